@@ -1,0 +1,75 @@
+"""The family of errors that the platform raises on bad input and broken surroundings.
+
+Each says what happened, to which file or service, and what to do next. ``transient`` tells whether trying
+again without changing anything can help; a retry policy reads it. Programming errors do not belong here.
+"""
+
+from typing import ClassVar
+
+
+class TaxiError(Exception):
+    """Something went wrong that a person can understand and mend.
+
+    Args:
+        subject: the file, month, setting or server it happened to.
+        what: what happened, as a clause without a full stop.
+        advice: what to do next, as a sentence.
+    """
+
+    transient: ClassVar[bool] = False
+
+    def __init__(self, subject: str, what: str, advice: str = "") -> None:
+        super().__init__(f"{subject}: {what}. {advice}".rstrip())
+        self.subject = subject
+        self.what = what
+        self.advice = advice
+
+
+class InvalidSetting(TaxiError):
+    """A setting has a value that means nothing."""
+
+
+class NotPublished(TaxiError):
+    """The source answers, and does not have the file."""
+
+
+class AccessDenied(TaxiError):
+    """The source answers, and does not let us have the file."""
+
+
+class SourceUnreachable(TaxiError):
+    """The source does not answer, or breaks off, however often it is asked."""
+
+    transient = True
+
+
+class DamagedFile(TaxiError):
+    """The bytes are not the file they should be: cut off, failed checksum, an error page, trailing garbage."""
+
+
+class SchemaMismatch(TaxiError):
+    """The header does not name the columns of the service's contract."""
+
+
+class BadRows(TaxiError):
+    """Rows of the file cannot be stored as what the contract says they are."""
+
+
+class DatabaseUnreachable(TaxiError):
+    """No connection to PostgreSQL: name, port, authentication, database, or no connection left."""
+
+    transient = True
+
+
+class DatabaseInterrupted(TaxiError):
+    """PostgreSQL went away, or gave up waiting, in the middle of the work."""
+
+    transient = True
+
+
+class StorageFull(TaxiError):
+    """A disk is full or a folder cannot be written."""
+
+
+class UnsupportedServer(TaxiError):
+    """A PostgreSQL server or data directory of a version or layout that cannot be used."""

@@ -1,0 +1,88 @@
+"""The settings, read once from the environment and from ``.env`` beside ``pyproject.toml``, and validated.
+
+Only this module reads the environment. What a setting leads to (a server, a source) is made elsewhere.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from taxi_platform.failures import InvalidSetting
+from taxi_platform.months import Month
+from taxi_platform.services import Service
+
+PROJECT = Path(__file__).resolve().parents[1]
+RELEASE = "https://github.com/DataTalksClub/nyc-tlc-data/releases/download/{service}/{service}_tripdata_{month}.csv.gz"
+
+
+def _month(value: Any) -> Month:
+    return value if isinstance(value, Month) else Month.parse(str(value))
+
+
+def _absolute(value: Any) -> Path:
+    return (PROJECT / Path(value).expanduser()).resolve()
+
+
+ParsedMonth = Annotated[Month, BeforeValidator(_month)]
+
+
+class Settings(BaseSettings):
+    """Every setting with its default; the field ``source`` is read from ``TAXI_SOURCE``, and so on."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TAXI_",
+        env_file=PROJECT / ".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        arbitrary_types_allowed=True,
+    )
+
+    source: str = Field(RELEASE, description="A URL template, a folder, or sample[:scale].")
+    data_dir: Annotated[Path, BeforeValidator(_absolute)] = Field(
+        PROJECT / ".taxi", description="Raw files, the embedded server, Dagster's state."
+    )
+    postgres_url: SecretStr | None = Field(
+        None, description="A PostgreSQL of version 15 or later; unset, the embedded server."
+    )
+    first_month: ParsedMonth | None = Field(None, description="The first partition of every service.")
+    last_month: ParsedMonth | None = Field(None, description="The last partition of every service.")
+    on_bad_rows: Literal["fail", "quarantine"] = Field(
+        "fail", description="Whether bad rows fail their month or go to the rejects."
+    )
+
+    def months(self, service: Service) -> tuple[Month, Month]:
+        """The first and the last month of a service's partitions.
+
+        Raises:
+            InvalidSetting: the first month lies after the last.
+        """
+        first = self.first_month or service.first_month
+        last = self.last_month or service.last_month
+        if last < first:
+            raise InvalidSetting(
+                f"TAXI_FIRST_MONTH={first}, TAXI_LAST_MONTH={last}",
+                "the first month lies after the last",
+                "Swap them, or unset both for the source's own coverage.",
+            )
+        return first, last
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        InvalidSetting: a value means nothing; the message names the setting and what is valid.
+    """
+    try:
+        return Settings()  # pyright: ignore[reportCallIssue]
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        name = "TAXI_" + str(problem["loc"][0]).upper()
+        raise InvalidSetting(
+            f"{name}={problem['input']}", problem["msg"], "See .env.example for what it may be."
+        ) from None

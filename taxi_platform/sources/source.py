@@ -1,0 +1,70 @@
+"""What every source can do, and which source a ``TAXI_SOURCE`` names. How bytes are moved is each source's own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from taxi_platform.months import Month
+from taxi_platform.services import Service
+
+Log = Callable[[str], None]
+"""Where a source reports progress: a logger's ``info``, or ``print``."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """What a source says of one state of a file; a changed file has another version.
+
+    Attributes:
+        etag: the server's entity tag, where there is one; else what serves as one.
+        modified: when it was changed last, as the source spells it.
+        bytes: its size, where the source tells it.
+    """
+
+    etag: str | None
+    modified: str | None
+    bytes: int | None
+
+
+class Source(Protocol):
+    """A place that publishes trip files and the zone lookup, each under an address of its own."""
+
+    def trips(self, service: Service, month: Month) -> str:
+        """The address of a month's file; it ends in ``.csv.gz`` or ``.csv``.
+
+        Raises:
+            NotPublished: the source can tell at once that it has no such file.
+        """
+        ...
+
+    def zones(self) -> str:
+        """The address of the zone lookup, a ``.csv``.
+
+        Raises:
+            NotPublished: the source can tell at once that it has none.
+        """
+        ...
+
+    def version(self, address: str) -> Version:
+        """What the source has under an address now, without moving its bytes.
+
+        Raises:
+            NotPublished: nothing is there.
+            AccessDenied: something may be there, and it is not for us.
+            SourceUnreachable: no answer, however often asked.
+        """
+        ...
+
+    def fetch(self, address: str, target: Path, log: Log) -> Version:
+        """Bring the file's bytes to ``target``, which may hold the beginning that an interrupted fetch left there.
+
+        Returns the version that was brought. ``target`` is complete when this returns, and may be partial when it
+        raises; nobody but the caller writes there meanwhile.
+
+        Raises:
+            NotPublished, AccessDenied, SourceUnreachable: as ``version`` does.
+            DamagedFile: what the server sends is not what it announced.
+            StorageFull: ``target`` cannot be written.
+        """
+        ...
