@@ -67,6 +67,10 @@ class DatabaseInterrupted(TaxiError):
     transient = True
 
 
+class DatabaseRefused(TaxiError):
+    """PostgreSQL answers and refuses a statement, for lack of a privilege for instance."""
+
+
 class StorageFull(TaxiError):
     """A disk is full or a folder cannot be written."""
 

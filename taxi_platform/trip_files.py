@@ -5,6 +5,7 @@ single rows does not belong here (see ``records``), nor does where files come fr
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from taxi_platform.services import Service
 CHUNK = 64 * 1024  # compressed bytes read at once: inflated about 0.5 MB, at worst (a gzip bomb) 64 MB
 LONGEST_LINE = 1024 * 1024  # bytes; a trip takes about 100, so that a longer line is no trip
 GZIP_MAGIC = b"\x1f\x8b"
+
+_BLANK_LINE = re.compile(rb"\n\r?\n")  # three times as fast here as looking for both spellings with ``in``
 
 _CORRUPT = cast("type[Exception]", isal_zlib.error)  # isal's stubs declare it an instance
 _FETCH_AGAIN = "Delete it and fetch it again; if that does not help, the file is broken at its source."
@@ -134,7 +137,7 @@ class TripStream:
         rows: lines after the header so far; the number of records when the stream is ``regular``.
         unterminated: whether the last line had no line end and no checksum vouches for it, so that it may be cut.
         regular: whether nothing was seen that needs the careful reading of ``records``: no quotes, backslashes, blank
-            lines, NUL bytes, codes spelled ``1.0`` nor an unterminated last line.
+            lines, codes spelled ``1.0`` nor an unterminated last line.
 
     Raises:
         DamagedFile: the file is empty, no gzip, cut off, has no line ends, or no rows.
@@ -208,9 +211,7 @@ class TripStream:
         return start, b""
 
     def _looks_regular(self, block: bytes) -> bool:
-        if b'"' in block or b"\\" in block or b"\0" in block:
-            return False
-        if block[:1] in (b"\n", b"\r") or b"\n\n" in block or b"\n\r" in block:
+        if b'"' in block or b"\\" in block or block[:1] in (b"\n", b"\r") or _BLANK_LINE.search(block):
             return False
         first = block[: block.find(b"\n")].rstrip(b"\r").split(b",")
         return not self.header.spells_codes_as_floats(first)

@@ -1,0 +1,75 @@
+"""Who may work on a month, and how long one waits for readers. What is done under a lock does not belong here."""
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from taxi_platform.failures import DatabaseInterrupted
+from taxi_platform.months import Month
+from taxi_platform.postgres import tables
+from taxi_platform.postgres.connection import execute
+from taxi_platform.services import Service
+
+if TYPE_CHECKING:
+    from taxi_platform.postgres.connection import Connection
+
+Log = Callable[[str], None]
+PATIENCE = 900.0  # seconds: the largest month loads in a minute or two, and readers' transactions end by then
+
+
+@contextmanager
+def locked_month(connection: "Connection", service: Service, month: Month, log: Log) -> Generator[None]:
+    """Hold the month alone, among all processes, while the block runs. The lock ends with the connection at the latest.
+
+    Raises:
+        DatabaseInterrupted: another process held the month for a quarter of an hour.
+    """
+    name = tables.partition_of(service, month)
+    deadline = time.monotonic() + PATIENCE
+    wait = 0.05
+    while not try_lock(connection, name):
+        if wait == 0.05:
+            log(f"{name}: another process is loading this month; waiting for it")
+        if time.monotonic() > deadline:
+            raise DatabaseInterrupted(name, "another process has been loading this month for a quarter of an hour")
+        time.sleep(wait)
+        wait = min(2 * wait, 1.0)
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            unlock(connection, name)
+
+
+def try_lock(connection: "Connection", name: str) -> bool:
+    """Take the advisory lock of a partition if it is free."""
+    return execute(connection, "select pg_try_advisory_lock(hashtextextended(%s, 0))", (name,)).fetchone() == (True,)
+
+
+def unlock(connection: "Connection", name: str) -> None:
+    """Give the advisory lock of a partition back."""
+    execute(connection, "select pg_advisory_unlock(hashtextextended(%s, 0))", (name,))
+
+
+def with_patience(action: Callable[[], None], subject: str, log: Log) -> None:
+    """Run a transaction that needs the table for itself, again and again until no reader is in its way.
+
+    Each attempt waits only briefly, because readers that come meanwhile queue behind it.
+
+    Raises:
+        psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected: readers held on for a quarter of an hour.
+    """
+    from psycopg.errors import DeadlockDetected, LockNotAvailable
+    from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+    def tell(state: RetryCallState) -> None:
+        log(f"{subject}: waiting for readers of the old month before the swap (try {state.attempt_number})")
+
+    Retrying(
+        retry=retry_if_exception_type((LockNotAvailable, DeadlockDetected)),
+        wait=wait_random_exponential(multiplier=0.5, max=10),
+        stop=stop_after_delay(PATIENCE),
+        before_sleep=tell,
+        reraise=True,
+    )(action)

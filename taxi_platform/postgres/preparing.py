@@ -1,0 +1,71 @@
+"""Making sure, before a load, that the tables are there and are ours, and that no broken-off load is left behind."""
+
+from typing import TYPE_CHECKING
+
+from taxi_platform.failures import SchemaMismatch
+from taxi_platform.postgres import tables
+from taxi_platform.postgres.connection import execute
+from taxi_platform.postgres.locking import try_lock, unlock
+from taxi_platform.services import Service
+
+if TYPE_CHECKING:
+    from taxi_platform.postgres.connection import Connection
+
+
+def prepare(connection: "Connection", service: Service) -> None:
+    """Create the service's tables if they are missing, renew their comments, and drop what killed loads left.
+
+    Raises:
+        SchemaMismatch: there is a table of that name which is not ours.
+    """
+    if not _is_ours(connection, service):
+        _create(connection, service)
+    elif _comments(connection, service) != tables.column_comments(service):
+        for statement in tables.comments(service):
+            execute(connection, statement)
+    _drop_leftovers(connection, service)
+
+
+def _is_ours(connection: "Connection", service: Service) -> bool:
+    """Whether the table is there; one that is not as the contract wants it is refused."""
+    table = tables.table_of(service)
+    row = execute(connection, "select relkind from pg_class where oid = to_regclass(%s)", (table,)).fetchone()
+    if row is None:
+        return False
+    found = dict(execute(connection, tables.COLUMN_TYPES, (table,)).fetchall())
+    expected = tables.column_types(service)
+    if row[0] != "p" or found != expected:
+        differing = sorted(set(found.items()) ^ set(expected.items()))
+        what = f"its columns differ: {differing}" if row[0] == "p" else "it is not partitioned by file"
+        raise SchemaMismatch(
+            f"table {table}",
+            f"it exists and was not made by this platform ({what})",
+            f"Rename it (alter table {table} rename to {service.table}_old) or use another database.",
+        )
+    return True
+
+
+def _create(connection: "Connection", service: Service) -> None:
+    """Create the tables, one process at a time: ``if not exists`` alone fails when two come at once."""
+    with connection.transaction():
+        execute(connection, "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (tables.FILES,))
+        execute(connection, tables.create_files())
+        if not _is_ours(connection, service):
+            for statement in tables.create_table(service, connection.info.server_version):
+                execute(connection, statement)
+
+
+def _comments(connection: "Connection", service: Service) -> dict[str, str]:
+    return dict(execute(connection, tables.COLUMN_COMMENTS, (tables.table_of(service),)).fetchall())
+
+
+def _drop_leftovers(connection: "Connection", service: Service) -> None:
+    """Drop the loading tables of months that nobody is loading; their lock is free because their process is gone."""
+    leftovers = execute(connection, tables.LOADING_TABLES, (f"^{service.table}_\\d{{4}}_\\d{{2}}_loading$",)).fetchall()
+    for (name,) in leftovers:
+        partition = tables.qualified(name.removesuffix("_loading"))
+        if try_lock(connection, partition):
+            try:
+                execute(connection, f"drop table if exists {tables.qualified(name)}")
+            finally:
+                unlock(connection, partition)

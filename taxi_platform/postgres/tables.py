@@ -1,0 +1,244 @@
+"""The SQL text that makes, fills and swaps the tables of trips, derived from the contracts. Pure: nothing is run here.
+
+A service's table is partitioned by list of ``filename``, so that a row belongs to its file's month, wherever its
+pickup lies. The name ``<partition>_loading`` belongs to a month that is being loaded and is not attached yet.
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+from taxi_platform.months import Month
+from taxi_platform.services import Column, Service
+
+SCHEMA = "public"
+FILES = f"{SCHEMA}.tripdata_files"
+VIRTUAL_COLUMNS_SINCE = 180_000  # PostgreSQL 18, as server_version counts
+
+UNIQUE_ROW_ID = "The course's identifier of a trip: md5 of {columns}, concatenated without separators."
+FILENAME = "The file that the row came from; the file's month is the row's month."
+
+
+def qualified(table: str) -> str:
+    """A table's name with its schema."""
+    return f"{SCHEMA}.{table}"
+
+
+def table_of(service: Service) -> str:
+    """The service's partitioned table, e.g. ``public.green_tripdata``."""
+    return qualified(service.table)
+
+
+def partition_of(service: Service, month: Month) -> str:
+    """The table of one month, e.g. ``public.green_tripdata_2019_03``."""
+    return qualified(service.partition_table(month))
+
+
+def loading_of(service: Service, month: Month) -> str:
+    """The table of one month while it is being loaded, e.g. ``public.green_tripdata_2019_03_loading``."""
+    return partition_of(service, month) + "_loading"
+
+
+def rejects_of(service: Service) -> str:
+    """The table of the service's bad rows, e.g. ``public.green_tripdata_rejects``."""
+    return f"{table_of(service)}_rejects"
+
+
+def unique_row_id(service: Service) -> str:
+    """The course's md5 as an expression of immutable functions only, fit for a generated column.
+
+    The cast of a timestamp to text depends on session settings and is refused there, so its ISO form is spelled out.
+    """
+    parts = " || ".join(_as_text(service.column(name)) for name in service.identity)
+    return f"md5({parts})"
+
+
+def _as_text(column: Column) -> str:
+    name = column.name
+    if column.postgres == "text":
+        return f"coalesce({name}, '')"
+    if column.postgres == "timestamp":
+        return f"coalesce({_timestamp_as_text(name)}, '')"
+    return f"coalesce({name}::text, '')"
+
+
+def _timestamp_as_text(name: str) -> str:
+    def part(field: str) -> str:
+        return f"lpad(extract({field} from {name})::int::text, 2, '0')"
+
+    year = f"extract(year from {name})::int::text"
+    second = f"extract(second from {name})"
+    return (
+        f"case when isfinite({name}) then "
+        f"lpad({year}, greatest(4, length({year})), '0') || '-' || {part('month')} || '-' || {part('day')} || ' ' || "
+        f"{part('hour')} || ':' || {part('minute')} || ':' || "
+        f"lpad(trunc({second})::int::text, 2, '0') || "
+        f"rtrim(rtrim(substr(({second} % 1)::text, 2), '0'), '.') "
+        f"when {name} > timestamp '2000-01-01' then 'infinity' else '-infinity' end"
+    )
+
+
+def create_files() -> str:
+    """The table with one row for each month that is in a table: what its file was and how it went."""
+    return f"""
+create table if not exists {FILES} (
+    filename text primary key,
+    table_name text not null,
+    partition_name text not null,
+    source text not null,
+    sha256 text not null,
+    file_bytes bigint not null,
+    csv_bytes bigint not null,
+    rows_in_file bigint not null,
+    rows_loaded bigint not null,
+    rows_rejected bigint not null check (rows_in_file = rows_loaded + rows_rejected),
+    contract text not null,
+    filenode oid not null,
+    loaded_at timestamptz not null default now()
+)"""
+
+
+def create_table(service: Service, server_version: int) -> list[str]:
+    """The statements that make a service's partitioned table, its comments and its table of rejects."""
+    kind = "virtual" if server_version >= VIRTUAL_COLUMNS_SINCE else "stored"
+    columns = ",\n    ".join(f"{column.name} {column.postgres}" for column in service.columns)
+    table = f"""
+create table {table_of(service)} (
+    unique_row_id text generated always as ({unique_row_id(service)}) {kind},
+    filename text not null,
+    {columns}
+) partition by list (filename)"""
+    rejects = f"""
+create table if not exists {rejects_of(service)} (
+    filename text not null,
+    line bigint not null,
+    text text not null,
+    reason text not null
+)"""
+    rejects_comment = f"Rows of {service.name} files that are no trips: where they stand, and why they were rejected."
+    return [table, *comments(service), rejects, f"comment on table {rejects_of(service)} is {literal(rejects_comment)}"]
+
+
+def column_types(service: Service) -> dict[str, str]:
+    """Every column of the table in order, with its type as ``format_type`` spells it."""
+    types = {"unique_row_id": "text", "filename": "text"}
+    for column in service.columns:
+        types[column.name] = "timestamp without time zone" if column.postgres == "timestamp" else column.postgres
+    return types
+
+
+def column_comments(service: Service) -> dict[str, str]:
+    """What each column of the table means."""
+    return {
+        "unique_row_id": UNIQUE_ROW_ID.format(columns=", ".join(service.identity)),
+        "filename": FILENAME,
+        **{column.name: column.documentation for column in service.columns},
+    }
+
+
+def comments(service: Service) -> list[str]:
+    """The statements that describe the table and its columns in the database."""
+    table = table_of(service)
+    return [
+        f"comment on table {table} is {literal(service.description)}",
+        *(f"comment on column {table}.{name} is {literal(text)}" for name, text in column_comments(service).items()),
+    ]
+
+
+def fingerprint(service: Service) -> str:
+    """A short hash of all that decides which values a row has: a changed contract is a reason to load again."""
+    text = repr([(column.name, column.postgres, column.is_code) for column in service.columns])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def create_loading(service: Service, month: Month) -> str:
+    """The unattached table of a month; its CHECK lets it be attached without a scan."""
+    name = literal(service.file_name(month))
+    return f"""
+create table {loading_of(service, month)} (
+    like {table_of(service)} including generated including comments,
+    constraint file_month check (filename is not null and filename = {name})
+);
+alter table {loading_of(service, month)} alter column filename set default {name}"""
+
+
+def copy_into_loading(service: Service, month: Month, columns: Iterable[Column]) -> str:
+    """The COPY that takes CSV lines of these columns, in this order, without a header."""
+    names = ", ".join(column.name for column in columns)
+    return f"copy {loading_of(service, month)} ({names}) from stdin (format csv)"
+
+
+def detach_and_drop(service: Service, month: Month) -> list[str]:
+    """The statements that take a month out of the table and remove it."""
+    partition = partition_of(service, month)
+    return [f"alter table {table_of(service)} detach partition {partition}", f"drop table {partition}"]
+
+
+def attach(service: Service, month: Month) -> list[str]:
+    """The statements that make the loaded table the month's partition."""
+    partition = service.partition_table(month)
+    return [
+        f"alter table {loading_of(service, month)} rename to {partition}",
+        f"alter table {table_of(service)} attach partition {qualified(partition)} "
+        f"for values in ({literal(service.file_name(month))})",
+    ]
+
+
+def create_rejected(service: Service) -> str:
+    """The session's own, empty table of bad rows, from which the swap takes them."""
+    return f"""
+create temporary table if not exists rejected (like {rejects_of(service)});
+truncate rejected"""
+
+
+def replace_rejects(service: Service) -> str:
+    """The statements that exchange the rejects of one file; the parameter is its name."""
+    table = rejects_of(service)
+    return f"""
+with gone as (delete from {table} where filename = %s)
+insert into {table} select * from rejected"""
+
+
+def find_month(service: Service, month: Month) -> str:
+    """The query for the rows loaded and rejected of a month that is attached and untouched since it was recorded.
+
+    Its parameters are the file's name, its SHA-256 and the contract's fingerprint. A partition that was dropped,
+    truncated or rewritten by somebody else has another filenode, and counts as not there.
+    """
+    return f"""
+select f.rows_loaded, f.rows_rejected
+from {FILES} as f
+join pg_class as c on c.oid = to_regclass({literal(partition_of(service, month))})
+join pg_inherits as i on i.inhrelid = c.oid and i.inhparent = to_regclass({literal(table_of(service))})
+where f.filename = %s and f.sha256 = %s and f.contract = %s and f.filenode = pg_relation_filenode(c.oid)"""
+
+
+RECORD_MONTH = f"""
+insert into {FILES} (
+    filename, table_name, partition_name, source, sha256, file_bytes, csv_bytes,
+    rows_in_file, rows_loaded, rows_rejected, contract, filenode
+) values (
+    %(filename)s, %(table_name)s, %(partition_name)s, %(source)s, %(sha256)s, %(file_bytes)s, %(csv_bytes)s,
+    %(rows_in_file)s, %(rows_loaded)s, %(rows_rejected)s, %(contract)s, pg_relation_filenode(%(partition_name)s::text::regclass)
+)
+on conflict (filename) do update set
+    table_name = excluded.table_name, partition_name = excluded.partition_name, source = excluded.source,
+    sha256 = excluded.sha256, file_bytes = excluded.file_bytes, csv_bytes = excluded.csv_bytes,
+    rows_in_file = excluded.rows_in_file, rows_loaded = excluded.rows_loaded, rows_rejected = excluded.rows_rejected,
+    contract = excluded.contract, filenode = excluded.filenode, loaded_at = now()"""
+
+SWAP_LOCK_TIMEOUT = "set local lock_timeout = '2s'"
+
+COLUMN_TYPES = """
+select attname, format_type(atttypid, atttypmod) from pg_attribute
+where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by attnum"""
+
+COLUMN_COMMENTS = """
+select attname, coalesce(col_description(attrelid, attnum), '') from pg_attribute
+where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by attnum"""
+
+LOADING_TABLES = f"select relname from pg_class where relnamespace = '{SCHEMA}'::regnamespace and relname ~ %s"
+
+
+def literal(text: str) -> str:
+    """A text as an SQL string constant."""
+    return "'" + text.replace("'", "''") + "'"
