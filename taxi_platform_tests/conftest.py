@@ -1,0 +1,46 @@
+"""A real PostgreSQL for every test that wants one. Fixtures of one subject's tests stay with those tests."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from taxi_platform.postgres.server import EmbeddedServer
+
+# Set by the first process of the session and inherited by xdist's workers, which share the one server.
+_SERVER = "TAXI_TEST_SERVER_FOLDER"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        os.environ[_SERVER] = tempfile.mkdtemp(prefix="taxi-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        folder = Path(os.environ.pop(_SERVER))
+        EmbeddedServer(folder / "postgres").stop(lambda _: None)
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> str:
+    """A superuser's URL: of ``TAXI_TEST_POSTGRES_URL`` when it is set, else of an embedded server for this session."""
+    external = os.environ.get("TAXI_TEST_POSTGRES_URL")
+    return external or EmbeddedServer(Path(os.environ[_SERVER]) / "postgres").start(print)
+
+
+@pytest.fixture
+def database(postgres_url: str) -> Iterator[str]:
+    """The URL of an empty database of the test's own."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"create database {name} template template0".encode())
+        yield urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
+        connection.execute(f"drop database {name} with (force)".encode())
