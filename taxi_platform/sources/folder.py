@@ -1,0 +1,110 @@
+"""The source that a folder of trip files is: on this machine, or mounted from another."""
+
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+
+from taxi_platform.failures import AccessDenied, DamagedFile, InvalidSetting, NotPublished, SourceUnreachable
+from taxi_platform.months import Month
+from taxi_platform.services import Service
+from taxi_platform.sources.addresses import ZONES_FILE
+from taxi_platform.sources.partial import PartialFile
+from taxi_platform.sources.source import Log, Version
+
+CHUNK = 1024 * 1024  # bytes copied at once
+
+
+class FolderSource:
+    """The files of one folder, named as the course's release names them, ``.csv.gz`` or ``.csv``.
+
+    An address is a file's absolute path.
+
+    Args:
+        folder: where the files are. It may be absent until something is asked of it, as before it is mounted; every
+            method then raises ``InvalidSetting``.
+    """
+
+    asking_is_free = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.absolute()
+
+    def trips(self, service: Service, month: Month) -> str:
+        """The address of a month's file; the compressed one if there are both."""
+        plain = service.file_name(month)
+        return self._first_of(f"{plain}.gz", plain)
+
+    def zones(self) -> str:
+        """The address of the zone lookup."""
+        return self._first_of(ZONES_FILE)
+
+    def version(self, address: str) -> Version:
+        """Size and time of the last change, of which an entity tag is made."""
+        with self._reading(Path(address)):
+            return _version(Path(address).stat())
+
+    def fetch(self, address: str, target: Path, log: Log) -> Version:
+        """Copy a file to ``target``, from its first byte whatever is there."""
+        source = Path(address)
+        partial = PartialFile(target, address)
+        with self._reading(source):
+            before = _version(source.stat())
+            partial.start(before)
+            with source.open("rb") as file, partial.appending() as append:
+                _copy(file.read, append)
+            after = _version(source.stat())
+        if after != before or partial.received != before.bytes:
+            partial.discard()
+            raise DamagedFile(
+                source.name, f"{source} changed while it was copied", "Wait until it is written, and run it again."
+            )
+        partial.complete()
+        return before
+
+    def _first_of(self, *names: str) -> str:
+        for name in names:
+            path = self._folder / name
+            with self._reading(path):
+                if path.is_file():
+                    return str(path)
+        self._check_folder()
+        raise NotPublished(
+            names[-1], f"{self._folder} has no {' and no '.join(names)}", "Put the file there, or choose another month."
+        )
+
+    def _check_folder(self) -> None:
+        if not self._folder.is_dir():
+            raise InvalidSetting(
+                f"TAXI_SOURCE={self._folder}",
+                "there is no such folder",
+                "Create or mount it, or name another source.",
+            )
+
+    @contextmanager
+    def _reading(self, path: Path) -> Generator[None, None, None]:
+        """Work on a file of the source, in which every ``OSError`` is the source's."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            self._check_folder()
+            raise NotPublished(path.name, f"{path} does not exist", "Choose another month or TAXI_SOURCE.") from error
+        except PermissionError as error:
+            raise AccessDenied(path.name, f"{path} may not be read", "Change its permissions or owner.") from error
+        except OSError as error:
+            raise SourceUnreachable(
+                path.name,
+                f"{path} cannot be read: {(error.strerror or type(error).__name__).lower()}",
+                "Check the disk or the network mount, and try again.",
+            ) from error
+
+
+def _version(stat: os.stat_result) -> Version:
+    modified = datetime.fromtimestamp(stat.st_mtime, timezone.utc).isoformat(timespec="seconds")
+    return Version(f'"{stat.st_size:x}-{stat.st_mtime_ns:x}"', modified, stat.st_size)
+
+
+def _copy(read: Callable[[int], bytes], append: Callable[[bytes], None]) -> None:
+    while chunk := read(CHUNK):
+        append(chunk)
