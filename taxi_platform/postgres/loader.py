@@ -16,7 +16,7 @@ from taxi_platform.postgres.copying import IrregularFile, Tally, copy_carefully,
 from taxi_platform.postgres.locking import locked_month, with_patience
 from taxi_platform.postgres.preparing import prepare
 from taxi_platform.records import Record
-from taxi_platform.services import SERVICES
+from taxi_platform.services import SERVICES, Service
 from taxi_platform.trip_files import TripFile, TripStream, is_compressed, read_chunks
 
 if TYPE_CHECKING:
@@ -85,6 +85,17 @@ def load_month(
         seconds=time.monotonic() - started,
         unchanged=found is not None,
     )
+
+
+def rows_in_table(url: str, service: Service) -> int:
+    """The rows of all months that were loaded into a service's table.
+
+    Raises:
+        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: as they say.
+    """
+    with connect(url) as connection, in_our_words(service.table):
+        row = execute(connection, tables.ROWS_IN_TABLE, (tables.table_of(service),)).fetchone()
+    return row[0] if row else 0
 
 
 class _Load:

@@ -218,13 +218,16 @@ insert into {FILES} (
     rows_in_file, rows_loaded, rows_rejected, contract, filenode
 ) values (
     %(filename)s, %(table_name)s, %(partition_name)s, %(source)s, %(sha256)s, %(file_bytes)s, %(csv_bytes)s,
-    %(rows_in_file)s, %(rows_loaded)s, %(rows_rejected)s, %(contract)s, pg_relation_filenode(%(partition_name)s::text::regclass)
+    %(rows_in_file)s, %(rows_loaded)s, %(rows_rejected)s, %(contract)s,
+    pg_relation_filenode(%(partition_name)s::text::regclass)
 )
 on conflict (filename) do update set
     table_name = excluded.table_name, partition_name = excluded.partition_name, source = excluded.source,
     sha256 = excluded.sha256, file_bytes = excluded.file_bytes, csv_bytes = excluded.csv_bytes,
     rows_in_file = excluded.rows_in_file, rows_loaded = excluded.rows_loaded, rows_rejected = excluded.rows_rejected,
     contract = excluded.contract, filenode = excluded.filenode, loaded_at = now()"""
+
+ROWS_IN_TABLE = f"select coalesce(sum(rows_loaded), 0)::bigint from {FILES} where table_name = %s"
 
 SWAP_LOCK_TIMEOUT = "set local lock_timeout = '2s'"
 

@@ -28,7 +28,13 @@ class Version:
 
 
 class Source(Protocol):
-    """A place that publishes trip files and the zone lookup, each under an address of its own."""
+    """A place that publishes trip files and the zone lookup, each under an address of its own.
+
+    Attributes:
+        asking_is_free: whether ``version`` answers at once and always, without a network.
+    """
+
+    asking_is_free: bool
 
     def trips(self, service: Service, month: Month) -> str:
         """The address of a month's file; it ends in ``.csv.gz`` or ``.csv``.

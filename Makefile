@@ -1,0 +1,51 @@
+# Set-up and the everyday commands. `make demo` and `make test` need nothing but Python 3.10–3.13 and the network.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench dev psql stop clean lock
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+help: ## Show this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+$(INSTALLED): requirements.lock pyproject.toml deploy/activate.sh
+	@$(PYTHON) -m venv $(VENV) || { echo "Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Installing the locked dependencies into $(VENV) …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@grep -qF deploy/activate.sh $(BIN)/activate || echo '. "$$VIRTUAL_ENV/../deploy/activate.sh"' >> $(BIN)/activate
+	@touch $@
+
+demo: $(INSTALLED) ## Load 2019 from the real source, or from the sample when it cannot be reached
+	@. $(BIN)/activate && taxi demo
+
+test: $(INSTALLED) ## Run the whole test suite
+	@. $(BIN)/activate && pytest -n 2 --dist worksteal
+
+lint: $(INSTALLED) ## Check style and types
+	@. $(BIN)/activate && ruff check . && ruff format --check . && pyright
+
+format: $(INSTALLED) ## Mend style
+	@. $(BIN)/activate && ruff check --fix . && ruff format .
+
+bench: $(INSTALLED) ## Measure speed and memory; prints a table
+	@. $(BIN)/activate && python -m benchmarks
+
+dev: $(INSTALLED) ## Start Dagster's web UI and daemon on http://127.0.0.1:3000
+	@. $(BIN)/activate && dagster dev --host 127.0.0.1
+
+psql: $(INSTALLED) ## Open a shell on the embedded PostgreSQL
+	@. $(BIN)/activate && taxi psql
+
+stop: $(INSTALLED) ## Stop the embedded PostgreSQL; its data stays
+	@. $(BIN)/activate && taxi stop
+
+clean: ## Remove the virtual environment and caches; data stays in .taxi
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	find taxi_platform taxi_platform_tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+lock: $(INSTALLED) ## Resolve the dependencies anew
+	@$(BIN)/pip install --quiet uv && $(BIN)/uv pip compile --quiet pyproject.toml --extra dev --universal \
+		--python-version 3.10 --no-emit-index-url --no-header --no-annotate --output-file requirements.lock

@@ -1,0 +1,19 @@
+# Sourced by .venv/bin/activate (see the Makefile), in sh, bash or zsh: what Dagster's own commands need to find this
+# project's definitions and one lasting instance. Values that are set already win.
+_taxi_project=$(cd "$VIRTUAL_ENV/.." && pwd)
+_taxi_data=${TAXI_DATA_DIR:-$(sed -n 's/^TAXI_DATA_DIR=//p' "$_taxi_project/.env" 2>/dev/null)}
+case ${_taxi_data:=.taxi} in
+    /*) ;;
+    "~"/*) _taxi_data=$HOME/${_taxi_data#??} ;;
+    *) _taxi_data=$_taxi_project/$_taxi_data ;;
+esac
+# These commands read neither workspace.yaml nor pyproject.toml, and look for their option --module-name here.
+# DAGSTER_MODULE_NAME would do for them too, but it makes the others ignore workspace.yaml and its location's name.
+for _taxi_command in ASSET_MATERIALIZE ASSET_LIST JOB_EXECUTE JOB_SCAFFOLD_CONFIG; do
+    export "DAGSTER_CLI_${_taxi_command}_MODULE_NAME=taxi_platform.definitions"
+done
+if [ -z "${DAGSTER_HOME:-}" ]; then
+    export DAGSTER_HOME="$_taxi_data/dagster"
+    mkdir -p "$DAGSTER_HOME" && ln -sfn "$_taxi_project/dagster.yaml" "$DAGSTER_HOME/dagster.yaml"
+fi
+unset _taxi_project _taxi_data _taxi_command

@@ -1,0 +1,1 @@
+"""The ``taxi`` command: what Dagster's own commands lack."""

@@ -1,0 +1,32 @@
+"""The resources and I/O managers, made from the settings. The only place where settings meet Dagster."""
+
+import dagster as dg
+
+from taxi_platform.postgres.io_manager import PostgresIOManager, PostgresResource
+from taxi_platform.raw.io_manager import RawFilesResource, TripFilesIOManager
+from taxi_platform.settings import Settings, settings
+
+
+def resources_for(settings: Settings) -> dict[str, object]:
+    """Every resource by the key under which assets ask for it."""
+    raw_files = RawFilesResource(source=settings.source, folder=str(settings.data_dir / "raw"))
+    postgres = PostgresResource(
+        # By reference, so that the password never reaches the configuration that the UI shows.
+        url=dg.EnvVar("TAXI_POSTGRES_URL") if settings.postgres_url else "",
+        server_folder=str(settings.data_dir / "postgres"),
+    )
+    return {
+        "raw_files": raw_files,
+        "trip_files": TripFilesIOManager(raw_files=raw_files),
+        "postgres": PostgresIOManager(postgres=postgres, on_bad_rows=settings.on_bad_rows),
+    }
+
+
+@dg.definitions
+def resources() -> dg.Definitions:
+    """The resources of this process's settings, and the executor of every run.
+
+    A run is one chain of steps that wait for each other; a process for each of them would cost a second or two and
+    buy nothing, for every run has a process of its own.
+    """
+    return dg.Definitions(resources=resources_for(settings()), executor=dg.in_process_executor)

@@ -1,0 +1,1 @@
+"""The trips: verified files and the tables that are made of them."""

@@ -1,0 +1,93 @@
+"""One raw file and one PostgreSQL table a service and month, all made from the contracts."""
+
+from dataclasses import replace
+
+import dagster as dg
+
+from taxi_platform.monthly_io_manager import raw_key
+from taxi_platform.postgres import tables
+from taxi_platform.postgres.metadata import relation, trips_schema
+from taxi_platform.raw.io_manager import RawFilesResource
+from taxi_platform.raw.trip_files import TripFiles
+from taxi_platform.services import SERVICES, Service
+from taxi_platform.settings import settings
+
+GROUP = "trips"
+OWNERS = ["team:data-engineering"]
+DICTIONARY = "https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page"
+
+
+class FetchConfig(dg.Config):
+    """How a raw file is fetched."""
+
+    force: bool = False
+    """Fetch it even when the source says that it is the one that is kept."""
+
+
+class LoadConfig(dg.Config):
+    """How a month is loaded."""
+
+    force: bool = False
+    """Load it even when the table holds this very file already."""
+
+
+def monthly_partitions(service: Service) -> dg.TimeWindowPartitionsDefinition:
+    """The service's months, with keys ``YYYY-MM``, from the first to the last that the settings name."""
+    first, last = settings().months(service)
+    return dg.TimeWindowPartitionsDefinition(
+        start=str(first), end=str(last.plus(1)), fmt="%Y-%m", cron_schedule="0 0 1 * *"
+    )
+
+
+def raw_trips(service: Service) -> dg.AssetsDefinition:
+    """The asset that is a service's verified files."""
+
+    @dg.asset(
+        key=raw_key(service.table),
+        description=f"{service.title} trips as published: one verified file a month. {service.description}",
+        partitions_def=monthly_partitions(service),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        io_manager_key="trip_files",
+        group_name=GROUP,
+        kinds={"csv"},
+        owners=OWNERS,
+        tags={"taxi": service.name},
+        metadata={"data dictionary": dg.MetadataValue.url(DICTIONARY)},
+    )
+    def raw(context: dg.AssetExecutionContext, config: FetchConfig, raw_files: RawFilesResource) -> TripFiles:
+        way = "forced" if config.force else "refreshed"
+        return raw_files.months(service, context.partition_keys, way)
+
+    return raw
+
+
+def trips_table(service: Service) -> dg.AssetsDefinition:
+    """The asset that is a service's PostgreSQL table."""
+
+    @dg.asset(
+        key=service.table,
+        ins={"files": dg.AssetIn(raw_key(service.table), input_manager_key="trip_files")},
+        description=f"{service.description} One row a trip; a row belongs to its file's month.",
+        partitions_def=monthly_partitions(service),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        io_manager_key="postgres",
+        group_name=GROUP,
+        kinds={"postgres", "table"},
+        owners=OWNERS,
+        tags={"taxi": service.name},
+        metadata={
+            "data dictionary": dg.MetadataValue.url(DICTIONARY),
+            "dagster/column_schema": trips_schema(service),
+            "dagster/relation_identifier": relation("ny_taxi", tables.table_of(service)),
+        },
+    )
+    def table(config: LoadConfig, files: TripFiles) -> TripFiles:
+        return replace(files, force_load=config.force)
+
+    return table
+
+
+@dg.definitions
+def taxi() -> dg.Definitions:
+    """The assets of every service."""
+    return dg.Definitions(assets=[make(service) for service in SERVICES.values() for make in (raw_trips, trips_table)])

@@ -1,0 +1,24 @@
+"""The zone lookup, which gives the trips' zone numbers their names."""
+
+import dagster as dg
+
+from taxi_platform import zones
+from taxi_platform.postgres import tables
+from taxi_platform.postgres.metadata import relation, zones_schema
+from taxi_platform.raw.io_manager import RawFilesResource
+
+
+@dg.asset(
+    description="The TLC's 265 taxi zones: number, borough, name and who serves it.",
+    io_manager_key="postgres",
+    group_name="zones",
+    kinds={"postgres", "table"},
+    owners=["team:data-engineering"],
+    metadata={
+        "dagster/column_schema": zones_schema(),
+        "dagster/relation_identifier": relation("ny_taxi", tables.qualified(zones.TABLE)),
+    },
+)
+def taxi_zone_lookup(context: dg.AssetExecutionContext, raw_files: RawFilesResource):
+    """The TLC's taxi zones as the source has them now."""
+    return zones.read_zones(raw_files.store().zones(context.log.info))

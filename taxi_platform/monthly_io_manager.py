@@ -1,0 +1,78 @@
+"""What the I/O managers of monthly trips share: one month or a range in one run, each month recorded for itself.
+
+Where the bytes of a month go is each I/O manager's own.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from taxi_platform.failures import TaxiError
+from taxi_platform.months import Month
+from taxi_platform.raw.metadata import raw_metadata
+from taxi_platform.raw.store import Fetched
+from taxi_platform.raw.trip_files import TripFiles
+
+Metadata = Mapping[str, Any]
+
+
+class MonthlyIOManager(dg.ConfigurableIOManager):
+    """Stores ``TripFiles`` month by month. In a range, a bad month does not stop the others.
+
+    When all months are stored, Dagster records them. When some fail, the good ones are recorded here, and the run
+    fails with the reason of each bad one; only if one of them may pass by itself may the run be retried.
+    """
+
+    @abstractmethod
+    def store_month(self, context: dg.OutputContext, files: TripFiles, fetched: Fetched) -> Metadata:
+        """Bring one month where this I/O manager keeps it, and say what is to be known of it.
+
+        Raises:
+            TaxiError: the month cannot be stored; what was there before is still there.
+        """
+
+    def store_months(self, context: dg.OutputContext, files: TripFiles) -> None:
+        """Store every month of an output and record each with its own metadata.
+
+        Raises:
+            dagster.Failure: names the months that could not be stored, each with its reason.
+        """
+        stored: dict[Month, Metadata] = {}
+        failed: dict[Month, TaxiError] = {}
+        for month in files.months:
+            try:
+                stored[month] = self.store_month(context, files, self._fetch(context, files, month))
+            except TaxiError as error:
+                failed[month] = error
+                context.log.error(str(error))
+        if failed:
+            for month, metadata in stored.items():
+                context.log_event(dg.AssetMaterialization(context.asset_key, partition=str(month), metadata=metadata))
+            raise _failure(files, stored, failed)
+        for month, metadata in stored.items():
+            context.step_context.add_asset_metadata(metadata, context.asset_key, str(month))
+
+    def _fetch(self, context: dg.OutputContext, files: TripFiles, month: Month) -> Fetched:
+        """The month's file; when it had to be brought for another asset, that is a materialization of the raw one."""
+        fetched = files.fetch(month, context.log.info)
+        raw = raw_key(files.service.table)
+        if fetched.is_new and context.asset_key != raw:
+            context.log_event(dg.AssetMaterialization(raw, partition=str(month), metadata=raw_metadata(fetched)))
+        return fetched
+
+
+def raw_key(table: str) -> dg.AssetKey:
+    """The key of the asset that is the verified file, e.g. ``raw/green_tripdata``."""
+    return dg.AssetKey(["raw", table])
+
+
+def _failure(files: TripFiles, stored: Mapping[Month, Metadata], failed: Mapping[Month, TaxiError]) -> dg.Failure:
+    reasons = "\n".join(f"{month}: {error}" for month, error in failed.items())
+    good = f" The other {len(stored)} are in place and recorded." if stored else ""
+    return dg.Failure(
+        f"{len(failed)} of {len(files.months)} months of {files.service.name} failed.{good}\n{reasons}",
+        metadata={str(month): str(error) for month, error in failed.items()},
+        allow_retries=any(error.transient for error in failed.values()),
+    )

@@ -1,0 +1,61 @@
+"""The resource that hands out raw files, and the I/O manager that keeps them in their folder."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from taxi_platform.monthly_io_manager import Metadata, MonthlyIOManager
+from taxi_platform.months import Month
+from taxi_platform.raw.metadata import raw_metadata
+from taxi_platform.raw.store import Fetched, RawFiles
+from taxi_platform.raw.trip_files import TripFiles, Way
+from taxi_platform.services import SERVICES, Service
+from taxi_platform.sources.choose import source_named
+from taxi_platform.trip_files import TripFile
+
+
+class RawFilesResource(dg.ConfigurableResource[RawFiles]):
+    """The folder of raw files in front of their source."""
+
+    source: str = Field(description="A URL template, a folder, or sample[:scale], as TAXI_SOURCE.")
+    folder: str = Field(description="Where verified files are kept.")
+
+    def store(self) -> RawFiles:
+        """The files, as a domain object that knows nothing of Dagster.
+
+        Raises:
+            InvalidSetting: the source is of no kind that there is.
+        """
+        return RawFiles(Path(self.folder), source_named(self.source))
+
+    def months(self, service: Service, keys: Iterable[str], way: Way = "kept") -> TripFiles:
+        """The files of some partitions, none of them brought yet."""
+        return TripFiles(self.store(), service, [Month.parse(key) for key in keys], way)
+
+
+class TripFilesIOManager(MonthlyIOManager):
+    """Keeps verified files in the folder, and hands on references to them, never their rows.
+
+    An input is ``TripFiles``, or, where it is annotated so and one month is asked for, that month's ``TripFile``.
+    """
+
+    raw_files: dg.ResourceDependency[RawFilesResource]
+
+    def store_month(self, context: dg.OutputContext, files: TripFiles, fetched: Fetched) -> Metadata:
+        """The file was brought and verified on the way here; what is left is to say what it is."""
+        return raw_metadata(fetched)
+
+    def handle_output(self, context: dg.OutputContext, obj: TripFiles) -> None:
+        """Fetch and keep every month of the output."""
+        self.store_months(context, obj)
+
+    def load_input(self, context: dg.InputContext) -> TripFiles | TripFile:
+        """References to the months that the asset asks for; absent ones are fetched when they are used."""
+        service = SERVICES[context.asset_key.path[-1].removesuffix("_tripdata")]
+        files = self.raw_files.months(service, context.asset_partition_keys)
+        if context.dagster_type.typing_type is TripFile:
+            (month,) = files.months
+            return files.fetch(month, context.log.info).file
+        return files

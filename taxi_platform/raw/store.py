@@ -1,0 +1,204 @@
+"""The folder of verified raw files: a read-through cache in front of the source. Knows nothing of Dagster.
+
+``raw/green/green_tripdata_2019-03.csv.gz`` is the file as published; the ``.json`` beside it says where it came from
+and what was verified. A file without a fitting ``.json`` counts as absent.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from taxi_platform.failures import DamagedFile, SourceUnreachable
+from taxi_platform.months import Month
+from taxi_platform.records import read_records
+from taxi_platform.services import Service
+from taxi_platform.sources.source import Source, Version
+from taxi_platform.sources.storage import storing
+from taxi_platform.trip_files import TripFile, TripStream, is_compressed, read_chunks
+
+Log = Callable[[str], None]
+LOCK_SECONDS = 3600  # the largest file over a slow line; after that something hangs
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A raw file and how it came to be there.
+
+    Attributes:
+        file: the verified file.
+        is_new: whether its bytes were brought from the source just now.
+        seconds: how long that took.
+    """
+
+    file: TripFile
+    is_new: bool
+    seconds: float
+
+
+class RawFiles:
+    """The raw files of one source.
+
+    Args:
+        folder: where they are kept, one folder a service.
+        source: where absent ones come from. A file that came from another source counts as absent.
+    """
+
+    def __init__(self, folder: Path, source: Source) -> None:
+        self._folder = folder
+        self._source = source
+
+    def get(self, service: Service, month: Month, log: Log) -> Fetched:
+        """The month's file as it is kept, fetched only when it is absent, or known without asking to have changed.
+
+        Raises:
+            NotPublished, AccessDenied, SourceUnreachable: as the source says.
+            DamagedFile, SchemaMismatch: the fetched file is broken; it is not kept.
+            StorageFull: it cannot be written.
+        """
+        return self._provide(service, month, log, ask=self._source.asking_is_free, force=False)
+
+    def refresh(self, service: Service, month: Month, log: Log, *, force: bool = False) -> Fetched:
+        """The month's file as the source has it now, fetched when it differs from what is kept, or when forced.
+
+        Raises:
+            as ``get`` does.
+        """
+        return self._provide(service, month, log, ask=True, force=force)
+
+    def zones(self, log: Log) -> Path:
+        """The zone lookup as the source has it now, brought into the folder.
+
+        Raises:
+            NotPublished, AccessDenied, SourceUnreachable, DamagedFile, StorageFull: as ``get`` does.
+        """
+        path = self._folder / "taxi_zone_lookup.csv"
+        with self._alone(path, log):
+            part = _beside(path, ".part")
+            self._source.fetch(self._source.zones(), part, log)
+            with storing(path):
+                part.replace(path)
+        return path
+
+    def _provide(self, service: Service, month: Month, log: Log, *, ask: bool, force: bool) -> Fetched:
+        started = time.monotonic()
+        address = self._source.trips(service, month)
+        suffix = ".csv.gz" if address.endswith(".gz") else ".csv"
+        path = self._folder / service.name / f"{service.table}_{month}{suffix}"
+        with self._alone(path, log):
+            known = None if force else _known(path, address)
+            if known is not None and (not ask or self._is_current(known, address)):
+                return Fetched(known, is_new=False, seconds=time.monotonic() - started)
+            file = self._fetch(address, path, service, month, log)
+        return Fetched(file, is_new=True, seconds=time.monotonic() - started)
+
+    def _is_current(self, known: TripFile, address: str) -> bool:
+        version = self._source.version(address)
+        names_itself = version.etag is not None or version.modified is not None
+        return names_itself and (known.etag, known.modified) == (version.etag, version.modified)
+
+    def _fetch(self, address: str, path: Path, service: Service, month: Month, log: Log) -> TripFile:
+        part = _beside(path, ".part")
+        version = self._source.fetch(address, part, log)
+        try:
+            file = _verify(part, path, service, month, address, version)
+        except Exception:
+            part.unlink(missing_ok=True)  # a broken file must not be taken for the beginning of a good one
+            raise
+        with storing(path):
+            _flush(part)
+            part.replace(path)
+            _remember(path, file)
+        log(f"{path.name}: {file.rows:,} rows in {file.bytes:,} bytes, verified and kept")
+        return file
+
+    @contextmanager
+    def _alone(self, path: Path, log: Log) -> Generator[None]:
+        """Keep other processes from fetching the same file meanwhile."""
+        with storing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path.with_name(f".{path.name}.lock"))
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                log(f"{path.name}: another process is fetching it; waiting for it")
+                _wait_for(lock, path)
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _wait_for(lock: FileLock, path: Path) -> None:
+    try:
+        lock.acquire(timeout=LOCK_SECONDS)
+    except Timeout:
+        raise SourceUnreachable(path.name, "another process has been fetching it for an hour") from None
+
+
+def _verify(part: Path, path: Path, service: Service, month: Month, address: str, version: Version) -> TripFile:
+    """Read a fetched file once from end to end, and say what it is."""
+
+    def stream() -> TripStream:
+        return TripStream(read_chunks(part), service, month, compressed=is_compressed(path))
+
+    try:
+        whole = stream()
+        for _ in whole.blocks():
+            pass
+        rows = whole.rows if whole.regular else sum(1 for _ in read_records(stream()))
+    except DamagedFile as error:
+        raise DamagedFile(
+            error.subject,
+            error.what,
+            f"It came from {address} and was not kept. Run again; if that does not help, it is broken at its source.",
+        ) from None
+    return TripFile(
+        service=service.name,
+        month=month,
+        path=path,
+        source=address,
+        bytes=whole.bytes,
+        csv_bytes=whole.csv_bytes,
+        sha256=whole.sha256,
+        rows=rows,
+        etag=version.etag,
+        modified=version.modified,
+    )
+
+
+def _remember(path: Path, file: TripFile) -> None:
+    facts: dict[str, Any] = asdict(file) | {"month": str(file.month), "mtime_ns": path.stat().st_mtime_ns}
+    del facts["path"]  # the folder may be moved
+    note = _beside(path, ".json.part")
+    note.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    note.replace(_beside(path, ".json"))
+
+
+def _known(path: Path, address: str) -> TripFile | None:
+    """What was verified of a kept file, if it came from this address and was not touched since."""
+    try:
+        facts: dict[str, Any] = json.loads(_beside(path, ".json").read_text(encoding="utf-8"))
+        state = path.stat()
+        if (facts.pop("mtime_ns"), facts["bytes"], facts["source"]) != (state.st_mtime_ns, state.st_size, address):
+            return None
+        facts["month"] = Month.parse(facts["month"])
+        return TripFile(path=path, **facts)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _flush(path: Path) -> None:
+    """Have the bytes on disk before the name says that they are."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
