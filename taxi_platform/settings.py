@@ -1,12 +1,13 @@
 """The settings, read once from the environment and from ``.env`` beside ``pyproject.toml``, and validated.
 
-Only this module reads the environment. What a setting leads to (a server, a source) is made elsewhere.
+Only this module reads the settings' environment. What a setting leads to (a server, a source) is made elsewhere.
 """
 
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from dotenv import load_dotenv
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -34,7 +35,6 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="TAXI_",
-        env_file=PROJECT / ".env",
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -78,6 +78,8 @@ def settings() -> Settings:
     Raises:
         InvalidSetting: a value means nothing; the message names the setting and what is valid.
     """
+    # Into the environment, not just into Settings: Dagster resolves the secrets among them by name, when a run starts.
+    load_dotenv(PROJECT / ".env")
     try:
         return Settings()  # pyright: ignore[reportCallIssue]
     except ValidationError as error:

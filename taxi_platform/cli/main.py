@@ -17,6 +17,11 @@ class _Taxi(click.Group):
             raise click.ClickException(str(error)) from error
 
 
+def _aside(line: str) -> None:
+    """Tell something without getting between the output and whoever reads it."""
+    click.echo(line, err=True)
+
+
 @click.group(cls=_Taxi)
 def taxi() -> None:
     """NYC taxi trips as a Dagster data platform: what Dagster's own commands lack."""
@@ -41,6 +46,16 @@ def psql() -> None:
     server.start(click.echo)
     program, environment = server.psql()
     os.execve(program, [str(program)], {**os.environ, **environment})  # noqa: S606 - the server's own program
+
+
+@taxi.command()
+def url() -> None:
+    """Print the database's URL, password included, for pandas, pgAdmin or DBeaver; starts the embedded server."""
+    from taxi_platform.postgres.server import EmbeddedServer
+    from taxi_platform.settings import settings
+
+    own = settings().postgres_url
+    click.echo(own.get_secret_value() if own else EmbeddedServer(settings().data_dir / "postgres").start(_aside))
 
 
 @taxi.command()
