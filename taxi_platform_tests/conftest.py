@@ -29,6 +29,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(folder)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what talks to PostgreSQL, so that it can be run alone against another server."""
+    for item in items:
+        if "database" in getattr(item, "fixturenames", ()):
+            item.add_marker("database")
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> str:
     """A superuser's URL: of ``TAXI_TEST_POSTGRES_URL`` when it is set, else of an embedded server for this session."""
