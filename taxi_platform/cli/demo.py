@@ -168,9 +168,7 @@ def _summarize(outcomes: Sequence[Outcome], seconds: float, say: Say) -> None:
     say("What to type next:")
     say(". .venv/bin/activate")
     if data.name == SAMPLE_FOLDER:
-        say(
-            f"export TAXI_SOURCE={SAMPLE} TAXI_DATA_DIR={data} DAGSTER_HOME={data}/dagster   # the sample, not real trips"
-        )
+        say(f"export TAXI_SOURCE={SAMPLE} TAXI_DATA_DIR={data} DAGSTER_HOME={data}/dagster")
     say("dagster dev       # the graph, every month and every run, on http://127.0.0.1:3000")
     say("taxi psql         # e.g. select filename, rows_loaded from tripdata_files;")
     say("make stop         # PostgreSQL goes on running until then")

@@ -13,7 +13,7 @@ from taxi_platform.failures import BadRows, DamagedFile
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute, in_our_words
 from taxi_platform.postgres.copying import IrregularFile, Tally, copy_carefully, copy_fast
-from taxi_platform.postgres.locking import locked_month, with_patience
+from taxi_platform.postgres.locking import lock_month, with_patience
 from taxi_platform.postgres.preparing import prepare
 from taxi_platform.records import Record
 from taxi_platform.services import SERVICES, Service
@@ -74,9 +74,9 @@ def load_month(
     load = _Load(url, file, log, on_bad_rows)
     with connect(url) as connection, in_our_words(load.subject):
         prepare(connection, load.service)
-        with locked_month(connection, load.service, file.month, log):
-            found = None if force else load.already_there(connection)
-            tally = found or load.run(connection)
+        lock_month(connection, load.service, file.month, log)
+        found = None if force else load.already_there(connection)
+        tally = found or load.run(connection)
     return Loaded(
         table=tables.table_of(load.service),
         partition=tables.partition_of(load.service, file.month),

@@ -1,8 +1,7 @@
 """Who may work on a month, and how long one waits for readers. What is done under a lock does not belong here."""
 
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from taxi_platform.failures import DatabaseInterrupted
@@ -16,30 +15,25 @@ if TYPE_CHECKING:
 
 Log = Callable[[str], None]
 PATIENCE = 900.0  # seconds: the largest month loads in a minute or two, and readers' transactions end by then
+SHORTEST_WAIT, LONGEST_WAIT = 0.05, 1.0  # seconds between two looks at a month's lock
 
 
-@contextmanager
-def locked_month(connection: "Connection", service: Service, month: Month, log: Log) -> Generator[None]:
-    """Hold the month alone, among all processes, while the block runs. The lock ends with the connection at the latest.
+def lock_month(connection: "Connection", service: Service, month: Month, log: Log) -> None:
+    """Have the month alone, among all processes, until the connection ends.
 
     Raises:
         DatabaseInterrupted: another process held the month for a quarter of an hour.
     """
     name = tables.partition_of(service, month)
     deadline = time.monotonic() + PATIENCE
-    wait = 0.05
+    wait = SHORTEST_WAIT
     while not try_lock(connection, name):
-        if wait == 0.05:
+        if wait == SHORTEST_WAIT:
             log(f"{name}: another process is loading this month; waiting for it")
         if time.monotonic() > deadline:
             raise DatabaseInterrupted(name, "another process has been loading this month for a quarter of an hour")
         time.sleep(wait)
-        wait = min(2 * wait, 1.0)
-    try:
-        yield
-    finally:
-        if not connection.closed:
-            unlock(connection, name)
+        wait = min(2 * wait, LONGEST_WAIT)
 
 
 def try_lock(connection: "Connection", name: str) -> bool:
