@@ -59,6 +59,7 @@ class Answer:
         cut_after: bytes of the body after which the connection ends.
         reset: ends it with a reset (RST) and not with an orderly close; without ``cut_after`` before any answer.
         stall: seconds of silence where the body is cut, before the connection ends.
+        part: bytes that an answer to a Range has at most, as of servers that portion what they send.
     """
 
     file: Published | None = None
@@ -68,6 +69,7 @@ class Answer:
     cut_after: int | None = None
     reset: bool = False
     stall: float = 0.0
+    part: int | None = None
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,8 @@ def _reply(
     span = _span(asked.get("range"), size) if file.ranges and _still_meant(asked, file) else None
     if span is not None and span.start >= size:
         return 416, {**headers, "Content-Range": f"bytes */{size}", "Content-Length": "0"}, memoryview(b"")
+    if span and answer.part:
+        span = span[: answer.part]
     body = memoryview(file.content)[span.start : span.stop] if span else memoryview(file.content)
     length: dict[str, str | None] = (
         {"Content-Length": str(len(body))} if file.tells_length else {"Transfer-Encoding": "chunked"}

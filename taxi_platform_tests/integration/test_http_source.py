@@ -60,8 +60,8 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / NAME
 
 
-def quick(server: TripServer, retries: Retries = QUICK) -> HttpSource:
-    return HttpSource(server.template, retries=retries, connect_timeout=1, read_timeout=0.3)
+def quick(server: TripServer, retries: Retries = QUICK, read_timeout: float = 10) -> HttpSource:
+    return HttpSource(server.template, retries=retries, read_timeout=read_timeout)
 
 
 def fetch(server: TripServer, target: Path) -> Version:
@@ -288,7 +288,7 @@ def test_a_version_that_is_denied_to_get_as_well_is_denied(server: TripServer) -
 def test_retry_after_in_seconds_is_obeyed(server: TripServer, target: Path) -> None:
     server.script(PATH, Answer(status=429, headers={"Retry-After": "1"}))
     fetch(server, target)
-    assert 1.0 <= server.requests[1].at - server.requests[0].at < 1.5
+    assert 1.0 <= server.requests[1].at - server.requests[0].at < 3
 
 
 def test_retry_after_as_a_date_is_obeyed_by_the_servers_clock(server: TripServer, target: Path) -> None:
@@ -296,7 +296,7 @@ def test_retry_after_as_a_date_is_obeyed_by_the_servers_clock(server: TripServer
     date, until = formatdate(an_hour_slow, usegmt=True), formatdate(an_hour_slow + 1, usegmt=True)
     server.script(PATH, Answer(status=503, headers={"Date": date, "Retry-After": until}))
     fetch(server, target)
-    assert 1.0 <= server.requests[1].at - server.requests[0].at < 1.5
+    assert 1.0 <= server.requests[1].at - server.requests[0].at < 3
 
 
 def test_a_server_that_wants_to_be_left_alone_for_an_hour_is_left_alone(server: TripServer, target: Path) -> None:
@@ -308,14 +308,15 @@ def test_a_server_that_wants_to_be_left_alone_for_an_hour_is_left_alone(server: 
 def test_a_silent_server_is_given_up(server: TripServer, target: Path) -> None:
     server.script(PATH, *[Answer(delay=5)] * 3)
     began = time.monotonic()
-    assert "timed out" in failure(server, target, SourceUnreachable)
-    assert time.monotonic() - began < 2
+    with pytest.raises(SourceUnreachable, match="after 3 attempts: timed out"):
+        quick(server, read_timeout=0.2).fetch(server.url + PATH, target, print)
+    assert time.monotonic() - began < 4
     assert len(server.requests) == 3
 
 
 def test_a_server_that_falls_silent_in_the_middle_is_asked_for_the_rest(server: TripServer, target: Path) -> None:
     server.script(PATH, Answer(cut_after=HALF, stall=5))
-    fetch(server, target)
+    quick(server, read_timeout=0.5).fetch(server.url + PATH, target, print)
     assert target.read_bytes() == CONTENT
     assert asked(server, "range") == [None, f"bytes={HALF}-"]
 
@@ -430,6 +431,13 @@ def test_a_part_that_is_not_the_one_asked_for_is_refused(server: TripServer, tar
     fetch(server, target)
     assert target.read_bytes() == CONTENT
     assert asked(server, "range") == [None, f"bytes={HALF}-", None]
+
+
+def test_a_rest_that_comes_in_portions_is_asked_for_until_it_is_whole(server: TripServer, target: Path) -> None:
+    server.script(PATH, Answer(cut_after=HALF), Answer(part=1000))
+    fetch(server, target)
+    assert target.read_bytes() == CONTENT
+    assert asked(server, "range") == [None, f"bytes={HALF}-", f"bytes={HALF + 1000}-"]
 
 
 def test_a_part_that_nobody_asked_for_is_no_file(server: TripServer, target: Path) -> None:
@@ -617,3 +625,10 @@ def test_credentials_are_not_sent_to_the_host_of_a_redirect(server: TripServer, 
         source.fetch(server.url + PATH, target, print)
         assert asked(server, "authorization") != [None]
         assert asked(other, "authorization") == [None]
+
+
+def test_credentials_of_an_address_are_not_noted_beside_the_file(server: TripServer, target: Path) -> None:
+    server.script(PATH, Answer(cut_after=HALF))
+    with pytest.raises(SourceUnreachable) as cut:
+        quick(server, Retries(attempts=1)).fetch(server.url.replace("//", "//ann:secret@") + PATH, target, print)
+    assert "secret" not in str(cut.value) + note_beside(target).read_text()

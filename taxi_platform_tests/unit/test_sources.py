@@ -25,7 +25,7 @@ from taxi_platform.sources.answers import Step, content_range, next_step, same_v
 from taxi_platform.sources.choose import source_named
 from taxi_platform.sources.folder import FolderSource
 from taxi_platform.sources.http import HttpSource
-from taxi_platform.sources.partial import validator
+from taxi_platform.sources.partial import PartialFile, validator
 from taxi_platform.sources.retries import Interrupted, Retries, retry_after
 from taxi_platform.sources.source import Version
 
@@ -274,6 +274,16 @@ def test_a_copy_is_the_file_and_nothing_lies_beside_it(folder: Path, tmp_path: P
     assert source.fetch(str(folder / NAME), target, print) == source.version(str(folder / NAME))
     assert target.read_bytes() == ROWS
     assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_copy_that_was_interrupted_is_made_from_the_start(folder: Path, tmp_path: Path) -> None:
+    source, target = FolderSource(folder), tmp_path / "copy"
+    partial = PartialFile(target, str(folder / NAME))
+    partial.start(source.version(str(folder / NAME)))
+    with partial.appending() as append:
+        append(ROWS[:100])
+    source.fetch(str(folder / NAME), target, print)
+    assert target.read_bytes() == ROWS
 
 
 def test_every_change_of_a_file_is_another_version(folder: Path) -> None:
