@@ -9,6 +9,7 @@ server from the pid file of a dead one, even when another process has got its pi
 import os
 import random
 import socket
+import struct
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,8 @@ from taxi_platform.postgres.programs import Account
 _PORTS = range(15432, 32768)
 
 
+# The protocol's first question; a server answers it with one letter, before anybody has to log in.
+_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 # The argument that says whose server it is, to us and to a reader of ``ps``.
 _MARK = "taxi.folder="
 
@@ -147,12 +150,18 @@ def said(data: Path, output: Path, lines: int) -> str:
 
 
 def answers(port: int) -> bool:
-    """Whether anything listens on the port."""
+    """Whether a PostgreSQL that is alive listens on the port.
+
+    A connection alone proves little: the kernel accepts it for a server that is dying or hangs.
+    """
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        with socket.socket() as client:
+            client.settimeout(5)
+            client.connect(("127.0.0.1", port))
+            client.sendall(_SSL_REQUEST)
+            return client.recv(1) in (b"N", b"S")
     except OSError:
         return False
-    return True
 
 
 def free_port(remembered: int | None) -> int:

