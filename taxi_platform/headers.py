@@ -64,8 +64,9 @@ def match_header(service: Service, line: bytes, subject: str) -> Header:
 def _names(line: bytes, subject: str) -> list[str]:
     try:
         text = line.decode("utf-8-sig")
+        return [name.strip().lower() for record in csv.reader([text.strip()]) for name in record]
     except UnicodeDecodeError:
-        raise SchemaMismatch(
-            subject, f"the first line is no text: {line[:40]!r}", "This is no trip file; fetch it again."
-        ) from None
-    return [name.strip().lower() for record in csv.reader([text.strip()]) for name in record]
+        problem = f"the first line is no text: {line[:40]!r}"
+    except csv.Error as error:  # a field as long as a file, or lines that end in CR alone
+        problem = f"the first line is no header ({error}): {line[:40]!r}"
+    raise SchemaMismatch(subject, problem, "This is no trip file; fetch it again.")
