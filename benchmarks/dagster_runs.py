@@ -1,0 +1,104 @@
+"""What the platform adds to Dagster's own time: importing the definitions, one small month, a year in one run."""
+
+import json
+from collections.abc import Iterator
+from statistics import median
+
+from benchmarks.pairs import in_pairs, spread
+from benchmarks.report import Finding
+from benchmarks.workbench import Workbench
+from taxi_platform.months import Month
+from taxi_platform.postgres.loader import load_month
+from taxi_platform.services import GREEN
+
+FIRST, LAST = Month(2019, 1), Month(2019, 12)
+ROWS = 500
+MOST_SECONDS_OF_A_MONTH, MOST_SECONDS_OF_IMPORT, MOST_SHARE_OF_A_RANGE = 1.5, 1.0, 0.2
+HEAVY = ("pandas", "pyarrow", "polars", "numpy", "psycopg", "requests", "adbc_driver_postgresql", "google.cloud")
+
+_MATERIALIZE = ("-m", "dagster", "asset", "materialize")
+_TRIVIAL = (*_MATERIALIZE, "-m", "benchmarks.trivial", "--select", "trivial")
+_MONTHS = (*_MATERIALIZE, "-m", "taxi_platform.definitions", "--select", GREEN.table)
+_YEAR = ("--partition-range", f"{FIRST}...{LAST}")
+_DEFINITIONS = "import dagster; from taxi_platform.definitions import defs; defs()"
+_MODULES = f"import json, sys; {_DEFINITIONS}; print(json.dumps([name for name in {HEAVY} if name in sys.modules]))"
+
+
+def measure_import(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]:
+    """Seconds of loading the definitions, and what they must not bring with them."""
+    pairs = in_pairs(lambda: bench.seconds("-c", _DEFINITIONS), lambda: bench.seconds("-c", "import dagster"), count)
+    yield Finding(
+        "loading the definitions, above import dagster",
+        f"≤ {MOST_SECONDS_OF_IMPORT} s",
+        f"{spread(pairs.surpluses)} s",
+        median(pairs.surpluses) <= MOST_SECONDS_OF_IMPORT,
+        f"{spread(pairs.ours)} s against {spread(pairs.other)} s",
+    )
+    found = json.loads(bench.run("-c", _MODULES))
+    yield Finding(
+        "heavy modules that the definitions import",
+        "none",
+        ", ".join(found) or "none",
+        not found,
+        f"of {', '.join(HEAVY)}",
+    )
+
+
+def measure_month(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]:
+    """``dagster asset materialize`` of one small month, whose file is kept already, against an asset of nothing."""
+    bench.file(GREEN, FIRST, ROWS)
+
+    def month() -> float:
+        bench.empty()
+        return bench.seconds(*_MONTHS, "--partition", str(FIRST))
+
+    def trivial() -> float:
+        bench.empty()
+        return bench.seconds(*_TRIVIAL)
+
+    pairs = in_pairs(month, trivial, count)
+    yield Finding(
+        f"dagster asset materialize of a month of {ROWS} rows, above a trivial asset in a trivial module",
+        f"≤ {MOST_SECONDS_OF_A_MONTH} s",
+        f"{spread(pairs.surpluses)} s",
+        median(pairs.surpluses) <= MOST_SECONDS_OF_A_MONTH,
+        f"{spread(pairs.ours)} s against {spread(pairs.other)} s",
+    )
+
+
+def measure_range(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]:
+    """A year in one run against twelve runs, each less the seconds that loading alone takes."""
+    files = [bench.file(GREEN, month, ROWS) for month in FIRST.through(LAST)]
+
+    def loading() -> float:
+        bench.empty()
+        return sum(load_month(bench.url, file, lambda _: None).seconds for file in files)
+
+    def year() -> float:
+        load = loading()
+        bench.empty()
+        return bench.seconds(*_MONTHS, *_YEAR) - load
+
+    def months() -> float:
+        load = loading()
+        bench.empty()
+        return sum(bench.seconds(*_MONTHS, "--partition", str(file.month)) for file in files) - load
+
+    pairs = in_pairs(year, months, count)
+    ratios = [ours / other for ours, other in zip(pairs.ours, pairs.other, strict=True)]
+    yield Finding(
+        f"twelve months of {ROWS} rows in one run, against twelve runs, beyond loading",
+        f"≤ {MOST_SHARE_OF_A_RANGE} of their time",
+        spread(ratios, "{:.3f}"),
+        median(ratios) <= MOST_SHARE_OF_A_RANGE,
+        f"{spread(pairs.ours)} s against {spread(pairs.other)} s",
+    )
+    again = [bench.seconds(*_MONTHS, *_YEAR) for _ in range(count)]
+    nothing = [bench.seconds(*_TRIVIAL) for _ in range(count)]
+    yield Finding(
+        "the same year once more, unchanged",
+        "",
+        f"{spread(again)} s",
+        None,
+        f"a trivial asset takes {spread(nothing)} s",
+    )

@@ -1,0 +1,50 @@
+"""``python -m benchmarks.load_once SERVICE MONTH PUBLISHED RAW``: fetch one month, load it, print what it took as JSON.
+
+The process stands for a whole client; the database is the one that libpq's own variables name.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from taxi_platform.months import Month
+from taxi_platform.postgres.loader import load_month
+from taxi_platform.raw.store import RawFiles
+from taxi_platform.services import SERVICES
+from taxi_platform.sources.folder import FolderSource
+
+
+def main(service: str, month: str, published: str, raw: str) -> None:
+    """Load a month and print rows, seconds of the load, peak memory and bytes written, both in bytes."""
+    files = RawFiles(Path(raw), FolderSource(Path(published)))
+    file = files.get(SERVICES[service], Month.parse(month), log).file
+    loaded = load_month("postgresql://", file, log)
+    figures = {"rows": loaded.rows, "seconds": loaded.seconds, "peak": peak_memory(), "written": bytes_written()}
+    print(json.dumps(figures | {"cpu": time.process_time()}))
+
+
+def peak_memory() -> int:
+    """The most bytes of memory that this process has held at any time.
+
+    Not ``resource.getrusage``: its figure is at least that of the process that started this one.
+    """
+    return int(_kernel("status")["VmHWM"].split()[0]) * 1024
+
+
+def bytes_written() -> int:
+    """Bytes that this process had written to files. What goes to the server does not count."""
+    return int(_kernel("io")["write_bytes"])
+
+
+def log(_: object) -> None:
+    """Nobody reads the progress."""
+
+
+def _kernel(what: str) -> dict[str, str]:
+    lines = Path(f"/proc/self/{what}").read_text().splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,52 @@
+"""Two ways of doing the same, timed in turn, so that a machine whose speed drifts does both at the same speed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+Run = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What paired runs took, run by run.
+
+    Attributes:
+        ours: seconds (or whatever else is compared) of the platform's way.
+        other: of what it is compared with.
+    """
+
+    ours: Sequence[float]
+    other: Sequence[float]
+
+    @property
+    def speedups(self) -> list[float]:
+        """How many times faster ours was, pair by pair."""
+        return [other / ours for ours, other in zip(self.ours, self.other, strict=True)]
+
+    @property
+    def surpluses(self) -> list[float]:
+        """How much more ours took, pair by pair."""
+        return [ours - other for ours, other in zip(self.ours, self.other, strict=True)]
+
+    @property
+    def shares(self) -> list[float]:
+        """How much more ours took, as a share of the other, pair by pair."""
+        return [ours / other - 1 for ours, other in zip(self.ours, self.other, strict=True)]
+
+
+def in_pairs(ours: Run, other: Run, count: int) -> Pairs:
+    """Run both once to warm up, and then ``count`` times in turn.
+
+    Each prepares what it needs, and returns the seconds that are to be compared.
+    """
+    ours()
+    other()
+    runs = [(ours(), other()) for _ in range(count)]
+    return Pairs([run[0] for run in runs], [run[1] for run in runs])
+
+
+def spread(values: Sequence[float], form: str = "{:.2f}") -> str:
+    """The median with the least and the greatest value, e.g. ``1.65 (1.52 … 1.71)``."""
+    low, middle, high = (form.format(value) for value in (min(values), median(values), max(values)))
+    return f"{middle} ({low} … {high})"

@@ -1,0 +1,19 @@
+"""``python -m benchmarks.publish SERVICE MONTH ROWS PATH``: a made-up file, and the seconds that making it took."""
+
+import sys
+import time
+from pathlib import Path
+
+from taxi_platform.months import Month
+from taxi_platform.services import SERVICES
+from taxi_platform.sources.sample.file import write_month
+
+
+def main(service: str, month: str, rows: str, path: str) -> None:
+    started = time.perf_counter()
+    write_month(SERVICES[service], Month.parse(month), int(rows), Path(path))
+    print(time.perf_counter() - started)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,44 @@
+"""Findings, and the table that they are shown in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+HEADINGS = ("measured", "target", "result", "met", "details")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the table.
+
+    Attributes:
+        what: what was measured, against what.
+        target: what it should be; empty for what is only told.
+        result: what it is, as the median of all pairs with the least and the greatest.
+        met: whether the target is met; None where there is none.
+        details: the figures behind the result.
+    """
+
+    what: str
+    target: str
+    result: str
+    met: bool | None
+    details: str = ""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The cells of its line, under ``HEADINGS``."""
+        met = "" if self.met is None else "yes" if self.met else "no"
+        return self.what, self.target, self.result, met, self.details
+
+
+def as_text(finding: Finding) -> str:
+    """A finding for the terminal."""
+    what, target, result, met, details = finding.cells
+    verdict = f"   [target {target}: {'met' if met == 'yes' else 'MISSED'}]" if met else ""
+    return f"{what}: {result}{verdict}\n    {details}"
+
+
+def as_markdown(machine: str, findings: Sequence[Finding]) -> str:
+    """All findings as a table, under a line about the machine."""
+    rows = [HEADINGS, ("---",) * len(HEADINGS), *(finding.cells for finding in findings)]
+    return f"{machine}\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"

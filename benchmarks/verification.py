@@ -1,0 +1,100 @@
+"""What the checks of the stream, and the virtual column, add to a load."""
+
+from collections.abc import Iterator
+from statistics import median
+from unittest.mock import patch
+
+from benchmarks.load_speed import MONTH
+from benchmarks.pairs import Pairs, in_pairs, spread
+from benchmarks.report import Finding
+from benchmarks.workbench import Workbench
+from taxi_platform.postgres import loader, tables
+from taxi_platform.postgres.connection import connect, execute
+from taxi_platform.postgres.copying import copy_fast
+from taxi_platform.postgres.preparing import prepare
+from taxi_platform.services import YELLOW
+from taxi_platform.trip_files import TripFile, TripStream, is_compressed, read_chunks
+
+MOST_SHARE = 0.05
+IDENTIFIED, PLAIN = "with_identifier", "without_identifier"
+
+
+def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
+    """A load as it is against one that inflates and copies and asks nothing."""
+    file = bench.file(YELLOW, MONTH, rows)
+
+    def load() -> float:
+        bench.empty()
+        return loader.load_month(bench.url, file, lambda _: None).seconds
+
+    def trusting_load() -> float:
+        with patch.object(loader, "TripStream", trusting(file)):
+            return load()
+
+    pairs = in_pairs(load, trusting_load, 2 * count)
+    yield _finding(f"verification in a load of {rows:,} rows: length, SHA-256, rows, regularity", pairs)
+    bench.empty()
+
+
+def measure_identifier(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
+    """The same rows into a table with ``unique_row_id`` and into one without."""
+    file = bench.file(YELLOW, MONTH, rows)
+    bench.empty()
+    with connect(bench.url) as connection:
+        prepare(connection, YELLOW)
+
+    pairs = in_pairs(
+        lambda: _copy(bench, file, IDENTIFIED, "including generated"),
+        lambda: _copy(bench, file, PLAIN, ""),
+        2 * count,
+    )
+    yield _finding(f"unique_row_id, a virtual column, in a COPY of {rows:,} rows", pairs)
+    bench.empty(IDENTIFIED, PLAIN)
+
+
+def trusting(file: TripFile) -> type[TripStream]:
+    """A stream that is told what it would have to find out."""
+
+    class TrustingStream(TripStream):
+        sha256 = file.sha256
+
+        def blocks(self) -> Iterator[bytes]:
+            rest, self.rows = self._rest, file.rows
+            for piece in self._inflated:
+                rest += piece
+                cut = rest.rfind(b"\n") + 1
+                yield rest[:cut]
+                rest = rest[cut:]
+
+        def _count(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+            return iter(chunks)
+
+    return TrustingStream
+
+
+def _copy(bench: Workbench, file: TripFile, table: str, generated: str) -> float:
+    import time
+
+    with connect(bench.url) as first, connect(bench.url) as second:
+        execute(first, f"drop table if exists {IDENTIFIED}, {PLAIN}")
+        execute(first, f"create table {table} (like {tables.table_of(YELLOW)} {generated})")
+        if not generated:
+            execute(first, f"alter table {table} drop column unique_row_id")
+        execute(first, f"alter table {table} alter column filename set default 'yellow_tripdata.csv'")
+        execute(first, "checkpoint")
+        stream = TripStream(read_chunks(file.path), YELLOW, MONTH, compressed=is_compressed(file.path))
+        names = ", ".join(column.name for column in stream.header.columns)
+        started = time.perf_counter()
+        copy_fast(stream, [first, second], f"copy {table} ({names}) from stdin (format csv)")
+        return time.perf_counter() - started
+
+
+def _finding(what: str, pairs: Pairs) -> Finding:
+    share = median(pairs.shares)
+    return Finding(
+        what,
+        f"≤ {MOST_SHARE:.0%} of the time",
+        f"{spread([100 * share for share in pairs.shares], '{:+.1f}')} %",
+        share <= MOST_SHARE,
+        f"{spread(pairs.ours)} s with, {spread(pairs.other)} s without, {len(pairs.ours)} pairs",
+    )

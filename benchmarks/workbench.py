@@ -1,0 +1,142 @@
+"""A folder, an embedded server and generated files for one run of the benchmarks; all of it vanishes afterwards."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from taxi_platform.months import Month
+from taxi_platform.postgres import tables
+from taxi_platform.postgres.connection import connect, execute
+from taxi_platform.postgres.server import EmbeddedServer
+from taxi_platform.raw.store import RawFiles
+from taxi_platform.services import SERVICES, Service
+from taxi_platform.settings import PROJECT, settings
+from taxi_platform.sources.folder import FolderSource
+from taxi_platform.trip_files import TripFile
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """Where everything is measured.
+
+    Attributes:
+        folder: the data directory: files as published, raw files, the server, Dagster's state.
+        url: of the server's database.
+        psql: the server's own ``psql``.
+        environment: for child processes: where server and data are, whatever ``.env`` says.
+    """
+
+    folder: Path
+    url: str
+    psql: Path
+    environment: dict[str, str]
+
+    @property
+    def published(self) -> Path:
+        """The folder that plays the publisher."""
+        return self.folder / "published"
+
+    def publish(self, service: Service, month: Month, rows: int) -> None:
+        """Put a made-up file among the published ones, unless it is there."""
+        path = self.published / f"{service.file_name(month)}.gz"
+        if not path.exists():
+            # In a process of its own, so that neither numpy nor its memory is in the one that measures.
+            self.run("-m", "benchmarks.publish", service.name, str(month), str(rows), str(path))
+
+    def file(self, service: Service, month: Month, rows: int) -> TripFile:
+        """A made-up file, verified and kept as its raw asset would."""
+        self.publish(service, month, rows)
+        return RawFiles(self.folder / "raw", FolderSource(self.published)).get(service, month, _silent).file
+
+    def unpublish(self, service: Service, month: Month) -> None:
+        """Remove a published file, so that another one can take its place."""
+        (self.published / f"{service.file_name(month)}.gz").unlink(missing_ok=True)
+
+    def run(self, *arguments: str) -> str:
+        """Run Python with these arguments on this data, and return what it printed."""
+        outcome = subprocess.run(
+            [sys.executable, *arguments], env=self.environment, cwd=PROJECT, capture_output=True, text=True, check=False
+        )
+        if outcome.returncode:
+            raise RuntimeError(f"python {' '.join(arguments)} failed:\n{outcome.stdout}{outcome.stderr}")
+        return outcome.stdout
+
+    def seconds(self, *arguments: str) -> float:
+        """How long Python takes with these arguments, from start to end of the process."""
+        started = time.perf_counter()
+        self.run(*arguments)
+        return time.perf_counter() - started
+
+    def pour(self, path: Path, *statements: str) -> float:
+        """Seconds of ``zcat FILE | psql``, where one of the statements copies from psql's input."""
+        commands = [part for statement in statements for part in ("-c", statement)]
+        started = time.perf_counter()
+        with subprocess.Popen(["zcat", path], stdout=subprocess.PIPE) as zcat:
+            subprocess.run(
+                [self.psql, "-qX", "-v", "ON_ERROR_STOP=1", *commands],
+                stdin=zcat.stdout,
+                env=self.environment,
+                check=True,
+            )
+        return time.perf_counter() - started
+
+    def empty(self, *more: str) -> None:
+        """Drop all trips and whatever else is named, and let disk and server come to rest."""
+        everything = [tables.FILES, *(tables.table_of(service) for service in SERVICES.values()), *more]
+        with connect(self.url) as connection:
+            for table in everything:
+                execute(connection, f"drop table if exists {table}")
+            execute(connection, "checkpoint")
+        os.sync()
+
+
+@contextmanager
+def workbench() -> Iterator[Workbench]:
+    """Make everything, and stop the server and remove everything at the end, whatever ends it."""
+    settings().data_dir.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=settings().data_dir))
+    folder.chmod(0o755)  # the server may run as another user
+    server = EmbeddedServer(folder / "postgres")
+    try:
+        (folder / "published").mkdir()
+        (folder / "dagster").mkdir()
+        (folder / "dagster" / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")
+        url = server.start(_silent)
+        psql, where = server.psql()
+        yield Workbench(folder, url, psql, _environment(folder, url) | where)
+    finally:
+        server.stop(_silent)
+        shutil.rmtree(folder)
+
+
+def _environment(folder: Path, url: str) -> dict[str, str]:
+    own = {
+        "TAXI_SOURCE": str(folder / "published"),
+        "TAXI_DATA_DIR": str(folder),
+        "TAXI_POSTGRES_URL": url,
+        "TAXI_FIRST_MONTH": "2019-01",
+        "TAXI_LAST_MONTH": "2021-07",
+        "TAXI_ON_BAD_ROWS": "fail",
+        "DAGSTER_HOME": str(folder / "dagster"),
+    }
+    return {**os.environ, **own}
+
+
+def describe(bench: Workbench) -> str:
+    """The machine in one line."""
+    with connect(bench.url) as connection:
+        (version,) = execute(connection, "show server_version").fetchone() or ("?",)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    python = ".".join(map(str, sys.version_info[:3]))
+    return f"{os.cpu_count()} processors, {memory:.0f} GiB of memory, PostgreSQL {version}, Python {python}"
+
+
+def _silent(_: object) -> None:
+    """Progress is told by whoever measures."""
