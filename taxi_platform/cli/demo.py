@@ -86,8 +86,8 @@ def _choose(say: Say) -> Sequence[Service]:
 def _ask_briefly(source: str) -> None:
     """One question with little patience, where a load would ask again for minutes."""
     from taxi_platform.sources.choose import source_named
-    from taxi_platform.sources.http import HttpSource
-    from taxi_platform.sources.retries import Retries
+    from taxi_platform.sources.http.retries import Retries
+    from taxi_platform.sources.http.source import HttpSource
 
     if "://" in source:
         asked = HttpSource(source, retries=Retries(attempts=1), connect_timeout=5, read_timeout=10)

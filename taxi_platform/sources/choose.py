@@ -4,7 +4,7 @@ from pathlib import Path
 
 from taxi_platform.failures import InvalidSetting
 from taxi_platform.settings import PROJECT
-from taxi_platform.sources.addresses import EXAMPLE
+from taxi_platform.sources.http.addresses import EXAMPLE
 from taxi_platform.sources.source import Source
 
 VALID = (
@@ -23,7 +23,7 @@ def source_named(text: str) -> Source:
     """
     name = text.strip()
     if "://" in name:
-        from taxi_platform.sources.http import HttpSource
+        from taxi_platform.sources.http.source import HttpSource
 
         return HttpSource(name)
     kind, colon, scale = name.partition(":")
@@ -33,7 +33,7 @@ def source_named(text: str) -> Source:
 
 
 def _sample(name: str, scale: str) -> Source:
-    from taxi_platform.sources.sample import SampleSource
+    from taxi_platform.sources.sample.source import SampleSource
 
     try:
         factor = float(scale)

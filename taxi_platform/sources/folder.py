@@ -9,7 +9,7 @@ from pathlib import Path
 from taxi_platform.failures import AccessDenied, DamagedFile, InvalidSetting, NotPublished, SourceUnreachable
 from taxi_platform.months import Month
 from taxi_platform.services import Service
-from taxi_platform.sources.addresses import ZONES_FILE
+from taxi_platform.sources.http.addresses import ZONES_FILE
 from taxi_platform.sources.partial import PartialFile
 from taxi_platform.sources.source import Log, Version
 

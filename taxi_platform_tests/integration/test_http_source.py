@@ -28,9 +28,9 @@ from taxi_platform.failures import (
 )
 from taxi_platform.months import Month
 from taxi_platform.services import GREEN
-from taxi_platform.sources.http import CHUNK, HttpSource
+from taxi_platform.sources.http.retries import Retries
+from taxi_platform.sources.http.source import CHUNK, HttpSource
 from taxi_platform.sources.partial import note_beside
-from taxi_platform.sources.retries import Retries
 from taxi_platform.sources.source import Version
 from taxi_platform_tests.trip_server import LAST_MODIFIED, Answer, Published, TripServer
 
@@ -511,7 +511,7 @@ def test_a_partial_file_stays_when_the_file_is_no_longer_published_and_does_no_h
 FETCHING = """
     import sys
     from pathlib import Path
-    from taxi_platform.sources.http import HttpSource
+    from taxi_platform.sources.http.source import HttpSource
 
     template, address, target = sys.argv[1:]
     try:

@@ -18,12 +18,13 @@ from taxi_platform.failures import InvalidSetting, NotPublished, StorageFull
 from taxi_platform.months import Month
 from taxi_platform.records import read_records
 from taxi_platform.services import FHV, GREEN, SERVICES, YELLOW, Service
-from taxi_platform.sources import sample_blocks, sample_file
-from taxi_platform.sources.sample import SampleSource
-from taxi_platform.sources.sample_blocks import Block, Plan
-from taxi_platform.sources.sample_clock import Clock, clock_of
-from taxi_platform.sources.sample_file import write_month
-from taxi_platform.sources.sample_volumes import GENERATION, rows_of_month
+from taxi_platform.sources.sample import blocks as sample_blocks
+from taxi_platform.sources.sample import file as sample_file
+from taxi_platform.sources.sample.blocks import Block, Plan
+from taxi_platform.sources.sample.clock import Clock, clock_of
+from taxi_platform.sources.sample.file import write_month
+from taxi_platform.sources.sample.source import SampleSource
+from taxi_platform.sources.sample.volumes import GENERATION, rows_of_month
 from taxi_platform.trip_files import TripStream, read_chunks
 
 # What the generator makes of 31,000 rows of 2020-06. When this changes on purpose, raise GENERATION and renew it.
@@ -94,7 +95,7 @@ def test_the_same_request_gets_the_same_bytes_in_every_process(tmp_path: Path) -
     code = """if True:
         import sys
         from pathlib import Path
-        from taxi_platform.sources.sample import SampleSource
+        from taxi_platform.sources.sample.source import SampleSource
         from taxi_platform.services import GREEN
         from taxi_platform.months import Month
         source = SampleSource(0.5)
@@ -264,7 +265,7 @@ def test_memory_does_not_grow_with_the_month(tmp_path: Path) -> None:
     code = f"""if True:
         import resource
         from pathlib import Path
-        from taxi_platform.sources.sample_file import write_month
+        from taxi_platform.sources.sample.file import write_month
         from taxi_platform.services import YELLOW
         from taxi_platform.months import Month
         peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -20,13 +20,13 @@ from taxi_platform.months import Month
 from taxi_platform.services import GREEN
 from taxi_platform.settings import PROJECT, RELEASE
 from taxi_platform.sources import folder as folders
-from taxi_platform.sources.addresses import AddressTemplate, file_of, public
-from taxi_platform.sources.answers import Step, content_range, next_step, same_version
 from taxi_platform.sources.choose import source_named
 from taxi_platform.sources.folder import FolderSource
-from taxi_platform.sources.http import HttpSource
+from taxi_platform.sources.http.addresses import AddressTemplate, file_of, public
+from taxi_platform.sources.http.answers import Step, content_range, next_step, same_version
+from taxi_platform.sources.http.retries import Interrupted, Retries, retry_after
+from taxi_platform.sources.http.source import HttpSource
 from taxi_platform.sources.partial import PartialFile, validator
-from taxi_platform.sources.retries import Interrupted, Retries, retry_after
 from taxi_platform.sources.source import Version
 
 MARCH = Month(2019, 3)
@@ -389,7 +389,7 @@ def test_a_path_means_a_folder_and_starts_at_the_project(
 
 @pytest.mark.parametrize("text", ["sample", "sample:1", "sample:0.1", "sample:10", "sample:1e-3"])
 def test_the_sample_is_meant_by_its_name_with_or_without_a_scale(text: str) -> None:
-    from taxi_platform.sources.sample import SampleSource
+    from taxi_platform.sources.sample.source import SampleSource
 
     assert isinstance(source_named(text), SampleSource)
 

@@ -1,7 +1,7 @@
 """What chance decides about made-up trips: how often each item is drawn, and what seldom befalls a row.
 
 A chance is a whole number below 65,536; tables turn it into an item by its share. Which columns the items fill does
-not belong here (see ``sample_trips``). Slow to import, as numpy is.
+not belong here (see ``trips``). Slow to import, as numpy is.
 """
 
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ from functools import cache
 
 import numpy as np
 
-from taxi_platform.sources.sample_blocks import Block, Numbers, Plan
-from taxi_platform.sources.sample_clock import HOUR_SECONDS
-from taxi_platform.sources.sample_texts import BASES, ZONES
+from taxi_platform.sources.sample.blocks import Block, Numbers, Plan
+from taxi_platform.sources.sample.clock import HOUR_SECONDS
+from taxi_platform.sources.sample.texts import BASES, ZONES
 
 # What befalls a row: exclusive ranges of its luck, which is one chance.
 REVERSED = range(0, 500)  # repeats the row before with negative amounts; odd rows only, so about 1 in 260

@@ -1,6 +1,6 @@
 """The source ``sample``: made-up trips in the shape of the TLC's, of any month, without a network or an account.
 
-What the trips are like belongs in ``sample_trips`` and its neighbours, which need numpy and are imported only when a
+What the trips are like belongs in ``trips`` and its neighbours, which need numpy and are imported only when a
 file is made.
 """
 
@@ -10,9 +10,10 @@ from pathlib import Path
 from taxi_platform.failures import InvalidSetting, NotPublished
 from taxi_platform.months import Month
 from taxi_platform.services import SERVICES, Service
-from taxi_platform.sources.addresses import ZONES_FILE
-from taxi_platform.sources.sample_volumes import FIRST_YEAR, GENERATION, LAST_YEAR, rows_of_month
-from taxi_platform.sources.sample_zones import zone_lookup
+from taxi_platform.sources.http.addresses import ZONES_FILE
+from taxi_platform.sources.partial import note_beside
+from taxi_platform.sources.sample.volumes import FIRST_YEAR, GENERATION, LAST_YEAR, rows_of_month
+from taxi_platform.sources.sample.zones import zone_lookup
 from taxi_platform.sources.source import Log, Version
 from taxi_platform.sources.storage import storing
 
@@ -83,6 +84,8 @@ class SampleSource:
         """
         version = self.version(address)
         file = self._file(address)
+        with storing(target):
+            note_beside(target).unlink(missing_ok=True)  # of a download that was interrupted
         if file is None:
             with storing(target):
                 target.write_text(zone_lookup(), encoding="utf-8", newline="")
@@ -90,7 +93,7 @@ class SampleSource:
         service, month = file
         rows = rows_of_month(service, month, self.scale)
         log(f"{service.file_name(month)}: making a sample of {rows:,} trips")
-        from taxi_platform.sources.sample_file import write_month  # needs numpy, which takes long to import
+        from taxi_platform.sources.sample.file import write_month  # needs numpy, which takes long to import
 
         write_month(service, month, rows, target)
         return version

@@ -1,18 +1,18 @@
 """Made-up trips, a block of rows at a time, with the dirt that the published files have.
 
 Only whole numbers are computed (seconds, cents, hundredths of a mile, positions in tables of texts), because rounding
-differs between machines. How numbers are spelled belongs in ``sample_texts``, when trips begin in ``sample_blocks``,
-and how often things happen in ``sample_chances``. Slow to import, as numpy is.
+differs between machines. How numbers are spelled belongs in ``texts``, when trips begin in ``blocks``,
+and how often things happen in ``chances``. Slow to import, as numpy is.
 """
 
 import numpy as np
 
 from taxi_platform.months import Month
-from taxi_platform.sources import sample_chances as odds
-from taxi_platform.sources.sample_blocks import Block, Numbers, Plan
-from taxi_platform.sources.sample_chances import bases, befall, miles, spread, stray_and_end, tolls, zones
-from taxi_platform.sources.sample_clock import HOUR_SECONDS
-from taxi_platform.sources.sample_texts import FIRST_OUTLIER, OUTLIERS, PAYMENTS, PLAIN, RATES, VENDORS, join_columns
+from taxi_platform.sources.sample import chances as odds
+from taxi_platform.sources.sample.blocks import Block, Numbers, Plan
+from taxi_platform.sources.sample.chances import bases, befall, miles, spread, stray_and_end, tolls, zones
+from taxi_platform.sources.sample.clock import HOUR_SECONDS
+from taxi_platform.sources.sample.texts import FIRST_OUTLIER, OUTLIERS, PAYMENTS, PLAIN, RATES, VENDORS, join_columns
 
 ROWS_FOR_A_FAR_DROPOFF = 10_000  # for-hire files as large as this have one drop-off in the year 3019
 CONGESTION_FROM = Month(2019, 2)  # until then congestion_surcharge is empty

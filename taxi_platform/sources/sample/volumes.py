@@ -1,6 +1,6 @@
 """How many trips a made-up month has: round figures of the real order, by service, year and season.
 
-Pure; nothing here makes a trip (see ``sample_trips``), and no figure claims to be a real month's.
+Pure; nothing here makes a trip (see ``trips``), and no figure claims to be a real month's.
 """
 
 from bisect import bisect_right

@@ -1,7 +1,7 @@
 """The spellings that made-up trips use, as tables to look them up in, and the joining of columns to CSV text.
 
 Looking texts up by number is what makes the sample fast: no number is formatted twice. Which number a row gets does
-not belong here (see ``sample_trips``). Slow to import, as numpy is.
+not belong here (see ``trips``). Slow to import, as numpy is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taxi_platform.services import Column
-from taxi_platform.sources.sample_clock import HOUR_SECONDS
+from taxi_platform.sources.sample.clock import HOUR_SECONDS
 
 Texts = NDArray[np.bytes_]
 Numbers = NDArray[np.int64]

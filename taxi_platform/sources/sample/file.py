@@ -16,9 +16,9 @@ from isal import isal_zlib
 
 from taxi_platform.months import Month
 from taxi_platform.services import Service
-from taxi_platform.sources.sample_blocks import Block, Plan
-from taxi_platform.sources.sample_texts import LINE_END
-from taxi_platform.sources.sample_trips import csv_of_block
+from taxi_platform.sources.sample.blocks import Block, Plan
+from taxi_platform.sources.sample.texts import LINE_END
+from taxi_platform.sources.sample.trips import csv_of_block
 from taxi_platform.sources.storage import storing
 
 MOST_THREADS = 4  # each holds a block of about 10 MB

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from taxi_platform.months import Month
 from taxi_platform.services import Service
-from taxi_platform.sources.sample_clock import HOUR_SECONDS, Clock, clock_of
-from taxi_platform.sources.sample_volumes import FIRST_YEAR, GENERATION, LAST_YEAR, unmetered_rows
+from taxi_platform.sources.sample.clock import HOUR_SECONDS, Clock, clock_of
+from taxi_platform.sources.sample.volumes import FIRST_YEAR, GENERATION, LAST_YEAR, unmetered_rows
 
 Numbers = NDArray[np.int64]
 

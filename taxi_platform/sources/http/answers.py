@@ -10,9 +10,9 @@ from http.client import RemoteDisconnected
 from urllib.parse import urlsplit
 
 from taxi_platform.failures import AccessDenied, DamagedFile, NotPublished
-from taxi_platform.sources.addresses import file_of, public
+from taxi_platform.sources.http.addresses import file_of, public
+from taxi_platform.sources.http.retries import Interrupted, retry_after
 from taxi_platform.sources.partial import validator
-from taxi_platform.sources.retries import Interrupted, retry_after
 from taxi_platform.sources.source import Version
 
 _PASSING = (408, 425, 429)  # besides all of 500 and above

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from taxi_platform.failures import DamagedFile
 from taxi_platform.months import Month
 from taxi_platform.services import Service
-from taxi_platform.sources.addresses import AddressTemplate, file_of, public
-from taxi_platform.sources.answers import (
+from taxi_platform.sources.http.addresses import AddressTemplate, file_of, public
+from taxi_platform.sources.http.answers import (
     Step,
     interruption,
     next_step,
@@ -23,9 +23,9 @@ from taxi_platform.sources.answers import (
     refuse_page,
     version_of,
 )
+from taxi_platform.sources.http.progress import Progress
+from taxi_platform.sources.http.retries import Interrupted, Retries
 from taxi_platform.sources.partial import PartialFile, validator
-from taxi_platform.sources.progress import Progress
-from taxi_platform.sources.retries import Interrupted, Retries
 from taxi_platform.sources.source import Log, Version
 
 if TYPE_CHECKING:

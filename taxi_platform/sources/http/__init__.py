@@ -1,0 +1,1 @@
+"""Files from an HTTP server: addresses, answers, retries, and downloads that outlive broken connections."""
