@@ -68,13 +68,13 @@ def begin_starter(folder: Path, code: str = START, new_session: bool = False) ->
 
 
 def end(server: EmbeddedServer) -> None:
-    """Stop a server whatever the test has done to its folder."""
-    for process in psutil.process_iter(["cmdline"]):
-        if f"taxi.folder={server.data}" in (process.info["cmdline"] or []):
-            with suppress(psutil.NoSuchProcess):
-                process.send_signal(signal.SIGQUIT)
-    while postmaster.is_locked(server.folder / "lock"):  # by initdb, perhaps, that has lost its starter
-        time.sleep(0.01)
+    """Stop a server whatever the test has done to its folder, and wait for whoever else holds its lock."""
+    while postmaster.is_locked(server.folder / "lock"):
+        for process in psutil.process_iter(["cmdline"]):
+            if f"taxi.folder={server.data}" in (process.info["cmdline"] or []):
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(signal.SIGQUIT)
+        time.sleep(0.02)
 
 
 @pytest.fixture
