@@ -20,6 +20,11 @@ class Header:
     columns: tuple[Column, ...]
     line_end: bytes
 
+    @property
+    def has_decimals(self) -> bool:
+        """Whether a number such as ``7.0`` is to be expected among the fields at all."""
+        return any(column.postgres == "double precision" for column in self.columns)
+
     def spells_codes_as_floats(self, fields: Sequence[bytes]) -> bool:
         """Whether a record carries a code such as a zone id as ``1.0``, as files rewritten by pandas do."""
         return any(

@@ -23,6 +23,7 @@ LONGEST_LINE = 1024 * 1024  # bytes; a trip takes about 100, so that a longer li
 GZIP_MAGIC = b"\x1f\x8b"
 
 _BLANK_LINE = re.compile(rb"\n\r?\n")  # three times as fast here as looking for both spellings with ``in``
+_POINT_ZERO = re.compile(rb"\.0[,\r\n]")
 
 _CORRUPT = cast("type[Exception]", isal_zlib.error)  # isal's stubs declare it an instance
 _FETCH_AGAIN = "Delete it and fetch it again; if that does not help, the file is broken at its source."
@@ -85,8 +86,8 @@ def inflate(chunks: Iterable[bytes], subject: str) -> Iterator[bytes]:
                 if len(rest) < 2:
                     break  # a magic number cut in two by the chunk's end
                 if rest[:2] != GZIP_MAGIC:
-                    if inflated and not rest.strip(b"\0"):
-                        rest = b""  # padding, as tape and block devices leave it; gzip ignores it too
+                    if inflated and _is_padding(rest):
+                        rest = b""
                         break
                     raise _not_gzip(subject, rest, inflated)
                 member = isal_zlib.decompressobj(wbits=31)  # pyright: ignore[reportUnknownMemberType]
@@ -108,8 +109,13 @@ def inflate(chunks: Iterable[bytes], subject: str) -> Iterator[bytes]:
             f"the gzip data ends too early, after {inflated:,} uncompressed bytes: the file was cut off",
             _FETCH_AGAIN,
         )
-    if rest:
+    if rest and not (inflated and _is_padding(rest)):
         raise _not_gzip(subject, rest, inflated)
+
+
+def _is_padding(data: bytes) -> bool:
+    """Whether these are the zeros that tape and block devices leave behind a file; gzip ignores them too."""
+    return not data.strip(b"\0")
 
 
 def _not_gzip(subject: str, data: bytes, inflated: int) -> DamagedFile:
@@ -213,6 +219,9 @@ class TripStream:
     def _looks_regular(self, block: bytes) -> bool:
         if b'"' in block or b"\\" in block or block[:1] in (b"\n", b"\r") or _BLANK_LINE.search(block):
             return False
+        if not self.header.has_decimals:
+            return _POINT_ZERO.search(block) is None
+        # A look at one row will do here: what makes floats of codes makes floats of counts too, which COPY refuses.
         first = block[: block.find(b"\n")].rstrip(b"\r").split(b",")
         return not self.header.spells_codes_as_floats(first)
 
