@@ -76,4 +76,4 @@ def pieces(content: bytes, size: int) -> Iterator[bytes]:
 
 def stream(content: bytes, service: Service = GREEN, size: int = 64 * 1024) -> TripStream:
     """A stream over a file's bytes, which may be plain or compressed."""
-    return TripStream(pieces(content, size), service, MARCH, compressed=content.startswith(b"\x1f\x8b"))
+    return TripStream(pieces(content, size), service, MARCH, compressed=content.startswith(b"\x1f"))

@@ -95,7 +95,7 @@ def test_the_same_column_under_two_spellings_is_named_twice() -> None:
 
 
 def test_another_services_header_says_what_differs() -> None:
-    with pytest.raises(SchemaMismatch, match="unknown: 'tpep_pickup_datetime'.*missing: 'lpep_pickup_datetime'"):
+    with pytest.raises(SchemaMismatch, match=r"unknown: 'tpep_pickup_datetime'.*missing: 'lpep_pickup_datetime'"):
         match(header(YELLOW))
 
 
