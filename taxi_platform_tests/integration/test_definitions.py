@@ -1,0 +1,208 @@
+"""The code location as Dagster loads it, in a process of its own: what is in it, what it says and what it costs."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from taxi_platform.postgres import tables
+from taxi_platform.services import SERVICES
+from taxi_platform.settings import PROJECT
+from taxi_platform.zones import COLUMNS
+
+LOAD = """
+from taxi_platform.definitions import defs
+loaded = defs()
+specs = {spec.key.to_user_string(): spec for spec in loaded.resolve_all_asset_specs()}
+repository = loaded.get_repository_def()
+"""
+DESCRIBE = """
+import json, sys
+def described(spec):
+    partitions = spec.partitions_def and spec.partitions_def.get_partition_keys()
+    schema = spec.metadata.get("dagster/column_schema")
+    definition = loaded.resolve_assets_def(spec.key)
+    return {
+        "partitions": partitions and [len(partitions), partitions[0], partitions[-1]],
+        "group": spec.group_name,
+        "kinds": sorted(spec.kinds),
+        "owners": list(spec.owners),
+        "upstream": sorted(dep.asset_key.to_user_string() for dep in spec.deps),
+        "resources": sorted(definition.required_resource_keys),
+        "policy": str(definition.backfill_policy and definition.backfill_policy.policy_type.name),
+        "description": spec.description,
+        "relation": spec.metadata.get("dagster/relation_identifier"),
+        "columns": schema and [[column.name, column.type, column.description] for column in schema.columns],
+    }
+print(json.dumps({
+    "assets": {key: described(spec) for key, spec in specs.items()},
+    "resources": sorted(loaded.resources),
+    "jobs": sorted(job.name for job in loaded.resolve_all_job_defs() if not job.name.startswith("__")),
+    "schedules": sorted(schedule.name for schedule in repository.schedule_defs),
+    "sensors": sorted(sensor.name for sensor in repository.sensor_defs),
+    "modules": sorted({name.partition(".")[0] for name in sys.modules}),
+}))
+"""
+STRICT = """
+import warnings
+import dagster as dg
+for kind in (DeprecationWarning, dg.SupersessionWarning, dg.BetaWarning, dg.PreviewWarning):
+    warnings.simplefilter("error", kind)
+warnings.filterwarnings("ignore", "Parameter `backfill_policy` ", dg.BetaWarning)  # a range in one run has no other way
+"""
+# Dagster silences its own warnings while it loads a folder of definitions, so each module is also loaded by itself.
+EACH = """
+import importlib, pkgutil
+from taxi_platform import defs as folder
+makers = []
+for found in pkgutil.walk_packages(folder.__path__, folder.__name__ + "."):
+    module = importlib.import_module(found.name)
+    makers += [thing for thing in vars(module).values() if type(thing).__name__ == "LazyDefinitions"]
+for maker in makers:
+    maker()
+assert makers
+"""
+USES = """
+from datetime import timedelta
+for use in (
+    lambda: dg.SourceAsset("old"),
+    lambda: dg.build_last_update_freshness_checks(assets=[], lower_bound_delta=timedelta(1)),
+    lambda: dg.MultiPartitionMapping({}),
+    lambda: dg.asset_check(asset="a", partitions_def=dg.DailyPartitionsDefinition("2020-01-01"))(lambda: 1),
+):
+    try:
+        use()
+    except Warning as warning:
+        print(type(warning).__name__)
+"""
+HEAVY = {"pandas", "pyarrow", "polars", "numpy", "psycopg", "requests", "adbc_driver_postgresql"}
+
+
+def python(program: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """Run a program in a fresh interpreter that has no settings but these; an empty one also hides what .env says."""
+    names = ("SOURCE", "DATA_DIR", "POSTGRES_URL", "FIRST_MONTH", "LAST_MONTH", "ON_BAD_ROWS")
+    unset = {f"TAXI_{name}": "" for name in names}
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **unset, **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def described(**settings: str) -> Mapping[str, Any]:
+    done = python(LOAD + DESCRIBE, **settings)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def location() -> Mapping[str, Any]:
+    """The code location without any setting."""
+    return described()
+
+
+def test_they_load_without_any_deprecated_superseded_beta_or_preview_part_of_dagster() -> None:
+    done = python(STRICT + EACH + LOAD)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_part_of_dagster_that_may_go_away_would_be_noticed() -> None:
+    done = python(STRICT + USES)
+    assert done.stdout.split() == ["DeprecationWarning", "SupersessionWarning", "BetaWarning", "PreviewWarning"]
+
+
+def test_loading_them_imports_nothing_heavy(location: Mapping[str, Any]) -> None:
+    assert HEAVY & set(location["modules"]) == set()
+
+
+def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -> None:
+    assert {key: [asset["group"], asset["kinds"], asset["upstream"]] for key, asset in location["assets"].items()} == {
+        "raw/green_tripdata": ["trips", ["csv"], []],
+        "raw/yellow_tripdata": ["trips", ["csv"], []],
+        "raw/fhv_tripdata": ["trips", ["csv"], []],
+        "green_tripdata": ["trips", ["postgres", "table"], ["raw/green_tripdata"]],
+        "yellow_tripdata": ["trips", ["postgres", "table"], ["raw/yellow_tripdata"]],
+        "fhv_tripdata": ["trips", ["postgres", "table"], ["raw/fhv_tripdata"]],
+        "taxi_zone_lookup": ["zones", ["postgres", "table"], []],
+    }
+    assert location["resources"] == ["postgres", "raw_files", "trip_files"]
+    assert (location["jobs"], location["schedules"], location["sensors"]) == ([], [], [])
+
+
+def test_each_asset_asks_for_the_resources_of_its_place_and_has_an_owner(location: Mapping[str, Any]) -> None:
+    wanted = {key: asset["resources"] for key, asset in location["assets"].items()}
+    for service in SERVICES.values():
+        assert wanted[f"raw/{service.table}"] == ["raw_files", "trip_files"]
+        assert wanted[service.table] == ["postgres", "trip_files"]
+    assert wanted["taxi_zone_lookup"] == ["postgres", "raw_files"]
+    assert all(asset["owners"] == ["team:data-engineering"] for asset in location["assets"].values())
+
+
+def test_trips_are_partitioned_by_the_months_of_the_source_and_a_range_is_one_run(location: Mapping[str, Any]) -> None:
+    for service in SERVICES.values():
+        for key in (service.table, f"raw/{service.table}"):
+            assert location["assets"][key]["partitions"] == [31, "2019-01", "2021-07"]
+            assert location["assets"][key]["policy"] == "SINGLE_RUN"
+    assert location["assets"]["taxi_zone_lookup"]["partitions"] is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "partitions"),
+    [
+        ({"TAXI_FIRST_MONTH": "2018-11"}, [33, "2018-11", "2021-07"]),
+        ({"TAXI_LAST_MONTH": "2022-12"}, [48, "2019-01", "2022-12"]),
+        ({"TAXI_FIRST_MONTH": "2020-02", "TAXI_LAST_MONTH": "2020-02"}, [1, "2020-02", "2020-02"]),
+    ],
+)
+def test_the_first_and_the_last_month_are_settings(settings: dict[str, str], partitions: list[object]) -> None:
+    assets = described(**settings)["assets"]
+    assert {tuple(asset["partitions"]) for asset in assets.values() if asset["partitions"]} == {tuple(partitions)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"TAXI_FIRST_MONTH": "2020-03", "TAXI_LAST_MONTH": "2020-02"},
+            "TAXI_FIRST_MONTH=2020-03, TAXI_LAST_MONTH=2020-02: the first month lies after the last",
+        ),
+        ({"TAXI_FIRST_MONTH": "2020"}, "TAXI_FIRST_MONTH=2020: Value error, '2020' is not a month: write YYYY-MM"),
+    ],
+)
+def test_months_that_mean_nothing_are_named(settings: dict[str, str], message: str) -> None:
+    done = python(LOAD, **settings)
+    assert done.returncode == 1
+    assert f"InvalidSetting: {message}" in done.stderr
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_a_table_shows_the_columns_types_and_meanings_of_its_contract(
+    service: Any, location: Mapping[str, Any]
+) -> None:
+    shown = location["assets"][service.table]
+    types = {"timestamp": "timestamp without time zone"}
+    assert shown["columns"][2:] == [
+        [column.source.lower(), types.get(column.postgres, column.postgres), column.documentation]
+        for column in service.columns
+    ]
+    assert shown["columns"][:2] == [
+        ["unique_row_id", "text", tables.column_comments(service)["unique_row_id"]],
+        ["filename", "text", tables.FILENAME],
+    ]
+    assert service.description in shown["description"]
+    assert shown["relation"] == f"ny_taxi.public.{service.table}"
+    assert service.description in location["assets"][f"raw/{service.table}"]["description"]
+
+
+def test_the_zone_lookup_shows_its_columns(location: Mapping[str, Any]) -> None:
+    shown = location["assets"]["taxi_zone_lookup"]
+    assert shown["columns"] == [[name, kind, text] for name, (kind, text) in COLUMNS.items()]
+    assert shown["relation"] == "ny_taxi.public.taxi_zone_lookup"
+    assert "265" in shown["description"]
