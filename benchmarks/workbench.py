@@ -14,7 +14,7 @@ from pathlib import Path
 from taxi_platform.months import Month
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute
-from taxi_platform.postgres.server import EmbeddedServer
+from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.raw.store import RawFiles
 from taxi_platform.services import SERVICES, Service
 from taxi_platform.settings import PROJECT, settings

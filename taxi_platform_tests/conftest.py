@@ -11,7 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from taxi_platform.postgres.server import EmbeddedServer
+from taxi_platform.postgres.embedded.server import EmbeddedServer
 
 # Set by the first process of the session and inherited by xdist's workers, which share the one server.
 _SERVER = "TAXI_TEST_SERVER_FOLDER"

@@ -178,7 +178,7 @@ def _address() -> str:
     """Where the database is, without its password."""
     from urllib.parse import urlsplit
 
-    from taxi_platform.postgres.server import EmbeddedServer
+    from taxi_platform.postgres.embedded.server import EmbeddedServer
 
     url = settings().postgres_url
     parts = urlsplit(url.get_secret_value() if url else EmbeddedServer(settings().data_dir / "postgres").url())

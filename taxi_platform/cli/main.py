@@ -39,7 +39,7 @@ def demo() -> None:
 @taxi.command()
 def psql() -> None:
     """Open a shell on the embedded PostgreSQL, starting it if need be."""
-    from taxi_platform.postgres.server import EmbeddedServer
+    from taxi_platform.postgres.embedded.server import EmbeddedServer
     from taxi_platform.settings import settings
 
     server = EmbeddedServer(settings().data_dir / "postgres")
@@ -51,7 +51,7 @@ def psql() -> None:
 @taxi.command()
 def url() -> None:
     """Print the database's URL, password included, for pandas, pgAdmin or DBeaver; starts the embedded server."""
-    from taxi_platform.postgres.server import EmbeddedServer
+    from taxi_platform.postgres.embedded.server import EmbeddedServer
     from taxi_platform.settings import settings
 
     own = settings().postgres_url
@@ -62,7 +62,7 @@ def url() -> None:
 def stop() -> None:
     """Stop the embedded servers, the demo's too; their data stays."""
     from taxi_platform.cli.demo import SAMPLE_FOLDER
-    from taxi_platform.postgres.server import EmbeddedServer
+    from taxi_platform.postgres.embedded.server import EmbeddedServer
     from taxi_platform.settings import settings
 
     for folder in (settings().data_dir, settings().data_dir / SAMPLE_FOLDER):

@@ -35,7 +35,7 @@ class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
         """
         if self.url:
             return self.url
-        from taxi_platform.postgres.server import EmbeddedServer
+        from taxi_platform.postgres.embedded.server import EmbeddedServer
 
         return EmbeddedServer(Path(self.server_folder)).start(log)
 

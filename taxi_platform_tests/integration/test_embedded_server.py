@@ -18,9 +18,9 @@ import psycopg
 import pytest
 
 from taxi_platform.failures import DatabaseInterrupted, DatabaseUnreachable, StorageFull, UnsupportedServer
-from taxi_platform.postgres import cluster, postmaster, programs
-from taxi_platform.postgres import server as module
-from taxi_platform.postgres.server import EmbeddedServer
+from taxi_platform.postgres.embedded import cluster, postmaster, programs
+from taxi_platform.postgres.embedded import server as module
+from taxi_platform.postgres.embedded.server import EmbeddedServer
 
 PROJECT = Path(__file__).parents[2]
 ROOT = os.geteuid() == 0
@@ -29,7 +29,7 @@ only_as_root = pytest.mark.skipif(not ROOT, reason="only root runs the server as
 START = """
 import sys
 from pathlib import Path
-from taxi_platform.postgres.server import EmbeddedServer
+from taxi_platform.postgres.embedded.server import EmbeddedServer
 print(EmbeddedServer(Path(sys.argv[1])).start(lambda line: print(line, file=sys.stderr)), flush=True)
 """
 
@@ -468,7 +468,7 @@ def test_programs_that_cannot_be_copied_either_are_named_with_the_closed_door(
 AS_ANOTHER_USER = """
 import fcntl, os, sys
 from pathlib import Path
-from taxi_platform.postgres import programs, server
+from taxi_platform.postgres.embedded import programs, server
 programs.installed = lambda: Path(sys.argv[2])
 os.setgroups([]); os.setgid(int(sys.argv[3])); os.setuid(int(sys.argv[3])); os.chdir("/")
 try:

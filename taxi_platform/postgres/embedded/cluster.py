@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from taxi_platform.failures import StorageFull, UnsupportedServer
-from taxi_platform.postgres.programs import MAJOR, Account
+from taxi_platform.postgres.embedded.programs import MAJOR, Account
 
 USER = "taxi"
 DATABASE = "ny_taxi"

@@ -14,8 +14,8 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-from taxi_platform.postgres import cluster
-from taxi_platform.postgres.programs import Account
+from taxi_platform.postgres.embedded import cluster
+from taxi_platform.postgres.embedded.programs import Account
 
 # Below the ports that the kernel gives to outgoing connections, so that a remembered one stays free.
 _PORTS = range(15432, 32768)

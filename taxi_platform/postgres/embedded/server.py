@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from taxi_platform.failures import DatabaseInterrupted, DatabaseUnreachable, StorageFull, UnsupportedServer
-from taxi_platform.postgres import cluster, postmaster, programs
+from taxi_platform.postgres.embedded import cluster, postmaster, programs
 
 Log = Callable[[str], object]
 
