@@ -17,6 +17,7 @@ from taxi_platform.trip_files import TripStream
 
 LINES_PER_RECORD = 10  # a quoted field may hold line ends; an open quote must not swallow the rest of the file
 INTEGERS = range(-(2**31), 2**31)  # PostgreSQL's integer
+DIGITS = 20  # of a whole number; Python does not even read one of thousands
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?|[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 _INTEGER = re.compile(r"([+-]?\d+)(\.0*)?", re.ASCII)
@@ -51,25 +52,24 @@ def read_records(stream: TripStream) -> Iterator[Record]:
     columns = stream.header.columns
     lines = _Lines(stream)
     while (line := lines.take()) is not None:
-        if line == b"":
+        if line in (b"", b"\r"):
             continue
         number = lines.number
-        if stream.unterminated and lines.look(0) is None:
-            yield Record(number, _spell(line), problem="the last line has no line end: the file may be cut off")
-            continue
         line, fields, problem = _split(line, lines, len(columns))
-        if problem is None:
+        if stream.unterminated and lines.look(0) is None:
+            fields, problem = (), "the last line has no line end: the file may be cut off"
+        elif problem is None:
             fields, problem = _judge(fields, columns)
         yield Record(number, _spell(line), fields, problem)
 
 
 class _Lines:
-    """The numbered lines of a stream without their line ends, with a look ahead."""
+    """The numbered lines of a stream, without LF but with the CR that may stand before it, with a look ahead."""
 
     def __init__(self, stream: TripStream) -> None:
         self.number = 1  # of the line taken last; the header is 1
         self._ahead: deque[bytes] = deque()
-        self._lines = (line.removesuffix(b"\r") for block in stream.blocks() for line in block[:-1].split(b"\n"))
+        self._lines = (line for block in stream.blocks() for line in block[:-1].split(b"\n"))
 
     def take(self) -> bytes | None:
         line = self._ahead.popleft() if self._ahead else next(self._lines, None)
@@ -82,8 +82,11 @@ class _Lines:
 
 
 def _split(line: bytes, lines: _Lines, expected: int) -> tuple[bytes, tuple[str, ...], str | None]:
-    """The record that begins with ``line``: its bytes, its fields, or why it has none."""
-    record = line
+    """The record that begins with ``line``: its bytes, its fields, or why it has none.
+
+    A bad one is its first line alone, so that the lines behind it are judged for themselves.
+    """
+    record, line = line, line.removesuffix(b"\r")
     if line.count(b'"') % 2:
         for offset in range(LINES_PER_RECORD - 1):
             more = lines.look(offset)
@@ -94,13 +97,16 @@ def _split(line: bytes, lines: _Lines, expected: int) -> tuple[bytes, tuple[str,
                 break
         if record.count(b'"') % 2:
             return line, (), "a quote is opened and never closed"
+    record = record.removesuffix(b"\r")
     try:
         text = record.decode("utf-8")
+        fields = tuple(next(csv.reader([text], strict=True), ())) if '"' in text else tuple(text.split(","))
     except UnicodeDecodeError as error:
         return line, (), f"byte 0x{record[error.start]:02X} at position {error.start + 1} is not UTF-8"
+    except csv.Error as error:
+        return line, (), f"its fields cannot be told apart ({error})"
     if "\0" in text:
         return line, (), "it holds a NUL byte"
-    fields = tuple(next(csv.reader([text]), ())) if '"' in text else tuple(text.split(","))
     if len(fields) != expected:
         return line, (), f"{len(fields)} fields where the header has {expected}"
     for _ in range(record.count(b"\n")):
@@ -132,7 +138,8 @@ def _convert(field: str, column: Column) -> tuple[str, str | None]:
         whole = _INTEGER.fullmatch(field)
         if whole is None:
             return "", "not a whole number"
-        return whole[1], None if int(whole[1]) in INTEGERS else "too large for a whole number"
+        fits = len(whole[1]) <= DIGITS and int(whole[1]) in INTEGERS
+        return whole[1], None if fits else "too large for a whole number"
     return field, None if _NUMBER.fullmatch(field) else "not a number"
 
 
