@@ -1,4 +1,4 @@
-"""The careful reading: each record with its line, what is accepted as merely spelled differently, what is bad and why."""
+"""The careful reading: each record with its line, what is merely spelled differently, and what is bad and why."""
 
 import csv
 import io
