@@ -5,6 +5,7 @@ Source of the meanings: the TLC's taxi zone lookup table.
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 TABLE = "taxi_zone_lookup"
 FILE = "taxi_zone_lookup.csv"
+_ZONE = re.compile(r"\d{1,9}", re.ASCII)
 
 COLUMNS = {
     "locationid": ("integer", "The number of the TLC taxi zone, as trips carry it."),
@@ -33,7 +35,7 @@ def read_zones(path: Path) -> "pd.DataFrame":
     Raises:
         DamagedFile: the file is empty or no text.
         SchemaMismatch: the header has other columns.
-        BadRows: a row has another number of fields, or an id that is no number or comes twice.
+        BadRows: a row has another number of fields, an open quote, or an id that is no number or comes twice.
     """
     import pandas as pd
 
@@ -41,7 +43,10 @@ def read_zones(path: Path) -> "pd.DataFrame":
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DamagedFile(FILE, f"it is no UTF-8 text ({error})", f"It lies at {path}.") from None
-    rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
+    except csv.Error as error:  # a quote that is never closed, for one
+        raise BadRows(FILE, f"its rows cannot be told apart ({error})", "Correct the file and run again.") from None
     if len(rows) < 2:
         raise DamagedFile(FILE, "it holds no zones", f"It lies at {path}.")
     header = [name.strip().lower() for name in rows[0]]
@@ -54,15 +59,15 @@ def read_zones(path: Path) -> "pd.DataFrame":
 
 
 def _check_rows(rows: Sequence[Sequence[str]]) -> None:
-    seen: set[str] = set()
+    seen: set[int] = set()
     for number, row in enumerate(rows, start=1):
         problem = None
         if len(row) != len(COLUMNS):
             problem = f"{len(row)} fields where there are {len(COLUMNS)} columns"
-        elif not (row[0].isascii() and row[0].isdigit()):
+        elif not _ZONE.fullmatch(row[0]):
             problem = f"{row[0]!r} is no zone number"
-        elif row[0] in seen:
-            problem = f"zone {row[0]} comes twice"
+        elif int(row[0]) in seen:
+            problem = f"zone {int(row[0])} comes twice"
         if problem:
             raise BadRows(FILE, f"zone row {number}: {problem}", "Correct the file and run again.")
-        seen.add(row[0])
+        seen.add(int(row[0]))
