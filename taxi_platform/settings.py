@@ -24,7 +24,10 @@ def _month(value: Any) -> Month:
 
 
 def _absolute(value: Any) -> Path:
-    return (PROJECT / Path(value).expanduser()).resolve()
+    try:
+        return (PROJECT / Path(value).expanduser()).resolve()
+    except (OSError, RuntimeError) as error:  # an unknown ~user, a loop of links
+        raise ValueError(str(error)) from None
 
 
 ParsedMonth = Annotated[Month, BeforeValidator(_month)]
