@@ -1,0 +1,150 @@
+"""The settings: what holds when nothing is set, what a value means, and what is said of one that means nothing."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from pydantic import SecretStr
+
+from taxi_platform import settings as module
+from taxi_platform.failures import InvalidSetting
+from taxi_platform.months import Month
+from taxi_platform.services import GREEN
+from taxi_platform.settings import PROJECT, RELEASE, Settings, settings
+
+Set = Callable[[str, str], Settings]
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An environment without settings, beside a project folder without ``.env``; both are restored afterwards."""
+    with mock.patch.dict(os.environ):
+        for name in [name for name in os.environ if name.startswith("TAXI_")]:
+            del os.environ[name]
+        monkeypatch.setattr(module, "PROJECT", tmp_path)
+        settings.cache_clear()
+        yield tmp_path
+    settings.cache_clear()
+
+
+def with_setting(name: str, value: str) -> Settings:
+    os.environ[name] = value
+    return settings()
+
+
+def test_the_project_is_where_its_configuration_lies() -> None:
+    assert (PROJECT / "pyproject.toml").is_file()
+
+
+def test_without_settings_the_courses_release_goes_to_an_embedded_server(project: Path) -> None:
+    found = settings()
+    assert found.source == RELEASE
+    assert found.source == (
+        "https://github.com/DataTalksClub/nyc-tlc-data/releases/download/{service}/{service}_tripdata_{month}.csv.gz"
+    )
+    assert found.data_dir == PROJECT / ".taxi"
+    assert found.postgres_url is None
+    assert (found.first_month, found.last_month) == (None, None)
+    assert found.months(GREEN) == (Month(2019, 1), Month(2021, 7))
+    assert found.on_bad_rows == "fail"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field", "meant"),
+    [
+        ("TAXI_SOURCE", "sample:0.1", "source", "sample:0.1"),
+        ("TAXI_DATA_DIR", "/srv/taxi", "data_dir", Path("/srv/taxi")),
+        ("TAXI_POSTGRES_URL", "postgresql://h/db", "postgres_url", SecretStr("postgresql://h/db")),
+        ("TAXI_FIRST_MONTH", "2019-04", "first_month", Month(2019, 4)),
+        ("TAXI_LAST_MONTH", "2022-12", "last_month", Month(2022, 12)),
+        ("TAXI_ON_BAD_ROWS", "quarantine", "on_bad_rows", "quarantine"),
+    ],
+)
+def test_a_setting_is_what_its_variable_says(name: str, value: str, field: str, meant: object) -> None:
+    assert getattr(with_setting(name, value), field) == meant
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_an_empty_variable_is_an_unset_one(field: str) -> None:
+    default = getattr(settings(), field)
+    settings.cache_clear()
+    assert getattr(with_setting(f"TAXI_{field.upper()}", ""), field) == default
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_every_setting_is_described_here_and_explained_in_the_example(field: str) -> None:
+    assert Settings.model_fields[field].description
+    assert f"# TAXI_{field.upper()}=" in (PROJECT / ".env.example").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("TAXI_FIRST_MONTH", "2019-13", "there is no month 2019-13"),
+        ("TAXI_LAST_MONTH", "July 2021", "'July 2021' is not a month: write YYYY-MM, e.g. 2019-03"),
+        ("TAXI_ON_BAD_ROWS", "ignore", "'fail' or 'quarantine'"),
+        ("TAXI_DATA_DIR", "~nobody-at-all/taxi", "home directory"),
+    ],
+)
+def test_a_value_that_means_nothing_is_refused_by_name_and_with_the_reason(name: str, value: str, reason: str) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        with_setting(name, value)
+    message = str(caught.value)
+    assert message.startswith(f"{name}={value}: ")
+    assert reason in message
+    assert message.endswith("See .env.example for what it may be.")
+
+
+def test_the_first_month_may_not_lie_after_the_last() -> None:
+    os.environ["TAXI_FIRST_MONTH"] = "2020-02"
+    found = with_setting("TAXI_LAST_MONTH", "2020-01")
+    with pytest.raises(InvalidSetting, match="TAXI_FIRST_MONTH=2020-02, TAXI_LAST_MONTH=2020-01: the first month lies"):
+        found.months(GREEN)
+
+
+def test_one_end_of_the_months_may_be_set_alone() -> None:
+    assert with_setting("TAXI_LAST_MONTH", "2019-01").months(GREEN) == (Month(2019, 1), Month(2019, 1))
+
+
+def test_a_relative_data_dir_lies_under_the_project_wherever_one_stands(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    assert with_setting("TAXI_DATA_DIR", "../data/taxi").data_dir == project.parent / "data" / "taxi"
+
+
+def test_a_data_dir_may_begin_at_home() -> None:
+    os.environ["HOME"] = "/home/somebody"
+    assert with_setting("TAXI_DATA_DIR", "~/taxi").data_dir == Path("/home/somebody/taxi")
+
+
+def test_the_password_of_the_database_is_not_shown() -> None:
+    found = with_setting("TAXI_POSTGRES_URL", "postgresql://u:secret@h/db")
+    assert "secret" not in repr(found)
+
+
+def test_the_file_beside_the_project_is_read_and_the_environment_wins(project: Path) -> None:
+    (project / ".env").write_text("TAXI_SOURCE=sample\n# a comment\nTAXI_ON_BAD_ROWS=quarantine\nOTHER=1\n")
+    found = with_setting("TAXI_SOURCE", "sample:0.5")
+    assert (found.source, found.on_bad_rows) == ("sample:0.5", "quarantine")
+
+
+def test_what_the_file_says_is_in_the_environment_of_the_process_too(project: Path) -> None:
+    (project / ".env").write_text("TAXI_POSTGRES_URL=postgresql://h/db\n")
+    assert settings().postgres_url is not None
+    assert os.environ["TAXI_POSTGRES_URL"] == "postgresql://h/db"
+
+
+def test_an_error_in_the_file_is_told_as_one_of_the_environment(project: Path) -> None:
+    (project / ".env").write_text("TAXI_LAST_MONTH=soon\n")
+    with pytest.raises(InvalidSetting, match=r"^TAXI_LAST_MONTH=soon: "):
+        settings()
+
+
+def test_settings_are_read_once_and_do_not_change() -> None:
+    first = settings()
+    assert with_setting("TAXI_SOURCE", "sample") is first
+    with pytest.raises(ValueError, match="frozen"):
+        first.source = "sample"
