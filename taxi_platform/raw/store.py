@@ -190,7 +190,7 @@ def _known(path: Path, address: str) -> TripFile | None:
             return None
         facts["month"] = Month.parse(facts["month"])
         return TripFile(path=path, **facts)
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
