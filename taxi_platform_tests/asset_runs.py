@@ -1,0 +1,108 @@
+"""Runs of the platform's own assets as a test asks for them: its settings, an instance and a database of its own.
+
+    def test_...(platform: Platform) -> None:
+        platform.use(TAXI_SOURCE=server.template)
+        run = platform.run("green_tripdata", months="2019-01...2019-03")
+        assert run.months("green_tripdata") == ["2019-01", "2019-02", "2019-03"]
+        assert run.of("green_tripdata", "2019-01")["rows_loaded"] == 50
+
+The fixture ``platform`` stands in ``integration/conftest.py``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import psycopg
+import pytest
+
+from taxi_platform.definitions import defs
+from taxi_platform.settings import settings
+
+Asset = dg.AssetsDefinition
+
+
+class Run:
+    """One finished run, good or bad."""
+
+    def __init__(self, result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> None:
+        self.result = result
+        self.succeeded = result.success
+        self.log = instance.all_logs(result.run_id)
+
+    def months(self, asset: str) -> list[str | None]:
+        """The partitions of the asset that the run recorded as materialized, in that order."""
+        return [made.partition for made in self._made(asset)]
+
+    def of(self, asset: str, month: str | None = None) -> dict[str, Any]:
+        """The metadata that the run recorded for one partition of the asset."""
+        (made,) = [made for made in self._made(asset) if made.partition == month]
+        return {name: value.value for name, value in made.metadata.items()}
+
+    @property
+    def failure(self) -> str:
+        """Why the one step that failed did so."""
+        (event,) = self.result.get_step_failure_events()
+        data = event.step_failure_data
+        return (data.user_failure_data and data.user_failure_data.description) or data.error_display_string
+
+    def _made(self, asset: str) -> Sequence[dg.AssetMaterialization]:
+        made = [entry.asset_materialization for entry in self.log if entry.asset_materialization]
+        return [one for one in made if one.asset_key == dg.AssetKey.from_user_string(asset)]
+
+
+class Platform:
+    """The code location with the settings of one test, and the instance that remembers its runs."""
+
+    def __init__(self, instance: dg.DagsterInstance, database: str, patch: pytest.MonkeyPatch) -> None:
+        self.instance = instance
+        self.database = database
+        self._patch = patch
+        self._loaded: dg.Definitions | None = None
+
+    def use(self, **values: str) -> None:
+        """Change settings, as if for the next process."""
+        for name, value in values.items():
+            self._patch.setenv(name, value)
+        settings.cache_clear()
+        self._loaded = None
+
+    def run(
+        self,
+        *assets: str,
+        month: str | None = None,
+        months: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        further: Sequence[Asset] = (),
+    ) -> Run:
+        """Materialize some assets, the further ones included in what can be chosen, in one run."""
+        self._loaded = self._loaded or defs()
+        loaded = dg.Definitions.merge(self._loaded, dg.Definitions(assets=further))
+        first, _, last = (months or "").partition("...")
+        span = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+        result = loaded.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=self.instance,
+            asset_selection=[dg.AssetKey.from_user_string(asset) for asset in assets],
+            partition_key=month,
+            tags=span if months else {},
+            run_config={
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "ops": {asset.replace("/", "__"): {"config": values} for asset, values in (config or {}).items()},
+            },
+            raise_on_error=False,
+        )
+        return Run(result, self.instance)
+
+    def recorded(self, asset: str) -> set[str]:
+        """The partitions that count as materialized, whichever run has done it."""
+        return self.instance.get_materialized_partitions(dg.AssetKey.from_user_string(asset))
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What the database answers."""
+        with psycopg.connect(self.database) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def count(self, table: str, month: str | None = None) -> int:
+        """The rows of a table, or of those of one file month."""
+        condition = f" where filename like '%{month}.csv'" if month else ""
+        return self.rows(f"select count(*) from {table}{condition}")[0][0]

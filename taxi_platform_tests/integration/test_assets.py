@@ -1,0 +1,323 @@
+"""The assets as Dagster runs them: which months are loaded, recorded and named, with a real server and database."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from taxi_platform.months import Month
+from taxi_platform.postgres.metadata import trips_schema
+from taxi_platform.services import GREEN, SERVICES
+from taxi_platform_tests.asset_runs import Platform
+from taxi_platform_tests.trip_server import Published, TripServer
+from taxi_platform_tests.trip_texts import rows, text, with_field, zipped
+
+ZONES = b"""\
+"LocationID","Borough","Zone","service_zone"
+1,"EWR","Newark Airport","EWR"
+2,"Queens","Jamaica Bay","Boro Zone"
+"""
+
+
+def path(month: str) -> str:
+    return f"/green/green_tripdata_{month}.csv.gz"
+
+
+def file(count: int) -> bytes:
+    """A file of so many trips; no matter of which month its pickups are, its name says where they belong."""
+    return zipped(text(GREEN, rows(GREEN, count)))
+
+
+@pytest.fixture
+def published(server: TripServer, platform: Platform) -> TripServer:
+    """A server that has the first months of 2019, with 10, 20 … trips, and is the platform's source."""
+    for month in Month(2019, 1).through(Month(2019, 6)):
+        server.publish(path(str(month)), file(10 * month.month))
+    platform.use(TAXI_SOURCE=server.template)
+    return server
+
+
+def asked(server: TripServer, month: str) -> list[str]:
+    return [request.method for request in server.requests if request.path == path(month)]
+
+
+# One month
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_one_month_on_its_own_is_fetched_loaded_and_recorded_twice(service, platform: Platform) -> None:
+    run = platform.run(service.table, month="2019-03")
+    assert run.succeeded
+    assert platform.recorded(service.table) == {"2019-03"}
+    assert platform.recorded(f"raw/{service.table}") == {"2019-03"}
+    metadata = run.of(service.table, "2019-03")
+    assert 0 < metadata["rows_loaded"] == metadata["rows_in_file"] == platform.count(service.table)
+    assert run.of(f"raw/{service.table}", "2019-03")["sha256"] == metadata["sha256"]
+
+
+def test_a_raw_file_that_is_kept_is_neither_asked_for_nor_recorded_again(
+    published: TripServer, platform: Platform
+) -> None:
+    assert platform.run("raw/green_tripdata", month="2019-03").months("raw/green_tripdata") == ["2019-03"]
+    requests = len(published.requests)
+    run = platform.run("green_tripdata", month="2019-03")
+    assert run.months("raw/green_tripdata") == []
+    assert run.months("green_tripdata") == ["2019-03"]
+    assert len(published.requests) == requests
+    assert platform.count("green_tripdata") == 30
+
+
+def test_a_raw_file_is_kept_as_published_and_recorded_with_its_provenance(
+    published: TripServer, platform: Platform, tmp_path: Path
+) -> None:
+    content = file(30)
+    run = platform.run("raw/green_tripdata", month="2019-03")
+    kept = tmp_path / "raw/green/green_tripdata_2019-03.csv.gz"
+    assert kept.read_bytes() == content
+    metadata = run.of("raw/green_tripdata", "2019-03")
+    assert metadata.pop("seconds") > 0
+    plain = len(text(GREEN, rows(GREEN, 30)))
+    assert metadata == {
+        "source": published.url + path("2019-03"),
+        "file": kept.name,
+        "path": str(kept),
+        "rows_in_file": 30,
+        "file_bytes": len(content),
+        "file_mib": round(len(content) / 2**20, 1),
+        "csv_bytes": plain,
+        "csv_mib": round(plain / 2**20, 1),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "etag": '"v1"',
+        "modified": "Tue, 02 Apr 2019 10:00:00 GMT",
+        "unchanged": False,
+        "dagster/partition_row_count": 30,
+    }
+    assert platform.rows("select count(*) from pg_tables where schemaname = 'public'") == [(0,)]
+
+
+def test_file_and_table_chosen_together_are_one_run_with_one_download(
+    published: TripServer, platform: Platform
+) -> None:
+    run = platform.run("raw/green_tripdata", "green_tripdata", month="2019-02")
+    assert run.succeeded
+    assert (run.months("raw/green_tripdata"), run.months("green_tripdata")) == (["2019-02"], ["2019-02"])
+    assert asked(published, "2019-02") == ["GET"]
+    assert platform.count("green_tripdata") == 20
+
+
+# A range
+
+
+def test_each_month_of_a_range_is_recorded_with_what_is_known_of_it(published: TripServer, platform: Platform) -> None:
+    platform.run("green_tripdata", month="2019-06")
+    run = platform.run("green_tripdata", months="2019-01...2019-03")
+    assert run.succeeded
+    assert run.months("green_tripdata") == ["2019-01", "2019-02", "2019-03"]
+    assert run.months("raw/green_tripdata") == ["2019-01", "2019-02", "2019-03"]
+    database = platform.database.rsplit("/", 1)[1].partition("?")[0]
+    for number in (1, 2, 3):
+        month, content = f"2019-0{number}", file(10 * number)
+        metadata = run.of("green_tripdata", month)
+        seconds, speed = metadata.pop("seconds"), metadata.pop("rows_per_second")
+        assert speed == pytest.approx(10 * number / seconds, rel=0.05)
+        assert metadata == {
+            "source": published.url + path(month),
+            "file": f"green_tripdata_{month}.csv.gz",
+            "rows_in_file": 10 * number,
+            "file_bytes": len(content),
+            "file_mib": 0.0,
+            "csv_bytes": len(text(GREEN, rows(GREEN, 10 * number))),
+            "csv_mib": 0.0,
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "rows_loaded": 10 * number,
+            "rows_rejected": 0,
+            "table": "public.green_tripdata",
+            "partition_table": f"public.green_tripdata_2019_0{number}",
+            "unchanged": False,
+            "dagster/partition_row_count": 10 * number,
+            "dagster/row_count": 60 + sum(range(10, 10 * number + 1, 10)),
+            "dagster/relation_identifier": f"{database}.public.green_tripdata",
+            "dagster/column_schema": trips_schema(GREEN),
+        }
+        assert platform.count("green_tripdata", month) == 10 * number
+
+
+def test_the_size_in_mib_is_the_files_exact_size(server: TripServer, platform: Platform) -> None:
+    server.publish(path("2019-03"), content := file(20_000))
+    platform.use(TAXI_SOURCE=server.template)
+    metadata = platform.run("green_tripdata", month="2019-03").of("green_tripdata", "2019-03")
+    assert metadata["file_bytes"] == len(content)
+    assert metadata["file_mib"] == round(len(content) / 1_048_576, 1) > 0
+    assert metadata["csv_mib"] == round(len(text(GREEN, rows(GREEN, 20_000))) / 1_048_576, 1) > 1
+
+
+@pytest.mark.parametrize("asset", ["green_tripdata", "raw/green_tripdata"])
+def test_bad_months_of_a_range_are_named_and_do_not_stop_the_others(
+    asset: str, published: TripServer, platform: Platform
+) -> None:
+    published.publish(path("2019-02"), file(20)[:-100])
+    run = platform.run(asset, months="2019-01...2019-08")
+    assert not run.succeeded
+    good = {"2019-01", "2019-03", "2019-04", "2019-05", "2019-06"}
+    assert platform.recorded(asset) == platform.recorded("raw/green_tripdata") == good
+    assert run.of(asset, "2019-06")["dagster/partition_row_count"] == 60
+    first, *reasons = run.failure.splitlines()
+    assert first == "3 of 8 months of green failed. The other 5 are in place and recorded."
+    assert [reason[:7] for reason in reasons] == ["2019-02", "2019-07", "2019-08"]
+    assert "cut off" in reasons[0]
+    assert published.url + path("2019-02") in reasons[0]
+    assert "404" in reasons[1]
+    assert published.url + path("2019-07") in reasons[1]
+    if asset == "green_tripdata":
+        assert {month[0][-11:-4] for month in platform.rows("select filename from tripdata_files")} == good
+        assert platform.count("green_tripdata") == 10 + 30 + 40 + 50 + 60
+
+
+def test_a_month_that_fails_stays_in_the_table_and_in_the_record_as_it_was(
+    published: TripServer, platform: Platform
+) -> None:
+    platform.run("green_tripdata", month="2019-03")
+    published.publish(path("2019-03"), Published(b"<html>Sign in</html>", etag='"v2"'))
+    run = platform.run("raw/green_tripdata", "green_tripdata", month="2019-03")
+    assert not run.succeeded
+    assert run.months("green_tripdata") == []
+    assert "green_tripdata_2019-03.csv" in run.failure
+    assert platform.recorded("green_tripdata") == {"2019-03"}
+    assert platform.count("green_tripdata", "2019-03") == 30
+
+
+def test_a_file_that_is_not_published_is_asked_for_once_and_no_run_tries_again(
+    published: TripServer, platform: Platform
+) -> None:
+    run = platform.run("green_tripdata", month="2020-01")
+    assert not run.succeeded
+    assert asked(published, "2020-01") == ["GET"]
+    assert "404" in run.failure
+    assert platform.recorded("green_tripdata") == platform.recorded("raw/green_tripdata") == set()
+
+
+# Again
+
+
+def test_a_month_that_is_there_already_is_recognised(published: TripServer, platform: Platform) -> None:
+    first = platform.run("green_tripdata", months="2019-01...2019-02")
+    before = platform.rows("select filename, loaded_at from tripdata_files order by 1")
+    again = platform.run("green_tripdata", months="2019-01...2019-02")
+    assert platform.rows("select filename, loaded_at from tripdata_files order by 1") == before
+    for month in ("2019-01", "2019-02"):
+        metadata = again.of("green_tripdata", month)
+        assert metadata["unchanged"] is True
+        assert metadata["rows_loaded"] == first.of("green_tripdata", month)["rows_loaded"]
+        assert metadata["rows_per_second"] == 0
+    assert again.months("raw/green_tripdata") == []
+    assert len(published.requests) == 2
+
+
+def test_a_month_that_is_there_already_is_loaded_again_when_forced(published: TripServer, platform: Platform) -> None:
+    platform.run("green_tripdata", month="2019-01")
+    before = platform.rows("select loaded_at from tripdata_files")
+    run = platform.run("green_tripdata", month="2019-01", config={"green_tripdata": {"force": True}})
+    assert run.of("green_tripdata", "2019-01")["unchanged"] is False
+    assert platform.rows("select loaded_at from tripdata_files") > before
+    assert platform.count("green_tripdata") == 10
+
+
+def test_a_refreshed_raw_file_is_asked_about_and_not_fetched_while_it_is_the_same(
+    published: TripServer, platform: Platform
+) -> None:
+    platform.run("raw/green_tripdata", month="2019-01")
+    run = platform.run("raw/green_tripdata", month="2019-01")
+    assert run.of("raw/green_tripdata", "2019-01")["unchanged"] is True
+    assert asked(published, "2019-01") == ["GET", "HEAD"]
+
+
+def test_a_raw_file_is_fetched_again_when_forced(published: TripServer, platform: Platform) -> None:
+    platform.run("raw/green_tripdata", month="2019-01")
+    run = platform.run("raw/green_tripdata", month="2019-01", config={"raw/green_tripdata": {"force": True}})
+    assert run.of("raw/green_tripdata", "2019-01")["unchanged"] is False
+    assert asked(published, "2019-01").count("GET") == 2
+
+
+def test_a_file_that_was_corrected_at_its_source_corrects_the_table(published: TripServer, platform: Platform) -> None:
+    platform.run("green_tripdata", months="2019-01...2019-02")
+    published.publish(path("2019-01"), Published(file(7), etag='"v2"'))
+    assert platform.run("green_tripdata", month="2019-01").of("green_tripdata", "2019-01")["unchanged"] is True
+    run = platform.run("raw/green_tripdata", "green_tripdata", month="2019-01")
+    assert run.of("raw/green_tripdata", "2019-01")["unchanged"] is False
+    assert run.of("green_tripdata", "2019-01")["rows_loaded"] == 7
+    assert platform.count("green_tripdata", "2019-01") == 7
+    assert platform.count("green_tripdata", "2019-02") == 20
+
+
+def test_a_file_that_was_corrected_in_a_folder_is_seen_without_being_asked_for(
+    platform: Platform, tmp_path: Path
+) -> None:
+    source = tmp_path / "published"
+    source.mkdir()
+    platform.use(TAXI_SOURCE=str(source))
+    (source / "green_tripdata_2019-03.csv").write_bytes(text(GREEN, rows(GREEN, 5)))
+    platform.run("green_tripdata", month="2019-03")
+    (source / "green_tripdata_2019-03.csv").write_bytes(text(GREEN, rows(GREEN, 6)))
+    run = platform.run("green_tripdata", month="2019-03")
+    assert run.of("green_tripdata", "2019-03")["rows_loaded"] == 6
+    assert run.months("raw/green_tripdata") == ["2019-03"]
+    assert platform.count("green_tripdata") == 6
+
+
+# Zones, bad rows, secrets
+
+
+def test_the_zone_lookup_becomes_a_table(server: TripServer, platform: Platform) -> None:
+    server.publish("/misc/taxi_zone_lookup.csv", ZONES)
+    platform.use(TAXI_SOURCE=server.template)
+    for _ in range(2):
+        run = platform.run("taxi_zone_lookup")
+        assert run.succeeded
+        assert run.of("taxi_zone_lookup")["dagster/row_count"] == 2
+    assert platform.rows("select * from taxi_zone_lookup order by 1") == [
+        (1, "EWR", "Newark Airport", "EWR"),
+        (2, "Queens", "Jamaica Bay", "Boro Zone"),
+    ]
+
+
+def test_the_samples_zones_are_the_265_of_the_tlc(platform: Platform) -> None:
+    assert platform.run("taxi_zone_lookup").of("taxi_zone_lookup")["dagster/row_count"] == 265
+
+
+def test_bad_rows_fail_their_month_unless_the_setting_says_to_keep_them_aside(
+    server: TripServer, platform: Platform
+) -> None:
+    lines = rows(GREEN, 10)
+    lines[4] = with_field(GREEN, lines[4], "trip_distance", "far")
+    server.publish(path("2019-03"), zipped(text(GREEN, lines)))
+    platform.use(TAXI_SOURCE=server.template)
+    failed = platform.run("green_tripdata", month="2019-03")
+    assert "line 6" in failed.failure
+    assert "far" in failed.failure
+    assert platform.recorded("green_tripdata") == set()
+    platform.use(TAXI_ON_BAD_ROWS="quarantine")
+    metadata = platform.run("green_tripdata", month="2019-03").of("green_tripdata", "2019-03")
+    assert (metadata["rows_in_file"], metadata["rows_loaded"], metadata["rows_rejected"]) == (10, 9, 1)
+    assert platform.count("green_tripdata") == 9
+    assert platform.rows("select filename, line, text from green_tripdata_rejects") == [
+        ("green_tripdata_2019-03.csv", 6, lines[4])
+    ]
+
+
+def test_the_password_of_the_database_is_in_nothing_that_a_run_leaves(
+    platform: Platform, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    address, _, rest = platform.database.partition("@")
+    user = address.rpartition("//")[2].partition(":")[0]
+    secret = "pa55-word-of-nobody"
+    for url in (platform.database, f"postgresql://{user}:{secret}@{rest}", f"postgresql://{user}:{secret}@{rest}_gone"):
+        platform.use(TAXI_POSTGRES_URL=url)
+        run = platform.run("green_tripdata", "taxi_zone_lookup", month="2019-03")
+        told = [str(entry) for entry in run.log]
+        shown = capfd.readouterr()
+        job = platform.instance.get_job_snapshot(run.result.dagster_run.job_snapshot_id)
+        kept = b"".join(found.read_bytes() for found in tmp_path.rglob("*") if found.is_file())
+        password = url.partition("@")[0].rpartition(":")[2]
+        assert len(told) > 5
+        assert password not in "".join([*told, *shown, str(job)])
+        assert password.encode() not in kept
