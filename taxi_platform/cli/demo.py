@@ -67,7 +67,9 @@ def run_demo(say: Say) -> bool:
 
 def _choose(say: Say) -> Sequence[Service]:
     """Ask the real source; when it is out of reach, turn this process to the sample, in a folder of its own."""
-    say(f"Asking the source for {GREEN.file_name(FIRST)}: {settings().source}")
+    from taxi_platform.sources.http.addresses import public
+
+    say(f"Asking the source for {GREEN.file_name(FIRST)}: {public(settings().source)}")
     try:
         _ask_briefly(settings().source)
     except TaxiError as error:

@@ -9,9 +9,10 @@ from taxi_platform.settings import Settings, settings
 
 def resources_for(settings: Settings) -> dict[str, object]:
     """Every resource by the key under which assets ask for it."""
-    raw_files = RawFilesResource(source=settings.source, folder=str(settings.data_dir / "raw"))
+    # What may hold a password is given by reference, so that it never reaches the configuration that the UI shows.
+    source = dg.EnvVar("TAXI_SOURCE") if "@" in settings.source else settings.source
+    raw_files = RawFilesResource(source=source, folder=str(settings.data_dir / "raw"))
     postgres = PostgresResource(
-        # By reference, so that the password never reaches the configuration that the UI shows.
         url=dg.EnvVar("TAXI_POSTGRES_URL") if settings.postgres_url else "",
         server_folder=str(settings.data_dir / "postgres"),
     )
