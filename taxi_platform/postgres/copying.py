@@ -5,7 +5,6 @@ Nothing here decides which table, or what becomes of it.
 
 import csv
 import io
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,12 +15,9 @@ from taxi_platform.records import Record, read_records
 from taxi_platform.trip_files import TripStream
 
 if TYPE_CHECKING:
-    import psycopg
-
     from taxi_platform.postgres.connection import Connection
 
-_LINE_OF_COPY = re.compile(r"^COPY \w+, line (\d+)")
-BATCH = 5_000  # records of one careful COPY: small enough to repeat without the row that the server refused
+BATCH = 5_000  # records of one careful COPY: small enough to repeat around a row that the server refuses
 SHOWN = 10  # rejected records that a message lists
 
 
@@ -159,38 +155,28 @@ def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
 
 
 def _copy_batch(
-    batch: list[Record], connection: "Connection", statement: str, bad: Callable[[Record, str], None]
+    batch: Sequence[Record], connection: "Connection", statement: str, bad: Callable[[Record, str], None]
 ) -> int:
+    """Copy a batch. One that the server refuses is halved until the records that it means stand alone.
+
+    The line that its message names is no help: the server counts line ends inside quotes in a way of its own.
+    """
     import psycopg
 
-    while batch:
-        try:
-            with connection.transaction(), connection.cursor() as cursor:
-                with cursor.copy(statement.encode()) as copy:
-                    copy.write(_as_csv(batch))
-                return cursor.rowcount
-        except (psycopg.DataError, psycopg.IntegrityError) as error:
-            position = _refused(error, batch)
-            if position is None:
-                raise
-            bad(batch.pop(position), error.diag.message_primary or str(error))
-    return 0
+    try:
+        with connection.transaction(), connection.cursor() as cursor:
+            with cursor.copy(statement.encode()) as copy:
+                copy.write(_as_csv(batch))
+            return cursor.rowcount
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        if len(batch) == 1:
+            bad(batch[0], error.diag.message_primary or str(error))
+            return 0
+    middle = len(batch) // 2
+    return sum(_copy_batch(half, connection, statement, bad) for half in (batch[:middle], batch[middle:]))
 
 
 def _as_csv(batch: Iterable[Record]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(record.values for record in batch)
     return text.getvalue()
-
-
-def _refused(error: "psycopg.Error", batch: Sequence[Record]) -> int | None:
-    """Which record of a batch the server means; its own count of lines includes those inside quoted fields."""
-    line = _LINE_OF_COPY.search(error.diag.context or "")
-    if line is None:
-        return None
-    seen = 0
-    for position, record in enumerate(batch):
-        seen += 1 + sum(value.count("\n") for value in record.values)
-        if int(line[1]) <= seen:
-            return position
-    return None
