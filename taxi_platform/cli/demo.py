@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 SAMPLE_FOLDER = "sample"
-SAMPLE = "sample:0.05"  # 6.7 million trips: enough to see, few enough for two minutes on two cores
+SCALE = 0.05  # 6.7 million trips: enough to see, few enough for two minutes on two cores
 FIRST, LAST = Month(2019, 1), Month(2019, 12)
 ZONES = "taxi_zone_lookup"
 
@@ -52,20 +52,24 @@ class Outcome:
         return f"in {self.seconds:5.1f} s, {self.rows / self.seconds:>9,.0f} rows/s{before}"
 
 
-def run_demo(say: Say) -> bool:
+def run_demo(say: Say, scale: float = SCALE) -> bool:
     """Load 2019 and the zones, and say what was done, where it is and what to type next.
+
+    Args:
+        say: where that is told.
+        scale: how many trips the sample makes for one of the real order, when it has to stand in.
 
     Returns:
         Whether everything was loaded.
     """
-    services = _choose(say)
+    services = _choose(say, scale)
     started = time.monotonic()
     outcomes = list(_materialize(services, say))
     _summarize(outcomes, time.monotonic() - started, say)
     return not any(outcome.failures for outcome in outcomes)
 
 
-def _choose(say: Say) -> Sequence[Service]:
+def _choose(say: Say, scale: float) -> Sequence[Service]:
     """Ask the real source; when it is out of reach, turn this process to the sample, in a folder of its own."""
     from taxi_platform.sources.http.addresses import public
 
@@ -76,10 +80,10 @@ def _choose(say: Say) -> Sequence[Service]:
         say(f"It cannot be had: {error}")
         say("So this is the built-in sample (made-up trips in the shape of the real ones), kept apart from real ones.")
     else:
-        say("It answers: loading the real green trips of 2019.")
+        say("It answers: loading the green trips of 2019 from there.")
         return [GREEN]
     folder = settings().data_dir / SAMPLE_FOLDER
-    os.environ |= {"TAXI_SOURCE": SAMPLE, "TAXI_DATA_DIR": str(folder), "TAXI_POSTGRES_URL": ""}
+    os.environ |= {"TAXI_SOURCE": f"sample:{scale}", "TAXI_DATA_DIR": str(folder), "TAXI_POSTGRES_URL": ""}
     settings.cache_clear()
     _use_instance(folder / "dagster")
     return list(SERVICES.values())
@@ -170,7 +174,8 @@ def _summarize(outcomes: Sequence[Outcome], seconds: float, say: Say) -> None:
     say("What to type next:")
     say(". .venv/bin/activate")
     if data.name == SAMPLE_FOLDER:
-        say(f"export TAXI_SOURCE={SAMPLE} TAXI_DATA_DIR={data} DAGSTER_HOME={data}/dagster")
+        source = f"TAXI_SOURCE={settings().source} TAXI_POSTGRES_URL="
+        say(f"export {source} TAXI_DATA_DIR={data} DAGSTER_HOME={data}/dagster")
     say("dagster dev       # the graph, every month and every run, on http://127.0.0.1:3000")
     say("taxi psql         # e.g. select filename, rows_loaded from tripdata_files;")
     say("make stop         # PostgreSQL goes on running until then")

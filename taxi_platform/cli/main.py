@@ -28,11 +28,14 @@ def taxi() -> None:
 
 
 @taxi.command()
-def demo() -> None:
+@click.option(
+    "--scale", type=click.FloatRange(0, 10, min_open=True), help="Trips of the sample for one of the real order."
+)
+def demo(scale: float | None) -> None:
     """Load 2019: green from the real source, or all services from the sample when it cannot be reached."""
-    from taxi_platform.cli.demo import run_demo
+    from taxi_platform.cli.demo import SCALE, run_demo
 
-    if not run_demo(click.echo):
+    if not run_demo(click.echo, scale or SCALE):
         raise click.exceptions.Exit(1)
 
 
