@@ -1,5 +1,6 @@
 """Connections to PostgreSQL, and its errors in our words. What is done over a connection does not belong here."""
 
+import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,9 @@ _DIAGNOSES = (
     ("too many clients", "it has no connection left", "Raise max_connections, or run fewer loads at once."),
     ("connection slots", "it has no connection left", "Raise max_connections, or run fewer loads at once."),
     ("too many connections", "it has no connection left", "Raise the limit, or run fewer loads at once."),
+    ("not permitted to log in", "authentication failed: the user may not log in", "Allow it with alter role … login."),
+    ("permission denied", "the user may not enter the database", "Grant it connect on the database."),
+    ("not currently accepting", "the database accepts no connections", "Allow them with alter database."),
     ("authentication", "authentication failed", "Check user and password in TAXI_POSTGRES_URL."),
     ("no password supplied", "authentication failed: it wants a password", "Put one into TAXI_POSTGRES_URL."),
     ("pg_hba.conf", "authentication failed: it does not admit this user from here", "Add a line to its pg_hba.conf."),
@@ -69,6 +73,7 @@ def connect(url: str) -> "Connection":
     """
     import psycopg
 
+    _check_address(url)
     try:
         connection = psycopg.connect(
             url,
@@ -78,16 +83,16 @@ def connect(url: str) -> "Connection":
             keepalives_interval=10,
             keepalives_count=3,
         )
-    except psycopg.ProgrammingError as error:
-        raise InvalidSetting("TAXI_POSTGRES_URL", f"it is no PostgreSQL address ({error})", _URL_ADVICE) from None
     except psycopg.OperationalError as error:
         raise diagnose(url, str(error)) from None
     try:
         settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
         execute(connection, f"select {settings}")
         _check_version(connection)
-    except BaseException:
+    except BaseException as error:
         connection.close()
+        if isinstance(error, psycopg.OperationalError):
+            raise diagnose(url, str(error)) from None
         raise
     return connection
 
@@ -97,7 +102,21 @@ def execute(connection: "Connection", statement: str, parameters: Parameters = N
     return connection.execute(statement.encode(), parameters)
 
 
-_URL_ADVICE = "Write postgresql://user:password@host:5432/database."
+def _check_address(url: str) -> None:
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        ports = str(conninfo_to_dict(url).get("port") or 5432).split(",")
+        problem = "" if all(port.isdecimal() and int(port) in range(1, 65536) for port in ports) else "its port is none"
+    except ProgrammingError as error:
+        problem = re.sub('"[^"]*"', '"…"', " ".join(str(error).split()))  # what is quoted may hold the password
+    if problem:
+        raise InvalidSetting(
+            "TAXI_POSTGRES_URL",
+            f"it is no PostgreSQL address ({problem})",
+            "Write postgresql://user:password@host:5432/database.",
+        )
 
 
 def diagnose(url: str, message: str) -> DatabaseUnreachable:
