@@ -29,7 +29,7 @@ from taxi_platform.postgres.connection import connect, in_our_words
 from taxi_platform.postgres.loader import load_month
 from taxi_platform.services import GREEN
 from taxi_platform_tests.month_loads import Loads
-from taxi_platform_tests.trip_texts import APRIL, rows, with_field
+from taxi_platform_tests.trip_texts import rows, with_field
 
 OLD = rows(GREEN, 50)
 NEW = rows(GREEN, 3000, first=100)
