@@ -134,7 +134,7 @@ class _Load:
         from psycopg import DataError, IntegrityError
 
         self._create(connection)
-        stream = self._open()
+        stream = self._open(sees_blank_lines=False)
         statement = tables.copy_into_loading(self.service, self._file.month, stream.header.columns)
         with connect(self._url) as second:
             try:
@@ -148,7 +148,7 @@ class _Load:
 
     def _fill_carefully(self, connection: "Connection") -> Tally:
         self._create(connection)
-        stream = self._open()
+        stream = self._open(sees_blank_lines=True)
         statement = tables.copy_into_loading(self.service, self._file.month, stream.header.columns)
         with (
             connect(self._url) as second,
@@ -170,10 +170,16 @@ class _Load:
         execute(connection, tables.create_loading(self.service, self._file.month))
         execute(connection, tables.create_rejected(self.service))
 
-    def _open(self) -> TripStream:
+    def _open(self, *, sees_blank_lines: bool) -> TripStream:
         path = self._file.path
         try:
-            return TripStream(read_chunks(path), self.service, self._file.month, compressed=is_compressed(path))
+            return TripStream(
+                read_chunks(path),
+                self.service,
+                self._file.month,
+                compressed=is_compressed(path),
+                sees_blank_lines=sees_blank_lines,
+            )
         except FileNotFoundError:
             raise DamagedFile(str(path), "the file is gone", "Materialize its raw asset again.") from None
 
