@@ -1,0 +1,99 @@
+"""``taxi demo``: what it says and leaves, with a source that answers and with one that does not."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from taxi_platform.months import Month
+from taxi_platform.postgres.embedded.server import EmbeddedServer
+from taxi_platform.services import GREEN
+from taxi_platform_tests.shell import recorded, typed
+from taxi_platform_tests.trip_server import TripServer
+from taxi_platform_tests.trip_texts import rows, text, zipped
+
+NOWHERE = "http://127.0.0.1:1/{service}_tripdata_{month}.csv.gz"
+YEAR = {str(month) for month in Month(2019, 1).through(Month(2019, 12))}
+TABLES = ("green_tripdata", "yellow_tripdata", "fhv_tripdata")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    """A data folder; the servers that the demo leaves running in it are stopped."""
+    yield tmp_path
+    for server in (tmp_path / "postgres", tmp_path / "sample/postgres"):
+        if server.exists():
+            EmbeddedServer(server).stop(print)
+
+
+def told(output: str) -> dict[str, int]:
+    """The rows of each table by the demo's summary."""
+    return {name: int(count.replace(",", "")) for name, count in re.findall(r"^  (\w+)\s+([\d,]+) rows ", output, re.M)}
+
+
+def test_without_its_source_it_loads_the_sample_apart_and_recognises_it_later(data: Path) -> None:
+    first = typed("taxi demo --scale 0.001", data, TAXI_SOURCE=NOWHERE)
+    assert first.returncode == 0, first.stdout
+    lines = first.stdout.splitlines()
+    assert lines[0] == f"Asking the source for green_tripdata_2019-01.csv: {NOWHERE}"
+    assert lines[1].startswith("It cannot be had: ")
+    assert "connection refused" in lines[1]
+    assert lines[2].startswith("So this is the built-in sample (made-up trips")
+    counts = told(first.stdout)
+    assert counts.pop("taxi_zone_lookup") == 265
+    assert set(counts) == set(TABLES)
+    with psycopg.connect(EmbeddedServer(data / "sample/postgres").url()) as connection:
+        for table, rows_told in counts.items():
+            loaded = connection.execute(f"select count(*), count(distinct filename) from {table}".encode()).fetchone()
+            assert loaded == (rows_told, 12)
+    assert f"raw files and Dagster's state under {data}/sample" in first.stdout
+    assert all(recorded(data / "sample", table) == YEAR for table in TABLES)
+    assert not (data / "raw").exists()
+    assert not (data / "postgres").exists()
+    assert re.search(r"in all +[\d,]+ rows in [\d.]+ s", first.stdout)
+    assert len(re.findall(r" rows in +[\d.]+ s, +[\d,]+ rows/s", first.stdout)) == 4
+
+    second = typed("taxi demo --scale 0.001", data, TAXI_SOURCE=NOWHERE)
+    assert second.returncode == 0
+    assert told(second.stdout) == told(first.stdout)
+    assert len(re.findall(r"were already there \(12 months, checked in [\d.]+ s\)", second.stdout)) == 3
+
+    # What it says to type next leads to the very data that it has loaded.
+    (export,) = (line for line in second.stdout.splitlines() if line.startswith("export "))
+    follow = typed(f"{export}\ntaxi url\necho $DAGSTER_HOME", data, TAXI_POSTGRES_URL="postgresql://my/own").stdout
+    assert follow.split() == [EmbeddedServer(data / "sample/postgres").url(), f"{data}/sample/dagster"]
+
+
+def test_from_its_source_it_loads_the_green_year_and_nothing_made_up(
+    data: Path, server: TripServer, database: str
+) -> None:
+    for month in Month(2019, 1).through(Month(2019, 12)):
+        server.publish(f"/green/green_tripdata_{month}.csv.gz", zipped(text(GREEN, rows(GREEN, 10 * month.month))))
+    server.publish("/misc/taxi_zone_lookup.csv", b"LocationID,Borough,Zone,service_zone\n1,EWR,Newark Airport,EWR\n")
+    source = server.template.replace("//", "//ann:pa55word@")
+
+    done = typed("taxi demo", data, TAXI_SOURCE=source, TAXI_POSTGRES_URL=database)
+
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[1] == "It answers: loading the green trips of 2019 from there."
+    assert told(done.stdout) == {"taxi_zone_lookup": 1, "green_tripdata": 780}
+    assert "sample" not in done.stdout
+    assert "pa55word" not in done.stdout
+    assert recorded(data, "green_tripdata") == YEAR
+    with psycopg.connect(database) as connection:
+        assert connection.execute("select count(*) from green_tripdata").fetchone() == (780,)
+        assert connection.execute("select to_regclass('yellow_tripdata')").fetchone() == (None,)
+    assert not (data / "sample").exists()
+
+
+def test_months_that_cannot_be_loaded_are_told_and_fail_the_demo(data: Path, server: TripServer, database: str) -> None:
+    for month in Month(2019, 1).through(Month(2019, 11)):
+        server.publish(f"/green/green_tripdata_{month}.csv.gz", zipped(text(GREEN, rows(GREEN, 10))))
+    done = typed("taxi demo", data, TAXI_SOURCE=server.template, TAXI_POSTGRES_URL=database)
+    assert done.returncode == 1
+    assert "1 of 12 months of green failed. The other 11 are in place and recorded." in done.stdout
+    assert "2019-12: green_tripdata_2019-12.csv.gz" in done.stdout
+    assert recorded(data, "green_tripdata") == YEAR - {"2019-12"}
+    assert told(done.stdout)["green_tripdata"] == 110
