@@ -86,8 +86,7 @@ def connect(url: str) -> "Connection":
     except psycopg.OperationalError as error:
         raise diagnose(url, str(error)) from None
     try:
-        settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
-        execute(connection, f"select {settings}")
+        execute(connection, session_settings())
         _check_version(connection)
     except BaseException as error:
         connection.close()
@@ -95,6 +94,11 @@ def connect(url: str) -> "Connection":
             raise diagnose(url, str(error)) from None
         raise
     return connection
+
+
+def session_settings() -> str:
+    """The statement that gives a session its timeouts and the spellings that we rely on."""
+    return "select " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
 
 
 def execute(connection: "Connection", statement: str, parameters: Parameters = None) -> "Cursor":

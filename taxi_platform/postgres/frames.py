@@ -5,14 +5,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from taxi_platform.failures import DatabaseInterrupted, DatabaseRefused
-from taxi_platform.postgres.connection import connect
+from taxi_platform.failures import DatabaseInterrupted, DatabaseRefused, SchemaMismatch, StorageFull, TaxiError
+from taxi_platform.postgres.connection import connect, session_settings
 from taxi_platform.postgres.tables import literal, qualified
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
     from adbc_driver_postgresql import dbapi
+
+_WAITED = ("55P03", "57014", "40P01")  # a lock was not available, a statement took too long, a deadlock
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,8 @@ def read_pandas(url: str, reference: TableReference) -> "pd.DataFrame":
 def replace_table(url: str, table: str, data: "pa.Table", comment: str, columns: Mapping[str, str]) -> None:
     """Make a table exactly these rows, in one transaction: readers see the old rows or the new ones.
 
-    A table that is there keeps its identity, so that views on it and privileges stay; one with other columns is
-    refused by the server, and is then as it was.
+    A table that is there keeps its identity, so that views on it and privileges stay; columns find each other by
+    name. One with other columns, or with types that do not fit, is refused and stays as it was.
 
     Args:
         url: the database.
@@ -96,22 +98,46 @@ def replace_table(url: str, table: str, data: "pa.Table", comment: str, columns:
         columns: what each column is.
 
     Raises:
+        SchemaMismatch: there is a table of that name with other columns.
         DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: as they say.
     """
-    statements = [
-        f"select pg_advisory_xact_lock(hashtextextended({literal(qualified(table))}, 0))",
-        f"create table if not exists {qualified(table)} (like incoming)",
-        f"delete from {qualified(table)}",  # noqa: S608 - names of contracts
-        f"insert into {qualified(table)} select * from incoming",  # noqa: S608
+    place = qualified(table)
+    names = ", ".join(map(_quoted, data.column_names))
+    creation = [
+        f"select pg_advisory_xact_lock(hashtextextended({literal(place)}, 0))",
+        f"create table if not exists {place} (like incoming)",
+    ]
+    exchange = [
+        f"delete from {place}",  # noqa: S608 - names of contracts
+        f"insert into {place} ({names}) select {names} from incoming",  # noqa: S608
         "drop table incoming",
-        f"comment on table {qualified(table)} is {literal(comment)}",
-        *(f"comment on column {qualified(table)}.{name} is {literal(text)}" for name, text in columns.items()),
+        f"comment on table {place} is {literal(comment)}",
+        *(f"comment on column {place}.{_quoted(name)} is {literal(text)}" for name, text in columns.items()),
     ]
     with _session(url, table) as connection, connection.cursor() as cursor:
         cursor.adbc_ingest("incoming", data, mode="create", temporary=True)
-        for statement in statements:
+        for statement in creation:
+            cursor.execute(statement)
+        _check_columns(cursor, place, data.column_names)
+        for statement in exchange:
             cursor.execute(statement)
         connection.commit()
+
+
+def _check_columns(cursor: "dbapi.Cursor", place: str, expected: Sequence[str]) -> None:
+    cursor.execute(f"select * from {place} limit 0")  # noqa: S608 - names of contracts
+    found = cursor.fetch_arrow_table().column_names
+    if set(found) != set(expected):
+        raise SchemaMismatch(
+            f"table {place}",
+            f"its columns are {found}, not {list(expected)}",
+            "Rename it, or drop it if nothing depends on it.",
+        )
+
+
+def _quoted(name: str) -> str:
+    """A column's name as SQL, whatever it is made of."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 @contextmanager
@@ -122,8 +148,23 @@ def _session(url: str, subject: str) -> "Generator[dbapi.Connection]":
     connect(url).close()  # tells why there is no connection, where the driver would only quote
     try:
         with dbapi.connect(url) as connection:
+            with connection.cursor() as cursor:
+                cursor.execute(session_settings())
             yield connection
-    except dbapi.OperationalError as error:
-        raise DatabaseInterrupted(subject, f"PostgreSQL went away ({error})", "Run again once it is back.") from error
     except dbapi.Error as error:
-        raise DatabaseRefused(subject, f"PostgreSQL refused ({error})", "The table is as it was.") from error
+        raise _translate(subject, error) from error
+
+
+def _translate(subject: str, error: "dbapi.Error") -> TaxiError:
+    from adbc_driver_postgresql import dbapi
+
+    said = " ".join(str(error).split())
+    if error.sqlstate in _WAITED:
+        return DatabaseInterrupted(
+            subject, f"PostgreSQL gave up waiting ({said})", "See pg_stat_activity for who holds on."
+        )
+    if error.sqlstate == "53100":
+        return StorageFull(subject, f"PostgreSQL's disk is full ({said})", "Free space on it and run again.")
+    if isinstance(error, dbapi.OperationalError):
+        return DatabaseInterrupted(subject, f"PostgreSQL went away ({said})", "Run again once it is back.")
+    return DatabaseRefused(subject, f"PostgreSQL refused ({said})", "The table is as it was.")
