@@ -29,7 +29,7 @@ MEASUREMENTS = {
 @click.option("--only", multiple=True, type=click.Choice(list(MEASUREMENTS)), help="Measure this alone; repeatable.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write the table there, too.")
 def main(rows: int, pairs: int, only: tuple[str, ...], markdown: Path | None) -> None:
-    """Measure speed and size of the platform. Everything takes about half an hour."""
+    """Measure speed and size of the platform. Everything takes about twenty minutes."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped then as well
     findings = []
     with workbench() as bench:

@@ -1,9 +1,14 @@
 """What the checks of the stream, and the virtual column, add to a load."""
 
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from statistics import median
+from typing import Any
 from unittest.mock import patch
+
+from psycopg import Connection
 
 from benchmarks.load_speed import MONTH
 from benchmarks.pairs import Pairs, in_pairs, spread
@@ -24,7 +29,8 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
     """A load as it is against one that inflates and copies and asks nothing."""
     file = bench.file(YELLOW, MONTH, rows)
 
-    processor: dict[type[TripStream], list[float]] = {TripStream: [], _trusting(file): []}
+    checking, trusting = TripStream, _trusting(file)
+    processor: dict[type[TripStream], list[float]] = {checking: [], trusting: []}
 
     def load(stream: type[TripStream]) -> float:
         bench.empty()
@@ -34,12 +40,8 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
         processor[stream].append(time.process_time() - before)
         return seconds
 
-    checking, trusting = processor
     pairs = in_pairs(lambda: load(checking), lambda: load(trusting), 2 * count)
-    client = " against ".join(f"{spread(seconds)} s" for seconds in processor.values())
-    yield _finding(
-        f"verification in a load of {rows:,} rows: SHA-256, rows, regularity", pairs, f"; client's processor {client}"
-    )
+    yield _finding(f"SHA-256, rows and regularity checked in a load of {rows:,} rows", pairs, "the client's", processor)
     bench.empty()
 
 
@@ -50,12 +52,11 @@ def measure_identifier(bench: Workbench, rows: int, count: int) -> Iterator[Find
     with connect(bench.url) as connection:
         prepare(connection, YELLOW)
 
+    processor: dict[str, list[float]] = {IDENTIFIED: [], PLAIN: []}
     pairs = in_pairs(
-        lambda: _copy(bench, file, IDENTIFIED, "including generated"),
-        lambda: _copy(bench, file, PLAIN, ""),
-        2 * count,
+        lambda: _copy(bench, file, IDENTIFIED, processor), lambda: _copy(bench, file, PLAIN, processor), 2 * count
     )
-    yield _finding(f"unique_row_id, a virtual column, in a COPY of {rows:,} rows", pairs)
+    yield _finding(f"unique_row_id, a virtual column, in a COPY of {rows:,} rows", pairs, "the server's", processor)
     bench.empty(IDENTIFIED, PLAIN)
 
 
@@ -79,27 +80,44 @@ def _trusting(file: TripFile) -> type[TripStream]:
     return TrustingStream
 
 
-def _copy(bench: Workbench, file: TripFile, table: str, generated: str) -> float:
+def _copy(bench: Workbench, file: TripFile, table: str, processor: Mapping[str, list[float]]) -> float:
+    """Seconds of a COPY over two connections into a new table; the server's processor time goes to the list."""
     with connect(bench.url) as first, connect(bench.url) as second:
-        execute(first, f"drop table if exists {IDENTIFIED}, {PLAIN}")
-        execute(first, f"create table {table} (like {tables.table_of(YELLOW)} {generated})")
-        if not generated:
-            execute(first, f"alter table {table} drop column unique_row_id")
-        execute(first, f"alter table {table} alter column filename set default 'yellow_tripdata.csv'")
-        execute(first, "checkpoint")
+        _create(first, table)
         stream = TripStream(read_chunks(file.path), YELLOW, MONTH, compressed=is_compressed(file.path))
         names = ", ".join(column.name for column in stream.header.columns)
-        started = time.perf_counter()
+        backends = [connection.info.backend_pid for connection in (first, second)]
+        before, started = sum(map(_processor_time, backends)), time.perf_counter()
         copy_fast(stream, [first, second], f"copy {table} ({names}) from stdin (format csv)")
-        return time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        processor[table].append(sum(map(_processor_time, backends)) - before)
+    return seconds
 
 
-def _finding(what: str, pairs: Pairs, more: str = "") -> Finding:
+def _create(connection: Connection, table: str) -> None:
+    execute(connection, f"drop table if exists {IDENTIFIED}, {PLAIN}")
+    execute(connection, f"create table {table} (like {tables.table_of(YELLOW)} including generated)")
+    if table == PLAIN:
+        execute(connection, f"alter table {table} drop column unique_row_id")
+    execute(connection, f"alter table {table} alter column filename set default 'yellow_tripdata.csv'")
+    execute(connection, "checkpoint")
+    os.sync()
+
+
+def _processor_time(process: int) -> float:
+    """Seconds that a process has spent on any processor."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _finding(what: str, pairs: Pairs, whose: str, processor: Mapping[Any, list[float]]) -> Finding:
     share = median(pairs.shares)
+    times = " against ".join(f"{spread(seconds)} s" for seconds in processor.values())
     return Finding(
         what,
         f"≤ {MOST_SHARE:.0%} of the time",
         f"{spread([100 * share for share in pairs.shares], '{:+.1f}')} %",
         share <= MOST_SHARE,
-        f"{spread(pairs.ours)} s with, {spread(pairs.other)} s without, {len(pairs.ours)} pairs{more}",
+        f"{spread(pairs.ours)} s with, {spread(pairs.other)} s without, {len(pairs.ours)} pairs; "
+        f"{whose} processor time {times}",
     )
