@@ -100,7 +100,6 @@ BAD_ROWS: dict[str, tuple[bytes, str]] = {
 def failure(loads: Loads, content: bytes, error: type[TaxiError]) -> str:
     """The message of a load that fails over a good month, and leaves everything as it was."""
     loads.load(LINES[:30])
-    loads.load(LINES[:10], month=APRIL)
     before = loads.state()
     loads.publish(content)
     with pytest.raises(error) as caught:

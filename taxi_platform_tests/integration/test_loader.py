@@ -206,6 +206,23 @@ def test_a_file_that_changed_after_it_was_verified_is_not_loaded(loads: Loads, c
     assert loads.state() == before
 
 
+def test_a_file_with_another_number_of_rows_than_was_verified_is_not_loaded(loads: Loads) -> None:
+    loads.publish(LINES)
+    with pytest.raises(DamagedFile, match=r"50 rows, SHA-256 .*, where 49 and .* were expected"):
+        load_month(loads.url, replace(loads.fetch(), rows=49), print)
+    assert stored(loads) == []
+
+
+def test_a_count_of_the_server_that_differs_from_ours_is_a_reason_to_read_carefully(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_fast = loader.copy_fast
+    monkeypatch.setattr(loader, "copy_fast", lambda *arguments: copy_fast(*arguments) - 1)
+    assert loads.load(LINES).rows == 50
+    assert stored(loads) == pickups(LINES)
+    assert "green_tripdata_2019-03.csv: reading it line by line (50 lines became 49 rows)" in loads.said
+
+
 def test_a_file_that_is_gone_says_so(loads: Loads) -> None:
     loads.publish(LINES)
     file = loads.fetch()

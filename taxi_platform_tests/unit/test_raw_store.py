@@ -147,7 +147,11 @@ def test_a_source_that_is_asked_over_a_network_is_not_asked_for_a_kept_file(
     assert place.refresh().is_new
 
 
-def test_a_file_that_came_from_another_source_counts_as_absent(place: Place, tmp_path: Path) -> None:
+@pytest.mark.parametrize("asking_is_free", [True, False])
+def test_a_file_that_came_from_another_source_counts_as_absent(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asking_is_free: bool
+) -> None:
+    monkeypatch.setattr(FolderSource, "asking_is_free", asking_is_free)
     first = place.get().file
     other = Place(tmp_path / "other")
     other.publish(CORRECTED)
