@@ -40,7 +40,7 @@ def typed(command: str, data: Path, **settings: str) -> "subprocess.CompletedPro
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=300,
     )
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from taxi_platform.settings import settings
 from taxi_platform_tests.asset_runs import Platform
-from taxi_platform_tests.month_loads import Loads
 from taxi_platform_tests.trip_server import TripServer
 
 
@@ -50,9 +49,3 @@ def platform(
         )
         yield platform
     settings.cache_clear()
-
-
-@pytest.fixture
-def loads(database: str, tmp_path: Path) -> Loads:
-    """A folder that publishes nothing yet, and an empty database to load months into."""
-    return Loads(tmp_path, database)
