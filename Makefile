@@ -13,8 +13,8 @@ help: ## Show this list
 $(INSTALLED): requirements.lock pyproject.toml deploy/activate.sh
 	@$(PYTHON) -m venv $(VENV) || { echo "Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@echo "Installing the locked dependencies into $(VENV) …"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(BIN)/pip install -qq --disable-pip-version-check --root-user-action ignore --requirement requirements.lock
+	@$(BIN)/pip install -qq --disable-pip-version-check --root-user-action ignore --no-deps --editable .
 	@grep -qF deploy/activate.sh $(BIN)/activate || echo '. "$$VIRTUAL_ENV/../deploy/activate.sh"' >> $(BIN)/activate
 	@touch $@
 
