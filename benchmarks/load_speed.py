@@ -4,21 +4,20 @@ import json
 from collections.abc import Iterator
 from statistics import median
 
-from benchmarks.pairs import Pairs, in_pairs, spread
+from benchmarks.pairs import Pairs, in_turn, spread
 from benchmarks.report import Finding
 from benchmarks.rivals import COURSE_SEQUENCE, FINAL, LIMIT, LIMIT_SEQUENCE, STAGING
 from benchmarks.workbench import Workbench
 from taxi_platform.months import Month
 from taxi_platform.postgres.loader import load_month
 from taxi_platform.services import YELLOW
-from taxi_platform.trip_files import TripFile
 
 MONTH = Month(2019, 1)
 LIMIT_SPEEDUP, COURSE_SPEEDUP = 1.4, 5.0
 
 
 def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
-    """The whole client process and the pure load against the limit; the whole process against the course."""
+    """A load within a running process, and a client process from its start to its end, against both rivals."""
     file = bench.file(YELLOW, MONTH, rows)
 
     def process() -> float:
@@ -37,12 +36,11 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
         bench.empty(LIMIT, STAGING, FINAL)
         return bench.pour(file.path, *COURSE_SEQUENCE)
 
-    what = f"load of {rows:,} yellow rows, verified and attached"
-    yield _finding(f"{what}: whole client process", "the limit", in_pairs(process, limit, count), LIMIT_SPEEDUP, file)
-    yield _finding(f"{what}: within a running process", "the limit", in_pairs(load, limit, count), LIMIT_SPEEDUP, file)
-    yield _finding(
-        f"{what}: whole client process", "the course's sequence", in_pairs(process, course, count), COURSE_SPEEDUP, file
-    )
+    within, whole, one_copy, three_steps = in_turn([load, process, limit, course], count)
+    for ours, where in ((within, "within a running process"), (whole, "whole client process")):
+        what = f"load of {rows:,} yellow rows, verified and attached, {where}"
+        yield _finding(f"{what}, against the limit", Pairs(ours, one_copy), LIMIT_SPEEDUP, rows)
+        yield _finding(f"{what}, against the course's sequence", Pairs(ours, three_steps), COURSE_SPEEDUP, rows)
     bench.empty(LIMIT, STAGING, FINAL)
 
 
@@ -57,13 +55,12 @@ def figures(printed: str) -> dict[str, float]:
     return json.loads(printed)
 
 
-def _finding(what: str, rival: str, pairs: Pairs, target: float, file: TripFile) -> Finding:
-    speedup = pairs.speedups
-    rate = [file.rows / seconds for seconds in pairs.ours]
+def _finding(what: str, pairs: Pairs, target: float, rows: int) -> Finding:
+    rates = [rows / seconds for seconds in pairs.ours]
     return Finding(
-        f"{what}, against {rival}",
+        what,
         f"≥ {target} times its speed",
-        f"{spread(speedup)} times",
-        median(speedup) >= target,
-        f"{spread(pairs.ours)} s against {spread(pairs.other)} s; {spread(rate, '{:,.0f}')} rows/s",
+        f"{spread(pairs.speedups)} times",
+        median(pairs.speedups) >= target,
+        f"{spread(pairs.ours)} s against {spread(pairs.other)} s; {spread(rates, '{:,.0f}')} rows/s",
     )

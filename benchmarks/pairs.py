@@ -35,15 +35,20 @@ class Pairs:
         return [ours / other - 1 for ours, other in zip(self.ours, self.other, strict=True)]
 
 
-def in_pairs(ours: Run, other: Run, count: int) -> Pairs:
-    """Run both once to warm up, and then ``count`` times in turn.
+def in_turn(runs: Sequence[Run], count: int) -> list[list[float]]:
+    """Run all once to warm up, and then ``count`` rounds: A B C A B C and so on.
 
-    Each prepares what it needs, and returns the seconds that are to be compared.
+    Each run prepares what it needs, and returns the seconds that are to be compared.
     """
-    ours()
-    other()
-    runs = [(ours(), other()) for _ in range(count)]
-    return Pairs([run[0] for run in runs], [run[1] for run in runs])
+    for run in runs:
+        run()
+    rounds = [[run() for run in runs] for _ in range(count)]
+    return [list(seconds) for seconds in zip(*rounds, strict=True)]
+
+
+def in_pairs(ours: Run, other: Run, count: int) -> Pairs:
+    """The same for two: A B A B and so on."""
+    return Pairs(*in_turn([ours, other], count))
 
 
 def spread(values: Sequence[float], form: str = "{:.2f}") -> str:
