@@ -18,7 +18,7 @@ from taxi_platform.headers import Header, match_header
 from taxi_platform.months import Month
 from taxi_platform.services import Service
 
-CHUNK = 64 * 1024  # compressed bytes read at once: inflated about 0.5 MB, at worst (a gzip bomb) 64 MB
+CHUNK = 64 * 1024  # compressed bytes read at once: inflated about 0.5 MB, at worst (a gzip bomb) 64 MB a copy
 LONGEST_LINE = 1024 * 1024  # bytes; a trip takes about 100, so that a longer line is no trip
 GZIP_MAGIC = b"\x1f\x8b"
 

@@ -40,7 +40,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def postgres_url() -> str:
     """A superuser's URL: of ``TAXI_TEST_POSTGRES_URL`` when it is set, else of an embedded server for this session."""
     external = os.environ.get("TAXI_TEST_POSTGRES_URL")
-    return external or EmbeddedServer(Path(os.environ[_SERVER]) / "postgres").start(print)
+    if external:
+        return external
+    url = EmbeddedServer(Path(os.environ[_SERVER]) / "postgres").start(print)
+    with psycopg.connect(url, autocommit=True) as connection:
+        # Processes are killed here, never the machine; every test makes a database, which is mostly waiting for disks.
+        connection.execute("alter system set fsync = off")
+        connection.execute("select pg_reload_conf()")
+    return url
 
 
 @pytest.fixture

@@ -7,13 +7,14 @@ interrupted anywhere leaves only its ``_loading`` table, which the next load of 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from taxi_platform.failures import BadRows, DamagedFile
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute, in_our_words
 from taxi_platform.postgres.copying import IrregularFile, Tally, copy_carefully, copy_fast
-from taxi_platform.postgres.locking import lock_month, with_patience
+from taxi_platform.postgres.locking import lock_month, refuse_older_snapshots, with_patience
 from taxi_platform.postgres.preparing import prepare
 from taxi_platform.records import Record
 from taxi_platform.services import SERVICES, Service
@@ -127,7 +128,8 @@ class _Load:
         except IrregularFile as reason:
             self._log(f"{self.subject}: reading it line by line ({reason})")
             tally = self._fill_carefully(connection)
-        with_patience(lambda: self._swap(connection, tally), self.subject, self._log)
+        (copied,) = execute(connection, "select clock_timestamp()").fetchall()[0]
+        with_patience(lambda: self._swap(connection, tally, copied), self.subject, self._log)
         return tally
 
     def _fill_fast(self, connection: "Connection") -> Tally:
@@ -190,16 +192,19 @@ class _Load:
                 str(self._file.path),
                 f"it is not the file that was verified: {rows:,} rows, SHA-256 {stream.sha256}, "
                 f"where {self._file.rows:,} and {self._file.sha256} were expected",
-                "Something changed it on disk; materialize its raw asset again.",
+                "Something changed it on disk; materialize its raw asset again with force: true.",
             )
 
-    def _swap(self, connection: "Connection", tally: Tally) -> None:
+    def _swap(self, connection: "Connection", tally: Tally, copied: datetime) -> None:
         """Exchange the month's table, its rejects and its record, all in one transaction."""
         service, month, file = self.service, self._file.month, self._file
         partition = tables.partition_of(service, month)
+        replaces = execute(connection, "select to_regclass(%s) is not null", (partition,)).fetchone() == (True,)
+        if replaces:
+            refuse_older_snapshots(connection, partition, copied)
         with connection.transaction():
             execute(connection, tables.SWAP_LOCK_TIMEOUT)
-            if execute(connection, "select to_regclass(%s)", (partition,)).fetchone() != (None,):
+            if replaces:
                 for statement in tables.detach_and_drop(service, month):
                     execute(connection, statement)
             for statement in tables.attach(service, month):

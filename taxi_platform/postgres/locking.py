@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from taxi_platform.failures import DatabaseInterrupted
@@ -46,13 +47,38 @@ def unlock(connection: "Connection", name: str) -> None:
     execute(connection, "select pg_advisory_unlock(hashtextextended(%s, 0))", (name,))
 
 
+class OlderSnapshot(DatabaseInterrupted):
+    """A transaction would see a month empty if its table were exchanged now."""
+
+
+def refuse_older_snapshots(connection: "Connection", name: str, copied: datetime) -> None:
+    """Pass when every open snapshot sees the rows that were copied until then.
+
+    Partitions are exchanged for everybody at once, rows appear only to snapshots taken after they were written. A
+    ``repeatable read`` transaction such as pg_dump's, begun before the COPY ended, would find the old table gone and
+    the new one empty. Transactions of other users are seen by superusers and members of pg_read_all_stats only.
+
+    Raises:
+        OlderSnapshot: names a session whose transaction is older.
+    """
+    row = execute(connection, tables.OLDER_SNAPSHOT, (copied,)).fetchone()
+    if row is not None:
+        pid, user, since = row
+        raise OlderSnapshot(
+            name,
+            f"session {pid} of user {user} is in a transaction since {since:%H:%M:%S} that would see the month empty",
+            "The table is as it was; run again once that transaction has ended.",
+        )
+
+
 def with_patience(action: Callable[[], None], subject: str, log: Log) -> None:
     """Run a transaction that needs the table for itself, again and again until no reader is in its way.
 
     Each attempt waits only briefly, because readers that come meanwhile queue behind it.
 
     Raises:
-        psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected: readers held on for a quarter of an hour.
+        psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, OlderSnapshot: readers held on for a quarter
+            of an hour.
     """
     from psycopg.errors import DeadlockDetected, LockNotAvailable
     from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
@@ -61,7 +87,7 @@ def with_patience(action: Callable[[], None], subject: str, log: Log) -> None:
         log(f"{subject}: waiting for readers of the old month before the swap (try {state.attempt_number})")
 
     Retrying(
-        retry=retry_if_exception_type((LockNotAvailable, DeadlockDetected)),
+        retry=retry_if_exception_type((LockNotAvailable, DeadlockDetected, OlderSnapshot)),
         wait=wait_random_exponential(multiplier=0.5, max=10),
         stop=stop_after_delay(PATIENCE),
         before_sleep=tell,

@@ -18,7 +18,7 @@ def prepare(connection: "Connection", service: Service) -> None:
     Raises:
         SchemaMismatch: there is a table of that name which is not ours.
     """
-    if not _is_ours(connection, service):
+    if not (_is_ours(connection, service) and _has_companions(connection, service)):
         _create(connection, service)
     elif _comments(connection, service) != tables.column_comments(service):
         for statement in tables.comments(service):
@@ -45,6 +45,12 @@ def _is_ours(connection: "Connection", service: Service) -> bool:
     return True
 
 
+def _has_companions(connection: "Connection", service: Service) -> bool:
+    """Whether the tables of files and rejects are there, which somebody may have dropped."""
+    names = (tables.FILES, tables.rejects_of(service))
+    return execute(connection, tables.TABLES_EXIST, names).fetchone() == (True,)
+
+
 def _create(connection: "Connection", service: Service) -> None:
     """Create the tables, one process at a time: ``if not exists`` alone fails when two come at once."""
     with connection.transaction():
@@ -53,6 +59,8 @@ def _create(connection: "Connection", service: Service) -> None:
         if not _is_ours(connection, service):
             for statement in tables.create_table(service, connection.info.server_version):
                 execute(connection, statement)
+        for statement in tables.create_rejects(service):
+            execute(connection, statement)
 
 
 def _comments(connection: "Connection", service: Service) -> dict[str, str]:

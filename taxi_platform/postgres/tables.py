@@ -98,7 +98,7 @@ create table if not exists {FILES} (
 
 
 def create_table(service: Service, server_version: int) -> list[str]:
-    """The statements that make a service's partitioned table, its comments and its table of rejects."""
+    """The statements that make a service's partitioned table and its comments."""
     kind = "virtual" if server_version >= VIRTUAL_COLUMNS_SINCE else "stored"
     columns = ",\n    ".join(f"{column.name} {column.postgres}" for column in service.columns)
     table = f"""
@@ -107,15 +107,20 @@ create table {table_of(service)} (
     filename text not null,
     {columns}
 ) partition by list (filename)"""
-    rejects = f"""
+    return [table, *comments(service)]
+
+
+def create_rejects(service: Service) -> list[str]:
+    """The statements that make a service's table of bad rows if it is missing."""
+    table = f"""
 create table if not exists {rejects_of(service)} (
     filename text not null,
     line bigint not null,
     text text not null,
     reason text not null
 )"""
-    rejects_comment = f"Rows of {service.name} files that are no trips: where they stand, and why they were rejected."
-    return [table, *comments(service), rejects, f"comment on table {rejects_of(service)} is {literal(rejects_comment)}"]
+    comment = f"Rows of {service.name} files that are no trips: where they stand, and why they were rejected."
+    return [table, f"comment on table {rejects_of(service)} is {literal(comment)}"]
 
 
 def column_types(service: Service) -> dict[str, str]:
@@ -231,9 +236,18 @@ ROWS_IN_TABLE = f"select coalesce(sum(rows_loaded), 0)::bigint from {FILES} wher
 
 SWAP_LOCK_TIMEOUT = "set local lock_timeout = '2s'"
 
+# Our own sessions read with snapshots that live as long as one statement, or write months that nobody reads yet.
+OLDER_SNAPSHOT = """
+select pid, usename, xact_start from pg_stat_activity
+where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
+and backend_xmin is not null and xact_start < %s and application_name <> 'taxi_platform'
+limit 1"""
+
 COLUMN_TYPES = """
 select attname, format_type(atttypid, atttypmod) from pg_attribute
 where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by attnum"""
+
+TABLES_EXIST = "select to_regclass(%s) is not null and to_regclass(%s) is not null"
 
 COLUMN_COMMENTS = """
 select attname, coalesce(col_description(attrelid, attnum), '') from pg_attribute

@@ -515,3 +515,12 @@ def test_a_load_needs_a_file_of_a_known_service(loads: Loads) -> None:
     file = replace(loads.fetch(), service="purple")
     with pytest.raises(KeyError, match="purple"):
         loader.load_month(loads.url, file, print)
+
+
+@pytest.mark.parametrize("table", ["tripdata_files", "green_tripdata_rejects"])
+def test_a_companion_table_that_somebody_dropped_is_made_again(loads: Loads, table: str) -> None:
+    loads.load(LINES)
+    loads.ask(f"drop table {table}")
+    loads.load(rows(GREEN, 60))
+    assert len(stored(loads)) == 60
+    assert loads.ask(f"select to_regclass('{table}') is not null") == [(True,)]

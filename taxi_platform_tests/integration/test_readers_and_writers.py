@@ -63,6 +63,43 @@ def hold_month(connection: "psycopg.Connection[tuple[bool]]") -> None:
 # Readers
 
 
+def test_a_snapshot_from_before_the_load_never_sees_the_month_empty(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads.load(OLD)
+    with psycopg.connect(loads.url) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.execute("select 1")  # the snapshot is taken, the table is not locked
+        thread, errors = in_background(loads, NEW)
+        wait_until_said(loads, "waiting for readers of the old month before the swap (try 2)")
+        assert connection.execute(COUNT).fetchone() == (50,)
+        connection.commit()
+        thread.join(30)
+        assert errors == []
+        assert connection.execute(COUNT).fetchone() == (70,)
+
+
+def test_a_snapshot_that_outlasts_all_patience_keeps_the_old_month_and_is_named(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads.load(OLD)
+    monkeypatch.setattr(locking, "PATIENCE", 0.3)
+    with psycopg.connect(loads.url) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.execute("select 1")
+        with pytest.raises(DatabaseInterrupted, match=f"session {connection.info.backend_pid} of user"):
+            loads.load(NEW)
+        assert connection.execute(COUNT).fetchone() == (50,)
+
+
+def test_a_month_that_replaces_nothing_waits_for_no_snapshot(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locking, "PATIENCE", 0.0)
+    with psycopg.connect(loads.url) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.execute("select 1")
+        loads.load(OLD)
+
+
 def test_a_reader_in_a_long_transaction_delays_the_swap_and_sees_the_old_month(
     loads: Loads, monkeypatch: pytest.MonkeyPatch
 ) -> None:

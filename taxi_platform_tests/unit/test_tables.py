@@ -45,7 +45,7 @@ def test_the_identity_of_a_row_is_the_courses() -> None:
     ("version", "kind"), [(150018, "stored"), (170006, "stored"), (180000, "virtual"), (190000, "virtual")]
 )
 def test_the_table_of_a_service(version: int, kind: str) -> None:
-    assert tables.create_table(FHV, version) == [
+    assert [*tables.create_table(FHV, version), *tables.create_rejects(FHV)] == [
         f"""
 create table public.fhv_tripdata (
     unique_row_id text generated always as ({FHV_ID}) {kind},
