@@ -12,12 +12,6 @@ from taxi_platform_tests.asset_runs import Platform
 from taxi_platform_tests.trip_server import Published, TripServer
 from taxi_platform_tests.trip_texts import rows, text, with_field, zipped
 
-ZONES = b"""\
-"LocationID","Borough","Zone","service_zone"
-1,"EWR","Newark Airport","EWR"
-2,"Queens","Jamaica Bay","Boro Zone"
-"""
-
 
 def path(month: str) -> str:
     return f"/green/green_tripdata_{month}.csv.gz"
@@ -264,24 +258,7 @@ def test_a_file_that_was_corrected_in_a_folder_is_seen_without_being_asked_for(
     assert platform.count("green_tripdata") == 6
 
 
-# Zones, bad rows, secrets
-
-
-def test_the_zone_lookup_becomes_a_table(server: TripServer, platform: Platform) -> None:
-    server.publish("/misc/taxi_zone_lookup.csv", ZONES)
-    platform.use(TAXI_SOURCE=server.template)
-    for _ in range(2):
-        run = platform.run("taxi_zone_lookup")
-        assert run.succeeded
-        assert run.of("taxi_zone_lookup")["dagster/row_count"] == 2
-    assert platform.rows("select * from taxi_zone_lookup order by 1") == [
-        (1, "EWR", "Newark Airport", "EWR"),
-        (2, "Queens", "Jamaica Bay", "Boro Zone"),
-    ]
-
-
-def test_the_samples_zones_are_the_265_of_the_tlc(platform: Platform) -> None:
-    assert platform.run("taxi_zone_lookup").of("taxi_zone_lookup")["dagster/row_count"] == 265
+# Bad rows
 
 
 def test_bad_rows_fail_their_month_unless_the_setting_says_to_keep_them_aside(
@@ -302,22 +279,3 @@ def test_bad_rows_fail_their_month_unless_the_setting_says_to_keep_them_aside(
     assert platform.rows("select filename, line, text from green_tripdata_rejects") == [
         ("green_tripdata_2019-03.csv", 6, lines[4])
     ]
-
-
-def test_the_password_of_the_database_is_in_nothing_that_a_run_leaves(
-    platform: Platform, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    address, _, rest = platform.database.partition("@")
-    user = address.rpartition("//")[2].partition(":")[0]
-    secret = "pa55-word-of-nobody"
-    for url in (platform.database, f"postgresql://{user}:{secret}@{rest}", f"postgresql://{user}:{secret}@{rest}_gone"):
-        platform.use(TAXI_POSTGRES_URL=url)
-        run = platform.run("green_tripdata", "taxi_zone_lookup", month="2019-03")
-        told = [str(entry) for entry in run.log]
-        shown = capfd.readouterr()
-        job = platform.instance.get_job_snapshot(run.result.dagster_run.job_snapshot_id)
-        kept = b"".join(found.read_bytes() for found in tmp_path.rglob("*") if found.is_file())
-        password = url.partition("@")[0].rpartition(":")[2]
-        assert len(told) > 5
-        assert password not in "".join([*told, *shown, str(job)])
-        assert password.encode() not in kept
