@@ -54,6 +54,17 @@ def wait_until_said(loads: Loads, text: str) -> None:
         time.sleep(0.01)
 
 
+def see_the_old_month_then_the_new_one(loads: Loads, connection: "psycopg.Connection[tuple[int]]") -> None:
+    """A load waits for this client's transaction, which sees what was there, and is done once it has ended."""
+    thread, errors = in_background(loads, NEW)
+    wait_until_said(loads, "waiting for readers of the old month before the swap (try 2)")
+    assert connection.execute(COUNT).fetchone() == (50,)
+    connection.commit()
+    thread.join(30)
+    assert errors == []
+    assert connection.execute(COUNT).fetchone() == (70,)
+
+
 def hold_month(connection: "psycopg.Connection[tuple[bool]]") -> None:
     """Be another load of March, as far as others can tell."""
     connection.autocommit = True
@@ -63,20 +74,12 @@ def hold_month(connection: "psycopg.Connection[tuple[bool]]") -> None:
 # Readers
 
 
-def test_a_snapshot_from_before_the_load_never_sees_the_month_empty(
-    loads: Loads, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_snapshot_from_before_the_load_never_sees_the_month_empty(loads: Loads) -> None:
     loads.load(OLD)
     with psycopg.connect(loads.url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.execute("select 1")  # the snapshot is taken, the table is not locked
-        thread, errors = in_background(loads, NEW)
-        wait_until_said(loads, "waiting for readers of the old month before the swap (try 2)")
-        assert connection.execute(COUNT).fetchone() == (50,)
-        connection.commit()
-        thread.join(30)
-        assert errors == []
-        assert connection.execute(COUNT).fetchone() == (70,)
+        see_the_old_month_then_the_new_one(loads, connection)
 
 
 def test_a_snapshot_that_outlasts_all_patience_keeps_the_old_month_and_is_named(
@@ -106,13 +109,7 @@ def test_a_reader_in_a_long_transaction_delays_the_swap_and_sees_the_old_month(
     monkeypatch.setattr(tables, "SWAP_LOCK_TIMEOUT", "set local lock_timeout = '50ms'")
     loads.load(OLD)
     with reader(loads) as connection:
-        thread, errors = in_background(loads, NEW)
-        wait_until_said(loads, "waiting for readers of the old month before the swap (try 2)")
-        assert connection.execute(COUNT).fetchone() == (50,)
-        connection.commit()
-        thread.join(30)
-        assert errors == []
-        assert connection.execute(COUNT).fetchone() == (70,)
+        see_the_old_month_then_the_new_one(loads, connection)
 
 
 def test_other_readers_are_served_while_the_swap_waits_for_one(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:

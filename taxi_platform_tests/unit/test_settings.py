@@ -116,8 +116,8 @@ def test_a_relative_data_dir_lies_under_the_project_wherever_one_stands(
 
 
 def test_a_data_dir_may_begin_at_home() -> None:
-    os.environ["HOME"] = "/home/somebody"
-    assert with_setting("TAXI_DATA_DIR", "~/taxi").data_dir == Path("/home/somebody/taxi")
+    os.environ["HOME"] = "/nowhere/somebody"
+    assert with_setting("TAXI_DATA_DIR", "~/taxi").data_dir == Path("/nowhere/somebody/taxi")
 
 
 def test_the_password_of_the_database_is_not_shown() -> None:
