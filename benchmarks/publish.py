@@ -10,6 +10,7 @@ from taxi_platform.sources.sample.file import write_month
 
 
 def main(service: str, month: str, rows: str, path: str) -> None:
+    """Write a sample month of so many rows and print the seconds."""
     started = time.perf_counter()
     write_month(SERVICES[service], Month.parse(month), int(rows), Path(path))
     print(time.perf_counter() - started)
