@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import dagster as dg
 
+from taxi_platform.defs.taxi.labelling import label_run
 from taxi_platform.monthly_io_manager import raw_key
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.metadata import relation, trips_schema
@@ -55,6 +56,7 @@ def raw_trips(service: Service) -> dg.AssetsDefinition:
         metadata={"data dictionary": dg.MetadataValue.url(DICTIONARY)},
     )
     def raw(context: dg.AssetExecutionContext, config: FetchConfig, raw_files: RawFilesResource) -> TripFiles:
+        label_run(context, service)
         way = "forced" if config.force else "refreshed"
         return raw_files.months(service, context.partition_keys, way)
 
@@ -81,7 +83,8 @@ def trips_table(service: Service) -> dg.AssetsDefinition:
             "dagster/relation_identifier": relation("ny_taxi", tables.table_of(service)),
         },
     )
-    def table(config: LoadConfig, files: TripFiles) -> TripFiles:
+    def table(context: dg.AssetExecutionContext, config: LoadConfig, files: TripFiles) -> TripFiles:
+        label_run(context, service)
         return replace(files, force_load=config.force)
 
     return table
