@@ -133,7 +133,8 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
         "taxi_zone_lookup": ["zones", ["postgres", "table"], []],
     }
     assert location["resources"] == ["postgres", "raw_files", "trip_files"]
-    assert (location["jobs"], location["schedules"], location["sensors"]) == ([], [], [])
+    assert location["jobs"] == ["fhv_tripdata_job", "green_tripdata_job", "yellow_tripdata_job"]
+    assert (location["schedules"], location["sensors"]) == ([], [])
 
 
 def test_each_asset_asks_for_the_resources_of_its_place_and_has_an_owner(location: Mapping[str, Any]) -> None:
