@@ -77,3 +77,21 @@ class StorageFull(TaxiError):
 
 class UnsupportedServer(TaxiError):
     """A PostgreSQL server or data directory of a version or layout that cannot be used."""
+
+
+class CloudNotConfigured(TaxiError):
+    """Settings or credentials of Google Cloud are missing."""
+
+
+class CloudNotReady(TaxiError):
+    """The bucket or the dataset is absent, lies elsewhere than the settings say, or belongs to somebody else."""
+
+
+class CloudRefused(TaxiError):
+    """Google answers and refuses: expired credentials, a role that is missing, a quota that is used up."""
+
+
+class CloudUnavailable(TaxiError):
+    """Google does not answer, or asks to come back later, however often it is asked."""
+
+    transient = True

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv import load_dotenv
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from taxi_platform.failures import InvalidSetting
@@ -31,6 +31,35 @@ def _absolute(value: Any) -> Path:
 
 
 ParsedMonth = Annotated[Month, BeforeValidator(_month)]
+
+
+class CloudSettings(BaseSettings):
+    """Google Cloud's settings as they stand; ``project_id`` is read from ``GCP_PROJECT_ID``, and so on.
+
+    What is missing or means nothing is said when it is used (see ``google.clients``): whoever works without Google
+    Cloud need not mind a half-set one.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="GCP_", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    project_id: str = Field("", description="The project's id.")
+    location: str = Field("", description="Where bucket and dataset lie: a region, EU or US.")
+    bucket_name: str = Field("", description="The bucket of the lake.")
+    dataset: str = Field("", description="The dataset of the warehouse.")
+    creds: SecretStr | None = Field(
+        None, description="A key as JSON or base64, or sm://project/secret; unset, application-default credentials."
+    )
+    storage_host: str = Field(
+        "", validation_alias="STORAGE_EMULATOR_HOST", description="A stand-in for Cloud Storage, as for the clients."
+    )
+    bigquery_host: str = Field(
+        "", validation_alias="BIGQUERY_EMULATOR_HOST", description="A stand-in for BigQuery, as for the clients."
+    )
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether project, location, bucket and dataset are all set."""
+        return all((self.project_id, self.location, self.bucket_name, self.dataset))
 
 
 class Settings(BaseSettings):
@@ -56,6 +85,15 @@ class Settings(BaseSettings):
     on_bad_rows: Literal["fail", "quarantine"] = Field(
         "fail", description="Whether bad rows fail their month or go to the rejects."
     )
+
+    _cloud: CloudSettings = PrivateAttr(default_factory=lambda: CloudSettings())  # pyright: ignore[reportCallIssue]
+
+    @property
+    def cloud(self) -> CloudSettings | None:
+        """Google Cloud's settings; none when none of the ``GCP_…`` is set."""
+        found = self._cloud
+        named = (found.project_id, found.location, found.bucket_name, found.dataset, found.creds)
+        return found if any(named) else None
 
     def months(self, service: Service) -> tuple[Month, Month]:
         """The first and the last month of a service's partitions.

@@ -12,7 +12,7 @@ from taxi_platform import settings as module
 from taxi_platform.failures import InvalidSetting
 from taxi_platform.months import Month
 from taxi_platform.services import GREEN
-from taxi_platform.settings import PROJECT, RELEASE, Settings, settings
+from taxi_platform.settings import PROJECT, RELEASE, CloudSettings, Settings, settings
 
 Set = Callable[[str, str], Settings]
 
@@ -21,7 +21,7 @@ Set = Callable[[str, str], Settings]
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An environment without settings, beside a project folder without ``.env``; both are restored afterwards."""
     with mock.patch.dict(os.environ):
-        for name in [name for name in os.environ if name.startswith("TAXI_")]:
+        for name in [name for name in os.environ if name.startswith(("TAXI_", "GCP_", "STORAGE_", "BIGQUERY_"))]:
             del os.environ[name]
         monkeypatch.setattr(module, "PROJECT", tmp_path)
         settings.cache_clear()
@@ -32,6 +32,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def with_setting(name: str, value: str) -> Settings:
     os.environ[name] = value
     return settings()
+
+
+def variable(field: str) -> str:
+    """The environment's name for one of Google Cloud's settings."""
+    return str(CloudSettings.model_fields[field].validation_alias or f"GCP_{field.upper()}")
 
 
 def test_the_project_is_where_its_configuration_lies() -> None:
@@ -123,6 +128,53 @@ def test_a_data_dir_may_begin_at_home() -> None:
 def test_the_password_of_the_database_is_not_shown() -> None:
     found = with_setting("TAXI_POSTGRES_URL", "postgresql://u:secret@h/db")
     assert "secret" not in repr(found)
+
+
+def test_without_its_settings_there_is_no_cloud() -> None:
+    assert settings().cloud is None
+
+
+def test_the_clouds_settings_are_what_their_variables_say() -> None:
+    os.environ.update(GCP_PROJECT_ID="trips-1", GCP_LOCATION="EU", GCP_BUCKET_NAME="trips-1-lake", GCP_DATASET="trips")
+    os.environ.update(STORAGE_EMULATOR_HOST="http://127.0.0.1:9023", BIGQUERY_EMULATOR_HOST="http://127.0.0.1:9050")
+    found = with_setting("GCP_CREDS", "sm://trips-1/key").cloud
+    assert found is not None
+    assert found.is_complete
+    assert (found.project_id, found.location, found.bucket_name, found.dataset) == (
+        "trips-1",
+        "EU",
+        "trips-1-lake",
+        "trips",
+    )
+    assert found.creds == SecretStr("sm://trips-1/key")
+    assert (found.storage_host, found.bigquery_host) == ("http://127.0.0.1:9023", "http://127.0.0.1:9050")
+
+
+@pytest.mark.parametrize("field", ["project_id", "location", "bucket_name", "dataset", "creds"])
+def test_a_cloud_that_is_set_in_part_is_no_obstacle_to_those_who_do_not_use_it(field: str) -> None:
+    found = with_setting(variable(field), "anything").cloud
+    assert found is not None
+    assert not found.is_complete
+
+
+@pytest.mark.parametrize("field", ["storage_host", "bigquery_host"])
+def test_a_stand_in_alone_makes_no_cloud(field: str) -> None:
+    assert with_setting(variable(field), "http://127.0.0.1:9023").cloud is None
+
+
+@pytest.mark.parametrize("field", CloudSettings.model_fields)
+def test_every_setting_of_the_cloud_may_be_empty_and_is_described_and_explained(field: str) -> None:
+    assert with_setting(variable(field), "").cloud is None
+    assert CloudSettings.model_fields[field].description
+    assert f"# {variable(field)}=" in (PROJECT / ".env.example").read_text()
+
+
+def test_the_key_of_the_cloud_is_not_shown_and_its_settings_do_not_change() -> None:
+    found = with_setting("GCP_CREDS", "topsecret").cloud
+    assert found is not None
+    assert "topsecret" not in repr(found) + repr(settings())
+    with pytest.raises(ValueError, match="frozen"):
+        found.dataset = "other"
 
 
 def test_the_file_beside_the_project_is_read_and_the_environment_wins(project: Path) -> None:

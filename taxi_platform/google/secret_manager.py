@@ -1,0 +1,54 @@
+"""Looking a secret up in Google's Secret Manager, for those who do not want keys in the environment."""
+
+import re
+from typing import TYPE_CHECKING
+
+from taxi_platform.failures import InvalidSetting
+from taxi_platform.google.answers import asking
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+
+SCHEME = "sm://"
+SECONDS = 30.0  # for all attempts together
+_ADDRESS = re.compile(r"sm://([a-z0-9.:-]+)/([A-Za-z0-9_-]{1,255})(?:/(latest|\d+))?", re.ASCII)
+
+
+def secret_version(address: str) -> str:
+    """What Google calls the secret at ``sm://PROJECT/SECRET``, its latest version, or ``sm://PROJECT/SECRET/VERSION``.
+
+    Raises:
+        InvalidSetting: the address has another form.
+    """
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
+        raise InvalidSetting(
+            f"GCP_CREDS={address}", "no secret has such an address", "Write sm://PROJECT/SECRET or sm://…/VERSION."
+        )
+    project, secret, version = match.groups()
+    return f"projects/{project}/secrets/{secret}/versions/{version or 'latest'}"
+
+
+def read_secret(version: str, credentials: "Credentials", endpoint: str = "") -> str:
+    """The text of a secret.
+
+    Args:
+        version: as ``secret_version`` has it.
+        credentials: with the role ``roles/secretmanager.secretAccessor`` on the secret.
+        endpoint: another server than Google's, e.g. ``127.0.0.1:9000``.
+
+    Raises:
+        CloudRefused, CloudNotReady, CloudUnavailable: the secret cannot be read.
+    """
+    from google.cloud import secretmanager_v1 as manager
+    from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
+        SecretManagerServiceRestTransport as Rest,
+    )
+
+    with asking(version):
+        # REST, as storage and BigQuery speak it: one proxy, one certificate store for all.
+        transport = Rest(credentials=credentials)
+        if endpoint:
+            transport = Rest(credentials=credentials, host=endpoint, url_scheme="http")
+        client = manager.SecretManagerServiceClient(transport=transport)
+        return client.access_secret_version(name=version, timeout=SECONDS).payload.data.decode()
