@@ -121,6 +121,7 @@ def _environment(folder: Path, url: str) -> dict[str, str]:
         "TAXI_SOURCE": str(folder / "published"),
         "TAXI_DATA_DIR": str(folder),
         "TAXI_POSTGRES_URL": url,
+        "TAXI_DAGSTER_POSTGRES_URL": "",  # in the same server, as a first user has it
         "TAXI_FIRST_MONTH": "2019-01",
         "TAXI_LAST_MONTH": "2021-07",
         "TAXI_ON_BAD_ROWS": "fail",

@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     postgres_url: SecretStr | None = Field(
         None, description="A PostgreSQL of version 15 or later; unset, the embedded server."
     )
+    dagster_postgres_url: SecretStr | None = Field(
+        None, description="The database of Dagster's own state; unset, one beside the trips in the embedded server."
+    )
     first_month: ParsedMonth | None = Field(None, description="The first partition of every service.")
     last_month: ParsedMonth | None = Field(None, description="The last partition of every service.")
     on_bad_rows: Literal["fail", "quarantine"] = Field(

@@ -1,22 +1,30 @@
-"""Commands as a person types them: in the project's folder, in a shell that has sourced ``.venv/bin/activate``."""
+"""Commands as a person types them: in the project's folder, in a shell that has sourced ``.venv/bin/activate``.
+
+Dagster's own state is kept where the trips are, in the test's database, unless the test says otherwise; an empty
+``TAXI_DAGSTER_POSTGRES_URL`` is the real default, whose server the test has to stop.
+"""
 
 import os
 import subprocess
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from taxi_platform.settings import PROJECT
+from taxi_platform.settings import PROJECT, settings
 
-SETTINGS = ("SOURCE", "POSTGRES_URL", "FIRST_MONTH", "LAST_MONTH", "ON_BAD_ROWS")
+SETTINGS = ("SOURCE", "POSTGRES_URL", "DAGSTER_POSTGRES_URL", "FIRST_MONTH", "LAST_MONTH", "ON_BAD_ROWS")
 
 
-def environment(data: Path, **settings: str) -> Mapping[str, str]:
+def environment(data: Path, **values: str) -> Mapping[str, str]:
     """A clean environment with these settings; the others are empty, which also hides what .env says."""
     unset = {f"TAXI_{name}": "" for name in SETTINGS}
-    return {"PATH": "/usr/bin:/bin", "HOME": os.environ["HOME"], **unset, "TAXI_DATA_DIR": str(data), **settings}
+    state = {"TAXI_DAGSTER_POSTGRES_URL": values.get("TAXI_POSTGRES_URL", "")}
+    own = {"PATH": "/usr/bin:/bin", "HOME": os.environ["HOME"], "TAXI_DATA_DIR": str(data)}
+    return {**unset, **own, **state, **values}
 
 
 def require_activation() -> None:
@@ -30,13 +38,13 @@ def script(command: str) -> list[str]:
     return ["bash", "-c", f". .venv/bin/activate\n{command}"]
 
 
-def typed(command: str, data: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
+def typed(command: str, data: Path, **values: str) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end; its two outputs come as one."""
     require_activation()
     return subprocess.run(
         script(command),
         cwd=PROJECT,
-        env=environment(data, **settings),
+        env=environment(data, **values),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -44,7 +52,21 @@ def typed(command: str, data: Path, **settings: str) -> "subprocess.CompletedPro
     )
 
 
-def recorded(data: Path, asset: str) -> set[str]:
-    """The partitions that the instance under a data folder counts as materialized."""
-    with dg.DagsterInstance.from_config(str(data / "dagster")) as instance:
-        return instance.get_materialized_partitions(dg.AssetKey.from_user_string(asset))
+@contextmanager
+def instance(database: str) -> Iterator[dg.DagsterInstance]:
+    """The instance whose state is in a database, with the project's own limits."""
+    with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TAXI_DAGSTER_POSTGRES_URL", database)
+        settings.cache_clear()
+        (Path(home) / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")
+        try:
+            with dg.DagsterInstance.from_config(home) as opened:
+                yield opened
+        finally:
+            settings.cache_clear()
+
+
+def recorded(database: str, asset: str) -> set[str]:
+    """The partitions that the instance whose state is in a database counts as materialized."""
+    with instance(database) as opened:
+        return opened.get_materialized_partitions(dg.AssetKey.from_user_string(asset))

@@ -21,6 +21,7 @@ SAMPLE_FOLDER = "sample"
 SCALE = 0.05  # 5.6 million trips: enough to see, few enough for two minutes on two cores
 FIRST, LAST = Month(2019, 1), Month(2019, 12)
 ZONES = "taxi_zone_lookup"
+URLS = ("TAXI_POSTGRES_URL", "TAXI_DAGSTER_POSTGRES_URL")  # databases of one's own, which made-up trips stay out of
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _choose(say: Say, scale: float) -> Sequence[Service]:
         say("It answers: loading the green trips of 2019 from there.")
         return [GREEN]
     folder = settings().data_dir / SAMPLE_FOLDER
-    os.environ |= {"TAXI_SOURCE": f"sample:{scale}", "TAXI_DATA_DIR": str(folder), "TAXI_POSTGRES_URL": ""}
+    os.environ |= {"TAXI_SOURCE": f"sample:{scale}", "TAXI_DATA_DIR": str(folder), **dict.fromkeys(URLS, "")}
     settings.cache_clear()
     _use_instance(folder / "dagster")
     return list(SERVICES.values())
@@ -173,7 +174,7 @@ def _summarize(outcomes: Sequence[Outcome], seconds: float, say: Say) -> None:
     say("What to type next:")
     say(". .venv/bin/activate")
     if data.name == SAMPLE_FOLDER:
-        source = f"TAXI_SOURCE={settings().source} TAXI_POSTGRES_URL="
+        source = " ".join([f"TAXI_SOURCE={settings().source}", *(f"{name}=" for name in URLS)])
         say(f"export {source} TAXI_DATA_DIR={data} DAGSTER_HOME={data}/dagster")
     say("dagster dev       # the graph, every month and every run, on http://127.0.0.1:3000")
     say("taxi psql         # e.g. select filename, rows_loaded from tripdata_files;")

@@ -46,7 +46,7 @@ def test_it_loads_as_the_very_first_command(
     done = shell(command)
     assert done.returncode == 0, done.stdout
     assert files(database) == months
-    assert recorded(tmp_path, "green_tripdata") == recorded(tmp_path, "raw/green_tripdata") == months
+    assert recorded(database, "green_tripdata") == recorded(database, "raw/green_tripdata") == months
     assert len(list(tmp_path.glob("raw/green/*.csv.gz"))) == len(months)
 
 

@@ -84,7 +84,7 @@ HEAVY = {"pandas", "pyarrow", "polars", "numpy", "psycopg", "requests", "adbc_dr
 
 def python(program: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     """Run a program in a fresh interpreter that has no settings but these; an empty one also hides what .env says."""
-    names = ("SOURCE", "DATA_DIR", "POSTGRES_URL", "FIRST_MONTH", "LAST_MONTH", "ON_BAD_ROWS")
+    names = ("SOURCE", "DATA_DIR", "POSTGRES_URL", "DAGSTER_POSTGRES_URL", "FIRST_MONTH", "LAST_MONTH", "ON_BAD_ROWS")
     unset = {f"TAXI_{name}": "" for name in names}
     return subprocess.run(
         [sys.executable, "-c", program],

@@ -49,7 +49,8 @@ def test_without_its_source_it_loads_the_sample_apart_and_recognises_it_later(da
             loaded = connection.execute(f"select count(*), count(distinct filename) from {table}".encode()).fetchone()
             assert loaded == (rows_told, 12)
     assert f"raw files and Dagster's state under {data}/sample" in first.stdout
-    assert all(recorded(data / "sample", table) == YEAR for table in TABLES)
+    state = EmbeddedServer(data / "sample/postgres").url().replace("/ny_taxi", "/dagster")
+    assert all(recorded(state, table) == YEAR for table in TABLES)
     assert not (data / "raw").exists()
     assert not (data / "postgres").exists()
     assert re.search(r"in all +[\d,]+ rows in [\d.]+ s", first.stdout)
@@ -62,8 +63,9 @@ def test_without_its_source_it_loads_the_sample_apart_and_recognises_it_later(da
 
     # What it says to type next leads to the very data that it has loaded.
     (export,) = (line for line in second.stdout.splitlines() if line.startswith("export "))
-    follow = typed(f"{export}\ntaxi url\necho $DAGSTER_HOME", data, TAXI_POSTGRES_URL="postgresql://my/own").stdout
-    assert follow.split() == [EmbeddedServer(data / "sample/postgres").url(), f"{data}/sample/dagster"]
+    said = f"{export}\ntaxi url\necho $DAGSTER_HOME ${{TAXI_DAGSTER_POSTGRES_URL:-embedded}}"
+    follow = typed(said, data, TAXI_POSTGRES_URL="postgresql://my/own").stdout
+    assert follow.split() == [EmbeddedServer(data / "sample/postgres").url(), f"{data}/sample/dagster", "embedded"]
 
 
 def test_from_its_source_it_loads_the_green_year_and_nothing_made_up(
@@ -81,7 +83,7 @@ def test_from_its_source_it_loads_the_green_year_and_nothing_made_up(
     assert told(done.stdout) == {"taxi_zone_lookup": 1, "green_tripdata": 780}
     assert "sample" not in done.stdout
     assert "pa55word" not in done.stdout
-    assert recorded(data, "green_tripdata") == YEAR
+    assert recorded(database, "green_tripdata") == YEAR
     with psycopg.connect(database) as connection:
         assert connection.execute("select count(*) from green_tripdata").fetchone() == (780,)
         assert connection.execute("select to_regclass('yellow_tripdata')").fetchone() == (None,)
@@ -95,5 +97,5 @@ def test_months_that_cannot_be_loaded_are_told_and_fail_the_demo(data: Path, ser
     assert done.returncode == 1
     assert "1 of 12 months of green failed. The other 11 are in place and recorded." in done.stdout
     assert "2019-12: green_tripdata_2019-12.csv.gz" in done.stdout
-    assert recorded(data, "green_tripdata") == YEAR - {"2019-12"}
+    assert recorded(database, "green_tripdata") == YEAR - {"2019-12"}
     assert told(done.stdout)["green_tripdata"] == 110

@@ -134,10 +134,11 @@ def test_dagster_dev_shows_what_a_command_has_done_before(database: str, tmp_pat
         assert nodes["yellow_tripdata"]["partitionStats"]["numMaterialized"] == 0
 
 
-def test_dg_dev_starts_and_shows_no_password(tmp_path: Path) -> None:
+def test_dg_dev_starts_and_shows_no_password(database: str, tmp_path: Path) -> None:
     settings = {
         "TAXI_SOURCE": "https://ann:pa55word@nowhere.invalid/{service}/{month}.csv.gz",
         "TAXI_POSTGRES_URL": "postgresql://ben:5ecret@nowhere.invalid/trips",
+        "TAXI_DAGSTER_POSTGRES_URL": database,
     }
     with started("dg dev", tmp_path, **settings) as url:
         (location,) = ask(url, LOCATIONS)["workspaceOrError"]["locationEntries"]
