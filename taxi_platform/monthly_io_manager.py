@@ -17,12 +17,16 @@ from taxi_platform.raw.trip_files import TripFiles
 
 Metadata = Mapping[str, Any]
 
+PROGRESS = ("rows_in_file", "rows_loaded", "rows_rejected", "unchanged", "seconds")
+"""What the observation of a month that is in place says of it; its materialization says the rest."""
+
 
 class MonthlyIOManager(dg.ConfigurableIOManager):
     """Stores ``TripFiles`` month by month. In a range, a bad month does not stop the others.
 
-    When all months are stored, Dagster records them. When some fail, the good ones are recorded here, and the run
-    fails with the reason of each bad one; only if one of them may pass by itself may the run be retried.
+    When all months are stored, Dagster records them. When some fail, or the run is ended half-way, the good ones are
+    recorded here; the run fails with the reason of each bad one, and only if one of them may pass by itself may it be
+    retried. In a range each month is also observed as soon as it is in place, so that a long one is seen moving.
     """
 
     @abstractmethod
@@ -41,18 +45,35 @@ class MonthlyIOManager(dg.ConfigurableIOManager):
         """
         stored: dict[Month, Metadata] = {}
         failed: dict[Month, TaxiError] = {}
-        for month in files.months:
-            try:
-                stored[month] = self.store_month(context, files, self._fetch(context, files, month))
-            except TaxiError as error:
-                failed[month] = error
-                context.log.error(str(error))
+        try:
+            for month in files.months:
+                self._try_month(context, files, month, stored, failed)
+        except BaseException:  # the run is terminated, or something is wrong that no other month would survive either
+            _record(context, stored)
+            raise
         if failed:
-            for month, metadata in stored.items():
-                context.log_event(dg.AssetMaterialization(context.asset_key, partition=str(month), metadata=metadata))
+            _record(context, stored)
             raise _failure(files, stored, failed)
         for month, metadata in stored.items():
             context.step_context.add_asset_metadata(metadata, context.asset_key, str(month))
+
+    def _try_month(
+        self,
+        context: dg.OutputContext,
+        files: TripFiles,
+        month: Month,
+        stored: dict[Month, Metadata],
+        failed: dict[Month, TaxiError],
+    ) -> None:
+        try:
+            stored[month] = self.store_month(context, files, self._fetch(context, files, month))
+        except TaxiError as error:
+            failed[month] = error
+            context.log.error(str(error))
+            return
+        if len(files.months) > 1:
+            seen = {name: stored[month][name] for name in PROGRESS if name in stored[month]}
+            context.log_event(dg.AssetObservation(context.asset_key, partition=str(month), metadata=seen))
 
     def _fetch(self, context: dg.OutputContext, files: TripFiles, month: Month) -> Fetched:
         """The month's file; when it had to be brought for another asset, that is a materialization of the raw one."""
@@ -66,6 +87,12 @@ class MonthlyIOManager(dg.ConfigurableIOManager):
 def raw_key(table: str) -> dg.AssetKey:
     """The key of the asset that is the verified file, e.g. ``raw/green_tripdata``."""
     return dg.AssetKey(["raw", table])
+
+
+def _record(context: dg.OutputContext, stored: Mapping[Month, Metadata]) -> None:
+    """Record months that are in place although the run as a whole did not succeed."""
+    for month, metadata in stored.items():
+        context.log_event(dg.AssetMaterialization(context.asset_key, partition=str(month), metadata=metadata))
 
 
 def _failure(files: TripFiles, stored: Mapping[Month, Metadata], failed: Mapping[Month, TaxiError]) -> dg.Failure:

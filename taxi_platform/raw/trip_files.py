@@ -1,6 +1,6 @@
 """TripFiles: the raw files of some months of one service, as an asset hands them to the next."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +20,7 @@ class TripFiles:
         service: whose trips they hold.
         months: which months, in order.
         way: whether a kept file will do, or the source is asked for a newer one, or it is fetched in any case.
+        refresh: months whose source is asked in any case.
         force_load: whether whoever loads them shall do so even when the table holds them already.
     """
 
@@ -27,6 +28,7 @@ class TripFiles:
     service: Service
     months: Sequence[Month]
     way: Way = "kept"
+    refresh: Container[Month] = ()
     force_load: bool = False
 
     def fetch(self, month: Month, log: Log) -> Fetched:
@@ -35,6 +37,6 @@ class TripFiles:
         Raises:
             NotPublished, AccessDenied, SourceUnreachable, DamagedFile, SchemaMismatch, StorageFull: see ``RawFiles``.
         """
-        if self.way == "kept":
+        if self.way == "kept" and month not in self.refresh:
             return self.store.get(self.service, month, log)
         return self.store.refresh(self.service, month, log, force=self.way == "forced")

@@ -1,11 +1,14 @@
 """The assets as Dagster runs them: which months are loaded, recorded and named, with a real server and database."""
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from taxi_platform.months import Month
+from taxi_platform.postgres import io_manager
 from taxi_platform.postgres.metadata import trips_schema
 from taxi_platform.services import GREEN, SERVICES
 from taxi_platform_tests.asset_runs import Platform, Run
@@ -136,6 +139,60 @@ def test_each_month_of_a_range_is_recorded_with_what_is_known_of_it(published: T
         assert platform.count("green_tripdata", month) == 10 * number
 
 
+def test_a_long_range_is_seen_moving_and_each_month_is_recorded_once(published: TripServer, platform: Platform) -> None:
+    run = platform.run("green_tripdata", months="2019-01...2019-03")
+    kinds = {"ASSET_OBSERVATION", "ASSET_MATERIALIZATION"}
+    events = [entry.dagster_event for entry in run.log if entry.dagster_event]
+    seen = [
+        (event.event_type_value, event.partition)
+        for event in events
+        if event.event_type_value in kinds and event.asset_key == dg.AssetKey("green_tripdata")
+    ]
+    months = ["2019-01", "2019-02", "2019-03"]
+    assert seen == [("ASSET_OBSERVATION", m) for m in months] + [("ASSET_MATERIALIZATION", m) for m in months]
+    first = next(event for event in events if event.event_type_value == "ASSET_OBSERVATION")
+    metadata = first.asset_observation_data.asset_observation.metadata
+    assert (metadata["rows_loaded"].value, metadata["unchanged"].value) == (10, False)
+
+
+def test_one_month_alone_is_recorded_and_not_observed_too(published: TripServer, platform: Platform) -> None:
+    run = platform.run("green_tripdata", month="2019-01")
+    kinds = [entry.dagster_event.event_type_value for entry in run.log if entry.dagster_event]
+    assert "ASSET_OBSERVATION" not in kinds
+    assert run.months("green_tripdata") == ["2019-01"]
+
+
+def test_a_range_is_loaded_from_its_newest_month_when_that_is_asked_for(
+    published: TripServer, platform: Platform
+) -> None:
+    run = platform.run("green_tripdata", months="2019-02...2019-04", config={"green_tripdata": {"newest_first": True}})
+    assert run.succeeded
+    assert [path[-14:-7] for path in (request.path for request in published.requests)] == [
+        "2019-04",
+        "2019-03",
+        "2019-02",
+    ]
+    assert platform.recorded("green_tripdata") == {"2019-02", "2019-03", "2019-04"}
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, MemoryError])
+def test_a_run_that_is_ended_half_way_records_the_months_that_are_in_place(
+    end: type[BaseException], published: TripServer, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_month = io_manager.load_month
+
+    def load_two(url, file, *arguments, **options):
+        if file.month == Month(2019, 3):
+            raise end
+        return load_month(url, file, *arguments, **options)
+
+    monkeypatch.setattr(io_manager, "load_month", load_two)
+    with suppress(KeyboardInterrupt):
+        assert not platform.run("green_tripdata", months="2019-01...2019-04").succeeded
+    assert platform.recorded("green_tripdata") == {"2019-01", "2019-02"}
+    assert platform.count("green_tripdata") == 10 + 20
+
+
 def test_the_size_in_mib_is_the_files_exact_size(server: TripServer, platform: Platform) -> None:
     server.publish(path("2019-03"), content := file(20_000))
     platform.use(TAXI_SOURCE=server.template)
@@ -241,6 +298,22 @@ def test_a_file_that_was_corrected_at_its_source_corrects_the_table(published: T
     assert run.of("green_tripdata", "2019-01")["rows_loaded"] == 7
     assert platform.count("green_tripdata", "2019-01") == 7
     assert platform.count("green_tripdata", "2019-02") == 20
+
+
+def test_a_range_asks_the_source_anew_for_the_months_that_are_named(published: TripServer, platform: Platform) -> None:
+    platform.run("green_tripdata", months="2019-01...2019-03")
+    for month in ("2019-01", "2019-02"):
+        published.publish(path(month), Published(file(7), etag='"v2"'))
+    run = platform.run(
+        "green_tripdata", months="2019-01...2019-03", config={"green_tripdata": {"refresh": ["2019-02"]}}
+    )
+    assert {month: asked(published, month) for month in ("2019-01", "2019-02", "2019-03")} == {
+        "2019-01": ["GET"],
+        "2019-02": ["GET", "HEAD", "GET"],
+        "2019-03": ["GET"],
+    }
+    assert run.months("raw/green_tripdata") == ["2019-02"]
+    assert platform.count("green_tripdata") == 10 + 7 + 30
 
 
 def test_a_file_that_was_corrected_in_a_folder_is_seen_without_being_asked_for(

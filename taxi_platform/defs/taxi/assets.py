@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import dagster as dg
+from pydantic import Field
 
 from taxi_platform.defs.taxi.labelling import label_run
 from taxi_platform.monthly_io_manager import raw_key
+from taxi_platform.months import Month
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.metadata import relation, trips_schema
 from taxi_platform.raw.io_manager import RawFilesResource
@@ -21,15 +23,17 @@ DICTIONARY = "https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page"
 class FetchConfig(dg.Config):
     """How a raw file is fetched."""
 
-    force: bool = False
-    """Fetch it even when the source says that it is the one that is kept."""
+    force: bool = Field(False, description="Fetch it even when the source says that it is the one that is kept.")
 
 
 class LoadConfig(dg.Config):
-    """How a month is loaded."""
+    """How months are loaded."""
 
-    force: bool = False
-    """Load it even when the table holds this very file already."""
+    force: bool = Field(False, description="Load them even when the table holds these very files already.")
+    refresh: list[str] = Field(
+        [], description="Months (2019-03) whose source is asked whether it has another file than the one that is kept."
+    )
+    newest_first: bool = Field(False, description="Begin with the last month of a range.")
 
 
 def monthly_partitions(service: Service) -> dg.TimeWindowPartitionsDefinition:
@@ -85,7 +89,12 @@ def trips_table(service: Service) -> dg.AssetsDefinition:
     )
     def table(context: dg.AssetExecutionContext, config: LoadConfig, files: TripFiles) -> TripFiles:
         label_run(context, service)
-        return replace(files, force_load=config.force)
+        return replace(
+            files,
+            months=sorted(files.months, reverse=config.newest_first),
+            refresh=frozenset(map(Month.parse, config.refresh)),
+            force_load=config.force,
+        )
 
     return table
 
