@@ -18,8 +18,9 @@ from taxi_platform.postgres import loader, tables
 from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.postgres.copying import copy_fast
 from taxi_platform.postgres.preparing import prepare
+from taxi_platform.raw.file import RawFile
 from taxi_platform.services import YELLOW
-from taxi_platform.trip_files import TripFile, TripStream, is_compressed, read_chunks
+from taxi_platform.trip_files import TripStream, is_compressed, read_chunks
 
 MOST_SHARE = 0.05
 IDENTIFIED, PLAIN = "with_identifier", "without_identifier"
@@ -60,7 +61,7 @@ def measure_identifier(bench: Workbench, rows: int, count: int) -> Iterator[Find
     bench.empty(IDENTIFIED, PLAIN)
 
 
-def _trusting(file: TripFile) -> type[TripStream]:
+def _trusting(file: RawFile) -> type[TripStream]:
     """A stream that is told what it would have to find out."""
 
     class TrustingStream(TripStream):
@@ -80,7 +81,7 @@ def _trusting(file: TripFile) -> type[TripStream]:
     return TrustingStream
 
 
-def _copy(bench: Workbench, file: TripFile, table: str, processor: Mapping[str, list[float]]) -> float:
+def _copy(bench: Workbench, file: RawFile, table: str, processor: Mapping[str, list[float]]) -> float:
     """Seconds of a COPY over two connections into a new table; the server's processor time goes to the list."""
     with connect(bench.url) as first, connect(bench.url) as second:
         _create(first, table)

@@ -15,11 +15,11 @@ from taxi_platform.months import Month
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.postgres.embedded.server import EmbeddedServer
+from taxi_platform.raw.file import RawFile
 from taxi_platform.raw.store import RawFiles
 from taxi_platform.services import SERVICES, Service
 from taxi_platform.settings import PROJECT, settings
 from taxi_platform.sources.folder import FolderSource
-from taxi_platform.trip_files import TripFile
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Workbench:
             # In a process of its own, so that neither numpy nor its memory is in the one that measures.
             self.run("-m", "benchmarks.publish", service.name, str(month), str(rows), str(path))
 
-    def file(self, service: Service, month: Month, rows: int) -> TripFile:
+    def file(self, service: Service, month: Month, rows: int) -> RawFile:
         """A made-up file, verified and kept as its raw asset would."""
         self.publish(service, month, rows)
         return RawFiles(self.folder / "raw", FolderSource(self.published)).get(service, month, _silent).file

@@ -6,37 +6,31 @@ single rows does not belong here (see ``records``), nor does where files come fr
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
-
-from isal import isal_zlib
 
 from taxi_platform.failures import DamagedFile
 from taxi_platform.headers import Header, match_header
+from taxi_platform.inflating import FETCH_AGAIN, inflate
 from taxi_platform.months import Month
 from taxi_platform.services import Service
 
 CHUNK = 64 * 1024  # compressed bytes read at once: inflated about 0.5 MB, at worst (a gzip bomb) 64 MB a copy
 LONGEST_LINE = 1024 * 1024  # bytes; a trip takes about 100, so that a longer line is no trip
-GZIP_MAGIC = b"\x1f\x8b"
 
 _BLANK_LINE = re.compile(rb"\n\r?\n")  # three times as fast here as looking for both spellings with ``in``
 _POINT_ZERO = re.compile(rb"\.0[,\r\n]")
 
-_CORRUPT = cast("type[Exception]", isal_zlib.error)  # isal's stubs declare it an instance
-_FETCH_AGAIN = "Delete it and fetch it again; if that does not help, the file is broken at its source."
 
-
-@dataclass(frozen=True)
-class TripFile:
-    """A verified file of one service and month, as it lies on disk.
+@dataclass(frozen=True, kw_only=True)
+class TripFile(ABC):
+    """A verified file of one service and month, byte for byte as it was published, wherever it lies.
 
     Attributes:
         service: ``green``, ``yellow`` or ``fhv``.
         month: the file's month; every row of the file belongs to it, wherever its pickup lies.
-        path: where the file lies, byte for byte as it was published.
         source: the address or path that it came from.
         bytes: its size as published (compressed, when it is).
         csv_bytes: its size uncompressed.
@@ -48,7 +42,6 @@ class TripFile:
 
     service: str
     month: Month
-    path: Path
     source: str
     bytes: int
     csv_bytes: int
@@ -56,6 +49,16 @@ class TripFile:
     rows: int
     etag: str | None = None
     modified: str | None = None
+
+    @property
+    @abstractmethod
+    def uri(self) -> str:
+        """Where it lies: ``file:///…`` or ``gs://…``."""
+
+    @property
+    def name(self) -> str:
+        """Its name there, e.g. ``green_tripdata_2019-03.csv.gz``."""
+        return self.uri.rpartition("/")[2]
 
 
 def is_compressed(path: Path) -> bool:
@@ -68,61 +71,6 @@ def read_chunks(path: Path, size: int = CHUNK) -> Iterator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(size):
             yield chunk
-
-
-def inflate(chunks: Iterable[bytes], subject: str) -> Iterator[bytes]:
-    """Uncompress a gzip stream of one or more members, checking each member's length and CRC.
-
-    Raises:
-        DamagedFile: it is not gzip, is cut off, fails a checksum, or has something else behind its end.
-    """
-    member = None
-    rest = b""
-    inflated = 0
-    for chunk in chunks:
-        rest += chunk
-        while rest:
-            if member is None:
-                if len(rest) < 2:
-                    break  # a magic number cut in two by the chunk's end
-                if rest[:2] != GZIP_MAGIC:
-                    if inflated and _is_padding(rest):
-                        rest = b""
-                        break
-                    raise _not_gzip(subject, rest, inflated)
-                member = isal_zlib.decompressobj(wbits=31)  # pyright: ignore[reportUnknownMemberType]
-            try:
-                block = member.decompress(rest)  # pyright: ignore[reportUnknownMemberType]
-            except _CORRUPT as error:
-                raise DamagedFile(
-                    subject, f"the gzip data is corrupt after {inflated:,} uncompressed bytes ({error})", _FETCH_AGAIN
-                ) from None
-            rest = b""
-            inflated += len(block)
-            if block:
-                yield block
-            if member.eof:
-                rest, member = member.unused_data, None
-    if member is not None:
-        raise DamagedFile(
-            subject,
-            f"the gzip data ends too early, after {inflated:,} uncompressed bytes: the file was cut off",
-            _FETCH_AGAIN,
-        )
-    if rest and not (inflated and _is_padding(rest)):
-        raise _not_gzip(subject, rest, inflated)
-
-
-def _is_padding(data: bytes) -> bool:
-    """Whether these are the zeros that tape and block devices leave behind a file; gzip ignores them too."""
-    return not data.strip(b"\0")
-
-
-def _not_gzip(subject: str, data: bytes, inflated: int) -> DamagedFile:
-    if inflated:
-        return DamagedFile(subject, f"something that is not gzip follows the gzip data: {data[:40]!r}", _FETCH_AGAIN)
-    page = " (a web page, as servers send it in place of a file)" if data.lstrip()[:1] == b"<" else ""
-    return DamagedFile(subject, f"not a gzip file: it begins with {data[:40]!r}{page}", _FETCH_AGAIN)
 
 
 class TripStream:
@@ -195,7 +143,7 @@ class TripStream:
                 for _ in self._inflated:  # corrupt gzip data names itself at its checksum
                     pass
                 raise DamagedFile(
-                    self.subject, f"line {self.rows + 2} is longer than 1 MiB: these are no trip records", _FETCH_AGAIN
+                    self.subject, f"line {self.rows + 2} is longer than 1 MiB: these are no trip records", FETCH_AGAIN
                 )
             piece = next(self._inflated, None)
             if piece is None:

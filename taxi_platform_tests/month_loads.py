@@ -20,10 +20,10 @@ import psycopg
 
 from taxi_platform.months import Month
 from taxi_platform.postgres.loader import Loaded, OnBadRows, load_month
+from taxi_platform.raw.file import RawFile
 from taxi_platform.raw.store import RawFiles
 from taxi_platform.services import GREEN, SERVICES, Service
 from taxi_platform.sources.folder import FolderSource
-from taxi_platform.trip_files import TripFile
 from taxi_platform_tests.trip_texts import MARCH, text, zipped
 
 _PROCESS = """
@@ -72,7 +72,7 @@ class Loads:
         os.utime(path, ns=(before + 10**9, before + 10**9))
         return path
 
-    def fetch(self, service: Service = GREEN, month: Month = MARCH) -> TripFile:
+    def fetch(self, service: Service = GREEN, month: Month = MARCH) -> RawFile:
         """The published month, verified and kept."""
         files = RawFiles(self._folder / "raw", FolderSource(self._published))
         return files.get(service, month, self.said.append).file

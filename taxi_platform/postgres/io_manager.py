@@ -12,7 +12,6 @@ from taxi_platform.postgres import frames, tables
 from taxi_platform.postgres.frames import TableReference
 from taxi_platform.postgres.loader import Log, OnBadRows, load_month, rows_in_table
 from taxi_platform.postgres.metadata import relation, table_metadata
-from taxi_platform.raw.store import Fetched
 from taxi_platform.raw.trip_files import TripFiles
 from taxi_platform.services import SERVICES
 
@@ -50,8 +49,16 @@ class PostgresIOManager(MonthlyIOManager):
     postgres: dg.ResourceDependency[PostgresResource]
     on_bad_rows: str = Field(default="fail", description="fail, or quarantine bad rows among the rejects.")
 
-    def store_month(self, context: dg.OutputContext, files: TripFiles, fetched: Fetched) -> Metadata:
+    def handle_output(self, context: dg.OutputContext, obj: "TripFiles | pd.DataFrame | pa.Table") -> None:
+        """Load the months of trips, or replace the small table that the asset is named for."""
+        if isinstance(obj, TripFiles):
+            self.store_months(context, obj, lambda month: self._load_month(context, obj, month))
+        else:
+            self._replace_table(context, obj)
+
+    def _load_month(self, context: dg.OutputContext, files: TripFiles, month: Month) -> Metadata:
         """Load one verified file, unless the table holds it already."""
+        fetched = self.fetch_raw(context, files, month)
         url = self.postgres.address(context.log.info)
         loaded = load_month(
             url,
@@ -69,13 +76,6 @@ class PostgresIOManager(MonthlyIOManager):
             database=frames.database_of(url),
             rows_in_table=rows_in_table(url, files.service),
         )
-
-    def handle_output(self, context: dg.OutputContext, obj: "TripFiles | pd.DataFrame | pa.Table") -> None:
-        """Load the months of trips, or replace the small table that the asset is named for."""
-        if isinstance(obj, TripFiles):
-            self.store_months(context, obj)
-        else:
-            self._replace_table(context, obj)
 
     def _replace_table(self, context: dg.OutputContext, obj: "pd.DataFrame | pa.Table") -> None:
         data = frames.as_arrow(obj)

@@ -16,9 +16,10 @@ from taxi_platform.postgres.connection import connect, execute, in_our_words
 from taxi_platform.postgres.copying import IrregularFile, Tally, copy_carefully, copy_fast
 from taxi_platform.postgres.locking import lock_month, refuse_older_snapshots, with_patience
 from taxi_platform.postgres.preparing import prepare
+from taxi_platform.raw.file import RawFile
 from taxi_platform.records import Record
 from taxi_platform.services import SERVICES, Service
-from taxi_platform.trip_files import TripFile, TripStream, is_compressed, read_chunks
+from taxi_platform.trip_files import TripStream, is_compressed, read_chunks
 
 if TYPE_CHECKING:
     from taxi_platform.postgres.connection import Connection
@@ -50,7 +51,7 @@ class Loaded:
 
 def load_month(
     url: str,
-    file: TripFile,
+    file: RawFile,
     log: Log,
     *,
     on_bad_rows: OnBadRows = "fail",
@@ -102,7 +103,7 @@ def rows_in_table(url: str, service: Service) -> int:
 class _Load:
     """One file on its way into its table; the caller holds the month's lock."""
 
-    def __init__(self, url: str, file: TripFile, log: Log, on_bad_rows: OnBadRows) -> None:
+    def __init__(self, url: str, file: RawFile, log: Log, on_bad_rows: OnBadRows) -> None:
         self.service = SERVICES[file.service]
         self.subject = self.service.file_name(file.month)
         self._url = url

@@ -6,10 +6,11 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.monthly_io_manager import Metadata, MonthlyIOManager
+from taxi_platform.monthly_io_manager import MonthlyIOManager
 from taxi_platform.months import Month
+from taxi_platform.raw.file import RawFile
 from taxi_platform.raw.metadata import raw_metadata
-from taxi_platform.raw.store import Fetched, RawFiles
+from taxi_platform.raw.store import RawFiles
 from taxi_platform.raw.trip_files import TripFiles, Way
 from taxi_platform.services import SERVICES, Service
 from taxi_platform.sources.choose import source_named
@@ -38,24 +39,20 @@ class RawFilesResource(dg.ConfigurableResource[RawFiles]):
 class TripFilesIOManager(MonthlyIOManager):
     """Keeps verified files in the folder, and hands on references to them, never their rows.
 
-    An input is ``TripFiles``, or, where it is annotated so and one month is asked for, that month's ``TripFile``.
+    An input is ``TripFiles``, or, where it is annotated so and one month is asked for, that month's ``RawFile``.
     """
 
     raw_files: dg.ResourceDependency[RawFilesResource]
 
-    def store_month(self, context: dg.OutputContext, files: TripFiles, fetched: Fetched) -> Metadata:
-        """The file was brought and verified on the way here; what is left is to say what it is."""
-        return raw_metadata(fetched)
-
     def handle_output(self, context: dg.OutputContext, obj: TripFiles) -> None:
-        """Fetch and keep every month of the output."""
-        self.store_months(context, obj)
+        """Fetch, verify and keep every month of the output."""
+        self.store_months(context, obj, lambda month: raw_metadata(obj.fetch(month, context.log.info)))
 
-    def load_input(self, context: dg.InputContext) -> TripFiles | TripFile:
+    def load_input(self, context: dg.InputContext) -> TripFiles | RawFile:
         """References to the months that the asset asks for; absent ones are fetched when they are used."""
         service = SERVICES[context.asset_key.path[-1].removesuffix("_tripdata")]
         files = self.raw_files.months(service, context.asset_partition_keys)
-        if context.dagster_type.typing_type is TripFile:
+        if context.dagster_type.typing_type in (RawFile, TripFile):
             (month,) = files.months
             return files.fetch(month, context.log.info).file
         return files

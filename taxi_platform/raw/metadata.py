@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_platform.raw.store import Fetched
+from taxi_platform.raw.file import Fetched
 from taxi_platform.trip_files import TripFile
 
 MIB = 1024 * 1024
@@ -14,7 +14,7 @@ def file_metadata(file: TripFile) -> dict[str, Any]:
     """The facts of a file that every asset made from it repeats: where from, how large, how many rows."""
     return {
         "source": dg.MetadataValue.url(file.source) if "://" in file.source else file.source,
-        "file": file.path.name,
+        "file": file.name,
         "rows_in_file": file.rows,
         "file_bytes": file.bytes,
         "file_mib": round(file.bytes / MIB, 1),

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +17,15 @@ from filelock import FileLock, Timeout
 
 from taxi_platform.failures import DamagedFile, SourceUnreachable
 from taxi_platform.months import Month
+from taxi_platform.raw.file import Fetched, RawFile
 from taxi_platform.records import read_records
 from taxi_platform.services import Service
 from taxi_platform.sources.source import Source, Version
 from taxi_platform.sources.storage import storing
-from taxi_platform.trip_files import TripFile, TripStream, is_compressed, read_chunks
+from taxi_platform.trip_files import TripStream, is_compressed, read_chunks
 
 Log = Callable[[str], None]
 LOCK_SECONDS = 3600  # the largest file over a slow line; after that something hangs
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """A raw file and how it came to be there.
-
-    Attributes:
-        file: the verified file.
-        is_new: whether its bytes were brought from the source just now.
-        seconds: how long that took.
-    """
-
-    file: TripFile
-    is_new: bool
-    seconds: float
 
 
 class RawFiles:
@@ -98,12 +84,12 @@ class RawFiles:
             file = self._fetch(address, path, service, month, log)
         return Fetched(file, is_new=True, seconds=time.monotonic() - started)
 
-    def _is_current(self, known: TripFile, address: str) -> bool:
+    def _is_current(self, known: RawFile, address: str) -> bool:
         version = self._source.version(address)
         names_itself = version.etag is not None or version.modified is not None
         return names_itself and (known.etag, known.modified) == (version.etag, version.modified)
 
-    def _fetch(self, address: str, path: Path, service: Service, month: Month, log: Log) -> TripFile:
+    def _fetch(self, address: str, path: Path, service: Service, month: Month, log: Log) -> RawFile:
         part = _beside(path, ".part")
         version = self._source.fetch(address, part, log)
         try:
@@ -142,7 +128,7 @@ def _wait_for(lock: FileLock, path: Path) -> None:
         raise SourceUnreachable(path.name, "another process has been fetching it for an hour") from None
 
 
-def _verify(part: Path, path: Path, service: Service, month: Month, address: str, version: Version) -> TripFile:
+def _verify(part: Path, path: Path, service: Service, month: Month, address: str, version: Version) -> RawFile:
     """Read a fetched file once from end to end, and say what it is."""
 
     def stream() -> TripStream:
@@ -159,7 +145,7 @@ def _verify(part: Path, path: Path, service: Service, month: Month, address: str
             error.what,
             f"It came from {address} and was not kept. Run again; if that does not help, it is broken at its source.",
         ) from None
-    return TripFile(
+    return RawFile(
         service=service.name,
         month=month,
         path=path,
@@ -173,7 +159,7 @@ def _verify(part: Path, path: Path, service: Service, month: Month, address: str
     )
 
 
-def _remember(path: Path, file: TripFile) -> None:
+def _remember(path: Path, file: RawFile) -> None:
     facts: dict[str, Any] = asdict(file) | {"month": str(file.month), "mtime_ns": path.stat().st_mtime_ns}
     del facts["path"]  # the folder may be moved
     note = _beside(path, ".json.part")
@@ -181,7 +167,7 @@ def _remember(path: Path, file: TripFile) -> None:
     note.replace(_beside(path, ".json"))
 
 
-def _known(path: Path, address: str) -> TripFile | None:
+def _known(path: Path, address: str) -> RawFile | None:
     """What was verified of a kept file, if it came from this address and was not touched since."""
     try:
         facts: dict[str, Any] = json.loads(_beside(path, ".json").read_text(encoding="utf-8"))
@@ -189,7 +175,7 @@ def _known(path: Path, address: str) -> TripFile | None:
         if (facts.pop("mtime_ns"), facts["bytes"], facts["source"]) != (state.st_mtime_ns, state.st_size, address):
             return None
         facts["month"] = Month.parse(facts["month"])
-        return TripFile(path=path, **facts)
+        return RawFile(path=path, **facts)
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

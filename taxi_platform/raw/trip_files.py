@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from taxi_platform.months import Month
-from taxi_platform.raw.store import Fetched, Log, RawFiles
+from taxi_platform.raw.file import Fetched
+from taxi_platform.raw.store import Log, RawFiles
 from taxi_platform.services import Service
 
 Way = Literal["kept", "refreshed", "forced"]
@@ -21,7 +22,7 @@ class TripFiles:
         months: which months, in order.
         way: whether a kept file will do, or the source is asked for a newer one, or it is fetched in any case.
         refresh: months whose source is asked in any case.
-        force_load: whether whoever loads them shall do so even when the table holds them already.
+        force_load: whether whoever stores them further shall do so even where they are already.
     """
 
     store: RawFiles

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taxi_platform.failures import DamagedFile, SchemaMismatch
+from taxi_platform.inflating import inflate
 from taxi_platform.services import FHV, GREEN, Service
-from taxi_platform.trip_files import LONGEST_LINE, TripStream, inflate
+from taxi_platform.trip_files import LONGEST_LINE, TripStream
 from taxi_platform_tests.trip_texts import MARCH, header, pieces, row, rows, stream, text, with_field, zipped
 
 LINES = rows(GREEN, 50)
@@ -166,11 +167,14 @@ def test_a_wrong_checksum_or_length_is_found_out(place: int) -> None:
 
 
 @given(st.integers(10, len(ZIPPED) - 1), st.integers(0, 7))
-def test_no_flipped_bit_goes_unnoticed(place: int, bit: int) -> None:
+def test_no_flipped_bit_that_changes_a_row_goes_unnoticed(place: int, bit: int) -> None:
     wrong = bytearray(ZIPPED)
     wrong[place] ^= 1 << bit
-    with pytest.raises((DamagedFile, SchemaMismatch)):
-        read(bytes(wrong))
+    try:
+        body, _ = read(bytes(wrong))
+    except (DamagedFile, SchemaMismatch):
+        return
+    assert body == BODY  # gzip has bits that mean nothing, such as the code of a letter that never comes
 
 
 @given(st.sampled_from([b"x", b"garbage", b"<html>", b"\0\0\0x", b"\x1f", b"\x1f\x8b"]), st.integers(1, 300))
