@@ -6,9 +6,10 @@ Only this module reads the settings' environment. What a setting leads to (a ser
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from dotenv import load_dotenv
-from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from taxi_platform.failures import InvalidSetting
@@ -28,6 +29,14 @@ def _absolute(value: Any) -> Path:
         return (PROJECT / Path(value).expanduser()).resolve()
     except (OSError, RuntimeError) as error:  # an unknown ~user, a loop of links
         raise ValueError(str(error)) from None
+
+
+def _timezone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):  # no such zone, no name at all, a folder of zones
+        raise ValueError("there is no such time zone; write an IANA name, e.g. America/New_York") from None
+    return value
 
 
 ParsedMonth = Annotated[Month, BeforeValidator(_month)]
@@ -87,6 +96,9 @@ class Settings(BaseSettings):
     last_month: ParsedMonth | None = Field(None, description="The last partition of every service.")
     on_bad_rows: Literal["fail", "quarantine"] = Field(
         "fail", description="Whether bad rows fail their month or go to the rejects."
+    )
+    schedule_timezone: Annotated[str, AfterValidator(_timezone)] = Field(
+        "UTC", description="The time zone in which months end and schedules tick."
     )
 
     _cloud: CloudSettings = PrivateAttr(default_factory=lambda: CloudSettings())  # pyright: ignore[reportCallIssue]

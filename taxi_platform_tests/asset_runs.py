@@ -20,6 +20,7 @@ from taxi_platform.definitions import defs
 from taxi_platform.settings import settings
 
 Asset = dg.AssetsDefinition
+QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
 
 class Run:
@@ -29,6 +30,7 @@ class Run:
         self.result = result
         self.succeeded = result.success
         self.log = instance.all_logs(result.run_id)
+        self._instance = instance
 
     def months(self, asset: str) -> list[str | None]:
         """The partitions of the asset that the run recorded as materialized, in that order."""
@@ -45,6 +47,12 @@ class Run:
         (event,) = self.result.get_step_failure_events()
         data = event.step_failure_data
         return (data.user_failure_data and data.user_failure_data.description) or data.error_display_string
+
+    def labels(self) -> dict[str, str]:
+        """The run's tags as they are in the end, without Dagster's own."""
+        recorded = self._instance.get_run_by_id(self.result.run_id)
+        assert recorded is not None
+        return {name: value for name, value in recorded.tags.items() if "/" not in name}
 
     def _made(self, asset: str) -> Sequence[dg.AssetMaterialization]:
         made = [entry.asset_materialization for entry in self.log if entry.asset_materialization]
@@ -67,6 +75,26 @@ class Platform:
         settings.cache_clear()
         self._loaded = None
 
+    def definitions(self) -> dg.Definitions:
+        """The code location with these settings."""
+        self._loaded = self._loaded or defs()
+        return self._loaded
+
+    def run_job(self, job: str, request: dg.RunRequest) -> Run:
+        """Run what a schedule or a sensor asks for."""
+        result = (
+            self.definitions()
+            .resolve_job_def(job)
+            .execute_in_process(
+                instance=self.instance,
+                partition_key=request.partition_key,
+                tags=request.tags,
+                run_config={"loggers": QUIET, **request.run_config},
+                raise_on_error=False,
+            )
+        )
+        return Run(result, self.instance)
+
     def run(
         self,
         *assets: str,
@@ -76,8 +104,7 @@ class Platform:
         further: Sequence[Asset] = (),
     ) -> Run:
         """Materialize some assets, the further ones included in what can be chosen, in one run."""
-        self._loaded = self._loaded or defs()
-        loaded = dg.Definitions.merge(self._loaded, dg.Definitions(assets=further))
+        loaded = dg.Definitions.merge(self.definitions(), dg.Definitions(assets=further))
         first, _, last = (months or "").partition("...")
         span = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
         result = loaded.resolve_implicit_global_asset_job_def().execute_in_process(
@@ -86,7 +113,7 @@ class Platform:
             partition_key=month,
             tags=span if months else {},
             run_config={
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "loggers": QUIET,
                 "ops": {asset.replace("/", "__"): {"config": values} for asset, values in (config or {}).items()},
             },
             raise_on_error=False,

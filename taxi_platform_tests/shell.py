@@ -14,14 +14,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from taxi_platform.settings import PROJECT, settings
-
-SETTINGS = ("SOURCE", "POSTGRES_URL", "DAGSTER_POSTGRES_URL", "FIRST_MONTH", "LAST_MONTH", "ON_BAD_ROWS")
+from taxi_platform.settings import PROJECT, Settings, settings
 
 
 def environment(data: Path, **values: str) -> Mapping[str, str]:
     """A clean environment with these settings; the others are empty, which also hides what .env says."""
-    unset = {f"TAXI_{name}": "" for name in SETTINGS}
+    unset = {f"TAXI_{name.upper()}": "" for name in Settings.model_fields}
     state = {"TAXI_DAGSTER_POSTGRES_URL": values.get("TAXI_POSTGRES_URL", "")}
     own = {"PATH": "/usr/bin:/bin", "HOME": os.environ["HOME"], "TAXI_DATA_DIR": str(data)}
     return {**unset, **own, **state, **values}

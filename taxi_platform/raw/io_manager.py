@@ -14,6 +14,7 @@ from taxi_platform.raw.store import RawFiles
 from taxi_platform.raw.trip_files import TripFiles, Way
 from taxi_platform.services import SERVICES, Service
 from taxi_platform.sources.choose import source_named
+from taxi_platform.sources.source import Source
 from taxi_platform.trip_files import TripFile
 
 
@@ -30,6 +31,14 @@ class RawFilesResource(dg.ConfigurableResource[RawFiles]):
             InvalidSetting: the source is of no kind that there is.
         """
         return RawFiles(Path(self.folder), source_named(self.source))
+
+    def hurried_source(self) -> Source:
+        """The source itself, for who only asks: a server is given up after seconds.
+
+        Raises:
+            InvalidSetting: it is of no kind that there is.
+        """
+        return source_named(self.source, hurried=True)
 
     def months(self, service: Service, keys: Iterable[str], way: Way = "kept") -> TripFiles:
         """The files of some partitions, none of them brought yet."""

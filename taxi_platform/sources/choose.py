@@ -13,19 +13,23 @@ VALID = (
 )
 
 
-def source_named(text: str) -> Source:
+def source_named(text: str, *, hurried: bool = False) -> Source:
     """The source that a ``TAXI_SOURCE`` names: an address, the sample, or else a folder.
 
     A folder that is called ``sample`` is written ``./sample``; relative folders start at the project.
+
+    Args:
+        text: the setting's value.
+        hurried: whether a server is given up after seconds and not minutes, for who asks much and fetches nothing.
 
     Raises:
         InvalidSetting: it names none of these, a folder that does not exist, or an impossible scale.
     """
     name = text.strip()
     if "://" in name:
-        from taxi_platform.sources.http.source import HttpSource
+        from taxi_platform.sources.http.source import HURRIED, HttpSource
 
-        return HttpSource(name)
+        return HttpSource(name, retries=HURRIED, connect_timeout=5, read_timeout=10) if hurried else HttpSource(name)
     kind, colon, scale = name.partition(":")
     if kind == "sample":
         return _sample(name, scale if colon else "1")

@@ -46,6 +46,7 @@ def platform(
             TAXI_FIRST_MONTH="",
             TAXI_LAST_MONTH="",
             TAXI_ON_BAD_ROWS="",
+            TAXI_SCHEDULE_TIMEZONE="",
         )
         yield platform
     settings.cache_clear()

@@ -11,7 +11,7 @@ from taxi_platform.months import Month
 from taxi_platform.postgres import io_manager
 from taxi_platform.postgres.metadata import trips_schema
 from taxi_platform.services import GREEN, SERVICES
-from taxi_platform_tests.asset_runs import Platform, Run
+from taxi_platform_tests.asset_runs import Platform
 from taxi_platform_tests.trip_server import Published, TripServer
 from taxi_platform_tests.trip_texts import rows, text, with_field, zipped
 
@@ -357,15 +357,9 @@ def test_bad_rows_fail_their_month_unless_the_setting_says_to_keep_them_aside(
 # Labels
 
 
-def labels(platform: Platform, run: Run) -> dict[str, str]:
-    recorded = platform.instance.get_run_by_id(run.result.run_id)
-    assert recorded is not None
-    return {name: value for name, value in recorded.tags.items() if "/" not in name}
-
-
 def test_a_run_labels_itself_with_all_that_it_loads(platform: Platform) -> None:
     run = platform.run("raw/yellow_tripdata", "yellow_tripdata", "green_tripdata", month="2019-03")
-    assert labels(platform, run) == {
+    assert run.labels() == {
         "taxi": "green,yellow",
         "file": "green_tripdata_2019-03.csv,yellow_tripdata_2019-03.csv",
         "trigger": "manual",
@@ -375,7 +369,7 @@ def test_a_run_labels_itself_with_all_that_it_loads(platform: Platform) -> None:
 def test_a_range_labels_itself_even_when_it_fails(published: TripServer, platform: Platform) -> None:
     run = platform.run("green_tripdata", months="2019-05...2019-07")
     assert not run.succeeded
-    assert labels(platform, run) == {
+    assert run.labels() == {
         "taxi": "green",
         "file": "green_tripdata_2019-05.csv...green_tripdata_2019-07.csv",
         "trigger": "manual",

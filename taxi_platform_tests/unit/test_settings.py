@@ -54,6 +54,7 @@ def test_without_settings_the_courses_release_goes_to_an_embedded_server(project
     assert (found.first_month, found.last_month) == (None, None)
     assert found.months(GREEN) == (Month(2019, 1), Month(2021, 7))
     assert found.on_bad_rows == "fail"
+    assert found.schedule_timezone == "UTC"
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,7 @@ def test_without_settings_the_courses_release_goes_to_an_embedded_server(project
         ("TAXI_FIRST_MONTH", "2019-04", "first_month", Month(2019, 4)),
         ("TAXI_LAST_MONTH", "2022-12", "last_month", Month(2022, 12)),
         ("TAXI_ON_BAD_ROWS", "quarantine", "on_bad_rows", "quarantine"),
+        ("TAXI_SCHEDULE_TIMEZONE", "America/New_York", "schedule_timezone", "America/New_York"),
     ],
 )
 def test_a_setting_is_what_its_variable_says(name: str, value: str, field: str, meant: object) -> None:
@@ -90,6 +92,9 @@ def test_every_setting_is_described_here_and_explained_in_the_example(field: str
         ("TAXI_FIRST_MONTH", "2019-13", "there is no month 2019-13"),
         ("TAXI_LAST_MONTH", "July 2021", "'July 2021' is not a month: write YYYY-MM, e.g. 2019-03"),
         ("TAXI_ON_BAD_ROWS", "ignore", "'fail' or 'quarantine'"),
+        ("TAXI_SCHEDULE_TIMEZONE", "New York", "write an IANA name, e.g. America/New_York"),
+        ("TAXI_SCHEDULE_TIMEZONE", "America", "there is no such time zone"),
+        ("TAXI_SCHEDULE_TIMEZONE", "../etc/passwd", "there is no such time zone"),
         ("TAXI_DATA_DIR", "~nobody-at-all/taxi", "home directory"),
     ],
 )

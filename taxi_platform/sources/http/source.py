@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 CHUNK = 64 * 1024  # bytes received at once: what a killed process or a reset connection loses at most
 PATIENT = Retries()
+HURRIED = Retries(attempts=2, first_wait=0.5, longest_wait=1.0, longest_retry_after=1.0)
 _NO_HEAD = (403, 405, 501)  # answers of servers, and of signed addresses, that take GET alone
 
 
