@@ -1,0 +1,16 @@
+#!/bin/sh
+# The trips' database and Dagster's, each with an account that owns it and cannot enter the other. PostgreSQL's image
+# runs this once, when its data volume is still empty.
+set -eu
+: "${TAXI_DB_PASSWORD:?}" "${DAGSTER_DB_PASSWORD:?}"
+
+psql --no-psqlrc --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres \
+    --set taxi_password="$TAXI_DB_PASSWORD" --set dagster_password="$DAGSTER_DB_PASSWORD" <<'SQL'
+create role taxi login password :'taxi_password';
+create database ny_taxi owner taxi;
+revoke connect, temporary on database ny_taxi from public;
+
+create role dagster login password :'dagster_password';
+create database dagster owner dagster;
+revoke connect, temporary on database dagster from public;
+SQL

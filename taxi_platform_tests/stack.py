@@ -1,0 +1,237 @@
+"""The services of docker-compose.yml as processes of this machine, each with its own command and environment.
+
+    with Stack(TAXI_SOURCE="sample:0.001") as stack:
+        backfill = stack.graphql(LAUNCH, ...)
+        stack.kill("daemon")            # as `docker kill` does it: the service and all that it has started
+        stack.start("daemon")
+        stack.wait(lambda: ...)         # meanwhile what ends is started again, as Compose would
+
+One folder stands for the file systems of all containers. It has the files that deploy/Dockerfile copies and nothing
+else of the project, so that a file which the image lacks is missed here too.
+"""
+
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from uuid import uuid4
+
+import psutil
+import requests
+
+from taxi_platform.settings import PROJECT
+from taxi_platform_tests import compose, image
+from taxi_platform_tests.compose import Service
+from taxi_platform_tests.postgres_image import PostgresImage
+
+OURS = "taxi-platform:"
+PASSWORDS = {"POSTGRES_PASSWORD": "5uper", "TAXI_DB_PASSWORD": "tr1ps", "DAGSTER_DB_PASSWORD": "d4gs"}
+START_SECONDS = 180
+# Below the ports that the kernel gives to outgoing connections, so that a service finds its port again.
+PORTS = range(15_000, 32_000)
+MARK = "TAXI_STACK_SERVICE"
+
+
+class OnThisMachine:
+    """What a container's texts say, said of this machine: services' names, ports and folders.
+
+    Args:
+        root: the folder that stands for ``/`` of every container.
+        services: every service, for their names and ports.
+    """
+
+    def __init__(self, root: Path, services: Iterable[Service]) -> None:
+        self._root = root
+        self._names = "|".join(service.name for service in services)
+        numbers = [port for service in services for port in service.ports]
+        assert len(numbers) == len(set(numbers)), "two services listen on the same port; give one of them another"
+        self.ports = dict(zip(numbers, free_ports(len(numbers)), strict=True))
+
+    def __call__(self, text: str) -> str:
+        """The text for this machine."""
+        text = re.sub(rf"\b(?:{self._names})(?=:\d)|^(?:{self._names})$|\b0\.0\.0\.0\b", "127.0.0.1", text)
+        text = re.sub(r"(?<![\w./])\d{4,5}(?![\w.])", lambda found: str(self._port(found[0])), text)
+        text = text.replace("/opt/venv/bin", str(Path(sys.executable).parent))
+        return re.sub(r"(?<![\w.])/(app|data|opt/dagster|etc/caddy)(?![\w-])", rf"{self._root}/\1", text)
+
+    def _port(self, number: str) -> int:
+        return self.ports.get(int(number), int(number))
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
+    found: list[int] = []
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise AssertionError("this machine has no free port")
+
+
+class Stack:
+    """The services, running while the context is open.
+
+    Args:
+        profiles: the profiles of docker-compose.yml to start as well.
+        variables: what ``.env`` would say besides the passwords.
+    """
+
+    def __init__(self, *profiles: str, **variables: str) -> None:
+        self.services = compose.services(PASSWORDS | variables, profiles)
+        self.root = Path(tempfile.mkdtemp(prefix="stack-"))
+        self.root.chmod(0o755)
+        self._here = OnThisMachine(self.root, self.services.values())
+        self._mark = uuid4().hex
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        folder = self.root / "postgres"
+        folder.mkdir()
+        self._postgres = PostgresImage(folder)
+
+    def __enter__(self) -> "Stack":
+        image.unpack(self.root)
+        (self.root / "data").mkdir()
+        for service in self.services.values():
+            for inside, outside in service.files.items():
+                place = self.root / inside.lstrip("/")
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_text(self._here((PROJECT / outside).read_text(encoding="utf-8")), encoding="utf-8")
+        try:
+            self._start_all()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for name in reversed(list(self._processes)):
+            self.kill(name)
+        shutil.rmtree(self.root)
+
+    def start(self, name: str) -> None:
+        """Start a service; the moment when it is healthy comes later."""
+        service = self.services[name]
+        environment = self.environment(name)
+        command = [self._here(word) for word in service.command]
+        how: dict[str, Any] = {}
+        if name == "postgres":
+            port = self.port(5432)
+            self._postgres.make(service.command, port, environment, [PROJECT / path for path in service.files.values()])
+            command, how = self._postgres.server(service.command, port), self._postgres.account.arguments()
+        with self.log_file(name).open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                command,
+                cwd=self.root / "app" if service.image.startswith(OURS) else self.root,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **how,
+            )
+
+    def kill(self, name: str) -> None:
+        """End a service by ``kill -9``, and with it all that it has started, as the end of a container does."""
+        while family := self.processes(name):
+            for process in family:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            self._processes[name].wait()
+            psutil.wait_procs(family, timeout=5)
+        self._processes.pop(name).wait()
+
+    def processes(self, name: str) -> list[psutil.Process]:
+        """Every process of a service, the first one first: whatever has its mark, and the children of that."""
+        found: set[psutil.Process] = set()
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get(MARK) == f"{self._mark}/{name}":
+                    found |= {process, *process.children(recursive=True)}  # PostgreSQL's hide their environment
+        return sorted((one for one in found if one.is_running()), key=lambda one: one.create_time())
+
+    def is_healthy(self, name: str) -> bool:
+        """What the service's own health check says."""
+        check = [self._here(word) for word in self.services[name].healthcheck]
+        done = subprocess.run(check, env=self.environment(name), cwd=self.root / "app", capture_output=True)
+        return done.returncode == 0
+
+    def wait_until_healthy(self, *names: str) -> None:
+        """Wait for services as ``depends_on`` does it."""
+        self.wait(lambda: all(self.is_healthy(name) for name in names), f"{' and '.join(names)} healthy")
+
+    def wait(self, condition: Callable[[], object], what: str, seconds: float = START_SECONDS) -> None:
+        """Wait until something is so. A service that ends meanwhile is started again.
+
+        Raises:
+            AssertionError: it is not so in time; shows the ends of all logs.
+        """
+        deadline = time.monotonic() + seconds
+        while not condition():
+            for name, process in list(self._processes.items()):
+                if process.poll() is not None:
+                    self.kill(name)
+                    self.start(name)
+            assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{self.logs()}"
+            time.sleep(0.2)
+
+    def graphql(self, query: str, **variables: Any) -> dict[str, Any]:
+        """What the web server answers; an error is raised."""
+        answer = requests.post(self.url(3000) + "/graphql", json={"query": query, "variables": variables}, timeout=60)
+        assert "errors" not in answer.json(), answer.text
+        return answer.json()["data"]
+
+    def environment(self, name: str) -> dict[str, str]:
+        """The variables of a service's container, for this machine, and the mark by which its processes are known."""
+        service = self.services[name]
+        ours = service.image.startswith(OURS)
+        variables = {**(image.environment() if ours else {}), **service.environment}
+        own = {key: self._here(value) for key, value in variables.items()}
+        if name == "postgres":
+            own["PATH"] = self._postgres.search_path
+        # The image's package is a link to /app; on this machine it is one to the project, which has more files.
+        link = {"PYTHONPATH": str(self.root / "app"), "HOME": str(self.root / "data")} if ours else {}
+        return {"PATH": os.environ["PATH"], **link, **own, MARK: f"{self._mark}/{name}"}
+
+    def port(self, number: int) -> int:
+        """The port of this machine on which a service listens, by the one in its container."""
+        return self._here.ports[number]
+
+    def url(self, number: int) -> str:
+        """The address of a service that speaks HTTP."""
+        return f"http://127.0.0.1:{self.port(number)}"
+
+    def log_file(self, name: str) -> Path:
+        """What a service has written."""
+        return self.root / f"{name}.log"
+
+    def logs(self, lines: int = 40) -> str:
+        """The last lines of every service."""
+        ends = {name: self.log_file(name).read_text(errors="replace").splitlines()[-lines:] for name in self._processes}
+        return "\n".join(f"--- {name}\n" + "\n".join(end) for name, end in ends.items())
+
+    def _start_all(self) -> None:
+        """Start every service as soon as those that it depends on are healthy."""
+        healthy: set[str] = set()
+        waiting = dict(self.services)
+        while waiting:
+            ready = [name for name, service in waiting.items() if healthy.issuperset(service.depends_on)]
+            assert ready, f"services that wait for each other: {sorted(waiting)}"
+            for name in ready:
+                self.start(name)
+                del waiting[name]
+            self.wait_until_healthy(*ready)
+            healthy.update(ready)
