@@ -95,7 +95,9 @@ def _value(found: re.Match[str], variables: Mapping[str, str]) -> str:
 
 
 def _service(name: str, one: Mapping[str, Any], variables: Mapping[str, str]) -> Service:
-    environment = {key: variables.get(key) if value is None else value for key, value in one.get("environment", {}).items()}
+    environment = {
+        key: variables.get(key) if value is None else value for key, value in one.get("environment", {}).items()
+    }
     published = [text.rpartition(":")[2] for text in one.get("ports", [])]
     mounts = [text.split(":")[:2] for text in one.get("volumes", []) if text.startswith("./")]
     return Service(

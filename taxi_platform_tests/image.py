@@ -43,7 +43,7 @@ def unpack(root: Path) -> None:
 
 
 def is_ignored(path: Path) -> bool:
-    """Whether ``.dockerignore`` keeps a file from the builder: the last line that fits it, or a folder of it, decides."""
+    """Whether ``.dockerignore`` keeps a file from the builder: the last line that fits it or a folder of it decides."""
     ignored = False
     for line in IGNORED.read_text(encoding="utf-8").splitlines():
         pattern = line.removeprefix("!").strip()
