@@ -38,9 +38,14 @@ class AccessDenied(TaxiError):
 
 
 class SourceUnreachable(TaxiError):
-    """The source does not answer, or breaks off, however often it is asked."""
+    """The source does not answer, or breaks off, however often it is asked.
+
+    Attributes:
+        retry_after: the seconds for which the source asks to be left alone, if it does.
+    """
 
     transient = True
+    retry_after: float | None = None
 
 
 class DamagedFile(TaxiError):

@@ -134,7 +134,7 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
     assert location["resources"] == ["postgres", "raw_files", "trip_files"]
     assert location["jobs"] == ["fhv_tripdata_job", "green_tripdata_job", "yellow_tripdata_job"]
     assert location["schedules"] == ["fhv_monthly_schedule", "green_monthly_schedule", "yellow_monthly_schedule"]
-    assert location["sensors"] == []
+    assert location["sensors"] == ["new_month_sensor"]
 
 
 def test_each_asset_asks_for_the_resources_of_its_place_and_has_an_owner(location: Mapping[str, Any]) -> None:

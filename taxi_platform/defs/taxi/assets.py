@@ -37,10 +37,17 @@ class LoadConfig(dg.Config):
 
 
 def monthly_partitions(service: Service) -> dg.TimeWindowPartitionsDefinition:
-    """The service's months, with keys ``YYYY-MM``, from the first to the last that the settings name."""
+    """The service's months, with keys ``YYYY-MM``, from the first to the last that the settings name.
+
+    A month is among them when it has ended in the time zone of the schedules, whose ticks ask for it hours later.
+    """
     first, last = settings().months(service)
     return dg.TimeWindowPartitionsDefinition(
-        start=str(first), end=str(last.plus(1)), fmt="%Y-%m", cron_schedule="0 0 1 * *"
+        start=str(first),
+        end=str(last.plus(1)),
+        fmt="%Y-%m",
+        cron_schedule="0 0 1 * *",
+        timezone=settings().schedule_timezone,
     )
 
 

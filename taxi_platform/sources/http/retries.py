@@ -86,11 +86,13 @@ class Retries:
         if (failure.retry_after or 0) > self.longest_retry_after:
             cause += f" and asks to be left alone for {failure.retry_after:,.0f} s"
         times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-        return SourceUnreachable(
+        error = SourceUnreachable(
             file_of(address),
             f"{public(address)} could not be read, after {times}: {cause}",
             "Check the connection and TAXI_SOURCE, and try again later; a download is resumed where it stopped.",
         )
+        error.retry_after = failure.retry_after
+        return error
 
 
 def _failure(state: "RetryCallState") -> Interrupted:

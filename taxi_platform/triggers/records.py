@@ -1,0 +1,58 @@
+"""What Dagster's instance has on record of the months: which file each was made from, and which are being loaded."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import dagster as dg
+
+from taxi_platform.monthly_io_manager import raw_key
+from taxi_platform.months import Month
+from taxi_platform.services import Service
+from taxi_platform.sources.source import Version
+from taxi_platform.triggers.new_months import Held
+
+
+def held_files(instance: dg.DagsterInstance, services: Iterable[Service]) -> dict[str, Held]:
+    """The raw files that are on record, by file name, in two queries a service."""
+    return {name: held for service in services for name, held in _held_files(instance, service).items()}
+
+
+def busy_files(instance: dg.DagsterInstance, services: Iterable[Service]) -> set[str]:
+    """The names of the files that a run, also a queued one, is to load and has not loaded yet."""
+    planned = [(service, *attempt) for service in services for attempt in _attempts(instance, service)]
+    if not planned:
+        return set()
+    runs = instance.get_runs(dg.RunsFilter(run_ids=sorted({run_id for _, _, run_id in planned})))
+    unfinished = {run.run_id for run in runs if not run.is_finished}
+    return {service.file_name(month) for service, month, run_id in planned if run_id in unfinished}
+
+
+def _held_files(instance: dg.DagsterInstance, service: Service) -> dict[str, Held]:
+    key = raw_key(service.table)
+    latest = instance.event_log_storage.get_latest_storage_id_by_partition(
+        key, dg.DagsterEventType.ASSET_MATERIALIZATION
+    )
+    if not latest:
+        return {}
+    wanted = dg.AssetRecordsFilter(asset_key=key, storage_ids=list(latest.values()))
+    found: dict[str, Held] = {}
+    for record in instance.fetch_materializations(wanted, limit=len(latest)).records:
+        made = record.asset_materialization
+        if made and made.partition:
+            facts = {name: value.value for name, value in made.metadata.items()}
+            found[service.file_name(Month.parse(made.partition))] = _held(record.storage_id, facts)
+    return found
+
+
+def _held(record: int, facts: dict[str, Any]) -> Held:
+    version = Version(facts.get("etag"), facts.get("modified"), facts.get("file_bytes"))
+    return Held(record, facts.get("source", ""), version, landed=bool(facts.get("landed")))
+
+
+def _attempts(instance: dg.DagsterInstance, service: Service) -> Iterable[tuple[Month, str]]:
+    """The runs that were to make a month's file or table and have not, whatever became of them."""
+    storage = instance.event_log_storage
+    for key in (raw_key(service.table), dg.AssetKey(service.table)):
+        planned = storage.get_latest_asset_partition_materialization_attempts_without_materializations(key)
+        for partition, (run_id, _) in planned.items():
+            yield Month.parse(partition), run_id
