@@ -3,6 +3,8 @@
 Only this module reads the settings' environment. What a setting leads to (a server, a source) is made elsewhere.
 """
 
+import re
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,10 +12,13 @@ from zoneinfo import ZoneInfo
 
 from dotenv import load_dotenv
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from taxi_platform.alerts.addresses import addresses_of
 from taxi_platform.failures import InvalidSetting
 from taxi_platform.months import Month
+from taxi_platform.redaction import redact, secrets_of
 from taxi_platform.services import Service
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -37,6 +42,17 @@ def _timezone(value: str) -> str:
     except (KeyError, ValueError, OSError):  # no such zone, no name at all, a folder of zones
         raise ValueError("there is no such time zone; write an IANA name, e.g. America/New_York") from None
     return value
+
+
+def _alert_urls(value: SecretStr) -> SecretStr:
+    addresses_of(value.get_secret_value())
+    return value
+
+
+def _web_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
+        raise ValueError("it is no address of a web server: write http://host:port")
+    return value.rstrip("/")
 
 
 ParsedMonth = Annotated[Month, BeforeValidator(_month)]
@@ -100,6 +116,12 @@ class Settings(BaseSettings):
     schedule_timezone: Annotated[str, AfterValidator(_timezone)] = Field(
         "UTC", description="The time zone in which months end and schedules tick."
     )
+    alert_urls: Annotated[SecretStr, AfterValidator(_alert_urls)] | None = Field(
+        None, description="Where failed runs are told: Apprise URLs; unset, nowhere."
+    )
+    web_url: Annotated[str, AfterValidator(_web_url)] = Field(
+        "http://127.0.0.1:3000", description="Where people reach the web UI, for links in messages."
+    )
 
     _cloud: CloudSettings = PrivateAttr(default_factory=lambda: CloudSettings())  # pyright: ignore[reportCallIssue]
 
@@ -126,6 +148,14 @@ class Settings(BaseSettings):
             )
         return first, last
 
+    def secrets(self) -> Iterator[str]:
+        """Every text in these settings that must never be shown, for redaction: whole values and passwords in them."""
+        for _, value in (*self, *self._cloud):
+            if isinstance(value, SecretStr):
+                yield value.get_secret_value()
+                yield from secrets_of(value.get_secret_value())
+        yield from secrets_of(self.source)
+
 
 @cache
 def settings() -> Settings:
@@ -139,8 +169,25 @@ def settings() -> Settings:
     try:
         return Settings()  # pyright: ignore[reportCallIssue]
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        name = "TAXI_" + str(problem["loc"][0]).upper()
-        raise InvalidSetting(
-            f"{name}={problem['input']}", problem["msg"], "See .env.example for what it may be."
-        ) from None
+        raise _invalid(error)[0] from None
+
+
+def invalid_settings() -> Sequence[InvalidSetting]:
+    """Every setting whose value means nothing, where ``settings`` raises the first; empty when all are good."""
+    load_dotenv(PROJECT / ".env")
+    try:
+        Settings()  # pyright: ignore[reportCallIssue]
+    except ValidationError as error:
+        return _invalid(error)
+    return []
+
+
+def _invalid(error: ValidationError) -> Sequence[InvalidSetting]:
+    return [_told(str(problem["loc"][0]), problem) for problem in error.errors(include_url=False)]
+
+
+def _told(field: str, problem: ErrorDetails) -> InvalidSetting:
+    name = "TAXI_" + field.upper()
+    secret = "SecretStr" in repr(Settings.model_fields[field])
+    shown = name if secret else f"{name}={redact(str(problem['input']))}"
+    return InvalidSetting(shown, problem["msg"], "See .env.example for what it may be.")

@@ -47,6 +47,8 @@ def platform(
             TAXI_LAST_MONTH="",
             TAXI_ON_BAD_ROWS="",
             TAXI_SCHEDULE_TIMEZONE="",
+            TAXI_ALERT_URLS="",
+            TAXI_WEB_URL="",
         )
         yield platform
     settings.cache_clear()

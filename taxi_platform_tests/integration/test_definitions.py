@@ -79,7 +79,7 @@ for use in (
     except Warning as warning:
         print(type(warning).__name__)
 """
-HEAVY = {"pandas", "pyarrow", "polars", "numpy", "psycopg", "requests", "adbc_driver_postgresql"}
+HEAVY = {"pandas", "pyarrow", "polars", "numpy", "psycopg", "requests", "apprise", "adbc_driver_postgresql"}
 
 
 def python(program: str, **settings: str) -> "subprocess.CompletedProcess[str]":
@@ -134,7 +134,7 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
     assert location["resources"] == ["postgres", "raw_files", "trip_files"]
     assert location["jobs"] == ["fhv_tripdata_job", "green_tripdata_job", "yellow_tripdata_job"]
     assert location["schedules"] == ["fhv_monthly_schedule", "green_monthly_schedule", "yellow_monthly_schedule"]
-    assert location["sensors"] == ["new_month_sensor"]
+    assert location["sensors"] == ["new_month_sensor", "run_failure_alert"]
 
 
 def test_each_asset_asks_for_the_resources_of_its_place_and_has_an_owner(location: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from taxi_platform import settings as module
 from taxi_platform.failures import InvalidSetting
 from taxi_platform.months import Month
 from taxi_platform.services import GREEN
-from taxi_platform.settings import PROJECT, RELEASE, CloudSettings, Settings, settings
+from taxi_platform.settings import PROJECT, RELEASE, CloudSettings, Settings, invalid_settings, settings
 
 Set = Callable[[str, str], Settings]
 
@@ -67,6 +67,8 @@ def test_without_settings_the_courses_release_goes_to_an_embedded_server(project
         ("TAXI_LAST_MONTH", "2022-12", "last_month", Month(2022, 12)),
         ("TAXI_ON_BAD_ROWS", "quarantine", "on_bad_rows", "quarantine"),
         ("TAXI_SCHEDULE_TIMEZONE", "America/New_York", "schedule_timezone", "America/New_York"),
+        ("TAXI_ALERT_URLS", "json://h/ xml://h/", "alert_urls", SecretStr("json://h/ xml://h/")),
+        ("TAXI_WEB_URL", "https://h/dagster/", "web_url", "https://h/dagster"),
     ],
 )
 def test_a_setting_is_what_its_variable_says(name: str, value: str, field: str, meant: object) -> None:
@@ -92,6 +94,8 @@ def test_every_setting_is_described_here_and_explained_in_the_example(field: str
         ("TAXI_FIRST_MONTH", "2019-13", "there is no month 2019-13"),
         ("TAXI_LAST_MONTH", "July 2021", "'July 2021' is not a month: write YYYY-MM, e.g. 2019-03"),
         ("TAXI_ON_BAD_ROWS", "ignore", "'fail' or 'quarantine'"),
+        ("TAXI_WEB_URL", "dagster.example.com", "write http://host:port"),
+        ("TAXI_WEB_URL", "http://h/?a=b", "write http://host:port"),
         ("TAXI_SCHEDULE_TIMEZONE", "New York", "write an IANA name, e.g. America/New_York"),
         ("TAXI_SCHEDULE_TIMEZONE", "America", "there is no such time zone"),
         ("TAXI_SCHEDULE_TIMEZONE", "../etc/passwd", "there is no such time zone"),
@@ -105,6 +109,30 @@ def test_a_value_that_means_nothing_is_refused_by_name_and_with_the_reason(name:
     assert message.startswith(f"{name}={value}: ")
     assert reason in message
     assert message.endswith("See .env.example for what it may be.")
+
+
+def test_a_secret_that_means_nothing_is_refused_without_being_shown() -> None:
+    with pytest.raises(InvalidSetting, match=r"^TAXI_ALERT_URLS: .*address 2 of 2 is none") as caught:
+        with_setting("TAXI_ALERT_URLS", "json://h/ slack://")
+    assert "json" not in str(caught.value)
+    settings.cache_clear()
+    with pytest.raises(InvalidSetting, match=r"^TAXI_ALERT_URLS: ") as caught:
+        with_setting("TAXI_ALERT_URLS", "secret-token")
+    assert "secret-token" not in str(caught.value)
+
+
+def test_every_setting_that_means_nothing_can_be_told_at_once() -> None:
+    os.environ |= {"TAXI_FIRST_MONTH": "2019-13", "TAXI_ON_BAD_ROWS": "ignore"}
+    assert [told.subject for told in invalid_settings()] == ["TAXI_FIRST_MONTH=2019-13", "TAXI_ON_BAD_ROWS=ignore"]
+    os.environ |= {"TAXI_FIRST_MONTH": "", "TAXI_ON_BAD_ROWS": ""}
+    assert invalid_settings() == []
+
+
+def test_the_secrets_of_the_settings_are_known_for_redaction() -> None:
+    os.environ |= {"TAXI_SOURCE": "https://u:one@h/{service}{month}.csv", "GCP_CREDS": "two"}
+    os.environ["TAXI_ALERT_URLS"] = "json://u:three@h/"
+    found = set(with_setting("TAXI_POSTGRES_URL", "postgresql://u:four@h/d").secrets())
+    assert {"one", "two", "three", "four", "postgresql://u:four@h/d"} <= found
 
 
 def test_the_first_month_may_not_lie_after_the_last() -> None:

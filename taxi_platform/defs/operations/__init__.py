@@ -1,0 +1,1 @@
+"""What keeps the platform running: alerts and what watches over runs."""

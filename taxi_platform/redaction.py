@@ -1,0 +1,52 @@
+"""Texts without the passwords that may stand in them. Where a text goes afterwards is not decided here.
+
+Pure. Two nets catch a secret: its own text, where the settings know it, and the shapes in which strangers write one
+(``scheme://user:password@host``, ``password=…``), for the errors of libraries that quote a secret half or differently.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
+
+SHOWN = "***"
+_SHORTEST = 4  # characters; a shorter text would be found inside ordinary words, and is left to the shapes
+
+# Greedy up to the last @ of the word: a password may have a slash or an @ in it.
+_USER_INFO = re.compile(r"""([A-Za-z][A-Za-z0-9+.-]*://)[^\s"'<>]*@""")
+_PARAMETER = re.compile(
+    r"""(?i)\b((?:password|passwd|pwd|secret|token|api_?key)\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'"]+)"""
+)
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """The text with ``***`` in place of secrets.
+
+    Args:
+        text: what shall be shown to people.
+        secrets: values that must not be, however they are spelled in an address: plain or percent-encoded.
+    """
+    for spelled in sorted(_spellings(secrets), key=len, reverse=True):
+        text = text.replace(spelled, SHOWN)
+    return _PARAMETER.sub(rf"\g<1>{SHOWN}", _USER_INFO.sub(rf"\g<1>{SHOWN}@", text))
+
+
+def secrets_of(address: str) -> Iterator[str]:
+    """What of an address or connection string must not be shown: its password, and nothing if it has none."""
+    for found in _PARAMETER.finditer(address):
+        yield found[2].strip("'")
+    try:
+        user_info = urlsplit(address).netloc.rpartition("@")[0]
+    except ValueError:  # a bracket that is never closed
+        user_info = address.rpartition("@")[0]
+    yield user_info.partition(":")[2]
+    # A password with a slash, a question mark or a hash ends the host for ``urlsplit``, but not for whoever typed it.
+    yield address.partition("://")[2].rpartition("@")[0].partition(":")[2]
+
+
+def _spellings(secrets: Iterable[str]) -> set[str]:
+    """Each secret as it is, and as it may stand in an address."""
+    found: set[str] = set()
+    for secret in secrets:
+        found |= {secret, quote(secret), quote(secret, safe=""), quote_plus(secret)}
+        found |= {unquote(secret), unquote_plus(secret)}
+    return {spelled for spelled in found if len(spelled) >= _SHORTEST}

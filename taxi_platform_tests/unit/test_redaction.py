@@ -1,0 +1,50 @@
+"""Texts without passwords, whatever the passwords are made of."""
+
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxi_platform.redaction import redact, secrets_of
+
+# Whatever can be typed between the colon and the @ of an address, and is long enough not to stand there by chance.
+PASSWORDS = st.text(st.characters(min_codepoint=33, max_codepoint=0x17F, exclude_characters="\x7f"), min_size=4).map(
+    lambda text: f"§{text}"
+)
+
+
+@given(PASSWORDS)
+def test_a_password_in_an_address_is_shown_nowhere(password: str) -> None:
+    encoded = quote(password, safe="")
+    url = f"postgresql://taxi:{encoded}@db.example:5432/ny_taxi"
+    said = f'connection to "{url}" failed: password "{password}" (as {encoded}) is wrong for postgresql://taxi:{password}@db'
+    shown = redact(said, secrets_of(url))
+    assert password not in shown
+    assert encoded not in shown
+    assert "db.example:5432/ny_taxi" in redact(f"{url} failed", secrets_of(url)) or "@" in password
+
+
+@given(PASSWORDS)
+def test_a_password_that_was_not_encoded_is_shown_nowhere_either(password: str) -> None:
+    url = f"postgresql://taxi:{password}@db.example/ny_taxi"
+    assert password not in redact(f"{url}: no such host; user taxi, password {password}", secrets_of(url))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("see https://u:p@host/a and http://host/b", "see https://***@host/a and http://host/b"),
+        ("host=db password=s user=u", "host=db password=*** user=u"),
+        ("password='a b' dbname=x", "password=*** dbname=x"),
+        ("https://host/x?token=abc&month=2019-03", "https://host/x?token=***&month=2019-03"),
+        ("green_tripdata_2019-03.csv.gz: not there", "green_tripdata_2019-03.csv.gz: not there"),
+        ("mail somebody@example.com", "mail somebody@example.com"),
+    ],
+)
+def test_the_shapes_of_secrets_are_known(text: str, shown: str) -> None:
+    assert redact(text) == shown
+
+
+def test_a_very_short_password_does_not_blacken_ordinary_words() -> None:
+    assert redact("a month of green", secrets_of("postgresql://u:a@h/d")) == "a month of green"
