@@ -14,15 +14,25 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from taxi_platform.settings import PROJECT, Settings, settings
+from taxi_platform.settings import PROJECT, CloudSettings, Settings, settings
+
+
+def variables(settings: type[Settings | CloudSettings]) -> set[str]:
+    """The variables that a class of settings reads."""
+    prefix = settings.model_config["env_prefix"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
+    fields = settings.model_fields.items()
+    return {str(field.validation_alias or f"{prefix}{name.upper()}") for name, field in fields}
+
+
+# Every setting, empty: which also hides what .env says.
+UNSET = dict.fromkeys(variables(Settings) | variables(CloudSettings), "")
 
 
 def environment(data: Path, **values: str) -> Mapping[str, str]:
-    """A clean environment with these settings; the others are empty, which also hides what .env says."""
-    unset = {f"TAXI_{name.upper()}": "" for name in Settings.model_fields}
+    """A clean environment with these settings and no others."""
     state = {"TAXI_DAGSTER_POSTGRES_URL": values.get("TAXI_POSTGRES_URL", "")}
     own = {"PATH": "/usr/bin:/bin", "HOME": os.environ["HOME"], "TAXI_DATA_DIR": str(data)}
-    return {**unset, **own, **state, **values}
+    return {**UNSET, **own, **state, **values}
 
 
 def require_activation() -> None:

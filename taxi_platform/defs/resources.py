@@ -2,9 +2,11 @@
 
 import dagster as dg
 
+from taxi_platform.google.lake.io_manager import LakeIOManager
+from taxi_platform.google.resource import CloudResource
 from taxi_platform.postgres.io_manager import PostgresIOManager, PostgresResource
 from taxi_platform.raw.io_manager import RawFilesResource, TripFilesIOManager
-from taxi_platform.settings import Settings, settings
+from taxi_platform.settings import CloudSettings, Settings, settings
 
 
 def resources_for(settings: Settings) -> dict[str, object]:
@@ -16,11 +18,29 @@ def resources_for(settings: Settings) -> dict[str, object]:
         url=dg.EnvVar("TAXI_POSTGRES_URL") if settings.postgres_url else "",
         server_folder=str(settings.data_dir / "postgres"),
     )
+    google = google_of(settings.cloud)
     return {
         "raw_files": raw_files,
         "trip_files": TripFilesIOManager(raw_files=raw_files),
         "postgres": PostgresIOManager(postgres=postgres, on_bad_rows=settings.on_bad_rows),
+        "google": google,
+        "gcs": LakeIOManager(google=google),
     }
+
+
+def google_of(settings: CloudSettings | None) -> CloudResource:
+    """Google Cloud as far as it is set; whoever uses it is told what is missing."""
+    if settings is None:
+        return CloudResource()
+    return CloudResource(
+        project_id=settings.project_id,
+        location=settings.location,
+        bucket_name=settings.bucket_name,
+        dataset=settings.dataset,
+        creds=dg.EnvVar("GCP_CREDS") if settings.creds else "",
+        storage_host=settings.storage_host,
+        bigquery_host=settings.bigquery_host,
+    )
 
 
 @dg.definitions

@@ -16,10 +16,12 @@ from taxi_platform.google.roles import advice_for, missing_permissions
 
 LONGEST_MESSAGE = 500  # characters of Google's that are repeated
 _REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")
+_NO_PROJECT = re.compile(r"unknown project|not found: project|project .{0,80}(not found|does not exist)", re.IGNORECASE)
 _UPLOAD_KEY = re.compile(r"(upload_id=)[^&\s'\"]+")  # whoever has it can write the object
 
 _LATER = "Try again later; if it lasts, see https://status.cloud.google.com."
 _LOG_IN = "Run `gcloud auth application-default login` again, or make a new key for GCP_CREDS."
+_PROJECT = "Check GCP_PROJECT_ID; `gcloud projects list` shows the ids of those that you may use."
 _QUOTA = "Wait until the quota is renewed, or have it raised: https://console.cloud.google.com/iam-admin/quotas."
 
 
@@ -68,14 +70,21 @@ def meaning(error: Any, subject: str) -> TaxiError | None:
     return None
 
 
+def names_a_project(message: str) -> bool:
+    """Whether what Google does not know is the project itself."""
+    return bool(_NO_PROJECT.search(message))
+
+
 def _of_answer(error: Any, subject: str) -> TaxiError:
     status = int(error.code or 0)
     said = _shortened(error.message or "")
     reason = _reason(error)
-    if status == 429 or status >= 500 or reason in ("rateLimitExceeded", "jobRateLimitExceeded", "backendError"):
+    if status in (408, 429) or status >= 500 or reason in ("rateLimitExceeded", "jobRateLimitExceeded", "backendError"):
         return CloudUnavailable(subject, f"Google answers {status}: {said}", _LATER)
     if status == 401:
         return CloudRefused(subject, f"the credentials are not accepted: {said}", _LOG_IN)
+    if names_a_project(said):
+        return CloudNotReady(subject, f"there is no such project: {said}", _PROJECT)
     if status == 404:
         return CloudNotReady(subject, f"it is not there: {said}", "The job gcp_setup makes bucket and dataset.")
     if status == 403:

@@ -11,8 +11,9 @@ import pytest
 
 from taxi_platform.postgres import tables
 from taxi_platform.services import SERVICES
-from taxi_platform.settings import PROJECT, Settings
+from taxi_platform.settings import PROJECT
 from taxi_platform.zones import COLUMNS
+from taxi_platform_tests.shell import UNSET
 
 LOAD = """
 from taxi_platform.definitions import defs
@@ -44,7 +45,7 @@ print(json.dumps({
     "jobs": sorted(job.name for job in loaded.resolve_all_job_defs() if not job.name.startswith("__")),
     "schedules": sorted(schedule.name for schedule in repository.schedule_defs),
     "sensors": sorted(sensor.name for sensor in repository.sensor_defs),
-    "modules": sorted({name.partition(".")[0] for name in sys.modules}),
+    "modules": sorted(sys.modules),
 }))
 """
 STRICT = """
@@ -80,15 +81,15 @@ for use in (
         print(type(warning).__name__)
 """
 HEAVY = {"pandas", "pyarrow", "polars", "numpy", "psycopg", "requests", "apprise", "adbc_driver_postgresql"}
+HEAVY |= {"google.auth", "google.api_core", "google.cloud.storage", "google.cloud.bigquery", "google_crc32c"}
 
 
 def python(program: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-    """Run a program in a fresh interpreter that has no settings but these; an empty one also hides what .env says."""
-    unset = {f"TAXI_{name.upper()}": "" for name in Settings.model_fields}
+    """Run a program in a fresh interpreter that has no settings but these."""
     return subprocess.run(
         [sys.executable, "-c", program],
         cwd=PROJECT,
-        env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **unset, **settings},
+        env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **UNSET, **settings},
         capture_output=True,
         text=True,
         timeout=60,
@@ -129,10 +130,13 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
         "green_tripdata": ["trips", ["postgres", "table"], ["raw/green_tripdata"]],
         "yellow_tripdata": ["trips", ["postgres", "table"], ["raw/yellow_tripdata"]],
         "fhv_tripdata": ["trips", ["postgres", "table"], ["raw/fhv_tripdata"]],
+        "gcs/green_tripdata": ["cloud", ["csv", "gcs"], ["raw/green_tripdata"]],
+        "gcs/yellow_tripdata": ["cloud", ["csv", "gcs"], ["raw/yellow_tripdata"]],
+        "gcs/fhv_tripdata": ["cloud", ["csv", "gcs"], ["raw/fhv_tripdata"]],
         "taxi_zone_lookup": ["zones", ["postgres", "table"], []],
     }
-    assert location["resources"] == ["postgres", "raw_files", "trip_files"]
-    assert location["jobs"] == ["fhv_tripdata_job", "green_tripdata_job", "yellow_tripdata_job"]
+    assert location["resources"] == ["gcs", "google", "postgres", "raw_files", "trip_files"]
+    assert location["jobs"] == ["fhv_tripdata_job", "gcp_setup", "green_tripdata_job", "yellow_tripdata_job"]
     assert location["schedules"] == ["fhv_monthly_schedule", "green_monthly_schedule", "yellow_monthly_schedule"]
     assert location["sensors"] == ["new_month_sensor", "run_failure_alert"]
 
@@ -142,13 +146,14 @@ def test_each_asset_asks_for_the_resources_of_its_place_and_has_an_owner(locatio
     for service in SERVICES.values():
         assert wanted[f"raw/{service.table}"] == ["raw_files", "trip_files"]
         assert wanted[service.table] == ["postgres", "trip_files"]
+        assert wanted[f"gcs/{service.table}"] == ["gcs", "trip_files"]
     assert wanted["taxi_zone_lookup"] == ["postgres", "raw_files"]
     assert all(asset["owners"] == ["team:data-engineering"] for asset in location["assets"].values())
 
 
 def test_trips_are_partitioned_by_the_months_of_the_source_and_a_range_is_one_run(location: Mapping[str, Any]) -> None:
     for service in SERVICES.values():
-        for key in (service.table, f"raw/{service.table}"):
+        for key in (service.table, f"raw/{service.table}", f"gcs/{service.table}"):
             assert location["assets"][key]["partitions"] == [31, "2019-01", "2021-07"]
             assert location["assets"][key]["policy"] == "SINGLE_RUN"
     assert location["assets"]["taxi_zone_lookup"]["partitions"] is None

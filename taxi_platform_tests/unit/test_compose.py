@@ -13,19 +13,13 @@ from taxi_platform.postgres.embedded.cluster import configuration
 from taxi_platform.settings import PROJECT, CloudSettings, Settings
 from taxi_platform_tests import compose
 from taxi_platform_tests.compose import NotSet, filled
+from taxi_platform_tests.shell import variables
 from taxi_platform_tests.stack import PASSWORDS
 
 FILE = compose.read()
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 OURS = {name: one for name, one in SERVICES.items() if "build" in one}
 VARIABLES = {found["name"]: found for found in compose.VARIABLE.finditer(compose.FILE.read_text()) if found["name"]}
-
-
-def names_of(settings: type[Settings | CloudSettings]) -> set[str]:
-    """The variables that a class of settings reads."""
-    prefix = settings.model_config["env_prefix"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
-    fields = settings.model_fields.items()
-    return {str(field.validation_alias or f"{prefix}{name.upper()}") for name, field in fields}
 
 
 def test_it_keeps_the_compose_specification() -> None:
@@ -111,7 +105,7 @@ def test_services_of_ours_see_each_others_logs_and_only_the_code_location_the_fi
 
 
 def test_every_setting_reaches_the_services_of_ours() -> None:
-    settings = names_of(Settings) | names_of(CloudSettings)
+    settings = variables(Settings) | variables(CloudSettings)
     given = set(OURS["code"]["environment"]) | {"TAXI_DATA_DIR"}  # which is the image's own
     assert settings - given == set(), "add them to x-platform.environment in docker-compose.yml"
     assert all(service["environment"] == OURS["code"]["environment"] for service in OURS.values())

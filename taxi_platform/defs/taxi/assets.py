@@ -35,6 +35,15 @@ class LoadConfig(dg.Config):
     )
     newest_first: bool = Field(False, description="Begin with the last month of a range.")
 
+    def applied_to(self, files: TripFiles) -> TripFiles:
+        """The files as they are wanted, in the order in which they are wanted."""
+        return replace(
+            files,
+            months=sorted(files.months, reverse=self.newest_first),
+            refresh=frozenset(map(Month.parse, self.refresh)),
+            force_load=self.force,
+        )
+
 
 def monthly_partitions(service: Service) -> dg.TimeWindowPartitionsDefinition:
     """The service's months, with keys ``YYYY-MM``, from the first to the last that the settings name.
@@ -96,12 +105,7 @@ def trips_table(service: Service) -> dg.AssetsDefinition:
     )
     def table(context: dg.AssetExecutionContext, config: LoadConfig, files: TripFiles) -> TripFiles:
         label_run(context, service)
-        return replace(
-            files,
-            months=sorted(files.months, reverse=config.newest_first),
-            refresh=frozenset(map(Month.parse, config.refresh)),
-            force_load=config.force,
-        )
+        return config.applied_to(files)
 
     return table
 

@@ -1,0 +1,47 @@
+"""One object a service and month in Cloud Storage, made of the verified file."""
+
+import dagster as dg
+
+from taxi_platform.defs.taxi.assets import DICTIONARY, OWNERS, LoadConfig, monthly_partitions
+from taxi_platform.defs.taxi.labelling import label_run
+from taxi_platform.monthly_io_manager import raw_key
+from taxi_platform.raw.trip_files import TripFiles
+from taxi_platform.services import SERVICES, Service
+
+GROUP = "cloud"
+
+
+def lake_key(service: Service) -> dg.AssetKey:
+    """The key of the asset that is a service's objects, e.g. ``gcs/green_tripdata``."""
+    return dg.AssetKey(["gcs", service.table])
+
+
+def lake_trips(service: Service) -> dg.AssetsDefinition:
+    """The asset that is a service's objects in the lake."""
+
+    @dg.asset(
+        key=lake_key(service),
+        ins={"files": dg.AssetIn(raw_key(service.table), input_manager_key="trip_files")},
+        description=f"{service.title} trips in Cloud Storage: the verified file of each month, byte for byte as "
+        f"published, under `gs://GCP_BUCKET_NAME/raw/{service.name}/`. {service.description}",
+        partitions_def=monthly_partitions(service),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        io_manager_key="gcs",
+        group_name=GROUP,
+        kinds={"gcs", "csv"},
+        owners=OWNERS,
+        pool="gcs",
+        tags={"taxi": service.name},
+        metadata={"data dictionary": dg.MetadataValue.url(DICTIONARY)},
+    )
+    def lake(context: dg.AssetExecutionContext, config: LoadConfig, files: TripFiles) -> TripFiles:
+        label_run(context, service)
+        return config.applied_to(files)
+
+    return lake
+
+
+@dg.definitions
+def lake() -> dg.Definitions:
+    """The lake's assets of every service."""
+    return dg.Definitions(assets=[lake_trips(service) for service in SERVICES.values()])

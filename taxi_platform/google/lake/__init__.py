@@ -1,0 +1,1 @@
+"""The lake: verified trip files as objects in Cloud Storage."""
