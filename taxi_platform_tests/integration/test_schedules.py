@@ -7,8 +7,10 @@ import dagster as dg
 import pytest
 
 from taxi_platform.defs.resources import resources_for
+from taxi_platform.defs.taxi.assets import monthly_partitions
 from taxi_platform.services import GREEN, SERVICES
 from taxi_platform.settings import settings
+from taxi_platform.triggers.monthly import ended_month
 from taxi_platform_tests.asset_runs import Platform
 from taxi_platform_tests.trip_server import Answer, TripServer
 from taxi_platform_tests.trip_texts import rows, text, zipped
@@ -110,3 +112,11 @@ def test_a_server_that_is_out_of_order_is_left_to_the_run(
 def test_a_server_that_is_not_there_is_left_to_the_run(platform: Platform) -> None:
     platform.use(TAXI_SOURCE="http://127.0.0.1:9/{service}/{service}_tripdata_{month}.csv.gz")
     assert isinstance(tick(platform, "green", 2021, 8, 1, 9), dg.RunRequest)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/New_York", "Pacific/Honolulu", "UTC"])
+def test_the_month_that_a_tick_asks_for_is_the_newest_partition_by_then(zone: str, platform: Platform) -> None:
+    platform.use(TAXI_SCHEDULE_TIMEZONE=zone, TAXI_LAST_MONTH="2030-12")
+    for month in range(1, 13):
+        moment = datetime(2025, month, 1, 9, tzinfo=ZoneInfo(zone))
+        assert monthly_partitions(GREEN).get_partition_keys(moment)[-1] == str(ended_month(moment, zone))
