@@ -12,9 +12,11 @@ class RawFile(TripFile):
 
     Attributes:
         path: where it lies; absolute.
+        landed: whether it came by the landing place, so that it stays until the source's is fetched by force.
     """
 
     path: Path
+    landed: bool = False
 
     @property
     def uri(self) -> str:

@@ -32,6 +32,7 @@ def raw_metadata(fetched: Fetched) -> dict[str, Any]:
         **file_metadata(file),
         **{name: value for name, value in provenance.items() if value is not None},
         "path": dg.MetadataValue.path(file.path),
+        **({"landed": True} if file.landed else {}),
         "unchanged": not fetched.is_new,
         "seconds": round(fetched.seconds, 3),
         "dagster/partition_row_count": file.rows,

@@ -4,20 +4,19 @@
 and what was verified. A file without a fitting ``.json`` counts as absent.
 """
 
-import json
 import os
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from taxi_platform.failures import DamagedFile, SourceUnreachable
 from taxi_platform.months import Month
 from taxi_platform.raw.file import Fetched, RawFile
+from taxi_platform.raw.notes import beside, forget, known, landed_among, remember
 from taxi_platform.records import read_records
 from taxi_platform.services import Service
 from taxi_platform.sources.source import Source, Version
@@ -31,14 +30,19 @@ LOCK_SECONDS = 3600  # the largest file over a slow line; after that something h
 class RawFiles:
     """The raw files of one source.
 
+    A month's file that came by the landing place is the month's file whatever its source has, and whether it has one,
+    until the source's is fetched by force.
+
     Args:
         folder: where they are kept, one folder a service.
         source: where absent ones come from. A file that came from another source counts as absent.
+        landing: whether that source is a landing place.
     """
 
-    def __init__(self, folder: Path, source: Source) -> None:
+    def __init__(self, folder: Path, source: Source, *, landing: bool = False) -> None:
         self._folder = folder
         self._source = source
+        self._landing = landing
 
     def get(self, service: Service, month: Month, log: Log) -> Fetched:
         """The month's file as it is kept, fetched only when it is absent, or known without asking to have changed.
@@ -66,7 +70,7 @@ class RawFiles:
         """
         path = self._folder / "taxi_zone_lookup.csv"
         with self._alone(path, log):
-            part = _beside(path, ".part")
+            part = beside(path, ".part")
             self._source.fetch(self._source.zones(), part, log)
             with storing(path):
                 part.replace(path)
@@ -74,33 +78,50 @@ class RawFiles:
 
     def _provide(self, service: Service, month: Month, log: Log, *, ask: bool, force: bool) -> Fetched:
         started = time.monotonic()
-        address = self._source.trips(service, month)
-        suffix = ".csv.gz" if address.endswith(".gz") else ".csv"
-        path = self._folder / service.name / f"{service.table}_{month}{suffix}"
-        with self._alone(path, log):
-            known = None if force else _known(path, address)
-            if known is not None and (not ask or self._is_current(known, address)):
-                return Fetched(known, is_new=False, seconds=time.monotonic() - started)
-            file = self._fetch(address, path, service, month, log)
-        return Fetched(file, is_new=True, seconds=time.monotonic() - started)
+        plain = self._folder / service.name / service.file_name(month)
+        zipped = beside(plain, ".gz")
+        with self._alone(plain, log):
+            kept = None if force else landed_among(plain, zipped)
+            if kept is None:
+                address = self._source.trips(service, month)
+                path, other = (zipped, plain) if address.endswith(".gz") else (plain, zipped)
+                kept = None if force else self._usable(path, address, ask=ask)
+                if kept is None:
+                    file = self._fetch(address, path, service, month, log)
+                    self._replace_landed(other)
+                    return Fetched(file, is_new=True, seconds=time.monotonic() - started)
+        return Fetched(kept, is_new=False, seconds=time.monotonic() - started)
 
-    def _is_current(self, known: RawFile, address: str) -> bool:
+    def _usable(self, path: Path, address: str, *, ask: bool) -> RawFile | None:
+        """The kept file, if it came from this address and is, as far as is asked, what is there now."""
+        file = known(path)
+        if file is None or file.source != address:
+            return None
+        return file if not ask or self._is_current(file, address) else None
+
+    def _replace_landed(self, other: Path) -> None:
+        """Let go of the month's file of the other name, where one of the two came by the landing place."""
+        if self._landing or landed_among(other):
+            with storing(other):
+                forget(other)
+
+    def _is_current(self, file: RawFile, address: str) -> bool:
         version = self._source.version(address)
         names_itself = version.etag is not None or version.modified is not None
-        return names_itself and (known.etag, known.modified) == (version.etag, version.modified)
+        return names_itself and (file.etag, file.modified) == (version.etag, version.modified)
 
     def _fetch(self, address: str, path: Path, service: Service, month: Month, log: Log) -> RawFile:
-        part = _beside(path, ".part")
+        part = beside(path, ".part")
         version = self._source.fetch(address, part, log)
         try:
-            file = _verify(part, path, service, month, address, version)
+            file = replace(_verify(part, path, service, month, address, version), landed=self._landing)
         except Exception:
             part.unlink(missing_ok=True)  # a broken file must not be taken for the beginning of a good one
             raise
         with storing(path):
             _flush(part)
             part.replace(path)
-            _remember(path, file)
+            remember(file)
         log(f"{path.name}: {file.rows:,} rows in {file.bytes:,} bytes, verified and kept")
         return file
 
@@ -157,31 +178,6 @@ def _verify(part: Path, path: Path, service: Service, month: Month, address: str
         etag=version.etag,
         modified=version.modified,
     )
-
-
-def _remember(path: Path, file: RawFile) -> None:
-    facts: dict[str, Any] = asdict(file) | {"month": str(file.month), "mtime_ns": path.stat().st_mtime_ns}
-    del facts["path"]  # the folder may be moved
-    note = _beside(path, ".json.part")
-    note.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    note.replace(_beside(path, ".json"))
-
-
-def _known(path: Path, address: str) -> RawFile | None:
-    """What was verified of a kept file, if it came from this address and was not touched since."""
-    try:
-        facts: dict[str, Any] = json.loads(_beside(path, ".json").read_text(encoding="utf-8"))
-        state = path.stat()
-        if (facts.pop("mtime_ns"), facts["bytes"], facts["source"]) != (state.st_mtime_ns, state.st_size, address):
-            return None
-        facts["month"] = Month.parse(facts["month"])
-        return RawFile(path=path, **facts)
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
 
 
 def _flush(path: Path) -> None:

@@ -1,5 +1,6 @@
 """The folder of raw files in front of a real folder: what is kept, when it is brought anew, what is refused."""
 
+import gzip
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ PLAIN = text(GREEN, LINES)
 CONTENT = zipped(PLAIN)
 CORRECTED = zipped(text(GREEN, LINES[1:]))
 NAME = "green_tripdata_2019-03.csv.gz"
+LOCK = ".green_tripdata_2019-03.csv.lock"  # of the month, whatever its file is called
 
 
 class Place:
@@ -81,6 +83,7 @@ def test_an_absent_file_is_brought_verified_and_kept_as_published(place: Place) 
         "rows": 50,
         "etag": None,
         "modified": None,
+        "landed": False,
     }
     assert found.file.modified == "1970-01-01T00:00:01+00:00"
     assert place.said[-1] == f"{NAME}: 50 rows in {len(CONTENT):,} bytes, verified and kept"
@@ -98,6 +101,7 @@ def test_where_a_file_came_from_and_what_was_verified_is_noted_beside_it(place: 
         "rows": 50,
         "etag": file.etag,
         "modified": file.modified,
+        "landed": False,
         "mtime_ns": place.kept.stat().st_mtime_ns,
     }
 
@@ -105,7 +109,7 @@ def test_where_a_file_came_from_and_what_was_verified_is_noted_beside_it(place: 
 def test_nothing_else_is_left_in_the_folder(place: Place) -> None:
     place.get()
     place.refresh(force=True)
-    assert sorted(path.name for path in place.kept.parent.iterdir()) == [f".{NAME}.lock", NAME, NAME + ".json"]
+    assert sorted(path.name for path in place.kept.parent.iterdir()) == [LOCK, NAME, NAME + ".json"]
 
 
 @pytest.mark.parametrize("way", [Place.get, Place.refresh])
@@ -261,7 +265,7 @@ def test_a_broken_file_is_not_kept(place: Place, content: bytes, error: type[Exc
     place.publish(content)
     with pytest.raises(error, match=r"^green_tripdata_2019-03\.csv: "):
         place.get()
-    assert [path.name for path in place.kept.parent.iterdir()] == [f".{NAME}.lock"]
+    assert [path.name for path in place.kept.parent.iterdir()] == [LOCK]
 
 
 @pytest.mark.parametrize(("content", "error"), BROKEN.values(), ids=BROKEN)
@@ -295,6 +299,67 @@ def test_a_folder_that_cannot_be_made_is_told_of(place: Place) -> None:
         place.get()
 
 
+# By the landing place
+
+
+LANDED = zipped(text(GREEN, rows(GREEN, 30)))
+
+
+def land(place: Place, content: bytes, name: str = NAME) -> Fetched:
+    """Keep a file that was dropped into a landing place."""
+    folder = place.published.parent / "landing"
+    folder.mkdir(exist_ok=True)
+    for there in folder.iterdir():
+        there.unlink()
+    (folder / name).write_bytes(content)
+    return RawFiles(place.folder, FolderSource(folder), landing=True).refresh(GREEN, MARCH, print, force=True)
+
+
+@pytest.mark.parametrize("name", [NAME, NAME.removesuffix(".gz")])
+@pytest.mark.parametrize("way", [Place.get, Place.refresh])
+def test_a_file_that_landed_is_the_months_file_whatever_the_source_has(
+    place: Place, way: "type[Place.get]", name: str
+) -> None:
+    place.get()
+    landed = land(place, LANDED if name == NAME else gzip.decompress(LANDED), name)
+    assert landed.is_new
+    place.publish(CORRECTED)
+    found = way(place)
+    assert (found.is_new, found.file) == (False, landed.file)
+    assert (found.file.rows, found.file.landed) == (30, True)
+
+
+def test_a_file_that_landed_serves_a_month_that_the_source_does_not_have(place: Place) -> None:
+    (place.published / NAME).unlink()
+    landed = land(place, LANDED)
+    assert place.refresh().file == landed.file
+
+
+@pytest.mark.parametrize("name", [NAME, NAME.removesuffix(".gz")])
+def test_the_sources_file_replaces_one_that_landed_only_by_force(place: Place, name: str) -> None:
+    land(place, LANDED if name == NAME else gzip.decompress(LANDED), name)
+    assert place.refresh(force=True).file.rows == 50
+    again = place.get()
+    assert (again.is_new, again.file.rows, again.file.landed) == (False, 50, False)
+    assert sorted(path.name for path in place.kept.parent.iterdir()) == [LOCK, NAME, NAME + ".json"]
+
+
+def test_the_file_that_landed_last_is_the_months_file(place: Place) -> None:
+    land(place, LANDED)
+    land(place, PLAIN, NAME.removesuffix(".gz"))
+    assert place.get().file.rows == 50
+    land(place, LANDED)
+    assert place.get().file.rows == 30
+    assert sorted(path.name for path in place.kept.parent.iterdir()) == [LOCK, NAME, NAME + ".json"]
+
+
+def test_a_broken_file_that_landed_leaves_the_good_one(place: Place) -> None:
+    kept = place.get()
+    with pytest.raises(DamagedFile):
+        land(place, LANDED[:-20])
+    assert place.get().file == kept.file
+
+
 # Other processes
 
 
@@ -308,7 +373,7 @@ from taxi_platform.sources.folder import FolderSource
 
 published, folder, act = sys.argv[1:]
 files = store.RawFiles(Path(folder), FolderSource(Path(published)))
-fetch, remember = FolderSource.fetch, store._remember
+fetch, remember = FolderSource.fetch, store.remember
 
 def slow(*arguments):
     print("fetching", flush=True)
@@ -321,7 +386,7 @@ def die(*arguments):
 if act == "slowly":
     FolderSource.fetch = slow
 elif act == "die before the note":
-    store._remember = die
+    store.remember = die
 elif act == "die before the file":
     store._flush = die
 print("new" if files.get(GREEN, Month(2019, 3), lambda line: print(line, flush=True)).is_new else "kept")
@@ -339,7 +404,7 @@ def test_two_processes_at_once_fetch_a_file_once(place: Place) -> None:
     outputs = [process.communicate(timeout=30)[0] for process in processes]
     assert sorted(output.splitlines()[-1] for output in outputs) == ["kept", "new"]
     assert "".join(outputs).count("fetching\n") == 1
-    assert f"{NAME}: another process is fetching it; waiting for it" in "".join(outputs)
+    assert f"{NAME.removesuffix('.gz')}: another process is fetching it; waiting for it" in "".join(outputs)
 
 
 def test_a_process_that_waits_for_ever_gives_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,4 +432,4 @@ def test_a_fetch_that_was_killed_is_made_good_by_the_next(place: Place, act: str
     assert found.file.sha256 == sha256(CONTENT).hexdigest()
     assert place.kept.read_bytes() == CONTENT
     assert not place.get().is_new
-    assert sorted(path.name for path in place.kept.parent.iterdir()) == [f".{NAME}.lock", NAME, NAME + ".json"]
+    assert sorted(path.name for path in place.kept.parent.iterdir()) == [LOCK, NAME, NAME + ".json"]
