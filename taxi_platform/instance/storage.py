@@ -1,17 +1,22 @@
 """The storage that ``dagster.yaml`` names: Dagster's own on PostgreSQL, in the database that the settings mean.
 
-Imported by every process that has an instance; what the database is and how it is made stands in ``database``.
+Imported by every process that has an instance. What the database is and how it is made stands in ``database``, what the
+signs of life are for in ``signs_of_life``.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 import click
+from dagster import DagsterEventType, EventLogEntry
 from dagster._serdes import ConfigurableClassData
-from dagster_postgres import DagsterPostgresStorage
+from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
 from taxi_platform.instance.database import state_url
+from taxi_platform.instance.signs_of_life import Pulse, SignsOfLife
 from taxi_platform.settings import settings
+
+_ENDS = {DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED}
 
 
 def _aside(line: str) -> None:
@@ -19,11 +24,39 @@ def _aside(line: str) -> None:
     click.echo(line, err=True)
 
 
+class StateEventLog(PostgresEventLogStorage):
+    """Events in PostgreSQL. The process that stores a run's start executes the run, and gives signs of life from then.
+
+    There is no other place that every run comes through: those of the code server, of a command, and of the demo.
+    """
+
+    def __init__(self, postgres_url: str, signs: SignsOfLife) -> None:
+        super().__init__(postgres_url, should_autocreate_tables=False)
+        self._signs = signs
+        self._pulses: dict[str, Pulse] = {}
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store one event, and begin or end the run's signs of life when that is what it says."""
+        kind = event.dagster_event_type if event.dagster_event else None
+        if kind in _ENDS and event.run_id in self._pulses:
+            self._pulses.pop(event.run_id).end()  # first, for it stops a process whose run has ended elsewhere
+        super().store_event(event)
+        if kind == DagsterEventType.RUN_START:
+            self._pulses[event.run_id] = Pulse(self._signs, event.run_id)
+            self._pulses[event.run_id].begin()
+        elif kind in _ENDS:
+            self._signs.forget(event.run_id)
+
+
 class StateStorage(DagsterPostgresStorage):
     """Runs, events and schedules in the database of ``TAXI_DAGSTER_POSTGRES_URL``, else in the embedded server.
 
     Everything is in one PostgreSQL, so that concurrent runs never meet SQLite's "database is locked".
     """
+
+    def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(postgres_url, should_autocreate_tables=False, inst_data=inst_data)
+        self._event_log_storage = StateEventLog(postgres_url, SignsOfLife(self._run_storage))
 
     @classmethod
     def config_type(cls) -> Mapping[str, Any]:
@@ -37,4 +70,4 @@ class StateStorage(DagsterPostgresStorage):
         Raises:
             StateUnavailable: the database cannot be reached or made.
         """
-        return cls(postgres_url=state_url(settings(), _aside), should_autocreate_tables=False, inst_data=inst_data)
+        return cls(state_url(settings(), _aside), inst_data)

@@ -93,6 +93,7 @@ def trips_table(service: Service) -> dg.AssetsDefinition:
         partitions_def=monthly_partitions(service),
         backfill_policy=dg.BackfillPolicy.single_run(),
         io_manager_key="postgres",
+        pool="postgres",
         group_name=GROUP,
         kinds={"postgres", "table"},
         owners=OWNERS,

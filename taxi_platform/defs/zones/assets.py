@@ -11,6 +11,7 @@ from taxi_platform.raw.io_manager import RawFilesResource
 @dg.asset(
     description="The TLC's 265 taxi zones: number, borough, name and who serves it.",
     io_manager_key="postgres",
+    pool="postgres",
     group_name="zones",
     kinds={"postgres", "table"},
     owners=["team:data-engineering"],
