@@ -4,8 +4,8 @@
         run_id = deployment.submit("green_tripdata", "2019-03")
         assert deployment.wait_for(run_id).status == dg.DagsterRunStatus.SUCCESS
 
-The state of the instance is in a database of the test's own; ``dagster.yaml`` is the project's, with shorter waits where a
-test asks for them.
+The state of the instance is in a database of the test's own; ``dagster.yaml`` is the project's, with shorter waits
+where a test asks for them.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -41,6 +41,7 @@ class Deployment:
 
     Attributes:
         instance: the instance, as a third process sees it.
+        home: its DAGSTER_HOME.
     """
 
     instance: dg.DagsterInstance
@@ -58,19 +59,20 @@ class Deployment:
             values: the settings.
         """
         self._folder = folder
-        self._home = folder / "dagster"
+        self.home = folder / "dagster"
         self._values = {**values, "TAXI_DAGSTER_POSTGRES_URL": state}
         self._config = config or {}
         self._prelude = prelude
         self._stack = ExitStack()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._orphans: list[psutil.Process] = []
 
     def __enter__(self) -> "Deployment":
-        self._home.mkdir(exist_ok=True)
+        self.home.mkdir(exist_ok=True)
         known = yaml.safe_load((PROJECT / "dagster.yaml").read_text())
         for section, values in self._config.items():
             known[section] = {**known.get(section, {}), **values}
-        (self._home / "dagster.yaml").write_text(yaml.safe_dump(known))
+        (self.home / "dagster.yaml").write_text(yaml.safe_dump(known))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
@@ -82,7 +84,7 @@ class Deployment:
         patch.setenv("TAXI_DAGSTER_POSTGRES_URL", self._values["TAXI_DAGSTER_POSTGRES_URL"])
         self._stack.callback(settings.cache_clear)
         settings.cache_clear()
-        self.instance = self._stack.enter_context(dg.DagsterInstance.from_config(str(self._home)))
+        self.instance = self._stack.enter_context(dg.DagsterInstance.from_config(str(self.home)))
         try:
             self.start_code_server()
             self._context = self._stack.enter_context(
@@ -98,16 +100,18 @@ class Deployment:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
-        for process in self._processes.values():
-            family = _family(process.pid)
-            for one in family:
+        family = [*self._orphans, *(one for process in self._processes.values() for one in _family(process.pid))]
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
                 one.kill()
+        for process in self._processes.values():
             process.wait()
-            psutil.wait_procs(family, timeout=10)
+        psutil.wait_procs(family, timeout=10)
 
     def start_code_server(self) -> None:
         """Start the code server, and wait until it serves."""
         place = ["-h", "127.0.0.1", "-p", str(self._port), "--location-name", "taxi_platform"]
+        (self._folder / "code server.log").unlink(missing_ok=True)
         self._start("code server", "api", "grpc", "-m", "taxi_platform.definitions", *place)
         self.wait_until(lambda: "Started Dagster code server" in self.log("code server"))
 
@@ -117,6 +121,7 @@ class Deployment:
 
     def kill(self, name: str) -> None:
         """End a process at once, but not those that it has started."""
+        self._orphans += psutil.Process(self._processes[name].pid).children(recursive=True)
         self._processes[name].kill()
         self._processes[name].wait()
 
@@ -125,10 +130,12 @@ class Deployment:
         path = self._folder / f"{name}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def submit(self, asset: str, month: str, **tags: str) -> str:
+    def submit(self, asset: str, month: str, tags: Mapping[str, str] | None = None) -> str:
         """Put a run into the queue, as a sensor's run request would; returns its id."""
         key = dg.AssetKey.from_user_string(asset)
-        request = dg.RunRequest(asset_selection=[key], partition_key=month, tags={"dagster/partition": month, **tags})
+        request = dg.RunRequest(
+            asset_selection=[key], partition_key=month, tags={"dagster/partition": month, **(tags or {})}
+        )
         workspace = self._context.create_request_context()
         logger = logging.getLogger("test")
         run = submit_asset_run(None, request, 0, self.instance, self._context, workspace, {}, {}, logger)
@@ -144,6 +151,11 @@ class Deployment:
         """The run when it has finished, and has told so."""
         self.wait_until(lambda: self.run(run_id).is_finished)
         return self.run(run_id)
+
+    def retries(self, run_id: str) -> list[dg.DagsterRun]:
+        """The runs that were started in place of a run."""
+        _, group = self.instance.get_run_group(run_id) or ("", [])
+        return [run for run in group if run.parent_run_id == run_id]
 
     def messages(self, run_id: str) -> str:
         """Everything that was said about a run."""
@@ -168,7 +180,8 @@ class Deployment:
         command: Sequence[str] = ["-m", "dagster", *arguments]
         if arguments[0] == "_daemon_":
             command = ["-m", "dagster._daemon", *arguments[1:]]
-        own = {"DAGSTER_HOME": str(self._home), "PYTHONPATH": str(self._folder), "PATH": os.environ["PATH"]}
+        own = {"DAGSTER_HOME": str(self.home), "PYTHONPATH": str(self._folder), "PATH": os.environ["PATH"]}
+        own["DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS"] = "1"  # between two looks for runs to retry
         with (self._folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 [sys.executable, *command],

@@ -5,6 +5,7 @@ server that has started it may be gone, or new. So the process says itself that 
 and stops when its run is over for everybody else. Clocks are never compared, and a machine that slept is not a crash.
 """
 
+import itertools
 import json
 import os
 import signal
@@ -74,33 +75,41 @@ class Pulse:
         self._run_id = run_id
         self._interrupt = interrupt
         self._ended = threading.Event()
+        self._one_at_a_time = threading.Lock()  # no sign may come after the end
         self._canceling = 0
         self._thread = threading.Thread(target=self._beat, name="signs-of-life", daemon=True)
 
     def begin(self) -> None:
         """Give the first sign now, and the others from a thread."""
-        self._signs.give(self._run_id, 0)
+        self._give(0)
         self._thread.start()
 
     def end(self) -> None:
         """Give no more signs."""
-        self._ended.set()
+        with self._one_at_a_time:
+            self._ended.set()
 
     def _beat(self) -> None:
         from dagster_postgres.utils import DagsterPostgresException
         from sqlalchemy.exc import SQLAlchemyError
 
-        beat, stopped = 0, False
-        while not self._ended.wait(BEAT_SECONDS):
-            beat += 1
+        for beat in itertools.count(1):
+            if self._ended.wait(BEAT_SECONDS):
+                return
             try:
-                self._signs.give(self._run_id, beat)
                 is_over = self._is_over_for_the_others()
+                if not is_over:
+                    self._give(beat)
             except (SQLAlchemyError, DagsterPostgresException):
                 continue  # PostgreSQL is away; who asks it for signs gets no answer either
-            if is_over and not stopped and not self._ended.is_set():
-                stopped = True
+            if is_over and not self._ended.is_set():
                 self._interrupt()
+                return
+
+    def _give(self, beat: int) -> None:
+        with self._one_at_a_time:
+            if not self._ended.is_set():
+                self._signs.give(self._run_id, beat)
 
     def _is_over_for_the_others(self) -> bool:
         """Whether the run was declared dead, or shall stop and nobody was there to tell this process."""
@@ -113,30 +122,30 @@ class Pulse:
 
 @dataclass(frozen=True)
 class _Look:
-    sign: str | None
+    seen: object
     at: float
-    silence: float
+    seconds: float
 
 
 class Watch:
-    """Tells how long the process of a run has been silent, as seen from here."""
+    """Tells for how long something about a run has been the same, as seen from here."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._looks: dict[str, _Look] = {}
 
-    def silence(self, run_id: str, sign: str | None) -> float:
-        """Seconds for which the sign has been the same, when looked at every few of them.
+    def unchanged(self, run_id: str, seen: object) -> float:
+        """Seconds for which what is seen has been the same, when looked at every few of them.
 
         A longer gap counts as a short one: whatever kept us from looking, an outage of the database or a machine that
         slept, may have kept the process from giving signs.
         """
         now = self._clock()
         last = self._looks.get(run_id)
-        same = last is not None and last.sign == sign
-        silence = last.silence + min(now - last.at, LONGEST_GAP_SECONDS) if last and same else 0.0
-        self._looks[run_id] = _Look(sign, now, silence)
-        return silence
+        same = last is not None and last.seen == seen
+        seconds = last.seconds + min(now - last.at, LONGEST_GAP_SECONDS) if last and same else 0.0
+        self._looks[run_id] = _Look(seen, now, seconds)
+        return seconds
 
     def forget(self, run_id: str) -> None:
         """Do not remember a run that is over."""
