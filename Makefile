@@ -1,11 +1,12 @@
 # Set-up and the everyday commands. `make demo` and `make test` need nothing but Python 3.10–3.13 and the network.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench dev psql stop clean lock
+.PHONY: help demo stand-ins test lint format bench dev psql stop clean lock
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+STAND_INS := .venv-stand-ins
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -17,6 +18,16 @@ $(INSTALLED): requirements.lock pyproject.toml deploy/activate.sh
 	@$(BIN)/pip install -qq --disable-pip-version-check --root-user-action ignore --no-deps --editable .
 	@grep -qF deploy/activate.sh $(BIN)/activate || echo '. "$$VIRTUAL_ENV/../deploy/activate.sh"' >> $(BIN)/activate
 	@touch $@
+
+$(STAND_INS)/.installed: deploy/stand-ins/requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The stand-ins need Python 3.11 or later; name one: make stand-ins PYTHON=python3.13"; exit 1; }
+	@$(PYTHON) -m venv $(STAND_INS)
+	@echo "Installing the stand-ins for Google Cloud into $(STAND_INS) …"
+	@$(STAND_INS)/bin/pip install -qq --disable-pip-version-check --root-user-action ignore --requirement deploy/stand-ins/requirements.lock
+	@HOME=$(CURDIR)/$(STAND_INS) $(STAND_INS)/bin/python -c "from duckdb_extensions import import_extension; import_extension('spatial')"
+	@touch $@
+
+stand-ins: $(STAND_INS)/.installed ## Install stand-ins for Cloud Storage and BigQuery, for tests and demo-cloud
 
 demo: $(INSTALLED) ## Load 2019 from the real source, or from the sample when it cannot be reached
 	@. $(BIN)/activate && taxi demo
@@ -42,8 +53,8 @@ psql: $(INSTALLED) ## Open a shell on the embedded PostgreSQL
 stop: $(INSTALLED) ## Stop the embedded PostgreSQL; its data stays
 	@. $(BIN)/activate && taxi stop
 
-clean: ## Remove the virtual environment and caches; data stays in .taxi
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+clean: ## Remove the virtual environments and caches; data stays in .taxi
+	rm -rf $(VENV) $(STAND_INS) .pytest_cache .ruff_cache .hypothesis
 	find taxi_platform taxi_platform_tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: $(INSTALLED) ## Resolve the dependencies anew

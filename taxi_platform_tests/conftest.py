@@ -1,4 +1,7 @@
-"""A real PostgreSQL for every test that wants one. Fixtures of one subject's tests stay with those tests."""
+"""A real PostgreSQL, and stand-ins for Google Cloud, for every test that wants them.
+
+Fixtures of one subject's tests stay with those tests.
+"""
 
 import os
 import shutil
@@ -11,7 +14,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from taxi_platform.google.clients import Cloud
+from taxi_platform.google.stand_ins import Addresses, StandIns
 from taxi_platform.postgres.embedded.server import EmbeddedServer
+from taxi_platform_tests.stand_ins import cloud_of_its_own, make_ready, start_or_skip
 
 # Set by the first process of the session and inherited by xdist's workers, which share the one server.
 _SERVER = "TAXI_TEST_SERVER_FOLDER"
@@ -26,6 +32,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         folder = Path(os.environ.pop(_SERVER))
         EmbeddedServer(folder / "postgres").stop(lambda _: None)
+        StandIns(folder / "google").stop()
         shutil.rmtree(folder)
 
 
@@ -58,3 +65,22 @@ def database(postgres_url: str) -> Iterator[str]:
         connection.execute(f"create database {name} template template0".encode())
         yield urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
         connection.execute(f"drop database {name} with (force)".encode())
+
+
+@pytest.fixture(scope="session")
+def stand_ins() -> Addresses:
+    """Where the session's stand-ins for Cloud Storage and BigQuery answer."""
+    return start_or_skip(Path(os.environ[_SERVER]) / "google")
+
+
+@pytest.fixture
+def cloud(stand_ins: Addresses) -> Cloud:
+    """A project of the test's own; its bucket and its dataset have names and are not there yet."""
+    return cloud_of_its_own(stand_ins)
+
+
+@pytest.fixture
+def ready_cloud(cloud: Cloud) -> Cloud:
+    """A project of the test's own whose bucket and dataset are there."""
+    make_ready(cloud)
+    return cloud
