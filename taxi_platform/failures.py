@@ -76,6 +76,12 @@ class DatabaseRefused(TaxiError):
     """PostgreSQL answers and refuses a statement, for lack of a privilege for instance."""
 
 
+class TooManyRuns(TaxiError):
+    """As many runs of a job as there may be are at it already."""
+
+    transient = True
+
+
 class StorageFull(TaxiError):
     """A disk is full or a folder cannot be written."""
 

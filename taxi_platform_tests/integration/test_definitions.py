@@ -135,10 +135,30 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
         "gcs/fhv_tripdata": ["cloud", ["csv", "gcs"], ["raw/fhv_tripdata"]],
         "taxi_zone_lookup": ["zones", ["postgres", "table"], []],
     }
-    assert location["resources"] == ["gcs", "google", "postgres", "raw_files", "trip_files"]
-    assert location["jobs"] == ["fhv_tripdata_job", "gcp_setup", "green_tripdata_job", "yellow_tripdata_job"]
-    assert location["schedules"] == ["fhv_monthly_schedule", "green_monthly_schedule", "yellow_monthly_schedule"]
-    assert location["sensors"] == ["new_month_sensor", "run_failure_alert"]
+    assert location["resources"] == [
+        "gcs",
+        "google",
+        "postgres",
+        "raw_files",
+        "trip_files",
+    ]
+    assert location["jobs"] == [
+        "fhv_tripdata_job",
+        "gcp_setup",
+        "green_tripdata_job",
+        "hello_world",
+        "yellow_tripdata_job",
+    ]
+    assert location["schedules"] == [
+        "fhv_monthly_schedule",
+        "green_monthly_schedule",
+        "hello_world_schedule",
+        "yellow_monthly_schedule",
+    ]
+    assert location["sensors"] == [
+        "new_month_sensor",
+        "run_failure_alert",
+    ]
 
 
 def test_each_asset_asks_for_the_resources_of_its_place_and_has_an_owner(location: Mapping[str, Any]) -> None:
