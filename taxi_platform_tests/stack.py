@@ -13,6 +13,7 @@ else of the project, so that a file which the image lacks is missed here too.
 import os
 import random
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -32,6 +33,7 @@ import requests
 from taxi_platform.settings import PROJECT
 from taxi_platform_tests import compose, image
 from taxi_platform_tests.compose import Service
+from taxi_platform_tests.haste import FOLDER, make_haste
 from taxi_platform_tests.postgres_image import PostgresImage
 
 OURS = "taxi-platform:"
@@ -101,6 +103,7 @@ class Stack:
 
     def __enter__(self) -> "Stack":
         image.unpack(self.root)
+        make_haste(self.root)
         (self.root / "data").mkdir()
         for service in self.services.values():
             for inside, outside in service.files.items():
@@ -187,6 +190,18 @@ class Stack:
             assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{self.logs()}"
             time.sleep(0.2)
 
+    def execute(self, name: str, command: str) -> str:
+        """What a command prints that is run beside a service, as ``docker compose exec`` runs it.
+
+        Raises:
+            AssertionError: it fails; shows what it has said.
+        """
+        words = [self._here(word) for word in shlex.split(command)]
+        how: dict[str, Any] = {"cwd": self.root / "app", "env": self.environment(name), "text": True, "timeout": 300}
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **how)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
     def graphql(self, query: str, **variables: Any) -> dict[str, Any]:
         """What the web server answers; an error is raised."""
         answer = requests.post(self.url(3000) + "/graphql", json={"query": query, "variables": variables}, timeout=60)
@@ -202,8 +217,9 @@ class Stack:
         if name == "postgres":
             own["PATH"] = self._postgres.search_path
         # The image's package is a link to /app; on this machine it is one to the project, which has more files.
-        link = {"PYTHONPATH": str(self.root / "app"), "HOME": str(self.root / "data")} if ours else {}
-        return {"PATH": os.environ["PATH"], **link, **own, MARK: f"{self._mark}/{name}"}
+        folders = ["app", FOLDER] if name == "daemon" else ["app"]
+        link = {"PYTHONPATH": ":".join(str(self.root / folder) for folder in folders), "HOME": str(self.root / "data")}
+        return {"PATH": os.environ["PATH"], **(link if ours else {}), **own, MARK: f"{self._mark}/{name}"}
 
     def port(self, number: int) -> int:
         """The port of this machine on which a service listens, by the one in its container."""

@@ -19,17 +19,13 @@ from typing import Any
 import psutil
 import pytest
 import requests
-from playwright.sync_api import Error, Page, sync_playwright
+from playwright.sync_api import Error
 
 from taxi_platform.services import SERVICES
 from taxi_platform.settings import PROJECT
+from taxi_platform_tests.browser import browser
 from taxi_platform_tests.shell import environment, require_activation, script, typed
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 START_SECONDS = 120
 EVERY_GROUP = "asset-groups?expanded=global@global:trips,global@global:zones"
 DOWNWARDS = "localStorage.setItem('asset-graph-direction', '\"vertical\"')"
@@ -104,18 +100,6 @@ def ask(url: str, query: str) -> dict[str, Any]:
     answer = requests.post(f"{url}graphql", json={"query": query}, timeout=60).json()
     assert "errors" not in answer, answer
     return answer["data"]
-
-
-@contextmanager
-def browser(width: int, height: int) -> Iterator[Page]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}; Debian: apt-get install chromium")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        try:
-            yield chromium.new_page(viewport={"width": width, "height": height})
-        finally:
-            chromium.close()
 
 
 def test_dagster_dev_shows_what_a_command_has_done_before(database: str, tmp_path: Path) -> None:
