@@ -1,10 +1,8 @@
 """The family of errors that the platform raises on bad input and broken surroundings.
 
 Each says what happened, to which file or service, and what to do next. ``transient`` tells whether trying
-again without changing anything can help; a retry policy reads it. Programming errors do not belong here.
+again without changing anything can help. Programming errors do not belong here.
 """
-
-from typing import ClassVar
 
 
 class TaxiError(Exception):
@@ -16,7 +14,7 @@ class TaxiError(Exception):
         advice: what to do next, as a sentence.
     """
 
-    transient: ClassVar[bool] = False
+    transient: bool = False
 
     def __init__(self, subject: str, what: str, advice: str = "") -> None:
         super().__init__(f"{subject}: {what}. {advice}".rstrip())

@@ -3,12 +3,13 @@
 Where the bytes of a month go is each I/O manager's own.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import dagster as dg
 
-from taxi_platform.failures import TaxiError
+from taxi_platform.failures import SourceUnreachable, TaxiError
 from taxi_platform.months import Month
 from taxi_platform.raw.file import Fetched
 from taxi_platform.raw.metadata import raw_metadata
@@ -16,6 +17,9 @@ from taxi_platform.raw.trip_files import TripFiles
 from taxi_platform.services import Service
 
 Metadata = Mapping[str, Any]
+
+PAUSES = (15.0, 60.0)
+"""Seconds: after the first a server is back that was restarted, after the second a network, or somebody has noticed."""
 
 PROGRESS = ("rows_in_file", "rows_loaded", "rows_rejected", "unchanged", "seconds")
 """What the observation of a month that is in place says of it; its materialization says the rest."""
@@ -39,8 +43,12 @@ class MonthlyIOManager(dg.ConfigurableIOManager):
     """Stores trips month by month. In a range, a bad month does not stop the others.
 
     When all months are stored, Dagster records them. When some fail, or the run is ended half-way, the good ones are
-    recorded here; the run fails with the reason of each bad one, and only if one of them may pass by itself may it be
-    retried. In a range each month is also observed as soon as it is in place, so that a long one is seen moving.
+    recorded here; the run fails with the reason of each bad one. In a range each month is also observed as soon as it
+    is in place, so that a long one is seen moving.
+
+    Months that fail for a reason that may pass are tried again here and not by Dagster, whose retry of a step begins
+    anew with all months: it would ask the source about each of them once more, record as found what this very run
+    had loaded, and record nothing of it if it were terminated in the pause.
     """
 
     def store_months(
@@ -57,25 +65,16 @@ class MonthlyIOManager(dg.ConfigurableIOManager):
         Raises:
             dagster.Failure: names the months that could not be stored, each with its reason.
         """
-        stored: dict[Month, Metadata] = {}
-        failed: dict[Month, TaxiError] = {}
+        work = _Work(context, files, store_month)
         try:
-            for month in files.months:
-                try:
-                    stored[month] = store_month(month)
-                except TaxiError as error:
-                    failed[month] = error
-                    context.log.error(str(error))
-                    continue
-                if len(files.months) > 1:
-                    _observe(context, month, stored[month])
+            work.do()
         except BaseException:  # the run is terminated, or something is wrong that no other month would survive either
-            _record(context, stored)
+            work.record()
             raise
-        if failed:
-            _record(context, stored)
-            raise _failure(files, stored, failed)
-        for month, metadata in stored.items():
+        if work.failed:
+            work.record()
+            raise work.failure()
+        for month, metadata in work.stored.items():
             context.step_context.add_asset_metadata(metadata, context.asset_key, str(month))
 
     def fetch_raw(self, context: dg.OutputContext, files: TripFiles, month: Month) -> Fetched:
@@ -92,23 +91,69 @@ def raw_key(table: str) -> dg.AssetKey:
     return dg.AssetKey(["raw", table])
 
 
-def _observe(context: dg.OutputContext, month: Month, metadata: Metadata) -> None:
-    """Show that a month of a range is in place, before the run has ended."""
-    seen = {name: metadata[name] for name in PROGRESS if name in metadata}
-    context.log_event(dg.AssetObservation(context.asset_key, partition=str(month), metadata=seen))
+class _Work:
+    """The months of one output: which are in place, and why the others are not."""
+
+    def __init__(
+        self, context: dg.OutputContext, files: MonthlyFiles, store_month: Callable[[Month], Metadata]
+    ) -> None:
+        self._context = context
+        self._files = files
+        self._store_month = store_month
+        self.stored: dict[Month, Metadata] = {}
+        self.failed: dict[Month, TaxiError] = {}
+
+    def do(self) -> None:
+        """Store every month; those that fail for a reason that may pass, again after each pause."""
+        for month in self._files.months:
+            self._try(month)
+        for pause in PAUSES:
+            passing = [month for month, error in self.failed.items() if _may_pass(error)]
+            if not passing:
+                return
+            names = ", ".join(map(str, passing))
+            self._context.log.warning(f"{names}: the reason may pass; trying again in {pause:.0f} s")
+            time.sleep(pause)
+            for month in passing:
+                self._try(month)
+                if month in self.failed and _may_pass(self.failed[month]):
+                    break  # it has not passed yet, and the other months would have to wait for the same answer
+
+    def record(self) -> None:
+        """Record the months that are in place although the run as a whole does not succeed."""
+        for month, metadata in self.stored.items():
+            made = dg.AssetMaterialization(self._context.asset_key, partition=str(month), metadata=metadata)
+            self._context.log_event(made)
+
+    def failure(self) -> dg.Failure:
+        """The months that failed, each with its reason."""
+        failed = {month: self.failed[month] for month in self._files.months if month in self.failed}
+        reasons = "\n".join(f"{month}: {error}" for month, error in failed.items())
+        good = f" The other {len(self.stored)} are in place and recorded." if self.stored else ""
+        return dg.Failure(
+            f"{len(failed)} of {len(self._files.months)} months of {self._files.service.name} failed.{good}\n{reasons}",
+            metadata={str(month): str(error) for month, error in failed.items()},
+            allow_retries=False,  # what may pass has had its time
+        )
+
+    def _try(self, month: Month) -> None:
+        try:
+            self.stored[month] = self._store_month(month)
+        except TaxiError as error:
+            self.failed[month] = error
+            self._context.log.error(str(error))
+            return
+        self.failed.pop(month, None)
+        if len(self._files.months) > 1:
+            self._observe(month)
+
+    def _observe(self, month: Month) -> None:
+        """Show that a month of a range is in place, before the run has ended."""
+        metadata = self.stored[month]
+        seen = {name: metadata[name] for name in PROGRESS if name in metadata}
+        self._context.log_event(dg.AssetObservation(self._context.asset_key, partition=str(month), metadata=seen))
 
 
-def _record(context: dg.OutputContext, stored: Mapping[Month, Metadata]) -> None:
-    """Record months that are in place although the run as a whole did not succeed."""
-    for month, metadata in stored.items():
-        context.log_event(dg.AssetMaterialization(context.asset_key, partition=str(month), metadata=metadata))
-
-
-def _failure(files: MonthlyFiles, stored: Mapping[Month, Metadata], failed: Mapping[Month, TaxiError]) -> dg.Failure:
-    reasons = "\n".join(f"{month}: {error}" for month, error in failed.items())
-    good = f" The other {len(stored)} are in place and recorded." if stored else ""
-    return dg.Failure(
-        f"{len(failed)} of {len(files.months)} months of {files.service.name} failed.{good}\n{reasons}",
-        metadata={str(month): str(error) for month, error in failed.items()},
-        allow_retries=any(error.transient for error in failed.values()),
-    )
+def _may_pass(error: TaxiError) -> bool:
+    """Whether it can help to try again soon; a source that asks to be left alone is left alone."""
+    return error.transient and not (isinstance(error, SourceUnreachable) and error.retry_after)

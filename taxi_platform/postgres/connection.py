@@ -39,7 +39,11 @@ _SESSION = {
 }
 
 # What libpq and the server say when a connection fails, and what it means. The first that fits counts.
-_DIAGNOSES = (
+_PASSING = (
+    ("starting up", "it is still starting", "Try again in a moment."),
+    ("not yet accepting", "it is still starting", "Try again in a moment."),
+    ("recovery mode", "it recovers from a crash", "Try again in a moment."),
+    ("shutting down", "it is shutting down", "Start it again."),
     ("resolve host", "the host name is unknown (DNS)", "Check the host in TAXI_POSTGRES_URL."),
     ("translate host", "the host name is unknown (DNS)", "Check the host in TAXI_POSTGRES_URL."),
     ("refused", "nothing listens on the port", "Start PostgreSQL, or correct host and port in TAXI_POSTGRES_URL."),
@@ -47,6 +51,8 @@ _DIAGNOSES = (
     ("too many clients", "it has no connection left", "Raise max_connections, or run fewer loads at once."),
     ("connection slots", "it has no connection left", "Raise max_connections, or run fewer loads at once."),
     ("too many connections", "it has no connection left", "Raise the limit, or run fewer loads at once."),
+)
+_LASTING = (
     ("not permitted to log in", "authentication failed: the user may not log in", "Allow it with alter role … login."),
     ("permission denied", "the user may not enter the database", "Grant it connect on the database."),
     ("not currently accepting", "the database accepts no connections", "Allow them with alter database."),
@@ -55,8 +61,6 @@ _DIAGNOSES = (
     ("pg_hba.conf", "authentication failed: it does not admit this user from here", "Add a line to its pg_hba.conf."),
     ("role ", "authentication failed: there is no such user", "Create it, or correct TAXI_POSTGRES_URL."),
     ("database ", "there is no such database", "Create it, or correct TAXI_POSTGRES_URL."),
-    ("starting up", "it is still starting", "Try again in a moment."),
-    ("shutting down", "it is shutting down", "Start it again."),
 )
 
 
@@ -125,9 +129,11 @@ def _check_address(url: str) -> None:
 
 def diagnose(url: str, message: str) -> DatabaseUnreachable:
     """Which of name, port, authentication, database or number of connections a failed connection is about."""
-    fitting = (diagnosis[1:] for diagnosis in _DIAGNOSES if diagnosis[0] in message)
-    what, advice = next(fitting, ("no connection", "Check TAXI_POSTGRES_URL."))
-    return DatabaseUnreachable(_server(url), f"{what} ({' '.join(message.split())})", advice)
+    fitting = (diagnosis for diagnosis in (*_PASSING, *_LASTING) if diagnosis[0] in message)
+    found = next(fitting, ("", "no connection", "Check TAXI_POSTGRES_URL."))
+    error = DatabaseUnreachable(_server(url), f"{found[1]} ({' '.join(message.split())})", found[2])
+    error.transient = found not in _LASTING
+    return error
 
 
 def _server(url: str) -> str:
