@@ -123,6 +123,11 @@ class Settings(BaseSettings):
         "http://127.0.0.1:3000", description="Where people reach the web UI, for links in messages."
     )
 
+    docker_hub_url: str = Field("https://hub.docker.com", description="Docker Hub, or a server that answers like it.")
+    products_url: str = Field(
+        "https://dummyjson.com/products", description="Where products come from: a URL, a JSON file, or sample."
+    )
+
     _cloud: CloudSettings = PrivateAttr(default_factory=lambda: CloudSettings())  # pyright: ignore[reportCallIssue]
 
     @property

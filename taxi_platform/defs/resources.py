@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from taxi_platform.docker_hub.resource import DockerHub
 from taxi_platform.google.lake.io_manager import LakeIOManager
 from taxi_platform.google.resource import CloudResource
 from taxi_platform.postgres.io_manager import PostgresIOManager, PostgresResource
@@ -25,6 +26,7 @@ def resources_for(settings: Settings) -> dict[str, object]:
         "postgres": PostgresIOManager(postgres=postgres, on_bad_rows=settings.on_bad_rows),
         "google": google,
         "gcs": LakeIOManager(google=google),
+        "docker_hub": DockerHub(base_url=settings.docker_hub_url),
     }
 
 

@@ -3,7 +3,7 @@
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from taxi_platform.failures import TaxiError
+from taxi_platform.run_failures import told_to_dagster
 from taxi_platform.slots.choose import claim_on
 from taxi_platform.slots.claim import Claim, take, when_full
 
@@ -26,15 +26,13 @@ class RunSlot(dg.ConfigurableResource["RunSlot"]):
         """
         if self._claim is not None:
             return
-        try:
+        with told_to_dagster():
             choice = when_full(context.run.tags.get(self.tag, "fail"), self.tag)
             claim = claim_on(context.instance, context.job_name, self.slots)
             self._claim = claim  # before it holds anything, so that no interruption leaves it held
             subject = f"{context.job_name} (at most {self.slots} runs at once)"
             advice = f"Start it again when one of them has ended, or with the tag {self.tag}=queue to let it wait."
             take(claim, subject, choice, advice, context.log.info)
-        except TaxiError as error:
-            raise dg.Failure(str(error), allow_retries=error.transient) from None
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Give the slot back."""

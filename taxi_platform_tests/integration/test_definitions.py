@@ -134,8 +134,10 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
         "gcs/yellow_tripdata": ["cloud", ["csv", "gcs"], ["raw/yellow_tripdata"]],
         "gcs/fhv_tripdata": ["cloud", ["csv", "gcs"], ["raw/fhv_tripdata"]],
         "taxi_zone_lookup": ["zones", ["postgres", "table"], []],
+        "docker_image_pulls": ["docker_hub", ["python"], []],
     }
     assert location["resources"] == [
+        "docker_hub",
         "gcs",
         "google",
         "postgres",

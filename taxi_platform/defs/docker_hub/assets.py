@@ -1,0 +1,29 @@
+"""How often an image was pulled; the UI plots the numbers of its materializations over time."""
+
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from taxi_platform.docker_hub.resource import DockerHub
+
+
+class PullsConfig(dg.Config):
+    """Which image is asked about, and how."""
+
+    image: str = Field("kestra/kestra", description="owner/name, or the name of an official image such as python.")
+    isolated: bool = Field(False, description="Ask in a process of its own, as the course does in a container.")
+
+
+@dg.asset(
+    description="How often an image was pulled from Docker Hub until now, and how long it took to ask.",
+    group_name="docker_hub",
+    kinds={"python"},
+    owners=["team:data-engineering"],
+)
+def docker_image_pulls(
+    context: dg.AssetExecutionContext, config: PullsConfig, docker_hub: DockerHub
+) -> dg.MaterializeResult[Any]:
+    """The count as Docker Hub has it now."""
+    count = docker_hub.isolated_pulls if config.isolated else docker_hub.pulls
+    return count(context, config.image)
