@@ -27,6 +27,10 @@ class InvalidSetting(TaxiError):
     """A setting has a value that means nothing."""
 
 
+class InvalidRequest(TaxiError):
+    """A command was asked for something that there is not."""
+
+
 class NotPublished(TaxiError):
     """The source answers, and does not have the file."""
 

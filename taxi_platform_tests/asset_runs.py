@@ -95,6 +95,12 @@ class Platform:
         )
         return Run(result, self.instance)
 
+    @property
+    def job(self) -> dg.JobDefinition:
+        """The job of all assets."""
+        self._loaded = self._loaded or defs()
+        return self._loaded.resolve_implicit_global_asset_job_def()
+
     def run(
         self,
         *assets: str,

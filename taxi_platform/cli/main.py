@@ -1,10 +1,20 @@
 """The ``taxi`` command and its subcommands, thin: what they do is done elsewhere, and imported only when called."""
 
 import os
+from typing import TYPE_CHECKING, cast
 
 import click
 
-from taxi_platform.failures import TaxiError
+from taxi_platform.failures import InvalidRequest, TaxiError
+
+if TYPE_CHECKING:
+    from taxi_platform.backfill.plan import Choice
+
+
+class _Misused(click.ClickException):
+    """What was typed is wrong, which has an exit status of its own, as click's own errors of that kind have."""
+
+    exit_code = 2
 
 
 class _Taxi(click.Group):
@@ -14,7 +24,8 @@ class _Taxi(click.Group):
         try:
             return super().invoke(ctx)
         except TaxiError as error:
-            raise click.ClickException(str(error)) from error
+            kind = _Misused if isinstance(error, InvalidRequest) else click.ClickException
+            raise kind(str(error)) from error
 
 
 def _aside(line: str) -> None:
@@ -37,6 +48,33 @@ def demo(scale: float | None) -> None:
 
     if not run_demo(click.echo, scale or SCALE):
         raise click.exceptions.Exit(1)
+
+
+@taxi.command()
+@click.argument("services")
+@click.argument("months")
+@click.option("--missing", "choice", flag_value="missing", default=True, help="What is not in place (default).")
+@click.option("--failed", "choice", flag_value="failed", help="Only months whose last run failed.")
+@click.option("--all", "choice", flag_value="all", help="Every month, also what is in place.")
+@click.option("--newest-first", is_flag=True, help="Begin with the newest month.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be loaded, and why.")
+@click.option("--ask-source", is_flag=True, help="Ask the source, too, which of the loaded months have changed.")
+def backfill(services: str, months: str, choice: str, newest_first: bool, dry_run: bool, ask_source: bool) -> None:
+    """Load MONTHS (2019-03, 2019-01..2019-12, 2020-01..) of SERVICES (green, green,yellow or all)."""
+    from taxi_platform.cli.backfill import Wish, run_backfill
+
+    wish = Wish(services, months, cast("Choice", choice), newest_first, dry_run, ask_source)
+    raise click.exceptions.Exit(run_backfill(wish, click.echo))
+
+
+@taxi.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs; docs/backfills.md says what is in it.")
+@click.option("--ask-source", is_flag=True, help="Ask the source, too, which of the loaded months have changed.")
+def status(as_json: bool, ask_source: bool) -> None:
+    """Show the state of every month of every service, rows and bytes, and the last run."""
+    from taxi_platform.cli.status import show_status
+
+    show_status(click.echo, as_json=as_json, ask_source=ask_source)
 
 
 @taxi.command()

@@ -7,8 +7,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from taxi_platform.settings import settings
+from taxi_platform.settings import PROJECT, settings
 from taxi_platform_tests.asset_runs import Platform
+from taxi_platform_tests.backfills import Backfills
+from taxi_platform_tests.shell import environment
 from taxi_platform_tests.trip_server import TripServer
 
 
@@ -51,4 +53,20 @@ def platform(
             TAXI_WEB_URL="",
         )
         yield platform
+    settings.cache_clear()
+
+
+@pytest.fixture
+def backfills(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Backfills]:
+    """Trips and Dagster's state in the test's database, the sample as the source."""
+    home = tmp_path / "dagster"
+    home.mkdir()
+    (home / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    for name, value in environment(tmp_path, TAXI_SOURCE="sample:0.001", TAXI_POSTGRES_URL=database).items():
+        if name.startswith("TAXI_"):
+            monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    with dg.DagsterInstance.get() as instance:
+        yield Backfills(instance, database, monkeypatch)
     settings.cache_clear()

@@ -1,0 +1,123 @@
+"""What Dagster's instance has recorded of the months, read in few queries. What follows from it is ``states``'s."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import partial
+from typing import Any
+
+import dagster as dg
+
+from taxi_platform.backfill.processes import is_abandoned
+from taxi_platform.backfill.states import Attempt, Materialized, Outcome
+from taxi_platform.services import Service
+from taxi_platform.settings import settings
+
+_FINISHED: Mapping[dg.DagsterRunStatus, Outcome] = {
+    dg.DagsterRunStatus.FAILURE: "failed",
+    dg.DagsterRunStatus.CANCELED: "cancelled",
+    dg.DagsterRunStatus.SUCCESS: "cancelled",  # it ended well and left the month out, so nobody goes on with it
+}
+
+
+@dataclass(frozen=True)
+class Records:
+    """What is recorded of one service, by partition key.
+
+    Attributes:
+        table: the last materialization of each month of the table.
+        raw: the last materialization of each month's raw file.
+        attempts: the runs that were to materialize a month of the table and have not, or not yet.
+    """
+
+    table: Mapping[str, Materialized]
+    raw: Mapping[str, Materialized]
+    attempts: Mapping[str, Attempt]
+
+
+def read_records(instance: dg.DagsterInstance, services: Sequence[Service]) -> dict[str, Records]:
+    """What is recorded of these services, by their names."""
+    tables = [dg.AssetKey(service.table) for service in services]
+    files = [dg.AssetKey(["raw", service.table]) for service in services]
+    # Each query waits for the database, and opens a connection of its own.
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        attempts = pool.submit(read_attempts, instance, services)
+        made = list(pool.map(partial(_materialized, instance), [*tables, *files]))
+    return {
+        service.name: Records(made[number], made[len(services) + number], attempts.result()[service.name])
+        for number, service in enumerate(services)
+    }
+
+
+def read_attempts(instance: dg.DagsterInstance, services: Sequence[Service]) -> dict[str, dict[str, Attempt]]:
+    """By service and partition, the runs that were to materialize a month of the table, and have not since.
+
+    Runs that were deleted say nothing any more, and are left out.
+    """
+    storage = instance.event_log_storage
+    planned = {
+        service.name: storage.get_latest_asset_partition_materialization_attempts_without_materializations(
+            dg.AssetKey(service.table)
+        )
+        for service in services
+    }
+    outcomes = _outcomes(instance, {run_id for months in planned.values() for run_id, _ in months.values()})
+    return {
+        name: {partition: outcomes[run_id] for partition, (run_id, _) in months.items() if run_id in outcomes}
+        for name, months in planned.items()
+    }
+
+
+def _materialized(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str, Materialized]:
+    latest = instance.event_log_storage.get_latest_storage_id_by_partition(
+        key, dg.DagsterEventType.ASSET_MATERIALIZATION
+    )
+    if not latest:
+        return {}
+    wanted = dg.AssetRecordsFilter(asset_key=key, storage_ids=list(latest.values()))
+    found: dict[str, Materialized] = {}
+    for record in instance.fetch_materializations(wanted, limit=len(latest)).records:
+        made = record.asset_materialization
+        if made and made.partition:
+            facts = {name: value.value for name, value in made.metadata.items()}
+            found[made.partition] = _as_materialized(record.storage_id, record.run_id, record.timestamp, facts)
+    return found
+
+
+def _as_materialized(order: int, run_id: str, timestamp: float, facts: Mapping[str, Any]) -> Materialized:
+    return Materialized(
+        order=order,
+        run_id=run_id,
+        at=datetime.fromtimestamp(timestamp, timezone.utc),
+        sha256=facts.get("sha256", ""),
+        rows=facts.get("rows_loaded", facts.get("rows_in_file", 0)),
+        file_bytes=facts.get("file_bytes", 0),
+        etag=facts.get("etag"),
+        modified=facts.get("modified"),
+        landed=bool(facts.get("landed")),
+    )
+
+
+def _outcomes(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> dict[str, Attempt]:
+    wanted = sorted(run_ids)
+    if not wanted:
+        return {}
+    return {
+        record.dagster_run.run_id: Attempt(
+            run_id=record.dagster_run.run_id,
+            outcome=_outcome(record.dagster_run),
+            at=_moment(record.end_time or record.start_time) or record.create_timestamp,
+        )
+        for record in instance.get_run_records(dg.RunsFilter(run_ids=wanted))
+    }
+
+
+def _outcome(run: dg.DagsterRun) -> Outcome:
+    if not run.is_finished and is_abandoned(run.tags, settings().data_dir):
+        return "failed"
+    return _FINISHED.get(run.status, "unfinished")
+
+
+def _moment(timestamp: float | None) -> datetime | None:
+    return datetime.fromtimestamp(timestamp, timezone.utc) if timestamp else None
