@@ -113,6 +113,10 @@ class Settings(BaseSettings):
     on_bad_rows: Literal["fail", "quarantine"] = Field(
         "fail", description="Whether bad rows fail their month or go to the rejects."
     )
+    landing: str = Field(
+        "",
+        description="Where files are dropped by hand: a folder or gs://bucket/prefix; unset, one in the data folder.",
+    )
     schedule_timezone: Annotated[str, AfterValidator(_timezone)] = Field(
         "UTC", description="The time zone in which months end and schedules tick."
     )

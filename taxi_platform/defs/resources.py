@@ -5,6 +5,7 @@ import dagster as dg
 from taxi_platform.docker_hub.resource import DockerHub
 from taxi_platform.google.lake.io_manager import LakeIOManager
 from taxi_platform.google.resource import CloudResource
+from taxi_platform.landing.resource import LandingResource
 from taxi_platform.postgres.io_manager import PostgresIOManager, PostgresResource
 from taxi_platform.raw.io_manager import RawFilesResource, TripFilesIOManager
 from taxi_platform.settings import CloudSettings, Settings, settings
@@ -20,10 +21,12 @@ def resources_for(settings: Settings) -> dict[str, object]:
         server_folder=str(settings.data_dir / "postgres"),
     )
     google = google_of(settings.cloud)
+    landing = LandingResource(landing=settings.landing, own_folder=str(settings.data_dir / "landing"), google=google)
     return {
         "raw_files": raw_files,
         "trip_files": TripFilesIOManager(raw_files=raw_files),
         "postgres": PostgresIOManager(postgres=postgres, on_bad_rows=settings.on_bad_rows),
+        "landing": landing,
         "google": google,
         "gcs": LakeIOManager(google=google),
         "docker_hub": DockerHub(base_url=settings.docker_hub_url),

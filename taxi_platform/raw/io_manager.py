@@ -44,6 +44,11 @@ class RawFilesResource(dg.ConfigurableResource[RawFiles]):
         """The files of some partitions, none of them brought yet."""
         return TripFiles(self.store(), service, [Month.parse(key) for key in keys], way)
 
+    def landed(self, service: Service, keys: Iterable[str], file: Source) -> TripFiles:
+        """The file of a partition that was dropped into a landing place, to be kept in place of the source's."""
+        store = RawFiles(Path(self.folder), file, landing=True)
+        return TripFiles(store, service, [Month.parse(key) for key in keys], "forced")
+
 
 class TripFilesIOManager(MonthlyIOManager):
     """Keeps verified files in the folder, and hands on references to them, never their rows.

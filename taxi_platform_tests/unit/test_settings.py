@@ -66,6 +66,7 @@ def test_without_settings_the_courses_release_goes_to_an_embedded_server(project
         ("TAXI_FIRST_MONTH", "2019-04", "first_month", Month(2019, 4)),
         ("TAXI_LAST_MONTH", "2022-12", "last_month", Month(2022, 12)),
         ("TAXI_ON_BAD_ROWS", "quarantine", "on_bad_rows", "quarantine"),
+        ("TAXI_LANDING", "gs://bucket/prefix", "landing", "gs://bucket/prefix"),
         ("TAXI_SCHEDULE_TIMEZONE", "America/New_York", "schedule_timezone", "America/New_York"),
         ("TAXI_ALERT_URLS", "json://h/ xml://h/", "alert_urls", SecretStr("json://h/ xml://h/")),
         ("TAXI_WEB_URL", "https://h/dagster/", "web_url", "https://h/dagster"),

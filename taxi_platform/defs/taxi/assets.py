@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_platform.defs.taxi.labelling import label_run
+from taxi_platform.landing.resource import LandingResource
 from taxi_platform.monthly_io_manager import raw_key
 from taxi_platform.months import Month
 from taxi_platform.postgres import tables
@@ -23,7 +24,11 @@ DICTIONARY = "https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page"
 class FetchConfig(dg.Config):
     """How a raw file is fetched."""
 
-    force: bool = Field(False, description="Fetch it even when the source says that it is the one that is kept.")
+    force: bool = Field(
+        False, description="Fetch the source's even when it is the one that is kept, or when that came by hand."
+    )
+    landed: str = Field("", description="The name of a file in the landing place, which is taken for the source's.")
+    landed_version: str = Field("", description="Which version of that file, as the landing sensor knows it.")
 
 
 class LoadConfig(dg.Config):
@@ -75,8 +80,13 @@ def raw_trips(service: Service) -> dg.AssetsDefinition:
         tags={"taxi": service.name},
         metadata={"data dictionary": dg.MetadataValue.url(DICTIONARY)},
     )
-    def raw(context: dg.AssetExecutionContext, config: FetchConfig, raw_files: RawFilesResource) -> TripFiles:
+    def raw(
+        context: dg.AssetExecutionContext, config: FetchConfig, raw_files: RawFilesResource, landing: LandingResource
+    ) -> TripFiles:
         label_run(context, service)
+        if config.landed:
+            file = landing.file(config.landed, config.landed_version)
+            return raw_files.landed(service, context.partition_keys, file)
         way = "forced" if config.force else "refreshed"
         return raw_files.months(service, context.partition_keys, way)
 

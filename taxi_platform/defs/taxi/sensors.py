@@ -1,4 +1,4 @@
-"""The sensor that keeps the tables in step with the source."""
+"""The sensors that start loads: for what is new at the source, and for what is dropped by hand."""
 
 import time
 
@@ -6,15 +6,25 @@ import dagster as dg
 
 from taxi_platform.defs.taxi.assets import monthly_partitions
 from taxi_platform.defs.taxi.jobs import loading_job
+from taxi_platform.failures import TaxiError
 from taxi_platform.labels import by_sensor, run_labels
+from taxi_platform.landing.place import Dropped, LandingPlace
+from taxi_platform.landing.resource import LandingResource
+from taxi_platform.landing.watching import TAG, tag_of
+from taxi_platform.landing.watching import look as look_at_landing
+from taxi_platform.monthly_io_manager import raw_key
 from taxi_platform.months import Month
 from taxi_platform.raw.io_manager import RawFilesResource
 from taxi_platform.services import SERVICES, Service
+from taxi_platform.settings import settings
 from taxi_platform.triggers.decision import Request
+from taxi_platform.triggers.monthly import outside
 from taxi_platform.triggers.watching import look
 
 NEW_MONTH_SENSOR = "new_month_sensor"
+LANDING_SENSOR = "landing_sensor"
 SECONDS_BETWEEN_LOOKS = 600
+SECONDS_BETWEEN_LANDINGS = 30
 
 
 def new_month_sensor() -> dg.SensorDefinition:
@@ -60,7 +70,51 @@ def _run(request: Request) -> dg.RunRequest:
     )
 
 
+def landing_sensor() -> dg.SensorDefinition:
+    """The sensor that has dropped files loaded, and moves them when that is done.
+
+    It is on from the start: who drops a file wants it loaded, and a look at an empty folder costs nothing.
+    """
+
+    @dg.sensor(
+        name=LANDING_SENSOR,
+        jobs=[loading_job(service) for service in SERVICES.values()],
+        minimum_interval_seconds=SECONDS_BETWEEN_LANDINGS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Loads trip files that are dropped into the landing place, and moves them to done or failed.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, landing: LandingResource) -> dg.SensorResult | dg.SkipReason:
+        try:
+            place = landing.place()
+            found = look_at_landing(place, context.instance, _refusal, context.cursor)
+        except TaxiError as error:
+            return dg.SkipReason(str(error))
+        context.log.info(found.words)
+        runs = [_landing_run(place, *file) for file in found.plan.load]
+        return dg.SensorResult(run_requests=runs, skip_reason=None if runs else found.words, cursor=found.cursor)
+
+    return sensor
+
+
+def _refusal(service: Service, month: Month) -> str | None:
+    """Why a month cannot be loaded, if it cannot."""
+    problem = outside(service, month, settings().months(service))
+    return problem or (None if month in _months(service) else f"{month} has not ended yet.")
+
+
+def _landing_run(place: LandingPlace, dropped: Dropped, service: Service, month: Month) -> dg.RunRequest:
+    tag = tag_of(place, dropped)
+    config = {"landed": dropped.name, "landed_version": dropped.version}
+    return dg.RunRequest(
+        run_key=tag,
+        job_name=loading_job(service).name,
+        partition_key=str(month),
+        run_config={"ops": {raw_key(service.table).to_python_identifier(): {"config": config}}},
+        tags={**run_labels(service, month, trigger=by_sensor(LANDING_SENSOR)), TAG: tag},
+    )
+
+
 @dg.definitions
 def sensors() -> dg.Definitions:
     """The sensors of the trips."""
-    return dg.Definitions(sensors=[new_month_sensor()])
+    return dg.Definitions(sensors=[new_month_sensor(), landing_sensor()])
