@@ -140,6 +140,7 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
         "docker_hub",
         "gcs",
         "google",
+        "landing",
         "postgres",
         "raw_files",
         "trip_files",
@@ -158,6 +159,7 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
         "yellow_monthly_schedule",
     ]
     assert location["sensors"] == [
+        "landing_sensor",
         "new_month_sensor",
         "run_failure_alert",
     ]
@@ -166,7 +168,7 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
 def test_each_asset_asks_for_the_resources_of_its_place_and_has_an_owner(location: Mapping[str, Any]) -> None:
     wanted = {key: asset["resources"] for key, asset in location["assets"].items()}
     for service in SERVICES.values():
-        assert wanted[f"raw/{service.table}"] == ["raw_files", "trip_files"]
+        assert wanted[f"raw/{service.table}"] == ["landing", "raw_files", "trip_files"]
         assert wanted[service.table] == ["postgres", "trip_files"]
         assert wanted[f"gcs/{service.table}"] == ["gcs", "trip_files"]
     assert wanted["taxi_zone_lookup"] == ["postgres", "raw_files"]
