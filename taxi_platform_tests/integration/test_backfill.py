@@ -1,20 +1,25 @@
 """``taxi backfill`` in its own process, on Dagster's state in PostgreSQL: what it loads, says and exits with."""
 
+import os
 import re
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
 import psycopg
 import pytest
+from dagster._core.execution.backfill import BulkActionStatus
+from dagster._daemon.types import DaemonHeartbeat
 
 from taxi_platform.backfill import queue
 from taxi_platform.backfill.launch import ask_daemon
 from taxi_platform.backfill.partitions import partition_months
 from taxi_platform.backfill.plan import make_plan
 from taxi_platform.backfill.states import MonthState
+from taxi_platform.cli import backfill as command
 from taxi_platform.cli.backfill import DONE, NOT_DONE
 from taxi_platform.defs.taxi.assets import monthly_partitions
 from taxi_platform.months import Month
@@ -75,6 +80,30 @@ def test_each_month_is_told_as_it_comes_into_place(published: TripServer, backfi
     assert [(words[1], words[2]) for words in told] == [("2019-03", "30"), ("2019-02", "20"), ("2019-01", "10")]
     asked = [request.path[-14:-7] for request in published.requests if request.method == "GET"]
     assert asked == ["2019-03", "2019-02", "2019-01"]
+
+
+def test_on_a_terminal_a_bar_shows_months_rows_and_rate(backfills: Backfills, database: str, tmp_path: Path) -> None:
+    require_activation()
+    mine, its = os.openpty()
+    settings = {"TAXI_SOURCE": "sample:0.001", "TAXI_POSTGRES_URL": database}
+    with subprocess.Popen(
+        script("exec taxi backfill green 2019-01..2019-03"),
+        cwd=PROJECT,
+        env={**environment(tmp_path, **settings), "TERM": "xterm", "COLUMNS": "100"},
+        stdin=subprocess.DEVNULL,
+        stdout=its,
+        stderr=its,
+    ) as process:
+        os.close(its)
+        shown = b""
+        with suppress(OSError):  # what Linux says of a terminal whose other side has gone
+            while read := os.read(mine, 65536):
+                shown += read
+    os.close(mine)
+    assert process.returncode == 0
+    ((rows,),) = backfills.rows("select sum(rows_loaded)::int from tripdata_files")
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    assert re.search(rf"green 2019-03 .* 3/3 +{rows:,} rows +[1-9][0-9,]*/s", plain)
 
 
 def test_a_dry_run_only_says_what_would_be_done(backfills: Backfills) -> None:
@@ -212,6 +241,60 @@ def test_months_of_a_run_that_goes_on_are_left_to_it(backfills: Backfills) -> No
     assert said[-1].endswith(f"1 month to load; left out: 2 in progress (run {run.run_id[:8]})")
 
 
+# A daemon that was heard
+
+
+@pytest.fixture
+def heard(backfills: Backfills, monkeypatch: pytest.MonkeyPatch) -> Backfills:
+    """The platform with a daemon that was heard a minute ago, and will not be again."""
+    heartbeat = DaemonHeartbeat(time.time() - 60, "BACKFILL", None, None)
+    backfills.instance.add_daemon_heartbeat(heartbeat)
+    monkeypatch.setattr(command, "CHECK_SECONDS", 0.0)
+    return backfills
+
+
+def test_a_daemon_that_has_fallen_silent_is_not_waited_for_for_ever(
+    heard: Backfills, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "SILENT_SECONDS", 1.0)
+    status, said = heard.backfill("green", QUARTER)
+    assert status == NOT_DONE
+    assert re.search(
+        r"The daemon has been silent for 6\d s\. It goes on once it is started: dagster-daemon run", said[-5]
+    )
+    assert said[-4] == "3 months: 0 loaded (0 rows), 3 not finished"
+    assert said[-1] == "  green 2019-03 unfinished: it is still waited for"
+    assert heard.backfill("green", QUARTER, dry_run=True)[1][0].startswith("green 2019-01..2019-03: 0 months to load")
+
+
+def test_a_backfill_that_somebody_cancelled_is_told_as_cancelled(
+    heard: Backfills, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cancel(_seconds: float) -> None:
+        for backfill in heard.instance.get_backfills():
+            heard.instance.update_backfill(backfill.with_status(BulkActionStatus.CANCELED))
+
+    monkeypatch.setattr(command.time, "sleep", cancel)
+    status, said = heard.backfill("green", "2019-03")
+    assert status == NOT_DONE
+    assert said[-2:] == [
+        "1 month: 0 loaded (0 rows), 1 cancelled",
+        "  green 2019-03 cancelled: no run was made for it",
+    ]
+
+
+def test_the_daemon_is_asked_for_the_newest_stretch_first(heard: Backfills) -> None:
+    wanted = [MonthState("green", Month(2019, month), "missing") for month in (1, 2, 4, 6)]
+    ask_daemon(heard.instance, make_plan(wanted, "missing", newest_first=True))
+    asked = sorted(heard.instance.get_backfills(), key=lambda backfill: backfill.backfill_timestamp)
+    assert [backfill.title for backfill in asked] == [
+        "taxi backfill green 2019-06",
+        "taxi backfill green 2019-04",
+        "taxi backfill green 2019-01..2019-02",
+    ]
+    assert asked[0].run_config == {"ops": {"green_tripdata": {"config": {"newest_first": True}}}}
+
+
 # Ended half-way
 
 
@@ -317,8 +400,6 @@ def test_the_months_that_can_be_loaded_are_dagsters_partitions(backfills: Backfi
 
 
 def test_a_daemon_is_alive_while_it_is_heard(backfills: Backfills, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dagster._daemon.types import DaemonHeartbeat
-
     assert not queue.daemon_is_alive(backfills.instance)
     for seconds, alive in ((70, True), (80, False)):
         heartbeat = DaemonHeartbeat(time.time() - seconds, "BACKFILL", None, None)
