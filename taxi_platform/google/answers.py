@@ -6,6 +6,7 @@
 Messages are Google's own; credentials are never part of them.
 """
 
+import json
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from taxi_platform.google.roles import advice_for, missing_permissions
 
 LONGEST_MESSAGE = 500  # characters of Google's that are repeated
 _REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")
+_EXPECTED = re.compile(r": \('Request failed with status code'.*$", re.DOTALL)
 _NO_PROJECT = re.compile(r"unknown project|not found: project|project .{0,80}(not found|does not exist)", re.IGNORECASE)
 _UPLOAD_KEY = re.compile(r"(upload_id=)[^&\s'\"]+")  # whoever has it can write the object
 
@@ -63,7 +65,7 @@ def meaning(error: Any, subject: str) -> TaxiError | None:
     if isinstance(error, auth.RefreshError):
         return CloudRefused(subject, f"the credentials are not accepted: {_first_argument(error)}", _LOG_IN)
     if isinstance(error, auth.DefaultCredentialsError):
-        return CloudNotConfigured(subject, "there are no credentials", _LOG_IN)
+        return CloudNotConfigured(subject, "there are no credentials", "Run `gcloud auth application-default login`.")
     unreachable = (auth.TransportError, requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError)
     if isinstance(error, unreachable):
         return CloudUnavailable(subject, f"Google cannot be reached: {_shortened(str(error))}", _LATER)
@@ -77,8 +79,7 @@ def names_a_project(message: str) -> bool:
 
 def _of_answer(error: Any, subject: str) -> TaxiError:
     status = int(error.code or 0)
-    said = _shortened(error.message or "")
-    reason = _reason(error)
+    said, reason = _told(error)
     if status in (408, 429) or status >= 500 or reason in ("rateLimitExceeded", "jobRateLimitExceeded", "backendError"):
         return CloudUnavailable(subject, f"Google answers {status}: {said}", _LATER)
     if status == 401:
@@ -105,10 +106,18 @@ def _forbidden(subject: str, said: str, reason: str) -> TaxiError:
     return CloudRefused(subject, f"the account may not do this: {said}", advice_for(permissions))
 
 
-def _reason(error: Any) -> str:
-    """Google's own word for the failure, e.g. ``rateLimitExceeded``; empty when it gives none."""
+def _told(error: Any) -> tuple[str, str]:
+    """What Google says, and its own word for it, e.g. ``rateLimitExceeded``; empty when it has none."""
+    message = _REQUEST.sub("", error.message or "")
     details: list[str | None] = [error.reason, *(entry.get("reason") for entry in error.errors)]
-    return next(filter(None, details), "")
+    if message.startswith("{"):  # of an upload, the client repeats the whole answer, and adds what it expected
+        try:
+            answer: Any = json.JSONDecoder().raw_decode(message)[0]["error"]
+            message = answer["message"]
+            details += [entry["reason"] for entry in answer["errors"]]
+        except (ValueError, LookupError, TypeError):
+            pass
+    return _shortened(_EXPECTED.sub("", message)), next(filter(None, details), "")
 
 
 def _first_argument(error: Exception) -> str:
@@ -116,6 +125,6 @@ def _first_argument(error: Exception) -> str:
 
 
 def _shortened(text: str) -> str:
-    """One line without the request that it begins with, the key of an upload, and the full stop that follows."""
-    line = _UPLOAD_KEY.sub(r"\1…", _REQUEST.sub("", " ".join(text.split())))
+    """One line without the key of an upload, and without the full stop that follows."""
+    line = _UPLOAD_KEY.sub(r"\1…", " ".join(text.split()))
     return (line if len(line) <= LONGEST_MESSAGE else line[:LONGEST_MESSAGE] + " …").rstrip(".")

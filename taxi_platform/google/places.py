@@ -71,7 +71,7 @@ def not_ours(cloud: Cloud) -> CloudNotReady:
         f"bucket {cloud.bucket}",
         "there is such a bucket, but the account may not see it: the name is taken by somebody else, for the whole "
         "world shares these names, or a role is missing",
-        f"Set GCP_BUCKET_NAME to another name, such as {cloud.project}-lake; "
+        f"Set GCP_BUCKET_NAME to another name, such as {cloud.project}-taxi-lake; "
         "if the bucket is yours, have the account granted roles/storage.legacyBucketReader.",
     )
 

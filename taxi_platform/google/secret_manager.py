@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 from taxi_platform.failures import InvalidSetting
 from taxi_platform.google.answers import asking
+from taxi_platform.google.patience import PATIENT, Patience
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
 SCHEME = "sm://"
-SECONDS = 30.0  # for all attempts together
+ENDPOINT = "https://secretmanager.googleapis.com"
 _ADDRESS = re.compile(r"sm://([a-z0-9.:-]+)/([A-Za-z0-9_-]{1,255})(?:/(latest|\d+))?", re.ASCII)
 
 
@@ -29,13 +30,13 @@ def secret_version(address: str) -> str:
     return f"projects/{project}/secrets/{secret}/versions/{version or 'latest'}"
 
 
-def read_secret(version: str, credentials: "Credentials", endpoint: str = "") -> str:
+def read_secret(version: str, credentials: "Credentials", patience: Patience = PATIENT) -> str:
     """The text of a secret.
 
     Args:
         version: as ``secret_version`` has it.
         credentials: with the role ``roles/secretmanager.secretAccessor`` on the secret.
-        endpoint: another server than Google's, e.g. ``127.0.0.1:9000``.
+        patience: how long Google is asked again.
 
     Raises:
         CloudRefused, CloudNotReady, CloudUnavailable: the secret cannot be read.
@@ -47,8 +48,8 @@ def read_secret(version: str, credentials: "Credentials", endpoint: str = "") ->
 
     with asking(version):
         # REST, as storage and BigQuery speak it: one proxy, one certificate store for all.
-        transport = Rest(credentials=credentials)
-        if endpoint:
-            transport = Rest(credentials=credentials, host=endpoint, url_scheme="http")
-        client = manager.SecretManagerServiceClient(transport=transport)
-        return client.access_secret_version(name=version, timeout=SECONDS).payload.data.decode()
+        client = manager.SecretManagerServiceClient(transport=Rest(credentials=credentials, host=ENDPOINT))
+        found = client.access_secret_version(
+            name=version, retry=patience.retry(version, lambda _: None), timeout=patience.read_timeout
+        )
+        return found.payload.data.decode()

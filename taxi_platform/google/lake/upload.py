@@ -12,7 +12,7 @@ from taxi_platform.raw.file import RawFile
 from taxi_platform.trip_files import is_compressed
 
 Log = Callable[[str], None]
-CHUNK = 32 * 1024 * 1024  # bytes sent at once and held in memory: a pause for every acknowledgement, so not too few
+CHUNK = 16 * 1024 * 1024  # bytes sent at once and held in memory: a pause for every acknowledgement, so not too few
 
 
 class Upload:
@@ -74,6 +74,10 @@ class Upload:
                     log(f"{self.uri}: Google has forgotten the beginning of the upload; beginning anew")
                     return None
                 raise
+            except ValueError:
+                # The client sees that Google has kept less of a part than was sent, and cannot go back by itself.
+                log(f"{self.uri}: Google has not kept all of the upload; beginning anew")
+                return None
         self._refuse_damage(blob, log)
         return cast("StoredObject", blob)
 

@@ -1,0 +1,37 @@
+"""A Google of the test's own, with a bucket and a dataset, and a folder of published trip files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from taxi_platform.google.clients import Cloud
+from taxi_platform_tests.google_server import GoogleServer
+from taxi_platform_tests.published import Published
+
+
+@pytest.fixture
+def nothing() -> Iterator[GoogleServer]:
+    """A project in which there is nothing yet."""
+    with GoogleServer() as server:
+        yield server
+
+
+@pytest.fixture
+def google(nothing: GoogleServer) -> GoogleServer:
+    """A project that has the bucket and the dataset."""
+    nothing.add_bucket("trips-123-lake", "EU")
+    nothing.add_dataset("zoomcamp", "EU")
+    return nothing
+
+
+@pytest.fixture
+def cloud(nothing: GoogleServer) -> Cloud:
+    """The cloud that this test's Google is."""
+    return Cloud("trips-123", "EU", "trips-123-lake", "zoomcamp", storage_host=nothing.url, bigquery_host=nothing.url)
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Published:
+    """A folder that publishes nothing yet."""
+    return Published(tmp_path)
