@@ -26,7 +26,7 @@ def google(nothing: GoogleServer) -> GoogleServer:
 
 
 @pytest.fixture
-def cloud(nothing: GoogleServer) -> Cloud:
+def google_cloud(nothing: GoogleServer) -> Cloud:
     """The cloud that this test's Google is."""
     return Cloud("trips-123", "EU", "trips-123-lake", "zoomcamp", storage_host=nothing.url, bigquery_host=nothing.url)
 

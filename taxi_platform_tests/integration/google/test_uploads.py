@@ -29,8 +29,8 @@ PART = 256 * 1024
 
 
 @pytest.fixture
-def lake(cloud: Cloud) -> Lake:
-    return Lake(cloud, HURRIED)
+def lake(google_cloud: Cloud) -> Lake:
+    return Lake(google_cloud, HURRIED)
 
 
 @pytest.fixture
@@ -112,10 +112,10 @@ def test_a_large_file_goes_in_parts_of_which_one_is_held_at_a_time(
 
 
 def test_a_file_that_is_there_already_is_not_sent_again(
-    google: GoogleServer, lake: Lake, cloud: Cloud, file: RawFile
+    google: GoogleServer, lake: Lake, google_cloud: Cloud, file: RawFile
 ) -> None:
     first = lake.put(file, print)
-    again = Lake(cloud, HURRIED).put(file, print)
+    again = Lake(google_cloud, HURRIED).put(file, print)
     assert (again.unchanged, again.file) == (True, first.file)
     assert len(google.asked(SMALL)) == 1
 
@@ -215,10 +215,10 @@ def test_what_a_careless_server_keeps_damaged_is_removed_again(
 
 
 def test_another_writer_who_brings_the_same_is_welcome(
-    google: GoogleServer, lake: Lake, cloud: Cloud, file: RawFile
+    google: GoogleServer, lake: Lake, google_cloud: Cloud, file: RawFile
 ) -> None:
     said: list[str] = []
-    google.script(SMALL, Answer(before=lambda: Lake(cloud, HURRIED).put(file, print)))
+    google.script(SMALL, Answer(before=lambda: Lake(google_cloud, HURRIED).put(file, print)))
     stored = lake.put(file, said.append)
     assert stored.file == lake.find(GREEN, MARCH, print)
     assert [line.partition(": ")[2] for line in said[1:]] == [
@@ -335,7 +335,7 @@ def test_an_upload_that_google_has_forgotten_begins_anew(google: GoogleServer, l
 
 @pytest.mark.parametrize("kill_at", [0, 1, 3], ids=lambda part: f"part {part}")
 def test_a_process_that_is_killed_half_way_leaves_nothing_and_the_next_one_uploads_it(
-    kill_at: int, google: GoogleServer, cloud: Cloud, parts: RawFile
+    kill_at: int, google: GoogleServer, google_cloud: Cloud, parts: RawFile
 ) -> None:
     killed = subprocess.Popen(
         [sys.executable, "-c", UPLOADING, google.url, str(parts.path), parts.sha256],
@@ -348,7 +348,7 @@ def test_a_process_that_is_killed_half_way_leaves_nothing_and_the_next_one_uploa
     assert killed.returncode == -9, out
     assert len(google.asked(LARGE)) == kill_at + 1
     assert google.objects == {}
-    assert not Lake(cloud, HURRIED).put(parts, print).unchanged
+    assert not Lake(google_cloud, HURRIED).put(parts, print).unchanged
     assert content(google, PLAIN) == parts.path.read_bytes()
 
 
