@@ -4,6 +4,7 @@ Pure. Two nets catch a secret: its own text, where the settings know it, and the
 (``scheme://user:password@host``, ``password=…``), for the errors of libraries that quote a secret half or differently.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
@@ -30,10 +31,15 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     return _PARAMETER.sub(rf"\g<1>{SHOWN}", _USER_INFO.sub(rf"\g<1>{SHOWN}@", text))
 
 
-def secrets_of(address: str) -> Iterator[str]:
-    """What of an address or connection string must not be shown: its password, and nothing if it has none."""
-    for found in _PARAMETER.finditer(address):
+def secrets_of(text: str) -> Iterator[str]:
+    """What of an address, of several, or of a connection string must not be shown: its passwords, if it has any."""
+    for found in _PARAMETER.finditer(text):
         yield found[2].strip("'")
+    for address in (text, *text.split()):
+        yield from _passwords(address)
+
+
+def _passwords(address: str) -> Iterator[str]:
     try:
         user_info = urlsplit(address).netloc.rpartition("@")[0]
     except ValueError:  # a bracket that is never closed
@@ -44,9 +50,11 @@ def secrets_of(address: str) -> Iterator[str]:
 
 
 def _spellings(secrets: Iterable[str]) -> set[str]:
-    """Each secret as it is, and as it may stand in an address."""
+    """Each secret as it is, as it may stand in an address, and as Python and JSON quote it."""
     found: set[str] = set()
     for secret in secrets:
         found |= {secret, quote(secret), quote(secret, safe=""), quote_plus(secret)}
         found |= {unquote(secret), unquote_plus(secret)}
+    for spelled in list(found):
+        found |= {repr(spelled)[1:-1], json.dumps(spelled)[1:-1], json.dumps(spelled, ensure_ascii=False)[1:-1]}
     return {spelled for spelled in found if len(spelled) >= _SHORTEST}

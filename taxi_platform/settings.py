@@ -3,14 +3,15 @@
 Only this module reads the settings' environment. What a setting leads to (a server, a source) is made elsewhere.
 """
 
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from dotenv import load_dotenv
+from dotenv import dotenv_values, load_dotenv
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -157,13 +158,33 @@ class Settings(BaseSettings):
             )
         return first, last
 
-    def secrets(self) -> Iterator[str]:
-        """Every text in these settings that must never be shown, for redaction: whole values and passwords in them."""
-        for _, value in (*self, *self._cloud):
-            if isinstance(value, SecretStr):
-                yield value.get_secret_value()
-                yield from secrets_of(value.get_secret_value())
-        yield from secrets_of(self.source)
+
+def dotenv() -> Mapping[str, str | None]:
+    """What ``.env`` says, with nothing for the value of a line that has no ``=``."""
+    return dotenv_values(PROJECT / ".env")
+
+
+def environment() -> Mapping[str, str]:
+    """The environment of this process, for those who look at it as it is."""
+    return os.environ
+
+
+def field_variables() -> Sequence[str]:
+    """The variables that settings are read from."""
+    own = [f"TAXI_{field.upper()}" for field in Settings.model_fields]
+    cloud = [str(info.validation_alias or f"GCP_{field.upper()}") for field, info in CloudSettings.model_fields.items()]
+    return [*own, *cloud]
+
+
+def secrets() -> Iterator[str]:
+    """Every text in the environment that must never be shown, for redaction, whether or not the settings are valid."""
+    for field in (*Settings.model_fields, "creds"):
+        name = "GCP_CREDS" if field == "creds" else f"TAXI_{field.upper()}"
+        value = os.environ.get(name, "")
+        if field == "creds" or _is_secret(field):
+            yield value
+        if field in ("creds", "source") or _is_secret(field):
+            yield from secrets_of(value)
 
 
 @cache
@@ -197,6 +218,9 @@ def _invalid(error: ValidationError) -> Sequence[InvalidSetting]:
 
 def _told(field: str, problem: ErrorDetails) -> InvalidSetting:
     name = "TAXI_" + field.upper()
-    secret = "SecretStr" in repr(Settings.model_fields[field])
-    shown = name if secret else f"{name}={redact(str(problem['input']))}"
+    shown = name if _is_secret(field) else f"{name}={redact(str(problem['input']))}"
     return InvalidSetting(shown, problem["msg"], "See .env.example for what it may be.")
+
+
+def _is_secret(field: str) -> bool:
+    return "SecretStr" in repr(Settings.model_fields[field])

@@ -72,11 +72,12 @@ def run_demo(say: Say, scale: float = SCALE) -> bool:
 
 def _choose(say: Say, scale: float) -> Sequence[Service]:
     """Ask the real source; when it is out of reach, turn this process to the sample, in a folder of its own."""
+    from taxi_platform.sources.brief import ask_briefly
     from taxi_platform.sources.http.addresses import public
 
     say(f"Asking the source for {GREEN.file_name(FIRST)}: {public(settings().source)}")
     try:
-        _ask_briefly(settings().source)
+        ask_briefly(settings().source, GREEN, FIRST)
     except TaxiError as error:
         say(f"It cannot be had: {error}")
         say("So this is the built-in sample (made-up trips in the shape of the real ones), kept apart from real ones.")
@@ -88,19 +89,6 @@ def _choose(say: Say, scale: float) -> Sequence[Service]:
     settings.cache_clear()
     _use_instance(folder / "dagster")
     return list(SERVICES.values())
-
-
-def _ask_briefly(source: str) -> None:
-    """One question with little patience, where a load would ask again for minutes."""
-    from taxi_platform.sources.choose import source_named
-    from taxi_platform.sources.http.retries import Retries
-    from taxi_platform.sources.http.source import HttpSource
-
-    if "://" in source:
-        asked = HttpSource(source, retries=Retries(attempts=1), connect_timeout=5, read_timeout=10)
-    else:
-        asked = source_named(source)
-    asked.version(asked.trips(GREEN, FIRST))
 
 
 def _use_instance(home: Path) -> None:

@@ -78,6 +78,16 @@ def status(as_json: bool, ask_source: bool) -> None:
 
 
 @taxi.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def doctor(as_json: bool) -> None:
+    """Look for what is wrong, and say how to mend it; changes nothing. Fails if there is a problem."""
+    from taxi_platform.cli.doctor import run_doctor
+
+    if not run_doctor(as_json=as_json):
+        raise click.exceptions.Exit(1)
+
+
+@taxi.command()
 def psql() -> None:
     """Open a shell on the embedded PostgreSQL, starting it if need be."""
     from taxi_platform.postgres.embedded.server import EmbeddedServer

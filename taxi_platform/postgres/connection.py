@@ -77,7 +77,7 @@ def connect(url: str) -> "Connection":
     """
     import psycopg
 
-    _check_address(url)
+    check_address(url)
     try:
         connection = psycopg.connect(
             url,
@@ -110,7 +110,12 @@ def execute(connection: "Connection", statement: str, parameters: Parameters = N
     return connection.execute(statement.encode(), parameters)
 
 
-def _check_address(url: str) -> None:
+def check_address(url: str) -> None:
+    """Refuse what is no address of a PostgreSQL, without repeating it.
+
+    Raises:
+        InvalidSetting: it cannot be read, or its port is none.
+    """
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
 

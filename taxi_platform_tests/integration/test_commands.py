@@ -137,5 +137,5 @@ def test_values_that_are_set_before_the_activation_win(shell: Shell, tmp_path: P
 def test_taxi_says_what_it_can_do(shell: Shell) -> None:
     done = shell("taxi --help")
     assert done.returncode == 0
-    for command in ("demo", "psql", "stop", "url"):
+    for command in ("demo", "doctor", "psql", "stop", "url"):
         assert f"\n  {command} " in done.stdout

@@ -12,7 +12,7 @@ from taxi_platform import settings as module
 from taxi_platform.failures import InvalidSetting
 from taxi_platform.months import Month
 from taxi_platform.services import GREEN
-from taxi_platform.settings import PROJECT, RELEASE, CloudSettings, Settings, invalid_settings, settings
+from taxi_platform.settings import PROJECT, RELEASE, CloudSettings, Settings, invalid_settings, secrets, settings
 
 Set = Callable[[str, str], Settings]
 
@@ -131,9 +131,10 @@ def test_every_setting_that_means_nothing_can_be_told_at_once() -> None:
 
 def test_the_secrets_of_the_settings_are_known_for_redaction() -> None:
     os.environ |= {"TAXI_SOURCE": "https://u:one@h/{service}{month}.csv", "GCP_CREDS": "two"}
-    os.environ["TAXI_ALERT_URLS"] = "json://u:three@h/"
-    found = set(with_setting("TAXI_POSTGRES_URL", "postgresql://u:four@h/d").secrets())
-    assert {"one", "two", "three", "four", "postgresql://u:four@h/d"} <= found
+    os.environ["TAXI_ALERT_URLS"] = "json://u:three@h/ json://u:five@h/"
+    os.environ["TAXI_POSTGRES_URL"] = "postgresql://u:four@h/d"
+    found = set(secrets())
+    assert {"one", "two", "three", "four", "five", "postgresql://u:four@h/d"} <= found
 
 
 def test_the_first_month_may_not_lie_after_the_last() -> None:

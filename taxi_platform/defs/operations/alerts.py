@@ -6,7 +6,7 @@ from functools import partial
 import dagster as dg
 
 from taxi_platform.alerts.addresses import addresses_of
-from taxi_platform.settings import Settings, settings
+from taxi_platform.settings import Settings, secrets, settings
 
 INTERVAL_SECONDS = 30
 
@@ -36,7 +36,7 @@ def failure_alert(settings: Settings) -> dg.SensorDefinition:
         office = Office(
             addresses=addresses_of(urls.get_secret_value()),
             web_url=settings.web_url,
-            redacted=partial(redact, secrets=list(settings.secrets())),
+            redacted=partial(redact, secrets=list(secrets())),
             deliver=deliver,
         )
         done = tick(context.instance, office, context.cursor, context.last_sensor_start_time, time.time())

@@ -1,0 +1,25 @@
+"""One question to a source with little patience, where a load would ask again for minutes."""
+
+from taxi_platform.months import Month
+from taxi_platform.services import Service
+from taxi_platform.sources.choose import source_named
+from taxi_platform.sources.source import Version
+
+CONNECT_SECONDS, READ_SECONDS = 5.0, 10.0
+
+
+def ask_briefly(source: str, service: Service, month: Month) -> Version:
+    """What a ``TAXI_SOURCE`` says of a month's file.
+
+    Raises:
+        TaxiError: as ``Source.version`` and ``source_named``, at the first try.
+    """
+    if "://" in source:
+        from taxi_platform.sources.http.retries import Retries
+        from taxi_platform.sources.http.source import HttpSource
+
+        retries = Retries(attempts=1)
+        asked = HttpSource(source, retries=retries, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)
+    else:
+        asked = source_named(source)
+    return asked.version(asked.trips(service, month))
