@@ -142,6 +142,11 @@ class Settings(BaseSettings):
         named = (found.project_id, found.location, found.bucket_name, found.dataset, found.creds)
         return found if any(named) else None
 
+    @property
+    def has_cloud(self) -> bool:
+        """Whether Google Cloud is set up to its end, so that whatever loads a month loads it there too."""
+        return self.cloud is not None and self.cloud.is_complete
+
     def months(self, service: Service) -> tuple[Month, Month]:
         """The first and the last month of a service's partitions.
 

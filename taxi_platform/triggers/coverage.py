@@ -2,6 +2,9 @@
 
 from taxi_platform.services import Service
 
+HERE = ("raw", "")  # the verified file, and the table in PostgreSQL
+IN_THE_CLOUD = ("gcs",)  # what is made of the file there
+
 
 def assets_of(service: Service, *, cloud: bool) -> list[list[str]]:
     """The keys of all assets that a month of a service is loaded into, its file first.
@@ -10,5 +13,5 @@ def assets_of(service: Service, *, cloud: bool) -> list[list[str]]:
         service: whose trips.
         cloud: whether Google Cloud is configured, so that its branch is loaded too.
     """
-    places = [["raw"], [], ["gcs"], ["bigquery"]] if cloud else [["raw"], []]
-    return [[*place, service.table] for place in places]
+    places = (*HERE, *IN_THE_CLOUD) if cloud else HERE
+    return [[place, service.table] if place else [service.table] for place in places]

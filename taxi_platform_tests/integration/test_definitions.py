@@ -159,6 +159,7 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
         "yellow_monthly_schedule",
     ]
     assert location["sensors"] == [
+        "follow_upstream_sensor",
         "landing_sensor",
         "new_month_sensor",
         "run_failure_alert",

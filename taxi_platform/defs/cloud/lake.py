@@ -7,6 +7,8 @@ from taxi_platform.defs.taxi.labelling import label_run
 from taxi_platform.monthly_io_manager import raw_key
 from taxi_platform.raw.trip_files import TripFiles
 from taxi_platform.services import SERVICES, Service
+from taxi_platform.settings import settings
+from taxi_platform.triggers.automation import follows_its_files
 
 GROUP = "cloud"
 
@@ -26,6 +28,7 @@ def lake_trips(service: Service) -> dg.AssetsDefinition:
         f"published, under `gs://GCP_BUCKET_NAME/raw/{service.name}/`. {service.description}",
         partitions_def=monthly_partitions(service),
         backfill_policy=dg.BackfillPolicy.single_run(),
+        automation_condition=follows_its_files() if settings().has_cloud else None,
         io_manager_key="gcs",
         group_name=GROUP,
         kinds={"gcs", "csv"},

@@ -15,6 +15,7 @@ from taxi_platform.raw.io_manager import RawFilesResource
 from taxi_platform.raw.trip_files import TripFiles
 from taxi_platform.services import SERVICES, Service
 from taxi_platform.settings import settings
+from taxi_platform.triggers.automation import follows_its_files
 
 GROUP = "trips"
 OWNERS = ["team:data-engineering"]
@@ -102,6 +103,7 @@ def trips_table(service: Service) -> dg.AssetsDefinition:
         description=f"{service.description} One row a trip; a row belongs to its file's month.",
         partitions_def=monthly_partitions(service),
         backfill_policy=dg.BackfillPolicy.single_run(),
+        automation_condition=follows_its_files(),
         io_manager_key="postgres",
         pool="postgres",
         group_name=GROUP,

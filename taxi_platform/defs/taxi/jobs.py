@@ -1,9 +1,11 @@
 """A job a service, for what works with jobs and not with assets: ``dagster job backfill``, schedules, sensors."""
 
 from functools import cache
+from typing import Any
 
 import dagster as dg
 
+from taxi_platform.months import Month
 from taxi_platform.services import SERVICES, Service
 from taxi_platform.settings import settings
 from taxi_platform.triggers.coverage import assets_of
@@ -11,19 +13,25 @@ from taxi_platform.triggers.coverage import assets_of
 
 def loading_job(service: Service):
     """The job that loads months of a service, e.g. ``green_tripdata_job``; the same object whoever refers to it."""
-    cloud = settings().cloud
-    return _job(service, cloud=cloud is not None and cloud.is_complete)
+    return _job(service, cloud=settings().has_cloud)
+
+
+def loading_run(service: Service, month: Month, **request: Any) -> dg.RunRequest:
+    """A request for a run of that job for one month.
+
+    It names the assets, which the job does too: only then can automation conditions see that the run was to load the
+    tables as well, and will not load them for its file's sake a second time.
+    """
+    keys = [dg.AssetKey(path) for path in assets_of(service, cloud=settings().has_cloud)]
+    return dg.RunRequest(job_name=loading_job(service).name, partition_key=str(month), asset_selection=keys, **request)
 
 
 @cache
 def _job(service: Service, *, cloud: bool):
-    selection = dg.AssetSelection.assets(*assets_of(service, cloud=False))
-    if cloud:
-        selection |= selection.downstream() & dg.AssetSelection.key_prefixes("gcs", "bigquery")
     return dg.define_asset_job(
         f"{service.table}_job",
-        selection=selection,
-        description=f"{service.title} trips: the file as the source has it now, then the table.",
+        selection=dg.AssetSelection.assets(*assets_of(service, cloud=cloud)),
+        description=f"{service.title} trips: the file as the source has it now, then every table of it.",
         tags={"taxi": service.name},
     )
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from taxi_platform.defs.taxi.jobs import loading_job
+from taxi_platform.defs.taxi.jobs import loading_job, loading_run
 from taxi_platform.labels import by_schedule, run_labels
 from taxi_platform.raw.io_manager import RawFilesResource
 from taxi_platform.services import SERVICES, Service
@@ -33,7 +33,7 @@ def monthly_schedule(service: Service) -> dg.ScheduleDefinition:
         reason = reason_to_skip(service, month, settings().months(service), source, context.log.warning)
         if reason:
             return dg.SkipReason(reason)
-        return dg.RunRequest(partition_key=str(month), tags=run_labels(service, month, trigger=by_schedule(name)))
+        return loading_run(service, month, tags=run_labels(service, month, trigger=by_schedule(name)))
 
     return schedule
 

@@ -5,7 +5,7 @@ import time
 import dagster as dg
 
 from taxi_platform.defs.taxi.assets import monthly_partitions
-from taxi_platform.defs.taxi.jobs import loading_job
+from taxi_platform.defs.taxi.jobs import loading_job, loading_run
 from taxi_platform.failures import TaxiError
 from taxi_platform.labels import by_sensor, run_labels
 from taxi_platform.landing.place import Dropped, LandingPlace
@@ -62,12 +62,8 @@ def _months(service: Service) -> list[Month]:
 
 def _run(request: Request) -> dg.RunRequest:
     service, month = request.candidate.service, request.candidate.month
-    return dg.RunRequest(
-        run_key=request.run_key,
-        job_name=loading_job(service).name,
-        partition_key=str(month),
-        tags=run_labels(service, month, trigger=by_sensor(NEW_MONTH_SENSOR)),
-    )
+    labels = run_labels(service, month, trigger=by_sensor(NEW_MONTH_SENSOR))
+    return loading_run(service, month, run_key=request.run_key, tags=labels)
 
 
 def landing_sensor() -> dg.SensorDefinition:
@@ -105,10 +101,10 @@ def _refusal(service: Service, month: Month) -> str | None:
 def _landing_run(place: LandingPlace, dropped: Dropped, service: Service, month: Month) -> dg.RunRequest:
     tag = tag_of(place, dropped)
     config = {"landed": dropped.name, "landed_version": dropped.version}
-    return dg.RunRequest(
+    return loading_run(
+        service,
+        month,
         run_key=tag,
-        job_name=loading_job(service).name,
-        partition_key=str(month),
         run_config={"ops": {raw_key(service.table).to_python_identifier(): {"config": config}}},
         tags={**run_labels(service, month, trigger=by_sensor(LANDING_SENSOR)), TAG: tag},
     )
