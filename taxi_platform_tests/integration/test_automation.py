@@ -1,7 +1,5 @@
 """Tables follow files that come without them, and nothing else starts them: the real conditions, runs and instance."""
 
-from pathlib import Path
-
 import dagster as dg
 import pytest
 
@@ -27,12 +25,11 @@ class Automation:
             self.platform.definitions(), self.platform.instance, cursor=self.cursor
         )
         self.cursor = result.cursor
-        found = {
-            each.key.to_user_string(): sorted(key for key in each.true_subset.expensively_compute_partition_keys())
+        return {
+            each.key.to_user_string(): sorted(each.true_subset.expensively_compute_partition_keys())
             for each in result.results
             if each.true_subset.size
         }
-        return found
 
 
 @pytest.fixture
@@ -97,7 +94,7 @@ def test_a_load_that_goes_on_is_waited_for(automation: Automation) -> None:
     assert automation.asked() == {"green_tripdata": ["2019-01"]}
 
 
-def test_the_lake_follows_only_where_the_cloud_is_configured(platform: Platform, tmp_path: Path) -> None:
+def test_the_lake_follows_only_where_the_cloud_is_configured(platform: Platform) -> None:
     def conditions() -> set[str]:
         specs = platform.definitions().resolve_all_asset_specs()
         return {spec.key.to_user_string() for spec in specs if spec.automation_condition}
