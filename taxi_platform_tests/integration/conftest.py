@@ -10,7 +10,7 @@ import pytest
 from taxi_platform.settings import PROJECT, settings
 from taxi_platform_tests.asset_runs import Platform
 from taxi_platform_tests.backfills import Backfills
-from taxi_platform_tests.shell import environment
+from taxi_platform_tests.shell import UNSET, environment
 from taxi_platform_tests.trip_server import TripServer
 
 
@@ -41,17 +41,8 @@ def platform(
     home = shutil.copytree(unused_instance, tmp_path / "dagster")
     with dg.DagsterInstance.from_config(str(home)) as instance:
         platform = Platform(instance, database, monkeypatch)
-        platform.use(
-            TAXI_SOURCE="sample:0.001",
-            TAXI_DATA_DIR=str(tmp_path),
-            TAXI_POSTGRES_URL=database,
-            TAXI_FIRST_MONTH="",
-            TAXI_LAST_MONTH="",
-            TAXI_ON_BAD_ROWS="",
-            TAXI_SCHEDULE_TIMEZONE="",
-            TAXI_ALERT_URLS="",
-            TAXI_WEB_URL="",
-        )
+        mine = {"TAXI_SOURCE": "sample:0.001", "TAXI_DATA_DIR": str(tmp_path), "TAXI_POSTGRES_URL": database}
+        platform.use(**UNSET | mine)
         yield platform
     settings.cache_clear()
 

@@ -4,12 +4,14 @@ import dagster as dg
 
 from taxi_platform.google.resource import CloudResource
 from taxi_platform.google.setup import set_up
+from taxi_platform.run_failures import told_to_dagster
 
 
 @dg.op(out=dg.Out(dg.Nothing))
 def make_bucket_and_dataset(context: dg.OpExecutionContext, google: CloudResource) -> None:
     """Make the bucket and the dataset that the settings name, where they are missing."""
-    done = set_up(google.cloud(), context.log.info)
+    with told_to_dagster():
+        done = set_up(google.cloud(), context.log.info)
     context.add_output_metadata(
         {
             "bucket": done.bucket,

@@ -10,6 +10,7 @@ from taxi_platform.google.resource import CloudResource
 from taxi_platform.monthly_io_manager import Metadata, MonthlyIOManager
 from taxi_platform.months import Month
 from taxi_platform.raw.trip_files import TripFiles
+from taxi_platform.run_failures import told_to_dagster
 from taxi_platform.services import SERVICES
 
 
@@ -20,8 +21,9 @@ class LakeIOManager(MonthlyIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: TripFiles) -> None:
         """Have the lake hold every month of the output; a month that it holds already is not sent again."""
-        cloud = self.google.cloud()
-        preflight(cloud, context.run_id, context.log.info)
+        with told_to_dagster():
+            cloud = self.google.cloud()
+            preflight(cloud, context.run_id, context.log.info)
         lake = Lake(cloud)
 
         def store(month: Month) -> Metadata:
@@ -33,4 +35,6 @@ class LakeIOManager(MonthlyIOManager):
     def load_input(self, context: dg.InputContext) -> LakeFiles:
         """References to the months that the asset asks for; each is looked for in the lake when it is used."""
         service = SERVICES[context.asset_key.path[-1].removesuffix("_tripdata")]
-        return LakeFiles(Lake(self.google.cloud()), service, [Month.parse(key) for key in context.asset_partition_keys])
+        with told_to_dagster():
+            lake = Lake(self.google.cloud())
+        return LakeFiles(lake, service, [Month.parse(key) for key in context.asset_partition_keys])

@@ -6,8 +6,6 @@ import traceback
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.transport.requests import AuthorizedSession
 from google.oauth2 import service_account
@@ -27,29 +25,16 @@ from taxi_platform.google.credentials import credentials_of
 from taxi_platform.google.patience import Patience
 from taxi_platform.google.preflight import problems
 from taxi_platform.google.secret_manager import read_secret, secret_version
+from taxi_platform_tests.google_keys import secrets_of, service_account_key
 from taxi_platform_tests.google_server import Answer, GoogleServer
 
 VERSION = "projects/trips-123/secrets/key/versions/latest"
 
 
-@pytest.fixture(scope="module")
-def private_key() -> str:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-
-
 @pytest.fixture
-def key(private_key: str, nothing: GoogleServer) -> str:
+def key(nothing: GoogleServer) -> str:
     """A service account's key, whose tokens this test's Google gives."""
-    return json.dumps(
-        {
-            "type": "service_account",
-            "project_id": "trips-123",
-            "private_key": private_key,
-            "client_email": "robot@trips-123.iam.gserviceaccount.com",
-            "token_uri": f"{nothing.url}/token",
-        }
-    )
+    return service_account_key(nothing.url)
 
 
 @pytest.fixture(autouse=True)
@@ -134,12 +119,12 @@ def test_without_any_credentials_it_is_said_how_to_get_some(
         (lambda key: json.dumps(json.loads(key) | {"private_key": 7}), "the key is damaged"),
     ],
 )
-def test_a_key_that_is_none_is_refused_and_not_repeated(change, what: str, key: str, private_key: str) -> None:
+def test_a_key_that_is_none_is_refused_and_not_repeated(change, what: str, key: str) -> None:
     with pytest.raises(InvalidSetting) as caught:
         credentials_of(change(key))
     assert str(caught.value).startswith(f"GCP_CREDS: {what}")
     told = "".join(traceback.format_exception(caught.value))
-    assert not any(line in told for line in private_key.splitlines()[1:-1])
+    assert not any(secret in told for secret in secrets_of(key))
 
 
 def test_a_key_that_has_expired_says_to_make_a_new_one(key: str, nothing: GoogleServer) -> None:

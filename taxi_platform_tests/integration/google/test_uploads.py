@@ -4,6 +4,8 @@ import hashlib
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -247,6 +249,27 @@ def test_a_writer_that_comes_while_the_parts_go_up_is_seen_at_the_last_one(
     stored = lake.put(parts, print)
     assert content(google, PLAIN) == parts.path.read_bytes()
     assert lake.find(GREEN, MARCH, print) == stored.file
+
+
+def test_many_who_bring_the_same_month_at_once_leave_one_whole_object(
+    google: GoogleServer, google_cloud: Cloud, parts: RawFile
+) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        stored = list(pool.map(lambda _: Lake(replace(google_cloud), HURRIED).put(parts, print), range(4)))
+    assert content(google, PLAIN) == parts.path.read_bytes()
+    assert len({one.file.generation for one in stored}) == 1
+
+
+def test_two_months_at_once_do_not_touch_each_other(
+    google: GoogleServer, google_cloud: Cloud, published: Published
+) -> None:
+    months = [MARCH, MARCH.plus(1), MARCH.plus(2)]
+    for month in months:
+        published.publish(rows(GREEN, 40 + month.month), month=month)
+    files = [published.fetch(month=month) for month in months]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda file: Lake(replace(google_cloud), HURRIED).put(file, print), files))
+    assert [Lake(google_cloud).find(GREEN, month, print).rows for month in months] == [43, 44, 45]
 
 
 def test_writers_without_end_are_given_up_on(google: GoogleServer, lake: Lake, file: RawFile) -> None:
