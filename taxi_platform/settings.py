@@ -132,6 +132,11 @@ class Settings(BaseSettings):
     products_url: str = Field(
         "https://dummyjson.com/products", description="Where products come from: a URL, a JSON file, or sample."
     )
+    gemini_api_key: SecretStr | None = Field(
+        None, validation_alias="GEMINI_API_KEY", description="The assistant's key; unset, it works offline."
+    )
+    chat_model: str = Field("gemini-2.5-flash", description="The model that answers.")
+    embedding_model: str = Field("gemini-embedding-001", description="The model that embeds documents.")
 
     _cloud: CloudSettings = PrivateAttr(default_factory=lambda: CloudSettings())  # pyright: ignore[reportCallIssue]
 

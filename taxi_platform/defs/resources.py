@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from taxi_platform.assistant.resource import AssistantResource
 from taxi_platform.docker_hub.resource import DockerHub
 from taxi_platform.google.lake.io_manager import LakeIOManager
 from taxi_platform.google.resource import CloudResource
@@ -30,6 +31,12 @@ def resources_for(settings: Settings) -> dict[str, object]:
         "google": google,
         "gcs": LakeIOManager(google=google),
         "docker_hub": DockerHub(base_url=settings.docker_hub_url),
+        "assistant": AssistantResource(
+            gemini_api_key=dg.EnvVar("GEMINI_API_KEY") if settings.gemini_api_key else "",
+            chat_model=settings.chat_model,
+            embedding_model=settings.embedding_model,
+            file=str(settings.data_dir / "assistant.duckdb"),
+        ),
     }
 
 

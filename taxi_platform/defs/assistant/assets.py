@@ -1,0 +1,127 @@
+"""Documents, their index, and one question answered without and with them: the course's flows 10 and 11."""
+
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field
+
+from taxi_platform.assistant.resource import AssistantResource
+from taxi_platform.failures import TaxiError
+
+if TYPE_CHECKING:
+    from taxi_platform.assistant.answers import Answer
+
+GROUP = "assistant"
+OWNERS = ["team:data-engineering"]
+QUESTION = "Which features came with version 0.1 of taxi_platform? Name at least five of them."
+
+
+class Documents(dg.Config):
+    """What the assistant shall know."""
+
+    documents: list[str] = Field(
+        default=["CHANGELOG.md", "README.md", "docs"],
+        description="URLs, files and folders, Markdown, text or HTML; relative ones start at the project's folder.",
+    )
+
+
+class Question(dg.Config):
+    """What is asked."""
+
+    question: str = Field(default=QUESTION, description="At most 4,000 characters.")
+
+
+@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"markdown", "duckdb"})
+def release_notes(
+    context: dg.AssetExecutionContext, config: Documents, assistant: AssistantResource
+) -> dg.MaterializeResult[Any]:
+    """Documents cut up at their headings; what is no longer among them is dropped."""
+    from taxi_platform.assistant.documents import read_documents
+
+    with _clearly():
+        documents = read_documents(config.documents)
+        changes = assistant.library().ingest(documents)
+    return dg.MaterializeResult(
+        metadata={
+            "documents": dg.MetadataValue.md("\n".join(f"- {one.location}" for one in documents)),
+            "passages": changes.passages,
+            "added": changes.added,
+            "dropped": changes.dropped,
+        }
+    )
+
+
+@dg.asset(deps=[release_notes], group_name=GROUP, owners=OWNERS, kinds={"gemini", "duckdb"})
+def document_index(assistant: AssistantResource) -> dg.MaterializeResult[Any]:
+    """A vector for each passage; without a model there are none, and retrieval goes by words."""
+    from taxi_platform.assistant.answers import OFFLINE
+    from taxi_platform.assistant.semantic import embed_missing
+
+    model = assistant.model()
+    with _clearly():
+        embedded = embed_missing(assistant.library(), model) if model else 0
+    return dg.MaterializeResult(metadata={"embedded": embedded, "by": model.embedding_name if model else OFFLINE})
+
+
+@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"gemini"})
+def answer_without_rag(config: Question, assistant: AssistantResource) -> dg.MaterializeResult[Any]:
+    """What the model says by itself: perhaps out of date, perhaps invented."""
+    from taxi_platform.assistant.answers import answer_without_documents
+
+    started = time.monotonic()
+    with _clearly():
+        answer = answer_without_documents(config.question, assistant.model())
+    return dg.MaterializeResult(metadata=_metadata(answer, started))
+
+
+@dg.asset(deps=[document_index], group_name=GROUP, owners=OWNERS, kinds={"gemini", "duckdb"})
+def answer_with_rag(config: Question, assistant: AssistantResource) -> dg.MaterializeResult[Any]:
+    """What the documents say, with the passages cited by number, link and score."""
+    from taxi_platform.assistant.answers import answer_from_documents
+
+    started = time.monotonic()
+    with _clearly():
+        answer = answer_from_documents(config.question, assistant.retriever(), assistant.model())
+    return dg.MaterializeResult(metadata=_metadata(answer, started))
+
+
+@dg.config_mapping
+def _the_same_question(config: Question) -> Mapping[str, Any]:
+    asked = {"config": {"question": config.question}}
+    return {"ops": {"answer_without_rag": asked, "answer_with_rag": asked}}
+
+
+chat = dg.define_asset_job(
+    "chat",
+    selection=[release_notes, document_index, answer_without_rag, answer_with_rag],
+    config=_the_same_question,
+    description="Ask one question without and with the documents.",
+)
+
+
+@dg.definitions
+def assistant() -> dg.Definitions:
+    """The documents, their index and the two answers, each by itself or all as the job ``chat``."""
+    return dg.Definitions(assets=[release_notes, document_index, answer_without_rag, answer_with_rag], jobs=[chat])
+
+
+def _metadata(answer: "Answer", started: float) -> dict[str, Any]:
+    return {
+        "question": answer.question,
+        "answer": dg.MetadataValue.md(answer.markdown),
+        "by": answer.by,
+        "passages": len(answer.sources),
+        "seconds": round(time.monotonic() - started, 3),
+    }
+
+
+@contextmanager
+def _clearly() -> Generator[None]:
+    """Let a failure be told in its own sentence; whether trying again can help is its own knowledge too."""
+    try:
+        yield
+    except TaxiError as error:
+        raise dg.Failure(str(error), allow_retries=error.transient) from None

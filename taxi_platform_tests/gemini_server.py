@@ -1,0 +1,106 @@
+"""A real HTTP server on this machine that speaks as much of Gemini's API as the assistant uses, and fails on command.
+
+    with GeminiServer() as server:
+        server.answers.append(refused(429, "RESOURCE_EXHAUSTED"))   # the next answer; then the usual ones follow
+        ...                                                         # GOOGLE_GEMINI_BASE_URL=server.url
+        server.requests[-1].body                                    # what the client sent last
+
+Usually a question is answered with ``server.reply``, and a text is embedded by the letters it begins with.
+"""
+
+import json
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, cast
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it arrived."""
+
+    path: str
+    key: str | None
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Response:
+    """One answer in place of the usual one: a status with a JSON body, after a pause in seconds."""
+
+    status: int = 200
+    body: Any = None
+    pause: float = 0.0
+
+
+@dataclass
+class GeminiServer:
+    """The server; a context manager."""
+
+    reply: str = "An answer [1]."
+    answers: deque[Response] = field(default_factory=deque)
+    requests: list[Request] = field(default_factory=list)
+
+    def __enter__(self) -> "GeminiServer":
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server.daemon_threads = True
+        cast("Any", self._server).gemini = self
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        """What GOOGLE_GEMINI_BASE_URL is set to."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+
+def refused(status: int, word: str, message: str = "") -> Response:
+    """A failure as the service words it."""
+    return Response(status, {"error": {"code": status, "status": word, "message": message or word}})
+
+
+def vector(text: str) -> list[float]:
+    """How often each letter occurs: texts of the same words lie close together."""
+    return [float(text.lower().count(letter)) for letter in LETTERS]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        gemini: GeminiServer = cast("Any", self.server).gemini
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        gemini.requests.append(Request(self.path, self.headers.get("x-goog-api-key"), body))
+        answer = gemini.answers.popleft() if gemini.answers else Response(body=_usual(gemini, self.path, body))
+        time.sleep(answer.pause)
+        content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        with suppress(ConnectionError):  # the client has waited long enough
+            self.send_response(answer.status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def _usual(gemini: GeminiServer, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    if path.endswith(":batchEmbedContents"):
+        texts = ["".join(part["text"] for part in one["content"]["parts"]) for one in body["requests"]]
+        return {"embeddings": [{"values": vector(text)} for text in texts]}
+    return {
+        "candidates": [
+            {"content": {"role": "model", "parts": [{"text": gemini.reply}]}, "finishReason": "STOP", "index": 0}
+        ]
+    }
