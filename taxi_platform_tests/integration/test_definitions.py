@@ -82,6 +82,7 @@ for use in (
 """
 HEAVY = {"pandas", "pyarrow", "polars", "numpy", "psycopg", "requests", "apprise", "adbc_driver_postgresql"}
 HEAVY |= {"google.auth", "google.api_core", "google.cloud.storage", "google.cloud.bigquery", "google_crc32c"}
+HEAVY |= {"bm25s", "duckdb", "markdown_it", "google.genai"}
 
 
 def python(program: str, **settings: str) -> "subprocess.CompletedProcess[str]":
@@ -135,8 +136,13 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
         "gcs/fhv_tripdata": ["cloud", ["csv", "gcs"], ["raw/fhv_tripdata"]],
         "taxi_zone_lookup": ["zones", ["postgres", "table"], []],
         "docker_image_pulls": ["docker_hub", ["python"], []],
+        "release_notes": ["assistant", ["duckdb", "markdown"], []],
+        "document_index": ["assistant", ["duckdb", "gemini"], ["release_notes"]],
+        "answer_without_rag": ["assistant", ["gemini"], []],
+        "answer_with_rag": ["assistant", ["duckdb", "gemini"], ["document_index"]],
     }
     assert location["resources"] == [
+        "assistant",
         "docker_hub",
         "gcs",
         "google",
@@ -146,6 +152,7 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
         "trip_files",
     ]
     assert location["jobs"] == [
+        "chat",
         "fhv_tripdata_job",
         "gcp_setup",
         "green_tripdata_job",

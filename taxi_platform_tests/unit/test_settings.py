@@ -86,7 +86,8 @@ def test_an_empty_variable_is_an_unset_one(field: str) -> None:
 @pytest.mark.parametrize("field", Settings.model_fields)
 def test_every_setting_is_described_here_and_explained_in_the_example(field: str) -> None:
     assert Settings.model_fields[field].description
-    assert f"# TAXI_{field.upper()}=" in (PROJECT / ".env.example").read_text()
+    name = Settings.model_fields[field].validation_alias or f"TAXI_{field.upper()}"
+    assert f"# {name}=" in (PROJECT / ".env.example").read_text()
 
 
 @pytest.mark.parametrize(
