@@ -9,7 +9,7 @@ from taxi_platform.assistant.model import LanguageModel, Prompt, QuestionRefused
 from taxi_platform.assistant.retrieval import Found, Retriever
 
 LONGEST_QUESTION = 4_000  # characters: a page of text; beyond that somebody has pasted a file
-CITED = 4  # passages a question is answered from: 1,500 characters each, a page and a half
+CITED = 4  # passages a question is answered from: 1,000 characters each, a page
 OFFLINE = "offline (no GEMINI_API_KEY)"
 NOT_FOUND = "This is not in the documents."
 

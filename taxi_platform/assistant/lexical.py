@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from bm25s import BM25
 
 WORD = r"[a-zA-Z]+|\d+"  # also inside of names: TAXI_ON_BAD_ROWS is four words
-ENOUGH = 0.5  # share of a question's words, weighted by rarity, that a passage must have to be about it at all
+ENOUGH = 0.35  # share of a question's words, weighted by rarity, that a passage must have to be about it at all
 
 
 class LexicalRetriever:

@@ -12,7 +12,7 @@ from taxi_platform.assistant.documents import Document
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-LONGEST = 1500  # characters: about 400 tokens, one thought with its example; embedding models take 2,048 tokens
+LONGEST = 1000  # characters: about 250 tokens, one thought with its example; embedding models take 2,048 tokens
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Passage:
         document: the document's location.
         headings: the headings it stands under, outermost first.
         link: the document's location with the anchor of the innermost heading.
-        text: Markdown, at most 1,500 characters.
+        text: Markdown, at most 1,000 characters.
     """
 
     document: str

@@ -1,0 +1,68 @@
+"""How well words alone find what this project's own documents say: questions as users ask them, and where it stands."""
+
+import pytest
+
+from taxi_platform.assistant.documents import read_documents
+from taxi_platform.assistant.lexical import LexicalRetriever
+from taxi_platform.assistant.passages import passages_of
+
+# Every place that answers the question counts; a page's name alone stands for any of its passages.
+QUESTIONS = {
+    "Which command opens the web UI?": ["README.md#the-everyday-commands"],
+    "How do I load a year in one run?": ["README.md#the-everyday-commands", "docs/backfills.md"],
+    "How do I stop the embedded PostgreSQL?": ["README.md#the-everyday-commands"],
+    "What is in tripdata_files?": ["README.md#what-there-is", "docs/loading.md"],
+    "How can I read the trips with pandas?": ["README.md#looking-at-the-trips"],
+    "What do pgAdmin and DBeaver need to connect?": ["README.md#looking-at-the-trips"],
+    "What is the default of TAXI_ON_BAD_ROWS?": ["README.md#settings"],
+    "Which variable sets the time zone of the schedules?": ["README.md#settings", "docs/triggers.md#schedules"],
+    "Why are the tables partitioned by filename?": ["docs/architecture.md#decisions"],
+    "Why is there no asset retry policy?": ["docs/architecture.md#decisions", "docs/operations.md"],
+    "Why do runs use the in-process executor?": ["docs/architecture.md#decisions"],
+    "What belongs in services.py?": ["docs/architecture.md#rooms"],
+    "Which features came with version 0.1?": ["CHANGELOG.md#version-01"],
+    "What does NotPublished mean?": ["docs/loading.md#the-errors"],
+    "What should I do about a SchemaMismatch?": ["docs/loading.md#the-errors"],
+    "Is 1.0 accepted as an integer?": ["docs/loading.md#what-is-accepted-and-what-is-not"],
+    "What happens with quotes and blank lines in a file?": ["docs/loading.md"],
+    "What remains when a load is killed half-way?": ["docs/loading.md#killed-half-way"],
+    "How fast is a load compared with psql?": ["docs/performance.md"],
+    "How much memory does a load need?": ["docs/performance.md"],
+    "How do I backfill only the failed months?": ["docs/backfills.md"],
+    "What does --newest-first do?": ["docs/backfills.md#taxi-backfill"],
+    "What do the letters in taxi status mean?": ["docs/backfills.md#taxi-status"],
+    "When does the green schedule tick?": ["docs/triggers.md"],
+    "What happens to a month that is not published yet?": ["docs/triggers.md"],
+    "Where does a dropped file go when it is damaged?": ["docs/triggers.md#the-landing-place"],
+    "How am I told of failed runs?": ["docs/troubleshooting.md#being-told-of-failed-runs"],
+    "Which exit status has taxi doctor?": ["docs/troubleshooting.md"],
+    "Where does Dagster keep its state?": ["docs/operations.md#state"],
+    "What is sent to Google with a key?": ["docs/assistant.md#what-is-kept-and-what-is-sent"],
+}
+STRANGE = [
+    "What is the capital of France?",
+    "Who won the football world cup in 2018?",
+    "How do I bake bread with rye flour?",
+    "Explain quantum entanglement to a child",
+    "When was Mozart born?",
+]
+
+
+@pytest.fixture(scope="module")
+def retriever() -> LexicalRetriever:
+    documents = read_documents(["CHANGELOG.md", "README.md", "docs"])
+    return LexicalRetriever([passage for document in documents for passage in passages_of(document)])
+
+
+def test_nine_of_ten_questions_find_their_answer_among_three_passages(retriever: LexicalRetriever) -> None:
+    def is_found(question: str, places: list[str]) -> bool:
+        return any(one.passage.link.startswith(tuple(places)) for one in retriever.search(question, 3))
+
+    missed = [question for question, places in QUESTIONS.items() if not is_found(question, places)]
+    recall = 1 - len(missed) / len(QUESTIONS)
+    assert recall >= 0.9, f"recall@3 is {recall:.2f}; missed: {missed}"
+
+
+@pytest.mark.parametrize("question", STRANGE)
+def test_what_the_documents_say_nothing_about_finds_nothing(question: str, retriever: LexicalRetriever) -> None:
+    assert retriever.search(question, 3) == []
