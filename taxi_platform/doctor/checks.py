@@ -21,7 +21,7 @@ from taxi_platform.doctor.report import Diagnosis
 from taxi_platform.settings import invalid_settings, settings
 
 CHECKS = (
-    Check("installation", installation.examine, seconds=30),
+    Check("installation", installation.examine),
     Check("settings", variables.examine),
     Check("data folder", data_folder.examine),
     Check("source", source.examine),
@@ -29,10 +29,10 @@ CHECKS = (
     Check("embedded server", embedded.examine),
     Check("Dagster's home", dagster_home.examine),
     Check("code location", code_location.examine, seconds=code_location.SECONDS + 1),
-    Check("daemons", daemons.examine, seconds=30),
+    Check("daemons", daemons.examine),
     Check("ports", ports.examine),
-    Check("Google Cloud", cloud.examine, seconds=20),
-    Check("alerts", alert_addresses.examine, seconds=30),
+    Check("Google Cloud", cloud.examine),
+    Check("alerts", alert_addresses.examine),
 )
 
 

@@ -37,12 +37,13 @@ class Check:
     Attributes:
         subject: its name, in a word or two.
         examine: looks at it. It may raise: a ``TaxiError`` is a problem in its own words.
-        seconds: after which no more is waited for it.
+        seconds: after which no more is waited for it. What asks other machines has time-outs of its own, which are
+            shorter; this one is for names that are never resolved, and the like.
     """
 
     subject: str
     examine: Examine
-    seconds: float = 12.0
+    seconds: float = 25.0
 
 
 def ok(what: str) -> Finding:

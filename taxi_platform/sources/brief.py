@@ -5,7 +5,7 @@ from taxi_platform.services import Service
 from taxi_platform.sources.choose import source_named
 from taxi_platform.sources.source import Version
 
-CONNECT_SECONDS, READ_SECONDS = 5.0, 10.0
+CONNECT_SECONDS, READ_SECONDS = 5.0, 8.0
 
 
 def ask_briefly(source: str, service: Service, month: Month) -> Version:

@@ -1,6 +1,7 @@
 """The alert as the daemon runs it: Dagster's own queue, run monitoring, retries and sensor loop, and killed workers."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import pytest
 from taxi_platform.settings import settings
 from taxi_platform_tests.alert_receiver import AlertReceiver
 
-PATIENCE = 90
+PATIENCE = 300
 
 CONFIG = """
 telemetry: {enabled: false}
@@ -116,7 +117,8 @@ def test_one_message_a_failure_and_none_for_what_a_retry_mends(
         "refuse: green_tripdata_2031-01.csv.gz: the source does not have it. Choose another month."
     )
     assert f"https://dagster.example/runs/{runs['green'].run_id}" in told["taxi_platform: green 2031-01 failed"]
-    assert "terminated by signal 9 (SIGKILL)" in told["taxi_platform: fhv failed"]
+    # Whoever of the two finds it first: the code server, which was its parent, or the monitor.
+    assert re.search(r"terminated by signal 9|Detected run worker status", told["taxi_platform: fhv failed"])
     assert "started it again once" in told["taxi_platform: fhv failed"]
     assert runs["fhv"].parent_run_id  # the message is about the last attempt
     assert runs["fhv"].run_id in told["taxi_platform: fhv failed"]
