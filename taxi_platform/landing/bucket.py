@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from taxi_platform.failures import CloudNotReady, DamagedFile, InvalidSetting, NotPublished
 from taxi_platform.google.answers import asking
+from taxi_platform.google.patience import Patience
 from taxi_platform.landing.names import numbered
 from taxi_platform.landing.place import Dropped, Log, Where
 from taxi_platform.sources.source import Version
@@ -13,7 +14,8 @@ from taxi_platform.sources.storage import storing
 if TYPE_CHECKING:
     from google.cloud import storage
 
-SECONDS = 20.0  # for one request of a look; Dagster gives up on a tick after 60
+# For the requests of a look, because Dagster gives up on a tick after 60 seconds.
+HURRIED = Patience(first_wait=0.5, longest_wait=2.0, give_up_after=8.0, connect_timeout=5.0, read_timeout=10.0)
 
 
 class LandingBucket:
@@ -39,6 +41,10 @@ class LandingBucket:
         # The client's stubs leave most of it open.
         self._client = cast("Any", client)
         self._bucket = self._client.bucket(bucket)
+        self._patience: dict[str, Any] = {
+            "timeout": HURRIED.timeouts,
+            "retry": HURRIED.retry(self._uri, lambda _: None),
+        }
 
     def address(self, name: str) -> str:
         """The object's URI."""
@@ -49,7 +55,7 @@ class LandingBucket:
         with asking(self._uri):
             blobs = list(
                 self._client.list_blobs(
-                    self._bucket, prefix=self._prefix, delimiter="/", timeout=SECONDS, fields=_FIELDS
+                    self._bucket, prefix=self._prefix, delimiter="/", **self._patience, fields=_FIELDS
                 )
             )
         named = [(blob.updated, blob.name.removeprefix(self._prefix), str(blob.generation)) for blob in blobs]
@@ -59,19 +65,19 @@ class LandingBucket:
     def fetch(self, name: str, version: str, target: Path, log: Log) -> Version:
         """Download one generation of an object to ``target``, its checksum compared by the client."""
         blob = self._bucket.blob(self._prefix + name)
-        with asking(self.address(name)):
-            blob.reload()
-        if str(blob.generation) != version:
-            raise DamagedFile(
-                name, f"{self.address(name)} has changed since it was looked at", "It is looked at again."
-            )
         try:
             with asking(self.address(name)), storing(target):
-                # As it is stored: the client would inflate an object that is marked as gzip-encoded.
-                blob.download_to_filename(str(target), raw_download=True, if_generation_match=blob.generation)
+                blob.reload()
+                found = Version(str(blob.generation), blob.updated and blob.updated.isoformat(), blob.size)
+                if found.etag == version:
+                    # As it is stored: the client would inflate an object that is marked as gzip-encoded.
+                    blob.download_to_filename(str(target), raw_download=True, if_generation_match=blob.generation)
         except CloudNotReady as error:
             raise NotPublished(name, f"{self.address(name)} is not there any more", "Drop it again.") from error
-        return Version(version, blob.updated and blob.updated.isoformat(), blob.size)
+        if found.etag != version:
+            what = f"{self.address(name)} has changed since it was looked at"
+            raise DamagedFile(name, what, "It is looked at again.")
+        return found
 
     def move(self, dropped: Dropped, where: Where, reason: str | None = None) -> str:
         """Copy one generation of an object into one of the rooms and remove it, as ``LandingPlace`` promises."""
@@ -80,20 +86,20 @@ class LandingBucket:
         generation = int(dropped.version)
         with asking(self.address(dropped.name)):
             number, name = 1, dropped.name
-            while (there := self._bucket.get_blob(room + name, timeout=SECONDS)) is not None:
+            while (there := self._bucket.get_blob(room + name, **self._patience)) is not None:
                 if there.metadata and there.metadata.get(_FROM) == dropped.version:  # copied by a look that was killed
                     break
                 number += 1
                 name = numbered(dropped.name, number)
             if reason is not None:
-                self._bucket.blob(f"{room}{name}.reason.txt").upload_from_string(reason, timeout=SECONDS)
+                self._bucket.blob(f"{room}{name}.reason.txt").upload_from_string(reason, **self._patience)
             if there is None:
                 copy = self._bucket.copy_blob(
-                    blob, self._bucket, room + name, if_source_generation_match=generation, timeout=SECONDS
+                    blob, self._bucket, room + name, if_source_generation_match=generation, **self._patience
                 )
                 copy.metadata = {_FROM: dropped.version}
-                copy.patch(timeout=SECONDS)
-            blob.delete(if_generation_match=generation, timeout=SECONDS)
+                copy.patch(**self._patience)
+            blob.delete(if_generation_match=generation, **self._patience)
         return name
 
 
