@@ -1,0 +1,91 @@
+"""A long backfill through daemon and queue against one that does nothing, and how fast ``taxi status`` sees it all."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from statistics import median
+
+import yaml
+
+from benchmarks.pairs import in_pairs, spread
+from benchmarks.report import Finding
+from benchmarks.workbench import Workbench
+from taxi_platform.months import Month
+from taxi_platform.services import GREEN, YELLOW
+from taxi_platform.settings import PROJECT
+
+FIRST, LAST = Month(2019, 1), Month(2021, 7)
+ROWS = 10_000
+SERVICES = (GREEN, YELLOW)
+LOCATIONS = ("taxi_platform.definitions", "benchmarks.trivial_months")
+MOST_OF_FLOOR, MOST_SECONDS_OF_STATUS = 1.3, 1.0
+START_SECONDS = 120.0
+
+_OURS = ("-m", "benchmarks.one_backfill", LOCATIONS[0], *(service.table for service in SERVICES))
+_FLOOR = ("-m", "benchmarks.one_backfill", LOCATIONS[1], "trivial_green", "trivial_yellow")
+
+
+def measure(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]:
+    """Thirty-one months of two services, nothing kept of them, against assets that do nothing in the same daemon."""
+    for service in SERVICES:
+        for month in FIRST.through(LAST):
+            bench.publish(service, month, ROWS)
+    waits: list[float] = []
+
+    def backfill(*arguments: str) -> float:
+        shutil.rmtree(bench.folder / "raw", ignore_errors=True)
+        bench.empty()
+        told = json.loads(bench.run(*arguments).splitlines()[-1])
+        waits.append(told["whole"] - told["working"])
+        return told["working"]
+
+    with _daemon(bench):
+        pairs = in_pairs(lambda: backfill(*_OURS), lambda: backfill(*_FLOOR), count)
+    months = len(SERVICES) * len(list(FIRST.through(LAST)))
+    ratios = [ours / floor for ours, floor in zip(pairs.ours, pairs.other, strict=True)]
+    yield Finding(
+        f"{months} months of {ROWS:,} rows through daemon and queue, from the first run's creation to the last record, "
+        "against assets that do nothing",
+        f"≤ {MOST_OF_FLOOR} of their time",
+        spread(ratios),
+        median(ratios) <= MOST_OF_FLOOR,
+        f"{spread(pairs.ours)} s against {spread(pairs.other)} s; {median(pairs.ours) / months:.3f} s a month, "
+        f"{median(pairs.other) / months:.3f} s of them Dagster's; the daemon took {spread(waits)} s to look before that",
+    )
+
+
+@contextmanager
+def _daemon(bench: Workbench) -> Generator[None]:
+    """A daemon with our code location and the trivial one, each in a code server of its own."""
+    workspace = bench.folder / "workspace.yaml"
+    modules = [{"python_module": {"module_name": name, "location_name": name.partition(".")[0]}} for name in LOCATIONS]
+    workspace.write_text(yaml.safe_dump({"load_from": modules}))
+    with (bench.folder / "daemon.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace)],
+            env=bench.environment,
+            cwd=PROJECT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while "configured with the following daemons" not in (bench.folder / "daemon.log").read_text():
+            if time.monotonic() > deadline or process.poll() is not None:
+                raise RuntimeError((bench.folder / "daemon.log").read_text())
+            time.sleep(0.2)
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(60)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,72 @@
+"""``python -m benchmarks.one_backfill MODULE ASSET…``: all months of some assets through the running daemon.
+
+Prints as JSON the seconds from the request to the last month's record, and from the first run's creation to there.
+"""
+
+import importlib
+import json
+import sys
+import time
+from typing import Any
+
+import dagster as dg
+
+from taxi_platform.backfill import queue
+
+MONTHS = 31
+PATIENCE_SECONDS = 600.0
+
+
+def main(module: str, *names: str) -> None:
+    """Ask for one backfill an asset, wait until every month is recorded, and print what it took."""
+    assets = [dg.AssetKey(name) for name in names]
+    loaded: Any = importlib.import_module(module).defs
+    graph = (loaded if isinstance(loaded, dg.Definitions) else loaded()).resolve_asset_graph()
+    with dg.DagsterInstance.get() as instance:
+        since = instance.event_log_storage.get_maximum_record_id() or 0
+        asked = time.time()
+        backfills = [
+            queue.request(
+                instance,
+                graph,
+                asset,
+                graph.get(asset).partitions_def.get_partition_keys(),
+                title="benchmark",
+                tags={},
+                run_config={},
+            )
+            for asset in assets
+        ]
+        last = _wait(instance, assets, since, asked)
+        runs = [
+            record
+            for backfill in backfills
+            for record in instance.get_run_records(dg.RunsFilter(tags={"dagster/backfill": backfill}))
+        ]
+    first = min(record.create_timestamp.timestamp() for record in runs)
+    print(json.dumps({"whole": last - asked, "working": last - first, "runs": len(runs)}))
+
+
+def _wait(instance: dg.DagsterInstance, assets: list[dg.AssetKey], since: int, asked: float) -> float:
+    """The moment at which the last month was recorded."""
+    left = list(assets)
+    while left:
+        if time.time() - asked > PATIENCE_SECONDS:
+            raise TimeoutError(f"the months of {left} are not recorded; is the daemon running?")
+        time.sleep(0.5)
+        made = instance.event_log_storage.get_latest_storage_id_by_partition(
+            left[0], dg.DagsterEventType.ASSET_MATERIALIZATION, after_cursor=since
+        )
+        if len(made) == MONTHS:
+            left.pop(0)
+    return max(
+        record.timestamp
+        for asset in assets
+        for record in instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset, after_storage_id=since), MONTHS
+        ).records
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
