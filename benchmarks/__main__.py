@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import dagster_runs, load_speed, memory, sample_speed, verification
+from benchmarks import backfills, dagster_runs, load_speed, memory, sample_speed, verification
 from benchmarks.report import as_markdown, as_text
 from benchmarks.workbench import describe, workbench
 
@@ -14,6 +14,8 @@ MEASUREMENTS = {
     "import": dagster_runs.measure_import,
     "month": dagster_runs.measure_month,
     "range": dagster_runs.measure_range,
+    "backfill": backfills.measure,
+    "status": backfills.measure_status,
     "sample": sample_speed.measure,
     "load": load_speed.measure,
     "verification": verification.measure,
@@ -29,7 +31,7 @@ MEASUREMENTS = {
 @click.option("--only", multiple=True, type=click.Choice(list(MEASUREMENTS)), help="Measure this alone; repeatable.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write the table there, too.")
 def main(rows: int, pairs: int, only: tuple[str, ...], markdown: Path | None) -> None:
-    """Measure speed and size of the platform. Everything takes about twenty minutes."""
+    """Measure speed and size of the platform. Everything takes about half an hour."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped then as well
     findings = []
     with workbench() as bench:

@@ -5,7 +5,7 @@ signs of life are for in ``signs_of_life``.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from dagster import DagsterEventType, EventLogEntry
@@ -15,6 +15,9 @@ from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 from taxi_platform.instance.database import state_url
 from taxi_platform.instance.signs_of_life import Pulse, SignsOfLife
 from taxi_platform.settings import settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
 
 _ENDS = {DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED}
 
@@ -28,12 +31,16 @@ class StateEventLog(PostgresEventLogStorage):
     """Events in PostgreSQL. The process that stores a run's start executes the run, and gives signs of life from then.
 
     There is no other place that every run comes through: those of the code server, of a command, and of the demo.
+
+    While it executes a run it also keeps its connections, one or two. Dagster opens as many for every event, which
+    takes longer than a month of few rows; other processes keep none, so that they do not add up.
     """
 
     def __init__(self, postgres_url: str, signs: SignsOfLife) -> None:
         super().__init__(postgres_url, should_autocreate_tables=False)
         self._signs = signs
         self._pulses: dict[str, Pulse] = {}
+        self._opening_each_time: Engine | None = None  # Dagster's own, while connections are kept
 
     def store_event(self, event: EventLogEntry) -> None:
         """Store one event, and begin or end the run's signs of life when that is what it says."""
@@ -44,8 +51,24 @@ class StateEventLog(PostgresEventLogStorage):
         if kind == DagsterEventType.RUN_START:
             self._pulses[event.run_id] = Pulse(self._signs, event.run_id)
             self._pulses[event.run_id].begin()
+            self._keep_connections()
         elif kind in _ENDS:
             self._signs.forget(event.run_id)
+            self._let_connections_go()
+
+    def _keep_connections(self) -> None:
+        from dagster_postgres.utils import create_pg_engine
+
+        if self._opening_each_time is None:
+            # Asked before each use whether it still works, for the server may have been started again meanwhile.
+            options = {"isolation_level": "AUTOCOMMIT", "pool_size": 2, "max_overflow": -1, "pool_pre_ping": True}
+            kept = create_pg_engine(self.postgres_url, None, **options)
+            self._opening_each_time, self._engine = self._engine, kept
+
+    def _let_connections_go(self) -> None:
+        if not self._pulses and self._opening_each_time is not None:
+            self._engine.dispose()
+            self._engine, self._opening_each_time = self._opening_each_time, None
 
 
 class StateStorage(DagsterPostgresStorage):

@@ -1,0 +1,75 @@
+"""``python -m benchmarks.one_status COUNT``: load every month of every service, then time ``taxi status`` COUNT times.
+
+Prints as JSON how many months and events there were, and the seconds of each time.
+"""
+
+import io
+import json
+import sys
+import time
+from contextlib import redirect_stdout
+
+import dagster as dg
+import rich.console
+import rich.table  # noqa: F401 - imported here, so that it is not timed
+from dagster_postgres import DagsterPostgresStorage
+from sqlalchemy import text
+
+from taxi_platform.backfill import facts
+from taxi_platform.cli import status
+from taxi_platform.definitions import defs
+from taxi_platform.services import SERVICES
+from taxi_platform.settings import settings
+
+DOUBLINGS = 4
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+# What reloading every month sixteen times would leave behind, had we the time.
+DOUBLE = """
+insert into event_logs (run_id, event, dagster_event_type, "timestamp", step_key, asset_key, partition)
+select run_id, event, dagster_event_type, "timestamp", step_key, asset_key, partition from event_logs order by id"""
+
+
+def main(count: str) -> None:
+    """Load, time and print."""
+    with dg.DagsterInstance.get() as instance:
+        _load(instance)
+        storage = instance.event_log_storage
+        with storage.index_connection() as connection:  # pyright: ignore
+            for _ in range(DOUBLINGS):
+                connection.execute(text(DOUBLE))
+            connection.execute(text("analyze event_logs"))
+            (events,) = connection.execute(text("select count(*) from event_logs")).one()
+        picture = facts.take_picture(instance, list(SERVICES.values()))
+        months = [one for states in picture.states.values() for one in states.values()]
+        assert all(one.state == "materialized" for one in months)
+    began = time.perf_counter()
+    with dg.DagsterInstance.get():
+        opening = time.perf_counter() - began
+    seconds, processor = zip(*(_once() for _ in range(int(count))), strict=True)
+    told = {"months": len(months), "events": events, "seconds": seconds, "processor": processor, "opening": opening}
+    print(json.dumps(told))
+
+
+def _load(instance: dg.DagsterInstance) -> None:
+    job = defs().resolve_implicit_global_asset_job_def()
+    for service in SERVICES.values():
+        first, last = settings().months(service)
+        span = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}
+        assert job.execute_in_process(
+            instance=instance,
+            asset_selection=[dg.AssetKey(service.table)],
+            tags=span,
+            run_config=QUIET,
+        ).success
+
+
+def _once() -> tuple[float, float]:
+    wall, processor = time.perf_counter(), time.process_time()
+    with redirect_stdout(io.StringIO()):
+        status.show_status(lambda _: None, as_json=False, ask_source=False)
+    return time.perf_counter() - wall, time.process_time() - processor
+
+
+if __name__ == "__main__":
+    assert DagsterPostgresStorage  # imported, so that it is not timed
+    main(sys.argv[1])
