@@ -1,6 +1,6 @@
 # Set-up and the everyday commands. `make demo` and `make test` need nothing but Python 3.10–3.13 and the network.
 .DEFAULT_GOAL := help
-.PHONY: help demo stand-ins test lint format bench dev psql stop clean lock
+.PHONY: help demo getting-started stand-ins test lint format bench dev psql stop clean lock
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 STAND_INS := .venv-stand-ins
 
 help: ## Show this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
 
 $(INSTALLED): requirements.lock pyproject.toml deploy/activate.sh
 	@$(PYTHON) -m venv $(VENV) || { echo "Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
@@ -31,6 +31,9 @@ stand-ins: $(STAND_INS)/.installed ## Install stand-ins for Cloud Storage and Bi
 
 demo: $(INSTALLED) ## Load 2019 from the real source, or from the sample when it cannot be reached
 	@. $(BIN)/activate && taxi demo
+
+getting-started: $(INSTALLED) ## Average prices of products by brand: a first graph, in a few seconds
+	@. $(BIN)/activate && taxi getting-started
 
 test: $(INSTALLED) ## Run the whole test suite
 	@. $(BIN)/activate && pytest -n 2 --dist worksteal

@@ -193,7 +193,7 @@ def secrets() -> Iterator[str]:
         value = os.environ.get(name, "")
         if field == "creds" or _is_secret(field):
             yield value
-        if field in ("creds", "source") or _is_secret(field):
+        if field in ("creds", "source", "products_url") or _is_secret(field):
             yield from secrets_of(value)
 
 

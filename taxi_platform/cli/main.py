@@ -50,6 +50,15 @@ def demo(scale: float | None) -> None:
         raise click.exceptions.Exit(1)
 
 
+@taxi.command("getting-started")
+def getting_started() -> None:
+    """Average the prices of products by brand; from the sample when the web API cannot be reached."""
+    from taxi_platform.cli.getting_started import run_getting_started
+
+    if not run_getting_started(click.echo):
+        raise click.exceptions.Exit(1)
+
+
 @taxi.command()
 @click.argument("services")
 @click.argument("months")

@@ -4,6 +4,8 @@ import dagster as dg
 
 from taxi_platform.assistant.resource import AssistantResource
 from taxi_platform.docker_hub.resource import DockerHub
+from taxi_platform.duckdb_file import DuckDBFile
+from taxi_platform.getting_started.resource import ProductFile
 from taxi_platform.google.lake.io_manager import LakeIOManager
 from taxi_platform.google.resource import CloudResource
 from taxi_platform.landing.resource import LandingResource
@@ -37,6 +39,11 @@ def resources_for(settings: Settings) -> dict[str, object]:
             embedding_model=settings.embedding_model,
             file=str(settings.data_dir / "assistant.duckdb"),
         ),
+        "product_file": ProductFile(
+            source=dg.EnvVar("TAXI_PRODUCTS_URL") if "@" in settings.products_url else settings.products_url,
+            path=str(settings.data_dir / "getting_started/products.json"),
+        ),
+        "duckdb_file": DuckDBFile(path=str(settings.data_dir / "getting_started/products.duckdb")),
     }
 
 

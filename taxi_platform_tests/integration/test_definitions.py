@@ -80,7 +80,21 @@ for use in (
     except Warning as warning:
         print(type(warning).__name__)
 """
-HEAVY = {"pandas", "pyarrow", "polars", "numpy", "psycopg", "requests", "apprise", "adbc_driver_postgresql"}
+HEAVY = {
+    "pandas",
+    "pyarrow",
+    "polars",
+    "numpy",
+    "psycopg",
+    "requests",
+    "apprise",
+    "adbc_driver_postgresql",
+    "duckdb",
+    "dagster_duckdb",
+    "altair",
+    "vl_convert",
+    "tabulate",
+}
 HEAVY |= {"google.auth", "google.api_core", "google.cloud.storage", "google.cloud.bigquery", "google_crc32c"}
 HEAVY |= {"bm25s", "duckdb", "markdown_it", "google.genai"}
 
@@ -140,14 +154,19 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
         "document_index": ["assistant", ["duckdb", "gemini"], ["release_notes"]],
         "answer_without_rag": ["assistant", ["gemini"], []],
         "answer_with_rag": ["assistant", ["duckdb", "gemini"], ["document_index"]],
+        "products": ["getting_started", ["json"], []],
+        "products_kept": ["getting_started", ["duckdb", "pandas", "table"], ["products"]],
+        "average_price_by_brand": ["getting_started", ["duckdb", "table"], ["products_kept"]],
     }
     assert location["resources"] == [
         "assistant",
         "docker_hub",
+        "duckdb_file",
         "gcs",
         "google",
         "landing",
         "postgres",
+        "product_file",
         "raw_files",
         "trip_files",
     ]

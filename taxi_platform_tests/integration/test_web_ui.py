@@ -112,7 +112,7 @@ def test_dagster_dev_shows_what_a_command_has_done_before(database: str, tmp_pat
         assert location["locationOrLoadError"] == {"__typename": "RepositoryLocation"}
         nodes = {"/".join(node["assetKey"]["path"]): node for node in ask(url, ASSETS)["assetNodes"]}
         tables = {service.table for service in SERVICES.values()}
-        assert set(nodes) == tables | {f"raw/{table}" for table in tables} | {"taxi_zone_lookup"}
+        assert tables | {f"raw/{table}" for table in tables} | {"taxi_zone_lookup"} <= set(nodes)
         for key in ("green_tripdata", "raw/green_tripdata"):
             assert nodes[key]["partitionStats"] == {"numMaterialized": 2, "numPartitions": 31}
         assert nodes["yellow_tripdata"]["partitionStats"]["numMaterialized"] == 0

@@ -1,0 +1,1 @@
+"""The course's third flow: download, keep, query."""
