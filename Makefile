@@ -36,7 +36,7 @@ getting-started: $(INSTALLED) ## Average prices of products by brand: a first gr
 	@. $(BIN)/activate && taxi getting-started
 
 test: $(INSTALLED) ## Run the whole test suite
-	@. $(BIN)/activate && pytest -n 2 --dist worksteal
+	@. $(BIN)/activate && pytest -n 2 --dist worksteal --reruns 1 --reruns-delay 2
 
 lint: $(INSTALLED) ## Check style and types
 	@. $(BIN)/activate && ruff check . && ruff format --check . && pyright
