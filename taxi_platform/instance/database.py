@@ -24,6 +24,9 @@ SETTING = "TAXI_DAGSTER_POSTGRES_URL"
 DATABASE = "dagster"
 PATIENCE = 10.0  # seconds: what a restart takes, and what a person bears who has forgotten to start the server
 _MAY_PASS = ("refused", "starting up", "shutting down", "closed the connection", "too many clients", "connection slots")
+POOLS = {"duckdb": 1}
+"""The pools that hold fewer runs than dagster.yaml says of all: a DuckDB file has one writing process."""
+
 _LOCK = "select pg_advisory_lock(hashtextextended('the database of dagster', 0))"
 _LOCK_TABLES = "select pg_advisory_xact_lock(hashtextextended('the tables of dagster', 0))"
 _READY = """
@@ -145,6 +148,7 @@ def _make_all_or_none(engine: "Engine") -> None:
             metadata.create_all(connection)
         if is_new:
             _mark_nothing_to_migrate(connection)
+            _limit_pools(connection)
             stamp_alembic_rev(pg_alembic_config(str(dagster_postgres.run_storage.__file__)), connection)
 
 
@@ -166,3 +170,11 @@ def _mark_nothing_to_migrate(connection: "Connection") -> None:
     ]
     row = SecondaryIndexMigrationTable.insert().values(migration_completed=func.now())
     connection.execute(row, [{"name": name} for name in names])
+
+
+def _limit_pools(connection: "Connection") -> None:
+    """Set the limits of single pools, which Dagster keeps in its tables and not in dagster.yaml."""
+    from dagster._core.storage.event_log.schema import ConcurrencyLimitsTable
+
+    rows = [{"concurrency_key": pool, "limit": limit} for pool, limit in POOLS.items()]
+    connection.execute(ConcurrencyLimitsTable.insert(), rows)

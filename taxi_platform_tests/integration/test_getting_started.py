@@ -12,11 +12,11 @@ import duckdb
 import pytest
 
 from taxi_platform.defs.getting_started.assets import average_price_by_brand, products, products_kept
-from taxi_platform.duckdb_file import DuckDBFile
+from taxi_platform.duckdb_file import POOL, DuckDBFile
 from taxi_platform.getting_started.resource import ProductFile
 from taxi_platform.getting_started.source import SAMPLE_FILE
 from taxi_platform.sources.http.api import HURRIED
-from taxi_platform_tests.shell import typed
+from taxi_platform_tests.shell import instance, typed
 from taxi_platform_tests.trip_server import Answer, TripServer
 
 ASSETS = [products, products_kept, average_price_by_brand]
@@ -231,6 +231,15 @@ def test_a_database_that_stays_open_elsewhere_is_told_with_the_process(
     told = failure(shop.run(products, products_kept))
     assert "products.duckdb: another process has the file open" in told
     assert str(holder.pid) in told
+
+
+def test_the_pool_of_its_writers_holds_one_run(database: str) -> None:
+    with instance(database) as opened:
+        (limit,) = opened.event_log_storage.get_pool_limits()
+        # One that came from the default would follow dagster.yaml.
+        assert (limit.name, limit.limit, limit.from_default) == (POOL, 1, False)
+    for writer in (products_kept, average_price_by_brand):
+        assert writer.op.pool == POOL
 
 
 # The command
