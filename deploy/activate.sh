@@ -12,6 +12,8 @@ esac
 for _taxi_command in ASSET_MATERIALIZE ASSET_LIST JOB_EXECUTE JOB_SCAFFOLD_CONFIG; do
     export "DAGSTER_CLI_${_taxi_command}_MODULE_NAME=taxi_platform.definitions"
 done
+# A backfill waits for a code location that does not load just now, in place of failing.
+export DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR="${DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR:-1}"
 if [ -z "${DAGSTER_HOME:-}" ]; then
     export DAGSTER_HOME="$_taxi_data/dagster"
     mkdir -p "$DAGSTER_HOME" && ln -sfn "$_taxi_project/dagster.yaml" "$DAGSTER_HOME/dagster.yaml"

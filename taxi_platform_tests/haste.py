@@ -13,10 +13,13 @@ SHORTER = (
     ("app/taxi_platform/instance/signs_of_life.py", r"SILENCE_SECONDS = (60\.0)", "12.0"),
     ("app/taxi_platform/instance/launcher.py", r"READY_SECONDS = (20\.0)", "8.0"),
 )
-# Dagster looks at backfills every 30 s, and no setting changes that. Python runs this before the daemon.
+# Dagster looks at backfills every 30 s, and no setting changes that; it forgives five failures in a row, which is to
+# be as long a time here. Python runs this before the daemon.
 DAEMON = """
+import os
 import dagster._daemon.controller
 dagster._daemon.controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 2
+os.environ["DAGSTER_MAX_BACKFILL_RETRIES"] = "75"
 """
 FOLDER = "haste"
 

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +35,7 @@ from taxi_platform_tests import compose, image
 from taxi_platform_tests.compose import Service
 from taxi_platform_tests.haste import FOLDER, make_haste
 from taxi_platform_tests.postgres_image import PostgresImage
+from taxi_platform_tests.small_disk import SmallDisk
 
 OURS = "taxi-platform:"
 PASSWORDS = {"POSTGRES_PASSWORD": "5uper", "TAXI_DB_PASSWORD": "tr1ps", "DAGSTER_DB_PASSWORD": "d4gs"}
@@ -87,31 +88,40 @@ class Stack:
 
     Args:
         profiles: the profiles of docker-compose.yml to start as well.
+        disks: small disks for folders of ``root``, by their MiB; where none can be mounted there is the usual disk.
         variables: what ``.env`` would say besides the passwords.
+
+    Attributes:
+        services: the services, by name.
+        root: the folder that stands for ``/`` of every container.
+        disks: the small disks that there are.
     """
 
-    def __init__(self, *profiles: str, **variables: str) -> None:
+    def __init__(self, *profiles: str, disks: Mapping[str, int] | None = None, **variables: str) -> None:
         self.services = compose.services(PASSWORDS | variables, profiles)
         self.root = Path(tempfile.mkdtemp(prefix="stack-"))
         self.root.chmod(0o755)
         self._here = OnThisMachine(self.root, self.services.values())
         self._mark = uuid4().hex
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        folder = self.root / "postgres"
-        folder.mkdir()
-        self._postgres = PostgresImage(folder)
+        self.disks: dict[str, SmallDisk] = {}
+        for folder in ("data", "postgres"):
+            (self.root / folder).mkdir()
+        for folder, mib in (disks or {}).items():
+            with suppress(PermissionError):
+                self.disks[folder] = SmallDisk(self.root / folder, mib)
+        self._postgres = PostgresImage(self.root / "postgres")
 
     def __enter__(self) -> "Stack":
         image.unpack(self.root)
         make_haste(self.root)
-        (self.root / "data").mkdir()
         for service in self.services.values():
             for inside, outside in service.files.items():
                 place = self.root / inside.lstrip("/")
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_text(self._here((PROJECT / outside).read_text(encoding="utf-8")), encoding="utf-8")
         try:
-            self._start_all()
+            self.start_all()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -122,6 +132,8 @@ class Stack:
     ) -> None:
         for name in reversed(list(self._processes)):
             self.kill(name)
+        for disk in self.disks.values():
+            disk.remove()
         shutil.rmtree(self.root)
 
     def start(self, name: str) -> None:
@@ -238,7 +250,7 @@ class Stack:
         ends = {name: self.log_file(name).read_text(errors="replace").splitlines()[-lines:] for name in self._processes}
         return "\n".join(f"--- {name}\n" + "\n".join(end) for name, end in ends.items())
 
-    def _start_all(self) -> None:
+    def start_all(self) -> None:
         """Start every service as soon as those that it depends on are healthy."""
         healthy: set[str] = set()
         waiting = dict(self.services)

@@ -56,6 +56,7 @@ class Answer:
         status: the status; other than 200 its body is a short text.
         headers: set, or with None removed, after all others.
         delay: seconds of silence before the first byte of the answer.
+        until: silence before the first byte of the answer until this is set.
         cut_after: bytes of the body after which the connection ends.
         reset: ends it with a reset (RST) and not with an orderly close; without ``cut_after`` before any answer.
         stall: seconds of silence where the body is cut, before the connection ends.
@@ -66,6 +67,7 @@ class Answer:
     status: int | None = None
     headers: Mapping[str, str | None] = field(default_factory=dict[str, "str | None"])
     delay: float = 0.0
+    until: threading.Event | None = None
     cut_after: int | None = None
     reset: bool = False
     stall: float = 0.0
@@ -89,6 +91,7 @@ class TripServer:
         url: ``http://127.0.0.1:<port>``.
         template: a ``TAXI_SOURCE`` that names this server, with paths as in the course's release.
         requests: every request so far, in order of arrival.
+        away: while it is set, every request is answered with a reset, as of a server that is not there.
     """
 
     def __init__(self) -> None:
@@ -97,6 +100,7 @@ class TripServer:
         self._scripts: dict[str, deque[Answer]] = defaultdict(deque)
         self._lock = threading.Lock()
         self._closing = threading.Event()
+        self.away = threading.Event()
         self._server = _Listener(("127.0.0.1", 0), _Handler)
         self._server.trips = self
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -155,7 +159,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         answer, file = trips.next_answer(Asked(self.command, self.path, headers, time.monotonic()))
         trips.wait(answer.delay)
-        if answer.reset and answer.cut_after is None:
+        if answer.until:
+            answer.until.wait()
+        if trips.away.is_set() or (answer.reset and answer.cut_after is None):
             self._end(reset=True)
             return
         status, sent, body = _reply(answer, file, headers)

@@ -26,7 +26,8 @@ def source() -> Iterator[TripServer]:
 @pytest.fixture(scope="session")
 def stack(source: TripServer) -> Iterator[Stack]:
     """The services, started once for the tests of a process; whoever kills one starts it again."""
-    with Stack(TAXI_SOURCE=source.template, TAXI_FIRST_MONTH=FIRST, TAXI_LAST_MONTH=LAST) as stack:
+    months = {"TAXI_FIRST_MONTH": FIRST, "TAXI_LAST_MONTH": LAST}
+    with Stack(disks={"data": 64, "postgres": 800}, TAXI_SOURCE=source.template, **months) as stack:
         yield stack
 
 

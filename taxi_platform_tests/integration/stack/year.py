@@ -24,8 +24,14 @@ LAUNCH = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(b
     ... on PythonError { message }
 } }"""
 NEWEST = "{ partitionBackfillsOrError(limit: 1) { ... on PartitionBackfills { results { id } } } }"
+AGAIN = """mutation($params: ReexecutionParams!) { reexecutePartitionBackfill(reexecutionParams: $params) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message }
+} }"""
 BACKFILL = """query($id: String!) { partitionBackfillOrError(backfillId: $id) {
     ... on PartitionBackfill { status error { message } }
+    ... on PythonError { message }
 } }"""
 RUNS = """query($filter: RunsFilter!) { runsOrError(filter: $filter) {
     ... on Runs { results { runId status tags { key value } } }
@@ -79,19 +85,22 @@ class Year:
         """Start a backfill of all months, as the UI's dialog does, and return its id."""
         selected = [{"path": [asset]} for asset in self.assets]
         params = {"assetSelection": selected, "partitionNames": [str(month) for month in self.months]}
-        answer = self._stack.graphql(LAUNCH, params=params)["launchPartitionBackfill"]
-        assert answer["__typename"] == "LaunchBackfillSuccess", answer
-        return answer["backfillId"]
+        return _launched(self._stack.graphql(LAUNCH, params=params)["launchPartitionBackfill"])
 
-    def wait_for(self, backfill: str) -> None:
-        """Wait until a backfill has succeeded; services that end meanwhile are started again."""
+    def launch_again(self, backfill: str) -> str:
+        """Start what has failed of a backfill once more, as the UI's button does, and return the new backfill's id."""
+        params = {"parentRunId": backfill, "strategy": "FROM_ASSET_FAILURE"}
+        return _launched(self._stack.graphql(AGAIN, params=params)["reexecutePartitionBackfill"])
+
+    def wait_for(self, backfill: str, status: str = "COMPLETED_SUCCESS") -> None:
+        """Wait until a backfill has ended as it should; services that end meanwhile are started again."""
 
         def is_done() -> bool:
             answer = self._stack.graphql(BACKFILL, id=backfill)["partitionBackfillOrError"]
-            assert answer["status"] in ("REQUESTED", "COMPLETED_SUCCESS"), f"{answer}\n{self._stack.logs()}"
-            return answer["status"] == "COMPLETED_SUCCESS"
+            assert answer.get("status") in ("REQUESTED", "FAILING", status), f"{answer}\n{self._stack.logs()}"
+            return answer["status"] == status
 
-        self._stack.wait(is_done, "backfill complete", DONE_SECONDS)
+        self._stack.wait(is_done, f"backfill {status}", DONE_SECONDS)
 
     def runs(self, backfill: str) -> list[dict[str, Any]]:
         """The runs of a backfill, the newest first; tags as a mapping."""
@@ -110,7 +119,10 @@ class Year:
         retried = {run["tags"].get("dagster/parent_run_id") for run in runs}
         for run in runs:
             assert run["status"] == ("FAILURE" if run["runId"] in retried else "SUCCESS")
-        assert self._stack.graphql(RUNS, filter={"statuses": UNFINISHED})["runsOrError"]["results"] == []
+        unfinished = {"statuses": UNFINISHED}
+        self._stack.wait(
+            lambda: not self._stack.graphql(RUNS, filter=unfinished)["runsOrError"]["results"], "no run left"
+        )
         return runs
 
     def loaded(self, asset: str) -> Content:
@@ -124,6 +136,11 @@ class Year:
         months = [str(month) for month in self.months]
         answer = self._stack.graphql(MATERIALIZED, key={"path": [asset]}, months=months)["assetOrError"]
         return Counter((made["partition"], made["runId"]) for made in answer["assetMaterializations"])
+
+
+def _launched(answer: Mapping[str, str]) -> str:
+    assert answer["__typename"] == "LaunchBackfillSuccess", answer
+    return answer["backfillId"]
 
 
 def path(service: Service, month: Month) -> str:

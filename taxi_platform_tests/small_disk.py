@@ -1,0 +1,47 @@
+"""A disk of a few MiB, to be filled; whoever may not mount one cannot have it."""
+
+import os
+import shutil
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+CHUNK = 64 * 1024
+
+
+class SmallDisk:
+    """A disk in the place of an empty folder.
+
+    Args:
+        folder: where it is mounted.
+        mib: its size.
+
+    Raises:
+        PermissionError: this user may not mount, or not here.
+    """
+
+    def __init__(self, folder: Path, mib: int) -> None:
+        self._folder = folder
+        self._filler = folder / "filler"
+        options = f"size={mib}m,mode=755"
+        if os.geteuid() != 0 or shutil.which("mount") is None:
+            raise PermissionError("only root can mount a small disk")
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True)
+        if mounted.returncode != 0:
+            raise PermissionError(mounted.stderr.decode())
+
+    def fill(self) -> None:
+        """Leave no byte free."""
+        with self._filler.open("ab", buffering=0) as file:
+            for size in (CHUNK, 1):
+                with suppress(OSError):
+                    while file.write(b"x" * size):
+                        pass
+
+    def free(self) -> None:
+        """Give back what was filled."""
+        self._filler.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Unmount it; what was on it is gone."""
+        subprocess.run(["umount", "--lazy", self._folder], check=True)
