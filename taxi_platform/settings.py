@@ -12,7 +12,16 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values, load_dotenv
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -123,6 +132,15 @@ class Settings(BaseSettings):
     )
     alert_urls: Annotated[SecretStr, AfterValidator(_alert_urls)] | None = Field(
         None, description="Where failed runs are told: Apprise URLs; unset, nowhere."
+    )
+    keep_runs_days: PositiveInt | None = Field(
+        None, description="Days after which runs are removed on which nothing rests; unset, never."
+    )
+    keep_raw_days: PositiveInt | None = Field(
+        None, description="Days after which raw files are removed that are loaded; unset, never."
+    )
+    keep_raw_gb: PositiveFloat | None = Field(
+        None, description="Gigabytes of raw files; beyond, the oldest that are loaded are removed. Unset, no limit."
     )
     web_url: Annotated[str, AfterValidator(_web_url)] = Field(
         "http://127.0.0.1:3000", description="Where people reach the web UI, for links in messages."
