@@ -28,6 +28,7 @@ def resources_for(settings: Settings) -> dict[str, object]:
     return {
         "raw_files": raw_files,
         "trip_files": TripFilesIOManager(raw_files=raw_files),
+        "database": postgres,
         "postgres": PostgresIOManager(postgres=postgres, on_bad_rows=settings.on_bad_rows),
         "landing": landing,
         "google": google,

@@ -5,6 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from taxi_platform.months import Month
 from taxi_platform.raw.file import RawFile
 
@@ -12,6 +14,11 @@ from taxi_platform.raw.file import RawFile
 def beside(path: Path, suffix: str) -> Path:
     """The path that has ``suffix`` behind the whole name of another."""
     return path.with_name(path.name + suffix)
+
+
+def lock_of(plain: Path) -> FileLock:
+    """The lock that a process holds while it fetches or removes a month's file, whose plain name it takes."""
+    return FileLock(plain.with_name(f".{plain.name}.lock"))
 
 
 def remember(file: RawFile) -> None:

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from taxi_platform.failures import DamagedFile, SourceUnreachable
 from taxi_platform.months import Month
 from taxi_platform.raw.file import Fetched, RawFile
-from taxi_platform.raw.notes import beside, forget, known, landed_among, remember
+from taxi_platform.raw.notes import beside, forget, known, landed_among, lock_of, remember
 from taxi_platform.records import read_records
 from taxi_platform.services import Service
 from taxi_platform.sources.source import Source, Version
@@ -130,7 +130,7 @@ class RawFiles:
         """Keep other processes from fetching the same file meanwhile."""
         with storing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path.with_name(f".{path.name}.lock"))
+            lock = lock_of(path)
             try:
                 lock.acquire(timeout=0)
             except Timeout:

@@ -160,6 +160,7 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
     }
     assert location["resources"] == [
         "assistant",
+        "database",
         "docker_hub",
         "duckdb_file",
         "gcs",
@@ -176,12 +177,16 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
         "gcp_setup",
         "green_tripdata_job",
         "hello_world",
+        "raw_purge_job",
+        "run_retention_job",
         "yellow_tripdata_job",
     ]
     assert location["schedules"] == [
         "fhv_monthly_schedule",
         "green_monthly_schedule",
         "hello_world_schedule",
+        "raw_purge_schedule",
+        "run_retention_schedule",
         "yellow_monthly_schedule",
     ]
     assert location["sensors"] == [
