@@ -66,6 +66,7 @@ class Deployment:
         self._stack = ExitStack()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._orphans: list[psutil.Process] = []
+        self._context: WorkspaceProcessContext | None = None
 
     def __enter__(self) -> "Deployment":
         self.home.mkdir(exist_ok=True)
@@ -87,9 +88,8 @@ class Deployment:
         self.instance = self._stack.enter_context(dg.DagsterInstance.from_config(str(self.home)))
         try:
             self.start_code_server()
-            self._context = self._stack.enter_context(
-                WorkspaceProcessContext(self.instance, WorkspaceFileTarget([str(self._workspace)]))
-            )
+            workspace = WorkspaceProcessContext(self.instance, WorkspaceFileTarget([str(self._workspace)]))
+            self._context = self._stack.enter_context(workspace)
             self.start_daemon()
         except BaseException:
             self.__exit__(None, None, None)
@@ -114,6 +114,8 @@ class Deployment:
         (self._folder / "code server.log").unlink(missing_ok=True)
         self._start("code server", "api", "grpc", "-m", "taxi_platform.definitions", *place)
         self.wait_until(lambda: "Started Dagster code server" in self.log("code server"))
+        if self._context:
+            self._context.refresh_workspace()
 
     def start_daemon(self) -> None:
         """Start the daemon; it works as soon as it has looked around."""
@@ -136,6 +138,7 @@ class Deployment:
         request = dg.RunRequest(
             asset_selection=[key], partition_key=month, tags={"dagster/partition": month, **(tags or {})}
         )
+        assert self._context
         workspace = self._context.create_request_context()
         logger = logging.getLogger("test")
         run = submit_asset_run(None, request, 0, self.instance, self._context, workspace, {}, {}, logger)

@@ -15,6 +15,7 @@ import psutil
 import psycopg
 import pytest
 from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from taxi_platform.settings import PROJECT
 from taxi_platform_tests.daemon_runs import Deployment
@@ -38,7 +39,8 @@ class Trips:
 
     def ask(self, query: str) -> list[tuple[object, ...]]:
         with psycopg.connect(self.url, autocommit=True) as connection:
-            return connection.execute(query.encode()).fetchall()
+            cursor = connection.execute(query.encode())
+            return cursor.fetchall() if cursor.description else []
 
     def copies(self) -> bool:
         """Whether somebody fills a table just now."""
@@ -74,7 +76,10 @@ def trips(postgres_url: str) -> Iterator[Trips]:
 @pytest.fixture(scope="module")
 def deployment(trips: Trips, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A daemon that looks for crashed runs every second, and a code server."""
-    config = {"run_monitoring": {"poll_interval_seconds": 1}}
+    config = {
+        "run_monitoring": {"poll_interval_seconds": 1},
+        "auto_materialize": {"enabled": False, "use_sensors": False},
+    }
     folder = tmp_path_factory.mktemp("deployment")
     with Deployment(folder, trips.url, config, QUICK, TAXI_SOURCE="sample:0.3", TAXI_POSTGRES_URL=trips.url) as running:
         yield running
@@ -91,9 +96,11 @@ def retried(deployment: Deployment, run_id: str) -> dg.DagsterRun:
     return deployment.wait_for(retry.run_id)
 
 
-def nothing_is_left(deployment: Deployment, trips: Trips) -> bool:
-    in_progress = deployment.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-    return in_progress == [] and trips.ask("select * from kvs where key like '%sign_of_life%'") == []
+def left(deployment: Deployment, trips: Trips) -> list[object]:
+    """The runs in progress, the places taken in pools, and the processes that give signs of life."""
+    in_progress = deployment.instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES))
+    slots = trips.ask("select * from concurrency_slots where run_id is not null")
+    return [*in_progress, *slots, *trips.ask("select * from kvs where key like '%sign_of_life%'")]
 
 
 def test_a_process_that_is_killed_in_mid_copy_fails_its_run_and_one_retry_loads_the_month(
@@ -107,7 +114,7 @@ def test_a_process_that_is_killed_in_mid_copy_fails_its_run_and_one_retry_loads_
     assert trips.is_exact("2019-03")
     made = deployment.instance.fetch_materializations(dg.AssetKey("green_tripdata"), limit=10).records
     assert [record.run_id for record in made] == [deployment.retries(run_id)[0].run_id]
-    assert nothing_is_left(deployment, trips)
+    assert left(deployment, trips) == []
 
 
 def test_a_code_server_that_dies_with_its_processes_leaves_runs_that_are_found_and_retried(
@@ -125,7 +132,7 @@ def test_a_code_server_that_dies_with_its_processes_leaves_runs_that_are_found_a
     assert "has given no sign of life for " in deployment.messages(run_id)
     assert retried(deployment, run_id).status == SUCCESS
     assert trips.is_exact("2019-04")
-    assert nothing_is_left(deployment, trips)
+    assert left(deployment, trips) == []
 
 
 def test_a_process_that_outlives_its_code_server_ends_its_run_and_is_not_doubled(
@@ -168,7 +175,15 @@ def test_a_run_that_a_person_terminates_is_not_retried(deployment: Deployment, t
         assert deployment.wait_for(run_id).status == CANCELED
     time.sleep(3)  # the daemon looks for runs to retry every second
     assert deployment.retries(run_id) == []
-    assert nothing_is_left(deployment, trips)
+    assert left(deployment, trips) == []
+
+
+def test_a_run_whose_step_failed_is_not_retried_as_a_whole(deployment: Deployment, trips: Trips) -> None:
+    trips.ask("create table fhv_tripdata (of_another integer)")
+    run_id = deployment.submit("fhv_tripdata", "2019-03")
+    assert deployment.wait_for(run_id).status == FAILURE
+    said(deployment, run_id, "Not retrying run since it failed due to an asset or op failure")
+    assert deployment.retries(run_id) == []
 
 
 def test_a_process_that_hung_until_its_run_was_retried_stops_when_it_wakes(
@@ -210,4 +225,4 @@ def test_a_command_that_is_killed_leaves_no_run_in_progress(
         process.kill()
         process.wait()
     assert deployment.wait_for(run.run_id).status == FAILURE
-    assert nothing_is_left(deployment, trips)
+    assert left(deployment, trips) == []
