@@ -98,7 +98,9 @@ class Pulse:
                 return
             try:
                 is_over = self._is_over_for_the_others()
-                if not is_over:
+                if is_over:
+                    self._signs.forget(self._run_id)  # the last sign may have come after the run was declared over
+                else:
                     self._give(beat)
             except (SQLAlchemyError, DagsterPostgresException):
                 continue  # PostgreSQL is away; who asks it for signs gets no answer either
