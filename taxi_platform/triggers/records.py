@@ -1,10 +1,11 @@
 """What Dagster's instance has on record of the months: which file each was made from, and which are being loaded."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import dagster as dg
 
+from taxi_platform.backfill import queue
 from taxi_platform.monthly_io_manager import raw_key
 from taxi_platform.months import Month
 from taxi_platform.services import Service
@@ -18,13 +19,22 @@ def held_files(instance: dg.DagsterInstance, services: Iterable[Service]) -> dic
 
 
 def busy_files(instance: dg.DagsterInstance, services: Iterable[Service]) -> set[str]:
-    """The names of the files that a run, also a queued one, is to load and has not loaded yet."""
-    planned = [(service, *attempt) for service in services for attempt in _attempts(instance, service)]
+    """The names of the files that a run, also a queued one, or a backfill is to load and has not loaded yet."""
+    all_services = list(services)
+    planned = [(service, *attempt) for service in all_services for attempt in _attempts(instance, service)]
+    waiting = _waiting_for_a_backfill(instance, all_services)
     if not planned:
-        return set()
+        return waiting
     runs = instance.get_runs(dg.RunsFilter(run_ids=sorted({run_id for _, _, run_id in planned})))
     unfinished = {run.run_id for run in runs if not run.is_finished}
-    return {service.file_name(month) for service, month, run_id in planned if run_id in unfinished}
+    return waiting | {service.file_name(month) for service, month, run_id in planned if run_id in unfinished}
+
+
+def _waiting_for_a_backfill(instance: dg.DagsterInstance, services: Sequence[Service]) -> set[str]:
+    """The files of months that a backfill has yet to deal with, whether it has runs by now or not."""
+    tables = {dg.AssetKey(service.table): service for service in services}
+    waiting = queue.waiting(instance, list(tables))
+    return {tables[key].file_name(Month.parse(month)) for key, months in waiting.items() for month in months}
 
 
 def _held_files(instance: dg.DagsterInstance, service: Service) -> dict[str, Held]:

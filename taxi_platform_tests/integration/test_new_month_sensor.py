@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import dagster as dg
 import pytest
 
+from taxi_platform.backfill import queue
 from taxi_platform.defs.resources import resources_for
 from taxi_platform.months import Month
 from taxi_platform.services import GREEN, SERVICES, YELLOW
@@ -203,6 +204,21 @@ def test_a_month_that_a_run_is_about_to_load_is_left_to_it(sensor: Sensor, serve
     assert asked_for(sensor.look()) == ["green_tripdata_2019-02.csv"]
     sensor.platform.instance.report_run_canceled(queued)
     assert asked_for(sensor.look()) == ["green_tripdata_2019-01.csv"]
+
+
+def test_a_month_that_a_backfill_has_yet_to_start_is_left_to_it(sensor: Sensor, server: TripServer) -> None:
+    for month in ("2019-01", "2019-02", "2019-03"):
+        server.publish(path(month), file(10))
+    queue.request(
+        sensor.platform.instance,
+        sensor.platform.definitions().get_repository_def().asset_graph,
+        dg.AssetKey("green_tripdata"),
+        ["2019-01", "2019-02"],
+        title="a backfill that the daemon has not seen yet",
+        tags={},
+        run_config={},
+    )
+    assert asked_for(sensor.look()) == ["green_tripdata_2019-03.csv"]
 
 
 def test_a_month_of_another_service_is_another_month(sensor: Sensor, server: TripServer) -> None:
