@@ -1,6 +1,6 @@
 # Set-up and the everyday commands. `make demo` and `make test` need nothing but Python 3.10–3.13 and the network.
 .DEFAULT_GOAL := help
-.PHONY: help demo getting-started stand-ins test lint format bench dev psql stop clean lock
+.PHONY: help demo getting-started stand-ins test test-gcp lint format bench dev psql stop clean lock
 
 PYTHON ?= python3
 VENV := .venv
@@ -37,6 +37,9 @@ getting-started: $(INSTALLED) ## Average prices of products by brand: a first gr
 
 test: $(INSTALLED) ## Run the whole test suite
 	@. $(BIN)/activate && pytest -n 2 --dist worksteal --reruns 1 --reruns-delay 2
+
+test-gcp: $(INSTALLED) ## Test against your own project in Google Cloud (GCP_… in .env); less than a cent
+	@. $(BIN)/activate && pytest -m gcp -v
 
 lint: $(INSTALLED) ## Check style and types
 	@. $(BIN)/activate && ruff check . && ruff format --check . && pyright

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import backfills, dagster_runs, load_speed, memory, sample_speed, verification
+from benchmarks import backfills, dagster_runs, lake_speed, load_speed, memory, sample_speed, verification
 from benchmarks.report import as_markdown, as_text
 from benchmarks.workbench import describe, workbench
 
@@ -18,6 +18,7 @@ MEASUREMENTS = {
     "status": backfills.measure_status,
     "sample": sample_speed.measure,
     "load": load_speed.measure,
+    "lake": lake_speed.measure,
     "verification": verification.measure,
     "identifier": verification.measure_identifier,
     "disk": memory.measure_disk,

@@ -12,7 +12,7 @@ from taxi_platform.google.places import find_bucket, find_dataset
 from taxi_platform.google.roles import advice_for
 
 Log = Callable[[str], None]
-MAKE_IT = "The job gcp_setup makes it: `dagster job execute -m taxi_platform.definitions -j gcp_setup`."
+MAKE_IT = "The job gcp_setup makes it: `dagster job execute -j gcp_setup`."
 NEEDED = ("storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list")
 
 

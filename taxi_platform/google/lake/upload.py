@@ -12,7 +12,7 @@ from taxi_platform.raw.file import RawFile
 from taxi_platform.trip_files import is_compressed
 
 Log = Callable[[str], None]
-CHUNK = 16 * 1024 * 1024  # bytes sent at once and held in memory: a pause for every acknowledgement, so not too few
+CHUNK = 32 * 1024 * 1024  # bytes sent at once and held in memory: a pause for every acknowledgement, so not too few
 
 
 class Upload:

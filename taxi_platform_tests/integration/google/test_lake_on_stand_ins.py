@@ -54,9 +54,9 @@ def test_a_file_goes_up_is_recognised_and_found_and_is_replaced_by_its_correctio
 
 
 def test_a_large_file_goes_up_in_parts(ready_cloud: Cloud, published: Published) -> None:
-    published.publish(text(GREEN, rows(GREEN, 200_000)))
+    published.publish(text(GREEN, rows(GREEN, 500_000)))
     file = published.fetch()
-    assert file.bytes > 16 * 2**20
+    assert file.bytes > 32 * 2**20
     Lake(ready_cloud).put(file, print)
     assert content(ready_cloud, file) == file.path.read_bytes()
 

@@ -183,7 +183,7 @@ def test_when_all_is_well_nothing_stands_in_the_way(google: GoogleServer, google
 
 def test_what_is_absent_is_named_with_the_job_that_makes_it(nothing: GoogleServer, google_cloud: Cloud) -> None:
     assert [str(problem) for problem in standing_in_the_way(google_cloud)] == [
-        f"{what}. The job gcp_setup makes it: `dagster job execute -m taxi_platform.definitions -j gcp_setup`."
+        f"{what}. The job gcp_setup makes it: `dagster job execute -j gcp_setup`."
         for what in (
             "bucket trips-123-lake: there is no such bucket",
             "dataset zoomcamp: there is no such dataset",

@@ -1,0 +1,73 @@
+"""Bringing a month into the lake, against the bare client that does nothing but upload, both to the stand-in."""
+
+import time
+from collections.abc import Iterator
+from statistics import median
+
+from benchmarks.load_speed import MONTH
+from benchmarks.pairs import in_turn, spread
+from benchmarks.report import Finding
+from benchmarks.workbench import Workbench
+from taxi_platform.google.clients import Cloud
+from taxi_platform.google.lake.file import object_name
+from taxi_platform.google.lake.store import Lake
+from taxi_platform.google.lake.upload import CHUNK
+from taxi_platform.google.setup import set_up
+from taxi_platform.google.stand_ins import StandIns
+from taxi_platform.raw.file import RawFile
+from taxi_platform.services import YELLOW
+
+MOST = 1.2
+MIB = 2**20
+
+
+def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
+    """An upload with all checks, in times of ``upload_from_filename``; at the size of a green month and at ``rows``."""
+    stand_ins = StandIns(bench.folder / "google")
+    addresses = stand_ins.start(lambda _: None)
+    try:
+        cloud = Cloud("trips-123", "US", "trips-123-lake", "trips", "", addresses.storage, addresses.bigquery)
+        set_up(cloud, lambda _: None)
+        for size in sorted({rows // 4, rows}):
+            bench.unpublish(YELLOW, MONTH)
+            yield _compare(cloud, bench.file(YELLOW, MONTH, size), count)
+    finally:
+        stand_ins.stop()
+
+
+def _compare(cloud: Cloud, file: RawFile, count: int) -> Finding:
+    """The target is against parts of the same size; in one piece, the client would hold up to 100 MiB twice."""
+    runs = [lambda: _put(cloud, file), lambda: _upload(cloud, file, CHUNK), lambda: _upload(cloud, file, None)]
+    ours, in_parts, whole = in_turn(runs, count)
+    ratios, against_whole = (
+        [mine / bare for mine, bare in zip(ours, other, strict=True)] for other in (in_parts, whole)
+    )
+    return Finding(
+        f"{file.bytes / MIB:,.0f} MiB into the lake, against the bare client with parts of {CHUNK / MIB:.0f} MiB",
+        f"≤ {MOST} times",
+        f"{spread(ratios)} times",
+        median(ratios) <= MOST,
+        f"{spread(ours)} s against {spread(in_parts)} s; against the client's own parts of 100 MiB, "
+        f"{spread(against_whole)} times",
+    )
+
+
+def _put(cloud: Cloud, file: RawFile) -> float:
+    """Seconds of an upload with SHA-256, CRC32C, precondition and provenance."""
+    _remove(cloud, file)
+    started = time.perf_counter()
+    Lake(cloud).put(file, lambda _: None)
+    return time.perf_counter() - started
+
+
+def _upload(cloud: Cloud, file: RawFile, part: int | None) -> float:
+    """Seconds of the bare client's upload."""
+    _remove(cloud, file)
+    started = time.perf_counter()
+    cloud.storage.bucket(cloud.bucket).blob(object_name(file), chunk_size=part).upload_from_filename(str(file.path))
+    return time.perf_counter() - started
+
+
+def _remove(cloud: Cloud, file: RawFile) -> None:
+    for blob in cloud.storage.list_blobs(cloud.bucket, prefix=object_name(file)):
+        blob.delete()
