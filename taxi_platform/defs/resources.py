@@ -8,6 +8,7 @@ from taxi_platform.duckdb_file import DuckDBFile
 from taxi_platform.getting_started.resource import ProductFile
 from taxi_platform.google.lake.io_manager import LakeIOManager
 from taxi_platform.google.resource import CloudResource
+from taxi_platform.google.warehouse.io_manager import WarehouseIOManager
 from taxi_platform.landing.resource import LandingResource
 from taxi_platform.postgres.io_manager import PostgresIOManager, PostgresResource
 from taxi_platform.raw.io_manager import RawFilesResource, TripFilesIOManager
@@ -33,6 +34,7 @@ def resources_for(settings: Settings) -> dict[str, object]:
         "landing": landing,
         "google": google,
         "gcs": LakeIOManager(google=google),
+        "bigquery": WarehouseIOManager(google=google, on_bad_rows=settings.on_bad_rows),
         "docker_hub": DockerHub(base_url=settings.docker_hub_url),
         "assistant": AssistantResource(
             gemini_api_key=dg.EnvVar("GEMINI_API_KEY") if settings.gemini_api_key else "",

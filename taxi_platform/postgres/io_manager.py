@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 import dagster as dg
 from pydantic import Field
 
+from taxi_platform.frame_inputs import wanted_form
 from taxi_platform.monthly_io_manager import Metadata, MonthlyIOManager
 from taxi_platform.months import Month
 from taxi_platform.postgres import frames, tables
@@ -37,6 +38,14 @@ class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
         from taxi_platform.postgres.embedded.server import EmbeddedServer
 
         return EmbeddedServer(Path(self.server_folder)).start(log)
+
+    def address_if_used(self, log: Log) -> str | None:
+        """A URL at which the database answers; none where nobody has ever used the embedded one.
+
+        Raises:
+            as ``address`` does.
+        """
+        return self.address(log) if self.url or Path(self.server_folder).exists() else None
 
 
 class PostgresIOManager(MonthlyIOManager):
@@ -95,11 +104,10 @@ class PostgresIOManager(MonthlyIOManager):
     def load_input(self, context: dg.InputContext) -> Any:
         """The rows that the asset asks for, as the type that it asks for."""
         reference = self._reference(context)
-        wanted = context.dagster_type.typing_type
-        name = f"{getattr(wanted, '__module__', '').partition('.')[0]}.{getattr(wanted, '__name__', '')}"
-        if name == "pandas.DataFrame":
+        wanted = wanted_form(context)
+        if wanted == "pandas":
             return frames.read_pandas(self.postgres.address(context.log.info), reference)
-        if name == "pyarrow.Table":
+        if wanted == "arrow":
             return frames.read_arrow(self.postgres.address(context.log.info), reference)
         return reference
 

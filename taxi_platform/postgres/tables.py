@@ -232,6 +232,20 @@ on conflict (filename) do update set
     rows_in_file = excluded.rows_in_file, rows_loaded = excluded.rows_loaded, rows_rejected = excluded.rows_rejected,
     contract = excluded.contract, filenode = excluded.filenode, loaded_at = now()"""
 
+
+def summary(service: Service, month: Month) -> str:
+    """The query for a month's rows, the sum of its amounts in cents, and the sums of the four parts of its ids.
+
+    Numbers that another database finds too, in whichever order it reads the rows.
+    """
+    parts = ", ".join(
+        f"coalesce(sum(('x' || substr(unique_row_id, {first}, 8))::bit(32)::bigint), 0)" for first in (1, 9, 17, 25)
+    )
+    paid = any(column.name == "total_amount" for column in service.columns)
+    cents = "coalesce(round(sum(total_amount::numeric) * 100), 0)" if paid else "0"
+    return f"select count(*), {cents}, {parts} from {partition_of(service, month)}"
+
+
 ROWS_IN_TABLE = f"select coalesce(sum(rows_loaded), 0)::bigint from {FILES} where table_name = %s"
 
 SWAP_LOCK_TIMEOUT = "set local lock_timeout = '2s'"

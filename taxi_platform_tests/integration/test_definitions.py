@@ -41,6 +41,7 @@ def described(spec):
     }
 print(json.dumps({
     "assets": {key: described(spec) for key, spec in specs.items()},
+    "checks": sorted(key.to_user_string() for key in repository.asset_graph.asset_check_keys),
     "resources": sorted(loaded.resources),
     "jobs": sorted(job.name for job in loaded.resolve_all_job_defs() if not job.name.startswith("__")),
     "schedules": sorted(schedule.name for schedule in repository.schedule_defs),
@@ -148,6 +149,9 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
         "gcs/green_tripdata": ["cloud", ["csv", "gcs"], ["raw/green_tripdata"]],
         "gcs/yellow_tripdata": ["cloud", ["csv", "gcs"], ["raw/yellow_tripdata"]],
         "gcs/fhv_tripdata": ["cloud", ["csv", "gcs"], ["raw/fhv_tripdata"]],
+        "bigquery/green_tripdata": ["cloud", ["bigquery", "table"], ["gcs/green_tripdata"]],
+        "bigquery/yellow_tripdata": ["cloud", ["bigquery", "table"], ["gcs/yellow_tripdata"]],
+        "bigquery/fhv_tripdata": ["cloud", ["bigquery", "table"], ["gcs/fhv_tripdata"]],
         "taxi_zone_lookup": ["zones", ["postgres", "table"], []],
         "docker_image_pulls": ["docker_hub", ["python"], []],
         "release_notes": ["assistant", ["duckdb", "markdown"], []],
@@ -158,8 +162,14 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
         "products_kept": ["getting_started", ["duckdb", "pandas", "table"], ["products"]],
         "average_price_by_brand": ["getting_started", ["duckdb", "table"], ["products_kept"]],
     }
+    assert location["checks"] == [
+        "bigquery/fhv_tripdata:same_in_both_warehouses",
+        "bigquery/green_tripdata:same_in_both_warehouses",
+        "bigquery/yellow_tripdata:same_in_both_warehouses",
+    ]
     assert location["resources"] == [
         "assistant",
+        "bigquery",
         "database",
         "docker_hub",
         "duckdb_file",
@@ -203,13 +213,14 @@ def test_each_asset_asks_for_the_resources_of_its_place_and_has_an_owner(locatio
         assert wanted[f"raw/{service.table}"] == ["landing", "raw_files", "trip_files"]
         assert wanted[service.table] == ["postgres", "trip_files"]
         assert wanted[f"gcs/{service.table}"] == ["gcs", "trip_files"]
+        assert wanted[f"bigquery/{service.table}"] == ["bigquery", "gcs"]
     assert wanted["taxi_zone_lookup"] == ["postgres", "raw_files"]
     assert all(asset["owners"] == ["team:data-engineering"] for asset in location["assets"].values())
 
 
 def test_trips_are_partitioned_by_the_months_of_the_source_and_a_range_is_one_run(location: Mapping[str, Any]) -> None:
     for service in SERVICES.values():
-        for key in (service.table, f"raw/{service.table}", f"gcs/{service.table}"):
+        for key in (service.table, *(f"{place}/{service.table}" for place in ("raw", "gcs", "bigquery"))):
             assert location["assets"][key]["partitions"] == [31, "2019-01", "2021-07"]
             assert location["assets"][key]["policy"] == "SINGLE_RUN"
     assert location["assets"]["taxi_zone_lookup"]["partitions"] is None

@@ -8,6 +8,7 @@ import pytest
 from taxi_platform.google.clients import Cloud
 from taxi_platform_tests.google_server import GoogleServer
 from taxi_platform_tests.published import Published
+from taxi_platform_tests.warehouse_loads import WarehouseLoads
 
 
 @pytest.fixture
@@ -35,3 +36,9 @@ def google_cloud(nothing: GoogleServer) -> Cloud:
 def published(tmp_path: Path) -> Published:
     """A folder that publishes nothing yet."""
     return Published(tmp_path)
+
+
+@pytest.fixture
+def loads(ready_cloud: Cloud, published: Published) -> WarehouseLoads:
+    """A warehouse of the test's own on the stand-ins."""
+    return WarehouseLoads(ready_cloud, published)

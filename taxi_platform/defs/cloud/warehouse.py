@@ -1,0 +1,62 @@
+"""One BigQuery table a service, loaded month by month from the lake."""
+
+from dataclasses import replace
+
+import dagster as dg
+from pydantic import Field
+
+from taxi_platform.defs.cloud.lake import GROUP, lake_key
+from taxi_platform.defs.taxi.assets import DICTIONARY, OWNERS, monthly_partitions
+from taxi_platform.defs.taxi.labelling import label_run
+from taxi_platform.google.lake.files import LakeFiles
+from taxi_platform.google.warehouse.metadata import trips_schema
+from taxi_platform.services import SERVICES, Service
+
+
+class WarehouseConfig(dg.Config):
+    """How months are loaded from the lake."""
+
+    force: bool = Field(False, description="Load a month even when the table holds its very file already.")
+    newest_first: bool = Field(False, description="Begin with the last month of a range.")
+
+    def applied_to(self, files: LakeFiles) -> LakeFiles:
+        """The files as they are wanted, in the order in which they are wanted."""
+        return replace(files, months=sorted(files.months, reverse=self.newest_first), force_load=self.force)
+
+
+def warehouse_key(service: Service) -> dg.AssetKey:
+    """The key of the asset that is a service's table in BigQuery, e.g. ``bigquery/green_tripdata``."""
+    return dg.AssetKey(["bigquery", service.table])
+
+
+def warehouse_trips(service: Service) -> dg.AssetsDefinition:
+    """The asset that is a service's table in BigQuery."""
+
+    @dg.asset(
+        key=warehouse_key(service),
+        ins={"files": dg.AssetIn(lake_key(service), input_manager_key="gcs")},
+        description=f"{service.description} One row a trip, in BigQuery; a row belongs to its file's month.",
+        partitions_def=monthly_partitions(service),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        io_manager_key="bigquery",
+        group_name=GROUP,
+        kinds={"bigquery", "table"},
+        owners=OWNERS,
+        pool="bigquery",
+        tags={"taxi": service.name},
+        metadata={
+            "data dictionary": dg.MetadataValue.url(DICTIONARY),
+            "dagster/column_schema": trips_schema(service),
+        },
+    )
+    def table(context: dg.AssetExecutionContext, config: WarehouseConfig, files: LakeFiles) -> LakeFiles:
+        label_run(context, service)
+        return config.applied_to(files)
+
+    return table
+
+
+@dg.definitions
+def warehouse() -> dg.Definitions:
+    """The warehouse's assets of every service."""
+    return dg.Definitions(assets=[warehouse_trips(service) for service in SERVICES.values()])

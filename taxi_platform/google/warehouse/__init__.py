@@ -1,0 +1,1 @@
+"""The warehouse: the trips as tables in BigQuery."""

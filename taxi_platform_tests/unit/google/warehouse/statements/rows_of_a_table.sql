@@ -1,0 +1,1 @@
+SELECT * FROM `trips-123.zoomcamp.other`
