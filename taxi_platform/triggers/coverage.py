@@ -3,7 +3,7 @@
 from taxi_platform.services import Service
 
 HERE = ("raw", "")  # the verified file, and the table in PostgreSQL
-IN_THE_CLOUD = ("gcs",)  # what is made of the file there
+IN_THE_CLOUD = ("gcs", "bigquery")  # the object in the lake, and the table in the warehouse
 
 
 def assets_of(service: Service, *, cloud: bool) -> list[list[str]]:

@@ -160,4 +160,5 @@ def test_a_month_that_a_folder_has_or_has_not(tmp_path: Path) -> None:
 
 def test_a_run_brings_the_file_and_the_table_and_the_cloud_only_where_it_is_configured() -> None:
     assert assets_of(GREEN, cloud=False) == [["raw", "green_tripdata"], ["green_tripdata"]]
-    assert assets_of(FHV, cloud=True) == [["raw", "fhv_tripdata"], ["fhv_tripdata"], ["gcs", "fhv_tripdata"]]
+    places = [["raw", "fhv_tripdata"], ["fhv_tripdata"], ["gcs", "fhv_tripdata"], ["bigquery", "fhv_tripdata"]]
+    assert assets_of(FHV, cloud=True) == places
