@@ -4,6 +4,7 @@ import datetime as dt
 import threading
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import psycopg
 import pyarrow as pa
@@ -57,7 +58,7 @@ def test_a_data_frame_is_stored_without_its_index(loads: Loads) -> None:
         {
             "id": pd.array([1, None], dtype="Int32"),
             "zone": ["Newark", None],
-            "day": pd.to_datetime(["2019-03-01 00:10:16", "3019-02-03"], format="ISO8601").astype("datetime64[us]"),
+            "day": np.array(["2019-03-01T00:10:16", "3019-02-03"], dtype="datetime64[us]"),
             "ok": [True, False],
         },
         index=[7, 8],
