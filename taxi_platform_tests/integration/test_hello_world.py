@@ -105,11 +105,16 @@ def test_the_schedule_greets_sarah_at_ten_in_the_time_zone_of_the_settings_and_i
     assert run({**request.run_config, **AWAKE})[0] == ("ERROR", "Hello, Sarah!")
 
 
-def test_the_command_line_runs_it_with_a_configuration(database: str, tmp_path: Path) -> None:
+def test_the_command_lines_run_it_with_a_file_and_with_a_text(database: str, tmp_path: Path) -> None:
     config = json.dumps({"name": "Ann", "sleep_seconds": 0})
-    done = typed(f"dagster job execute -j hello_world --config-json '{config}'", tmp_path, TAXI_POSTGRES_URL=database)
-    assert done.returncode == 0, done.stdout
-    assert "hello_message - Hello, Ann!" in done.stdout
+    (tmp_path / "hello.json").write_text(config)
+    for command in (
+        f"dagster job execute -j hello_world -c {tmp_path}/hello.json",
+        f"dg launch --job hello_world --config-json '{config}'",
+    ):
+        done = typed(command, tmp_path, TAXI_POSTGRES_URL=database)
+        assert done.returncode == 0, done.stdout
+        assert "hello_message - Hello, Ann!" in done.stdout
 
 
 # At most two at once
