@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import psutil
 import psycopg
@@ -51,7 +51,12 @@ def kill(stack: Stack, victim: str) -> None:
 
 def workers(stack: Stack) -> list[psutil.Process]:
     """The processes that execute runs, the newest last."""
-    return [process for process in stack.processes("code") if "--multiprocessing-fork" in process.cmdline()]
+    found: list[psutil.Process] = []
+    for process in stack.processes("code"):
+        with suppress(psutil.Error):  # it has ended meanwhile
+            if "--multiprocessing-fork" in process.cmdline():
+                found.append(process)
+    return found
 
 
 @contextmanager
