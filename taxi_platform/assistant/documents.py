@@ -3,19 +3,14 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from taxi_platform.failures import AccessDenied, DamagedFile, NotPublished
 from taxi_platform.settings import PROJECT
 from taxi_platform.sources.http.addresses import public
-from taxi_platform.sources.http.answers import interruption
-from taxi_platform.sources.http.retries import Interrupted, Retries, retry_after
-
-if TYPE_CHECKING:
-    from requests import Response
+from taxi_platform.sources.http.api import Api
+from taxi_platform.sources.http.retries import Retries
 
 LARGEST = 2 * 1024 * 1024  # bytes: a long book is 1 MB; what is larger is no document but data
-TIMEOUTS = (10.0, 30.0)  # seconds until a connection stands, and that the server may be silent
 SUFFIXES = (".md", ".markdown", ".txt", ".html", ".htm")
 
 
@@ -62,8 +57,10 @@ def _places(location: str) -> Iterator[str]:
 
 def _read(location: str, retries: Retries) -> Document:
     if "://" in location:
-        content = retries.run(lambda: _download(location), location, log=lambda _: None)
-        return Document(public(location), _as_markdown(content, public(location)))
+        name = public(location)
+        advice = "Check the document's address."
+        content = Api(name, advice, advice, retries=retries).content(location, log=lambda _: None)
+        return Document(name, _as_markdown(content, name))
     path = PROJECT / Path(location).expanduser()
     name = str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
     try:
@@ -74,34 +71,6 @@ def _read(location: str, retries: Retries) -> Document:
     except OSError as error:
         raise AccessDenied(name, f"the document cannot be read ({error.strerror})") from None
     return Document(name, _as_markdown(content, name))
-
-
-def _download(address: str) -> bytes:
-    """The first two MiB and a byte of what a server has under an address."""
-    import requests
-
-    try:
-        with requests.get(address, timeout=TIMEOUTS, stream=True) as response:
-            _refuse(response, address)
-            content = b""
-            for chunk in response.iter_content(64 * 1024):
-                content += chunk
-                if len(content) > LARGEST:
-                    break
-            return content
-    except requests.RequestException as error:
-        raise interruption(error, address) from error
-
-
-def _refuse(response: "Response", address: str) -> None:
-    status, name = response.status_code, public(address)
-    what = f"the server answers {status} {response.reason}"
-    if status in (404, 410):
-        raise NotPublished(name, what, "Check the document's address.")
-    if status in (408, 425, 429) or status >= 500:
-        raise Interrupted(what, retry_after(response.headers))
-    if status != 200:
-        raise AccessDenied(name, what, "Check the document's address.")
 
 
 def _as_markdown(content: bytes, name: str) -> str:

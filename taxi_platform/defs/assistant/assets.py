@@ -1,15 +1,14 @@
 """Documents, their index, and one question answered without and with them: the course's flows 10 and 11."""
 
 import time
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
 
 from taxi_platform.assistant.resource import AssistantResource
-from taxi_platform.failures import TaxiError
+from taxi_platform.run_failures import told_to_dagster
 
 if TYPE_CHECKING:
     from taxi_platform.assistant.answers import Answer
@@ -41,7 +40,7 @@ def release_notes(
     """Documents cut up at their headings; what is no longer among them is dropped."""
     from taxi_platform.assistant.documents import read_documents
 
-    with _clearly():
+    with told_to_dagster():
         documents = read_documents(config.documents)
         changes = assistant.library().ingest(documents)
     return dg.MaterializeResult(
@@ -61,7 +60,7 @@ def document_index(assistant: AssistantResource) -> dg.MaterializeResult[Any]:
     from taxi_platform.assistant.semantic import embed_missing
 
     model = assistant.model()
-    with _clearly():
+    with told_to_dagster():
         embedded = embed_missing(assistant.library(), model) if model else 0
     return dg.MaterializeResult(metadata={"embedded": embedded, "by": model.embedding_name if model else OFFLINE})
 
@@ -72,7 +71,7 @@ def answer_without_rag(config: Question, assistant: AssistantResource) -> dg.Mat
     from taxi_platform.assistant.answers import answer_without_documents
 
     started = time.monotonic()
-    with _clearly():
+    with told_to_dagster():
         answer = answer_without_documents(config.question, assistant.model())
     return dg.MaterializeResult(metadata=_metadata(answer, started))
 
@@ -83,7 +82,7 @@ def answer_with_rag(config: Question, assistant: AssistantResource) -> dg.Materi
     from taxi_platform.assistant.answers import answer_from_documents
 
     started = time.monotonic()
-    with _clearly():
+    with told_to_dagster():
         answer = answer_from_documents(config.question, assistant.retriever(), assistant.model())
     return dg.MaterializeResult(metadata=_metadata(answer, started))
 
@@ -116,12 +115,3 @@ def _metadata(answer: "Answer", started: float) -> dict[str, Any]:
         "passages": len(answer.sources),
         "seconds": round(time.monotonic() - started, 3),
     }
-
-
-@contextmanager
-def _clearly() -> Generator[None]:
-    """Let a failure be told in its own sentence; whether trying again can help is its own knowledge too."""
-    try:
-        yield
-    except TaxiError as error:
-        raise dg.Failure(str(error), allow_retries=error.transient) from None

@@ -1,4 +1,4 @@
-"""Answers of a web API: JSON, small, held in memory. Files, which are neither, are the business of ``source``."""
+"""Small answers of the web, held in memory: the JSON of an API, a page. Trip files are the business of ``source``."""
 
 import json
 import time
@@ -51,15 +51,23 @@ class Api:
             DamagedFile: the answer is no JSON, or larger than any could be.
             InvalidSetting: the address is none.
         """
+        return self.parse(self.content(address, log, accept="application/json"), public(address))
+
+    def content(self, address: str, log: Log, *, accept: str = "*/*") -> bytes:
+        """What the server has under an address, at most 8 MiB of it.
+
+        Raises:
+            NotPublished, AccessDenied, SourceUnreachable, InvalidSetting: as ``ask`` does.
+            DamagedFile: the answer is larger than any could be.
+        """
         if not address.startswith(("http://", "https://")):
             raise InvalidSetting(public(address), "it is no web address", "It begins with http:// or https://.")
         try:
-            content = self.retries.run(lambda: self._get(address), address, log)
+            return self.retries.run(lambda: self._get(address, accept), address, log)
         except NotPublished as error:
             raise NotPublished(self.subject, error.what, self.missing) from error
         except TaxiError as error:
             raise type(error)(self.subject, error.what, self.advice) from error
-        return self.parse(content, public(address))
 
     def parse(self, content: bytes, place: str) -> Any:
         """The JSON of an answer, or of a file that holds one.
@@ -74,11 +82,11 @@ class Api:
             what = f"{place} is no JSON, or only the beginning of it ({error}); {begins}"
             raise DamagedFile(self.subject, what, self.advice) from None
 
-    def _get(self, address: str) -> bytes:
+    def _get(self, address: str, accept: str) -> bytes:
         import requests  # loading the definitions shall not wait for it
 
         with _in_our_words(address):
-            headers = {"Accept": "application/json"}
+            headers = {"Accept": accept}
             with requests.get(address, headers=headers, stream=True, timeout=self.timeouts) as response:
                 refuse_failures(response.status_code, response.reason, response.headers, address, ranged=False)
                 return _read(response, address)

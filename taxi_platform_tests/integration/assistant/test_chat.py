@@ -92,7 +92,7 @@ def test_a_question_that_the_documents_do_not_answer_is_said_to_be_so(platform: 
     ("document", "question", "said"),
     [
         ("absent.md", QUESTION, "absent.md: there is no such document"),
-        ("{server}/absent.md", QUESTION, "the server answers 404"),
+        ("{server}/absent.md", QUESTION, "answers 404"),
         ("{notes}", "", "the question: it is empty"),
     ],
     ids=["no file", "no page", "no question"],
