@@ -11,6 +11,7 @@ import dagster as dg
 
 from taxi_platform.backfill.processes import is_abandoned
 from taxi_platform.backfill.states import Attempt, Materialized, Outcome
+from taxi_platform.instance.materializations import latest_materializations
 from taxi_platform.services import Service
 from taxi_platform.settings import settings
 
@@ -70,19 +71,15 @@ def read_attempts(instance: dg.DagsterInstance, services: Sequence[Service]) -> 
 
 
 def _materialized(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str, Materialized]:
-    latest = instance.event_log_storage.get_latest_storage_id_by_partition(
-        key, dg.DagsterEventType.ASSET_MATERIALIZATION
-    )
-    if not latest:
-        return {}
-    wanted = dg.AssetRecordsFilter(asset_key=key, storage_ids=list(latest.values()))
-    found: dict[str, Materialized] = {}
-    for record in instance.fetch_materializations(wanted, limit=len(latest)).records:
-        made = record.asset_materialization
-        if made and made.partition:
-            facts = {name: value.value for name, value in made.metadata.items()}
-            found[made.partition] = _as_materialized(record.storage_id, record.run_id, record.timestamp, facts)
-    return found
+    return {
+        str(made.partition): _as_materialized(
+            record.storage_id,
+            record.run_id,
+            record.timestamp,
+            {name: value.value for name, value in made.metadata.items()},
+        )
+        for made, record in latest_materializations(instance, key)
+    }
 
 
 def _as_materialized(order: int, run_id: str, timestamp: float, facts: Mapping[str, Any]) -> Materialized:

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from taxi_platform.backfill import queue
+from taxi_platform.instance.materializations import latest_materializations
 from taxi_platform.monthly_io_manager import raw_key
 from taxi_platform.months import Month
 from taxi_platform.services import Service
@@ -38,20 +39,12 @@ def _waiting_for_a_backfill(instance: dg.DagsterInstance, services: Sequence[Ser
 
 
 def _held_files(instance: dg.DagsterInstance, service: Service) -> dict[str, Held]:
-    key = raw_key(service.table)
-    latest = instance.event_log_storage.get_latest_storage_id_by_partition(
-        key, dg.DagsterEventType.ASSET_MATERIALIZATION
-    )
-    if not latest:
-        return {}
-    wanted = dg.AssetRecordsFilter(asset_key=key, storage_ids=list(latest.values()))
-    found: dict[str, Held] = {}
-    for record in instance.fetch_materializations(wanted, limit=len(latest)).records:
-        made = record.asset_materialization
-        if made and made.partition:
-            facts = {name: value.value for name, value in made.metadata.items()}
-            found[service.file_name(Month.parse(made.partition))] = _held(record.storage_id, facts)
-    return found
+    return {
+        service.file_name(Month.parse(str(made.partition))): _held(
+            record.storage_id, {name: value.value for name, value in made.metadata.items()}
+        )
+        for made, record in latest_materializations(instance, raw_key(service.table))
+    }
 
 
 def _held(record: int, facts: dict[str, Any]) -> Held:
