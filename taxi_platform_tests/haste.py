@@ -14,22 +14,19 @@ SHORTER = (
     ("app/taxi_platform/instance/launcher.py", r"READY_SECONDS = (20\.0)", "8.0"),
 )
 # Dagster looks at backfills every 30 s, and no setting changes that; it forgives five failures in a row, which is to
-# be as long a time here. Python runs this before the daemon.
+# be as long a time here. The daemon's Python runs this at first.
 DAEMON = """
 import os
 import dagster._daemon.controller
 dagster._daemon.controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 2
 os.environ["DAGSTER_MAX_BACKFILL_RETRIES"] = "75"
 """
-FOLDER = "haste"
 
 
 def make_haste(root: Path) -> None:
-    """Shorten the waits of the files below a root, and lay down what the daemon's Python shall run first."""
+    """Shorten the waits of the files below a root."""
     for name, pattern, number in SHORTER:
         path = root / name
         text, count = re.subn(pattern, lambda found, to=number: found[0].replace(found[1], to), path.read_text())
         assert count == 1, f"{name} has changed: {pattern} is there {count} times"
         path.write_text(text)
-    (root / FOLDER).mkdir()
-    (root / FOLDER / "sitecustomize.py").write_text(DAEMON)

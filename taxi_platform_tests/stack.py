@@ -11,16 +11,12 @@ else of the project, so that a file which the image lacks is missed here too.
 """
 
 import os
-import random
-import re
 import shlex
 import shutil
-import socket
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -32,55 +28,18 @@ import requests
 
 from taxi_platform.settings import PROJECT
 from taxi_platform_tests import compose, image
-from taxi_platform_tests.compose import Service
-from taxi_platform_tests.haste import FOLDER, make_haste
+from taxi_platform_tests.clock import PRELUDE as CLOCK
+from taxi_platform_tests.clock import Clock
+from taxi_platform_tests.haste import DAEMON, make_haste
 from taxi_platform_tests.postgres_image import PostgresImage
 from taxi_platform_tests.small_disk import SmallDisk
+from taxi_platform_tests.this_machine import OnThisMachine
 
 OURS = "taxi-platform:"
 PASSWORDS = {"POSTGRES_PASSWORD": "5uper", "TAXI_DB_PASSWORD": "tr1ps", "DAGSTER_DB_PASSWORD": "d4gs"}
 START_SECONDS = 180
-# Below the ports that the kernel gives to outgoing connections, so that a service finds its port again.
-PORTS = range(15_000, 32_000)
+PRELUDES = "preludes"
 MARK = "TAXI_STACK_SERVICE"
-
-
-class OnThisMachine:
-    """What a container's texts say, said of this machine: services' names, ports and folders.
-
-    Args:
-        root: the folder that stands for ``/`` of every container.
-        services: every service, for their names and ports.
-    """
-
-    def __init__(self, root: Path, services: Iterable[Service]) -> None:
-        self._root = root
-        self._names = "|".join(service.name for service in services)
-        numbers = [port for service in services for port in service.ports]
-        assert len(numbers) == len(set(numbers)), "two services listen on the same port; give one of them another"
-        self.ports = dict(zip(numbers, free_ports(len(numbers)), strict=True))
-
-    def __call__(self, text: str) -> str:
-        """The text for this machine."""
-        text = re.sub(rf"\b(?:{self._names})(?=:\d)|^(?:{self._names})$|\b0\.0\.0\.0\b", "127.0.0.1", text)
-        text = re.sub(r"(?<![\w./])\d{4,5}(?![\w.])", lambda found: str(self._port(found[0])), text)
-        text = text.replace("/opt/venv/bin", str(Path(sys.executable).parent))
-        return re.sub(r"(?<![\w.])/(app|data|opt/dagster|etc/caddy)(?![\w-])", rf"{self._root}/\1", text)
-
-    def _port(self, number: str) -> int:
-        return self.ports.get(int(number), int(number))
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
-    found: list[int] = []
-    for port in random.sample(PORTS, len(PORTS)):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            found.append(port)
-        if len(found) == count:
-            return found
-    raise AssertionError("this machine has no free port")
 
 
 class Stack:
@@ -89,6 +48,7 @@ class Stack:
     Args:
         profiles: the profiles of docker-compose.yml to start as well.
         disks: small disks for folders of ``root``, by their MiB; where none can be mounted there is the usual disk.
+        clock: what the platform's own services take for the time.
         variables: what ``.env`` would say besides the passwords.
 
     Attributes:
@@ -97,12 +57,15 @@ class Stack:
         disks: the small disks that there are.
     """
 
-    def __init__(self, *profiles: str, disks: Mapping[str, int] | None = None, **variables: str) -> None:
+    def __init__(
+        self, *profiles: str, disks: Mapping[str, int] | None = None, clock: Clock | None = None, **variables: str
+    ) -> None:
         self.services = compose.services(PASSWORDS | variables, profiles)
         self.root = Path(tempfile.mkdtemp(prefix="stack-"))
         self.root.chmod(0o755)
         self._here = OnThisMachine(self.root, self.services.values())
         self._mark = uuid4().hex
+        self._clock = clock
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.disks: dict[str, SmallDisk] = {}
         for folder in ("data", "postgres"):
@@ -116,6 +79,7 @@ class Stack:
         image.unpack(self.root)
         make_haste(self.root)
         for service in self.services.values():
+            self._lay_prelude(service.name)
             for inside, outside in service.files.items():
                 place = self.root / inside.lstrip("/")
                 place.parent.mkdir(parents=True, exist_ok=True)
@@ -229,9 +193,18 @@ class Stack:
         if name == "postgres":
             own["PATH"] = self._postgres.search_path
         # The image's package is a link to /app; on this machine it is one to the project, which has more files.
-        folders = ["app", FOLDER] if name == "daemon" else ["app"]
+        folders = ["app", f"{PRELUDES}/{name}"]
         link = {"PYTHONPATH": ":".join(str(self.root / folder) for folder in folders), "HOME": str(self.root / "data")}
+        if ours and self._clock:
+            link |= self._clock.environment()
         return {"PATH": os.environ["PATH"], **(link if ours else {}), **own, MARK: f"{self._mark}/{name}"}
+
+    def _lay_prelude(self, name: str) -> None:
+        """What the Python of a service, and of all that it starts, runs before anything else."""
+        folder = self.root / PRELUDES / name
+        folder.mkdir(parents=True)
+        prelude = (DAEMON if name == "daemon" else "") + (CLOCK if self._clock else "")
+        (folder / "sitecustomize.py").write_text(prelude)
 
     def port(self, number: int) -> int:
         """The port of this machine on which a service listens, by the one in its container."""

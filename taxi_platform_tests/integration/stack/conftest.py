@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from taxi_platform.services import GREEN, YELLOW
+from taxi_platform_tests.integration.stack import users
 from taxi_platform_tests.integration.stack.year import Year
 from taxi_platform_tests.stack import Stack
 from taxi_platform_tests.trip_server import TripServer
@@ -27,7 +28,8 @@ def source() -> Iterator[TripServer]:
 def stack(source: TripServer) -> Iterator[Stack]:
     """The services, started once for the tests of a process; whoever kills one starts it again."""
     months = {"TAXI_FIRST_MONTH": FIRST, "TAXI_LAST_MONTH": LAST}
-    with Stack(disks={"data": 64, "postgres": 800}, TAXI_SOURCE=source.template, **months) as stack:
+    variables = {"TAXI_SOURCE": source.template, **months, **users.variables()}
+    with Stack("auth", disks={"data": 64, "postgres": 800}, **variables) as stack:
         yield stack
 
 

@@ -1,0 +1,46 @@
+"""A clock that tests set, for processes that know no other."""
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+
+LIBRARIES = Path("/usr/lib")
+# Python sleeps until a moment of the monotonic clock, which libfaketime 0.9.10 takes for one of the time of day.
+PRELUDE = """
+import select, time
+time.sleep = lambda seconds: select.select([], [], [], seconds) and None
+"""
+
+
+class Clock:
+    """What the processes with these variables take for the time; it goes on by itself, and can be set while they run.
+
+    Args:
+        file: an empty place for what it says.
+        now: the time from now on, with its zone.
+
+    Raises:
+        FileNotFoundError: libfaketime is not installed.
+    """
+
+    def __init__(self, file: Path, now: datetime.datetime) -> None:
+        self._file = file
+        self._library = next(LIBRARIES.glob("*/faketime/libfaketimeMT.so.1"), None)
+        if self._library is None:
+            raise FileNotFoundError("libfaketime is not installed: apt-get install faketime")
+        self.set(now)
+
+    def set(self, now: datetime.datetime) -> None:
+        """It is another time from now on, within a second for every process."""
+        ahead = now - datetime.datetime.now(datetime.timezone.utc)
+        self._file.write_text(f"{ahead.total_seconds():+.3f}")
+
+    def environment(self) -> Mapping[str, str]:
+        """The variables of a process that shall see it; its Python runs ``PRELUDE`` at first. Waits last as ever."""
+        return {
+            "LD_PRELOAD": str(self._library),
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_CACHE_DURATION": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",
+        }

@@ -1,0 +1,15 @@
+"""Who may log in to the stack of the tests."""
+
+import subprocess
+
+OPERATOR, VIEWER = ("operator", "dr1ve"), ("viewer", "l00k")
+
+
+def variables() -> dict[str, str]:
+    """What ``.env`` says of them; the names are its defaults."""
+    return {"LOGIN_OPERATOR_HASH": _hashed(OPERATOR[1]), "LOGIN_VIEWER_HASH": _hashed(VIEWER[1])}
+
+
+def _hashed(password: str) -> str:
+    command = ["caddy", "hash-password", "--plaintext", password]  # as .env.example tells to make it
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
