@@ -108,3 +108,11 @@ class CloudUnavailable(TaxiError):
     """Google does not answer, or asks to come back later, however often it is asked."""
 
     transient = True
+
+
+class NotLoaded(TaxiError):
+    """What a table is made of is not there yet."""
+
+
+class BrokenModels(TaxiError):
+    """dbt cannot read the models, or what they say cannot be."""

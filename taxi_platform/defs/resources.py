@@ -10,6 +10,7 @@ from taxi_platform.google.lake.io_manager import LakeIOManager
 from taxi_platform.google.resource import CloudResource
 from taxi_platform.google.warehouse.io_manager import WarehouseIOManager
 from taxi_platform.landing.resource import LandingResource
+from taxi_platform.models.resource import ModelsResource
 from taxi_platform.postgres.io_manager import PostgresIOManager, PostgresResource
 from taxi_platform.raw.io_manager import RawFilesResource, TripFilesIOManager
 from taxi_platform.settings import CloudSettings, Settings, settings
@@ -31,6 +32,7 @@ def resources_for(settings: Settings) -> dict[str, object]:
         "trip_files": TripFilesIOManager(raw_files=raw_files),
         "database": postgres,
         "postgres": PostgresIOManager(postgres=postgres, on_bad_rows=settings.on_bad_rows),
+        "dbt": ModelsResource(database=postgres, folder=str(settings.data_dir / "dbt/runs")),
         "landing": landing,
         "google": google,
         "gcs": LakeIOManager(google=google),

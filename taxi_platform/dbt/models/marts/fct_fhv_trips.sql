@@ -1,0 +1,36 @@
+-- Every trip of the for-hire vehicles: one row for each row of their table, whatever it lacks.
+
+{{ config(materialized='incremental', incremental_strategy='replace_months', tags=['of_months']) }}
+
+with trips as (
+    select
+        {{ trip_key(['shared_ride_flag']) }} as trip_key,
+        filename,
+        file_month,
+        dispatching_base_num,
+        affiliated_base_number,
+        pickup_datetime,
+        dropoff_datetime,
+        pickup_location_id,
+        dropoff_location_id,
+        shared_ride_flag
+    from {{ ref('stg_fhv_tripdata') }}
+    where {{ of_file_months(['fhv']) }}
+)
+
+select
+    trips.trip_key,
+    trips.filename,
+    trips.file_month,
+    trips.dispatching_base_num,
+    trips.affiliated_base_number,
+    trips.pickup_datetime,
+    trips.dropoff_datetime,
+    coalesce(pickup_zones.location_id, -1) as pickup_location_id,
+    coalesce(dropoff_zones.location_id, -1) as dropoff_location_id,
+    coalesce(trips.shared_ride_flag = '1', false) as is_shared_ride
+from trips
+left join {{ ref('dim_zones') }} as pickup_zones
+    on trips.pickup_location_id = cast(pickup_zones.location_id as {{ dbt.type_string() }})
+left join {{ ref('dim_zones') }} as dropoff_zones
+    on trips.dropoff_location_id = cast(dropoff_zones.location_id as {{ dbt.type_string() }})

@@ -1,0 +1,23 @@
+select
+    unique_row_id,
+    filename,
+    {{ file_month() }} as file_month,
+    vendorid as vendor_id,
+    ratecodeid as rate_code_id,
+    tpep_pickup_datetime as pickup_datetime,
+    tpep_dropoff_datetime as dropoff_datetime,
+    pulocationid as pickup_location_id,
+    dolocationid as dropoff_location_id,
+    store_and_fwd_flag,
+    passenger_count,
+    trip_distance,
+    fare_amount,
+    extra,
+    mta_tax,
+    tip_amount,
+    tolls_amount,
+    improvement_surcharge,
+    congestion_surcharge,
+    total_amount,
+    payment_type
+from {{ source('trips', 'yellow_tripdata') }}
