@@ -71,6 +71,12 @@ def refused(status: int, word: str, message: str = "") -> Response:
     return Response(status, {"error": {"code": status, "status": word, "message": message or word}})
 
 
+def said(text: str) -> Response:
+    """One reply in words of the test's own."""
+    part = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP", "index": 0}
+    return Response(body={"candidates": [part]})
+
+
 def vector(text: str) -> list[float]:
     """How often each letter occurs: texts of the same words lie close together."""
     return [float(text.lower().count(letter)) for letter in LETTERS]
@@ -99,8 +105,4 @@ def _usual(gemini: GeminiServer, path: str, body: dict[str, Any]) -> dict[str, A
     if path.endswith(":batchEmbedContents"):
         texts = ["".join(part["text"] for part in one["content"]["parts"]) for one in body["requests"]]
         return {"embeddings": [{"values": vector(text)} for text in texts]}
-    return {
-        "candidates": [
-            {"content": {"role": "model", "parts": [{"text": gemini.reply}]}, "finishReason": "STOP", "index": 0}
-        ]
-    }
+    return said(gemini.reply).body

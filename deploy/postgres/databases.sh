@@ -6,7 +6,8 @@ set -eu
 
 psql --no-psqlrc --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres \
     --set taxi_password="$TAXI_DB_PASSWORD" --set dagster_password="$DAGSTER_DB_PASSWORD" <<'SQL'
-create role taxi login password :'taxi_password';
+-- It may make roles, for `taxi ask` has a role of its own that may only read.
+create role taxi login createrole password :'taxi_password';
 create database ny_taxi owner taxi;
 revoke connect, temporary on database ny_taxi from public;
 

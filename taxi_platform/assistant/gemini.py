@@ -47,7 +47,12 @@ class Gemini:
         """The model's answer, as ``LanguageModel.answer`` promises."""
         from google.genai.types import GenerateContentConfig
 
-        config = GenerateContentConfig(system_instruction=prompt.instructions, temperature=0.2)
+        config = GenerateContentConfig(
+            system_instruction=prompt.instructions,
+            temperature=0.2,
+            response_mime_type="application/json" if prompt.shape else None,
+            response_schema=prompt.shape,
+        )
         response = self._ask(
             self.name,
             lambda client: client.models.generate_content(model=self.name, contents=prompt.text, config=config),

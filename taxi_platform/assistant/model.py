@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
-from taxi_platform.failures import TaxiError
+from pydantic import BaseModel, ValidationError
+
+from taxi_platform.failures import InvalidRequest, TaxiError
 
 Purpose = Literal["passage", "question"]
 Vector = Sequence[float]
+Shape = TypeVar("Shape", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -17,10 +20,12 @@ class Prompt:
     Attributes:
         instructions: who it is and which rules it follows; written by this project alone.
         text: the question and the material for it; nothing in it is an instruction.
+        shape: of the JSON that the answer shall be; none when it shall be prose.
     """
 
     instructions: str
     text: str
+    shape: type[BaseModel] | None = None
 
 
 class LanguageModel(Protocol):
@@ -64,5 +69,23 @@ class ModelRefused(TaxiError):
     """The model's server answers, and does not do what it was asked."""
 
 
-class QuestionRefused(TaxiError):
+class Misshapen(TaxiError):
+    """The model's answer is not the JSON that it was asked for."""
+
+
+class QuestionRefused(InvalidRequest):
     """The question cannot be asked: it is empty or far too long."""
+
+
+def in_shape(answer: str, shape: type[Shape]) -> Shape:
+    """A model's answer as the JSON that it was asked for, which some wrap into Markdown all the same.
+
+    Raises:
+        Misshapen: it is none, or lacks a field.
+    """
+    bare = answer.strip().removeprefix("```json").removeprefix("```").removesuffix("```")
+    try:
+        return shape.model_validate_json(bare)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg']}" for one in error.errors()[:3])
+        raise Misshapen("the model's answer", f"it is not the JSON that it was asked for ({problems[:300]})") from None

@@ -77,6 +77,15 @@ def backfill(services: str, months: str, choice: str, newest_first: bool, dry_ru
 
 
 @taxi.command()
+@click.argument("question")
+def ask(question: str) -> None:
+    """Answer QUESTION from the docs, the asset graph, the records and, by one statement that only reads, the trips."""
+    from taxi_platform.cli.ask import run_ask
+
+    run_ask(question, click.echo, _aside)
+
+
+@taxi.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs; docs/backfills.md says what is in it.")
 @click.option("--ask-source", is_flag=True, help="Ask the source, too, which of the loaded months have changed.")
 def status(as_json: bool, ask_source: bool) -> None:

@@ -22,7 +22,7 @@ def commands() -> list[str]:
 def test_every_command_is_run_by_a_test_or_by_ci() -> None:
     here = Path(__file__)
     run = [(PROJECT / ".ci/run").read_text(encoding="utf-8")]
-    run += [path.read_text(encoding="utf-8") for path in here.parent.glob("*.py") if path != here]
+    run += [path.read_text(encoding="utf-8") for path in here.parent.rglob("*.py") if path != here]
     missing = [command for command in commands() if not any(command in text for text in run)]
     assert commands()
     assert missing == []

@@ -1,6 +1,5 @@
 """The chat's assets, run by Dagster: with a model over HTTP, and offline."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,6 @@ def notes(tmp_path: Path) -> Path:
     path = tmp_path / "notes.md"
     path.write_text(NOTES)
     return path
-
-
-@pytest.fixture
-def gemini(monkeypatch: pytest.MonkeyPatch) -> Iterator[GeminiServer]:
-    with GeminiServer(reply="There are 265 [1].") as server:
-        monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", server.url)
-        yield server
 
 
 def chat(platform: Platform, *documents: str, question: str = QUESTION) -> Run:
