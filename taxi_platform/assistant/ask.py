@@ -116,34 +116,41 @@ def ask(
         StatementRefused: neither the first statement nor the mended one could be run.
     """
     question = check(question)
-    found = _find(question, platform)
+    named, fitting = _named(question, platform), _fitting(question, platform)
+    found = [*named, *(one for one in fitting if one.passage not in [other.passage for other in named])]
     if model is None:
-        return Answer(question, _quoted(question, platform, found), OFFLINE, found)
+        return Answer(question, _quoted(question, platform, found, len(named)), OFFLINE, found)
     rows = _query(question, platform, model, data, told or Listener()) if data and data.schema else None
     if not (found or rows or platform.records):
         return Answer(question, NOT_FOUND, model.name)
     return Answer(question, model.answer(_prompt(question, platform, found, rows)), model.name, found)
 
 
-def _find(question: str, platform: Platform) -> list[Found]:
-    """The passages of assets that the question names, then what fits in the docs and in the graph."""
-    topic = without_months(question)
+def _named(question: str, platform: Platform) -> list[Found]:
+    """The passages of the assets that the question names."""
     keys = assets_in(question, [one.title.removeprefix("Asset ") for one in platform.graph])
     titles = {f"Asset {key}" for key in keys}
-    named = [Found(one, 1.0) for one in platform.graph if one.title in titles]
+    return [Found(one, 1.0) for one in platform.graph if one.title in titles]
+
+
+def _fitting(question: str, platform: Platform) -> list[Found]:
+    """The passages that fit the question, of the docs and then of the graph, whose scores cannot be compared."""
+    topic = without_months(question)
     docs = LexicalRetriever(platform.documents).search(topic, FROM_DOCS)
-    graph = LexicalRetriever(platform.graph).search(topic, FROM_GRAPH)
-    seen = [one.passage for one in named]
-    return [*named, *docs, *(one for one in graph if one.passage not in seen)]
+    return [*docs, *LexicalRetriever(platform.graph).search(topic, FROM_GRAPH)]
 
 
-def _quoted(question: str, platform: Platform, found: Sequence[Found]) -> str:
-    """What there is, in its own words."""
-    records = [f"- {line}" for line in platform.records]
-    quotes = extract(without_months(question), found) if found else ""
-    parts = ["On record:\n\n" + "\n".join(records)] if records else []
-    parts += [f"In the docs and the asset graph:\n\n{quotes}"] if quotes else []
-    return "\n\n".join(parts) or NOT_FOUND
+def _quoted(question: str, platform: Platform, found: Sequence[Found], named: int) -> str:
+    """What there is, in its own words: records, what the first passages begin with, and what fits of all of them."""
+    assets = [f"{one.passage.text.splitlines()[0]} [{number}]" for number, one in enumerate(found[:named], start=1)]
+    quotes = extract(without_months(question), found).splitlines() if found else []
+    parts = {
+        "On record": [f"- {line}" for line in platform.records],
+        "Assets": [f"- {line}" for line in assets],
+        "What fits in the docs and the asset graph": quotes,
+    }
+    told = [f"{title}:\n\n" + "\n".join(lines) for title, lines in parts.items() if lines]
+    return "\n\n".join(told) or NOT_FOUND
 
 
 def _query(

@@ -81,7 +81,8 @@ def _jobs(repository: "dg.RepositoryDefinition") -> Iterator[tuple[str, str, str
 def _schedules(repository: "dg.RepositoryDefinition") -> Iterator[tuple[str, str, str]]:
     for one in repository.schedule_defs:
         state = "on" if one.default_status.value == "RUNNING" else "off"
-        text = f"`{one.name}` starts the job `{one.job_name}` at `{one.cron_schedule}` ({one.execution_timezone or 'UTC'})."
+        zone = one.execution_timezone or "UTC"
+        text = f"`{one.name}` starts the job `{one.job_name}` at `{one.cron_schedule}` ({zone})."
         yield f"Schedule {one.name}", f"{WHERE}/schedules/{one.name}", f"{text} It is {state} at first."
 
 

@@ -46,11 +46,11 @@ def without_months(question: str) -> str:
 
 
 def on_record(question: str, states: Mapping[str, Mapping[Month, "MonthState"]]) -> list[str]:
-    """A line for each month that the question names, or for each service where it names none."""
-    services = services_in(question) or list(SERVICES)
-    months = months_in(question)
+    """A line for each month that the question names, or for each service where it names no month."""
+    services, months = services_in(question), months_in(question)
     if not months:
         return [_total(name, list(states[name].values())) for name in services if name in states]
+    services = services or list(SERVICES)
     return [
         _line(states[name][month]) if month in states[name] else f"{name} {month}: is no partition"
         for month in months

@@ -109,7 +109,7 @@ def test_offline_what_is_known_is_quoted_and_said_to_be_so(backfills: Backfills)
     assert f"- green 2020-04: materialized, {backfills.count('green_tripdata')} rows\n- yellow 2020-04: missing" in (
         done.stdout
     )
-    assert "- Trips of yellow taxis, which may be hailed anywhere in New York City. [" in done.stdout
+    assert "- `yellow_tripdata`: Trips of yellow taxis, which may be hailed anywhere in New York City." in done.stdout
     assert "*Answered by offline (no GEMINI_API_KEY).*" in done.stdout
 
 

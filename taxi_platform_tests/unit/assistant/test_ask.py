@@ -57,7 +57,8 @@ def misspelled(statement: str) -> Rows:
 def test_offline_records_graph_and_docs_are_quoted() -> None:
     answer = ask(QUESTION, PLATFORM, None, data())
     assert "- green 2020-04: materialized, 35,612 rows\n" in answer.text
-    assert "- Green taxis keep outside. [1]" in answer.text
+    assert "Assets:\n\n- Green taxis keep outside. [1]\n- Yellow taxis are anywhere. [2]" in answer.text
+    assert "- Rows are counted twice. [1]" in ask("How often are rows counted?", PLATFORM, None).text
     assert answer.by == "offline (no GEMINI_API_KEY)"
 
 
