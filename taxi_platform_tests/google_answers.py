@@ -26,6 +26,9 @@ class Asked:
 
     Attributes:
         kept: of an upload's part, how many bytes are kept, as if there had been too much to do for the rest.
+        ended: of a job, what is said of its end, while nothing is done.
+        looks: of a job, how often one has to look until it is seen to have ended.
+        during: of a job, done while it goes on.
     """
 
     method: str
@@ -34,6 +37,9 @@ class Asked:
     headers: Mapping[str, str]
     body: bytes = b""
     kept: int | None = None
+    ended: Mapping[str, Any] | None = None
+    looks: int = 0
+    during: Callable[[], object] | None = None
 
     @property
     def json(self) -> Json:
@@ -81,6 +87,7 @@ class Google:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.buckets: dict[str, Json] = {}
         self.strangers: set[str] = set()
         self.objects: dict[tuple[str, str], Object] = {}

@@ -7,21 +7,26 @@
         google.objects["trips-lake", "raw/green/green_tripdata_2019-03.csv.gz"].content
         google.asked("POST /upload/")[0].query["ifGenerationMatch"]
 
-What it answers stands in ``google_answers``.
+What it answers stands in ``google_answers``. Other servers that record and fail share ``RecordingServer``.
 """
 
 import json
 import sys
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from taxi_platform_tests.google_answers import Asked, Google, Refused
+from taxi_platform_tests.google_answers import Asked, Google, Refused, Reply
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+SMALL = 64 * 1024  # bytes of a request that are read before it is decided how to answer
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,9 @@ class Answer:
         cut: the connection ends in place of an answer, and nothing is done; of an upload, half of the body is read.
         lost: the request is answered in the usual way, but the connection ends before the answer is sent.
         kept: of an upload's part, how many bytes the server keeps, as if it had been too busy for the rest.
+        ended: of a job, what is said of its end, while nothing is done.
+        looks: of a job, how often one has to look until it is seen to have ended.
+        during: of a job, done while it goes on.
     """
 
     status: int | None = None
@@ -45,9 +53,12 @@ class Answer:
     cut: bool = False
     lost: bool = False
     kept: int | None = None
+    ended: Mapping[str, Any] | None = None
+    looks: int = 0
+    during: Callable[[], object] | None = None
 
 
-class GoogleServer(Google):
+class RecordingServer:
     """The server; a context manager that listens on a free port of 127.0.0.1 while it is open.
 
     Attributes:
@@ -59,11 +70,12 @@ class GoogleServer(Google):
         super().__init__()
         self.requests: list[Asked] = []
         self._scripts: dict[str, deque[Answer]] = defaultdict(deque)
+        self._noting = threading.Lock()
         self._server = _Listener(("127.0.0.1", 0), _Handler)
         self._server.google = self
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
-    def __enter__(self) -> "GoogleServer":
+    def __enter__(self) -> "Self":
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
@@ -74,27 +86,47 @@ class GoogleServer(Google):
         self._server.server_close()
 
     def script(self, beginning: str, *answers: Answer) -> None:
-        """Answer the next requests so, in this order, whose method and path begin like this."""
+        """Answer the next requests so, in this order, whose name begins like this."""
         self._scripts[beginning].extend(answers)
 
+    def forgive(self) -> None:
+        """Answer in the usual way again."""
+        self._scripts.clear()
+
     def asked(self, beginning: str) -> list[Asked]:
-        """The requests whose method and path begin like this."""
-        return [asked for asked in self.requests if f"{asked.method} {asked.path}".startswith(beginning)]
+        """The requests whose name begins like this."""
+        return [asked for asked in list(self.requests) if self.name_of(asked).startswith(beginning)]
+
+    def name_of(self, asked: Asked) -> str:
+        """What tests call a request: its method and path."""
+        return f"{asked.method} {asked.path}"
 
     def note(self, asked: Asked) -> Answer:
         """Record a request, and say how it is to be answered."""
-        with self._lock:
+        with self._noting:
             self.requests.append(asked)
             for beginning, script in self._scripts.items():
-                if script and f"{asked.method} {asked.path}".startswith(beginning):
+                if script and self.name_of(asked).startswith(beginning):
                     return script.popleft()
         return Answer()
+
+    def answer(self, asked: Asked) -> Reply:
+        """The usual answer.
+
+        Raises:
+            Refused: it is an error.
+        """
+        raise NotImplementedError
+
+
+class GoogleServer(Google, RecordingServer):
+    """All of Google in memory, over HTTP."""
 
 
 class _Listener(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
-    google: GoogleServer
+    google: RecordingServer
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say what is wrong with this server; a connection that ends in the middle is what many tests are about."""
@@ -113,24 +145,26 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         query = dict(parse_qsl(parts.query))
         asked = Asked(self.command, parts.path, query, headers)
+        if length <= SMALL:
+            asked.body = self.rfile.read(length)
         answer = google.note(asked)
         if answer.cut:
-            self.rfile.read(length // 2)
+            self.rfile.read(length // 2 if length > SMALL else 0)
             self._hang_up()
             return
-        asked.body = self.rfile.read(length)
-        asked.kept = answer.kept
+        asked.body = asked.body or self.rfile.read(length)
+        asked.kept, asked.ended, asked.looks, asked.during = answer.kept, answer.ended, answer.looks, answer.during
         if answer.before:
             answer.before()
         self._answer(answer, asked, google)
 
-    do_POST = do_PUT = do_DELETE = do_GET
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
     def _hang_up(self) -> None:
         self.connection.close()
         self.close_connection = True
 
-    def _answer(self, answer: Answer, asked: Asked, google: GoogleServer) -> None:
+    def _answer(self, answer: Answer, asked: Asked, google: RecordingServer) -> None:
         try:
             if answer.status:
                 raise Refused(answer.status, answer.message, answer.reason)

@@ -8,7 +8,6 @@ assert loads.state() == before
 """
 
 from collections.abc import Sequence
-from itertools import count
 from typing import Any
 
 from taxi_platform.google.clients import Cloud
@@ -22,7 +21,7 @@ from taxi_platform.services import GREEN, SERVICES, Service
 from taxi_platform_tests.published import Published
 from taxi_platform_tests.trip_texts import MARCH
 
-HURRIED = Patience(first_wait=0.01, longest_wait=0.02, give_up_after=0.4, connect_timeout=5.0, read_timeout=30.0)
+HURRIED = Patience(first_wait=0.01, longest_wait=0.02, give_up_after=30.0, connect_timeout=5.0, read_timeout=30.0)
 
 
 class WarehouseLoads:
@@ -32,13 +31,14 @@ class WarehouseLoads:
         cloud: where the warehouse is.
         published: the folder that files are fetched from.
         said: what the loads told of their progress.
+        patience: how long they ask again.
     """
 
     def __init__(self, cloud: Cloud, published: Published) -> None:
         self.cloud = cloud
         self.published = published
         self.said: list[str] = []
-        self._attempts = count()
+        self.patience = HURRIED
 
     def upload(
         self, content: bytes | Sequence[str] | None = None, service: Service = GREEN, month: Month = MARCH
@@ -46,7 +46,7 @@ class WarehouseLoads:
         """The month in the lake, published anew where there is new content."""
         if content is not None:
             self.published.publish(content, service, month)
-        return Lake(self.cloud, HURRIED).put(self.published.fetch(service, month), self.said.append).file
+        return Lake(self.cloud, self.patience).put(self.published.fetch(service, month), self.said.append).file
 
     def load(
         self,
@@ -67,17 +67,16 @@ class WarehouseLoads:
         on_bad_rows: OnBadRows = "fail",
         force: bool = False,
         cloud: Cloud | None = None,
-        attempt: str | None = None,
     ) -> Loaded:
-        """Load a month of the lake, perhaps by another way to the same warehouse, in an attempt of its own."""
+        """Load a month of the lake, perhaps by another way to the same warehouse."""
         return load_month(
             cloud or self.cloud,
             file,
             self.said.append,
-            attempt=attempt or f"attempt{next(self._attempts)}",
+            run="test",
             on_bad_rows=on_bad_rows,
             force=force,
-            patience=HURRIED,
+            patience=self.patience,
         )
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:

@@ -37,16 +37,15 @@ class WarehouseIOManager(MonthlyIOManager):
         """Have the warehouse hold every month of the output; a month that it holds already is not loaded again."""
         cloud = self.google.cloud()
         preflight(cloud, context.run_id, context.log.info)
-        attempt = f"{context.run_id.partition('-')[0]}_{context.step_context.previous_attempt_count}"
-        self.store_months(context, obj, lambda month: self._store(context, cloud, obj, month, attempt))
+        self.store_months(context, obj, lambda month: self._store(context, cloud, obj, month))
 
-    def _store(self, context: dg.OutputContext, cloud: Cloud, files: LakeFiles, month: Month, attempt: str) -> Metadata:
+    def _store(self, context: dg.OutputContext, cloud: Cloud, files: LakeFiles, month: Month) -> Metadata:
         file = files.find(month, context.log.info)
         loaded = load_month(
             cloud,
             file,
             context.log.info,
-            attempt=attempt,
+            run=context.run_id.partition("-")[0],
             on_bad_rows=cast("OnBadRows", self.on_bad_rows),
             force=files.force_load,
             bytes_billed=self._bytes_billed,

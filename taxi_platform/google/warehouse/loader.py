@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Literal
+from uuid import uuid4
 
 from taxi_platform.failures import BadRows
 from taxi_platform.google.clients import Cloud
@@ -15,6 +16,7 @@ from taxi_platform.google.lake.file import LakeFile
 from taxi_platform.google.patience import PATIENT, Patience
 from taxi_platform.google.warehouse import schema, statements
 from taxi_platform.google.warehouse.careful import Prepared
+from taxi_platform.google.warehouse.exchange import Exchange
 from taxi_platform.google.warehouse.jobs import BYTES_BILLED, Jobs
 from taxi_platform.google.warehouse.outcomes import JobFailed, Spent, refused
 from taxi_platform.google.warehouse.staging import NotPlain, Staging, scratch
@@ -63,7 +65,7 @@ def load_month(
     file: LakeFile,
     log: Log,
     *,
-    attempt: str,
+    run: str,
     on_bad_rows: OnBadRows = "fail",
     force: bool = False,
     bytes_billed: int = BYTES_BILLED,
@@ -75,8 +77,8 @@ def load_month(
         cloud: the project and its dataset.
         file: the verified file, as an object of the lake.
         log: where progress is told.
-        attempt: names this attempt; of letters, digits and underscores. Jobs of an attempt that was begun twice run
-            once; another attempt begins from the start.
+        run: who loads it, for the names of jobs and staging tables; of letters, digits and underscores. Each call is an
+            attempt of its own, with names that no other has: what another one has staged may be gone.
         on_bad_rows: whether bad rows fail the month, or are set aside among the service's rejects.
         force: load even when the table holds this very file already.
         bytes_billed: what one statement may be billed for at most.
@@ -89,6 +91,7 @@ def load_month(
     """
     started = time.monotonic()
     service = SERVICES[file.service]
+    attempt = f"{run}_{uuid4().hex[:8]}"
     name = f"taxi_{service.name}_{file.month}_{file.sha256[:12]}_{attempt}"
     jobs = Jobs(cloud, name, service.file_name(file.month), log, patience, bytes_billed)
     load = _Load(cloud, file, jobs, log, attempt, on_bad_rows, patience)
@@ -140,49 +143,48 @@ class _Load:
         self._tables.ensure(
             self.table, schema.trip_fields(self.service), schema.clustering(self.service), self.service.description
         )
-        found = None if force else self._already_there()
+        exchange = Exchange(self._jobs, self.table, self._file.month, self._log)
+        found = None if force else self._already_there(exchange)
         if found:
             return found
         header = self._staging.header()
         try:
-            return self._load_plain(header)
+            return self._load_plain(exchange, header)
         except NotPlain as reason:
             self._staging.confirm()
             self._log(f"{self._subject}: reading it line by line ({reason})")
-            return self._load_carefully(header)
+            return self._load_carefully(exchange, header)
         finally:
             for table in (self._staged, self._prepared):
-                self._tables.drop(table)
+                self._tables.drop_staging(table)
 
-    def _already_there(self) -> _Tally | None:
+    def _already_there(self, exchange: Exchange) -> _Tally | None:
         """What an earlier load of this very file left, if it is still there whole."""
-        loaded = self._count("find", self.table)
+        loaded, rejected = self._rows_of(exchange), 0
         if loaded is None:
             return None
-        rejected = 0
         if loaded < self._file.rows and self._on_bad_rows == "quarantine" and self._tables.find(self._rejects):
-            rejected = self._count("find_rejects", self._rejects) or 0
+            rejects = Exchange(self._jobs, self._rejects, self._file.month, self._log)
+            rejected = self._rows_of(rejects) or 0
         whole = loaded + rejected == self._file.rows
         return _Tally(loaded, rejected, unchanged=True) if whole else None
 
-    def _count(self, step: str, table: str) -> int | None:
+    def _rows_of(self, exchange: Exchange) -> int | None:
         """The month's rows, if all of them are of this version."""
-        rows = self._jobs.rows(step, statements.versions(table, self._file.month))
-        found: dict[int, int] = {row[schema.VERSION]: row["rows_there"] for row in rows}
-        return found.get(self._version) if set(found) == {self._version} else None
+        return exchange.there.get(self._version) if len(exchange.there) == 1 else None
 
-    def _load_plain(self, header: Header) -> _Tally:
+    def _load_plain(self, exchange: Exchange, header: Header) -> _Tally:
         """Let BigQuery read the object itself; what is not plain stops it before anything is visible."""
         loaded = self._staging.load_as_it_is(header, self._staged)
         self._staging.confirm()
         try:
-            replaced = self._replace("replace", header, prepared=False)
+            replaced = self._replace(exchange, header, self._file.rows, prepared=False)
         except JobFailed as failed:
             raise NotPlain(f"BigQuery says: {failed}") from failed
         self._forget_other_rejects()
         return _Tally(self._file.rows, jobs={"load": loaded, "replace": replaced})
 
-    def _load_carefully(self, header: Header) -> _Tally:
+    def _load_carefully(self, exchange: Exchange, header: Header) -> _Tally:
         """Read the object here. Rejects are stored first: with rows of their version in the table, they are there."""
         with scratch() as (good, bad):
             done = self._staging.prepare(good, bad)
@@ -192,16 +194,17 @@ class _Load:
             loaded = self._staging.load_prepared(good, done.loaded, "load_prepared", self._prepared, fields)
             if done.rejected:
                 self._store_rejects(bad, done.rejected)
-            replaced = self._replace("replace_prepared", header, prepared=True)
+            replaced = self._replace(exchange, header, done.loaded, prepared=True)
         self._forget_other_rejects()
         return _Tally(done.loaded, done.rejected, line_by_line=True, jobs={"load": loaded, "replace": replaced})
 
-    def _replace(self, step: str, header: Header, *, prepared: bool) -> Spent:
+    def _replace(self, exchange: Exchange, header: Header, count: int, *, prepared: bool) -> Spent:
         month = self._file.month
         staged = self._prepared if prepared else self._staged
         rows = statements.staged_trips(self.service, month, header, self._version, staged, prepared=prepared)
         fields = schema.trip_fields(self.service)
-        return self._jobs.change(step, statements.replace_month(self.table, month, fields, rows))
+        statement = statements.replace_month(self.table, month, fields, rows)
+        return exchange.run("replace the month", statement, {self._version: count})
 
     def _store_rejects(self, bad: IO[bytes], count: int) -> None:
         month, fields = self._file.month, schema.reject_fields()
@@ -211,9 +214,10 @@ class _Load:
             self._staging.load_prepared(bad, count, "load_rejects", self._staged_rejects, schema.staged_reject_fields())
             rows = statements.staged_rejects(self.service, month, self._version, self._staged_rejects)
             statement = statements.replace_month(self._rejects, month, fields, rows, self._version)
-            self._jobs.change("replace_rejects", statement)
+            exchange = Exchange(self._jobs, self._rejects, month, self._log)
+            exchange.run("replace the rejects", statement, {**exchange.there, self._version: count})
         finally:
-            self._tables.drop(self._staged_rejects)
+            self._tables.drop_staging(self._staged_rejects)
 
     def _forget_other_rejects(self) -> None:
         if self._tables.find(self._rejects):

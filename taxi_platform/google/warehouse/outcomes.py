@@ -3,13 +3,16 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from taxi_platform.failures import CloudRefused, CloudUnavailable, TaxiError
 from taxi_platform.google.answers import meaning
 
 _CONFLICT = re.compile(r"could not serialize access|concurrent update", re.IGNORECASE)
-_BROKEN_OFF = ("jobBackendError", "jobInternalError", "tableUnavailable")
+SHOWN = 5  # of a job's errors
+# Google's own words; the client's exception has the status 500 for each that it does not know.
+_BROKEN_OFF = ("backendError", "internalError", "jobBackendError", "jobInternalError", "tableUnavailable")
+_TOO_MUCH = ("rateLimitExceeded", "jobRateLimitExceeded")
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,15 @@ class Spent:
 class JobFailed(Exception):
     """A job ended with an error that says something of its data or its statement; ``reason`` is Google's own word."""
 
-    def __init__(self, error: Any) -> None:
-        self.error = error
-        self.reason = str(_first(error).get("reason", ""))
-        super().__init__(str(_first(error).get("message") or error))
+    def __init__(self, job: Any) -> None:
+        from google.api_core import exceptions
+
+        super().__init__(_told([job.error_result, *(job.errors or [])]))
+        self.reason = str(job.error_result.get("reason", ""))
+        # The client's own exception says everything twice.
+        self.error = cast("Any", exceptions).from_http_status(
+            job.exception().code, str(self), errors=[job.error_result]
+        )
 
 
 def spent(job: Any) -> Spent:
@@ -55,18 +63,15 @@ def spent(job: Any) -> Spent:
 
 def passing(job: Any, subject: str) -> CloudUnavailable | None:
     """Why a job failed, if that passes by itself."""
-    failed = JobFailed(job.exception())
-    meant = meaning(failed.error, subject)
-    if isinstance(meant, CloudUnavailable):
-        return meant
-    if failed.reason in _BROKEN_OFF or _CONFLICT.search(str(failed)):
-        return CloudUnavailable(subject, f"BigQuery has broken off job {job.job_id}: {failed}", "Run it again.")
-    return None
+    failed = JobFailed(job)
+    if failed.reason not in (*_BROKEN_OFF, *_TOO_MUCH) and not _CONFLICT.search(str(failed)):
+        return None
+    return CloudUnavailable(subject, f"BigQuery has broken off job {job.job_id}: {failed}", "Run it again.")
 
 
 def final(job: Any, subject: str) -> Exception:
     """Why a job failed for good."""
-    failed = JobFailed(job.exception())
+    failed = JobFailed(job)
     if failed.reason in ("invalid", "invalidQuery"):
         return failed
     if failed.reason == "bytesBilledLimitExceeded":
@@ -75,7 +80,8 @@ def final(job: Any, subject: str) -> Exception:
             f"BigQuery would bill more than it may: {failed}",
             "Something makes the statement read more than the month; or ask for fewer months at once.",
         )
-    return meaning(failed.error, subject) or failed
+    meant = meaning(failed.error, subject)
+    return refused(failed, subject) if meant is None or meant.transient else meant
 
 
 def refused(failed: JobFailed, subject: str) -> TaxiError:
@@ -83,6 +89,11 @@ def refused(failed: JobFailed, subject: str) -> TaxiError:
     return CloudRefused(subject, f"BigQuery refuses it: {failed}", "See the job's page in Google's console.")
 
 
-def _first(error: Any) -> Mapping[str, Any]:
-    errors: Sequence[Mapping[str, Any]] = getattr(error, "errors", ())
-    return errors[0] if errors else {}
+def _told(errors: Sequence[Mapping[str, Any]]) -> str:
+    """What the errors say, each once, with the object of which they say it; a load's first one sums up the others."""
+    said: dict[str, None] = {}
+    for error in errors:
+        text, place = " ".join(str(error.get("message", "")).split()).rstrip("."), str(error.get("location") or "")
+        said[f"{text} ({place})" if "://" in place and place not in text else text] = None
+    more = len(said) - SHOWN
+    return "; ".join([*list(said)[:SHOWN], *([f"and {more} more"] if more > 0 else [])])

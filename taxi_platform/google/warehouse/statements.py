@@ -65,7 +65,7 @@ def replace_month(table: str, month: Month, fields: Sequence[Field], rows: str, 
 
     Nothing ever matches, so that every row of the query is inserted, and every row of the month that was there before
     is deleted. The condition names one partition: the others are neither read nor locked, and a statement for another
-    month runs beside this one. Two for the same month exclude each other.
+    month runs beside this one. Two for the same month have to be kept apart by whoever sends them (see ``exchange``).
 
     Args:
         table: which table.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, cast
 
-from taxi_platform.failures import SchemaMismatch
+from taxi_platform.failures import CloudRefused, CloudUnavailable, SchemaMismatch
 from taxi_platform.google.answers import asking
 from taxi_platform.google.clients import Cloud
 from taxi_platform.google.patience import PATIENT, Patience
@@ -74,10 +74,14 @@ class Tables:
         table.expires = datetime.now(timezone.utc) + timedelta(hours=STAGING_HOURS)
         self._create(table)
 
-    def drop(self, name: str) -> None:
-        """Remove a table, if it is there."""
-        with asking(f"table {name}"):
-            self._client.delete_table(name, not_found_ok=True, retry=self._retry(name))
+    def drop_staging(self, name: str) -> None:
+        """Remove a staging table, if it is there; where Google does not answer, it expires by itself."""
+        try:
+            with asking(f"table {name}"):
+                retry = self._retry(name).with_timeout(self._patience.longest_wait)
+                self._client.delete_table(name, not_found_ok=True, retry=retry, timeout=self._patience.read_timeout)
+        except (CloudRefused, CloudUnavailable) as error:
+            self._log(f"table {name}: left to expire, for it cannot be removed: {error.what}")
 
     def _create(self, table: "bigquery.Table") -> None:
         with asking(f"table {table.full_table_id or table.reference}"):

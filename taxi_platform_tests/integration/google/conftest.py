@@ -1,12 +1,15 @@
 """A Google of the test's own, with a bucket and a dataset, and a folder of published trip files."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from taxi_platform.google.clients import Cloud
+from taxi_platform.google.stand_ins import Addresses
 from taxi_platform_tests.google_server import GoogleServer
+from taxi_platform_tests.job_server import JobServer
 from taxi_platform_tests.published import Published
 from taxi_platform_tests.warehouse_loads import WarehouseLoads
 
@@ -42,3 +45,16 @@ def published(tmp_path: Path) -> Published:
 def loads(ready_cloud: Cloud, published: Published) -> WarehouseLoads:
     """A warehouse of the test's own on the stand-ins."""
     return WarehouseLoads(ready_cloud, published)
+
+
+@pytest.fixture
+def front(stand_ins: Addresses) -> Iterator[JobServer]:
+    """A server that passes on to the stand-in for BigQuery."""
+    with JobServer(stand_ins.bigquery) as server:
+        yield server
+
+
+@pytest.fixture
+def behind(front: JobServer, ready_cloud: Cloud, published: Published) -> WarehouseLoads:
+    """A warehouse of the test's own behind that server."""
+    return WarehouseLoads(replace(ready_cloud, bigquery_host=front.url), published)
