@@ -247,7 +247,8 @@ def _invalid(error: ValidationError) -> Sequence[InvalidSetting]:
 def _told(field: str, problem: ErrorDetails) -> InvalidSetting:
     name = "TAXI_" + field.upper()
     shown = name if _is_secret(field) else f"{name}={redact(str(problem['input']))}"
-    return InvalidSetting(shown, problem["msg"], "See .env.example for what it may be.")
+    what = problem["msg"].removeprefix("Value error, ")  # what pydantic puts before a sentence of ours
+    return InvalidSetting(shown, what, "See .env.example for what it may be.")
 
 
 def _is_secret(field: str) -> bool:

@@ -1,22 +1,23 @@
-"""Dagster's event log in PostgreSQL, with what its own lacks: signs of life, and failures that nobody sees half-done.
+"""Dagster's event log in PostgreSQL, with what its own lacks: signs of life, and ends that nobody sees half-done.
 
 Which database that is stands in ``database``, what the signs of life are for in ``signs_of_life``.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from dagster import DagsterEvent, DagsterEventType, DagsterRunStatus, EventLogEntry
 from dagster._core.events import RunFailureReason
 from dagster._core.execution.retries import auto_reexecution_should_retry_run
-from dagster._core.storage.runs import SqlRunStorage
 from dagster._core.storage.tags import WILL_RETRY_TAG
 from dagster._time import datetime_from_timestamp
 from dagster_postgres import PostgresEventLogStorage
 
+from taxi_platform.instance.runs import StateRuns
 from taxi_platform.instance.signs_of_life import Pulse, SignsOfLife
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine import Connection, Engine
 
 _ENDS = {DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED}
 
@@ -34,7 +35,7 @@ class StateEventLog(PostgresEventLogStorage):
         runs: the runs in it.
     """
 
-    def __init__(self, postgres_url: str, runs: SqlRunStorage) -> None:
+    def __init__(self, postgres_url: str, runs: StateRuns) -> None:
         super().__init__(postgres_url, should_autocreate_tables=False)
         self._runs = runs
         self._signs = SignsOfLife(runs)
@@ -49,9 +50,11 @@ class StateEventLog(PostgresEventLogStorage):
     def store_event(self, event: EventLogEntry) -> None:
         """Store one event with what it means for its run, and begin or end the run's signs of life.
 
-        A run that fails is to be retried or not, has failed, and says so: in this order. Dagster's own is the reverse.
-        Whoever looks in between then believes that the run is not retried: the daemon, which looks at each event once
-        and would not retry it; or a backfill, which would be over.
+        The two are one transaction. Dagster's are two, one after the other: what dies in between, or finds the disk
+        full, leaves a run that has failed and does not say so, which nobody retries, or one that never ends.
+
+        Whether a run that fails is to be retried is said before. Dagster's says it afterwards: whoever looks in between
+        believes that it is not, and a backfill is over.
         """
         dagster_event = event.dagster_event
         kind = event.dagster_event_type if dagster_event else None
@@ -59,10 +62,13 @@ class StateEventLog(PostgresEventLogStorage):
             self._pulses.pop(event.run_id).end()  # first, for it stops a process whose run has ended elsewhere
         if dagster_event and kind == DagsterEventType.RUN_FAILURE:
             self._say_whether_retried(event.run_id, dagster_event)
-            self._change_run(event, dagster_event)
-        super().store_event(event)
-        if dagster_event and dagster_event.is_job_event and kind != DagsterEventType.RUN_FAILURE:
-            self._change_run(event, dagster_event)
+        if dagster_event and dagster_event.is_job_event:
+            with self._runs.transaction(self._engine):
+                self._runs.handle_run_event(event.run_id, dagster_event, datetime_from_timestamp(event.timestamp))
+                # Last: events are read in the order of their numbers, so no later one is to be seen before this one.
+                super().store_event(event)
+        else:
+            super().store_event(event)
         if kind == DagsterEventType.RUN_START:
             self._pulses[event.run_id] = Pulse(self._signs, event.run_id)
             self._pulses[event.run_id].begin()
@@ -71,8 +77,8 @@ class StateEventLog(PostgresEventLogStorage):
             self._signs.forget(event.run_id)
             self._let_connections_go()
 
-    def _change_run(self, event: EventLogEntry, dagster_event: DagsterEvent) -> None:
-        self._runs.handle_run_event(event.run_id, dagster_event, datetime_from_timestamp(event.timestamp))
+    def _connect(self) -> "AbstractContextManager[Connection]":
+        return nullcontext(self._runs.current.connection) if self._runs.current.connection else super()._connect()
 
     def _say_whether_retried(self, run_id: str, failure: DagsterEvent) -> None:
         instance = self._instance

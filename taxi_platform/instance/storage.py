@@ -15,6 +15,7 @@ from sqlalchemy.pool import QueuePool
 
 from taxi_platform.instance.database import state_url
 from taxi_platform.instance.event_log import StateEventLog
+from taxi_platform.instance.runs import StateRuns
 from taxi_platform.settings import settings
 
 
@@ -46,6 +47,7 @@ class StateStorage(DagsterPostgresStorage):
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(postgres_url, should_autocreate_tables=False, inst_data=inst_data)
+        self._run_storage = StateRuns(postgres_url)
         self._event_log_storage = StateEventLog(postgres_url, self._run_storage)
 
     @classmethod

@@ -265,7 +265,7 @@ def test_the_first_and_the_last_month_are_settings(settings: dict[str, str], par
             {"TAXI_FIRST_MONTH": "2020-03", "TAXI_LAST_MONTH": "2020-02"},
             "TAXI_FIRST_MONTH=2020-03, TAXI_LAST_MONTH=2020-02: the first month lies after the last",
         ),
-        ({"TAXI_FIRST_MONTH": "2020"}, "TAXI_FIRST_MONTH=2020: Value error, '2020' is not a month: write YYYY-MM"),
+        ({"TAXI_FIRST_MONTH": "2020"}, "TAXI_FIRST_MONTH=2020: '2020' is not a month: write YYYY-MM"),
     ],
 )
 def test_months_that_mean_nothing_are_named(settings: dict[str, str], message: str) -> None:

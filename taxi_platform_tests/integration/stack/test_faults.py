@@ -137,7 +137,6 @@ def test_a_full_disk_of_raw_files_fails_the_months_that_meet_it_and_a_second_att
     year.check(again)
 
 
-@pytest.mark.skip(reason="takes minutes until PostgreSQL has recovered, and has not been seen to pass by itself yet")
 def test_a_full_disk_of_postgres_stops_a_backfill_until_there_is_space_again(
     stack: Stack, source: TripServer, year: Year
 ) -> None:

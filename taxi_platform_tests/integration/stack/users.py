@@ -1,7 +1,10 @@
 """Who may log in to the stack of the tests."""
 
+import shutil
 import subprocess
 
+# The health check of the log-in's image is a program that the image has.
+CAN_LOG_IN = shutil.which("wget") is not None
 OPERATOR, VIEWER = ("operator", "dr1ve"), ("viewer", "l00k")
 
 
