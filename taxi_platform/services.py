@@ -121,6 +121,7 @@ class Service:
         description: what the trips are.
         columns: the file's columns, in the order of the published header and of the table.
         pickup: the name of the column with the start of the trip.
+        dropoff: the name of the column with its end.
         identity: the names of the columns whose values make ``unique_row_id``, in the order of the md5.
         first_month: the first month that the default source covers.
         last_month: the last month that the default source covers.
@@ -131,6 +132,7 @@ class Service:
     description: str
     columns: tuple[Column, ...]
     pickup: str
+    dropoff: str
     identity: tuple[str, ...]
     first_month: Month = FIRST_MONTH
     last_month: Month = LAST_MONTH
@@ -150,6 +152,10 @@ class Service:
             if column.name == name:
                 return column
         raise KeyError(name)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a column with this database name."""
+        return any(column.name == name for column in self.columns)
 
     def file_name(self, month: Month) -> str:
         """The name of a month's uncompressed file, e.g. ``green_tripdata_2019-03.csv``."""
@@ -185,6 +191,7 @@ YELLOW = Service(
         _CONGESTION,
     ),
     pickup="tpep_pickup_datetime",
+    dropoff="tpep_dropoff_datetime",
     identity=(
         "vendorid",
         "tpep_pickup_datetime",
@@ -228,6 +235,7 @@ GREEN = Service(
         _CONGESTION,
     ),
     pickup="lpep_pickup_datetime",
+    dropoff="lpep_dropoff_datetime",
     identity=(
         "vendorid",
         "lpep_pickup_datetime",
@@ -261,6 +269,7 @@ FHV = Service(
         ),
     ),
     pickup="pickup_datetime",
+    dropoff="dropoff_datetime",
     identity=(
         "dispatching_base_num",
         "pickup_datetime",

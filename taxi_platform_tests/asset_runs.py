@@ -48,6 +48,11 @@ class Run:
         data = event.step_failure_data
         return (data.user_failure_data and data.user_failure_data.description) or data.error_display_string
 
+    def checks(self, month: str | None = None) -> dict[str, dg.AssetCheckEvaluation]:
+        """The results of the checks that the run recorded for one month, or for no month, by name."""
+        found = [entry.asset_check_evaluation for entry in self.log if entry.asset_check_evaluation]
+        return {one.check_name: one for one in found if one.partition == month}
+
     def labels(self) -> dict[str, str]:
         """The run's tags as they are in the end, without Dagster's own."""
         recorded = self._instance.get_run_by_id(self.result.run_id)
@@ -94,6 +99,11 @@ class Platform:
             )
         )
         return Run(result, self.instance)
+
+    def check(self, table: str, *months: str) -> Run:
+        """Check months of a table again, without loading anything; without months, all that are loaded."""
+        config = {f"{table}_checks": {"config": {"months": list(months)}}}
+        return self.run_job(f"{table}_checks_job", dg.RunRequest(run_config={"ops": config}))
 
     @property
     def job(self) -> dg.JobDefinition:

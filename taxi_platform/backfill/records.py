@@ -56,17 +56,20 @@ def read_attempts(instance: dg.DagsterInstance, services: Sequence[Service]) -> 
 
     Runs that were deleted say nothing any more, and are left out.
     """
+    attempts = attempts_on(instance, [dg.AssetKey(service.table) for service in services])
+    return {service.name: attempts[dg.AssetKey(service.table)] for service in services}
+
+
+def attempts_on(instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey]) -> dict[dg.AssetKey, dict[str, Attempt]]:
+    """The same of any assets, by asset and partition."""
     storage = instance.event_log_storage
     planned = {
-        service.name: storage.get_latest_asset_partition_materialization_attempts_without_materializations(
-            dg.AssetKey(service.table)
-        )
-        for service in services
+        key: storage.get_latest_asset_partition_materialization_attempts_without_materializations(key) for key in keys
     }
     outcomes = _outcomes(instance, {run_id for months in planned.values() for run_id, _ in months.values()})
     return {
-        name: {partition: outcomes[run_id] for partition, (run_id, _) in months.items() if run_id in outcomes}
-        for name, months in planned.items()
+        key: {partition: outcomes[run_id] for partition, (run_id, _) in months.items() if run_id in outcomes}
+        for key, months in planned.items()
     }
 
 

@@ -136,6 +136,11 @@ def ranges(months: Iterable[Month]) -> list[tuple[Month, Month]]:
     return found
 
 
+def spans(months: Iterable[Month]) -> str:
+    """Months as people write them: ``2019-01..2019-03, 2019-06``."""
+    return ", ".join(str(first) if first == last else f"{first}..{last}" for first, last in ranges(months))
+
+
 def _judge(facts: Facts) -> tuple[State, str]:
     if facts.attempt and facts.attempt.outcome == "unfinished":
         return "in progress", f"run {facts.attempt.run_id[:8]}"

@@ -2,11 +2,11 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from taxi_platform.backfill.states import MonthState, State, ranges
+from taxi_platform.backfill.states import MonthState, State, spans
 from taxi_platform.months import Month
 from taxi_platform.services import SERVICES
 
@@ -78,7 +78,7 @@ def summary(picture: "Picture") -> list[str]:
         for month, one in states.items():
             if one.note:
                 noted[name, f"{one.state}: {one.note}"].append(month)
-    lines += [f"{name} {_spans(months)} {note}" for (name, note), months in noted.items()]
+    lines += [f"{name} {spans(months)} {note}" for (name, note), months in noted.items()]
     return [*lines, *picture.remarks]
 
 
@@ -105,10 +105,6 @@ def _moment(at: datetime | None) -> str | None:
 def _told(states: Mapping[Month, MonthState]) -> str:
     last = _last(states.values())
     return last.astimezone().strftime("%Y-%m-%d %H:%M") if last else "never"
-
-
-def _spans(months: Sequence[Month]) -> str:
-    return ", ".join(str(first) if first == last else f"{first}..{last}" for first, last in ranges(months))
 
 
 def _print_grid(picture: "Picture") -> None:

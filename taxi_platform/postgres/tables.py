@@ -241,7 +241,7 @@ def summary(service: Service, month: Month) -> str:
     parts = ", ".join(
         f"coalesce(sum(('x' || substr(unique_row_id, {first}, 8))::bit(32)::bigint), 0)" for first in (1, 9, 17, 25)
     )
-    paid = any(column.name == "total_amount" for column in service.columns)
+    paid = service.has("total_amount")
     cents = "coalesce(round(sum(total_amount::numeric) * 100), 0)" if paid else "0"
     return f"select count(*), {cents}, {parts} from {partition_of(service, month)}"
 

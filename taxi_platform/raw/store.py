@@ -62,6 +62,12 @@ class RawFiles:
         """
         return self._provide(service, month, log, ask=True, force=force)
 
+    def kept(self, service: Service, month: Month) -> RawFile | None:
+        """The month's file as it was kept last, wherever it came from; neither asked about nor fetched."""
+        plain = self._folder / service.name / service.file_name(month)
+        files = [file for file in map(known, (plain, beside(plain, ".gz"))) if file]
+        return landed_among(plain, beside(plain, ".gz")) or max(files, key=_modified, default=None)
+
     def zones(self, log: Log) -> Path:
         """The zone lookup as the source has it now, brought into the folder.
 
@@ -178,6 +184,10 @@ def _verify(part: Path, path: Path, service: Service, month: Month, address: str
         etag=version.etag,
         modified=version.modified,
     )
+
+
+def _modified(file: RawFile) -> int:
+    return file.path.stat().st_mtime_ns
 
 
 def _flush(path: Path) -> None:

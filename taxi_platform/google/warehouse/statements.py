@@ -125,7 +125,7 @@ WHERE {PARTITION} = {_day(month)}"""
 
 def _cents(service: Service) -> str:
     """The sum of what was paid; trips of services that publish no amounts have none."""
-    paid = any(column.name == "total_amount" for column in service.columns)
+    paid = service.has("total_amount")
     return "COALESCE(CAST(ROUND(SUM(total_amount) * 100) AS INT64), 0)" if paid else "0"
 
 

@@ -1,0 +1,92 @@
+"""The checks of each service's table, made in one step: a month is scanned once for all of them."""
+
+import warnings
+from collections.abc import Iterator
+
+import dagster as dg
+from pydantic import Field
+
+from taxi_platform.defs.taxi.assets import monthly_partitions
+from taxi_platform.failures import InvalidRequest
+from taxi_platform.months import Month
+from taxi_platform.postgres.holdings import holdings
+from taxi_platform.postgres.io_manager import PostgresResource
+from taxi_platform.quality import shape, upkeep
+from taxi_platform.quality.gathering import gather
+from taxi_platform.quality.judging import quality_checks, quality_verdicts
+from taxi_platform.quality.keeping_up import upkeep_verdicts
+from taxi_platform.quality.raw_facts import RawFacts
+from taxi_platform.quality.recording import record_months, record_service, selected, specs_of
+from taxi_platform.quality.verdict import Verdict
+from taxi_platform.raw.io_manager import RawFilesResource
+from taxi_platform.run_failures import told_to_dagster
+from taxi_platform.services import SERVICES, Service
+
+
+class CheckConfig(dg.Config):
+    """Which months are checked in a run that loads none."""
+
+    months: list[str] = Field(
+        [],
+        description="Months (2019-03) in place of the run's own; a run without months checks all that are loaded.",
+    )
+
+
+def table_checks(service: Service) -> dg.AssetChecksDefinition:
+    """All checks of a service's table: those of each month, and those of the service as a whole."""
+    table = dg.AssetKey(service.table)
+    with warnings.catch_warnings():
+        # Partitions of checks: without them, February's result would hide January's.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        of_months = specs_of(table, [*shape.CHECKS, *quality_checks(service)], monthly_partitions(service))
+    of_service = specs_of(table, upkeep.CHECKS)
+
+    @dg.multi_asset_check(
+        name=f"{service.table}_checks",
+        specs=[*of_months, *of_service],
+        description="Asks of each month whether it is its file and is like other months, by one scan of its table.",
+        can_subset=True,
+        pool="postgres",
+    )
+    def checks(
+        context: dg.AssetCheckExecutionContext,
+        config: CheckConfig,
+        database: PostgresResource,
+        raw_files: RawFilesResource,
+    ) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
+        with told_to_dagster():
+            url = database.address(context.log.info)
+            if selected(context, of_service):
+                yield from record_service(context, table, lambda: upkeep_verdicts(context.instance, url, service))
+            if selected(context, of_months):
+                raw = RawFacts(raw_files.store(), context.instance, service)
+                months = _months(context, config, url, service)
+                yield from record_months(context, table, months, lambda month: _verdicts(url, service, month, raw))
+
+    return checks
+
+
+def _verdicts(url: str, service: Service, month: Month, raw: RawFacts) -> Iterator[Verdict]:
+    facts = gather(url, service, month, raw.of(month))
+    yield from shape.shape_verdicts(service, facts)
+    yield from quality_verdicts(service, facts)
+
+
+def _months(context: dg.AssetCheckExecutionContext, config: CheckConfig, url: str, service: Service) -> list[Month]:
+    """The months that the run is about; where it names none, all that are loaded."""
+    partitions = monthly_partitions(service).get_partition_keys()
+    if config.months:
+        unknown = sorted(set(config.months) - set(partitions))
+        if unknown:
+            raise InvalidRequest(unknown[0], "it is no partition", f"There are {partitions[0]} to {partitions[-1]}.")
+        return [Month.parse(key) for key in config.months]
+    if context.has_partition_key or context.has_partition_key_range:
+        return [Month.parse(key) for key in context.partition_keys]
+    held = holdings(url)
+    return [month for month in map(Month.parse, partitions) if service.file_name(month) in held]
+
+
+@dg.definitions
+def checks() -> dg.Definitions:
+    """The checks of every service."""
+    return dg.Definitions(asset_checks=[table_checks(service) for service in SERVICES.values()])
