@@ -101,6 +101,20 @@ HEAVY = {
 HEAVY |= {"google.auth", "google.api_core", "google.cloud.storage", "google.cloud.bigquery", "google_crc32c"}
 HEAVY |= {"bm25s", "duckdb", "markdown_it", "google.genai"}
 
+OF_EVERY_TABLE = {
+    "row_count_matches_file",
+    "file_is_the_raw_file",
+    "columns_match_contract",
+    "pickups_lie_in_month",
+    "dropoffs_follow_pickups",
+    "zones_are_known",
+    "row_ids_are_unique",
+    "volume_is_plausible",
+    "last_finished_month_is_there",
+    "no_partition_is_left_failed",
+}
+OF_METERED_TRIPS = {"vendors_are_known", "totals_are_not_negative"}
+
 
 def python(program: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     """Run a program in a fresh interpreter that has no settings but these."""
@@ -118,6 +132,11 @@ def described(**settings: str) -> Mapping[str, Any]:
     done = python(LOAD + DESCRIBE, **settings)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def checks_of(location: Mapping[str, Any], *assets: str) -> list[str]:
+    """The checks of some assets; those of the models are dbt's tests."""
+    return [check for check in location["checks"] if check.split(":")[0] in assets]
 
 
 @pytest.fixture(scope="module")
@@ -180,11 +199,14 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
         "products_kept": ["getting_started", ["duckdb", "pandas", "table"], ["products"]],
         "average_price_by_brand": ["getting_started", ["duckdb", "table"], ["products_kept"]],
     }
-    assert location["checks"] == [
+    assert checks_of(location, *(f"bigquery/{service.table}" for service in SERVICES.values())) == [
         "bigquery/fhv_tripdata:same_in_both_warehouses",
         "bigquery/green_tripdata:same_in_both_warehouses",
         "bigquery/yellow_tripdata:same_in_both_warehouses",
     ]
+    assert checks_of(location, "fhv_tripdata") == sorted(f"fhv_tripdata:{name}" for name in OF_EVERY_TABLE)
+    for table in ("green_tripdata", "yellow_tripdata"):
+        assert checks_of(location, table) == sorted(f"{table}:{name}" for name in OF_EVERY_TABLE | OF_METERED_TRIPS)
     assert location["resources"] == [
         "assistant",
         "bigquery",
@@ -202,12 +224,16 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
     ]
     assert location["jobs"] == [
         "chat",
+        "fhv_tripdata_checks_job",
         "fhv_tripdata_job",
         "gcp_setup",
+        "green_tripdata_checks_job",
         "green_tripdata_job",
         "hello_world",
         "raw_purge_job",
         "run_retention_job",
+        "upkeep_checks_job",
+        "yellow_tripdata_checks_job",
         "yellow_tripdata_job",
     ]
     assert location["schedules"] == [
@@ -216,6 +242,7 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
         "hello_world_schedule",
         "raw_purge_schedule",
         "run_retention_schedule",
+        "upkeep_checks_schedule",
         "yellow_monthly_schedule",
     ]
     assert location["sensors"] == [
