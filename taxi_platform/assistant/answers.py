@@ -49,18 +49,22 @@ class Answer:
         return "\n".join(lines)
 
 
-def check(question: str) -> str:
+def check(question: str, subject: str = "the question") -> str:
     """The question without outer space, fit to be asked.
+
+    Args:
+        question: as it was typed.
+        subject: what it is called when it is refused.
 
     Raises:
         QuestionRefused: it is empty or longer than a page.
     """
     question = question.strip()
     if not question:
-        raise QuestionRefused("the question", "it is empty", "Ask something.")
+        raise QuestionRefused(subject, "it is empty", "Say in words what you want.")
     if len(question) > LONGEST_QUESTION:
         what = f"it has {len(question):,} characters, and at most {LONGEST_QUESTION:,} are taken"
-        raise QuestionRefused("the question", what, "Ask more shortly; long texts belong among the documents.")
+        raise QuestionRefused(subject, what, "Say it more shortly; long texts belong among the documents.")
     return question
 
 

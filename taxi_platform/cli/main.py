@@ -85,6 +85,15 @@ def ask(question: str) -> None:
     run_ask(question, click.echo, _aside)
 
 
+@taxi.command("new-asset")
+@click.argument("description")
+def new_asset(description: str) -> None:
+    """Propose an asset for DESCRIPTION with its test, checked in a copy of the project. Executes what is proposed."""
+    from taxi_platform.cli.new_asset import run_new_asset
+
+    run_new_asset(description, click.echo, _aside)
+
+
 @taxi.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs; docs/backfills.md says what is in it.")
 @click.option("--ask-source", is_flag=True, help="Ask the source, too, which of the loaded months have changed.")
