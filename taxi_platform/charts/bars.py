@@ -1,6 +1,5 @@
 """Bars, drawn by Altair: the same chart becomes a picture without a browser, or a page that works offline."""
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,10 +27,3 @@ def bars(values: Sequence[tuple[str, float]], *, label: str, value: str, title: 
         x=altair.X(field=value, type="quantitative", title=value),
         y=altair.Y(field=label, type="nominal", title=None, sort=names),
     )
-
-
-def svg(chart: "altair.Chart") -> str:
-    """The chart as a picture that stays sharp and is a fifth of a PNG's size."""
-    picture = io.StringIO()
-    cast("Any", chart).save(picture, format="svg")
-    return picture.getvalue()

@@ -13,6 +13,7 @@ from taxi_platform.landing.resource import LandingResource
 from taxi_platform.models.resource import ModelsResource
 from taxi_platform.postgres.io_manager import PostgresIOManager, PostgresResource
 from taxi_platform.raw.io_manager import RawFilesResource, TripFilesIOManager
+from taxi_platform.report.resource import ReportsResource
 from taxi_platform.settings import CloudSettings, Settings, settings
 
 
@@ -47,6 +48,11 @@ def resources_for(settings: Settings) -> dict[str, object]:
         "product_file": ProductFile(
             source=dg.EnvVar("TAXI_PRODUCTS_URL") if "@" in settings.products_url else settings.products_url,
             path=str(settings.data_dir / "getting_started/products.json"),
+        ),
+        "reports": ReportsResource(
+            database=postgres,
+            folder=str(settings.data_dir / "reports"),
+            schedule_timezone=settings.schedule_timezone,
         ),
         "duckdb_file": DuckDBFile(path=str(settings.data_dir / "getting_started/products.duckdb")),
     }

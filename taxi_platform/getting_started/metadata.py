@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from taxi_platform.charts import markdown
-from taxi_platform.charts.bars import bars, svg
+from taxi_platform.charts.bars import bars
+from taxi_platform.charts.drawing import svg
 from taxi_platform.getting_started.paging import Product
 from taxi_platform.getting_started.prices import COLUMNS, Average
 from taxi_platform.getting_started.source import shown

@@ -1,0 +1,58 @@
+"""The page of each month and the page of all months."""
+
+from typing import Any
+
+import dagster as dg
+
+from taxi_platform.defs.taxi.assets import OWNERS, monthly_partitions
+from taxi_platform.months import Month
+from taxi_platform.report.metadata import report_metadata
+from taxi_platform.report.resource import ReportsResource
+from taxi_platform.run_failures import told_to_dagster
+from taxi_platform.services import GREEN
+
+GROUP = "reports"
+MODELS = [dg.AssetKey(name) for name in ("fct_trips", "fct_fhv_trips", "fct_monthly_zone_revenue", "dim_zones")]
+
+
+def monthly_report() -> dg.AssetsDefinition:
+    """The asset that is a page for each month."""
+
+    @dg.asset(
+        name="monthly_report",
+        deps=MODELS,
+        description="A month's trips as one page of pictures and tables that needs nothing else to be looked at: days, "
+        "hours of the week, zones, distances, fares, payments, and how good the data is.",
+        partitions_def=monthly_partitions(GREEN),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name=GROUP,
+        kinds={"html", "altair"},
+        owners=OWNERS,
+    )
+    def report(context: dg.AssetExecutionContext, reports: ReportsResource) -> None:
+        with told_to_dagster():
+            desk = reports.desk(context.log.info)
+            for key in context.partition_keys:
+                written = desk.write_month(Month.parse(key))
+                context.add_asset_metadata(report_metadata(written), partition_key=key)
+
+    return report
+
+
+@dg.asset(
+    deps=MODELS,
+    description="All months' trips as one page of pictures and tables, and the course's homework answered.",
+    group_name=GROUP,
+    kinds={"html", "altair"},
+    owners=OWNERS,
+)
+def trips_report(context: dg.AssetExecutionContext, reports: ReportsResource) -> dg.MaterializeResult[Any]:
+    """The page of what is loaded now."""
+    with told_to_dagster():
+        return dg.MaterializeResult(metadata=report_metadata(reports.desk(context.log.info).write_whole()))
+
+
+@dg.definitions
+def reports() -> dg.Definitions:
+    """Both kinds of pages."""
+    return dg.Definitions(assets=[monthly_report(), trips_report])
