@@ -19,6 +19,7 @@ def columns(
     colour: str,
     form: str = "~s",
     below: str | None = None,
+    highest: float | None = None,
     named: Sequence[str] = (),
 ) -> "altair.Chart":
     """One column for each pair, in their order; a gap where there is no value.
@@ -28,10 +29,12 @@ def columns(
         colour: of all columns, by its name in the palette.
         form: how the heights are written beside the axis, as d3 spells formats.
         below: what the texts below the columns are, where they do not say so themselves.
+        highest: where the axis ends; at the highest column, where nothing is said.
         named: the columns whose text is written; as many as there is room for, where nothing is said.
     """
     import altair
 
+    scale = altair.Scale(domain=[0, highest]) if highest else altair.Scale(zero=True, nice=3)
     names = [name for name, _ in values]
     every = max(1, -(-len(names) // _most_labels(names)))
     rows = [{"name": name, "height": height} for name, height in values]
@@ -47,7 +50,7 @@ def columns(
         y=altair.Y(
             "height:Q",
             title=None,
-            scale=altair.Scale(zero=True, nice=3),
+            scale=scale,
             axis=altair.Axis(labelExpr=f"format(datum.value, '{form}')", tickCount=3),
         ),
     )

@@ -40,7 +40,8 @@ def build(context: dg.AssetExecutionContext, target: Target, manifest: Path, fol
     Raises:
         dagster.Failure: a model or a test failed; which, where and why.
     """
-    months = [Month.parse(key) for key in context.partition_keys] if context.has_partition_key_range else []
+    # The dimensions have no months, also where they are built in the same run as a month's models.
+    months = [Month.parse(key) for key in context.partition_keys] if context.assets_def.partitions_def else []
     models = {asset_key(model.name, target.prefix): model for model in models_of(project.read_manifest(manifest))}
     target_path = folder / context.run_id[:8]
     try:

@@ -97,7 +97,7 @@ def hours_of_the_week(services: Sequence[ServiceFigures]) -> Figure:
 
 def top_zones(services: Sequence[ServiceFigures]) -> Figure:
     """Where most trips begin."""
-    ranked = [(one, _first_zones(one)) for one in services if one.zones]
+    ranked = [(one, zones) for one in services if (zones := _first_zones(one))]
     rows = [
         [
             one.service.title,
@@ -113,7 +113,7 @@ def top_zones(services: Sequence[ServiceFigures]) -> Figure:
     return Figure(
         "zones",
         "Where trips begin",
-        f"The {TOP_ZONES} zones with the most pickups. Trips whose zone is not known have a line of their own.",
+        f"The {TOP_ZONES} zones with the most pickups. How many trips name no zone is told below.",
         [_zones(one, zones) for one, zones in ranked],
         Table(["Service", "Zone", "Borough", "Trips", "Share", "Revenue"], rows),
     )
@@ -251,8 +251,8 @@ def _payments(one: ServiceFigures, names: Sequence[str]) -> Panel:
 
 
 def _first_zones(one: ServiceFigures) -> list[tuple[Zone, Sum]]:
-    ordered = sorted(one.zones.items(), key=lambda item: (-item[1].trips, item[0].label))
-    return ordered[:TOP_ZONES]
+    known = [(zone, total) for zone, total in one.zones.items() if zone.is_known]
+    return sorted(known, key=lambda item: (-item[1].trips, item[0].label))[:TOP_ZONES]
 
 
 def _by_frequency(services: Sequence[ServiceFigures]) -> list[str]:

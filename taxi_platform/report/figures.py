@@ -88,7 +88,7 @@ class ServiceFigures:
         faults: of each month.
         days: sums by the day of the pickup, without strays; of a single month only.
         hours: trips by weekday (0 is Monday) and hour of the pickup, without strays.
-        zones: sums by the zone of the pickup.
+        zones: sums by the zone of the pickup, known or not.
         miles: trips by the column of their distance, whose boundaries are ``MILES``.
         fares: trips by the column of their fare, whose boundaries are ``DOLLARS``.
         payments: trips by how they were paid.

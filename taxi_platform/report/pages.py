@@ -47,7 +47,13 @@ class Found:
 def rebuild_command(first: Month, last: Month) -> str:
     """What to type to bring the models and the pages of these months up to date."""
     months = f"--partition {first}" if first == last else f"--partition-range {first}...{last}"
-    return f"dagster asset materialize --select group:models {months}"
+    return f"dagster asset materialize --select group:models,group:reports {months}"
+
+
+def first_commands(month: Month) -> str:
+    """What to type where nothing is there yet, for one month of one service with all that is made of it."""
+    everything = rebuild_command(month, month).replace("--select ", "--select taxi_zone_lookup,")
+    return f"{homework.load_command(GREEN, [month])} && {everything}"
 
 
 def whole_page(found: Found) -> Page:
@@ -140,10 +146,7 @@ def _notices(found: Found) -> Iterator[Notice]:
     if any(map(homework.is_made_up, found.held.values())):
         yield Notice("Trips here are made up, in the shape of the real ones: they came from the sample.")
     if not found.held and not found.parts:
-        yield Notice(
-            "No month is loaded. This loads one, its models and this page:",
-            f"{homework.load_command(GREEN, [EXAMPLE])} && {rebuild_command(EXAMPLE, EXAMPLE)}",
-        )
+        yield Notice("No month is loaded. This loads one, its models and this page:", first_commands(EXAMPLE))
     for service in SERVICES.values():
         for first, last in ranges(_outdated(service, found)):
             yield Notice(

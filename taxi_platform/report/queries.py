@@ -7,9 +7,9 @@ of the next.
 
 from collections.abc import Sequence
 
+from taxi_platform.models.targets import SCHEMA
 from taxi_platform.report.figures import DOLLARS, MILES, NOT_GIVEN
 
-SCHEMA = "analytics"
 FARTHEST = 100  # miles; beyond, and below nothing, a distance says more about the taximeter than about the trip
 _LEAST = 0.001  # what is less is nothing: the files have two decimal places
 

@@ -42,6 +42,7 @@ class _Kind:
         written: a value in a headline.
         exact: a value in the table.
         form: a value beside the axis, as d3 spells formats.
+        highest: where the axis ends, if not at the highest value.
     """
 
     name: str
@@ -51,6 +52,7 @@ class _Kind:
     written: Written
     exact: Written
     form: str = "~s"
+    highest: float | None = None
 
 
 _REVENUE = "What passengers were charged in all, without cash tips; reversals count against it."
@@ -99,7 +101,9 @@ def without_vendor_by_month(services: Sequence[ServiceFigures]) -> Figure:
         }
         found.append(_of(one, {str(month): shares.get(month) for month in months}))
     written = partial(share, whole=1)
-    return _figure(_Kind("without-vendor", "Without a vendor", _VENDOR, "month", written, written, ".0%"), found)
+    return _figure(
+        _Kind("without-vendor", "Without a vendor", _VENDOR, "month", written, written, ".0%", highest=1), found
+    )
 
 
 def span(services: Sequence[ServiceFigures]) -> list[Month]:
@@ -152,7 +156,9 @@ def _panel(kind: _Kind, one: _Series) -> Panel:
         colour=one.colour,
         figure=f"at most {kind.written(there[most])}",
         told=f"{told}.",
-        draw=lambda: columns(list(one.values.items()), colour=one.colour, form=kind.form, below=below),
+        draw=lambda: columns(
+            list(one.values.items()), colour=one.colour, form=kind.form, below=below, highest=kind.highest
+        ),
     )
 
 

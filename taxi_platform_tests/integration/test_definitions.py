@@ -190,6 +190,16 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
         ],
         "fct_fhv_trips": ["models", ["dbt", "postgres", "table"], ["dim_zones", "stg_fhv_tripdata"]],
         "fct_monthly_zone_revenue": ["models", ["dbt", "postgres", "table"], ["dim_zones", "fct_trips"]],
+        "monthly_report": [
+            "reports",
+            ["altair", "html"],
+            ["dim_zones", "fct_fhv_trips", "fct_monthly_zone_revenue", "fct_trips"],
+        ],
+        "trips_report": [
+            "reports",
+            ["altair", "html"],
+            ["dim_zones", "fct_fhv_trips", "fct_monthly_zone_revenue", "fct_trips"],
+        ],
         "docker_image_pulls": ["docker_hub", ["python"], []],
         "release_notes": ["assistant", ["duckdb", "markdown"], []],
         "document_index": ["assistant", ["duckdb", "gemini"], ["release_notes"]],
@@ -220,6 +230,7 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
         "postgres",
         "product_file",
         "raw_files",
+        "reports",
         "trip_files",
     ]
     assert location["jobs"] == [

@@ -36,7 +36,7 @@ def models_asset(name: str, models: Sequence[Model], partitions: "dg.PartitionsD
         specs=[asset_spec(model, (), GROUP, OWNERS, partitions) for model in models],
         check_specs=[check_spec(check, (), partitions) for model in models for check in model.checks],
         can_subset=True,
-        backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
+        backfill_policy=dg.BackfillPolicy.single_run(),  # of the dimensions, too: they may be in the run of a range
         pool="dbt",
     )
     def built(context: dg.AssetExecutionContext, dbt: ModelsResource) -> Iterator[Any]:

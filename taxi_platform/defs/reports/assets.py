@@ -4,12 +4,12 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_platform.defs.taxi.assets import OWNERS, monthly_partitions
+from taxi_platform.defs.models.assets import all_months
+from taxi_platform.defs.taxi.assets import OWNERS
 from taxi_platform.months import Month
 from taxi_platform.report.metadata import report_metadata
 from taxi_platform.report.resource import ReportsResource
 from taxi_platform.run_failures import told_to_dagster
-from taxi_platform.services import GREEN
 
 GROUP = "reports"
 MODELS = [dg.AssetKey(name) for name in ("fct_trips", "fct_fhv_trips", "fct_monthly_zone_revenue", "dim_zones")]
@@ -23,7 +23,7 @@ def monthly_report() -> dg.AssetsDefinition:
         deps=MODELS,
         description="A month's trips as one page of pictures and tables that needs nothing else to be looked at: days, "
         "hours of the week, zones, distances, fares, payments, and how good the data is.",
-        partitions_def=monthly_partitions(GREEN),
+        partitions_def=all_months(),
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=GROUP,
         kinds={"html", "altair"},
@@ -40,6 +40,7 @@ def monthly_report() -> dg.AssetsDefinition:
 
 
 @dg.asset(
+    backfill_policy=dg.BackfillPolicy.single_run(),  # so that it can be in the same run as a range of months
     deps=MODELS,
     description="All months' trips as one page of pictures and tables, and the course's homework answered.",
     group_name=GROUP,
