@@ -43,7 +43,7 @@ def build(context: dg.AssetExecutionContext, target: Target, manifest: Path, fol
     # The dimensions have no months, also where they are built in the same run as a month's models.
     months = [Month.parse(key) for key in context.partition_keys] if context.assets_def.partitions_def else []
     models = {asset_key(model.name, target.prefix): model for model in models_of(project.read_manifest(manifest))}
-    target_path = folder / context.run_id[:8]
+    target_path = folder / context.run.run_id[:8]
     try:
         invocation = _start(arguments(context, models, target, months), target, manifest, target_path, context)
         for event in invocation.stream_raw_events():

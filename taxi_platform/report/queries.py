@@ -27,10 +27,18 @@ _DAY = """case when pickup_datetime >= %(first)s and pickup_datetime < %(after)s
         then extract(day from pickup_datetime)::int end"""
 _HOUR = "extract(hour from pickup_datetime)::int"
 
+
+def _sum(amount: str) -> str:
+    """The sum of an amount, to which what is no number or has no end adds nothing."""
+    return (
+        f"coalesce(sum({amount}) filter (where {amount} > '-infinity' and {amount} < 'infinity'), 0)::double precision"
+    )
+
+
 # Strays have no day, so that they add no more than 24 rows, wherever they stray to.
 BY_HOUR = f"""
 select service, {_DAY} as day, {_HOUR} as hour,
-    count(*), coalesce(sum(total_amount), 0)::double precision,
+    count(*), {_sum("total_amount")},
     count(*) filter (where vendor_id = -1),
     count(*) filter (where dropoff_datetime < pickup_datetime),
     count(*) filter (where total_amount < 0),
@@ -66,7 +74,7 @@ group by 1, 2, 3, 4"""
 
 BY_ZONE = f"""
 select revenue.service, zones.location_id, zones.zone, zones.borough,
-    sum(revenue.trips)::bigint, coalesce(sum(revenue.total_amount), 0)::double precision
+    sum(revenue.trips)::bigint, {_sum("revenue.total_amount")}
 from {REVENUE} as revenue
 join {ZONES} as zones on zones.location_id = revenue.pickup_location_id
 where revenue.file_month = %(first)s
