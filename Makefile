@@ -1,6 +1,6 @@
 # Set-up and the everyday commands. `make demo` and `make test` need nothing but Python 3.10–3.13 and the network.
 .DEFAULT_GOAL := help
-.PHONY: help demo getting-started stand-ins test test-gcp lint format bench dev psql stop clean lock
+.PHONY: help demo demo-cloud getting-started stand-ins test test-gcp lint format bench dev psql stop clean lock
 
 PYTHON ?= python3
 VENV := .venv
@@ -27,10 +27,13 @@ $(STAND_INS)/.installed: deploy/stand-ins/requirements.lock
 	@HOME=$(CURDIR)/$(STAND_INS) $(STAND_INS)/bin/python -c "from duckdb_extensions import import_extension; import_extension('spatial')"
 	@touch $@
 
-stand-ins: $(STAND_INS)/.installed ## Install stand-ins for Cloud Storage and BigQuery, for tests and demo-cloud
+stand-ins: $(STAND_INS)/.installed ## Install stand-ins for Cloud Storage and BigQuery, for the tests and demo-cloud
 
 demo: $(INSTALLED) ## Load 2019 from the real source, or from the sample when it cannot be reached
 	@. $(BIN)/activate && taxi demo
+
+demo-cloud: $(INSTALLED) $(STAND_INS)/.installed ## Load three sample months into stand-ins for Google Cloud, and show the rows
+	@. $(BIN)/activate && taxi demo-cloud
 
 getting-started: $(INSTALLED) ## Average prices of products by brand: a first graph, in a few seconds
 	@. $(BIN)/activate && taxi getting-started

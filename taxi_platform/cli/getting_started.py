@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 
+from taxi_platform.cli.demo_runs import SILENT, reasons
 from taxi_platform.failures import TaxiError
 from taxi_platform.getting_started.prices import AVERAGES, COLUMNS, averages
 from taxi_platform.getting_started.source import SAMPLE, ask_briefly, shown
@@ -58,10 +59,9 @@ def _materialize() -> list[str]:
         done = loaded.resolve_job_def("getting_started").execute_in_process(
             instance=instance,
             raise_on_error=False,
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            run_config=SILENT,
         )
-    data = [event.step_failure_data for event in done.get_step_failure_events()]
-    return [(one.user_failure_data and one.user_failure_data.description) or one.error_display_string for one in data]
+    return reasons(done)
 
 
 def _show(say: Say) -> None:

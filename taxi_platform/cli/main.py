@@ -50,6 +50,16 @@ def demo(scale: float | None) -> None:
         raise click.exceptions.Exit(1)
 
 
+@taxi.command("demo-cloud")
+@click.option("--scale", type=click.FloatRange(0, 10, min_open=True), help="Trips of the sample for one real one.")
+def demo_cloud(scale: float | None) -> None:
+    """Load three sample months into stand-ins for Google Cloud, show the rows, and end the stand-ins."""
+    from taxi_platform.cli.demo_cloud import SCALE, run_demo_cloud
+
+    if not run_demo_cloud(click.echo, scale or SCALE):
+        raise click.exceptions.Exit(1)
+
+
 @taxi.command("getting-started")
 def getting_started() -> None:
     """Average the prices of products by brand; from the sample when the web API cannot be reached."""
@@ -138,11 +148,14 @@ def url() -> None:
 
 @taxi.command()
 def stop() -> None:
-    """Stop the embedded servers, the demo's too; their data stays."""
+    """Stop the embedded servers, the demo's too, and what a killed demo left; their data stays."""
     from taxi_platform.cli.demo import SAMPLE_FOLDER
+    from taxi_platform.cli.demo_cloud import GOOGLE_FOLDER
+    from taxi_platform.google.stand_ins import StandIns
     from taxi_platform.postgres.embedded.server import EmbeddedServer
     from taxi_platform.settings import settings
 
     for folder in (settings().data_dir, settings().data_dir / SAMPLE_FOLDER):
         if (folder / "postgres").exists():
             EmbeddedServer(folder / "postgres").stop(lambda line, folder=folder: click.echo(f"{folder}: {line}"))
+    StandIns(settings().data_dir / SAMPLE_FOLDER / GOOGLE_FOLDER).stop()

@@ -12,11 +12,12 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import psutil
 from filelock import FileLock
 
 from taxi_platform.failures import CloudNotReady, CloudUnavailable
@@ -65,38 +66,60 @@ class StandIns:
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._lock():
             running = self._running()
-            if running:
+            if running and all(map(_answers, _questions(running))):
                 return running
             for _ in range(_ATTEMPTS):
+                self._end()  # one of the two may live on without the other
                 addresses = self._launch()
-                if _wait_for(addresses):
-                    self._state.write_text(json.dumps(asdict(addresses)))
+                if self._wait_for(addresses):
                     log(f"Stand-ins answer: Cloud Storage at {addresses.storage}, BigQuery at {addresses.bigquery}")
                     return addresses
-                _end(addresses.processes)
+            self._end()
         said = "".join(self._output(name).read_text(errors="replace")[-500:] for name in ("storage", "bigquery"))
         raise CloudUnavailable("the stand-ins for Google Cloud", f"they do not start: {said.strip() or 'no output'}")
+
+    @contextmanager
+    def running(self, log: Log) -> Generator[Addresses]:
+        """Start them, and end them whatever ends the block.
+
+        Raises:
+            CloudNotReady, CloudUnavailable: as ``start`` does.
+        """
+        try:
+            yield self.start(log)
+        finally:
+            self.stop()
 
     def stop(self) -> None:
         """End them if they run; what they hold stays in the folder."""
         if not self._folder.exists():
             return
         with self._lock():
-            running = self._running()
-            if running:
-                _end(running.processes)
-            self._state.unlink(missing_ok=True)
+            self._end()
 
     def _lock(self) -> FileLock:
         return FileLock(self._folder / "lock")
 
     def _running(self) -> Addresses | None:
-        """Those that an earlier start left, if they still answer; a process number alone may be another's by now."""
+        """Those that an earlier start has left, as far as they live."""
         try:
-            addresses = Addresses(**json.loads(self._state.read_text()))
+            left = Addresses(**json.loads(self._state.read_text()))
         except (FileNotFoundError, ValueError, TypeError):
             return None
-        return addresses if all(map(_answers, _questions(addresses))) else None
+        return replace(left, processes=[process for process in left.processes if self._is_ours(process)])
+
+    def _is_ours(self, process: int) -> bool:
+        """Whether a process is one of these two; its number alone may be another's by now."""
+        try:
+            return any(str(self._folder) in argument for argument in psutil.Process(process).cmdline())
+        except psutil.Error:
+            return False
+
+    def _end(self) -> None:
+        running = self._running()
+        if running:
+            _end(running.processes)
+        self._state.unlink(missing_ok=True)
 
     def _launch(self) -> Addresses:
         storage, bigquery, grpc = _free_ports(3)
@@ -121,8 +144,24 @@ class StandIns:
             ],
         }
         (self._folder / "bigquery").mkdir(exist_ok=True)
-        processes = [self._begin(name, command) for name, command in commands.items()]
-        return Addresses(f"http://127.0.0.1:{storage}", f"http://127.0.0.1:{bigquery}", processes)
+        addresses = Addresses(f"http://127.0.0.1:{storage}", f"http://127.0.0.1:{bigquery}", [])
+        for name, command in commands.items():
+            addresses = replace(addresses, processes=[*addresses.processes, self._begin(name, command)])
+            self._state.write_text(json.dumps(asdict(addresses)))  # at once, for whoever has to end what we began
+        return addresses
+
+    def _wait_for(self, addresses: Addresses) -> bool:
+        """Whether both come up; false as soon as one has ended."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        questions = _questions(addresses)
+        while time.monotonic() < deadline:
+            questions = [url for url in questions if not _answers(url)]
+            if not questions:
+                return True
+            if not all(map(_lives, addresses.processes)):
+                return False
+            time.sleep(0.1)
+        return False
 
     def _begin(self, name: str, command: Sequence[str]) -> int:
         environment = {
@@ -167,20 +206,6 @@ def _answers(url: str) -> bool:
             return answer.status == 200
     except (OSError, urllib.error.URLError):
         return False
-
-
-def _wait_for(addresses: Addresses) -> bool:
-    """Whether both come up; false as soon as one has ended."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    questions = _questions(addresses)
-    while time.monotonic() < deadline:
-        questions = [url for url in questions if not _answers(url)]
-        if not questions:
-            return True
-        if not all(map(_lives, addresses.processes)):
-            return False
-        time.sleep(0.1)
-    return False
 
 
 def _lives(process: int) -> bool:

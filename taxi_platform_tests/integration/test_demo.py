@@ -1,16 +1,22 @@
 """``taxi demo``: what it says and leaves, with a source that answers and with one that does not."""
 
+import os
 import re
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
+from taxi_platform.google.stand_ins import Addresses
 from taxi_platform.months import Month
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.services import GREEN
-from taxi_platform_tests.shell import recorded, typed
+from taxi_platform.settings import PROJECT
+from taxi_platform_tests.shell import environment, recorded, require_activation, script, typed
 from taxi_platform_tests.trip_server import TripServer
 from taxi_platform_tests.trip_texts import rows, text, zipped
 
@@ -99,3 +105,80 @@ def test_months_that_cannot_be_loaded_are_told_and_fail_the_demo(data: Path, ser
     assert "2019-12: green_tripdata_2019-12.csv.gz" in done.stdout
     assert recorded(database, "green_tripdata") == YEAR - {"2019-12"}
     assert told(done.stdout)["green_tripdata"] == 110
+
+
+# On stand-ins for Google Cloud
+
+
+def stand_ins_of(data: Path) -> list[psutil.Process]:
+    """The stand-ins that keep what they hold under a data folder."""
+    folder = str(data / "sample/google")
+    return [one for one in psutil.process_iter(["cmdline"]) if folder in " ".join(one.info["cmdline"] or [])]
+
+
+def test_the_cloud_branch_goes_through_stand_ins_which_end_and_know_the_months_the_next_time(
+    data: Path, stand_ins: Addresses
+) -> None:
+    mine = {
+        "GCP_PROJECT_ID": "my-own-123456",
+        "TAXI_FIRST_MONTH": "2020-01",
+        "TAXI_POSTGRES_URL": "postgresql://my/own",
+    }
+    first = typed("taxi demo-cloud --scale 0.001", data, **mine)
+    assert first.returncode == 0, first.stdout
+    uploaded = re.search(r"^  gcs/green_tripdata +([\d,]+) rows in ", first.stdout, re.M)
+    loaded = re.search(r"^  bigquery/green_tripdata +([\d,]+) rows in ", first.stdout, re.M)
+    shown = re.findall(r"^green_tripdata_2019-0(\d)\.csv +([\d,]+) +([\d,]+) +[\d,.]+$", first.stdout, re.M)
+    assert uploaded is not None
+    assert loaded is not None
+    assert [month for month, _, _ in shown] == ["1", "2", "3"]
+    assert all(trips == ids for _, trips, ids in shown)
+    assert uploaded[1] == loaded[1] == f"{sum(int(trips.replace(',', '')) for _, trips, _ in shown):,}"
+    assert "my-own" not in first.stdout
+    assert stand_ins_of(data) == []
+    assert not (data / "raw").exists()
+
+    second = typed("taxi demo-cloud --scale 0.001", data)
+    assert len(re.findall(r"were already there \(3 months, checked in [\d.]+ s\)", second.stdout)) == 2
+    assert second.stdout.partition("In ")[2] == first.stdout.partition("In ")[2]
+    assert stand_ins_of(data) == []
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda end: end.name)
+def test_the_stand_ins_end_with_a_demo_that_is_interrupted(
+    end: signal.Signals, data: Path, stand_ins: Addresses
+) -> None:
+    demo = begin_the_cloud_demo(data)
+    os.killpg(demo.pid, end)
+    assert demo.wait(60) != 0
+    assert stand_ins_of(data) == []
+
+
+def test_what_a_killed_demo_leaves_is_ended_by_taxi_stop_and_another_demo_has_to_wait(
+    data: Path, stand_ins: Addresses
+) -> None:
+    demo = begin_the_cloud_demo(data)
+    other = typed("taxi demo-cloud", data)
+    assert other.returncode == 2
+    assert "another one is running. Wait until it has ended." in other.stdout
+    os.killpg(demo.pid, signal.SIGKILL)
+    demo.wait(60)
+    assert len(stand_ins_of(data)) == 2
+    assert typed("taxi stop", data).returncode == 0
+    assert stand_ins_of(data) == []
+
+
+def begin_the_cloud_demo(data: Path) -> "subprocess.Popen[str]":
+    """A demo whose stand-ins answer by now, in a process group of its own, as a terminal makes it."""
+    require_activation()
+    demo = subprocess.Popen(
+        script("exec taxi demo-cloud"),
+        cwd=PROJECT,
+        env=environment(data),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert demo.stdout is not None
+    assert any("Stand-ins answer" in line for line in iter(demo.stdout.readline, ""))
+    return demo

@@ -1,0 +1,162 @@
+"""``taxi demo-cloud``: three sample months through the cloud branch, on stand-ins that live as long as it takes."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from filelock import FileLock, Timeout
+
+from taxi_platform.cli.demo import SAMPLE_FOLDER, SCALE, URLS
+from taxi_platform.cli.demo_runs import SILENT, Outcome, materialize, reasons, use_instance
+from taxi_platform.failures import InvalidRequest
+from taxi_platform.google.clients import Cloud
+from taxi_platform.google.stand_ins import Addresses, StandIns
+from taxi_platform.months import Month
+from taxi_platform.services import GREEN
+from taxi_platform.settings import settings
+
+Say = Callable[[str], None]
+
+GOOGLE_FOLDER = "google"  # of the sample's folder
+CLOUD = {
+    "GCP_PROJECT_ID": "taxi-demo",
+    "GCP_LOCATION": "US",  # where the stand-in for Cloud Storage puts every bucket
+    "GCP_BUCKET_NAME": "taxi-demo-lake",
+    "GCP_DATASET": "zoomcamp",
+    "GCP_CREDS": "",
+}
+FIRST, LAST = Month(2019, 1), Month(2019, 3)
+ASSETS = (f"gcs/{GREEN.table}", f"bigquery/{GREEN.table}")
+SHOWN = 3  # trips
+ENDS = (signal.SIGTERM, signal.SIGHUP)  # as Ctrl-C does, they end the stand-ins too
+
+
+def run_demo_cloud(say: Say, scale: float = SCALE) -> bool:
+    """Make bucket and dataset, upload and load three months, and show the rows; then end the stand-ins.
+
+    Args:
+        say: where that is told.
+        scale: how many trips the sample makes for one of the real order.
+
+    Returns:
+        Whether everything was loaded.
+
+    Raises:
+        CloudNotReady: the stand-ins are not installed.
+        CloudUnavailable: they do not come up.
+        InvalidRequest: another demo uses them.
+    """
+    folder = settings().data_dir / SAMPLE_FOLDER
+    say("Starting stand-ins for Cloud Storage and BigQuery on this machine: no account is needed, and nothing costs.")
+    with _alone(folder), _ended_in_order(), StandIns(folder / GOOGLE_FOLDER).running(say) as addresses:
+        _use(folder, addresses, scale)
+        started = time.monotonic()
+        failures, outcomes = _run(say)
+        _summarize(failures, outcomes, time.monotonic() - started, say)
+        good = not failures and not any(outcome.failures for outcome in outcomes)
+        if good:
+            _show(say)
+    say(f"\nThe stand-ins have ended; what they hold stays in {folder / GOOGLE_FOLDER}.")
+    say("What to type next:")
+    say(". .venv/bin/activate")
+    say(f"export TAXI_SOURCE={settings().source} TAXI_DATA_DIR={folder} DAGSTER_HOME={folder}/dagster")
+    say("dagster dev       # these runs and what they recorded, on http://127.0.0.1:3000")
+    say("make stop         # PostgreSQL, where Dagster's own state is, goes on running until then")
+    say("docs/cloud.md says how to do the same in a project of your own.")
+    return good
+
+
+@contextmanager
+def _alone(folder: Path) -> Generator[None]:
+    """Only one demo at a time, for the first one to end would end the other's stand-ins."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "demo-cloud.lock", timeout=0):
+            yield
+    except Timeout:
+        raise InvalidRequest("taxi demo-cloud", "another one is running", "Wait until it has ended.") from None
+
+
+@contextmanager
+def _ended_in_order() -> Generator[None]:
+    """Let the signals that end a process unwind it as Ctrl-C does."""
+    with ExitStack() as stack:
+        for number in ENDS:
+            before = signal.signal(number, lambda number, _: sys.exit(128 + number))
+            stack.callback(signal.signal, number, before)
+        yield
+
+
+def _use(folder: Path, addresses: Addresses, scale: float) -> None:
+    """Turn this process to the sample and to the stand-ins, whatever the settings say."""
+    os.environ |= {
+        "TAXI_SOURCE": f"sample:{scale}",
+        "TAXI_DATA_DIR": str(folder),
+        "TAXI_FIRST_MONTH": "",
+        "TAXI_LAST_MONTH": "",
+        "STORAGE_EMULATOR_HOST": addresses.storage,
+        "BIGQUERY_EMULATOR_HOST": addresses.bigquery,
+        **dict.fromkeys(URLS, ""),
+        **CLOUD,
+    }
+    settings.cache_clear()
+    use_instance(folder / "dagster")
+
+
+def _run(say: Say) -> tuple[Sequence[str], Sequence[Outcome]]:
+    """The set-up, then each asset; why the set-up failed, and what became of the assets."""
+    import dagster as dg
+
+    from taxi_platform.definitions import defs
+
+    loaded = defs()
+    with dg.DagsterInstance.get() as instance:
+        say(f"gcp_setup: bucket {CLOUD['GCP_BUCKET_NAME']} and dataset {CLOUD['GCP_DATASET']} …")
+        set_up = loaded.resolve_job_def("gcp_setup")
+        failures = reasons(set_up.execute_in_process(instance=instance, raise_on_error=False, run_config=SILENT))
+        if failures:
+            return failures, []
+        job = loaded.resolve_implicit_global_asset_job_def()
+        outcomes: list[Outcome] = []
+        for asset in ASSETS:
+            say(f"{asset}: {FIRST} to {LAST} …")
+            outcomes.append(materialize(job, instance, asset, (FIRST, LAST)))
+        return [], outcomes
+
+
+def _summarize(failures: Sequence[str], outcomes: Sequence[Outcome], seconds: float, say: Say) -> None:
+    say("")
+    for failure in failures:
+        say(f"gcp_setup failed: {failure}")
+    for outcome in outcomes:
+        outcome.tell(say, width=24)
+    say(f"  in all {seconds:.1f} s")
+
+
+def _show(say: Say) -> None:
+    """What is in "BigQuery" now, as its own client answers."""
+    from tabulate import tabulate
+
+    from taxi_platform.defs.resources import google_of
+
+    cloud = google_of(settings().cloud).cloud()
+    say(f'\nIn "BigQuery", table {cloud.project}.{cloud.dataset}.{GREEN.table}:')
+    for query in _queries(cloud):
+        found = cast("Iterable[Mapping[str, Any]]", cloud.bigquery.query_and_wait(query))
+        say("\n" + tabulate([dict(row.items()) for row in found], "keys", floatfmt=",.2f", intfmt=","))
+
+
+def _queries(cloud: Cloud) -> Sequence[str]:
+    """The months, and the first trips."""
+    table = f"`{cloud.project}.{cloud.dataset}.{GREEN.table}`"
+    return [
+        f"SELECT filename, COUNT(*) AS trips, COUNT(DISTINCT unique_row_id) AS ids, SUM(total_amount) AS dollars "  # noqa: S608 - names of our own
+        f"FROM {table} GROUP BY filename ORDER BY filename",
+        f"SELECT LEFT(unique_row_id, 8) AS id, {GREEN.pickup}, pulocationid, dolocationid, total_amount "  # noqa: S608
+        f"FROM {table} ORDER BY {GREEN.pickup}, unique_row_id LIMIT {SHOWN}",
+    ]
