@@ -20,19 +20,20 @@ class Published:
     """Where a test's files are published and kept.
 
     Attributes:
+        folder: where they are published.
         said: what was told of progress.
     """
 
     def __init__(self, folder: Path) -> None:
         self.said: list[str] = []
-        self._folder = folder
-        self._published = folder / "published"
-        self._published.mkdir()
+        self.folder = folder / "published"
+        self._raw = folder / "raw"
+        self.folder.mkdir()
 
     def publish(self, content: bytes | Sequence[str], service: Service = GREEN, month: Month = MARCH) -> Path:
         """Publish a month in place of what was published of it before: a file's bytes, or rows to be compressed."""
         data = content if isinstance(content, bytes) else zipped(text(service, content))
-        plain = self._published / service.file_name(month)
+        plain = self.folder / service.file_name(month)
         gz = plain.with_name(plain.name + ".gz")
         path, other = (gz, plain) if data.startswith(b"\x1f") else (plain, gz)
         other.unlink(missing_ok=True)
@@ -43,5 +44,5 @@ class Published:
 
     def fetch(self, service: Service = GREEN, month: Month = MARCH) -> RawFile:
         """The published month, verified and kept."""
-        files = RawFiles(self._folder / "raw", FolderSource(self._published))
+        files = RawFiles(self._raw, FolderSource(self.folder))
         return files.get(service, month, self.said.append).file

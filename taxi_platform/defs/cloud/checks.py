@@ -1,70 +1,51 @@
 """Checks on the tables in BigQuery."""
 
 import warnings
+from collections.abc import Iterator
 
 import dagster as dg
 
 from taxi_platform.defs.cloud.warehouse import warehouse_key
 from taxi_platform.defs.taxi.assets import monthly_partitions
 from taxi_platform.google.resource import CloudResource
-from taxi_platform.google.warehouse.comparison import Compared, compare_month
+from taxi_platform.google.warehouse.comparison import SAME_IN_BOTH, compare_month
 from taxi_platform.months import Month
 from taxi_platform.postgres.io_manager import PostgresResource
+from taxi_platform.quality.recording import record_months, specs_of
+from taxi_platform.quality.verdict import Verdict
+from taxi_platform.run_failures import told_to_dagster
 from taxi_platform.services import SERVICES, Service
 
-NAME = "same_in_both_warehouses"
 
-
-def same_in_both_warehouses(service: Service) -> dg.AssetChecksDefinition:
-    """The check that each month's rows, sum and ids are in BigQuery what they are in PostgreSQL."""
+def warehouse_checks(service: Service) -> dg.AssetChecksDefinition:
+    """The checks of a service's table in BigQuery, each month for itself."""
+    asset = warehouse_key(service)
     with warnings.catch_warnings():
-        # Without partitions, February's result would hide January's.
+        # Partitions of checks: without them, February's result would hide January's.
         warnings.simplefilter("ignore", dg.PreviewWarning)
+        specs = specs_of(asset, [SAME_IN_BOTH], monthly_partitions(service))
 
-        @dg.asset_check(
-            asset=warehouse_key(service),
-            name=NAME,
-            description="Where a month is in PostgreSQL too: as many rows, the same sum, the very same ids.",
-            partitions_def=monthly_partitions(service),
-            pool="bigquery",
-        )
-        def check(
-            context: dg.AssetCheckExecutionContext, google: CloudResource, database: PostgresResource
-        ) -> dg.AssetCheckResult:
-            months = [Month.parse(key) for key in context.partition_keys]
-            cloud, url = google.cloud(), database.address_if_used(context.log.info)
-            compared = [compare_month(cloud, url, service, month, context.log.info) for month in months]
-            if len(compared) > 1:
-                _record_each(context, service, compared)
-            return _result(compared)
-
-    return check
-
-
-def _result(compared: list[Compared]) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        passed=all(one.passed for one in compared),
-        description="\n".join(one.story for one in compared),
-        metadata={str(one.month): one.numbers for one in compared},
+    @dg.multi_asset_check(
+        name=f"bigquery_{service.table}_checks",
+        specs=specs,
+        description="Compares each month with PostgreSQL, where it is there too.",
+        pool="bigquery",
     )
+    def checks(
+        context: dg.AssetCheckExecutionContext, google: CloudResource, database: PostgresResource
+    ) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
+        with told_to_dagster():
+            cloud, url = google.cloud(), database.address_if_used(context.log.info)
 
+            def judge(month: Month) -> list[Verdict]:
+                return [compare_month(cloud, url, service, month, context.log.info).verdict]
 
-def _record_each(context: dg.AssetCheckExecutionContext, service: Service, compared: list[Compared]) -> None:
-    """In a range, Dagster records one result that belongs to no month."""
-    for one in compared:
-        context.instance.report_runless_asset_event(
-            dg.AssetCheckEvaluation(
-                asset_key=warehouse_key(service),
-                check_name=NAME,
-                passed=one.passed,
-                partition=str(one.month),
-                description=one.story,
-                metadata={str(one.month): one.numbers},
-            )
-        )
+            yield from record_months(context, asset, [Month.parse(key) for key in context.partition_keys], judge)
+
+    return checks
 
 
 @dg.definitions
 def checks() -> dg.Definitions:
     """The checks of every service."""
-    return dg.Definitions(asset_checks=[same_in_both_warehouses(service) for service in SERVICES.values()])
+    return dg.Definitions(asset_checks=[warehouse_checks(service) for service in SERVICES.values()])

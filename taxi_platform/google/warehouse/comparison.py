@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 from uuid import uuid4
 
 from taxi_platform.google.clients import Cloud
@@ -13,9 +13,16 @@ from taxi_platform.google.warehouse.tables import Tables
 from taxi_platform.months import Month
 from taxi_platform.postgres import tables as postgres
 from taxi_platform.postgres.connection import connect, execute, in_our_words
+from taxi_platform.quality.verdict import Check, Verdict
 from taxi_platform.services import Service
 
 Log = Callable[[str], None]
+
+SAME_IN_BOTH = Check(
+    "same_in_both_warehouses",
+    "Where a month is in PostgreSQL too, it has as many rows there, the same sum, and the very same ids.",
+    "It warns and does not block, for either of the two may be the one that has yet to load a corrected file.",
+)
 
 
 @dataclass(frozen=True)
@@ -62,12 +69,14 @@ class Compared:
         return f"{self.month} differs: {differing}"
 
     @property
-    def numbers(self) -> dict[str, Any]:
-        """The same as metadata."""
-        return {
-            name: {"rows": one.rows, "dollars": one.cents / 100, "ids": list(map(str, one.ids))} if one else None
+    def verdict(self) -> Verdict:
+        """The same as the check says it."""
+        numbers = {
+            name: {"rows": one.rows, "dollars": one.cents / 100, "ids": list(map(str, one.ids))}
             for name, one in (("bigquery", self.bigquery), ("postgres", self.postgres))
+            if one
         }
+        return Verdict(SAME_IN_BOTH, self.passed, self.story, self.month, numbers)
 
 
 def compare_month(cloud: Cloud, url: str | None, service: Service, month: Month, log: Log) -> Compared:
