@@ -1,6 +1,7 @@
 """The asset ``docker_image_pulls``: what it records, here and in a process of its own, and how it fails."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -94,8 +95,9 @@ def test_an_answer_without_a_count_is_told(server: TripServer, pulls: Any) -> No
 
 def test_the_program_runs_by_itself_in_any_folder(server: TripServer, tmp_path: Path) -> None:
     server.publish(KESTRA, counted(1_234_567))
-    program = [sys.executable, "-m", "taxi_platform.docker_hub", "--base-url", server.url]
-    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    _, *typed_as = shlex.split("python -m taxi_platform.docker_hub kestra/kestra")
+    program = [sys.executable, *typed_as[:-1], "--base-url", server.url]
+    done = subprocess.run([*program, typed_as[-1]], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith("kestra/kestra: 1,234,567 pulls (asked in ")
     assert (done.returncode, done.stderr) == (0, "")
     done = subprocess.run([*program, "nobody/nothing"], cwd=tmp_path, capture_output=True, text=True, timeout=60)

@@ -11,20 +11,22 @@ from taxi_platform_tests.shell import typed
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
-def commands() -> list[str]:
-    """Every command of the README: what stands in backticks or a shell block and begins with a program of ours."""
-    fenced = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+def commands(page: str) -> list[str]:
+    """Every command of a page: what stands in backticks or a shell block and begins with a program of ours."""
+    text = (PROJECT / page).read_text(encoding="utf-8")
+    fenced = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
     lines = [line.partition("#")[0].strip() for block in fenced for line in block.splitlines()]
-    quoted = re.findall(r"`((?:make|dagster|dg|taxi) [^`]*)`", README)
+    quoted = re.findall(r"`((?:make|dagster|dg|taxi) [^`]*|python -m [^`]*)`", text)
     return sorted({*filter(None, lines), *quoted})
 
 
-def test_every_command_is_run_by_a_test_or_by_ci() -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/from-kestra.md", "docs/assistant.md"])
+def test_every_command_is_run_by_a_test_or_by_ci(page: str) -> None:
     here = Path(__file__)
     run = [(PROJECT / ".ci/run").read_text(encoding="utf-8")]
     run += [path.read_text(encoding="utf-8") for path in here.parent.rglob("*.py") if path != here]
-    missing = [command for command in commands() if not any(command in text for text in run)]
-    assert commands()
+    missing = [command for command in commands(page) if not any(command in text for text in run)]
+    assert commands(page)
     assert missing == []
 
 
