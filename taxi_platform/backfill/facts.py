@@ -82,6 +82,7 @@ def _facts(
         table=records.table.get(key),
         raw=records.raw.get(key),
         attempt=records.attempts.get(key),
+        broken=records.broken.get(key, ()),
         waiting=waiting.get(key),
         held=held.get(service.file_name(month)) if held is not None else None,
         asked=held is not None,

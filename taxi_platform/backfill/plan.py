@@ -33,6 +33,7 @@ class Planned:
         reason: why, in a word.
         note: what is to be added to that, or nothing.
         tried_before: the last run that was to load it, if any did.
+        by_force: whether it is loaded even when the table says that it holds the very file.
     """
 
     service: Service
@@ -40,6 +41,7 @@ class Planned:
     reason: Reason
     note: str = ""
     tried_before: str | None = None
+    by_force: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Plan:
         months = {month for stretch in stretches for month in stretch.first.through(stretch.last)}
         anew = [one for one in self.planned if one.service == service and one.month in months]
         values = {
-            "force": self.force,
+            "force": self.force or any(one.by_force for one in anew),  # all of them are to be loaded anyway
             "newest_first": self.newest_first,
             "refresh": sorted(str(one.month) for one in anew if one.reason in _ASKS_THE_SOURCE),
         }
@@ -165,7 +167,8 @@ def make_plan(states: Iterable[MonthState], choice: Choice, *, newest_first: boo
         if state.state == "in progress":
             busy.append(state)
         elif reason:
-            planned.append(Planned(SERVICES[state.service], state.month, reason, state.note, state.run_id))
+            service = SERVICES[state.service]
+            planned.append(Planned(service, state.month, reason, state.note, state.run_id, state.is_broken))
         else:
             left_out[state.state] += 1
     if newest_first:

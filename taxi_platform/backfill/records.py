@@ -1,5 +1,6 @@
 """What Dagster's instance has recorded of the months, read in few queries. What follows from it is ``states``'s."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -8,10 +9,12 @@ from functools import partial
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from taxi_platform.backfill.processes import is_abandoned
 from taxi_platform.backfill.states import Attempt, Materialized, Outcome
 from taxi_platform.instance.materializations import latest_materializations
+from taxi_platform.quality.shape import CHECKS
 from taxi_platform.services import Service
 from taxi_platform.settings import settings
 
@@ -30,11 +33,13 @@ class Records:
         table: the last materialization of each month of the table.
         raw: the last materialization of each month's raw file.
         attempts: the runs that were to materialize a month of the table and have not, or not yet.
+        broken: the checks that block and that the month, as it was materialized last, did not pass.
     """
 
     table: Mapping[str, Materialized]
     raw: Mapping[str, Materialized]
     attempts: Mapping[str, Attempt]
+    broken: Mapping[str, Sequence[str]]
 
 
 def read_records(instance: dg.DagsterInstance, services: Sequence[Service]) -> dict[str, Records]:
@@ -44,11 +49,25 @@ def read_records(instance: dg.DagsterInstance, services: Sequence[Service]) -> d
     # Each query waits for the database, and opens a connection of its own.
     with ThreadPoolExecutor(max_workers=8) as pool:
         attempts = pool.submit(read_attempts, instance, services)
+        broken = list(pool.map(partial(read_broken, instance), services))
         made = list(pool.map(partial(_materialized, instance), [*tables, *files]))
     return {
-        service.name: Records(made[number], made[len(services) + number], attempts.result()[service.name])
+        service.name: Records(
+            made[number], made[len(services) + number], attempts.result()[service.name], broken[number]
+        )
         for number, service in enumerate(services)
     }
+
+
+def read_broken(instance: dg.DagsterInstance, service: Service) -> dict[str, list[str]]:
+    """By partition, the checks that block and that the table's last materialization did not pass."""
+    keys = [dg.AssetCheckKey(dg.AssetKey(service.table), check.name) for check in CHECKS]
+    found: dict[str, list[str]] = defaultdict(list)
+    for one in instance.event_log_storage.get_asset_check_partition_info(keys):
+        failed = one.latest_execution_status == AssetCheckExecutionRecordStatus.FAILED
+        if failed and one.is_current and one.partition_key:
+            found[one.partition_key].append(one.check_key.name)
+    return found
 
 
 def read_attempts(instance: dg.DagsterInstance, services: Sequence[Service]) -> dict[str, dict[str, Attempt]]:
@@ -66,7 +85,7 @@ def attempts_on(instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey]) -> di
     planned = {
         key: storage.get_latest_asset_partition_materialization_attempts_without_materializations(key) for key in keys
     }
-    outcomes = _outcomes(instance, {run_id for months in planned.values() for run_id, _ in months.values()})
+    outcomes = outcomes_of(instance, {run_id for months in planned.values() for run_id, _ in months.values()})
     return {
         key: {partition: outcomes[run_id] for partition, (run_id, _) in months.items() if run_id in outcomes}
         for key, months in planned.items()
@@ -99,7 +118,8 @@ def _as_materialized(order: int, run_id: str, timestamp: float, facts: Mapping[s
     )
 
 
-def _outcomes(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> dict[str, Attempt]:
+def outcomes_of(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> dict[str, Attempt]:
+    """What became of runs, by their ids; of deleted ones nothing is known."""
     wanted = sorted(run_ids)
     if not wanted:
         return {}

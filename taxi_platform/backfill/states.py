@@ -3,7 +3,7 @@
 Dagster's record of a materialization is a claim about the table. Where the table itself could be asked, it is believed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -68,6 +68,7 @@ class Facts:
         table: the table's last materialization.
         raw: the raw file's last materialization.
         attempt: the run that tried to load it since.
+        broken: the checks that block and that it did not pass as it is in the table.
         waiting: the Dagster backfill that has yet to deal with it.
         held: what the table says, or None when it does not hold the month or was not asked.
         asked: whether the table was asked.
@@ -77,6 +78,7 @@ class Facts:
     table: Materialized | None = None
     raw: Materialized | None = None
     attempt: Attempt | None = None
+    broken: Sequence[str] = ()
     waiting: Waiting | None = None
     held: Holding | None = None
     asked: bool = False
@@ -96,6 +98,7 @@ class MonthState:
         run_id: the last run that loaded it or was to load it.
         at: when that was, in UTC.
         note: what the state alone does not say, or nothing.
+        is_broken: whether the table says that it holds the file and is not to be believed.
     """
 
     service: str
@@ -106,6 +109,7 @@ class MonthState:
     run_id: str | None = None
     at: datetime | None = None
     note: str = ""
+    is_broken: bool = False
 
 
 def month_state(service: str, month: Month, facts: Facts) -> MonthState:
@@ -122,6 +126,7 @@ def month_state(service: str, month: Month, facts: Facts) -> MonthState:
         run_id=last.run_id if last else None,
         at=last.at if last else None,
         note=note,
+        is_broken=bool(facts.broken),
     )
 
 
@@ -152,6 +157,8 @@ def _judge(facts: Facts) -> tuple[State, str]:
         return "missing", "in the table, but not recorded" if facts.held else ""
     if facts.asked and facts.held is None:
         return "missing", "recorded, but not in the table any more"
+    if facts.broken:
+        return "failed", f"check {', '.join(facts.broken)}"
     change = _change(facts)
     return ("file changed", change) if change else ("materialized", "")
 

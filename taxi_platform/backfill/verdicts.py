@@ -7,6 +7,7 @@ from typing import Literal
 import dagster as dg
 
 from taxi_platform.backfill.reasons import Reasons, read_reasons
+from taxi_platform.backfill.records import read_broken
 from taxi_platform.backfill.states import Attempt
 from taxi_platform.backfill.watch import Key, Watch
 from taxi_platform.months import Month
@@ -45,11 +46,21 @@ def give_verdicts(instance: dg.DagsterInstance, watch: Watch) -> list[Verdict]:
     failed = {one.run_id: one for one in attempts.values() if one.outcome != "unfinished"}
     reasons = {run_id: read_reasons(instance, attempt) for run_id, attempt in failed.items()}
     unattended = set(watch.unattended())
+    broken = {name: read_broken(instance, SERVICES[name]) for name in {name for name, _ in watch.wanted}}
     order = list(SERVICES)
     return [
-        _verdict(key, watch, attempts.get(key), reasons, attended=key not in unattended)
+        _broken(key, watch, broken[key[0]].get(str(key[1]), ()))
+        or _verdict(key, watch, attempts.get(key), reasons, attended=key not in unattended)
         for key in sorted(watch.wanted, key=lambda key: (order.index(key[0]), key[1]))
     ]
+
+
+def _broken(key: Key, watch: Watch, checks: Sequence[str]) -> Verdict | None:
+    """The verdict on a month that is in the table, but not as its file."""
+    arrival = watch.arrivals.get(key)
+    if not checks or arrival is None or not arrival.is_recorded:
+        return None
+    return Verdict(*key, "failed", arrival.rows, f"it is in the table and did not pass {', '.join(checks)}")
 
 
 def _verdict(

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from taxi_platform.backfill import queue
-from taxi_platform.backfill.records import read_attempts
+from taxi_platform.backfill.records import outcomes_of, read_attempts
 from taxi_platform.backfill.states import Attempt
 from taxi_platform.months import Month
 from taxi_platform.services import Service
@@ -27,6 +27,7 @@ class Arrival:
         unchanged: whether it had been there before.
         seconds: what its load took.
         at: when it was in place, in seconds since 1970.
+        run_id: the run that brought it.
         is_recorded: whether Dagster counts it as materialized, which it does when the run has ended.
     """
 
@@ -36,6 +37,7 @@ class Arrival:
     unchanged: bool
     seconds: float
     at: float
+    run_id: str
     is_recorded: bool
 
 
@@ -73,6 +75,14 @@ class Watch:
     def pending(self) -> list[Key]:
         """The months that are not recorded yet."""
         return [key for key in self._wanted if key not in self.arrivals or not self.arrivals[key].is_recorded]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all months are recorded, and the runs that brought them have come to the end of their checks."""
+        if self.pending:
+            return False
+        runs = outcomes_of(self._instance, {arrival.run_id for arrival in self.arrivals.values()})
+        return not any(run.outcome == "unfinished" for run in runs.values())
 
     def look(self) -> list[Arrival]:
         """The months that have come into place since the last look."""
@@ -113,12 +123,12 @@ class Watch:
             for record in self._instance.fetch_observations(wanted, limit=len(unseen) * 10, ascending=True).records:
                 seen = record.asset_observation
                 if seen and seen.partition:
-                    self._arrived(service, seen.partition, _values(seen.metadata), record.timestamp, recorded=False)
+                    self._arrived(service, seen.partition, _values(seen.metadata), record, recorded=False)
         wanted = self._filter(service, pending)
         for record in self._instance.fetch_materializations(wanted, limit=len(pending) * 10, ascending=True).records:
             made = record.asset_materialization
             if made and made.partition:
-                self._arrived(service, made.partition, _values(made.metadata), record.timestamp, recorded=True)
+                self._arrived(service, made.partition, _values(made.metadata), record, recorded=True)
 
     def _filter(self, service: Service, months: Sequence[Month]) -> dg.AssetRecordsFilter:
         return dg.AssetRecordsFilter(
@@ -128,7 +138,7 @@ class Watch:
         )
 
     def _arrived(
-        self, service: Service, partition: str, facts: Mapping[str, Any], at: float, *, recorded: bool
+        self, service: Service, partition: str, facts: Mapping[str, Any], record: dg.EventLogRecord, *, recorded: bool
     ) -> None:
         key = (service.name, Month.parse(partition))
         self.arrivals[key] = Arrival(
@@ -137,7 +147,8 @@ class Watch:
             rows=facts.get("rows_loaded", 0),
             unchanged=bool(facts.get("unchanged")),
             seconds=facts.get("seconds", 0.0),
-            at=self.arrivals[key].at if key in self.arrivals else at,
+            at=self.arrivals[key].at if key in self.arrivals else record.timestamp,
+            run_id=record.run_id,
             is_recorded=recorded,
         )
 

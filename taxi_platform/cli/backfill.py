@@ -136,7 +136,7 @@ def _follow(instance: "DagsterInstance", watch: "Watch", show: Show, say: Say) -
     from taxi_platform.backfill import queue
 
     moved = checked = time.monotonic()
-    while watch.pending:
+    while not watch.is_over:
         time.sleep(LOOK_SECONDS)
         arrived = watch.look()
         show(arrived)
@@ -145,7 +145,7 @@ def _follow(instance: "DagsterInstance", watch: "Watch", show: Show, say: Say) -
         if now - checked < CHECK_SECONDS:
             continue
         checked = now
-        if len(watch.unattended()) == len(watch.pending):
+        if watch.pending and len(watch.unattended()) == len(watch.pending):
             show(watch.look())
             return
         heard = queue.heard_before(instance)
