@@ -1,6 +1,5 @@
 """Checks on the tables in BigQuery."""
 
-import warnings
 from collections.abc import Iterator
 
 import dagster as dg
@@ -20,14 +19,10 @@ from taxi_platform.services import SERVICES, Service
 def warehouse_checks(service: Service) -> dg.AssetChecksDefinition:
     """The checks of a service's table in BigQuery, each month for itself."""
     asset = warehouse_key(service)
-    with warnings.catch_warnings():
-        # Partitions of checks: without them, February's result would hide January's.
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        specs = specs_of(asset, [SAME_IN_BOTH], monthly_partitions(service))
 
     @dg.multi_asset_check(
         name=f"bigquery_{service.table}_checks",
-        specs=specs,
+        specs=specs_of(asset, [SAME_IN_BOTH], monthly_partitions(service)),
         description="Compares each month with PostgreSQL, where it is there too.",
         pool="bigquery",
     )

@@ -1,6 +1,5 @@
 """The checks of each service's table, made in one step: a month is scanned once for all of them."""
 
-import warnings
 from collections.abc import Iterator
 
 import dagster as dg
@@ -35,10 +34,7 @@ class CheckConfig(dg.Config):
 def table_checks(service: Service) -> dg.AssetChecksDefinition:
     """All checks of a service's table: those of each month, and those of the service as a whole."""
     table = dg.AssetKey(service.table)
-    with warnings.catch_warnings():
-        # Partitions of checks: without them, February's result would hide January's.
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        of_months = specs_of(table, [*shape.CHECKS, *quality_checks(service)], monthly_partitions(service))
+    of_months = specs_of(table, [*shape.CHECKS, *quality_checks(service)], monthly_partitions(service))
     of_service = specs_of(table, upkeep.CHECKS)
 
     @dg.multi_asset_check(
