@@ -1,6 +1,7 @@
 """Google's Gemini as the language model, by the google-genai library. What is asked of it is decided elsewhere."""
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -86,9 +87,13 @@ class Gemini:
         from google.genai import Client
         from google.genai.types import HttpOptions, HttpRetryOptions
 
+        key = self._key.get_secret_value().strip()
+        if not re.fullmatch("[!-~]+", key):  # it goes into a header
+            what = "it is no key: it has a space in it, or a character that is not ASCII"
+            raise ModelRefused("GEMINI_API_KEY", what, f"Copy it once more from {KEYS}.")
         retries = HttpRetryOptions(attempts=ATTEMPTS, initial_delay=self._first_wait, jitter=self._first_wait / 2)
         options = HttpOptions(timeout=round(self._timeout * 1000), retry_options=retries)
-        return Client(api_key=self._key.get_secret_value(), http_options=options)
+        return Client(api_key=key, http_options=options)
 
     def _ask(self, model: str, question: "Callable[[Client], Result]") -> Result:
         """One request with its retries, its failures told in words."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
+from taxi_platform.assistant.ask import Query
 from taxi_platform.assistant.gemini import ATTEMPTS, Gemini
 from taxi_platform.assistant.model import ModelRefused, ModelUnreachable, Prompt
 from taxi_platform_tests.gemini_server import GeminiServer, Response, refused
@@ -21,8 +22,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[GeminiServer]:
         yield server
 
 
-def gemini(timeout: float = 10.0) -> Gemini:
-    return Gemini(SecretStr("k-123"), "gemini-2.5-flash", "gemini-embedding-001", timeout=timeout, first_wait=0.01)
+def gemini(timeout: float = 10.0, key: str = "k-123") -> Gemini:
+    return Gemini(SecretStr(key), "gemini-2.5-flash", "gemini-embedding-001", timeout=timeout, first_wait=0.01)
 
 
 def test_a_question_goes_with_its_instructions_apart_and_the_key_in_a_header(server: GeminiServer) -> None:
@@ -33,6 +34,13 @@ def test_a_question_goes_with_its_instructions_apart_and_the_key_in_a_header(ser
     assert "k-123" not in request.path
     assert request.body["systemInstruction"]["parts"] == [{"text": "Be brief."}]
     assert [content["parts"] for content in request.body["contents"]] == [[{"text": "What is new?"}]]
+
+
+def test_an_answer_may_be_asked_for_as_json_of_a_shape(server: GeminiServer) -> None:
+    gemini().answer(Prompt("Be brief.", "What is new?", Query))
+    asked = server.requests[0].body["generationConfig"]
+    assert asked["responseMimeType"] == "application/json"
+    assert set(asked["responseSchema"]["properties"]) == {"statement", "reason"}
 
 
 def test_texts_are_embedded_a_hundred_at_a_time_for_their_purpose(server: GeminiServer) -> None:
@@ -92,6 +100,18 @@ def test_what_is_refused_is_told_in_words_and_not_asked_again(
         gemini().answer(PROMPT)
     assert len(server.requests) == 1
     assert "k-123" not in str(raised.value)
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "a b", "a\nb", " "])
+def test_what_can_be_no_key_is_told_and_nobody_is_asked(key: str, server: GeminiServer) -> None:
+    with pytest.raises(ModelRefused, match="GEMINI_API_KEY: it is no key") as raised:
+        gemini(key=key).answer(PROMPT)
+    assert server.requests == []
+    assert key.strip() == "" or key not in str(raised.value)
+
+
+def test_a_line_break_after_a_key_does_not_matter(server: GeminiServer) -> None:
+    assert gemini(key="k-123\n").answer(PROMPT) == "An answer [1]."
 
 
 def test_a_vector_too_few_is_noticed(server: GeminiServer) -> None:
