@@ -6,7 +6,16 @@ from pathlib import Path
 
 import click
 
-from benchmarks import backfills, dagster_runs, lake_speed, load_speed, memory, sample_speed, verification
+from benchmarks import (
+    backfills,
+    dagster_runs,
+    lake_speed,
+    load_speed,
+    memory,
+    sample_speed,
+    verification,
+    warehouse_speed,
+)
 from benchmarks.report import as_markdown, as_text
 from benchmarks.workbench import describe, workbench
 
@@ -19,6 +28,7 @@ MEASUREMENTS = {
     "sample": sample_speed.measure,
     "load": load_speed.measure,
     "lake": lake_speed.measure,
+    "warehouse": warehouse_speed.measure,
     "verification": verification.measure,
     "identifier": verification.measure_identifier,
     "disk": memory.measure_disk,

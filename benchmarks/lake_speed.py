@@ -1,7 +1,8 @@
 """Bringing a month into the lake, against the bare client that does nothing but upload, both to the stand-in."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from statistics import median
 
 from benchmarks.load_speed import MONTH
@@ -23,21 +24,24 @@ MIB = 2**20
 
 def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
     """An upload with all checks, in times of ``upload_from_filename``; at the size of a green month and at ``rows``."""
-    stand_ins = StandIns(bench.folder / "google")
-    addresses = stand_ins.start(lambda _: None)
-    try:
-        cloud = Cloud("trips-123", "US", "trips-123-lake", "trips", "", addresses.storage, addresses.bigquery)
-        set_up(cloud, lambda _: None)
+    with project(bench) as cloud:
         for size in sorted({rows // 4, rows}):
             bench.unpublish(YELLOW, MONTH)
             yield _compare(cloud, bench.file(YELLOW, MONTH, size), count)
-    finally:
-        stand_ins.stop()
+
+
+@contextmanager
+def project(bench: Workbench) -> Generator[Cloud]:
+    """A project on stand-ins that live as long as the measurement, with bucket and dataset."""
+    with StandIns(bench.folder / "google").running(lambda _: None) as addresses:
+        cloud = Cloud("trips-123", "US", "trips-123-lake", "trips", "", addresses.storage, addresses.bigquery)
+        set_up(cloud, lambda _: None)
+        yield cloud
 
 
 def _compare(cloud: Cloud, file: RawFile, count: int) -> Finding:
     """The target is against parts of the same size; in one piece, the client would hold up to 100 MiB twice."""
-    runs = [lambda: _put(cloud, file), lambda: _upload(cloud, file, CHUNK), lambda: _upload(cloud, file, None)]
+    runs = [lambda: _put(cloud, file), lambda: _bare(cloud, file, CHUNK), lambda: _bare(cloud, file, None)]
     ours, in_parts, whole = in_turn(runs, count)
     ratios, against_whole = (
         [mine / bare for mine, bare in zip(ours, other, strict=True)] for other in (in_parts, whole)
@@ -54,20 +58,26 @@ def _compare(cloud: Cloud, file: RawFile, count: int) -> Finding:
 
 def _put(cloud: Cloud, file: RawFile) -> float:
     """Seconds of an upload with SHA-256, CRC32C, precondition and provenance."""
-    _remove(cloud, file)
+    remove(cloud, file)
     started = time.perf_counter()
     Lake(cloud).put(file, lambda _: None)
     return time.perf_counter() - started
 
 
-def _upload(cloud: Cloud, file: RawFile, part: int | None) -> float:
+def _bare(cloud: Cloud, file: RawFile, part: int | None) -> float:
     """Seconds of the bare client's upload."""
-    _remove(cloud, file)
+    remove(cloud, file)
     started = time.perf_counter()
-    cloud.storage.bucket(cloud.bucket).blob(object_name(file), chunk_size=part).upload_from_filename(str(file.path))
+    bare_upload(cloud, file, part)
     return time.perf_counter() - started
 
 
-def _remove(cloud: Cloud, file: RawFile) -> None:
+def bare_upload(cloud: Cloud, file: RawFile, part: int | None = None) -> None:
+    """Upload a file by the client alone, in parts of so many bytes or of the client's own."""
+    cloud.storage.bucket(cloud.bucket).blob(object_name(file), chunk_size=part).upload_from_filename(str(file.path))
+
+
+def remove(cloud: Cloud, file: RawFile) -> None:
+    """Have the lake without the file."""
     for blob in cloud.storage.list_blobs(cloud.bucket, prefix=object_name(file)):
         blob.delete()

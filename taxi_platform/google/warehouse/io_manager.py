@@ -17,6 +17,7 @@ from taxi_platform.google.warehouse.metadata import table_metadata
 from taxi_platform.monthly_io_manager import Metadata, MonthlyIOManager
 from taxi_platform.months import Month
 from taxi_platform.postgres import tables as postgres
+from taxi_platform.run_failures import told_to_dagster
 from taxi_platform.services import SERVICES
 
 GIB = 1024**3
@@ -35,8 +36,9 @@ class WarehouseIOManager(MonthlyIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: LakeFiles) -> None:
         """Have the warehouse hold every month of the output; a month that it holds already is not loaded again."""
-        cloud = self.google.cloud()
-        preflight(cloud, context.run_id, context.log.info)
+        with told_to_dagster():
+            cloud = self.google.cloud()
+            preflight(cloud, context.run_id, context.log.info)
         self.store_months(context, obj, lambda month: self._store(context, cloud, obj, month))
 
     def _store(self, context: dg.OutputContext, cloud: Cloud, files: LakeFiles, month: Month) -> Metadata:
@@ -56,14 +58,15 @@ class WarehouseIOManager(MonthlyIOManager):
 
     def load_input(self, context: dg.InputContext) -> Any:
         """The rows that the asset asks for, as the type that it asks for."""
-        cloud = self.google.cloud()
-        reference = _reference(context, cloud)
-        wanted = wanted_form(context)
-        if wanted == "pandas":
-            return frames.read_pandas(cloud, reference, context.log.info, self._bytes_billed)
-        if wanted == "arrow":
-            return frames.read_arrow(cloud, reference, context.log.info, self._bytes_billed)
-        return reference
+        with told_to_dagster():
+            cloud = self.google.cloud()
+            reference = _reference(context, cloud)
+            wanted = wanted_form(context)
+            if wanted == "pandas":
+                return frames.read_pandas(cloud, reference, context.log.info, self._bytes_billed)
+            if wanted == "arrow":
+                return frames.read_arrow(cloud, reference, context.log.info, self._bytes_billed)
+            return reference
 
     @property
     def _bytes_billed(self) -> int:

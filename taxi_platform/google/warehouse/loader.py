@@ -155,8 +155,7 @@ class _Load:
             self._log(f"{self._subject}: reading it line by line ({reason})")
             return self._load_carefully(exchange, header)
         finally:
-            for table in (self._staged, self._prepared):
-                self._tables.drop_staging(table)
+            self._staging.clear()
 
     def _already_there(self, exchange: Exchange) -> _Tally | None:
         """What an earlier load of this very file left, if it is still there whole."""
@@ -210,14 +209,11 @@ class _Load:
         month, fields = self._file.month, schema.reject_fields()
         meaning = f"Rows of {self.service.name} files that are no trips: where they stand, and why they were rejected."
         self._tables.ensure(self._rejects, fields, (), meaning)
-        try:
-            self._staging.load_prepared(bad, count, "load_rejects", self._staged_rejects, schema.staged_reject_fields())
-            rows = statements.staged_rejects(self.service, month, self._version, self._staged_rejects)
-            statement = statements.replace_month(self._rejects, month, fields, rows, self._version)
-            exchange = Exchange(self._jobs, self._rejects, month, self._log)
-            exchange.run("replace the rejects", statement, {**exchange.there, self._version: count})
-        finally:
-            self._tables.drop_staging(self._staged_rejects)
+        self._staging.load_prepared(bad, count, "load_rejects", self._staged_rejects, schema.staged_reject_fields())
+        rows = statements.staged_rejects(self.service, month, self._version, self._staged_rejects)
+        statement = statements.replace_month(self._rejects, month, fields, rows, self._version)
+        exchange = Exchange(self._jobs, self._rejects, month, self._log)
+        exchange.run("replace the rejects", statement, {**exchange.there, self._version: count})
 
     def _forget_other_rejects(self) -> None:
         if self._tables.find(self._rejects):

@@ -52,6 +52,7 @@ class Staging:
         self._log = log
         self._patience = patience
         self._service = SERVICES[file.service]
+        self._made: list[str] = []
 
     def header(self) -> Header:
         """The columns of the file, in its order.
@@ -109,6 +110,11 @@ class Staging:
             raise DamagedFile(uri, f"BigQuery reads {loaded:,} rows where {rows:,} were written", "Run it again.")
         return spent
 
+    def clear(self) -> None:
+        """Remove the staging tables that were made; one that cannot be expires by itself."""
+        for table in self._made:
+            self._tables.drop_staging(table)
+
     def confirm(self) -> None:
         """That what was loaded is the version that was meant; BigQuery takes the one that is there when it looks.
 
@@ -130,6 +136,7 @@ class Staging:
             )
 
     def _load(self, step: str, uri: str, table: str, fields: Sequence[Field]) -> tuple[int, Spent]:
+        self._made.append(table)
         self._tables.create_staging(table, fields)
         return self._jobs.load(step, uri, table, _configuration(fields))
 

@@ -151,6 +151,13 @@ def test_a_month_that_differs_fails_the_check_and_no_other(warehouse: Platform, 
     assert verdicts(Run(result, warehouse.instance)) == {"2019-01": True, "2019-02": False}
 
 
+def test_what_stands_in_the_way_is_said_before_anything_is_loaded(warehouse: Platform) -> None:
+    warehouse.run(LAKE, month="2019-03")
+    warehouse.use(GCP_DATASET="elsewhere")
+    run = warehouse.run(TABLE, month="2019-03")
+    assert run.failure.startswith("dataset elsewhere: there is no such dataset. The job gcp_setup makes it")
+
+
 # What starts runs
 
 

@@ -1,0 +1,92 @@
+"""A month from its file into BigQuery, against the bare clients that upload, load and replace it, on the stand-ins."""
+
+import time
+from collections.abc import Iterator
+from statistics import median
+from typing import Any, cast
+
+from benchmarks.lake_speed import MIB, MOST, bare_upload, project, remove
+from benchmarks.pairs import in_turn, spread
+from benchmarks.report import Finding
+from benchmarks.workbench import Workbench
+from taxi_platform.google.clients import Cloud
+from taxi_platform.google.lake.file import object_name, uri_of
+from taxi_platform.google.lake.store import Lake
+from taxi_platform.google.warehouse import schema, statements
+from taxi_platform.google.warehouse.loader import load_month
+from taxi_platform.google.warehouse.tables import Tables
+from taxi_platform.headers import Header
+from taxi_platform.months import Month
+from taxi_platform.raw.file import RawFile
+from taxi_platform.raw.store import RawFiles
+from taxi_platform.services import GREEN
+from taxi_platform.settings import PROJECT
+from taxi_platform.sources.folder import FolderSource
+from taxi_platform.trip_files import TripStream, read_chunks
+
+MONTH = Month(2020, 4)
+GENUINE = PROJECT.parent / "shared" / "data"
+ROWS = 35_612  # of the genuine month, and of the made-up one that stands in where there is none
+
+
+def measure(bench: Workbench, _: int, count: int) -> Iterator[Finding]:
+    """Upload, load and replacement of a green month with all checks, in times of the bare clients' three calls."""
+    with project(bench) as cloud:
+        file = _file(bench)
+        header = TripStream(read_chunks(file.path, 64 * 1024), GREEN, MONTH, compressed=True).header
+        table = schema.table_of(cloud, GREEN)
+        Tables(cloud, _silent).ensure(table, schema.trip_fields(GREEN), schema.clustering(GREEN), "")
+        ours, bare = in_turn([lambda: _ours(cloud, file), lambda: _bare(cloud, file, header)], count)
+    ratios = [mine / other for mine, other in zip(ours, bare, strict=True)]
+    yield Finding(
+        f"a month of {file.rows:,} rows ({file.bytes / MIB:.1f} MiB) into BigQuery, against the bare clients",
+        f"≤ {MOST} times",
+        f"{spread(ratios)} times",
+        median(ratios) <= MOST,
+        f"{spread(ours)} s against {spread(bare)} s; upload, load job and replacement, on the stand-ins",
+    )
+
+
+def _file(bench: Workbench) -> RawFile:
+    if (GENUINE / f"{GREEN.file_name(MONTH)}.gz").exists():
+        return RawFiles(bench.folder / "raw", FolderSource(GENUINE)).get(GREEN, MONTH, _silent).file
+    return bench.file(GREEN, MONTH, ROWS)
+
+
+def _ours(cloud: Cloud, file: RawFile) -> float:
+    _empty(cloud, file)
+    started = time.perf_counter()
+    load_month(cloud, Lake(cloud).put(file, _silent).file, _silent, run="bench")
+    return time.perf_counter() - started
+
+
+def _bare(cloud: Cloud, file: RawFile, header: Header) -> float:
+    """Seconds of three calls of the clients, with the schema and the statement that the platform sends."""
+    from google.cloud import bigquery
+
+    _empty(cloud, file)
+    table = schema.table_of(cloud, GREEN)
+    staging = f"{table}_bare"
+    config = bigquery.LoadJobConfig(
+        schema=[bigquery.SchemaField(column.name, "STRING") for column in header.columns],
+        source_format=bigquery.SourceFormat.CSV,
+        skip_leading_rows=1,
+    )
+    rows = statements.staged_trips(GREEN, MONTH, header, 1, staging)
+    statement = statements.replace_month(table, MONTH, schema.trip_fields(GREEN), rows)
+    client = cast("Any", cloud.bigquery)
+    started = time.perf_counter()
+    bare_upload(cloud, file)
+    client.load_table_from_uri(uri_of(cloud.bucket, object_name(file)), staging, job_config=config).result()
+    client.query(statement).result()
+    client.delete_table(staging)
+    return time.perf_counter() - started
+
+
+def _empty(cloud: Cloud, file: RawFile) -> None:
+    remove(cloud, file)
+    cast("Any", cloud.bigquery).query_and_wait(f"delete from `{schema.table_of(cloud, GREEN)}` where true")
+
+
+def _silent(_: object) -> None:
+    """Progress is told by whoever measures."""
