@@ -12,6 +12,7 @@ from benchmarks import (
     lake_speed,
     load_speed,
     memory,
+    reports,
     sample_speed,
     verification,
     warehouse_speed,
@@ -33,6 +34,7 @@ MEASUREMENTS = {
     "identifier": verification.measure_identifier,
     "disk": memory.measure_disk,
     "memory": memory.measure,
+    "report": reports.measure,
 }
 
 

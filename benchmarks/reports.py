@@ -1,0 +1,65 @@
+"""What a report costs: its client's memory, whatever there is to count, and the time of a month among many."""
+
+import json
+import time
+from collections.abc import Iterator
+from statistics import median
+from urllib.parse import urlsplit
+
+from benchmarks.made_up_models import fill
+from benchmarks.pairs import in_pairs, spread
+from benchmarks.report import Finding
+from benchmarks.workbench import Workbench
+from taxi_platform.months import Month
+from taxi_platform.postgres.connection import connect, execute
+from taxi_platform.report.asking import ask
+
+MONTHS = list(Month(2019, 1).through(Month(2020, 12)))
+MIB = 2**20
+MOST_MIB, MOST_OF_ONE = 300, 1.2
+_REPORT = ("-m", "benchmarks.one_report")
+
+
+def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
+    """The report of 24 months at an eighth and at half of the rows; a month's report among 24 months and alone."""
+    medians: list[float] = []
+    for size in (rows // 8, rows // 2):
+        fill(bench.url, MONTHS, size)
+        made = [json.loads(bench.run(*_REPORT)) for _ in range(count)]
+        assert all(one["trips"] == size * len(MONTHS) for one in made)
+        peaks, seconds = [one["peak"] / MIB for one in made], [one["seconds"] for one in made]
+        medians.append(median(peaks))
+        yield Finding(
+            f"peak client memory of the report of {len(MONTHS)} months of {size:,} rows",
+            f"≤ {MOST_MIB} MiB",
+            f"{spread(peaks, '{:.0f}')} MiB",
+            median(peaks) <= MOST_MIB,
+            f"a whole process of Dagster; the run takes {spread(seconds, '{:.1f}')} s, "
+            f"{size * len(MONTHS) / median(seconds):,.0f} rows/s",
+        )
+    yield Finding("the same, from four times the rows", "the same", f"{medians[1] - medians[0]:+.0f} MiB", None)
+    yield _month(bench, rows // 2, count)
+
+
+def _month(bench: Workbench, rows: int, count: int) -> Finding:
+    """The last month's report where it is one of many, against a database that has it alone."""
+    with connect(bench.url) as connection:
+        execute(connection, "create database one_month")
+    alone = urlsplit(bench.url)._replace(path="/one_month").geturl()
+    fill(alone, MONTHS[-1:], rows)
+    pairs = in_pairs(lambda: _asking(bench.url), lambda: _asking(alone), count)
+    ratios = [ours / other for ours, other in zip(pairs.ours, pairs.other, strict=True)]
+    return Finding(
+        f"counting a month of {rows:,} rows among {len(MONTHS)} months, against the same month alone",
+        f"≤ {MOST_OF_ONE} of its time",
+        spread(ratios),
+        median(ratios) <= MOST_OF_ONE,
+        f"{spread(pairs.ours)} s against {spread(pairs.other)} s",
+    )
+
+
+def _asking(url: str) -> float:
+    """Seconds until all figures of the last month are there, which is what there is of it that could grow."""
+    began = time.perf_counter()
+    assert list(ask(url, MONTHS[-1:], {}))
+    return time.perf_counter() - began
