@@ -11,6 +11,8 @@ from taxi_platform.services import FHV, GREEN, SERVICES, YELLOW, Service
 AT = datetime(2026, 5, 4, 12, 30, tzinfo=timezone.utc)
 ORDER = {YELLOW: 7_000_000, GREEN: 600_000, FHV: 1_900_000}
 PRICE = {YELLOW: 18.63, GREEN: 16.2, FHV: 0.0}
+WORKDAY = (6, 4, 3, 2, 2, 2, 5, 10, 14, 13, 11, 11, 12, 12, 12, 13, 12, 14, 18, 19, 17, 15, 13, 9)
+WEEKEND = (15, 14, 12, 9, 5, 2, 2, 3, 5, 7, 9, 11, 12, 13, 13, 13, 12, 13, 15, 15, 14, 13, 14, 15)
 NAMES = (
     ("237", "Upper East Side South", "Manhattan"),
     ("161", "Midtown Center", "Manhattan"),
@@ -30,13 +32,14 @@ NAMES = (
 def part(service: Service, month: Month) -> ServiceFigures:
     """One service's month: fewer trips from March 2020 on, and many of them without a vendor."""
     later = month >= Month(2020, 3)
-    trips = ORDER[service] * (90 - 3 * month.month) // (600 if later else 100)
+    season = 90 - abs(month.month - 5) * (3 if service is GREEN else 2)
+    trips = ORDER[service] * season // (300 - 12 * month.month if later else 100)
     price = PRICE[service]
     paid = price > 0
     hours = {
-        (weekday, hour): trips * (3 + (hour > 6) * 9 + (hour > 16) * 5 - weekday % 5) // 2000
+        (weekday, hour): trips * weight // 2000
         for weekday in range(7)
-        for hour in range(24)
+        for hour, weight in enumerate(WEEKEND if weekday > 4 else WORKDAY)
     }
     days = {}
     for day in range(1, days_of(month) + 1):

@@ -185,6 +185,6 @@ def test_a_picture_of_a_page_is_made(window: Page, pages: dict[str, Path], tmp_p
     target = PROJECT / name if name else tmp_path / "report.png"
     assert look(window, pages["trips"], DESK, "light") == []
     window.evaluate("document.querySelectorAll('details').forEach(one => one.open = false)")
-    window.set_viewport_size({"width": DESK, "height": 1600})
+    window.set_viewport_size({"width": DESK, "height": 1480})
     window.screenshot(path=target)
     assert 30_000 < target.stat().st_size < 600_000
