@@ -14,7 +14,7 @@ from packaging.version import Version
 
 from taxi_platform.models import project
 from taxi_platform.models.manifest import Model, models_of
-from taxi_platform.models.specs import asset_key
+from taxi_platform.models.specs import asset_key, column_lineage
 from taxi_platform.models.targets import Target
 from taxi_platform.months import Month
 from taxi_platform.settings import environment
@@ -41,15 +41,18 @@ def build(context: dg.AssetExecutionContext, target: Target, manifest: Path, fol
         dagster.Failure: a model or a test failed; which, where and why.
     """
     # The dimensions have no months, also where they are built in the same run as a month's models.
-    months = [Month.parse(key) for key in context.partition_keys] if context.assets_def.partitions_def else []
+    months = list(map(Month.parse, context.partition_keys)) if context.assets_def.partitions_def else []
     models = {asset_key(model.name, target.prefix): model for model in models_of(project.read_manifest(manifest))}
+    lineage = project.read_lineage(manifest)
     target_path = folder / context.run.run_id[:8]
     try:
         invocation = _start(arguments(context, models, target, months), target, manifest, target_path, context)
         for event in invocation.stream_raw_events():
             for made in _events(event, invocation, context):
                 if isinstance(made, dg.Output):
-                    _describe(context, target, models, made.output_name, months)
+                    key = next(key for key in models if key.to_python_identifier() == made.output_name)
+                    context.add_asset_metadata(column_lineage(models[key], target.prefix, lineage), key)
+                    _count_rows(context, target, key, models[key], months)
                 yield made
     finally:
         shutil.rmtree(target_path, ignore_errors=True)
@@ -88,6 +91,7 @@ def _start(
     ``DbtCliResource`` would run ``dbt --version`` first, which asks the network, and load all of dbt here besides.
     """
     target_path.mkdir(parents=True, exist_ok=True)
+    shutil.copy(manifest.parent / project.PARTIAL_PARSE, target_path)
     return DbtCliInvocation.run(
         args=arguments,
         env={
@@ -110,17 +114,10 @@ def _start(
     )
 
 
-def _describe(
-    context: dg.AssetExecutionContext,
-    target: Target,
-    models: Mapping[dg.AssetKey, Model],
-    output: str,
-    months: Sequence[Month],
+def _count_rows(
+    context: dg.AssetExecutionContext, target: Target, key: dg.AssetKey, model: Model, months: Sequence[Month]
 ) -> None:
     """Say of a fact how many rows each of its months has."""
-    (key,) = [key for key in models if key.to_python_identifier() == output]
-    model = models[key]
-    if not (model.is_monthly and model.kind == "incremental"):
-        return
-    for month, rows in target.count(model.name, months).items():
-        context.add_asset_metadata({"dagster/partition_row_count": rows}, key, str(month))
+    if model.kind == "monthly":
+        for month, rows in target.count(model.name, months).items():
+            context.add_asset_metadata({"dagster/partition_row_count": rows}, key, str(month))

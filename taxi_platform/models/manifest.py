@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MONTHS = "of_months"  # the tag of models and tests that are built month by month
+MONTHS = "monthly"  # the tag of what is built month by month
 BUILT = ("model", "seed")
 
 
@@ -45,7 +45,7 @@ class Model:
 
     Attributes:
         name: its name, in dbt, in Dagster and in the database.
-        kind: ``view``, ``table``, ``incremental`` or ``seed``.
+        kind: ``view``, ``table``, ``monthly`` or ``seed``.
         description: what it holds.
         columns: its columns in order.
         upstream: the names of the models and tables that it is made of.

@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_platform.models.project import manifest_of
-from taxi_platform.models.targets import postgres_target
+from taxi_platform.models.targets import POSTGRES, postgres_target
 from taxi_platform.postgres.io_manager import PostgresResource
 from taxi_platform.run_failures import told_to_dagster
 
@@ -29,4 +29,4 @@ class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
 
         folder = Path(self.folder)
         with told_to_dagster(), postgres_target(self.database.address(context.log.info), context.log.info) as target:
-            yield from build(context, target, manifest_of(folder.parent), folder)
+            yield from build(context, target, manifest_of(folder.parents[1], POSTGRES), folder)

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from taxi_platform.models.lineage import Lineage
 from taxi_platform.models.manifest import Check, Model
 
 REPOSITORY = "taxi_platform/dbt"
@@ -22,6 +23,7 @@ def asset_spec(
     group: str,
     owners: Sequence[str],
     partitions: "dg.PartitionsDefinition[Any] | None",
+    lineage: Lineage,
 ) -> dg.AssetSpec:
     """What Dagster knows of a model before it is built."""
     place = prefix[0] if prefix else "postgres"
@@ -39,9 +41,21 @@ def asset_spec(
                 [dg.TableColumn(one.name, one.kind, description=one.description) for one in model.columns]
             ),
             "dagster/relation_identifier": model.relation,
+            **column_lineage(model, prefix, lineage),
             "model": dg.MetadataValue.path(f"{REPOSITORY}/{model.path}"),
         },
     )
+
+
+def column_lineage(model: Model, prefix: Sequence[str], lineage: Lineage) -> dict[str, Any]:
+    """What Dagster knows of the columns that a model's columns are made of; nothing of a seed."""
+    if model.name not in lineage:
+        return {}
+    deps = {
+        column: [dg.TableColumnDep(asset_key(table, prefix), name) for table, name in found]
+        for column, found in lineage[model.name].items()
+    }
+    return {"dagster/column_lineage": dg.TableColumnLineage(deps)}
 
 
 def _dependency(name: str, prefix: Sequence[str]) -> dg.AssetDep:

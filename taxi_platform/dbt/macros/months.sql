@@ -1,44 +1,64 @@
-{#- Which months are built, and how a model is kept to them. -#}
+{#- Which months are built, and how a query is kept to them. -#}
 
-{% macro of_file_months(services) %}
-    {{- return(adapter.dispatch('of_file_months')(services)) -}}
+{#- The months of a build; while one of them is built, that one alone. None: all. -#}
+{% macro months() %}
+    {{- return([model.month] if model.month else var('months')) -}}
 {% endmacro %}
 
-{#- By the names of the files: the trips' tables are partitioned by them, so that other months are not read. -#}
-{% macro postgres__of_file_months(services) %}
-    {%- if not var('months') -%}true
-    {%- else -%}
-        filename in (
-        {%- for service in services -%}
-            {%- set outer = loop -%}
-            {%- for month in var('months') -%}
-                '{{ service }}_tripdata_{{ month }}.csv'{{ '' if outer.last and loop.last else ', ' }}
-            {%- endfor -%}
-        {%- endfor -%}
-        )
-    {%- endif -%}
-{% endmacro %}
-
-{% macro bigquery__of_file_months(services) %}
-    {{- of_months() -}}
-{% endmacro %}
-
+{#- A condition for what has a file_month of its own. -#}
 {% macro of_months() %}
-    {%- if not var('months') -%}true
+    {%- if not months() -%}true
     {%- else -%}
         file_month in (
-        {%- for month in var('months') -%}
+        {%- for month in months() -%}
             cast('{{ month }}-01' as date){{ '' if loop.last else ', ' }}
         {%- endfor -%}
         )
     {%- endif -%}
 {% endmacro %}
 
-{% macro file_month() %}
-    {{- return(adapter.dispatch('file_month')()) -}}
+{#- The same for what is made of the trips of these services. -#}
+{% macro of_files(services) %}
+    {{- adapter.dispatch('of_files')(services) -}}
 {% endmacro %}
 
-{#- The first day of the month that the file's name ends with: green_tripdata_2019-03.csv. -#}
+{#- By the names of the files, by which the tables are partitioned: no other month is read. -#}
+{% macro postgres__of_files(services) %}
+    {%- if not months() -%}true
+    {%- else -%}
+        filename in (
+        {%- for service in services -%}
+            {%- set is_last = loop.last -%}
+            {%- for month in months() -%}
+                '{{ service }}_tripdata_{{ month }}.csv'{{ '' if is_last and loop.last else ', ' }}
+            {%- endfor -%}
+        {%- endfor -%}
+        )
+    {%- endif -%}
+{% endmacro %}
+
+{% macro bigquery__of_files(services) %}
+    {{- of_months() -}}
+{% endmacro %}
+
+{#- The first day of a row's month, which its file's name ends with: green_tripdata_2019-03.csv. -#}
+{% macro file_month() %}
+    {{- adapter.dispatch('file_month')() -}}
+{% endmacro %}
+
 {% macro postgres__file_month() %}to_date(left(right(filename, 11), 7), 'YYYY-MM'){% endmacro %}
 
 {% macro bigquery__file_month() %}file_month{% endmacro %}
+
+{#- Tests look at the months of the build too: their `where` names these conditions, for it cannot call a macro. -#}
+{% macro get_where_subquery(relation) %}
+    {%- set where = config.get('where') -%}
+    {%- if not where -%}
+        {{ return(relation) }}
+    {%- endif -%}
+    {%- set where = where
+        | replace('__of_months__', of_months())
+        | replace('__of_taxi_files__', of_files(['green', 'yellow']))
+        | replace('__of_fhv_files__', of_files(['fhv'])) -%}
+    {{ return('(select * from ' ~ relation ~ ' where ' ~ where ~ ') dbt_subquery') }}
+{% endmacro %}

@@ -6,10 +6,12 @@ from typing import Any
 import dagster as dg
 
 from taxi_platform.defs.taxi.assets import OWNERS
+from taxi_platform.models.lineage import Lineage
 from taxi_platform.models.manifest import Model, models_of
-from taxi_platform.models.project import manifest_of, read_manifest
+from taxi_platform.models.project import manifest_of, read_lineage, read_manifest
 from taxi_platform.models.resource import ModelsResource
 from taxi_platform.models.specs import asset_spec, check_spec
+from taxi_platform.models.targets import POSTGRES
 from taxi_platform.services import SERVICES
 from taxi_platform.settings import settings
 
@@ -28,12 +30,14 @@ def all_months() -> dg.TimeWindowPartitionsDefinition:
     )
 
 
-def models_asset(name: str, models: Sequence[Model], partitions: "dg.PartitionsDefinition[Any] | None"):
+def models_asset(
+    name: str, models: Sequence[Model], partitions: "dg.PartitionsDefinition[Any] | None", lineage: Lineage
+) -> dg.AssetsDefinition:
     """The models that one run of dbt builds."""
 
     @dg.multi_asset(
         name=name,
-        specs=[asset_spec(model, (), GROUP, OWNERS, partitions) for model in models],
+        specs=[asset_spec(model, (), GROUP, OWNERS, partitions, lineage) for model in models],
         check_specs=[check_spec(check, (), partitions) for model in models for check in model.checks],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),  # of the dimensions, too: they may be in the run of a range
@@ -48,10 +52,11 @@ def models_asset(name: str, models: Sequence[Model], partitions: "dg.PartitionsD
 @dg.definitions
 def models() -> dg.Definitions:
     """Every model."""
-    found = models_of(read_manifest(manifest_of(settings().data_dir)))
+    manifest = manifest_of(settings().data_dir, POSTGRES)
+    found, lineage = models_of(read_manifest(manifest)), read_lineage(manifest)
     return dg.Definitions(
         assets=[
-            models_asset("dimensions", [model for model in found if not model.is_monthly], None),
-            models_asset("monthly_models", [model for model in found if model.is_monthly], all_months()),
+            models_asset("dimensions", [model for model in found if not model.is_monthly], None, lineage),
+            models_asset("monthly_models", [model for model in found if model.is_monthly], all_months(), lineage),
         ]
     )

@@ -1,68 +1,8 @@
--- Every trip of the taxis once, with one set of columns and a key that stays the same when its file is loaded again.
-
-with trips as (
-    select
-        'green' as service,
-        unique_row_id,
-        filename,
-        file_month,
-        vendor_id,
-        rate_code_id,
-        pickup_datetime,
-        dropoff_datetime,
-        pickup_location_id,
-        dropoff_location_id,
-        store_and_fwd_flag,
-        passenger_count,
-        trip_distance,
-        trip_type,
-        fare_amount,
-        extra,
-        mta_tax,
-        tip_amount,
-        tolls_amount,
-        ehail_fee,
-        improvement_surcharge,
-        congestion_surcharge,
-        total_amount,
-        payment_type
-    from {{ ref('stg_green_tripdata') }}
-    union all
-    select
-        'yellow' as service,
-        unique_row_id,
-        filename,
-        file_month,
-        vendor_id,
-        rate_code_id,
-        pickup_datetime,
-        dropoff_datetime,
-        pickup_location_id,
-        dropoff_location_id,
-        store_and_fwd_flag,
-        passenger_count,
-        trip_distance,
-        1 as trip_type,
-        fare_amount,
-        extra,
-        mta_tax,
-        tip_amount,
-        tolls_amount,
-        cast(null as {{ amount() }}) as ehail_fee,
-        improvement_surcharge,
-        congestion_surcharge,
-        total_amount,
-        payment_type
-    from {{ ref('stg_yellow_tripdata') }}
-)
+-- The trips of the taxis, with one set of columns: yellow ones are hailed in the street, and have no fee for e-hails.
 
 select
-    {{ trip_key([
-        'vendor_id', 'rate_code_id', 'store_and_fwd_flag', 'passenger_count', 'trip_type', 'extra', 'mta_tax',
-        'tip_amount', 'tolls_amount', 'ehail_fee', 'improvement_surcharge', 'congestion_surcharge', 'total_amount',
-        'payment_type',
-    ]) }} as trip_key,
-    service,
+    'green' as service,
+    unique_row_id,
     filename,
     file_month,
     vendor_id,
@@ -85,4 +25,31 @@ select
     congestion_surcharge,
     total_amount,
     payment_type
-from trips
+from {{ ref('stg_green_tripdata') }}
+union all
+select
+    'yellow' as service,
+    unique_row_id,
+    filename,
+    file_month,
+    vendor_id,
+    rate_code_id,
+    pickup_datetime,
+    dropoff_datetime,
+    pickup_location_id,
+    dropoff_location_id,
+    store_and_fwd_flag,
+    passenger_count,
+    trip_distance,
+    1 as trip_type,
+    fare_amount,
+    extra,
+    mta_tax,
+    tip_amount,
+    tolls_amount,
+    cast(null as {{ amount() }}) as ehail_fee,
+    improvement_surcharge,
+    congestion_surcharge,
+    total_amount,
+    payment_type
+from {{ ref('stg_yellow_tripdata') }}

@@ -1,5 +1,8 @@
 select
-    unique_row_id,
+    {{ unique_row_id([
+        'dispatching_base_num', 'pickup_datetime', 'dropoff_datetime', 'pulocationid', 'dolocationid',
+        'affiliated_base_number',
+    ]) }} as unique_row_id,
     filename,
     {{ file_month() }} as file_month,
     dispatching_base_num,

@@ -1,5 +1,8 @@
 select
-    unique_row_id,
+    {{ unique_row_id([
+        'vendorid', 'lpep_pickup_datetime', 'lpep_dropoff_datetime', 'pulocationid', 'dolocationid', 'fare_amount',
+        'trip_distance',
+    ]) }} as unique_row_id,
     filename,
     {{ file_month() }} as file_month,
     vendorid as vendor_id,

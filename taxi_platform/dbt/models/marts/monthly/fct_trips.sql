@@ -1,6 +1,16 @@
 -- Every trip of the taxis: one row for each row of the trips' tables, whatever it lacks.
 
-{{ config(materialized='incremental', incremental_strategy='replace_months', tags=['of_months']) }}
+with trips as (
+    select
+        *,
+        {{ trip_key([
+            'rate_code_id', 'store_and_fwd_flag', 'passenger_count', 'trip_type', 'extra', 'mta_tax', 'tip_amount',
+            'tolls_amount', 'ehail_fee', 'improvement_surcharge', 'congestion_surcharge', 'total_amount',
+            'payment_type',
+        ]) }} as trip_key
+    from {{ ref('int_trips') }}
+    where {{ of_files(['green', 'yellow']) }}
+)
 
 select
     trips.trip_key,
@@ -9,8 +19,10 @@ select
     trips.file_month,
     coalesce(vendors.vendor_id, -1) as vendor_id,
     coalesce(rate_codes.rate_code_id, -1) as rate_code_id,
+    coalesce(rate_codes.rate_code_description, 'Unknown') as rate_code_description,
     trips.pickup_datetime,
     trips.dropoff_datetime,
+    {{ minutes_between('trips.pickup_datetime', 'trips.dropoff_datetime') }} as trip_duration_minutes,
     coalesce(pickup_zones.location_id, -1) as pickup_location_id,
     coalesce(dropoff_zones.location_id, -1) as dropoff_location_id,
     trips.store_and_fwd_flag,
@@ -28,7 +40,7 @@ select
     trips.total_amount,
     coalesce(payment_types.payment_type, -1) as payment_type,
     coalesce(payment_types.payment_type_description, 'Unknown') as payment_type_description
-from {{ ref('int_trips') }} as trips
+from trips
 left join {{ ref('dim_vendors') }} as vendors
     on trips.vendor_id = cast(vendors.vendor_id as {{ dbt.type_string() }})
 left join {{ ref('rate_codes') }} as rate_codes
@@ -39,4 +51,3 @@ left join {{ ref('dim_zones') }} as dropoff_zones
     on trips.dropoff_location_id = cast(dropoff_zones.location_id as {{ dbt.type_string() }})
 left join {{ ref('payment_types') }} as payment_types
     on trips.payment_type = payment_types.payment_type
-where {{ of_file_months(['green', 'yellow']) }}

@@ -1,7 +1,5 @@
 -- Every trip of the for-hire vehicles: one row for each row of their table, whatever it lacks.
 
-{{ config(materialized='incremental', incremental_strategy='replace_months', tags=['of_months']) }}
-
 with trips as (
     select
         {{ trip_key(['shared_ride_flag']) }} as trip_key,
@@ -15,7 +13,7 @@ with trips as (
         dropoff_location_id,
         shared_ride_flag
     from {{ ref('stg_fhv_tripdata') }}
-    where {{ of_file_months(['fhv']) }}
+    where {{ of_files(['fhv']) }}
 )
 
 select
@@ -26,6 +24,7 @@ select
     trips.affiliated_base_number,
     trips.pickup_datetime,
     trips.dropoff_datetime,
+    {{ minutes_between('trips.pickup_datetime', 'trips.dropoff_datetime') }} as trip_duration_minutes,
     coalesce(pickup_zones.location_id, -1) as pickup_location_id,
     coalesce(dropoff_zones.location_id, -1) as dropoff_location_id,
     coalesce(trips.shared_ride_flag = '1', false) as is_shared_ride

@@ -1,0 +1,95 @@
+"""The parts of the dbt project that the services' contracts decide: the sources, and what their columns mean.
+
+``python -m taxi_platform.models.contract`` writes them anew; a test fails when they are not as the contracts are.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from taxi_platform import zones
+from taxi_platform.models.project import FOLDER
+from taxi_platform.postgres import tables
+from taxi_platform.services import SERVICES, Service
+
+SOURCES = Path("models/staging/_sources.yml")
+MEANINGS = Path("models/staging/_contract.md")
+_NOTE = "Made by `python -m taxi_platform.models.contract` of taxi_platform/services.py. Change that, and make it anew."
+_DAYS = 35  # a month's file comes once a month, some days late
+
+
+def contract_files() -> Mapping[Path, str]:
+    """The content of each file, by its place in the dbt project."""
+    return {SOURCES: _sources(), MEANINGS: _meanings()}
+
+
+def _sources() -> str:
+    lines = [
+        f"# {_NOTE}",
+        "sources:",
+        "  - name: trips",
+        "    description: The tables of the platform, one row for each row of the published files.",
+        "    schema: \"{{ target.schema if target.type == 'bigquery' else 'public' }}\"",
+        "    tables:",
+    ]
+    for service in SERVICES.values():
+        lines += _table(service.table, f"{service.table}", tables.column_types(service), service.name)
+        lines += _freshness(service)
+    lines += _table(zones.TABLE, zones.TABLE, {name: kind for name, (kind, _) in zones.COLUMNS.items()}, zones.TABLE)
+    lines += [
+        "      - name: tripdata_files",
+        "        description: \"{{ doc('tripdata_files') }}\"",
+        "        config:",
+        "          enabled: \"{{ target.type == 'postgres' }}\"",
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _table(name: str, meaning: str, types: Mapping[str, str], prefix: str) -> list[str]:
+    lines = [f"      - name: {name}", f"        description: \"{{{{ doc('{meaning}') }}}}\"", "        columns:"]
+    for column, kind in types.items():
+        lines += [
+            f"          - name: {column}",
+            f"            data_type: {kind}",
+            f"            description: \"{{{{ doc('{prefix}__{column}') }}}}\"",
+        ]
+    return lines
+
+
+def _freshness(service: Service) -> list[str]:
+    """PostgreSQL's table of files says when a month was loaded last; BigQuery says it of every table."""
+    here = f"select max(loaded_at) from {tables.FILES} where table_name = '{tables.table_of(service)}'"
+    there = (
+        "select timestamp_millis(last_modified_time) from {{ target.schema }}.__TABLES__ "
+        f"where table_id = '{service.table}'"
+    )
+    return [
+        "        config:",
+        f"          freshness: {{warn_after: {{count: {_DAYS}, period: day}}}}",
+        "          loaded_at_query: >-",
+        f"            {{% if target.type == 'postgres' %}}{here}",
+        f"            {{% else %}}{there}{{% endif %}}",
+    ]
+
+
+def _meanings() -> str:
+    blocks = [f"{{# {_NOTE} #}}"]
+    for name, text in _texts():
+        blocks.append(f"{{% docs {name} %}}{text}{{% enddocs %}}")
+    return "\n".join([*blocks, ""])
+
+
+def _texts() -> Iterator[tuple[str, str]]:
+    for service in SERVICES.values():
+        yield service.table, f"{service.description} One row a trip; a row belongs to its file's month."
+        for column, text in tables.column_comments(service).items():
+            yield f"{service.name}__{column}", text
+    yield zones.TABLE, "The TLC's taxi zones: number, borough, name and who serves it."
+    for column, (_, text) in zones.COLUMNS.items():
+        yield f"{zones.TABLE}__{column}", text
+    yield "tripdata_files", "One row for each month that is in a table: what its file was, and when it was loaded."
+
+
+if __name__ == "__main__":
+    for place, content in contract_files().items():
+        (FOLDER / place).write_text(content, encoding="utf-8")
+        print(FOLDER / place)
