@@ -145,6 +145,12 @@ class Platform:
         with psycopg.connect(self.database) as connection:
             return connection.execute(query.encode()).fetchall()
 
+    def execute(self, *statements: str) -> None:
+        """Change the database behind the platform's back."""
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
     def count(self, table: str, month: str | None = None) -> int:
         """The rows of a table, or of those of one file month."""
         condition = f" where filename like '%{month}.csv'" if month else ""

@@ -19,6 +19,7 @@ from typing import Any
 
 from taxi_platform.failures import BrokenModels
 from taxi_platform.models.lineage import Lineage, lineage_of
+from taxi_platform.settings import environment
 
 FOLDER = Path(__file__).parents[1] / "dbt"
 MANIFEST = "manifest.json"
@@ -88,7 +89,7 @@ def _compile(folder: Path, place: Path, target: str) -> None:
     """Keep a target's manifest, what dbt saves time with, and the columns' lineage; no database is asked."""
     # Without the variables of the platform's targets, so that no secret can be in what is kept.
     hidden = ("TAXI_DBT_", "DBT_")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    inherited = {name: value for name, value in environment().items() if not name.startswith(hidden)}
     with tempfile.TemporaryDirectory() as work:
         done = subprocess.run(
             [*DBT, "--no-use-colors", "--no-populate-cache", "compile", "--no-introspect", "--target", target],
@@ -106,6 +107,17 @@ def _compile(folder: Path, place: Path, target: str) -> None:
             shutil.copyfile(Path(work) / name, kept / name)
     lineage = lineage_of(read_manifest(kept / MANIFEST))
     (kept / LINEAGE).write_text(json.dumps(lineage), encoding="utf-8")
+
+
+def environment_of_dbt(target_path: Path, variables: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment in which dbt runs.
+
+    Args:
+        target_path: where it keeps what it writes.
+        variables: what ``profiles.yml`` reads, passwords included.
+    """
+    own = {"DBT_PROFILES_DIR": str(FOLDER), "DBT_PROJECT_DIR": str(FOLDER), "PYTHONUNBUFFERED": "1"}
+    return {**environment(), **quiet(target_path), **own, **variables}
 
 
 def quiet(target: Path) -> Mapping[str, str]:

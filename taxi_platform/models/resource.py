@@ -19,14 +19,20 @@ class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
     database: dg.ResourceDependency[PostgresResource]
     folder: str = Field(description="Where runs of dbt keep what they write.")
 
-    def build(self, context: dg.AssetExecutionContext) -> Iterator[Any]:
+    def build(self, context: dg.AssetExecutionContext, *, full_refresh: bool) -> Iterator[Any]:
         """Build the models and run the tests that a run asks for, for its months.
+
+        Args:
+            context: the step's.
+            full_refresh: whether tables are made anew, with all months that are loaded.
 
         Raises:
             dagster.Failure: a model or a test failed; which, where and why.
         """
-        from taxi_platform.models.building import build
+        from taxi_platform.models.building import Build
 
         folder = Path(self.folder)
         with told_to_dagster(), postgres_target(self.database.address(context.log.info), context.log.info) as target:
-            yield from build(context, target, manifest_of(folder.parents[1], POSTGRES), folder)
+            yield from Build(context, target, manifest_of(folder.parents[1], POSTGRES), folder).events(
+                full_refresh=full_refresh
+            )

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from taxi_platform.defs.taxi.assets import OWNERS
 from taxi_platform.models.lineage import Lineage
@@ -16,6 +17,14 @@ from taxi_platform.services import SERVICES
 from taxi_platform.settings import settings
 
 GROUP = "models"
+
+
+class BuildConfig(dg.Config):
+    """How models are built."""
+
+    full_refresh: bool = Field(
+        False, description="Make the tables anew, with all months that are loaded, not only those of the run."
+    )
 
 
 def all_months() -> dg.TimeWindowPartitionsDefinition:
@@ -43,8 +52,8 @@ def models_asset(
         backfill_policy=dg.BackfillPolicy.single_run(),  # of the dimensions, too: they may be in the run of a range
         pool="dbt",
     )
-    def built(context: dg.AssetExecutionContext, dbt: ModelsResource) -> Iterator[Any]:
-        yield from dbt.build(context)
+    def built(context: dg.AssetExecutionContext, config: BuildConfig, dbt: ModelsResource) -> Iterator[Any]:
+        yield from dbt.build(context, full_refresh=config.full_refresh)
 
     return built
 
