@@ -4,7 +4,9 @@ Each run makes a bucket and a dataset of its own beside those of the settings, a
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -15,10 +17,17 @@ from taxi_platform.google.clients import Cloud, cloud_named
 from taxi_platform.google.lake.store import Lake
 from taxi_platform.google.preflight import problems
 from taxi_platform.google.setup import set_up
+from taxi_platform.google.warehouse import schema, statements
+from taxi_platform.google.warehouse.frames import WarehouseReference, read_pandas
+from taxi_platform.google.warehouse.jobs import Jobs
+from taxi_platform.google.warehouse.loader import load_month
+from taxi_platform.google.warehouse.staging import Staging
+from taxi_platform.google.warehouse.tables import Tables
 from taxi_platform.services import GREEN
 from taxi_platform.settings import CloudSettings, settings
 from taxi_platform_tests.published import Published
-from taxi_platform_tests.trip_texts import MARCH, rows, text
+from taxi_platform_tests.trip_texts import APRIL, MARCH, rows, text
+from taxi_platform_tests.warehouse_loads import WarehouseLoads
 
 pytestmark = pytest.mark.gcp
 
@@ -80,7 +89,7 @@ def test_a_bucket_of_somebody_else_is_said_to_be(made: Cloud) -> None:
 
 
 @pytest.mark.parametrize("count", [50, 500_000], ids=["one request", "in parts"])
-def test_a_file_goes_up_is_recognised_and_found(count: int, made: Cloud, tmp_path) -> None:
+def test_a_file_goes_up_is_recognised_and_found(count: int, made: Cloud, tmp_path: Path) -> None:
     published = Published(tmp_path)
     published.publish(text(GREEN, rows(GREEN, count)))
     file, lake = published.fetch(), Lake(made)
@@ -97,7 +106,7 @@ def test_a_late_writer_is_refused(made: Cloud) -> None:
 
 
 def test_other_bytes_than_were_announced_never_become_an_object(
-    made: Cloud, tmp_path, monkeypatch: pytest.MonkeyPatch
+    made: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published = Published(tmp_path)
     month = MARCH.plus(1)
@@ -107,3 +116,62 @@ def test_other_bytes_than_were_announced_never_become_an_object(
         Lake(made).put(published.fetch(month=month), print)
     with pytest.raises(CloudNotReady, match="the lake does not have it"):
         Lake(made).find(GREEN, month, print)
+
+
+# The warehouse
+
+
+@pytest.fixture
+def loads(made: Cloud, tmp_path: Path) -> WarehouseLoads:
+    """The project's warehouse, without the tables of an earlier test."""
+    for table in made.bigquery.list_tables(made.dataset):
+        made.bigquery.delete_table(table.reference)
+    return WarehouseLoads(made, Published(tmp_path))
+
+
+def test_a_month_is_its_file_is_recognised_and_says_what_it_took(loads: WarehouseLoads) -> None:
+    loaded = loads.load(rows(GREEN, 1000))
+    assert loads.ask("select count(*), count(distinct unique_row_id) from `{}.green_tripdata`") == [(1000, 1000)]
+    assert loaded.jobs["replace"].bytes_processed > 0
+    assert loads.load().unchanged
+    assert loads.load(rows(GREEN, 900)).rows == 900
+    assert loads.one("select count(*) from `{}.green_tripdata`") == 900
+    assert loads.staging() == set()
+    frame = read_pandas(loads.cloud, WarehouseReference(schema.table_of(loads.cloud, GREEN), (), [MARCH]), print)
+    assert len(frame) == 900
+
+
+def test_two_loads_of_a_month_at_once_leave_it_once(loads: WarehouseLoads) -> None:
+    file = loads.upload(rows(GREEN, 1000))
+    with ThreadPoolExecutor(3) as pool:
+        done = [pool.submit(load_month, replace(loads.cloud), file, print, run="test", force=True) for _ in range(3)]
+    assert [one.result().rows for one in done] == [1000] * 3
+    assert loads.ask("select count(*), count(distinct unique_row_id) from `{}.green_tripdata`") == [(1000, 1000)]
+
+
+def test_a_staging_table_still_expires_once_it_is_loaded(loads: WarehouseLoads) -> None:
+    file = loads.upload(rows(GREEN, 10))
+    table = schema.staging_of(schema.table_of(loads.cloud, GREEN), MARCH, "test")
+    jobs = Jobs(loads.cloud, f"taxi_test_{uuid4().hex}", file.uri, print)
+    staging = Staging(loads.cloud, file, jobs, Tables(loads.cloud, print), print)
+    staging.load_as_it_is(staging.header(), table)
+    there = loads.cloud.bigquery.get_table(table)
+    assert there.num_rows == 10
+    assert there.expires is not None
+
+
+def test_a_month_is_asked_for_without_reading_the_others(loads: WarehouseLoads) -> None:
+    from google.cloud.bigquery import QueryJobConfig
+
+    loads.load(rows(GREEN, 1000))
+    loads.load(rows(GREEN, 10), month=APRIL)
+    query = statements.versions(schema.table_of(loads.cloud, GREEN), APRIL)
+    asked = loads.cloud.bigquery.query(query, QueryJobConfig(dry_run=True, use_query_cache=False))
+    assert asked.total_bytes_processed == 10 * 16
+
+
+def test_a_statement_that_would_read_too_much_is_refused_before_it_does(loads: WarehouseLoads) -> None:
+    loads.load(rows(GREEN, 1000))
+    reference = WarehouseReference(schema.table_of(loads.cloud, GREEN))
+    with pytest.raises(CloudRefused, match="would bill more than it may"):
+        read_pandas(loads.cloud, reference, print, bytes_billed=1)
