@@ -122,7 +122,7 @@ class Watch:
             wanted = self._filter(service, unseen)
             for record in self._instance.fetch_observations(wanted, limit=len(unseen) * 10, ascending=True).records:
                 seen = record.asset_observation
-                if seen and seen.partition:
+                if seen and seen.partition and "rows_loaded" in seen.metadata:  # checks observe months, too
                     self._arrived(service, seen.partition, _values(seen.metadata), record, recorded=False)
         wanted = self._filter(service, pending)
         for record in self._instance.fetch_materializations(wanted, limit=len(pending) * 10, ascending=True).records:

@@ -19,7 +19,7 @@ from taxi_platform.months import Month
 from taxi_platform.quality.verdict import Check, Verdict
 
 Judge = Callable[[Month], Iterable[Verdict]]
-Event = dg.AssetCheckEvaluation | dg.Output[None]
+Event = dg.AssetCheckEvaluation | dg.AssetObservation | dg.Output[None]
 Targets = dict[str, AssetCheckEvaluationTargetMaterializationData]
 
 
@@ -70,6 +70,7 @@ def record_months(
         verdicts = [verdict for verdict in found if verdict.check.name in wanted]
         for verdict in verdicts:
             yield evaluation(asset, verdict, targets)
+        yield from _observed(asset, month, verdicts)
         blocked = [f"{verdict.check.name}: {verdict.story}" for verdict in verdicts if verdict.blocks]
         if blocked:
             problems[month] = " ".join(blocked)
@@ -119,6 +120,13 @@ def evaluation(asset: dg.AssetKey, verdict: Verdict, targets: Targets | None = N
         blocking=verdict.check.blocks,
         target_materialization_data=(targets or {}).get(partition or ""),
     )
+
+
+def _observed(asset: dg.AssetKey, month: Month, verdicts: Iterable[Verdict]) -> Iterator[dg.AssetObservation]:
+    """What share of a month's rows each rule is broken by, which the UI draws over all months."""
+    shares = {f"share/{one.check.name}": one.numbers["share"] for one in verdicts if "share" in one.numbers}
+    if shares:
+        yield dg.AssetObservation(asset, partition=str(month), metadata=shares)
 
 
 def _metadata(verdict: Verdict) -> dict[str, dg.MetadataValue]:

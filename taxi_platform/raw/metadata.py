@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from taxi_platform.raw.file import Fetched
+from taxi_platform.services import Service
 from taxi_platform.trip_files import TripFile
 
 MIB = 1024 * 1024
@@ -22,6 +23,13 @@ def file_metadata(file: TripFile) -> dict[str, Any]:
         "csv_mib": round(file.csv_bytes / MIB, 1),
         "sha256": file.sha256,
     }
+
+
+def file_schema(service: Service) -> dg.TableSchema:
+    """The columns of a service's files, by the names of the published header and the types that they are read as."""
+    return dg.TableSchema(
+        [dg.TableColumn(one.source, one.postgres, description=one.documentation) for one in service.columns]
+    )
 
 
 def raw_metadata(fetched: Fetched) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +38,8 @@ def described(spec):
         "policy": str(definition.backfill_policy and definition.backfill_policy.policy_type.name),
         "description": spec.description,
         "relation": spec.metadata.get("dagster/relation_identifier"),
+        "links": {name: link.url for name, link in spec.metadata.items() if hasattr(link, "url")},
+        "docs": getattr(spec.metadata.get("docs"), "path", None),
         "columns": schema and [[column.name, column.type, column.description] for column in schema.columns],
     }
 print(json.dumps({
@@ -273,6 +276,26 @@ def test_each_asset_asks_for_the_resources_of_its_place_and_has_an_owner(locatio
         assert wanted[f"bigquery/{service.table}"] == ["bigquery", "gcs"]
     assert wanted["taxi_zone_lookup"] == ["postgres", "raw_files"]
     assert all(asset["owners"] == ["team:data-engineering"] for asset in location["assets"].values())
+
+
+def test_every_asset_reads_like_documentation(location: Mapping[str, Any]) -> None:
+    for key, asset in location["assets"].items():
+        assert asset["group"] not in ("", "default"), key
+        assert asset["kinds"], key
+        assert asset["owners"], key
+        if asset["group"] == "models":  # what is told of them stands in the dbt project, and is tested there
+            continue
+        assert len(asset["description"] or "") > 20, key
+        assert all(url.startswith("https://") for url in asset["links"].values()), key
+        assert asset["links"], key
+        assert Path(asset["docs"]).is_file(), key
+
+
+@pytest.mark.parametrize("place", ["raw", "gcs"])
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_a_file_shows_the_columns_of_its_header(place: str, service: Any, location: Mapping[str, Any]) -> None:
+    shown = location["assets"][f"{place}/{service.table}"]["columns"]
+    assert [(name, text) for name, _, text in shown] == [(one.source, one.documentation) for one in service.columns]
 
 
 def test_trips_are_partitioned_by_the_months_of_the_source_and_a_range_is_one_run(location: Mapping[str, Any]) -> None:

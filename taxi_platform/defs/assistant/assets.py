@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_platform.assistant.resource import AssistantResource
+from taxi_platform.links import COURSE, GEMINI, links
 from taxi_platform.run_failures import told_to_dagster
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 GROUP = "assistant"
 OWNERS = ["team:data-engineering"]
+LINKS = links("assistant.md", model=GEMINI, course=COURSE)
 QUESTION = "Which features came with version 0.1 of taxi_platform? Name at least five of them."
 
 
@@ -33,7 +35,7 @@ class Question(dg.Config):
     question: str = Field(default=QUESTION, description="At most 4,000 characters.")
 
 
-@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"markdown", "duckdb"})
+@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"markdown", "duckdb"}, metadata=LINKS)
 def release_notes(
     context: dg.AssetExecutionContext, config: Documents, assistant: AssistantResource
 ) -> dg.MaterializeResult[Any]:
@@ -53,7 +55,7 @@ def release_notes(
     )
 
 
-@dg.asset(deps=[release_notes], group_name=GROUP, owners=OWNERS, kinds={"gemini", "duckdb"})
+@dg.asset(deps=[release_notes], group_name=GROUP, owners=OWNERS, kinds={"gemini", "duckdb"}, metadata=LINKS)
 def document_index(assistant: AssistantResource) -> dg.MaterializeResult[Any]:
     """A vector for each passage; without a model there are none, and retrieval goes by words."""
     from taxi_platform.assistant.answers import OFFLINE
@@ -65,7 +67,7 @@ def document_index(assistant: AssistantResource) -> dg.MaterializeResult[Any]:
     return dg.MaterializeResult(metadata={"embedded": embedded, "by": model.embedding_name if model else OFFLINE})
 
 
-@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"gemini"})
+@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"gemini"}, metadata=LINKS)
 def answer_without_rag(config: Question, assistant: AssistantResource) -> dg.MaterializeResult[Any]:
     """What the model says by itself: perhaps out of date, perhaps invented."""
     from taxi_platform.assistant.answers import answer_without_documents
@@ -76,7 +78,7 @@ def answer_without_rag(config: Question, assistant: AssistantResource) -> dg.Mat
     return dg.MaterializeResult(metadata=_metadata(answer, started))
 
 
-@dg.asset(deps=[document_index], group_name=GROUP, owners=OWNERS, kinds={"gemini", "duckdb"})
+@dg.asset(deps=[document_index], group_name=GROUP, owners=OWNERS, kinds={"gemini", "duckdb"}, metadata=LINKS)
 def answer_with_rag(config: Question, assistant: AssistantResource) -> dg.MaterializeResult[Any]:
     """What the documents say, with the passages cited by number, link and score."""
     from taxi_platform.assistant.answers import answer_from_documents

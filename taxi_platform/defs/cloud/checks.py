@@ -10,7 +10,7 @@ from taxi_platform.google.resource import CloudResource
 from taxi_platform.google.warehouse.comparison import SAME_IN_BOTH, compare_month
 from taxi_platform.months import Month
 from taxi_platform.postgres.io_manager import PostgresResource
-from taxi_platform.quality.recording import record_months, specs_of
+from taxi_platform.quality.recording import Event, record_months, specs_of
 from taxi_platform.quality.verdict import Verdict
 from taxi_platform.run_failures import told_to_dagster
 from taxi_platform.services import SERVICES, Service
@@ -28,7 +28,7 @@ def warehouse_checks(service: Service) -> dg.AssetChecksDefinition:
     )
     def checks(
         context: dg.AssetCheckExecutionContext, google: CloudResource, database: PostgresResource
-    ) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
+    ) -> Iterator[Event]:
         with told_to_dagster():
             cloud, url = google.cloud(), database.address_if_used(context.log.info)
 

@@ -2,9 +2,11 @@
 
 import dagster as dg
 
-from taxi_platform.defs.taxi.assets import DICTIONARY, OWNERS, LoadConfig, monthly_partitions
+from taxi_platform.defs.taxi.assets import OWNERS, LoadConfig, monthly_partitions
 from taxi_platform.defs.taxi.labelling import label_run
+from taxi_platform.links import trip_links
 from taxi_platform.monthly_io_manager import raw_key
+from taxi_platform.raw.metadata import file_schema
 from taxi_platform.raw.trip_files import TripFiles
 from taxi_platform.services import SERVICES, Service
 from taxi_platform.settings import settings
@@ -35,7 +37,7 @@ def lake_trips(service: Service) -> dg.AssetsDefinition:
         owners=OWNERS,
         pool="gcs",
         tags={"taxi": service.name},
-        metadata={"data dictionary": dg.MetadataValue.url(DICTIONARY)},
+        metadata={**trip_links(service, "cloud.md"), "dagster/column_schema": file_schema(service)},
     )
     def lake(context: dg.AssetExecutionContext, config: LoadConfig, files: TripFiles) -> TripFiles:
         label_run(context, service)

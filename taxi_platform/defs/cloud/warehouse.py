@@ -6,10 +6,11 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_platform.defs.cloud.lake import GROUP, lake_key
-from taxi_platform.defs.taxi.assets import DICTIONARY, OWNERS, monthly_partitions
+from taxi_platform.defs.taxi.assets import OWNERS, monthly_partitions
 from taxi_platform.defs.taxi.labelling import label_run
 from taxi_platform.google.lake.files import LakeFiles
 from taxi_platform.google.warehouse.metadata import trips_schema
+from taxi_platform.links import trip_links
 from taxi_platform.services import SERVICES, Service
 
 
@@ -45,7 +46,7 @@ def warehouse_trips(service: Service) -> dg.AssetsDefinition:
         pool="bigquery",
         tags={"taxi": service.name},
         metadata={
-            "data dictionary": dg.MetadataValue.url(DICTIONARY),
+            **trip_links(service, "cloud.md"),
             "dagster/column_schema": trips_schema(service),
         },
     )

@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_platform.docker_hub.resource import DockerHub
+from taxi_platform.links import COURSE, DOCKER_HUB, links
 
 
 class PullsConfig(dg.Config):
@@ -20,6 +21,7 @@ class PullsConfig(dg.Config):
     group_name="docker_hub",
     kinds={"python"},
     owners=["team:data-engineering"],
+    metadata=links("from-kestra.md", source=DOCKER_HUB, course=COURSE),
 )
 def docker_image_pulls(
     context: dg.AssetExecutionContext, config: PullsConfig, docker_hub: DockerHub

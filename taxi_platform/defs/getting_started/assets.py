@@ -15,10 +15,12 @@ from taxi_platform.getting_started.metadata import (
 )
 from taxi_platform.getting_started.prices import AVERAGES, KEPT, averages, store_averages, store_kept
 from taxi_platform.getting_started.resource import ProductFile
+from taxi_platform.links import COURSE, PRODUCTS, links
 from taxi_platform.run_failures import told_to_dagster
 
 GROUP = "getting_started"
 OWNERS = ["team:data-engineering"]
+LINKS = links("from-kestra.md", source=PRODUCTS, course=COURSE)
 
 
 class ColumnsConfig(dg.Config):
@@ -34,6 +36,7 @@ class ColumnsConfig(dg.Config):
     group_name=GROUP,
     kinds={"json"},
     owners=OWNERS,
+    metadata=LINKS,
 )
 def products(context: dg.AssetExecutionContext, product_file: ProductFile) -> dg.MaterializeResult[Any]:
     """Every page of the list, or none of it."""
@@ -50,7 +53,7 @@ def products(context: dg.AssetExecutionContext, product_file: ProductFile) -> dg
     kinds={"pandas", "duckdb", "table"},
     owners=OWNERS,
     pool=POOL,
-    metadata={"dagster/relation_identifier": f"products.main.{KEPT}"},
+    metadata={**LINKS, "dagster/relation_identifier": f"products.main.{KEPT}"},
 )
 def products_kept(
     config: ColumnsConfig, product_file: ProductFile, duckdb_file: DuckDBFile
@@ -73,6 +76,7 @@ def products_kept(
     owners=OWNERS,
     pool=POOL,
     metadata={
+        **LINKS,
         "dagster/relation_identifier": f"products.main.{AVERAGES}",
         "dagster/column_schema": averages_schema(),
     },

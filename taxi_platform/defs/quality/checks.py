@@ -15,7 +15,7 @@ from taxi_platform.quality.gathering import gather
 from taxi_platform.quality.judging import quality_checks, quality_verdicts
 from taxi_platform.quality.keeping_up import upkeep_verdicts
 from taxi_platform.quality.raw_facts import RawFacts
-from taxi_platform.quality.recording import record_months, record_service, selected, specs_of
+from taxi_platform.quality.recording import Event, record_months, record_service, selected, specs_of
 from taxi_platform.quality.verdict import Verdict
 from taxi_platform.raw.io_manager import RawFilesResource
 from taxi_platform.run_failures import told_to_dagster
@@ -49,7 +49,7 @@ def table_checks(service: Service) -> dg.AssetChecksDefinition:
         config: CheckConfig,
         database: PostgresResource,
         raw_files: RawFilesResource,
-    ) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
+    ) -> Iterator[Event]:
         with told_to_dagster():
             url = database.address(context.log.info)
             if selected(context, of_service):

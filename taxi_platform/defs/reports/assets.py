@@ -6,12 +6,14 @@ import dagster as dg
 
 from taxi_platform.defs.models.assets import all_months
 from taxi_platform.defs.taxi.assets import OWNERS
+from taxi_platform.links import COURSE, TRIP_RECORDS, links
 from taxi_platform.months import Month
 from taxi_platform.report.metadata import report_metadata
 from taxi_platform.report.resource import ReportsResource
 from taxi_platform.run_failures import told_to_dagster
 
 GROUP = "reports"
+LINKS = links("quality.md", source=TRIP_RECORDS, course=COURSE)
 MODELS = [dg.AssetKey(name) for name in ("fct_trips", "fct_fhv_trips", "fct_monthly_zone_revenue", "dim_zones")]
 
 
@@ -28,6 +30,7 @@ def monthly_report() -> dg.AssetsDefinition:
         group_name=GROUP,
         kinds={"html", "altair"},
         owners=OWNERS,
+        metadata=LINKS,
     )
     def report(context: dg.AssetExecutionContext, reports: ReportsResource) -> None:
         with told_to_dagster():
@@ -46,6 +49,7 @@ def monthly_report() -> dg.AssetsDefinition:
     group_name=GROUP,
     kinds={"html", "altair"},
     owners=OWNERS,
+    metadata=LINKS,
 )
 def trips_report(context: dg.AssetExecutionContext, reports: ReportsResource) -> dg.MaterializeResult[Any]:
     """The page of what is loaded now."""

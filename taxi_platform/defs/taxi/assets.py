@@ -7,11 +7,13 @@ from pydantic import Field
 
 from taxi_platform.defs.taxi.labelling import label_run
 from taxi_platform.landing.resource import LandingResource
+from taxi_platform.links import trip_links
 from taxi_platform.monthly_io_manager import raw_key
 from taxi_platform.months import Month
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.metadata import relation, trips_schema
 from taxi_platform.raw.io_manager import RawFilesResource
+from taxi_platform.raw.metadata import file_schema
 from taxi_platform.raw.trip_files import TripFiles
 from taxi_platform.services import SERVICES, Service
 from taxi_platform.settings import settings
@@ -19,7 +21,6 @@ from taxi_platform.triggers.automation import follows_its_files
 
 GROUP = "trips"
 OWNERS = ["team:data-engineering"]
-DICTIONARY = "https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page"
 
 
 class FetchConfig(dg.Config):
@@ -79,7 +80,7 @@ def raw_trips(service: Service) -> dg.AssetsDefinition:
         kinds={"csv"},
         owners=OWNERS,
         tags={"taxi": service.name},
-        metadata={"data dictionary": dg.MetadataValue.url(DICTIONARY)},
+        metadata={**trip_links(service, "loading.md"), "dagster/column_schema": file_schema(service)},
     )
     def raw(
         context: dg.AssetExecutionContext, config: FetchConfig, raw_files: RawFilesResource, landing: LandingResource
@@ -111,7 +112,7 @@ def trips_table(service: Service) -> dg.AssetsDefinition:
         owners=OWNERS,
         tags={"taxi": service.name},
         metadata={
-            "data dictionary": dg.MetadataValue.url(DICTIONARY),
+            **trip_links(service, "quality.md"),
             "dagster/column_schema": trips_schema(service),
             "dagster/relation_identifier": relation("ny_taxi", tables.table_of(service)),
         },

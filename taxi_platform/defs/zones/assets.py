@@ -3,6 +3,7 @@
 import dagster as dg
 
 from taxi_platform import zones
+from taxi_platform.links import RELEASES, TRIP_RECORDS, links
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.metadata import relation, zones_schema
 from taxi_platform.raw.io_manager import RawFilesResource
@@ -16,6 +17,7 @@ from taxi_platform.raw.io_manager import RawFilesResource
     kinds={"postgres", "table"},
     owners=["team:data-engineering"],
     metadata={
+        **links("loading.md", source=RELEASES, published_by=TRIP_RECORDS),
         "dagster/column_schema": zones_schema(),
         "dagster/relation_identifier": relation("ny_taxi", tables.qualified(zones.TABLE)),
     },

@@ -97,6 +97,18 @@ def test_each_month_of_a_range_has_results_of_its_own(publish: Publish, platform
     assert set(latest(platform, "green_tripdata", "row_count_matches_file").values()) == {"SUCCEEDED"}
 
 
+def test_the_shares_of_each_month_are_observed_so_that_the_ui_draws_them(publish: Publish, platform: Platform) -> None:
+    publish([with_field(GREEN, line, "vendorid", "") for line in rows(GREEN, 5)] + rows(GREEN, 15, first=5))
+    run = platform.run("green_tripdata", month="2019-03")
+    (seen,) = [
+        entry.dagster_event for entry in run.log if entry.dagster_event and entry.dagster_event.is_asset_observation
+    ]
+    observed = seen.asset_observation_data.asset_observation
+    assert observed.partition == "2019-03"
+    assert observed.metadata["share/vendors_are_known"].value == 0.25
+    assert observed.metadata["share/totals_are_not_negative"].value == 0.0
+
+
 def test_a_result_is_about_the_materialization_that_it_looked_at(publish: Publish, platform: Platform) -> None:
     publish(rows(GREEN, 5))
     platform.run("green_tripdata", month="2019-03")
