@@ -26,6 +26,7 @@ from uuid import uuid4
 import psutil
 import requests
 
+from taxi_platform.google.stand_ins import PROGRAMS
 from taxi_platform.settings import PROJECT
 from taxi_platform_tests import compose, image
 from taxi_platform_tests.clock import PRELUDE as CLOCK
@@ -36,6 +37,7 @@ from taxi_platform_tests.small_disk import SmallDisk
 from taxi_platform_tests.this_machine import OnThisMachine
 
 OURS = "taxi-platform:"
+STAND_INS = "taxi-stand-ins:"
 PASSWORDS = {"POSTGRES_PASSWORD": "5uper", "TAXI_DB_PASSWORD": "tr1ps", "DAGSTER_DB_PASSWORD": "d4gs"}
 START_SECONDS = 180
 PRELUDES = "preludes"
@@ -68,7 +70,7 @@ class Stack:
         self._clock = clock
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.disks: dict[str, SmallDisk] = {}
-        for folder in ("data", "postgres"):
+        for folder in ("app", "data", "postgres", "google", "google/bigquery"):
             (self.root / folder).mkdir()
         for folder, mib in (disks or {}).items():
             with suppress(PermissionError):
@@ -192,6 +194,8 @@ class Stack:
         own = {key: self._here(value) for key, value in variables.items()}
         if name == "postgres":
             own["PATH"] = self._postgres.search_path
+        if service.image.startswith(STAND_INS):
+            own |= {"PATH": f"{PROGRAMS}/bin", "HOME": str(PROGRAMS)}
         # The image's package is a link to /app; on this machine it is one to the project, which has more files.
         folders = ["app", f"{PRELUDES}/{name}"]
         link = {"PYTHONPATH": ":".join(str(self.root / folder) for folder in folders), "HOME": str(self.root / "data")}

@@ -18,7 +18,8 @@ from taxi_platform_tests.stack import PASSWORDS
 
 FILE = compose.read()
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
-OURS = {name: one for name, one in SERVICES.items() if "build" in one}
+OURS = {name: one for name, one in SERVICES.items() if one["image"].startswith("taxi-platform:")}
+STAND_INS = {name: one for name, one in SERVICES.items() if one["image"].startswith("taxi-stand-ins:")}
 VARIABLES = {found["name"]: found for found in compose.VARIABLE.finditer(compose.FILE.read_text()) if found["name"]}
 
 
@@ -39,10 +40,7 @@ def test_every_variable_is_explained_in_the_example_with_the_default_that_it_has
     example = compose.in_env_example()
     assert set(VARIABLES) <= set(example)
     defaults = {name: found["rest"] for name, found in VARIABLES.items() if found["how"] == ":-" and found["rest"]}
-    shared = {"GCP_PROJECT_ID", "GCP_DATASET"}  # of the platform itself; the stand-in merely has names of its own
-    assert {name: example[name] for name in defaults if name not in shared} == {
-        name: default for name, default in defaults.items() if name not in shared
-    }
+    assert {name: example[name] for name in defaults} == defaults
 
 
 @pytest.mark.parametrize("name", PASSWORDS)
@@ -97,6 +95,14 @@ def test_services_of_ours_are_one_image_without_the_rights_of_root() -> None:
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert "user" not in service
+
+
+def test_the_stand_ins_are_one_image_without_the_rights_of_root_and_share_what_they_hold() -> None:
+    assert set(STAND_INS) == {"storage", "bigquery"}
+    for service in STAND_INS.values():
+        assert service["build"] == {"context": ".", "dockerfile": "deploy/stand-ins/Dockerfile"}
+        assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
+        assert service["volumes"] == ["google:/google"]
 
 
 def test_services_of_ours_see_each_others_logs_and_only_the_code_location_the_files() -> None:
