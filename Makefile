@@ -29,7 +29,7 @@ $(STAND_INS)/.installed: deploy/stand-ins/requirements.lock
 
 stand-ins: $(STAND_INS)/.installed ## Install stand-ins for Cloud Storage and BigQuery, for the tests and demo-cloud
 
-demo: $(INSTALLED) ## Load 2019 from the real source, or from the sample when it cannot be reached
+demo: $(INSTALLED) ## Load 2019 from the real source, or from the sample when it cannot be reached, and make a report of it
 	@. $(BIN)/activate && taxi demo
 
 demo-cloud: $(INSTALLED) $(STAND_INS)/.installed ## Load three sample months into stand-ins for Google Cloud, and show the rows

@@ -1,9 +1,9 @@
 """``taxi demo``: a year of trips through the platform's own assets, and what it did in a few lines."""
 
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
+from taxi_platform.cli.demo_report import Shown, show
 from taxi_platform.cli.demo_runs import Outcome, materialize, use_instance
 from taxi_platform.failures import TaxiError
 from taxi_platform.months import Month
@@ -20,20 +20,19 @@ URLS = ("TAXI_POSTGRES_URL", "TAXI_DAGSTER_POSTGRES_URL")  # databases of one's 
 
 
 def run_demo(say: Say, scale: float = SCALE) -> bool:
-    """Load 2019 and the zones, and say what was done, where it is and what to type next.
+    """Load 2019 and the zones, build the models and the report, and say what was done and what to type next.
 
     Args:
         say: where that is told.
         scale: how many trips the sample makes for one of the real order, when it has to stand in.
 
     Returns:
-        Whether everything was loaded.
+        Whether everything was loaded and built.
     """
     services = _choose(say, scale)
-    started = time.monotonic()
-    outcomes = list(_materialize(services, say))
-    _summarize(outcomes, time.monotonic() - started, say)
-    return not any(outcome.failures for outcome in outcomes)
+    outcomes, shown = _materialize(services, say)
+    _summarize(outcomes, shown, say)
+    return not shown.failures and not any(outcome.failures for outcome in outcomes)
 
 
 def _choose(say: Say, scale: float) -> Sequence[Service]:
@@ -57,27 +56,32 @@ def _choose(say: Say, scale: float) -> Sequence[Service]:
     return list(SERVICES.values())
 
 
-def _materialize(services: Sequence[Service], say: Say) -> Iterator[Outcome]:
+def _materialize(services: Sequence[Service], say: Say) -> tuple[Sequence[Outcome], Shown]:
     import dagster as dg
 
     from taxi_platform.definitions import defs
 
-    job = defs().resolve_implicit_global_asset_job_def()
+    loaded = defs()
+    job = loaded.resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.get() as instance:
-        yield materialize(job, instance, ZONES)
+        outcomes = [materialize(job, instance, ZONES)]
         for service in services:
             say(f"{service.table}: loading {FIRST} to {LAST} …")
-            yield materialize(job, instance, service.table, (FIRST, LAST))
+            outcomes.append(materialize(job, instance, service.table, (FIRST, LAST)))
+        return outcomes, show(loaded, instance, outcomes, say)
 
 
-def _summarize(outcomes: Sequence[Outcome], seconds: float, say: Say) -> None:
+def _summarize(outcomes: Sequence[Outcome], shown: Shown, say: Say) -> None:
     say("")
     for outcome in outcomes:
         outcome.tell(say)
     rows = sum(outcome.rows for outcome in outcomes)
-    say(f"  {'in all':<17}{rows:>12,} rows in {seconds:.1f} s")
+    say(f"  {'in all':<17}{rows:>12,} rows in {sum(outcome.seconds for outcome in outcomes):.1f} s")
+    shown.tell(say)
     data = settings().data_dir
     say(f"\nWhere it is: PostgreSQL {_address()}, raw files and Dagster's state under {data}")
+    if shown.page:
+        say(f"What it looks like: open {shown.page}")
     say("What to type next:")
     say(". .venv/bin/activate")
     if data.name == SAMPLE_FOLDER:

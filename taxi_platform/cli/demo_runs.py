@@ -2,8 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -28,6 +28,7 @@ class Outcome:
         rows: the rows of these files.
         seconds: how long its run took.
         failures: why it failed, if it did.
+        months: the months of the files, each with whether it was not there before.
     """
 
     asset: str
@@ -36,6 +37,7 @@ class Outcome:
     rows: int
     seconds: float
     failures: Sequence[str] = ()
+    months: Mapping[str, bool] = field(default_factory=dict[str, bool])
 
     @property
     def story(self) -> str:
@@ -70,29 +72,35 @@ def materialize(
     import dagster as dg
 
     key = dg.AssetKey.from_user_string(asset)
-    first, last = map(str, months or ("", ""))
-    span = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
     started = time.monotonic()
     result = job.execute_in_process(
         instance=instance,
         asset_selection=[key],
-        tags=span if months else {},
+        tags=span(months),
         raise_on_error=False,
         run_config=SILENT,
     )
     # From the instance: the result leaves out what a step that failed has recorded on its way.
     entries = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     records = [entry.asset_materialization for entry in entries if entry.asset_materialization]
-    made = [record.metadata for record in records if record.asset_key == key]
-    counts = [one.get("dagster/partition_row_count") or one["dagster/row_count"] for one in made]
+    made = [record for record in records if record.asset_key == key]
+    counts = [one.metadata.get("dagster/partition_row_count") or one.metadata["dagster/row_count"] for one in made]
+    unchanged = ["unchanged" in one.metadata and bool(one.metadata["unchanged"].value) for one in made]
     return Outcome(
         asset=asset,
         files=len(made),
-        unchanged=sum("unchanged" in one and bool(one["unchanged"].value) for one in made),
+        unchanged=sum(unchanged),
         rows=sum(cast("int", count.value) for count in counts),
         seconds=time.monotonic() - started,
         failures=reasons(result),
+        months={one.partition: not old for one, old in zip(made, unchanged, strict=True) if one.partition},
     )
+
+
+def span(months: tuple[Month, Month] | None) -> dict[str, str]:
+    """The tags of a run of all months from one to another; none where it has no months."""
+    tags = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+    return dict(zip(tags, map(str, months), strict=True)) if months else {}
 
 
 def reasons(result: "ExecuteInProcessResult") -> list[str]:

@@ -43,7 +43,7 @@ def taxi() -> None:
     "--scale", type=click.FloatRange(0, 10, min_open=True), help="Trips of the sample for one of the real order."
 )
 def demo(scale: float | None) -> None:
-    """Load 2019: green from the real source, or all services from the sample when it cannot be reached."""
+    """Load 2019: green from the real source, or all services from the sample if it is out of reach; then a report."""
     from taxi_platform.cli.demo import SCALE, run_demo
 
     if not run_demo(click.echo, scale or SCALE):

@@ -64,7 +64,7 @@ def whole_page(found: Found) -> Page:
     names = ", ".join(one.service.title.lower() for one in services)
     return Page(
         title=TITLE,
-        lead=f"{span} · {names}" if services else "Nothing is loaded yet.",
+        lead=f"{span} · {names}" if services else _nothing(found, "Nothing"),
         links=_links(found, sorted(found.pages - {WHOLE})),
         notices=[*_notices(found), *_gaps(services, found)],
         tiles=_tiles(services, {}),
@@ -81,7 +81,7 @@ def month_page(month: Month, found: Found) -> Page:
     neighbours = [str(one) for one in (month.plus(-1), month.plus(1)) if str(one) in found.pages]
     return Page(
         title=f"{TITLE}, {month}",
-        lead=names.capitalize() if services else f"No trips of {month} are loaded.",
+        lead=names.capitalize() if services else _nothing(found, f"Nothing of {month}"),
         links=_links(found, [*({WHOLE} & found.pages), *neighbours]),
         notices=[*_notices(found), *_absent(month, found)],
         tiles=_tiles(services, _earlier(month, found)),
@@ -107,6 +107,12 @@ def _figures(
     ]
     drawn = [section(services) for section in sections] if services else []
     return [figure for figure in drawn if figure.panels]
+
+
+def _nothing(found: Found, what: str) -> str:
+    """That there are no trips, in the models or at all."""
+    awaited = any(month for service in SERVICES.values() for month in _outdated(service, found))
+    return f"{what} is in the models yet." if awaited else f"{what} is loaded yet."
 
 
 def _tiles(services: Sequence[ServiceFigures], earlier: Mapping[str, str]) -> list[Tile]:

@@ -61,11 +61,20 @@ def test_without_its_source_it_loads_the_sample_apart_and_recognises_it_later(da
     assert not (data / "postgres").exists()
     assert re.search(r"in all +[\d,]+ rows in [\d.]+ s", first.stdout)
     assert len(re.findall(r" rows in +[\d.]+ s, +[\d,]+ rows/s", first.stdout)) == 4
+    assert re.search(r"^  models of 12 months built, and the page made of them, in [\d.]+ s$", first.stdout, re.M)
+    report = data / "sample/reports/trips.html"
+    assert f"What it looks like: open {report}\n" in first.stdout
+    page = report.read_text()
+    assert "2019-01 to 2019-12 · green taxi, yellow taxi, for-hire vehicle" in page
+    assert "Trips here are made up" in page
+    assert "the models do not have" not in page
+    assert "dbt" not in first.stdout
 
     second = typed("taxi demo --scale 0.001", data, TAXI_SOURCE=NOWHERE)
     assert second.returncode == 0
     assert told(second.stdout) == told(first.stdout)
     assert len(re.findall(r"were already there \(12 months, checked in [\d.]+ s\)", second.stdout)) == 3
+    assert re.search(r"^  models were there already, and the page made of them, in ", second.stdout, re.M)
 
     # What it says to type next leads to the very data that it has loaded.
     (export,) = (line for line in second.stdout.splitlines() if line.startswith("export "))
@@ -105,6 +114,10 @@ def test_months_that_cannot_be_loaded_are_told_and_fail_the_demo(data: Path, ser
     assert "2019-12: green_tripdata_2019-12.csv.gz" in done.stdout
     assert recorded(database, "green_tripdata") == YEAR - {"2019-12"}
     assert told(done.stdout)["green_tripdata"] == 110
+    assert "failed: public.taxi_zone_lookup: the models need the zones, and they are not loaded." in done.stdout
+    page = (data / "reports/trips.html").read_text()
+    assert "the models do not have what the table has of 2019-01 to 2019-11" in page
+    assert "Nothing is in the models yet." in page
 
 
 # On stand-ins for Google Cloud

@@ -85,6 +85,7 @@ def test_a_month_without_one_service_shows_the_others_and_says_how_to_load_it() 
 @pytest.mark.parametrize("page", [whole_page(NOTHING), month_page(MARCH, replace(NOTHING, month=MARCH))])
 def test_without_any_trips_a_page_says_so_and_what_to_type(page: Page) -> None:
     assert (page.figures, page.tiles) == ([], [])
+    assert page.lead.endswith("is loaded yet.")
     assert "No month is loaded." in told(page)
     assert "taxi backfill green 2019-03 && dagster asset materialize" in told(page)
     assert len(page.answers) == 6
@@ -101,6 +102,7 @@ def test_what_is_in_the_table_and_not_in_the_models_is_told_with_what_to_type() 
     assert "Green taxi: the models do not have what the table has of 2019-04 to 2019-05." in said
     assert "--partition-range 2019-04...2019-05" in said
     assert "Yellow taxi" not in said
+    assert whole_page(replace(there, parts=[])).lead == "Nothing is in the models yet."
     # The page of a month does not speak of others.
     only = month_page(MARCH, replace(found(MARCH, APRIL, only=MARCH), held=older))
     assert only.notices == []
