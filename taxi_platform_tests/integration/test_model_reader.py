@@ -158,3 +158,25 @@ def _is_let_through(name: str) -> bool:
             continue
         return True
     return False
+
+
+def test_an_owner_without_a_superusers_rights_makes_the_role_too_as_in_compose(trips: str) -> None:
+    database = urlsplit(trips).path[1:]
+    name = f"{database}_owner"
+    with psycopg.connect(trips, autocommit=True) as connection:
+        connection.execute(f"create role {name} login createrole password 'p'".encode())
+        try:
+            connection.execute(f"revoke connect on database {database} from public".encode())
+            connection.execute(f"alter database {database} owner to {name}".encode())
+            connection.execute(f"alter schema analytics owner to {name}".encode())
+            for table in ("public.green_tripdata", "analytics.dim_zones"):
+                connection.execute(f"alter table {table} owner to {name}".encode())
+            host = urlsplit(trips).netloc.rpartition("@")[2]
+            for _ in range(2):
+                with reader(urlsplit(trips)._replace(netloc=f"{name}:p@{host}").geturl()) as one:
+                    assert (one.role, one.remark) == (role_of(database), "")
+                    assert rows_of(one, "select count(*) from green_tripdata").rows == [["2"]]
+        finally:
+            connection.execute(f"reassign owned by {name} to current_user".encode())
+            connection.execute(f"drop owned by {role_of(database)}; drop role {role_of(database)}".encode())
+            connection.execute(f"drop owned by {name}; drop role {name}".encode())
