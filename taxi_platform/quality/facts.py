@@ -46,7 +46,7 @@ class MonthFacts:
         broken: how many rows break each rule, by check; without a rule that could not be asked.
         samples: some of these rows, by check.
         no_zone: how many rows lack a zone number, and how many name an unknown place (264, 265).
-        zones: the subquery by which zone numbers were taken for known.
+        unknown: what was said of an unknown zone, in SQL for people.
         rows_before: the rows of the month before, if that is loaded.
     """
 
@@ -59,7 +59,7 @@ class MonthFacts:
     broken: Mapping[str, int] = field(default_factory=dict[str, int])
     samples: Mapping[str, Sequence[Row]] = field(default_factory=dict[str, Sequence[Row]])
     no_zone: Mapping[str, int] = field(default_factory=dict[str, int])
-    zones: str = ""
+    unknown: str = ""
     rows_before: int | None = None
 
     @property

@@ -83,21 +83,22 @@ class _Gathering:
     def _counted(self, facts: MonthFacts) -> MonthFacts:
         """The same with what the scans find."""
         service, month, rules = self._service, self._month, rules_of(self._service)
-        known = self._exists(statements.LOOKUP)
-        zones = statements.ZONES_OF_THE_LOOKUP if known else statements.ZONES_BY_NUMBER
-        counts = dict(self._ask(statements.count_broken(service, month, rules, zones))[0])
+        has_lookup = self._exists(statements.LOOKUP)
+        zones = [row["locationid"] for row in self._ask(statements.ZONES)] if has_lookup else statements.ZONES_BY_NUMBER
+        unknown = statements.not_among(zones)
+        counts = dict(self._ask(statements.count_broken(service, month, rules, unknown))[0])
         rows = counts.pop("rows")
         broken = {check: counts.pop(check) for check in rules}
         samples = {
-            check: self._ask(statements.sample(service, month, rule, zones))
+            check: self._ask(statements.sample(service, month, rule, unknown))
             for check, rule in rules.items()
             if broken[check] > rule.allowed(rows)
         }
-        ids = unique_ids(service)
+        ids, told = unique_ids(service), statements.not_known(has_lookup=has_lookup)
         broken[ids.check.name], twice = self._duplicates()
         if twice and broken[ids.check.name] > ids.allowed(rows):
             samples[ids.check.name] = self._ask(statements.sample_of_ids(service, month), twice)
-        return replace(facts, rows=rows, broken=broken, samples=samples, no_zone=counts, zones=zones)
+        return replace(facts, rows=rows, broken=broken, samples=samples, no_zone=counts, unknown=told)
 
     def _duplicates(self) -> tuple[int, list[str] | None]:
         execute(self._connection, statements.NO_HASHED_GROUPS)

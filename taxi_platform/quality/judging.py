@@ -37,13 +37,13 @@ def _judge(service: Service, rule: Rule, facts: MonthFacts) -> Verdict:
         why = "its columns differ from the contract" if facts.is_there else "it is not in the table"
         return Verdict(check, False, f"{month} could not be looked at: {why}.", month)
     broken, rows = facts.broken[check.name], facts.rows
-    share = broken / rows if rows else 0.0
+    share = round(broken / rows, 6) if rows else 0.0
     allowed = rule.allowed(rows)
     numbers = {"rows": rows, "rows_in_question": broken, "share": share, "allowed_share": rule.share}
     if check.name == "zones_are_known":
         numbers |= facts.no_zone
     story = f"{broken:,} of {rows:,} rows ({share:.3%}); up to {allowed:,} are let pass."
-    query = statements.listing(service, month, rule, facts.zones)
+    query = statements.listing(service, month, rule, facts.unknown)
     return Verdict(check, broken <= allowed, story, month, numbers, query, facts.samples.get(check.name, ()))
 
 

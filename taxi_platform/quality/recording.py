@@ -124,7 +124,7 @@ def evaluation(asset: dg.AssetKey, verdict: Verdict, targets: Targets | None = N
 
 def _observed(asset: dg.AssetKey, month: Month, verdicts: Iterable[Verdict]) -> Iterator[dg.AssetObservation]:
     """What share of a month's rows each rule is broken by, which the UI draws over all months."""
-    shares = {f"share/{one.check.name}": one.numbers["share"] for one in verdicts if "share" in one.numbers}
+    shares = {f"share_in_question/{one.check.name}": one.numbers["share"] for one in verdicts if "share" in one.numbers}
     if shares:
         yield dg.AssetObservation(asset, partition=str(month), metadata=shares)
 

@@ -32,7 +32,7 @@ class Rule:
     Attributes:
         check: the check that watches over it.
         broken: the SQL condition of rows that break it; ``{first}`` and ``{next}`` stand for the beginnings of the
-            month and of the month after, ``{zones}`` for a subquery of all zone numbers as text.
+            month and of the month after, ``{unknown}`` for what is said of an unknown zone.
         share: of a month's rows that may break it; beyond that the check warns.
         shown: the columns that make a broken row understandable.
     """
@@ -42,10 +42,10 @@ class Rule:
     share: float
     shown: tuple[str, ...]
 
-    def condition(self, month: Month, zones: str) -> str:
-        """The condition of a month's broken rows."""
+    def condition(self, month: Month, unknown: str) -> str:
+        """The condition of a month's broken rows, with what makes a zone unknown, e.g. ``not in (select …)``."""
         first, after = (f"timestamp '{one}-01'" for one in (month, month.plus(1)))
-        return self.broken.format(first=first, next=after, zones=zones)
+        return self.broken.format(first=first, next=after, unknown=unknown)
 
     def allowed(self, rows: int) -> int:
         """How many of so many rows may break it."""
@@ -86,7 +86,7 @@ def _rules(service: Service) -> Iterator[Rule]:
             "Every zone number is in the TLC's zone lookup; absent ones are told and not counted.",
             "Measured: none, for unknown places are 264 and 265. One is enough to lose its trips in a join.",
         ),
-        " or ".join(f"{name} not in ({{zones}})" for name in ZONE_COLUMNS),
+        " or ".join(f"{name} {{unknown}}" for name in ZONE_COLUMNS),
         UNKNOWN_ZONES,
         ZONE_COLUMNS,
     )

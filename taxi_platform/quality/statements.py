@@ -3,7 +3,7 @@
 Every statement reads the month's own table alone, for the whole table would be planned with all its partitions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from taxi_platform import zones
 from taxi_platform.months import Month
@@ -15,8 +15,8 @@ SAMPLE = 5
 """Rows of a sample: enough to see what is wrong, few enough for an event log that keeps them for years."""
 
 LOOKUP = tables.qualified(zones.TABLE)
-ZONES_OF_THE_LOOKUP = f"select locationid::text from {LOOKUP} where locationid is not null"
-ZONES_BY_NUMBER = "select generate_series(1, 265)::text"
+ZONES = f"select locationid from {LOOKUP} where locationid is not null"
+ZONES_BY_NUMBER = range(1, 266)
 """The TLC's numbers, for who has not loaded the lookup."""
 
 UNKNOWN_PLACES = "('264', '265')"
@@ -56,9 +56,24 @@ def count_rows(service: Service, month: Month) -> str:
     return f"select count(*) as rows from {tables.partition_of(service, month)}"
 
 
-def count_broken(service: Service, month: Month, rules: Mapping[str, Rule], zones: str) -> str:
+def not_among(zones: Iterable[int]) -> str:
+    """What is said of a zone that is none of these; listed, for a subquery is looked up half as fast."""
+    return f"<> all ('{{{', '.join(map(str, zones))}}}'::text[])"
+
+
+def not_known(*, has_lookup: bool) -> str:
+    """The same for people."""
+    numbers = f"{ZONES_BY_NUMBER[0]}, {ZONES_BY_NUMBER[-1]}"
+    return (
+        f"not in (select locationid::text from {LOOKUP} where locationid is not null)"
+        if has_lookup
+        else (f"not in (select generate_series({numbers})::text)")
+    )
+
+
+def count_broken(service: Service, month: Month, rules: Mapping[str, Rule], unknown: str) -> str:
     """The one scan of a month: its rows, the rows that break each rule, and those without a known zone."""
-    counts = {check: rule.condition(month, zones) for check, rule in rules.items()}
+    counts = {check: rule.condition(month, unknown) for check, rule in rules.items()}
     for name in ZONE_COLUMNS:
         counts |= {f"{name}_absent": f"{name} is null", f"{name}_unknown": f"{name} in {UNKNOWN_PLACES}"}
     listed = ",\n    ".join(f"count(*) filter (where {condition}) as {name}" for name, condition in counts.items())
@@ -88,10 +103,10 @@ with twins as materialized (
 select coalesce(sum(rows - 1), 0)::bigint, (array_agg(unique_row_id))[:{SAMPLE}] from same"""
 
 
-def sample(service: Service, month: Month, rule: Rule, zones: str) -> str:
+def sample(service: Service, month: Month, rule: Rule, unknown: str) -> str:
     """The query for some rows that break a rule, in the columns that show it."""
     columns = ", ".join(dict.fromkeys(["unique_row_id", *rule.shown, *service.identity]))
-    condition = rule.condition(month, zones)
+    condition = rule.condition(month, unknown)
     return f"select {columns} from {tables.partition_of(service, month)} where {condition} limit {SAMPLE}"
 
 
@@ -102,11 +117,11 @@ def sample_of_ids(service: Service, month: Month) -> str:
     return f"select {columns} from {partition} where unique_row_id = any(%s) order by 1 limit {2 * SAMPLE}"
 
 
-def listing(service: Service, month: Month, rule: Rule, zones: str) -> str:
+def listing(service: Service, month: Month, rule: Rule, unknown: str) -> str:
     """The SQL by which a person lists the rows that break a rule, or the ids that come twice."""
     of_file = f"filename = {tables.literal(service.file_name(month))}"
     if rule.broken:
-        return f"select * from {tables.table_of(service)} where {of_file} and ({rule.condition(month, zones)})"
+        return f"select * from {tables.table_of(service)} where {of_file} and ({rule.condition(month, unknown)})"
     return (
         f"select unique_row_id, count(*) from {tables.table_of(service)} where {of_file} group by 1 having count(*) > 1"
     )

@@ -117,7 +117,7 @@ def test_a_rule_warns_beyond_its_threshold_and_not_before(name: str) -> None:
         assert verdict.passed == passed
         assert not verdict.check.blocks
         assert verdict.numbers["rows_in_question"] == broken
-        assert verdict.numbers["share"] == broken / 100_000
+        assert verdict.numbers["share"] == round(broken / 100_000, 6)
 
 
 def test_a_few_rows_do_not_make_a_small_month_suspicious_unless_one_is_too_many() -> None:
