@@ -17,7 +17,6 @@ def report_metadata(report: Report) -> dict[str, Any]:
     }
     return {
         "path": dg.MetadataValue.path(report.path),
-        "page": dg.MetadataValue.url(report.path.as_uri()),
         "bytes": report.path.stat().st_size,
         "trips": report.trips,
         **({"notices": dg.MetadataValue.md(notices)} if notices else {}),

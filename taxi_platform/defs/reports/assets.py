@@ -13,7 +13,7 @@ from taxi_platform.report.resource import ReportsResource
 from taxi_platform.run_failures import told_to_dagster
 
 GROUP = "reports"
-LINKS = links("quality.md", source=TRIP_RECORDS, course=COURSE)
+LINKS = links("reports.md", source=TRIP_RECORDS, course=COURSE)
 MODELS = [dg.AssetKey(name) for name in ("fct_trips", "fct_fhv_trips", "fct_monthly_zone_revenue", "dim_zones")]
 
 
