@@ -34,7 +34,7 @@ class OnThisMachine:
         text = re.sub(rf"\b(?:{self._names})(?=:\d)|^(?:{self._names})$|\b0\.0\.0\.0\b", "127.0.0.1", text)
         text = re.sub(r"(?<![\w./])\d{4,5}(?![\w.])", lambda found: str(self._port(found[0])), text)
         text = text.replace("/opt/venv/bin", str(Path(sys.executable).parent))
-        return re.sub(r"(?<![\w.])/(app|data|opt/dagster|etc/caddy)(?![\w-])", rf"{self._root}/\1", text)
+        return re.sub(r"(?<![\w.])/(app|data|google|opt/dagster|etc/caddy)(?![\w-])", rf"{self._root}/\1", text)
 
     def _port(self, number: str) -> int:
         return self.ports.get(int(number), int(number))

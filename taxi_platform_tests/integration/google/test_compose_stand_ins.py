@@ -51,6 +51,7 @@ def test_a_month_goes_through_them_and_is_there_after_a_restart(stack: Stack, pu
     cloud = cloud_of(stack)
     assert set_up(cloud, print).made_bucket
     assert list(problems(cloud, print)) == []
+    assert {path.name for path in (stack.root / "google").iterdir()} >= {".cloudstorage", "bigquery"}
     loads = WarehouseLoads(cloud, published)
     assert loads.load(rows(GREEN, 20)).rows == 20
     for name in ("storage", "bigquery"):
