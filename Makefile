@@ -1,6 +1,6 @@
 # Set-up and the everyday commands. `make demo` and `make test` need nothing but Python 3.10–3.13 and the network.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cloud getting-started stand-ins test test-gcp lint format bench dev psql stop clean lock
+.PHONY: help demo demo-cloud getting-started stand-ins test test-gcp lint format dbt bench dev psql stop clean lock
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,6 +17,7 @@ $(INSTALLED): requirements.lock pyproject.toml deploy/activate.sh
 	@$(BIN)/pip install -qq --disable-pip-version-check --root-user-action ignore --requirement requirements.lock
 	@$(BIN)/pip install -qq --disable-pip-version-check --root-user-action ignore --no-deps --editable .
 	@grep -qF deploy/activate.sh $(BIN)/activate || echo '. "$$VIRTUAL_ENV/../deploy/activate.sh"' >> $(BIN)/activate
+	@$(BIN)/python -m taxi_platform.models > /dev/null
 	@touch $@
 
 $(STAND_INS)/.installed: deploy/stand-ins/requirements.lock
@@ -45,10 +46,13 @@ test-gcp: $(INSTALLED) ## Test against your own project in Google Cloud (GCP_…
 	@. $(BIN)/activate && pytest -m gcp -v
 
 lint: $(INSTALLED) ## Check style and types
-	@. $(BIN)/activate && ruff check . && ruff format --check . && pyright
+	@. $(BIN)/activate && ruff check . && ruff format --check . && pyright && sqlfluff lint --processes 2 --disable-progress-bar taxi_platform/dbt/models
 
 format: $(INSTALLED) ## Mend style
 	@. $(BIN)/activate && ruff check --fix . && ruff format .
+
+dbt: $(INSTALLED) ## Run a command of dbt on the models: make dbt ARGS="build", make dbt ARGS="debug"
+	@. $(BIN)/activate && taxi dbt $(ARGS)
 
 bench: $(INSTALLED) ## Measure speed and memory; prints a table
 	@. $(BIN)/activate && python -m benchmarks

@@ -13,6 +13,7 @@ from benchmarks import (
     load_speed,
     memory,
     quality,
+    models,
     reports,
     sample_speed,
     verification,
@@ -36,6 +37,7 @@ MEASUREMENTS = {
     "identifier": verification.measure_identifier,
     "disk": memory.measure_disk,
     "memory": memory.measure,
+    "models": models.measure,
     "report": reports.measure,
 }
 

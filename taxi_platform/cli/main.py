@@ -124,6 +124,15 @@ def doctor(as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
+@taxi.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def dbt(arguments: tuple[str, ...]) -> None:
+    """Run a command of dbt (build, debug, …) on the models, with the platform's own settings; see docs/models.md."""
+    from taxi_platform.models.command import run_dbt
+
+    raise click.exceptions.Exit(run_dbt(arguments, _aside))
+
+
 @taxi.command()
 def psql() -> None:
     """Open a shell on the embedded PostgreSQL, starting it if need be."""

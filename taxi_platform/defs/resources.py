@@ -33,7 +33,7 @@ def resources_for(settings: Settings) -> dict[str, object]:
         "trip_files": TripFilesIOManager(raw_files=raw_files),
         "database": postgres,
         "postgres": PostgresIOManager(postgres=postgres, on_bad_rows=settings.on_bad_rows),
-        "dbt": ModelsResource(database=postgres, folder=str(settings.data_dir / "dbt/runs")),
+        "dbt": ModelsResource(database=postgres, google=google, data_dir=str(settings.data_dir)),
         "landing": landing,
         "google": google,
         "gcs": LakeIOManager(google=google),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from taxi_platform.doctor.findings import Finding, ok, problem_of
 from taxi_platform.failures import CloudUnavailable
-from taxi_platform.google.clients import Cloud, cloud_named
+from taxi_platform.google.clients import Cloud, cloud_of
 from taxi_platform.google.names import problems_of_names
 from taxi_platform.settings import CloudSettings, Settings
 
@@ -18,25 +18,13 @@ def examine(settings: Settings) -> Iterator[Finding]:
     wrong = _wrong_names(chosen)
     yield from wrong
     if not wrong:
-        yield from _asked(_cloud(chosen))
+        yield from _asked(cloud_of(chosen))
 
 
 def _wrong_names(chosen: CloudSettings) -> list[Finding]:
     """What is wrong with the names, all of it, where a run would stop at the first."""
     names = (chosen.project_id, chosen.location, chosen.bucket_name, chosen.dataset)
     return [problem_of(error) for error in problems_of_names(*names)] if chosen.is_complete else []
-
-
-def _cloud(chosen: CloudSettings) -> Cloud:
-    return cloud_named(
-        chosen.project_id,
-        chosen.location,
-        chosen.bucket_name,
-        chosen.dataset,
-        creds=chosen.creds.get_secret_value() if chosen.creds else "",
-        storage_host=chosen.storage_host,
-        bigquery_host=chosen.bigquery_host,
-    )
 
 
 def _asked(cloud: Cloud) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from taxi_platform.failures import CloudNotConfigured
 from taxi_platform.google.credentials import credentials_of
 from taxi_platform.google.names import problems_of_names
+from taxi_platform.settings import CloudSettings
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -113,6 +114,25 @@ def cloud_named(
     for problem in problems_of_names(project_id, location, bucket_name, dataset):
         raise problem
     return Cloud(project_id, location, bucket_name, dataset, creds, storage_host, bigquery_host)
+
+
+def cloud_of(settings: CloudSettings | None) -> Cloud:
+    """The cloud of these settings, if there are any; no call is made.
+
+    Raises:
+        CloudNotConfigured, InvalidSetting: as ``cloud_named`` says.
+    """
+    if settings is None:
+        return cloud_named("", "", "", "")
+    return cloud_named(
+        settings.project_id,
+        settings.location,
+        settings.bucket_name,
+        settings.dataset,
+        creds=settings.creds.get_secret_value() if settings.creds else "",
+        storage_host=settings.storage_host,
+        bigquery_host=settings.bigquery_host,
+    )
 
 
 def _url(host: str) -> str:

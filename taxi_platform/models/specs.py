@@ -40,7 +40,8 @@ def asset_spec(
             "dagster/column_schema": dg.TableSchema(
                 [dg.TableColumn(one.name, one.kind, description=one.description) for one in model.columns]
             ),
-            "dagster/relation_identifier": model.relation,
+            # Of BigQuery, the manifest knows neither project nor dataset.
+            **({} if prefix else {"dagster/relation_identifier": model.relation}),
             **column_lineage(model, prefix, lineage),
             "model": dg.MetadataValue.path(f"{REPOSITORY}/{model.path}"),
         },

@@ -91,17 +91,23 @@ class Target:
 
 
 @contextmanager
-def postgres_target(url: str, log: Log) -> Generator[Target]:
+def postgres_target(url: str, log: Log, *, only_look: bool = False) -> Generator[Target]:
     """The database of the trips, for one build at a time: two would exchange the same views.
+
+    Args:
+        url: the database.
+        log: where it is told that another build is waited for.
+        only_look: whether nothing is built, so that nothing has to be there and nobody waited for.
 
     Raises:
         DatabaseUnreachable: says which of name, port, authentication, database or number of connections failed.
         NotLoaded, SchemaMismatch, DatabaseInterrupted, DatabaseRefused: as ``prepare_postgres`` says.
     """
     with connect(url) as connection:
-        execute(connection, "set idle_session_timeout = 0")
-        _wait_for_turn(connection, log)
-        prepare_postgres(connection)
+        if not only_look:
+            execute(connection, "set idle_session_timeout = 0")
+            _wait_for_turn(connection, log)
+            prepare_postgres(connection)
 
         def count(model: str, months: Sequence[Month]) -> Mapping[Month, int]:
             return _count(connection, model, months)

@@ -7,7 +7,7 @@ equal in the further columns too are the same row twice.
     {%- set number -%}
         row_number() over (partition by {{ same_id() }} order by {{ further_columns | join(', ') }})
     {%- endset -%}
-    {{- dbt.hash(dbt.concat(['filename', 'unique_row_id', 'cast(' ~ number ~ ' as ' ~ dbt.type_string() ~ ')'])) -}}
+    {{- dbt.hash(dbt.concat(['filename', 'unique_row_id', 'cast(' ~ number ~ ' as ' ~ type_string() ~ ')'])) -}}
 {% endmacro %}
 
 {#- What rows of one file with one identifier have in common, and what is cheap to sort by. -#}

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_platform.defs.taxi.assets import OWNERS
-from taxi_platform.models.lineage import Lineage
+from taxi_platform.models.bigquery import BIGQUERY
 from taxi_platform.models.manifest import Model, models_of
 from taxi_platform.models.project import manifest_of, read_lineage, read_manifest
 from taxi_platform.models.resource import ModelsResource
@@ -39,33 +39,44 @@ def all_months() -> dg.TimeWindowPartitionsDefinition:
     )
 
 
-def models_asset(
-    name: str, models: Sequence[Model], partitions: "dg.PartitionsDefinition[Any] | None", lineage: Lineage
-) -> dg.AssetsDefinition:
-    """The models that one run of dbt builds."""
+def models_assets(target: str, prefix: Sequence[str], group: str, pool: str) -> list[dg.AssetsDefinition]:
+    """Every model on one target: one definition for those of the months, and one for those that have none.
 
-    @dg.multi_asset(
-        name=name,
-        specs=[asset_spec(model, (), GROUP, OWNERS, partitions, lineage) for model in models],
-        check_specs=[check_spec(check, (), partitions) for model in models for check in model.checks],
-        can_subset=True,
-        backfill_policy=dg.BackfillPolicy.single_run(),  # of the dimensions, too: they may be in the run of a range
-        pool="dbt",
-    )
-    def built(context: dg.AssetExecutionContext, config: BuildConfig, dbt: ModelsResource) -> Iterator[Any]:
-        yield from dbt.build(context, full_refresh=config.full_refresh)
+    Args:
+        target: as dbt's profiles call it.
+        prefix: what the keys begin with.
+        group: the group in Dagster's UI.
+        pool: the pool whose slots builds take.
+    """
+    manifest = manifest_of(settings().data_dir, target)
+    lineage = read_lineage(manifest)
 
-    return built
+    def models_asset(
+        name: str, models: Sequence[Model], partitions: "dg.PartitionsDefinition[Any] | None"
+    ) -> dg.AssetsDefinition:
+        @dg.multi_asset(
+            name="_".join([*prefix, name]),
+            specs=[asset_spec(model, prefix, group, OWNERS, partitions, lineage) for model in models],
+            check_specs=[check_spec(check, prefix, partitions) for model in models for check in model.checks],
+            can_subset=True,
+            backfill_policy=dg.BackfillPolicy.single_run(),  # of the dimensions, too: they may be in the run of a range
+            pool=pool,
+        )
+        def built(context: dg.AssetExecutionContext, config: BuildConfig, dbt: ModelsResource) -> Iterator[Any]:
+            yield from dbt.build(context, target, full_refresh=config.full_refresh)
+
+        return built
+
+    found = models_of(read_manifest(manifest))
+    return [
+        models_asset("dimensions", [model for model in found if not model.is_monthly], None),
+        models_asset("monthly_models", [model for model in found if model.is_monthly], all_months()),
+    ]
 
 
 @dg.definitions
 def models() -> dg.Definitions:
-    """Every model."""
-    manifest = manifest_of(settings().data_dir, POSTGRES)
-    found, lineage = models_of(read_manifest(manifest)), read_lineage(manifest)
-    return dg.Definitions(
-        assets=[
-            models_asset("dimensions", [model for model in found if not model.is_monthly], None, lineage),
-            models_asset("monthly_models", [model for model in found if model.is_monthly], all_months(), lineage),
-        ]
-    )
+    """Every model in PostgreSQL, and in BigQuery as ``bigquery/…``."""
+    here = models_assets(POSTGRES, (), GROUP, "dbt")
+    there = models_assets(BIGQUERY, (BIGQUERY,), f"{GROUP}_in_the_cloud", "bigquery")
+    return dg.Definitions(assets=[*here, *there])

@@ -82,7 +82,9 @@ nobody who reads has to wait for it. Months are built one after the other, so th
     {%- set there = load_cached_relation(this) -%}
     {%- set columns = get_quoted_csv(model.columns.keys() | list) -%}
     {{ run_hooks(pre_hooks) }}
-    {%- do get_assert_columns_equivalent(sql) -%}
+    {%- if config.get('contract').enforced -%}
+        {%- do get_assert_columns_equivalent(sql) -%}
+    {%- endif -%}
     {%- if there is none or should_full_refresh() or has_other_columns(there) -%}
         {%- call statement('create') -%}
             {{ create_table_as(False, this, 'select * from (' ~ sql ~ ') where false') }}

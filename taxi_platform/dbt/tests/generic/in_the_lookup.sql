@@ -7,6 +7,6 @@ with trips as (
 select trips.location_id
 from trips
 left join {{ ref('dim_zones') }} as zones
-    on trips.location_id = cast(zones.location_id as {{ dbt.type_string() }})
+    on trips.location_id = cast(zones.location_id as {{ type_string() }})
 where trips.location_id is not null and zones.location_id is null
 {% endtest %}

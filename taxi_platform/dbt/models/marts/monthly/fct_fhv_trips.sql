@@ -30,6 +30,6 @@ select
     coalesce(trips.shared_ride_flag = '1', false) as is_shared_ride
 from trips
 left join {{ ref('dim_zones') }} as pickup_zones
-    on trips.pickup_location_id = cast(pickup_zones.location_id as {{ dbt.type_string() }})
+    on trips.pickup_location_id = cast(pickup_zones.location_id as {{ type_string() }})
 left join {{ ref('dim_zones') }} as dropoff_zones
-    on trips.dropoff_location_id = cast(dropoff_zones.location_id as {{ dbt.type_string() }})
+    on trips.dropoff_location_id = cast(dropoff_zones.location_id as {{ type_string() }})

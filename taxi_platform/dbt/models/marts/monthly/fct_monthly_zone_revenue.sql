@@ -20,8 +20,8 @@ select
     sum(trips.improvement_surcharge) as improvement_surcharge,
     sum(trips.congestion_surcharge) as congestion_surcharge,
     sum(trips.total_amount) as total_amount,
-    cast(avg(trips.passenger_count) as {{ dbt.type_float() }}) as average_passenger_count,
-    cast(avg(trips.trip_distance) as {{ dbt.type_float() }}) as average_trip_distance
+    cast(avg(trips.passenger_count) as {{ type_float() }}) as average_passenger_count,
+    cast(avg(trips.trip_distance) as {{ type_float() }}) as average_trip_distance
 from trips
 inner join {{ ref('dim_zones') }} as zones on trips.pickup_location_id = zones.location_id
 group by trips.service, trips.file_month, trips.pickup_location_id, zones.zone

@@ -42,12 +42,12 @@ select
     coalesce(payment_types.payment_type_description, 'Unknown') as payment_type_description
 from trips
 left join {{ ref('dim_vendors') }} as vendors
-    on trips.vendor_id = cast(vendors.vendor_id as {{ dbt.type_string() }})
+    on trips.vendor_id = cast(vendors.vendor_id as {{ type_string() }})
 left join {{ ref('rate_codes') }} as rate_codes
-    on trips.rate_code_id = cast(rate_codes.rate_code_id as {{ dbt.type_string() }})
+    on trips.rate_code_id = cast(rate_codes.rate_code_id as {{ type_string() }})
 left join {{ ref('dim_zones') }} as pickup_zones
-    on trips.pickup_location_id = cast(pickup_zones.location_id as {{ dbt.type_string() }})
+    on trips.pickup_location_id = cast(pickup_zones.location_id as {{ type_string() }})
 left join {{ ref('dim_zones') }} as dropoff_zones
-    on trips.dropoff_location_id = cast(dropoff_zones.location_id as {{ dbt.type_string() }})
+    on trips.dropoff_location_id = cast(dropoff_zones.location_id as {{ type_string() }})
 left join {{ ref('payment_types') }} as payment_types
     on trips.payment_type = payment_types.payment_type

@@ -1,0 +1,76 @@
+"""How long one month of a fact takes to be built again, alone in its table and among two years of others."""
+
+import json
+from collections.abc import Iterator
+from statistics import median
+from urllib.parse import urlsplit
+
+from benchmarks.pairs import Run, in_pairs, spread
+from benchmarks.report import Finding
+from benchmarks.workbench import Workbench
+from taxi_platform.models.targets import SCHEMA
+from taxi_platform.months import Month
+from taxi_platform.postgres.connection import connect, execute
+from taxi_platform.postgres.frames import replace_table
+from taxi_platform.postgres.loader import load_month
+from taxi_platform.services import YELLOW
+from taxi_platform.sources.sample.zones import zone_lookup
+from taxi_platform.zones import TABLE, read_zones
+
+MONTH = Month(2019, 1)
+OTHERS = [MONTH.plus(offset) for offset in range(1, 24)]
+SHARE = 10  # the other months have a tenth of the month's rows, so that they fit on a laptop's disk
+RATIO = 1.2
+
+
+def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
+    """``fct_trips`` of one month by dbt, with one month and with twenty-four in the database."""
+    alone, among = (_database(bench, rows, others) for others in ((), OTHERS))
+    pairs = in_pairs(_building(bench, among), _building(bench, alone), count)
+    ratios = [1 / speedup for speedup in pairs.speedups]
+    with connect(among) as connection:
+        found = execute(connection, f"select count(*), count(distinct file_month) from {SCHEMA}.fct_trips").fetchone()
+    assert found == (rows + len(OTHERS) * (rows // SHARE), 1 + len(OTHERS))
+    for url in (alone, among):
+        with connect(bench.url) as connection:
+            execute(connection, f"drop database {urlsplit(url).path[1:]} with (force)")
+    yield Finding(
+        f"`fct_trips` of one month of {rows:,} rows built again, with 24 months in the database against 1",
+        f"≤ {RATIO} times its time",
+        f"{spread(ratios)} times",
+        median(ratios) <= RATIO,
+        f"{spread(pairs.ours)} s against {spread(pairs.other)} s, as dbt reports them; "
+        f"the other months have {rows // SHARE:,} rows each",
+    )
+
+
+def _database(bench: Workbench, rows: int, others: "tuple[Month, ...] | list[Month]") -> str:
+    """A database with the zones, the month and the others, of which every model is built."""
+    name = f"models_{len(others)}"
+    with connect(bench.url) as connection:
+        execute(connection, f"create database {name}")
+    url = urlsplit(bench.url)._replace(path=f"/{name}").geturl()
+    lookup = bench.folder / "taxi_zone_lookup.csv"
+    lookup.write_text(zone_lookup(), encoding="utf-8")
+    replace_table(url, TABLE, read_zones(lookup), "The zones.", {})
+    for month in (MONTH, *others):
+        load_month(url, bench.file(YELLOW, month, rows if month == MONTH else rows // SHARE), lambda _: None)
+    _dbt(bench, url, "build")
+    return url
+
+
+def _building(bench: Workbench, url: str) -> Run:
+    def build() -> float:
+        with connect(url) as connection:
+            execute(connection, "checkpoint")
+        return _dbt(bench, url, "run", "--select", "fct_trips", "--vars", json.dumps({"months": [str(MONTH)]}))
+
+    return build
+
+
+def _dbt(bench: Workbench, url: str, *arguments: str) -> float:
+    """Run dbt, and return the seconds that its last model took."""
+    environment = {**bench.environment, "TAXI_POSTGRES_URL": url}
+    Workbench(bench.folder, url, bench.psql, environment).run("-m", "benchmarks.one_build", *arguments)
+    results = json.loads((bench.folder / "dbt/by-hand/postgres/run_results.json").read_bytes())["results"]
+    return results[-1]["execution_time"]

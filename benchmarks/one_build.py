@@ -1,0 +1,8 @@
+"""A process that runs dbt as ``taxi dbt`` does: ``python -m benchmarks.one_build build …``."""
+
+import sys
+
+from taxi_platform.models.command import run_dbt
+
+if __name__ == "__main__":
+    sys.exit(run_dbt(sys.argv[1:], print))

@@ -1,0 +1,34 @@
+"""The zone lookup in BigQuery, which gives the trips' zone numbers their names there."""
+
+from typing import Any
+
+import dagster as dg
+
+from taxi_platform import zones
+from taxi_platform.defs.cloud.lake import GROUP
+from taxi_platform.defs.taxi.assets import OWNERS
+from taxi_platform.google.resource import CloudResource
+from taxi_platform.google.warehouse.zones import replace_zones
+from taxi_platform.postgres.metadata import zones_schema
+from taxi_platform.raw.io_manager import RawFilesResource
+from taxi_platform.run_failures import told_to_dagster
+
+
+@dg.asset(
+    key=["bigquery", zones.TABLE],
+    description="The TLC's 265 taxi zones in BigQuery: number, borough, name and who serves it.",
+    group_name=GROUP,
+    kinds={"bigquery", "table"},
+    owners=OWNERS,
+    pool="bigquery",
+    metadata={"dagster/column_schema": zones_schema()},
+)
+def zone_lookup(
+    context: dg.AssetExecutionContext, raw_files: RawFilesResource, google: CloudResource
+) -> dg.MaterializeResult[Any]:
+    """The TLC's taxi zones as the source has them now."""
+    with told_to_dagster():
+        cloud = google.cloud()
+        found = zones.read_zones(raw_files.store().zones(context.log.info))
+        table = replace_zones(cloud, found, context.log.info)
+    return dg.MaterializeResult(metadata={"table": table, "dagster/row_count": len(found)})

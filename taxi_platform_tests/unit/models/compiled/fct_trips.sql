@@ -1,0 +1,49 @@
+-- Every trip of the taxis: one row for each row of the trips' tables, whatever it lacks.
+
+with trips as (
+    select
+        *,
+        to_hex(md5(cast(filename || unique_row_id || cast(row_number() over (partition by filename, unique_row_id order by rate_code_id, store_and_fwd_flag, passenger_count, trip_type, extra, mta_tax, tip_amount, tolls_amount, ehail_fee, improvement_surcharge, congestion_surcharge, total_amount, payment_type) as string) as string))) as trip_key
+    from `project`.`dataset`.`int_trips`
+    where true
+)
+
+select
+    trips.trip_key,
+    trips.service,
+    trips.filename,
+    trips.file_month,
+    coalesce(vendors.vendor_id, -1) as vendor_id,
+    coalesce(rate_codes.rate_code_id, -1) as rate_code_id,
+    coalesce(rate_codes.rate_code_description, 'Unknown') as rate_code_description,
+    trips.pickup_datetime,
+    trips.dropoff_datetime,
+    timestamp_diff(trips.dropoff_datetime, trips.pickup_datetime, second) / 60 as trip_duration_minutes,
+    coalesce(pickup_zones.location_id, -1) as pickup_location_id,
+    coalesce(dropoff_zones.location_id, -1) as dropoff_location_id,
+    trips.store_and_fwd_flag,
+    trips.passenger_count,
+    trips.trip_distance,
+    trips.trip_type,
+    trips.fare_amount,
+    trips.extra,
+    trips.mta_tax,
+    trips.tip_amount,
+    trips.tolls_amount,
+    trips.ehail_fee,
+    trips.improvement_surcharge,
+    trips.congestion_surcharge,
+    trips.total_amount,
+    coalesce(payment_types.payment_type, -1) as payment_type,
+    coalesce(payment_types.payment_type_description, 'Unknown') as payment_type_description
+from trips
+left join `project`.`dataset`.`dim_vendors` as vendors
+    on trips.vendor_id = cast(vendors.vendor_id as string)
+left join `project`.`dataset`.`rate_codes` as rate_codes
+    on trips.rate_code_id = cast(rate_codes.rate_code_id as string)
+left join `project`.`dataset`.`dim_zones` as pickup_zones
+    on trips.pickup_location_id = cast(pickup_zones.location_id as string)
+left join `project`.`dataset`.`dim_zones` as dropoff_zones
+    on trips.dropoff_location_id = cast(dropoff_zones.location_id as string)
+left join `project`.`dataset`.`payment_types` as payment_types
+    on trips.payment_type = payment_types.payment_type
