@@ -14,6 +14,8 @@ DOCKER_HUB = "https://hub.docker.com/r/kestra/kestra"
 GEMINI = "https://ai.google.dev/gemini-api/docs"
 COURSE = "https://github.com/DataTalksClub/data-engineering-zoomcamp/tree/main/02-workflow-orchestration"
 
+COURSES_MODELS = "https://github.com/DataTalksClub/data-engineering-zoomcamp/tree/main/04-analytics-engineering"
+
 
 def links(page: str, **urls: str) -> dict[str, Any]:
     """The metadata that lead to addresses, and to a page of the project's own, e.g. ``loading.md``."""

@@ -6,10 +6,10 @@ from typing import Any
 
 import dagster as dg
 
+from taxi_platform.links import COURSES_MODELS, links
 from taxi_platform.models.lineage import Lineage
 from taxi_platform.models.manifest import Check, Model
-
-REPOSITORY = "taxi_platform/dbt"
+from taxi_platform.models.project import FOLDER
 
 
 def asset_key(name: str, prefix: Sequence[str]) -> dg.AssetKey:
@@ -43,7 +43,8 @@ def asset_spec(
             # Of BigQuery, the manifest knows neither project nor dataset.
             **({} if prefix else {"dagster/relation_identifier": model.relation}),
             **column_lineage(model, prefix, lineage),
-            "model": dg.MetadataValue.path(f"{REPOSITORY}/{model.path}"),
+            **links("models.md", in_the_course=COURSES_MODELS),
+            "model": dg.MetadataValue.path(FOLDER / model.path),
         },
     )
 

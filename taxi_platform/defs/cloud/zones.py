@@ -9,6 +9,7 @@ from taxi_platform.defs.cloud.lake import GROUP
 from taxi_platform.defs.taxi.assets import OWNERS
 from taxi_platform.google.resource import CloudResource
 from taxi_platform.google.warehouse.zones import replace_zones
+from taxi_platform.links import RELEASES, TRIP_RECORDS, links
 from taxi_platform.postgres.metadata import zones_schema
 from taxi_platform.raw.io_manager import RawFilesResource
 from taxi_platform.run_failures import told_to_dagster
@@ -21,7 +22,10 @@ from taxi_platform.run_failures import told_to_dagster
     kinds={"bigquery", "table"},
     owners=OWNERS,
     pool="bigquery",
-    metadata={"dagster/column_schema": zones_schema()},
+    metadata={
+        **links("cloud.md", source=RELEASES, published_by=TRIP_RECORDS),
+        "dagster/column_schema": zones_schema(),
+    },
 )
 def zone_lookup(
     context: dg.AssetExecutionContext, raw_files: RawFilesResource, google: CloudResource

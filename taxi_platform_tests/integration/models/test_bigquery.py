@@ -27,8 +27,8 @@ def test_a_month_is_built_on_bigquery_and_again(platform: Platform, ready_cloud:
         run = platform.run(*(f"bigquery/{name}" for name in assets))
         assert run.succeeded, run.failure
     monthly = [f"bigquery/{name}" for name in MONTHLY]
-    for _ in range(2):
-        run = platform.run(*monthly, month="2019-03")
+    for assets in (monthly, ["bigquery/fct_trips"]):
+        run = platform.run(*assets, month="2019-03")
         assert run.succeeded, run.failure
         assert run.of("bigquery/fct_trips", "2019-03")["dagster/partition_row_count"] == 43
         assert loads.ask("select count(*), count(distinct trip_key), countif(vendor_id = -1) from `{}.fct_trips`") == [
