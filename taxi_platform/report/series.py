@@ -56,6 +56,7 @@ class _Kind:
 
 
 _REVENUE = "What passengers were charged in all, without cash tips; reversals count against it."
+_LEAST_SCALE = 0.1
 _VENDOR = "Trips whose vendor, or base, is not named. They are trips like others, and stay."
 
 
@@ -101,8 +102,10 @@ def without_vendor_by_month(services: Sequence[ServiceFigures]) -> Figure:
         }
         found.append(_of(one, {str(month): shares.get(month) for month in months}))
     written = partial(share, whole=1)
+    # The same scale for all services, on which next to nothing does not look like much.
+    highest = max([_LEAST_SCALE, *(value for one in found for value in one.values.values() if value is not None)])
     return _figure(
-        _Kind("without-vendor", "Without a vendor", _VENDOR, "month", written, written, ".0%", highest=1), found
+        _Kind("without-vendor", "Without a vendor", _VENDOR, "month", written, written, ".0%", highest=highest), found
     )
 
 
