@@ -31,6 +31,11 @@ class Cell:
     is_number: bool = False
 
 
+def number(text: str) -> Cell:
+    """A cell that is a number."""
+    return Cell(text, is_number=True)
+
+
 @dataclass(frozen=True)
 class Table:
     """What a table says.

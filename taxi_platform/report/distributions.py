@@ -1,28 +1,22 @@
-"""How trips are distributed: over the week, the city, distances, fares and ways to pay. Pure."""
+"""How trips are distributed: over the hours of the week, distances and fares. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from taxi_platform.charts.columns import columns
 from taxi_platform.charts.heat_map import HOURS, WEEKDAYS, heat_map
-from taxi_platform.charts.numbers import NONE, brief, dollars, share, whole
-from taxi_platform.charts.page import Cell, Figure, Panel, Table
-from taxi_platform.charts.ranking import Line, ranking
+from taxi_platform.charts.numbers import brief, share, whole
+from taxi_platform.charts.page import Figure, Panel, Table, number
 from taxi_platform.report.figures import (
     BELOW_ZERO,
     DOLLARS,
     FIRST,
     MILES,
     NOT_GIVEN,
-    UNKNOWN,
     ZERO,
     ServiceFigures,
-    Sum,
-    Zone,
     hours_of_typical_days,
 )
-
-TOP_ZONES = 10
 
 
 @dataclass(frozen=True)
@@ -81,7 +75,7 @@ def hours_of_the_week(services: Sequence[ServiceFigures]) -> Figure:
         [
             one.service.title,
             f"{hour:02}:00",
-            *(_number(f"{found.get((weekday, hour), 0):,.1f}") for weekday in range(7)),
+            *(number(f"{found.get((weekday, hour), 0):,.1f}") for weekday in range(7)),
         ]
         for one, found in typical
         for hour in HOURS
@@ -92,30 +86,6 @@ def hours_of_the_week(services: Sequence[ServiceFigures]) -> Figure:
         "Trips by weekday and hour of the pickup, on the mean of all such days: the fuller the colour, the more.",
         [_week(one, found) for one, found in typical],
         Table(["Service", "Hour", *WEEKDAYS], rows),
-    )
-
-
-def top_zones(services: Sequence[ServiceFigures]) -> Figure:
-    """Where most trips begin."""
-    ranked = [(one, zones) for one in services if (zones := _first_zones(one))]
-    rows = [
-        [
-            one.service.title,
-            zone.label,
-            zone.borough,
-            _number(whole(total.trips)),
-            _number(share(total.trips, one.sum.trips)),
-            _number(dollars(total.revenue) if one.is_paid else NONE),
-        ]
-        for one, zones in ranked
-        for zone, total in zones
-    ]
-    return Figure(
-        "zones",
-        "Where trips begin",
-        f"The {TOP_ZONES} zones with the most pickups. How many trips name no zone is told below.",
-        [_zones(one, zones) for one, zones in ranked],
-        Table(["Service", "Zone", "Borough", "Trips", "Share", "Revenue"], rows),
     )
 
 
@@ -131,35 +101,6 @@ def fares(services: Sequence[ServiceFigures]) -> Figure:
     return _distribution(services, "fares", "What trips cost", note, _FARES, lambda one: one.fares)
 
 
-def payments(services: Sequence[ServiceFigures]) -> Figure:
-    """How trips are paid."""
-    paid = [one for one in services if one.payments]
-    names = _by_frequency(paid)
-    rows = [
-        [
-            name,
-            *(
-                _number(text)
-                for one in paid
-                for text in (
-                    whole(one.payments.get(name, 0)),
-                    share(one.payments.get(name, 0), sum(one.payments.values())),
-                )
-            ),
-        ]
-        for name in names
-    ]
-    headings = [heading for one in paid for heading in (one.service.title, "Share")]
-    return Figure(
-        "payments",
-        "How trips are paid",
-        f"Trips by payment. {UNKNOWN} are those that came without it.",
-        [_payments(one, names) for one in paid],
-        Table(["Payment", *headings], rows),
-        layout="below",
-    )
-
-
 def _week(one: ServiceFigures, found: Mapping[tuple[int, int], float]) -> Panel:
     weekday, hour = max(found, key=lambda key: found[key], default=(0, 0))
     most = f"{WEEKDAYS[weekday]} {hour:02}:00, {brief(found[weekday, hour])} an hour" if found else "no trips"
@@ -169,20 +110,6 @@ def _week(one: ServiceFigures, found: Mapping[tuple[int, int], float]) -> Panel:
         figure=most,
         told=f"{one.service.title}: the busiest hour of the week is {most}.",
         draw=lambda: heat_map(found, colour=one.service.name),
-    )
-
-
-def _zones(one: ServiceFigures, zones: Sequence[tuple[Zone, Sum]]) -> Panel:
-    first, most = zones[0]
-    lines = [Line(zone.label, total.trips, brief(total.trips)) for zone, total in zones]
-    part = share(sum(total.trips for _, total in zones), one.sum.trips)
-    return Panel(
-        title=one.service.title,
-        colour=one.service.name,
-        figure=f"{part} of all",
-        told=f"{one.service.title}: most pickups are in {first.label}, {whole(most.trips)}; "
-        f"these {len(zones)} zones have {part} of all trips.",
-        draw=lambda: ranking(lines, colour=one.service.name),
     )
 
 
@@ -209,7 +136,7 @@ def _distribution(
         [
             long,
             *(
-                _number(text)
+                number(text)
                 for one in paid
                 for text in (whole(of(one).get(column, 0)), share(of(one).get(column, 0), sum(of(one).values())))
             ),
@@ -234,34 +161,3 @@ def _spread(one: ServiceFigures, title: str, scale: _Scale, found: Mapping[int, 
         told=f"{title}, {one.service.title}: the most frequent is {figure} of all trips.",
         draw=lambda: columns(drawn, colour=one.service.name, form=".0%", below=scale.below, named=scale.named()),
     )
-
-
-def _payments(one: ServiceFigures, names: Sequence[str]) -> Panel:
-    every = sum(one.payments.values())
-    found = [(name, one.payments.get(name, 0)) for name in names if one.payments.get(name)]
-    lines = [Line(name, trips / every, f"{share(trips, every)}") for name, trips in found]
-    told = ", ".join(f"{line.name} {line.figure}" for line in lines)
-    return Panel(
-        title=one.service.title,
-        colour=one.service.name,
-        figure="",
-        told=f"{one.service.title}: {told}.",
-        draw=lambda: ranking(lines, colour=one.service.name, full=1),
-    )
-
-
-def _first_zones(one: ServiceFigures) -> list[tuple[Zone, Sum]]:
-    known = [(zone, total) for zone, total in one.zones.items() if zone.is_known]
-    return sorted(known, key=lambda item: (-item[1].trips, item[0].label))[:TOP_ZONES]
-
-
-def _by_frequency(services: Sequence[ServiceFigures]) -> list[str]:
-    totals: dict[str, int] = {}
-    for one in services:
-        for name, trips in one.payments.items():
-            totals[name] = totals.get(name, 0) + trips
-    return sorted(totals, key=lambda name: -totals[name])
-
-
-def _number(text: str) -> Cell:
-    return Cell(text, is_number=True)

@@ -10,7 +10,7 @@ from taxi_platform.charts.page import Figure, Link, Notice, Page, Tile
 from taxi_platform.months import Month
 from taxi_platform.postgres.holdings import Holding
 from taxi_platform.redaction import redact
-from taxi_platform.report import distributions, homework, quality, series
+from taxi_platform.report import distributions, homework, quality, rankings, series
 from taxi_platform.report.figures import ServiceFigures, Sum, by_service
 from taxi_platform.report.held import months_held
 from taxi_platform.services import GREEN, SERVICES, Service
@@ -98,10 +98,10 @@ def _figures(
     sections = [
         *first,
         distributions.hours_of_the_week,
-        distributions.top_zones,
+        rankings.top_zones,
         distributions.distances,
         distributions.fares,
-        distributions.payments,
+        rankings.payments,
         quality.quality,
         *more,
     ]

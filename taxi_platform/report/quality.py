@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from taxi_platform.charts.numbers import NONE, share, whole
-from taxi_platform.charts.page import Cell, Figure, Panel, Table
+from taxi_platform.charts.page import Figure, Panel, Table, number
 from taxi_platform.charts.ranking import Line, ranking
 from taxi_platform.report.figures import Faults, ServiceFigures
 from taxi_platform.services import FHV
@@ -23,10 +23,7 @@ def quality(services: Sequence[ServiceFigures]) -> Figure:
     """The faults of each service as shares of all rows of its files."""
     found = [(one, counts(one)) for one in services]
     names = [*(name for name, _ in _KINDS), _ZONE]
-    rows = [
-        [name, *(Cell(text, is_number=True) for one, faults in found for text in _told(one, faults.get(name)))]
-        for name in names
-    ]
+    rows = [[name, *(number(text) for one, faults in found for text in _told(one, faults.get(name)))] for name in names]
     headings = [heading for one in services for heading in (one.service.title, "Share")]
     return Figure(
         "quality",

@@ -7,7 +7,7 @@ from functools import partial
 
 from taxi_platform.charts.columns import columns
 from taxi_platform.charts.numbers import NONE, brief, brief_dollars, dollars, share, whole
-from taxi_platform.charts.page import Cell, Figure, Panel, Table
+from taxi_platform.charts.page import Cell, Figure, Panel, Table, number
 from taxi_platform.months import Month
 from taxi_platform.report.figures import ServiceFigures, Sum, days_of
 
@@ -170,4 +170,4 @@ def _named(kind: _Kind, label: str) -> str:
 
 
 def _cell(value: float | None, exact: Written) -> Cell:
-    return Cell(NONE if value is None else exact(value), is_number=True)
+    return number(NONE if value is None else exact(value))
