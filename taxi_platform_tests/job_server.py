@@ -105,7 +105,7 @@ class JobServer(RecordingServer):
             params=dict(asked.query),
             data=asked.body,
             headers={"Content-Type": asked.headers.get("content-type", "application/json")},
-            timeout=60,
+            timeout=180,
         )
         return answer.status_code, {}, json.loads(answer.content or b"{}")
 

@@ -182,7 +182,7 @@ class Stack:
 
     def graphql(self, query: str, **variables: Any) -> dict[str, Any]:
         """What the web server answers; an error is raised."""
-        answer = requests.post(self.url(3000) + "/graphql", json={"query": query, "variables": variables}, timeout=60)
+        answer = requests.post(self.url(3000) + "/graphql", json={"query": query, "variables": variables}, timeout=180)
         assert "errors" not in answer.json(), answer.text
         return answer.json()["data"]
 

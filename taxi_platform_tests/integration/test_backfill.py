@@ -330,7 +330,7 @@ def test_the_same_command_goes_on_where_one_was_ended(
     process = started(tmp_path, database, published.template, "2019-01..2019-04")
     said = until_loaded(process, "2019-02")
     process.send_signal(number)
-    said += process.communicate(timeout=60)[0]
+    said += process.communicate(timeout=180)[0]
     if number == signal.SIGKILL:
         assert process.returncode == -signal.SIGKILL
     else:

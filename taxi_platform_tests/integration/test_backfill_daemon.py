@@ -123,7 +123,7 @@ def test_the_daemon_goes_on_without_the_command_and_the_same_command_watches_the
     first = started(deployment, source, database, "green 2019-01..2019-04")
     said = until(first, r"2019-02 .* rows")
     first.send_signal(signal.SIGINT)
-    said += first.communicate(timeout=60)[0]
+    said += first.communicate(timeout=180)[0]
     assert first.returncode == 130
     assert "The daemon goes on without this window." in said
 

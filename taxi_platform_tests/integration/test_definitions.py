@@ -128,7 +128,7 @@ def python(program: str, **settings: str) -> "subprocess.CompletedProcess[str]":
         env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **UNSET, **settings},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
 
 

@@ -97,10 +97,10 @@ def test_the_program_runs_by_itself_in_any_folder(server: TripServer, tmp_path: 
     server.publish(KESTRA, counted(1_234_567))
     _, *typed_as = shlex.split("python -m taxi_platform.docker_hub kestra/kestra")
     program = [sys.executable, *typed_as[:-1], "--base-url", server.url]
-    done = subprocess.run([*program, typed_as[-1]], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*program, typed_as[-1]], cwd=tmp_path, capture_output=True, text=True, timeout=180)
     assert done.stdout.startswith("kestra/kestra: 1,234,567 pulls (asked in ")
     assert (done.returncode, done.stderr) == (0, "")
-    done = subprocess.run([*program, "nobody/nothing"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*program, "nobody/nothing"], cwd=tmp_path, capture_output=True, text=True, timeout=180)
     assert done.stderr.startswith("Error: nobody/nothing: http://")
     assert (done.returncode, done.stdout) == (1, "")
 

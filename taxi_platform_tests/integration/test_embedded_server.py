@@ -186,7 +186,7 @@ def test_stop_and_start_keep_data_and_port(server: EmbeddedServer) -> None:
 
 def test_processes_that_start_at_once_share_one_server(server: EmbeddedServer) -> None:
     starters = [begin_starter(server.folder) for _ in range(3)]
-    said = [starter.communicate(timeout=60) for starter in starters]
+    said = [starter.communicate(timeout=180) for starter in starters]
     assert {out for out, _ in said} == {server.url() + "\n"}
     assert sum("started on port" in err for _, err in said) == 1
 
@@ -481,7 +481,7 @@ except server.StorageFull as error:
 def start_as(uid: int, folder: Path) -> str:
     usable = programs.usable_by(programs.Account(uid, uid), quiet)
     command = [sys.executable, "-c", AS_ANOTHER_USER, folder, usable, str(uid)]
-    outcome = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    outcome = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=180)
     assert outcome.returncode == 0, outcome.stderr
     return outcome.stdout.strip()
 

@@ -80,7 +80,7 @@ BAD = with_field(GREEN, OLD[0], "trip_distance", "far")
 
 def die_loading(loads: Loads, prelude: str) -> None:
     process = loads.begin(prelude)
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=180)[0]
     assert process.returncode == -signal.SIGKILL, output
 
 

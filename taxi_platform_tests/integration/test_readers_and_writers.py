@@ -184,7 +184,7 @@ def test_two_processes_that_load_the_same_month_take_turns(loads: Loads) -> None
     loads.publish(NEW)
     slow = "real = loader.with_patience\nloader.with_patience = lambda *a: (__import__('time').sleep(0.3), real(*a))"
     processes = [loads.begin(slow) for _ in range(2)]
-    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    outputs = [process.communicate(timeout=180)[0] for process in processes]
     assert [output.splitlines()[-1] for output in outputs] == ["loaded 70"] * 2, outputs
     assert sum("another process is loading this month; waiting for it" in output for output in outputs) == 1
     assert (loads.one(COUNT), loads.loading_tables(), loads.locks()) == (70, [], 0)
@@ -199,7 +199,7 @@ def test_processes_that_load_different_months_into_a_new_database_do_not_mix_the
         loads.publish(rows(service, 40 + number), service, month)
         expected[service.file_name(month)] = 40 + number
         processes.append(loads.begin("", service, month))
-    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    outputs = [process.communicate(timeout=180)[0] for process in processes]
     assert [output.splitlines()[-1] for output in outputs] == [f"loaded {count}" for count in expected.values()], (
         outputs
     )

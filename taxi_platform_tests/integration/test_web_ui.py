@@ -97,7 +97,7 @@ def end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def ask(url: str, query: str) -> dict[str, Any]:
-    answer = requests.post(f"{url}graphql", json={"query": query}, timeout=60).json()
+    answer = requests.post(f"{url}graphql", json={"query": query}, timeout=180).json()
     assert "errors" not in answer, answer
     return answer["data"]
 

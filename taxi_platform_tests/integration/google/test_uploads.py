@@ -367,7 +367,7 @@ def test_a_process_that_is_killed_half_way_leaves_nothing_and_the_next_one_uploa
         text=True,
     )
     google.script(LARGE, *[Answer()] * kill_at, Answer(before=lambda: (killed.kill(), killed.wait()), status=503))
-    out, _ = killed.communicate(timeout=60)
+    out, _ = killed.communicate(timeout=180)
     assert killed.returncode == -9, out
     assert len(google.asked(LARGE)) == kill_at + 1
     assert google.objects == {}
