@@ -11,7 +11,7 @@ from benchmarks.workbench import Workbench
 from taxi_platform.models.targets import SCHEMA
 from taxi_platform.months import Month
 from taxi_platform.postgres.connection import connect, execute
-from taxi_platform.postgres.frames import replace_table
+from taxi_platform.postgres.frames import as_arrow, replace_table
 from taxi_platform.postgres.loader import load_month
 from taxi_platform.services import YELLOW
 from taxi_platform.sources.sample.zones import zone_lookup
@@ -52,7 +52,7 @@ def _database(bench: Workbench, rows: int, others: "tuple[Month, ...] | list[Mon
     url = urlsplit(bench.url)._replace(path=f"/{name}").geturl()
     lookup = bench.folder / "taxi_zone_lookup.csv"
     lookup.write_text(zone_lookup(), encoding="utf-8")
-    replace_table(url, TABLE, read_zones(lookup), "The zones.", {})
+    replace_table(url, TABLE, as_arrow(read_zones(lookup)), "The zones.", {})
     for month in (MONTH, *others):
         load_month(url, bench.file(YELLOW, month, rows if month == MONTH else rows // SHARE), lambda _: None)
     _dbt(bench, url, "build")

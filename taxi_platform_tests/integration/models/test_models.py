@@ -3,6 +3,7 @@
 import dagster as dg
 import pytest
 
+from taxi_platform.models.command import run_dbt
 from taxi_platform.models.targets import SCHEMA
 from taxi_platform.services import GREEN, SERVICES, YELLOW
 from taxi_platform_tests.integration.models.conftest import MONTHLY, Models, green_march
@@ -65,6 +66,11 @@ def test_staging_has_the_very_identifiers_of_the_tables(service, models: Models)
          select filename, unique_row_id from {SCHEMA}.stg_{service.table})"""
     assert models.rows(different) == []
     assert models.rows(f"select count(*) > 0 from {SCHEMA}.stg_{service.table}") == [(True,)]
+
+
+def test_the_models_unit_tests_pass(models: Models, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_dbt(["test", "--select", "test_type:unit"], print) == 0
+    assert "PASS=2" in capfd.readouterr().out
 
 
 def test_revenue_is_the_sum_of_the_trips(models: Models) -> None:
