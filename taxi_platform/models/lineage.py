@@ -21,7 +21,8 @@ def lineage_of(manifest: Mapping[str, Any]) -> Lineage:
         manifest: of ``dbt compile``, with the columns of all models and sources.
 
     Raises:
-        BrokenModels: a model's SQL cannot be read, or names a column that none of its tables has.
+        BrokenModels: a model's SQL cannot be read, names a column that none of its tables has, or lacks one that is
+            described.
     """
     nodes: Mapping[str, Any] = {**manifest["nodes"], **manifest["sources"]}
     names = {_plain(node["relation_name"]): node["name"] for node in nodes.values() if node.get("relation_name")}
@@ -42,15 +43,18 @@ def _columns(
     from sqlglot.optimizer.scope import build_scope
 
     schema = _schema(upstream, dialect)
+    made: dict[str, list[list[str]]] = {}
     try:
         query = qualify(parse_one(node["compiled_code"], dialect=dialect), dialect=dialect, schema=schema)
+        trace, scope = cast("Any", lineage).lineage, build_scope(query)
+        traced = {
+            column: list(trace(column, query, schema=schema, dialect=dialect, scope=scope).walk())
+            for column in node["columns"]
+        }
     except SqlglotError as error:
-        file = node["original_file_path"]
-        raise BrokenModels(f"model {node['name']} ({file})", f"on {dialect}, {error}", "Mend its SQL.") from None
-    trace, scope = cast("Any", lineage).lineage, build_scope(query)
-    made: dict[str, list[list[str]]] = {}
-    for column in node["columns"]:
-        nodes = trace(column, query, schema=schema, dialect=dialect, scope=scope).walk()
+        subject = f"model {node['name']} ({node['original_file_path']})"
+        raise BrokenModels(subject, f"on {dialect}, {error}", "Mend its SQL, or its description.") from None
+    for column, nodes in traced.items():
         leaves = [leaf for leaf in nodes if not leaf.downstream and isinstance(leaf.expression, exp.Table)]
         pairs = {(names[_relation(leaf.expression)], exp.to_column(leaf.name).name) for leaf in leaves}
         made[column] = [list(pair) for pair in sorted(pairs)]
