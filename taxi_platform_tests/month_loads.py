@@ -71,7 +71,15 @@ class Loads(Published):
     def begin(self, prelude: str = "", service: Service = GREEN, month: Month = MARCH) -> "subprocess.Popen[str]":
         """Load what is published in a process of its own, after some lines that may bend the loader there."""
         return subprocess.Popen(
-            [sys.executable, "-c", _PROCESS.format(prelude=prelude), self._folder, self.url, service.name, str(month)],
+            [
+                sys.executable,
+                "-c",
+                _PROCESS.format(prelude=prelude),
+                self.folder.parent,
+                self.url,
+                service.name,
+                str(month),
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -11,7 +11,7 @@ from taxi_platform.months import Month
 from taxi_platform.postgres import io_manager
 from taxi_platform.postgres.metadata import trips_schema
 from taxi_platform.services import GREEN, SERVICES
-from taxi_platform_tests.asset_runs import Platform
+from taxi_platform_tests.asset_runs import Platform, Run
 from taxi_platform_tests.trip_server import Published, TripServer
 from taxi_platform_tests.trip_texts import rows, text, with_field, zipped
 
@@ -139,27 +139,31 @@ def test_each_month_of_a_range_is_recorded_with_what_is_known_of_it(published: T
         assert platform.count("green_tripdata", month) == 10 * number
 
 
+def told_of_the_table(run: Run) -> list[tuple[str, "str | None", dg.AssetObservation | dg.AssetMaterialization]]:
+    """What a load tells of its months, in order: that one is in place, and each at the end. Checks tell of others."""
+    found: list[dg.AssetObservation | dg.AssetMaterialization] = []
+    for event in (entry.dagster_event for entry in run.log if entry.dagster_event):
+        if event.event_type_value == "ASSET_OBSERVATION":
+            found.append(event.asset_observation_data.asset_observation)
+        elif event.event_type_value == "ASSET_MATERIALIZATION":
+            found.append(event.step_materialization_data.materialization)
+    own = [one for one in found if one.asset_key == dg.AssetKey("green_tripdata") and "rows_loaded" in one.metadata]
+    return [(type(one).__name__, one.partition, one) for one in own]
+
+
 def test_a_long_range_is_seen_moving_and_each_month_is_recorded_once(published: TripServer, platform: Platform) -> None:
     run = platform.run("green_tripdata", months="2019-01...2019-03")
-    kinds = {"ASSET_OBSERVATION", "ASSET_MATERIALIZATION"}
-    events = [entry.dagster_event for entry in run.log if entry.dagster_event]
-    seen = [
-        (event.event_type_value, event.partition)
-        for event in events
-        if event.event_type_value in kinds and event.asset_key == dg.AssetKey("green_tripdata")
+    told, months = told_of_the_table(run), ["2019-01", "2019-02", "2019-03"]
+    assert [one[:2] for one in told] == [
+        (kind, month) for kind in ("AssetObservation", "AssetMaterialization") for month in months
     ]
-    months = ["2019-01", "2019-02", "2019-03"]
-    assert seen == [("ASSET_OBSERVATION", m) for m in months] + [("ASSET_MATERIALIZATION", m) for m in months]
-    first = next(event for event in events if event.event_type_value == "ASSET_OBSERVATION")
-    metadata = first.asset_observation_data.asset_observation.metadata
+    metadata = told[0][2].metadata
     assert (metadata["rows_loaded"].value, metadata["unchanged"].value) == (10, False)
 
 
 def test_one_month_alone_is_recorded_and_not_observed_too(published: TripServer, platform: Platform) -> None:
     run = platform.run("green_tripdata", month="2019-01")
-    kinds = [entry.dagster_event.event_type_value for entry in run.log if entry.dagster_event]
-    assert "ASSET_OBSERVATION" not in kinds
-    assert run.months("green_tripdata") == ["2019-01"]
+    assert [one[:2] for one in told_of_the_table(run)] == [("AssetMaterialization", "2019-01")]
 
 
 def test_a_range_is_loaded_from_its_newest_month_when_that_is_asked_for(

@@ -78,6 +78,8 @@ def _parsed(text: str) -> "exp.Expr":
     logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of what it cannot read, and so do we
     try:
         found = [tree for tree in sqlglot.parse(text, read="postgres", error_level=sqlglot.ErrorLevel.RAISE) if tree]
+    except (TypeError, ValueError, AttributeError) as error:  # its parser stumbles over some of what is no SQL
+        raise _refusal(f"it cannot be read as SQL ({error})") from None
     except SqlglotError as error:
         said = error.errors[0]["description"] if isinstance(error, ParseError) and error.errors else str(error)
         raise _refusal(f"it cannot be read as SQL ({' '.join(said.split())[:200]})") from None
