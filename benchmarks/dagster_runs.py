@@ -14,7 +14,7 @@ from taxi_platform.services import GREEN
 FIRST, LAST = Month(2019, 1), Month(2019, 12)
 ROWS = 500
 MOST_SECONDS_OF_A_MONTH, MOST_SECONDS_OF_IMPORT, MOST_SHARE_OF_A_RANGE = 1.5, 1.0, 0.2
-HEAVY = ("pandas", "pyarrow", "polars", "numpy", "psycopg", "requests", "adbc_driver_postgresql", "google.cloud")
+HEAVY = ("pandas", "pyarrow", "polars", "numpy", "psycopg", "requests", "adbc_driver_postgresql", "google.api_core")
 
 _MATERIALIZE = ("-m", "dagster", "asset", "materialize")
 _TRIVIAL = (*_MATERIALIZE, "-m", "benchmarks.trivial", "--select", "trivial")
