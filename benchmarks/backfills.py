@@ -17,9 +17,9 @@ import yaml
 from benchmarks.pairs import in_pairs, spread
 from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
-from taxi_platform.months import Month
-from taxi_platform.services import GREEN, YELLOW
 from taxi_platform.settings import PROJECT
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import GREEN, YELLOW
 
 FIRST, LAST = Month(2019, 1), Month(2021, 7)
 ROWS = 10_000

@@ -7,9 +7,9 @@ from statistics import median
 from benchmarks.pairs import in_pairs, spread
 from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
-from taxi_platform.months import Month
 from taxi_platform.postgres.loader import load_month
-from taxi_platform.services import GREEN
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import GREEN
 
 FIRST, LAST = Month(2019, 1), Month(2019, 12)
 ROWS = 500

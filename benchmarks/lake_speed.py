@@ -9,14 +9,14 @@ from benchmarks.load_speed import MONTH
 from benchmarks.pairs import in_turn, spread
 from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
-from taxi_platform.google.clients import Cloud
-from taxi_platform.google.lake.file import object_name
-from taxi_platform.google.lake.store import Lake
-from taxi_platform.google.lake.upload import CHUNK
-from taxi_platform.google.setup import set_up
-from taxi_platform.google.stand_ins import StandIns
-from taxi_platform.raw.file import RawFile
-from taxi_platform.services import YELLOW
+from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.bigquery.lake_file import object_name
+from taxi_platform.bigquery.lake_store import Lake
+from taxi_platform.bigquery.lake_upload import CHUNK
+from taxi_platform.bigquery.setup import set_up
+from taxi_platform.cli.emulators import StandIns
+from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.services import YELLOW
 
 MOST = 1.2
 MIB = 2**20

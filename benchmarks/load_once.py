@@ -8,11 +8,11 @@ import sys
 import time
 from pathlib import Path
 
-from taxi_platform.months import Month
 from taxi_platform.postgres.loader import load_month
-from taxi_platform.raw.store import RawFiles
-from taxi_platform.services import SERVICES
+from taxi_platform.sources.cache import RawFiles
 from taxi_platform.sources.folder import FolderSource
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES
 
 
 def main(service: str, month: str, published: str, raw: str) -> None:

@@ -8,9 +8,9 @@ from benchmarks.pairs import Pairs, in_turn, spread
 from benchmarks.report import Finding
 from benchmarks.rivals import COURSE_SEQUENCE, FINAL, LIMIT, LIMIT_SEQUENCE, STAGING
 from benchmarks.workbench import Workbench
-from taxi_platform.months import Month
 from taxi_platform.postgres.loader import load_month
-from taxi_platform.services import YELLOW
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import YELLOW
 
 MONTH = Month(2019, 1)
 LIMIT_SPEEDUP, COURSE_SPEEDUP = 1.4, 5.0

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from taxi_platform.months import Month
 from taxi_platform.postgres.connection import connect, execute
+from taxi_platform.trips.months import Month
 
 _TABLES = """
 drop schema if exists analytics cascade;

@@ -7,7 +7,7 @@ from benchmarks.load_speed import MONTH, figures, load_once
 from benchmarks.pairs import spread
 from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
-from taxi_platform.services import YELLOW
+from taxi_platform.trips.services import YELLOW
 
 MIB = 2**20
 MOST_MIB = 100

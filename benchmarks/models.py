@@ -9,13 +9,13 @@ from benchmarks.pairs import Run, in_pairs, spread
 from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
 from taxi_platform.models.targets import SCHEMA
-from taxi_platform.months import Month
 from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.postgres.frames import as_arrow, replace_table
 from taxi_platform.postgres.loader import load_month
-from taxi_platform.services import YELLOW
 from taxi_platform.sources.sample.zones import zone_lookup
-from taxi_platform.zones import TABLE, read_zones
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import YELLOW
+from taxi_platform.trips.zones import TABLE, read_zones
 
 MONTH = Month(2019, 1)
 OTHERS = [MONTH.plus(offset) for offset in range(1, 24)]

@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_platform.backfill import queue
+from taxi_platform.ledger import backfills as queue
 
 MONTHS = 31
 PATIENCE_SECONDS = 600.0

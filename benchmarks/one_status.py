@@ -15,11 +15,11 @@ import rich.table  # noqa: F401 - imported here, so that it is not timed
 from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy import text
 
-from taxi_platform.backfill import facts
 from taxi_platform.cli import status
 from taxi_platform.definitions import defs
-from taxi_platform.services import SERVICES
+from taxi_platform.ledger import facts
 from taxi_platform.settings import settings
+from taxi_platform.trips.services import SERVICES
 
 DOUBLINGS = 4
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

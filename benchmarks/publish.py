@@ -4,9 +4,9 @@ import sys
 import time
 from pathlib import Path
 
-from taxi_platform.months import Month
-from taxi_platform.services import SERVICES
 from taxi_platform.sources.sample.file import write_month
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES
 
 
 def main(service: str, month: str, rows: str, path: str) -> None:

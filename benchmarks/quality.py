@@ -7,15 +7,15 @@ from time import perf_counter
 from benchmarks.pairs import Pairs, in_turn, spread
 from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
-from taxi_platform.months import Month
+from taxi_platform.checks.facts import Raw
+from taxi_platform.checks.gathering import gather
+from taxi_platform.checks.judging import quality_verdicts
+from taxi_platform.checks.shape import shape_verdicts
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.postgres.loader import load_month
-from taxi_platform.quality.facts import Raw
-from taxi_platform.quality.gathering import gather
-from taxi_platform.quality.judging import quality_verdicts
-from taxi_platform.quality.shape import shape_verdicts
-from taxi_platform.services import YELLOW
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import YELLOW
 
 MONTH = Month(2019, 1)
 TARGET = 1.0

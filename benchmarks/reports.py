@@ -10,9 +10,9 @@ from benchmarks.made_up_models import fill
 from benchmarks.pairs import in_pairs, spread
 from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
-from taxi_platform.months import Month
 from taxi_platform.postgres.connection import connect, execute
-from taxi_platform.report.asking import ask
+from taxi_platform.reports.asking import ask
+from taxi_platform.trips.months import Month
 
 MONTHS = list(Month(2019, 1).through(Month(2020, 12)))
 MIB = 2**20

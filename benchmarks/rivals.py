@@ -1,6 +1,6 @@
 """The other ways of loading a yellow month, in SQL: the limit of one COPY, and the course's sequence. Pure."""
 
-from taxi_platform.services import YELLOW
+from taxi_platform.trips.services import YELLOW
 
 COLUMNS = ", ".join(column.name for column in YELLOW.columns)
 TYPED = ", ".join(f"{column.name} {column.postgres}" for column in YELLOW.columns)

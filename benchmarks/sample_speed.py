@@ -7,7 +7,7 @@ from benchmarks.load_speed import MONTH
 from benchmarks.pairs import spread
 from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
-from taxi_platform.services import SERVICES, YELLOW
+from taxi_platform.trips.services import SERVICES, YELLOW
 
 LEAST_RATE = 1_000_000
 

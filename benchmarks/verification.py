@@ -18,9 +18,9 @@ from taxi_platform.postgres import loader, tables
 from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.postgres.copying import copy_fast
 from taxi_platform.postgres.preparing import prepare
-from taxi_platform.raw.file import RawFile
-from taxi_platform.services import YELLOW
-from taxi_platform.trip_files import TripStream, is_compressed, read_chunks
+from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.reading import TripStream, is_compressed, read_chunks
+from taxi_platform.trips.services import YELLOW
 
 MOST_SHARE = 0.05
 IDENTIFIED, PLAIN = "with_identifier", "without_identifier"

@@ -9,20 +9,20 @@ from benchmarks.lake_speed import MIB, MOST, bare_upload, project, remove
 from benchmarks.pairs import in_turn, spread
 from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
-from taxi_platform.google.clients import Cloud
-from taxi_platform.google.lake.file import object_name, uri_of
-from taxi_platform.google.lake.store import Lake
-from taxi_platform.google.warehouse import schema, statements
-from taxi_platform.google.warehouse.loader import load_month
-from taxi_platform.google.warehouse.tables import Tables
-from taxi_platform.headers import Header
-from taxi_platform.months import Month
-from taxi_platform.raw.file import RawFile
-from taxi_platform.raw.store import RawFiles
-from taxi_platform.services import GREEN
+from taxi_platform.bigquery import schema, statements
+from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.bigquery.lake_file import object_name, uri_of
+from taxi_platform.bigquery.lake_store import Lake
+from taxi_platform.bigquery.loader import load_month
+from taxi_platform.bigquery.tables import Tables
 from taxi_platform.settings import PROJECT
+from taxi_platform.sources.cache import RawFiles
 from taxi_platform.sources.folder import FolderSource
-from taxi_platform.trip_files import TripStream, read_chunks
+from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.headers import Header
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.reading import TripStream, read_chunks
+from taxi_platform.trips.services import GREEN
 
 MONTH = Month(2020, 4)
 GENUINE = PROJECT.parent / "shared" / "data"

@@ -11,15 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from taxi_platform.months import Month
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.postgres.embedded.server import EmbeddedServer
-from taxi_platform.raw.file import RawFile
-from taxi_platform.raw.store import RawFiles
-from taxi_platform.services import SERVICES, Service
 from taxi_platform.settings import PROJECT, settings
+from taxi_platform.sources.cache import RawFiles
 from taxi_platform.sources.folder import FolderSource
+from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES, Service
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,11 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from taxi_platform.alerts.addresses import addresses_of
-from taxi_platform.failures import InvalidSetting
-from taxi_platform.months import Month
+from taxi_platform.alert_addresses import addresses_of
+from taxi_platform.errors import InvalidSetting
 from taxi_platform.redaction import redact, secrets_of
-from taxi_platform.services import Service
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import Service
 
 PROJECT = Path(__file__).resolve().parents[1]
 RELEASE = "https://github.com/DataTalksClub/nyc-tlc-data/releases/download/{service}/{service}_tripdata_{month}.csv.gz"

@@ -1,6 +1,6 @@
-"""A real PostgreSQL, and stand-ins for Google Cloud, for every test that wants them.
+"""Fixtures that several folders share: PostgreSQL, emulators of Google Cloud, the platform, a server of trip files.
 
-Fixtures of one subject's tests stay with those tests.
+Fixtures of one folder's tests belong in that folder.
 """
 
 import os
@@ -12,13 +12,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import dagster as dg
 import psycopg
 import pytest
 
-from taxi_platform.google.clients import Cloud
-from taxi_platform.google.stand_ins import Addresses, StandIns
+from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.cli.emulators import Addresses, StandIns
 from taxi_platform.postgres.embedded.server import EmbeddedServer
-from taxi_platform_tests.stand_ins import cloud_of_its_own, make_ready, start_or_skip
+from taxi_platform.settings import PROJECT, settings
+from taxi_platform_tests.support.asset_runs import Platform
+from taxi_platform_tests.support.backfills import Backfills
+from taxi_platform_tests.support.emulators import cloud_of_its_own, make_ready, start_or_skip
+from taxi_platform_tests.support.shell import UNSET, environment
+from taxi_platform_tests.support.trip_server import TripServer
 
 # Set by the first process of the session and inherited by xdist's workers, which share the one server.
 _SERVER = "TAXI_TEST_SERVER_FOLDER"
@@ -90,3 +96,52 @@ def ready_cloud(cloud: Cloud) -> Cloud:
     """A project of the test's own whose bucket and dataset are there."""
     make_ready(cloud)
     return cloud
+
+
+@pytest.fixture
+def server() -> Iterator[TripServer]:
+    """A server that publishes nothing yet."""
+    with TripServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def unused_instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of an instance that nothing has been run on; making one takes longer than most tests."""
+    home = tmp_path_factory.mktemp("instance") / "dagster"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        instance.get_runs()
+    return home
+
+
+@pytest.fixture
+def platform(
+    database: str, unused_instance: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Platform]:
+    """The platform with the sample as its source, an empty database and an instance of its own."""
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    home = shutil.copytree(unused_instance, tmp_path / "dagster")
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        platform = Platform(instance, database, monkeypatch)
+        mine = {"TAXI_SOURCE": "sample:0.001", "TAXI_DATA_DIR": str(tmp_path), "TAXI_POSTGRES_URL": database}
+        platform.use(**UNSET | mine)
+        yield platform
+    settings.cache_clear()
+
+
+@pytest.fixture
+def backfills(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Backfills]:
+    """Trips and Dagster's state in the test's database, the sample as the source."""
+    home = tmp_path / "dagster"
+    home.mkdir()
+    (home / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    for name, value in environment(tmp_path, TAXI_SOURCE="sample:0.001", TAXI_POSTGRES_URL=database).items():
+        if name.startswith("TAXI_"):
+            monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    with dg.DagsterInstance.get() as instance:
+        yield Backfills(instance, database, monkeypatch)
+    settings.cache_clear()

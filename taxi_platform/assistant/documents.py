@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from taxi_platform.failures import AccessDenied, DamagedFile, NotPublished
+from taxi_platform.errors import AccessDenied, DamagedFile, NotPublished
 from taxi_platform.settings import PROJECT
 from taxi_platform.sources.http.addresses import public
-from taxi_platform.sources.http.api import Api
 from taxi_platform.sources.http.retries import Retries
+from taxi_platform.sources.web_api import Api
 
 LARGEST = 2 * 1024 * 1024  # bytes: a long book is 1 MB; what is larger is no document but data
 SUFFIXES = (".md", ".markdown", ".txt", ".html", ".htm")

@@ -12,7 +12,7 @@ from taxi_platform.assistant.documents import Document
 from taxi_platform.assistant.model import Vector
 from taxi_platform.assistant.passages import Passage, passages_of
 from taxi_platform.assistant.retrieval import Found
-from taxi_platform.sources.storage import storing
+from taxi_platform.disk_errors import storing
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from taxi_platform.months import Month
-from taxi_platform.services import SERVICES
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES
 
 if TYPE_CHECKING:
-    from taxi_platform.backfill.states import MonthState
+    from taxi_platform.ledger.states import MonthState
 
 _NAMES = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _NUMBERED = re.compile(r"(?<!\d)((?:19|20)\d\d)-(0[1-9]|1[0-2])(?!\d)")

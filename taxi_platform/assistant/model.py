@@ -6,7 +6,7 @@ from typing import Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from taxi_platform.failures import InvalidRequest, TaxiError
+from taxi_platform.errors import InvalidRequest, TaxiError
 
 Purpose = Literal["passage", "question"]
 Vector = Sequence[float]

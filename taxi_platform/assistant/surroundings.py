@@ -13,9 +13,9 @@ from taxi_platform.assistant.documents import read_documents
 from taxi_platform.assistant.graph import graph_passages
 from taxi_platform.assistant.mentions import on_record
 from taxi_platform.assistant.passages import passages_of
-from taxi_platform.failures import TaxiError
-from taxi_platform.services import SERVICES
+from taxi_platform.errors import TaxiError
 from taxi_platform.settings import environment, settings
+from taxi_platform.trips.services import SERVICES
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -67,7 +67,7 @@ def _records(
 ) -> tuple[Mapping[str, str], list[str]]:
     import dagster as dg
 
-    from taxi_platform.backfill.facts import take_picture
+    from taxi_platform.ledger.facts import take_picture
 
     if not environment().get("DAGSTER_HOME"):
         remarks.append("DAGSTER_HOME is not set, so nothing is known of runs: . .venv/bin/activate sets it.")

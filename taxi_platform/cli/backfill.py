@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from taxi_platform.backfill.plan import Choice, Plan, make_plan, months_in, parse_services, parse_span
 from taxi_platform.cli.progress import Show, progress
-from taxi_platform.months import Month
-from taxi_platform.services import SERVICES, Service
+from taxi_platform.ledger.plan import Choice, Plan, make_plan, months_in, parse_services, parse_span
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES, Service
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-    from taxi_platform.backfill.facts import Picture
-    from taxi_platform.backfill.verdicts import Verdict
-    from taxi_platform.backfill.watch import Watch
+    from taxi_platform.ledger.facts import Picture
+    from taxi_platform.operations.backfill.verdicts import Verdict
+    from taxi_platform.operations.backfill.watch import Watch
 
 Say = Callable[[str], object]
 
@@ -60,10 +60,10 @@ def run_backfill(wish: Wish, say: Say) -> int:
     months = _months(wish)
     import dagster as dg
 
-    from taxi_platform.backfill import queue
-    from taxi_platform.backfill.facts import take_picture
-    from taxi_platform.backfill.launch import end_abandoned_runs
-    from taxi_platform.backfill.watch import Watch
+    from taxi_platform.ledger import backfills as queue
+    from taxi_platform.ledger.facts import take_picture
+    from taxi_platform.operations.backfill.launch import end_abandoned_runs
+    from taxi_platform.operations.backfill.watch import Watch
 
     with dg.DagsterInstance.get() as instance:
         watch = Watch(instance)
@@ -85,7 +85,7 @@ def run_backfill(wish: Wish, say: Say) -> int:
 
 
 def _months(wish: Wish) -> Mapping[Service, Sequence[Month]]:
-    from taxi_platform.backfill.partitions import partition_months
+    from taxi_platform.trips.partitions import partition_months
 
     span = parse_span(wish.months)
     return {service: months_in(span, service, partition_months(service)) for service in parse_services(wish.services)}
@@ -120,7 +120,7 @@ def _wait_for(watch: "Watch", plan: Plan, *, with_busy: bool) -> None:
 
 
 def _through_daemon(instance: "DagsterInstance", plan: Plan, watch: "Watch", say: Say) -> None:
-    from taxi_platform.backfill.launch import ask_daemon
+    from taxi_platform.operations.backfill.launch import ask_daemon
 
     if plan.planned:
         ids = ask_daemon(instance, plan)
@@ -133,7 +133,7 @@ def _through_daemon(instance: "DagsterInstance", plan: Plan, watch: "Watch", say
 
 def _follow(instance: "DagsterInstance", watch: "Watch", show: Show, say: Say) -> None:
     """Look on until nobody works on what is not in place."""
-    from taxi_platform.backfill import queue
+    from taxi_platform.ledger import backfills as queue
 
     moved = checked = time.monotonic()
     while not watch.is_over:
@@ -156,7 +156,7 @@ def _follow(instance: "DagsterInstance", watch: "Watch", show: Show, say: Say) -
 
 def _here(instance: "DagsterInstance", plan: Plan, watch: "Watch", say: Say) -> None:
     """Load in this process, while a thread looks at what has come into place."""
-    from taxi_platform.backfill.launch import load_here
+    from taxi_platform.operations.backfill.launch import load_here
 
     if not plan.planned:
         return
@@ -192,7 +192,7 @@ def _tell_interrupted(plan: Plan, watch: "Watch", say: Say, *, daemon: bool) -> 
 
 
 def _conclude(instance: "DagsterInstance", plan: Plan, watch: "Watch", say: Say, *, daemon: bool) -> int:
-    from taxi_platform.backfill.verdicts import all_in_place, give_verdicts
+    from taxi_platform.operations.backfill.verdicts import all_in_place, give_verdicts
 
     verdicts = give_verdicts(instance, watch)
     if verdicts:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 from taxi_platform.cli.demo_report import Shown, show
 from taxi_platform.cli.demo_runs import Outcome, materialize, use_instance
-from taxi_platform.failures import TaxiError
-from taxi_platform.months import Month
-from taxi_platform.services import GREEN, SERVICES, Service
+from taxi_platform.errors import TaxiError
 from taxi_platform.settings import settings
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import GREEN, SERVICES, Service
 
 Say = Callable[[str], None]
 

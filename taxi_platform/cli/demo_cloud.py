@@ -11,14 +11,14 @@ from typing import Any, cast
 
 from filelock import FileLock, Timeout
 
+from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.cli.demo import SAMPLE_FOLDER, SCALE, URLS
 from taxi_platform.cli.demo_runs import SILENT, Outcome, materialize, reasons, use_instance
-from taxi_platform.failures import InvalidRequest
-from taxi_platform.google.clients import Cloud
-from taxi_platform.google.stand_ins import Addresses, StandIns
-from taxi_platform.months import Month
-from taxi_platform.services import GREEN
+from taxi_platform.cli.emulators import Addresses, StandIns
+from taxi_platform.errors import InvalidRequest
 from taxi_platform.settings import settings
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import GREEN
 
 Say = Callable[[str], None]
 

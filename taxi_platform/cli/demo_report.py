@@ -7,9 +7,9 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from taxi_platform.backfill.states import ranges
 from taxi_platform.cli.demo_runs import SILENT, Outcome, Say, reasons, span
-from taxi_platform.months import Month
+from taxi_platform.ledger.states import ranges
+from taxi_platform.trips.months import Month
 
 if TYPE_CHECKING:
     from dagster import AssetKey, DagsterInstance, Definitions, ExecuteInProcessResult

@@ -5,9 +5,9 @@ from functools import partial
 
 import click
 
-from taxi_platform.doctor.checks import diagnosis
-from taxi_platform.doctor.findings import State
-from taxi_platform.doctor.report import count, for_programs, lines
+from taxi_platform.operations.doctor.checks import diagnosis
+from taxi_platform.operations.doctor.findings import State
+from taxi_platform.operations.doctor.report import count, for_programs, lines
 from taxi_platform.redaction import redact
 from taxi_platform.settings import secrets
 

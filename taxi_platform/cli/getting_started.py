@@ -4,9 +4,9 @@ import os
 from collections.abc import Callable
 
 from taxi_platform.cli.demo_runs import SILENT, reasons
-from taxi_platform.failures import TaxiError
-from taxi_platform.getting_started.prices import AVERAGES, COLUMNS, averages
-from taxi_platform.getting_started.source import SAMPLE, ask_briefly, shown
+from taxi_platform.course.getting_started.prices import AVERAGES, COLUMNS, averages
+from taxi_platform.course.getting_started.source import SAMPLE, ask_briefly, shown
+from taxi_platform.errors import TaxiError
 from taxi_platform.settings import settings
 
 Say = Callable[[str], None]
@@ -67,7 +67,7 @@ def _materialize() -> list[str]:
 def _show(say: Say) -> None:
     from tabulate import tabulate
 
-    from taxi_platform.duckdb_file import DuckDBFile
+    from taxi_platform.orchestration.duckdb_file import DuckDBFile
 
     path = settings().data_dir / "getting_started/products.duckdb"
     with DuckDBFile(path=str(path)).connect() as connection:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from taxi_platform.failures import InvalidRequest, TaxiError
+from taxi_platform.errors import InvalidRequest, TaxiError
 
 if TYPE_CHECKING:
-    from taxi_platform.backfill.plan import Choice
+    from taxi_platform.ledger.plan import Choice
 
 
 class _Misused(click.ClickException):
@@ -160,7 +160,7 @@ def stop() -> None:
     """Stop the embedded servers, the demo's too, and what a killed demo left; their data stays."""
     from taxi_platform.cli.demo import SAMPLE_FOLDER
     from taxi_platform.cli.demo_cloud import GOOGLE_FOLDER
-    from taxi_platform.google.stand_ins import StandIns
+    from taxi_platform.cli.emulators import StandIns
     from taxi_platform.postgres.embedded.server import EmbeddedServer
     from taxi_platform.settings import settings
 

@@ -123,4 +123,4 @@ def _show(accepted: Accepted, copy: Path | None, say: Say) -> None:
         say(f"`{path}`\n\n```python\n{text.rstrip()}\n```\n")
     say(f"The project is as it was. To try the proposal, look around in {copy}; to take it over:\n")
     say(f"git apply {copy}/proposal.patch")
-    say("\nThen name the asset in taxi_platform_tests/integration/test_definitions.py, which knows them all.")
+    say("\nThen name the asset in taxi_platform_tests/defs/test_definitions.py, which knows them all.")

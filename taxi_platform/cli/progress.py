@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from taxi_platform.backfill.watch import Arrival
+    from taxi_platform.operations.backfill.watch import Arrival
 
 Show = Callable[[Sequence["Arrival"]], None]
 Say = Callable[[str], object]

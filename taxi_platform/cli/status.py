@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from taxi_platform.backfill.states import MonthState, State, spans
-from taxi_platform.months import Month
-from taxi_platform.services import SERVICES
+from taxi_platform.ledger.states import MonthState, State, spans
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from taxi_platform.backfill.facts import Picture
+    from taxi_platform.ledger.facts import Picture
 
 Say = Callable[[str], object]
 
@@ -36,8 +36,8 @@ def show_status(say: Say, *, as_json: bool, ask_source: bool) -> None:
     """
     import dagster as dg
 
-    from taxi_platform.backfill import queue
-    from taxi_platform.backfill.facts import take_picture
+    from taxi_platform.ledger import backfills as queue
+    from taxi_platform.ledger.facts import take_picture
 
     with dg.DagsterInstance.get() as instance:
         picture = take_picture(instance, list(SERVICES.values()), ask_source=ask_source)

@@ -2,18 +2,18 @@
 
 import dagster as dg
 
-from taxi_platform.assistant.resource import AssistantResource
-from taxi_platform.docker_hub.resource import DockerHub
-from taxi_platform.duckdb_file import DuckDBFile
-from taxi_platform.getting_started.resource import ProductFile
-from taxi_platform.google.lake.io_manager import LakeIOManager
-from taxi_platform.google.resource import CloudResource
-from taxi_platform.google.warehouse.io_manager import WarehouseIOManager
-from taxi_platform.landing.resource import LandingResource
-from taxi_platform.models.resource import ModelsResource
-from taxi_platform.postgres.io_manager import PostgresIOManager, PostgresResource
-from taxi_platform.raw.io_manager import RawFilesResource, TripFilesIOManager
-from taxi_platform.report.resource import ReportsResource
+from taxi_platform.orchestration.assistant_resource import AssistantResource
+from taxi_platform.orchestration.docker_hub_resource import DockerHub
+from taxi_platform.orchestration.duckdb_file import DuckDBFile
+from taxi_platform.orchestration.getting_started_resource import ProductFile
+from taxi_platform.orchestration.google_resource import CloudResource
+from taxi_platform.orchestration.lake_io import LakeIOManager
+from taxi_platform.orchestration.landing_resource import LandingResource
+from taxi_platform.orchestration.models_resource import ModelsResource
+from taxi_platform.orchestration.postgres_io import PostgresIOManager, PostgresResource
+from taxi_platform.orchestration.raw_io import RawFilesResource, TripFilesIOManager
+from taxi_platform.orchestration.report_resource import ReportsResource
+from taxi_platform.orchestration.warehouse_io import WarehouseIOManager
 from taxi_platform.settings import CloudSettings, Settings, settings
 
 

@@ -4,15 +4,15 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
-from taxi_platform import zones
-from taxi_platform.failures import NotLoaded
-from taxi_platform.google.answers import asking
-from taxi_platform.google.clients import Cloud
-from taxi_platform.google.warehouse import schema
-from taxi_platform.google.warehouse.tables import Tables
+from taxi_platform.bigquery import schema
+from taxi_platform.bigquery.answers import asking
+from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.bigquery.tables import Tables
+from taxi_platform.errors import NotLoaded
 from taxi_platform.models.targets import Target
-from taxi_platform.months import Month
-from taxi_platform.services import SERVICES
+from taxi_platform.trips import zones
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES
 
 Log = Callable[[str], None]
 

@@ -23,7 +23,7 @@ from taxi_platform.models.manifest import Model, models_of
 from taxi_platform.models.problems import told_by_dbt
 from taxi_platform.models.specs import asset_key, column_lineage
 from taxi_platform.models.targets import Target
-from taxi_platform.months import Month
+from taxi_platform.trips.months import Month
 
 
 class Translator(DagsterDbtTranslator):

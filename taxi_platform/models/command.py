@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from itertools import pairwise
 
-from taxi_platform.google.clients import cloud_of
+from taxi_platform.bigquery.clients import cloud_of
 from taxi_platform.models import project
 from taxi_platform.models.bigquery import BIGQUERY, bigquery_target
 from taxi_platform.models.targets import Target, postgres_target

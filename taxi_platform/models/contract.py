@@ -6,14 +6,16 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from taxi_platform import zones
 from taxi_platform.models.project import FOLDER
 from taxi_platform.postgres import tables
-from taxi_platform.services import SERVICES, Service
+from taxi_platform.trips import zones
+from taxi_platform.trips.services import SERVICES, Service
 
 SOURCES = Path("models/staging/_sources.yml")
 MEANINGS = Path("models/staging/_contract.md")
-_NOTE = "Made by `python -m taxi_platform.models.contract` of taxi_platform/services.py. Change that, and make it anew."
+_NOTE = (
+    "Made from taxi_platform/trips/services.py by `python -m taxi_platform.models.contract`; change that and run it."
+)
 _DAYS = 35  # a month's file comes once a month, some days late
 
 

@@ -6,7 +6,7 @@ Slow, and done once, when the manifest is made. Pure.
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from taxi_platform.failures import BrokenModels
+from taxi_platform.errors import BrokenModels
 
 # Columns that a target's tables of trips have beyond what the contracts say.
 _FURTHER = {"bigquery": {"file_month": "date"}}

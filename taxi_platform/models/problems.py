@@ -1,6 +1,6 @@
 """What dbt says when it fails, as an error of the platform. Pure."""
 
-from taxi_platform.failures import BrokenModels
+from taxi_platform.errors import BrokenModels
 from taxi_platform.redaction import redact
 
 _ERRORS = "Errors parsed from dbt logs:"

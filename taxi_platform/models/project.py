@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from taxi_platform.failures import BrokenModels
+from taxi_platform.errors import BrokenModels
 from taxi_platform.models.lineage import Lineage, lineage_of
 from taxi_platform.settings import environment
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_platform.links import COURSES_MODELS, links
 from taxi_platform.models.lineage import Lineage
 from taxi_platform.models.manifest import Check, Model
 from taxi_platform.models.project import FOLDER
+from taxi_platform.orchestration.links import COURSES_MODELS, links
 
 
 def asset_key(name: str, prefix: Sequence[str]) -> dg.AssetKey:

@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from taxi_platform import zones
-from taxi_platform.failures import NotLoaded
-from taxi_platform.months import Month
+from taxi_platform.errors import NotLoaded
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import LOCK_SECONDS, STATEMENT_SECONDS, connect, execute, in_our_words
 from taxi_platform.postgres.locking import try_lock
 from taxi_platform.postgres.preparing import prepare
-from taxi_platform.services import SERVICES
+from taxi_platform.trips import zones
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES
 
 if TYPE_CHECKING:
     from taxi_platform.postgres.connection import Connection

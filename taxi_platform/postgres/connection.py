@@ -5,7 +5,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from taxi_platform.failures import (
+from taxi_platform.errors import (
     DatabaseInterrupted,
     DatabaseRefused,
     DatabaseUnreachable,

@@ -11,8 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from taxi_platform.records import Record, read_records
-from taxi_platform.trip_files import TripStream
+from taxi_platform.trips.reading import TripStream
+from taxi_platform.trips.records import Record, read_records
 
 if TYPE_CHECKING:
     from taxi_platform.postgres.connection import Connection

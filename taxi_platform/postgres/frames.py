@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from taxi_platform.failures import DatabaseInterrupted, DatabaseRefused, SchemaMismatch, StorageFull, TaxiError
+from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused, SchemaMismatch, StorageFull, TaxiError
 from taxi_platform.postgres.connection import connect, session_settings
 from taxi_platform.postgres.tables import literal, qualified
 

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from taxi_platform.failures import BadRows, DamagedFile
+from taxi_platform.errors import BadRows, DamagedFile
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute, in_our_words
 from taxi_platform.postgres.copying import IrregularFile, Tally, copy_carefully, copy_fast
 from taxi_platform.postgres.locking import lock_month, refuse_older_snapshots, with_patience
 from taxi_platform.postgres.preparing import prepare
-from taxi_platform.raw.file import RawFile
-from taxi_platform.records import Record
-from taxi_platform.services import SERVICES, Service
-from taxi_platform.trip_files import TripStream, is_compressed, read_chunks
+from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.reading import TripStream, is_compressed, read_chunks
+from taxi_platform.trips.records import Record
+from taxi_platform.trips.services import SERVICES, Service
 
 if TYPE_CHECKING:
     from taxi_platform.postgres.connection import Connection

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from taxi_platform.failures import DatabaseInterrupted
-from taxi_platform.months import Month
+from taxi_platform.errors import DatabaseInterrupted
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import execute
-from taxi_platform.services import Service
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import Service
 
 if TYPE_CHECKING:
     from taxi_platform.postgres.connection import Connection

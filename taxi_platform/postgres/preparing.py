@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from taxi_platform.failures import SchemaMismatch
+from taxi_platform.errors import SchemaMismatch
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import execute
 from taxi_platform.postgres.locking import try_lock, unlock
-from taxi_platform.services import Service
+from taxi_platform.trips.services import Service
 
 if TYPE_CHECKING:
     from taxi_platform.postgres.connection import Connection

@@ -1,9 +1,9 @@
 """One question to a source with little patience, where a load would ask again for minutes."""
 
-from taxi_platform.months import Month
-from taxi_platform.services import Service
 from taxi_platform.sources.choose import source_named
 from taxi_platform.sources.source import Version
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import Service
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 8.0
 

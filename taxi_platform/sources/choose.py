@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from taxi_platform.failures import InvalidSetting
+from taxi_platform.errors import InvalidSetting
 from taxi_platform.settings import PROJECT
 from taxi_platform.sources.http.addresses import EXAMPLE
 from taxi_platform.sources.source import Source

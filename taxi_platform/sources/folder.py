@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
-from taxi_platform.failures import AccessDenied, DamagedFile, InvalidSetting, NotPublished, SourceUnreachable
-from taxi_platform.months import Month
-from taxi_platform.services import Service
+from taxi_platform.errors import AccessDenied, DamagedFile, InvalidSetting, NotPublished, SourceUnreachable
 from taxi_platform.sources.http.addresses import ZONES_FILE
 from taxi_platform.sources.partial import PartialFile
 from taxi_platform.sources.source import Log, Version
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import Service
 
 CHUNK = 1024 * 1024  # bytes copied at once
 

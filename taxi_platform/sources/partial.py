@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from taxi_platform.disk_errors import storing
 from taxi_platform.sources.source import Version
-from taxi_platform.sources.storage import storing
 
 
 def note_beside(target: Path) -> Path:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from taxi_platform.months import Month
-from taxi_platform.services import Service
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import Service
 
 Log = Callable[[str], None]
 """Where a source reports progress: a logger's ``info``, or ``print``."""

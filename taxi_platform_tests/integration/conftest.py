@@ -8,10 +8,10 @@ import dagster as dg
 import pytest
 
 from taxi_platform.settings import PROJECT, settings
-from taxi_platform_tests.asset_runs import Platform
-from taxi_platform_tests.backfills import Backfills
-from taxi_platform_tests.shell import UNSET, environment
-from taxi_platform_tests.trip_server import TripServer
+from taxi_platform_tests.support.asset_runs import Platform
+from taxi_platform_tests.support.backfills import Backfills
+from taxi_platform_tests.support.shell import UNSET, environment
+from taxi_platform_tests.support.trip_server import TripServer
 
 
 @pytest.fixture

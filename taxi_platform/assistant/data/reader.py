@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from taxi_platform.assistant.data.statement import SCHEMAS
-from taxi_platform.failures import DatabaseUnreachable
+from taxi_platform.errors import DatabaseUnreachable
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute, in_our_words
-from taxi_platform.services import SERVICES
-from taxi_platform.zones import TABLE as ZONES
+from taxi_platform.trips.services import SERVICES
+from taxi_platform.trips.zones import TABLE as ZONES
 
 if TYPE_CHECKING:
     from taxi_platform.postgres.connection import Connection

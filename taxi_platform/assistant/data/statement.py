@@ -8,7 +8,7 @@ import logging
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from taxi_platform.failures import TaxiError
+from taxi_platform.errors import TaxiError
 
 if TYPE_CHECKING:
     from sqlglot import expressions as exp

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from pydantic import BaseModel, Field
 
-from taxi_platform.failures import TaxiError
+from taxi_platform.errors import TaxiError
 
 MOST_FILES = 6
 LONGEST = 50_000  # characters of one file: far more than a file of ours has

@@ -35,8 +35,8 @@ from typing import Any
 import dagster as dg
 
 from taxi_platform.postgres.connection import connect, execute, in_our_words
-from taxi_platform.postgres.io_manager import PostgresResource
-from taxi_platform.run_failures import told_to_dagster
+from taxi_platform.orchestration.postgres_io import PostgresResource
+from taxi_platform.orchestration.run_failures import told_to_dagster
 
 QUERY = "select count(*) from {table}"
 
@@ -63,7 +63,7 @@ import dagster as dg
 import psycopg
 
 from taxi_platform.defs.{name}.assets import {name}
-from taxi_platform.postgres.io_manager import PostgresResource
+from taxi_platform.orchestration.postgres_io import PostgresResource
 
 
 def test_the_rows_of_the_table_are_counted(database: str) -> None:

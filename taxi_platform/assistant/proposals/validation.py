@@ -9,7 +9,7 @@ from pathlib import Path
 
 from taxi_platform.assistant.proposals.children import run
 from taxi_platform.assistant.proposals.files import ProposalRefused
-from taxi_platform.failures import InvalidRequest
+from taxi_platform.errors import InvalidRequest
 from taxi_platform.settings import PROJECT
 
 COPIED = ("taxi_platform", "taxi_platform_tests", "pyproject.toml")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.assistant.resource import AssistantResource
-from taxi_platform.links import COURSE, GEMINI, links
-from taxi_platform.run_failures import told_to_dagster
+from taxi_platform.orchestration.assistant_resource import AssistantResource
+from taxi_platform.orchestration.links import COURSE, GEMINI, links
+from taxi_platform.orchestration.run_failures import told_to_dagster
 
 if TYPE_CHECKING:
     from taxi_platform.assistant.answers import Answer

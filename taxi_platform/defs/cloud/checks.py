@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from taxi_platform.checks.results import Verdict
+from taxi_platform.checks.warehouses import SAME_IN_BOTH, compare_month
 from taxi_platform.defs.cloud.warehouse import warehouse_key
 from taxi_platform.defs.taxi.assets import monthly_partitions
-from taxi_platform.google.resource import CloudResource
-from taxi_platform.google.warehouse.comparison import SAME_IN_BOTH, compare_month
-from taxi_platform.months import Month
-from taxi_platform.postgres.io_manager import PostgresResource
-from taxi_platform.quality.recording import Event, record_months, specs_of
-from taxi_platform.quality.verdict import Verdict
-from taxi_platform.run_failures import told_to_dagster
-from taxi_platform.services import SERVICES, Service
+from taxi_platform.orchestration.check_results import Event, record_months, specs_of
+from taxi_platform.orchestration.google_resource import CloudResource
+from taxi_platform.orchestration.postgres_io import PostgresResource
+from taxi_platform.orchestration.run_failures import told_to_dagster
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES, Service
 
 
 def warehouse_checks(service: Service) -> dg.AssetChecksDefinition:

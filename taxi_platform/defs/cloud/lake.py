@@ -4,13 +4,13 @@ import dagster as dg
 
 from taxi_platform.defs.taxi.assets import OWNERS, LoadConfig, monthly_partitions
 from taxi_platform.defs.taxi.labelling import label_run
-from taxi_platform.links import trip_links
-from taxi_platform.monthly_io_manager import raw_key
-from taxi_platform.raw.metadata import file_schema
-from taxi_platform.raw.trip_files import TripFiles
-from taxi_platform.services import SERVICES, Service
+from taxi_platform.ledger.raw_metadata import file_schema
+from taxi_platform.operations.new_months.automation import follows_its_files
+from taxi_platform.orchestration.links import trip_links
+from taxi_platform.orchestration.monthly_io import raw_key
 from taxi_platform.settings import settings
-from taxi_platform.triggers.automation import follows_its_files
+from taxi_platform.sources.trip_files import TripFiles
+from taxi_platform.trips.services import SERVICES, Service
 
 GROUP = "cloud"
 

@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from taxi_platform.google.resource import CloudResource
-from taxi_platform.google.setup import set_up
-from taxi_platform.run_failures import told_to_dagster
+from taxi_platform.bigquery.setup import set_up
+from taxi_platform.orchestration.google_resource import CloudResource
+from taxi_platform.orchestration.run_failures import told_to_dagster
 
 
 @dg.op(out=dg.Out(dg.Nothing))

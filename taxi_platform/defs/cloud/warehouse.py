@@ -5,13 +5,13 @@ from dataclasses import replace
 import dagster as dg
 from pydantic import Field
 
+from taxi_platform.bigquery.lake_files import LakeFiles
 from taxi_platform.defs.cloud.lake import GROUP, lake_key
 from taxi_platform.defs.taxi.assets import OWNERS, monthly_partitions
 from taxi_platform.defs.taxi.labelling import label_run
-from taxi_platform.google.lake.files import LakeFiles
-from taxi_platform.google.warehouse.metadata import trips_schema
-from taxi_platform.links import trip_links
-from taxi_platform.services import SERVICES, Service
+from taxi_platform.ledger.warehouse_metadata import trips_schema
+from taxi_platform.orchestration.links import trip_links
+from taxi_platform.trips.services import SERVICES, Service
 
 
 class WarehouseConfig(dg.Config):

@@ -4,15 +4,15 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_platform import zones
+from taxi_platform.bigquery.zones import replace_zones
 from taxi_platform.defs.cloud.lake import GROUP
 from taxi_platform.defs.taxi.assets import OWNERS
-from taxi_platform.google.resource import CloudResource
-from taxi_platform.google.warehouse.zones import replace_zones
-from taxi_platform.links import RELEASES, TRIP_RECORDS, links
-from taxi_platform.postgres.metadata import zones_schema
-from taxi_platform.raw.io_manager import RawFilesResource
-from taxi_platform.run_failures import told_to_dagster
+from taxi_platform.ledger.table_metadata import zones_schema
+from taxi_platform.orchestration.google_resource import CloudResource
+from taxi_platform.orchestration.links import RELEASES, TRIP_RECORDS, links
+from taxi_platform.orchestration.raw_io import RawFilesResource
+from taxi_platform.orchestration.run_failures import told_to_dagster
+from taxi_platform.trips import zones
 
 
 @dg.asset(

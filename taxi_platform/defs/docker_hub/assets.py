@@ -5,8 +5,8 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.docker_hub.resource import DockerHub
-from taxi_platform.links import COURSE, DOCKER_HUB, links
+from taxi_platform.orchestration.docker_hub_resource import DockerHub
+from taxi_platform.orchestration.links import COURSE, DOCKER_HUB, links
 
 
 class PullsConfig(dg.Config):

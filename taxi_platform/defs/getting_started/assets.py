@@ -5,18 +5,18 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.duckdb_file import POOL, DuckDBFile
-from taxi_platform.getting_started.columns import keep
-from taxi_platform.getting_started.metadata import (
+from taxi_platform.course.getting_started.columns import keep
+from taxi_platform.course.getting_started.metadata import (
     averages_metadata,
     averages_schema,
     kept_metadata,
     products_metadata,
 )
-from taxi_platform.getting_started.prices import AVERAGES, KEPT, averages, store_averages, store_kept
-from taxi_platform.getting_started.resource import ProductFile
-from taxi_platform.links import COURSE, PRODUCTS, links
-from taxi_platform.run_failures import told_to_dagster
+from taxi_platform.course.getting_started.prices import AVERAGES, KEPT, averages, store_averages, store_kept
+from taxi_platform.orchestration.duckdb_file import POOL, DuckDBFile
+from taxi_platform.orchestration.getting_started_resource import ProductFile
+from taxi_platform.orchestration.links import COURSE, PRODUCTS, links
+from taxi_platform.orchestration.run_failures import told_to_dagster
 
 GROUP = "getting_started"
 OWNERS = ["team:data-engineering"]

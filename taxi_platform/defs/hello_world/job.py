@@ -13,7 +13,7 @@ from taxi_platform.defs.hello_world.ops import (
     log_output,
     sleep,
 )
-from taxi_platform.slots.resource import RunSlot
+from taxi_platform.orchestration.slots_resource import RunSlot
 
 AT_ONCE = 2
 WHEN_FULL = "hello_world/when_full"

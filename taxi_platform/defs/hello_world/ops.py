@@ -6,7 +6,7 @@ from enum import Enum
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.slots.resource import RunSlot
+from taxi_platform.orchestration.slots_resource import RunSlot
 
 WELCOME = "Hello, {name}!"
 LONGEST_NAP = 3600.0

@@ -10,11 +10,11 @@ from taxi_platform.defs.taxi.assets import OWNERS
 from taxi_platform.models.bigquery import BIGQUERY
 from taxi_platform.models.manifest import Model, models_of
 from taxi_platform.models.project import manifest_of, read_lineage, read_manifest
-from taxi_platform.models.resource import ModelsResource
 from taxi_platform.models.specs import asset_spec, check_spec
 from taxi_platform.models.targets import POSTGRES
-from taxi_platform.services import SERVICES
+from taxi_platform.orchestration.models_resource import ModelsResource
 from taxi_platform.settings import settings
+from taxi_platform.trips.services import SERVICES
 
 GROUP = "models"
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import dagster as dg
 
-from taxi_platform.alerts.addresses import addresses_of
+from taxi_platform.alert_addresses import addresses_of
 from taxi_platform.settings import Settings, secrets, settings
 
 INTERVAL_SECONDS = 30
@@ -29,8 +29,8 @@ def failure_alert(settings: Settings) -> dg.SensorDefinition:
     def run_failure_alert(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if urls is None:
             return dg.SensorResult(skip_reason="TAXI_ALERT_URLS is not set, so nobody is told", cursor=context.cursor)
-        from taxi_platform.alerts.delivery import deliver
-        from taxi_platform.alerts.tick import Office, tick
+        from taxi_platform.operations.alerts.delivery import deliver
+        from taxi_platform.operations.alerts.tick import Office, tick
         from taxi_platform.redaction import redact
 
         office = Office(

@@ -6,10 +6,10 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.google.resource import CloudResource
-from taxi_platform.postgres.io_manager import PostgresResource
-from taxi_platform.raw.io_manager import RawFilesResource
-from taxi_platform.raw.purge import Rule, WhyNotHeld, purge
+from taxi_platform.operations.purge import Rule, WhyNotHeld, purge
+from taxi_platform.orchestration.google_resource import CloudResource
+from taxi_platform.orchestration.postgres_io import PostgresResource
+from taxi_platform.orchestration.raw_io import RawFilesResource
 from taxi_platform.settings import Settings, settings
 
 
@@ -49,13 +49,13 @@ def remove_raw_files(
 
 def _places(url: str, google: CloudResource, log: Callable[[str], None]) -> Sequence[WhyNotHeld]:
     """What is made from raw files: the tables in PostgreSQL and, where Google Cloud is set up, the lake."""
-    from taxi_platform.postgres.holding import why_not_held
+    from taxi_platform.ledger.holding import why_not_held
 
     places: list[WhyNotHeld] = [lambda file: why_not_held(url, file)]
     cloud = settings().cloud
     if cloud and cloud.is_complete:
-        from taxi_platform.google.lake.holding import why_not_in
-        from taxi_platform.google.lake.store import Lake
+        from taxi_platform.bigquery.lake_holding import why_not_in
+        from taxi_platform.bigquery.lake_store import Lake
 
         lake = Lake(google.cloud())
         places.append(lambda file: why_not_in(lake, file, log))

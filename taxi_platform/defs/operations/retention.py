@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.instance.retention import remove_old_runs
+from taxi_platform.operations.retention import remove_old_runs
 from taxi_platform.settings import Settings, settings
 
 

@@ -5,21 +5,21 @@ from collections.abc import Iterator
 import dagster as dg
 from pydantic import Field
 
+from taxi_platform.checks import shape, upkeep
+from taxi_platform.checks.gathering import gather
+from taxi_platform.checks.judging import quality_checks, quality_verdicts
+from taxi_platform.checks.keeping_up import upkeep_verdicts
+from taxi_platform.checks.results import Verdict
 from taxi_platform.defs.taxi.assets import monthly_partitions
-from taxi_platform.failures import InvalidRequest
-from taxi_platform.months import Month
-from taxi_platform.postgres.holdings import holdings
-from taxi_platform.postgres.io_manager import PostgresResource
-from taxi_platform.quality import shape, upkeep
-from taxi_platform.quality.gathering import gather
-from taxi_platform.quality.judging import quality_checks, quality_verdicts
-from taxi_platform.quality.keeping_up import upkeep_verdicts
-from taxi_platform.quality.raw_facts import RawFacts
-from taxi_platform.quality.recording import Event, record_months, record_service, selected, specs_of
-from taxi_platform.quality.verdict import Verdict
-from taxi_platform.raw.io_manager import RawFilesResource
-from taxi_platform.run_failures import told_to_dagster
-from taxi_platform.services import SERVICES, Service
+from taxi_platform.errors import InvalidRequest
+from taxi_platform.ledger.holdings import holdings
+from taxi_platform.ledger.raw_facts import RawFacts
+from taxi_platform.orchestration.check_results import Event, record_months, record_service, selected, specs_of
+from taxi_platform.orchestration.postgres_io import PostgresResource
+from taxi_platform.orchestration.raw_io import RawFilesResource
+from taxi_platform.orchestration.run_failures import told_to_dagster
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES, Service
 
 
 class CheckConfig(dg.Config):

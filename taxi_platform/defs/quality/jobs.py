@@ -4,9 +4,9 @@ from functools import cache
 
 import dagster as dg
 
-from taxi_platform.quality.upkeep import CHECKS
-from taxi_platform.services import SERVICES, Service
+from taxi_platform.checks.upkeep import CHECKS
 from taxi_platform.settings import settings
+from taxi_platform.trips.services import SERVICES, Service
 
 UPKEEP_JOB = "upkeep_checks_job"
 

@@ -6,11 +6,11 @@ import dagster as dg
 
 from taxi_platform.defs.models.assets import all_months
 from taxi_platform.defs.taxi.assets import OWNERS
-from taxi_platform.links import COURSE, TRIP_RECORDS, links
-from taxi_platform.months import Month
-from taxi_platform.report.metadata import report_metadata
-from taxi_platform.report.resource import ReportsResource
-from taxi_platform.run_failures import told_to_dagster
+from taxi_platform.orchestration.links import COURSE, TRIP_RECORDS, links
+from taxi_platform.orchestration.report_resource import ReportsResource
+from taxi_platform.orchestration.run_failures import told_to_dagster
+from taxi_platform.reports.metadata import report_metadata
+from taxi_platform.trips.months import Month
 
 GROUP = "reports"
 LINKS = links("reports.md", source=TRIP_RECORDS, course=COURSE)

@@ -6,18 +6,18 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_platform.defs.taxi.labelling import label_run
-from taxi_platform.landing.resource import LandingResource
-from taxi_platform.links import trip_links
-from taxi_platform.monthly_io_manager import raw_key
-from taxi_platform.months import Month
+from taxi_platform.ledger.raw_metadata import file_schema
+from taxi_platform.ledger.table_metadata import relation, trips_schema
+from taxi_platform.operations.new_months.automation import follows_its_files
+from taxi_platform.orchestration.landing_resource import LandingResource
+from taxi_platform.orchestration.links import trip_links
+from taxi_platform.orchestration.monthly_io import raw_key
+from taxi_platform.orchestration.raw_io import RawFilesResource
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.metadata import relation, trips_schema
-from taxi_platform.raw.io_manager import RawFilesResource
-from taxi_platform.raw.metadata import file_schema
-from taxi_platform.raw.trip_files import TripFiles
-from taxi_platform.services import SERVICES, Service
 from taxi_platform.settings import settings
-from taxi_platform.triggers.automation import follows_its_files
+from taxi_platform.sources.trip_files import TripFiles
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES, Service
 
 GROUP = "trips"
 OWNERS = ["team:data-engineering"]

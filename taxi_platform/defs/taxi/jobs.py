@@ -5,10 +5,10 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_platform.months import Month
-from taxi_platform.services import SERVICES, Service
 from taxi_platform.settings import settings
-from taxi_platform.triggers.coverage import assets_of
+from taxi_platform.trips.keys import assets_of
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES, Service
 
 
 def loading_job(service: Service):

@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from taxi_platform.labels import lacking_labels
-from taxi_platform.months import Month
-from taxi_platform.services import Service
+from taxi_platform.ledger.run_tags import lacking_labels
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import Service
 
 
 def label_run(context: dg.AssetExecutionContext, service: Service) -> None:

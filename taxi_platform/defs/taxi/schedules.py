@@ -3,11 +3,11 @@
 import dagster as dg
 
 from taxi_platform.defs.taxi.jobs import loading_job, loading_run
-from taxi_platform.labels import by_schedule, run_labels
-from taxi_platform.raw.io_manager import RawFilesResource
-from taxi_platform.services import SERVICES, Service
+from taxi_platform.ledger.run_tags import by_schedule, run_labels
+from taxi_platform.operations.new_months.monthly import cron_of, ended_month, reason_to_skip
+from taxi_platform.orchestration.raw_io import RawFilesResource
 from taxi_platform.settings import settings
-from taxi_platform.triggers.monthly import cron_of, ended_month, reason_to_skip
+from taxi_platform.trips.services import SERVICES, Service
 
 
 def monthly_schedule(service: Service) -> dg.ScheduleDefinition:

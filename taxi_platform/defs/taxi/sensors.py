@@ -6,20 +6,20 @@ import dagster as dg
 
 from taxi_platform.defs.taxi.assets import monthly_partitions
 from taxi_platform.defs.taxi.jobs import loading_job, loading_run
-from taxi_platform.failures import TaxiError
-from taxi_platform.labels import by_sensor, run_labels
-from taxi_platform.landing.place import Dropped, LandingPlace
-from taxi_platform.landing.resource import LandingResource
-from taxi_platform.landing.watching import TAG, tag_of
-from taxi_platform.landing.watching import look as look_at_landing
-from taxi_platform.monthly_io_manager import raw_key
-from taxi_platform.months import Month
-from taxi_platform.raw.io_manager import RawFilesResource
-from taxi_platform.services import SERVICES, Service
+from taxi_platform.errors import TaxiError
+from taxi_platform.ledger.run_tags import by_sensor, run_labels
+from taxi_platform.operations.landing.place import Dropped, LandingPlace
+from taxi_platform.operations.landing.watching import TAG, tag_of
+from taxi_platform.operations.landing.watching import look as look_at_landing
+from taxi_platform.operations.new_months.decision import Request
+from taxi_platform.operations.new_months.monthly import outside
+from taxi_platform.operations.new_months.watching import look
+from taxi_platform.orchestration.landing_resource import LandingResource
+from taxi_platform.orchestration.monthly_io import raw_key
+from taxi_platform.orchestration.raw_io import RawFilesResource
 from taxi_platform.settings import settings
-from taxi_platform.triggers.decision import Request
-from taxi_platform.triggers.monthly import outside
-from taxi_platform.triggers.watching import look
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES, Service
 
 NEW_MONTH_SENSOR = "new_month_sensor"
 LANDING_SENSOR = "landing_sensor"

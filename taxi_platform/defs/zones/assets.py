@@ -2,11 +2,11 @@
 
 import dagster as dg
 
-from taxi_platform import zones
-from taxi_platform.links import RELEASES, TRIP_RECORDS, links
+from taxi_platform.ledger.table_metadata import relation, zones_schema
+from taxi_platform.orchestration.links import RELEASES, TRIP_RECORDS, links
+from taxi_platform.orchestration.raw_io import RawFilesResource
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.metadata import relation, zones_schema
-from taxi_platform.raw.io_manager import RawFilesResource
+from taxi_platform.trips import zones
 
 
 @dg.asset(

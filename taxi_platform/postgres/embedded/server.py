@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from taxi_platform.failures import DatabaseInterrupted, DatabaseUnreachable, StorageFull, UnsupportedServer
+from taxi_platform.errors import DatabaseInterrupted, DatabaseUnreachable, StorageFull, UnsupportedServer
 from taxi_platform.postgres.embedded import cluster, postmaster, programs
 
 Log = Callable[[str], object]

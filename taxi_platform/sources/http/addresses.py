@@ -7,9 +7,9 @@ import re
 from pathlib import PurePosixPath
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from taxi_platform.failures import InvalidSetting
-from taxi_platform.months import Month
-from taxi_platform.services import Service
+from taxi_platform.errors import InvalidSetting
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import Service
 
 ZONES_FILE = "taxi_zone_lookup.csv"
 EXAMPLE = "https://host/{service}/{service}_tripdata_{month}.csv.gz"

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from http.client import RemoteDisconnected
 from urllib.parse import urlsplit
 
-from taxi_platform.failures import AccessDenied, DamagedFile, NotPublished
+from taxi_platform.errors import AccessDenied, DamagedFile, NotPublished
 from taxi_platform.sources.http.addresses import file_of, public
 from taxi_platform.sources.http.retries import Interrupted, retry_after
 from taxi_platform.sources.partial import validator

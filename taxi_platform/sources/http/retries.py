@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from taxi_platform.failures import SourceUnreachable
+from taxi_platform.errors import SourceUnreachable
 from taxi_platform.sources.http.addresses import file_of, public
 from taxi_platform.sources.source import Log
 

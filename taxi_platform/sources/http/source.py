@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
-from taxi_platform.failures import DamagedFile
-from taxi_platform.months import Month
-from taxi_platform.services import Service
+from taxi_platform.errors import DamagedFile
 from taxi_platform.sources.http.addresses import AddressTemplate, file_of, public
 from taxi_platform.sources.http.answers import (
     Step,
@@ -27,6 +25,8 @@ from taxi_platform.sources.http.progress import Progress
 from taxi_platform.sources.http.retries import Interrupted, Retries
 from taxi_platform.sources.partial import PartialFile, validator
 from taxi_platform.sources.source import Log, Version
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import Service
 
 if TYPE_CHECKING:
     from requests import Response, Session

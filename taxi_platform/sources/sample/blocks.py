@@ -11,10 +11,10 @@ from itertools import accumulate, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from taxi_platform.months import Month
-from taxi_platform.services import Service
 from taxi_platform.sources.sample.clock import HOUR_SECONDS, Clock, clock_of
 from taxi_platform.sources.sample.volumes import FIRST_YEAR, GENERATION, LAST_YEAR, unmetered_rows
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import Service
 
 Numbers = NDArray[np.int64]
 

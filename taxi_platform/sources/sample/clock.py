@@ -11,7 +11,7 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from taxi_platform.months import Month
+from taxi_platform.trips.months import Month
 
 DAY = timedelta(days=1)
 HOUR_SECONDS = 3600

@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 from isal import isal_zlib
 
-from taxi_platform.months import Month
-from taxi_platform.services import Service
+from taxi_platform.disk_errors import storing
 from taxi_platform.sources.sample.blocks import Block, Plan
 from taxi_platform.sources.sample.texts import LINE_END
 from taxi_platform.sources.sample.trips import csv_of_block
-from taxi_platform.sources.storage import storing
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import Service
 
 MOST_THREADS = 4  # each holds a block of about 10 MB
 LEVEL = 1

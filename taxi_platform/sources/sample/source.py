@@ -7,15 +7,15 @@ file is made.
 import re
 from pathlib import Path
 
-from taxi_platform.failures import InvalidSetting, NotPublished
-from taxi_platform.months import Month
-from taxi_platform.services import SERVICES, Service
+from taxi_platform.disk_errors import storing
+from taxi_platform.errors import InvalidSetting, NotPublished
 from taxi_platform.sources.http.addresses import ZONES_FILE
 from taxi_platform.sources.partial import note_beside
 from taxi_platform.sources.sample.volumes import FIRST_YEAR, GENERATION, LAST_YEAR, rows_of_month
 from taxi_platform.sources.sample.zones import zone_lookup
 from taxi_platform.sources.source import Log, Version
-from taxi_platform.sources.storage import storing
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES, Service
 
 MOST_SCALE = 10.0
 

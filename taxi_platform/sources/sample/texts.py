@@ -10,8 +10,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from taxi_platform.services import Column
 from taxi_platform.sources.sample.clock import HOUR_SECONDS
+from taxi_platform.trips.services import Column
 
 Texts = NDArray[np.bytes_]
 Numbers = NDArray[np.int64]

@@ -7,12 +7,12 @@ and how often things happen in ``chances``. Slow to import, as numpy is.
 
 import numpy as np
 
-from taxi_platform.months import Month
 from taxi_platform.sources.sample import chances as odds
 from taxi_platform.sources.sample.blocks import Block, Numbers, Plan
 from taxi_platform.sources.sample.chances import bases, befall, miles, spread, stray_and_end, tolls, zones
 from taxi_platform.sources.sample.clock import HOUR_SECONDS
 from taxi_platform.sources.sample.texts import FIRST_OUTLIER, OUTLIERS, PAYMENTS, PLAIN, RATES, VENDORS, join_columns
+from taxi_platform.trips.months import Month
 
 ROWS_FOR_A_FAR_DROPOFF = 10_000  # for-hire files as large as this have one drop-off in the year 3019
 CONGESTION_FROM = Month(2019, 2)  # until then congestion_surcharge is empty

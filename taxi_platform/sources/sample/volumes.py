@@ -6,8 +6,8 @@ Pure; nothing here makes a trip (see ``trips``), and no figure claims to be a re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
-from taxi_platform.months import Month
-from taxi_platform.services import Service
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import Service
 
 GENERATION = 1  # to be raised whenever a change makes any file another one: it is part of each file's version
 FIRST_YEAR, LAST_YEAR = 2009, 2099

@@ -1,0 +1,90 @@
+"""Whether a service is kept up: its last month is there in time, and no month was left failed. Pure.
+
+Both are about all months at once. The first looks at one month and no other, so that loading an old one says nothing.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from taxi_platform.checks.results import Check, Verdict
+from taxi_platform.ledger.states import spans
+from taxi_platform.trips.months import Month
+
+DAYS_TO_PUBLISH = 62
+"""How long after its end a month may be missing. The TLC publishes a month about two months later."""
+
+LAST_MONTH = Check(
+    "last_finished_month_is_there",
+    "The last month that should be published by now is loaded.",
+    f"The TLC publishes a month about two months late, so it is due {DAYS_TO_PUBLISH} days after its end.",
+)
+NONE_FAILED = Check("no_partition_is_left_failed", "No month failed and was left so, wherever it is loaded into.")
+CHECKS = (LAST_MONTH, NONE_FAILED)
+
+
+@dataclass(frozen=True)
+class Due:
+    """The month that has to be there, and when the next one will have to.
+
+    Attributes:
+        month: the last that is due; none while none is.
+        following: the one after it, or none where the partitions end.
+        since: when the following one falls due.
+    """
+
+    month: Month | None
+    following: Month | None
+    since: date | None
+
+
+def due(first: Month, last: Month, now: datetime, timezone: str) -> Due:
+    """Which of the months from ``first`` to ``last`` is due.
+
+    Args:
+        first: the first partition.
+        last: the last that there will be.
+        now: aware of its zone.
+        timezone: the IANA name of the zone in which months end.
+    """
+    today = now.astimezone(ZoneInfo(timezone)).date()
+    overdue = [month for month in first.through(last) if _deadline(month) <= today]
+    following = overdue[-1].plus(1) if overdue else first
+    if following > last:
+        return Due(overdue[-1] if overdue else None, None, None)
+    return Due(overdue[-1] if overdue else None, following, _deadline(following))
+
+
+def last_month_verdict(service: str, wanted: Due, held: Collection[Month]) -> Verdict:
+    """Whether the month that is due is in the table."""
+    newest = max(held, default=None)
+    numbers = {"due": str(wanted.month or ""), "newest_loaded": str(newest or "")}
+    if wanted.following:
+        numbers |= {"next": str(wanted.following), "next_is_due": str(wanted.since)}
+        ahead = f"{wanted.following} falls due on {wanted.since}."
+    else:
+        ahead = f"The partitions end with {wanted.month} (TAXI_LAST_MONTH), so that nothing newer is waited for."
+    if wanted.month is None:
+        return Verdict(LAST_MONTH, True, f"No month is due yet. {ahead}", numbers=numbers)
+    if wanted.month in held:
+        return Verdict(LAST_MONTH, True, f"{wanted.month} is loaded. {ahead}", numbers=numbers)
+    told = f"the newest that is loaded is {newest}" if newest else "no month is loaded"
+    story = f"{wanted.month} is due and not loaded; {told}. Load it: taxi backfill {service} {wanted.month}. {ahead}"
+    return Verdict(LAST_MONTH, False, story, numbers=numbers)
+
+
+def none_failed_verdict(service: str, failed: Mapping[str, Sequence[Month]]) -> Verdict:
+    """Whether there are months whose last run failed, by the assets that they were to be loaded into."""
+    listed = {asset: spans(months) for asset, months in failed.items() if months}
+    numbers = {"failed": sum(map(len, failed.values())), **listed}
+    if not listed:
+        return Verdict(NONE_FAILED, True, "No month is left failed.", numbers=numbers)
+    told = "; ".join(f"{asset} {months}" for asset, months in listed.items())
+    advice = f"See why with taxi status, and load them again: taxi backfill {service} FIRST..LAST --failed"
+    return Verdict(NONE_FAILED, False, f"Left failed: {told}. {advice}", numbers=numbers)
+
+
+def _deadline(month: Month) -> date:
+    after = month.plus(1)
+    return date(after.year, after.month, 1) + timedelta(days=DAYS_TO_PUBLISH)

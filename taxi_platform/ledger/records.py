@@ -1,0 +1,143 @@
+"""What Dagster's instance has recorded of the months, read in few queries. What follows from it is ``states``'s."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import partial
+from typing import Any
+
+import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+
+from taxi_platform.checks.shape import CHECKS
+from taxi_platform.ledger.materializations import latest_materializations
+from taxi_platform.ledger.processes import is_abandoned
+from taxi_platform.ledger.states import Attempt, Materialized, Outcome
+from taxi_platform.settings import settings
+from taxi_platform.trips.services import Service
+
+_FINISHED: Mapping[dg.DagsterRunStatus, Outcome] = {
+    dg.DagsterRunStatus.FAILURE: "failed",
+    dg.DagsterRunStatus.CANCELED: "cancelled",
+    dg.DagsterRunStatus.SUCCESS: "cancelled",  # it ended well and left the month out, so nobody goes on with it
+}
+
+
+@dataclass(frozen=True)
+class Records:
+    """What is recorded of one service, by partition key.
+
+    Attributes:
+        table: the last materialization of each month of the table.
+        raw: the last materialization of each month's raw file.
+        attempts: the runs that were to materialize a month of the table and have not, or not yet.
+        broken: the checks that block and that the month, as it was materialized last, did not pass.
+    """
+
+    table: Mapping[str, Materialized]
+    raw: Mapping[str, Materialized]
+    attempts: Mapping[str, Attempt]
+    broken: Mapping[str, Sequence[str]]
+
+
+def read_records(instance: dg.DagsterInstance, services: Sequence[Service]) -> dict[str, Records]:
+    """What is recorded of these services, by their names."""
+    tables = [dg.AssetKey(service.table) for service in services]
+    files = [dg.AssetKey(["raw", service.table]) for service in services]
+    # Each query waits for the database, and opens a connection of its own.
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        attempts = pool.submit(read_attempts, instance, services)
+        broken = list(pool.map(partial(read_broken, instance), services))
+        made = list(pool.map(partial(_materialized, instance), [*tables, *files]))
+    return {
+        service.name: Records(
+            made[number], made[len(services) + number], attempts.result()[service.name], broken[number]
+        )
+        for number, service in enumerate(services)
+    }
+
+
+def read_broken(instance: dg.DagsterInstance, service: Service) -> dict[str, list[str]]:
+    """By partition, the checks that block and that the table's last materialization did not pass."""
+    keys = [dg.AssetCheckKey(dg.AssetKey(service.table), check.name) for check in CHECKS]
+    found: dict[str, list[str]] = defaultdict(list)
+    for one in instance.event_log_storage.get_asset_check_partition_info(keys):
+        failed = one.latest_execution_status == AssetCheckExecutionRecordStatus.FAILED
+        if failed and one.is_current and one.partition_key:
+            found[one.partition_key].append(one.check_key.name)
+    return found
+
+
+def read_attempts(instance: dg.DagsterInstance, services: Sequence[Service]) -> dict[str, dict[str, Attempt]]:
+    """By service and partition, the runs that were to materialize a month of the table, and have not since.
+
+    Runs that were deleted say nothing any more, and are left out.
+    """
+    attempts = attempts_on(instance, [dg.AssetKey(service.table) for service in services])
+    return {service.name: attempts[dg.AssetKey(service.table)] for service in services}
+
+
+def attempts_on(instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey]) -> dict[dg.AssetKey, dict[str, Attempt]]:
+    """The same of any assets, by asset and partition."""
+    storage = instance.event_log_storage
+    planned = {
+        key: storage.get_latest_asset_partition_materialization_attempts_without_materializations(key) for key in keys
+    }
+    outcomes = outcomes_of(instance, {run_id for months in planned.values() for run_id, _ in months.values()})
+    return {
+        key: {partition: outcomes[run_id] for partition, (run_id, _) in months.items() if run_id in outcomes}
+        for key, months in planned.items()
+    }
+
+
+def _materialized(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str, Materialized]:
+    return {
+        str(made.partition): _as_materialized(
+            record.storage_id,
+            record.run_id,
+            record.timestamp,
+            {name: value.value for name, value in made.metadata.items()},
+        )
+        for made, record in latest_materializations(instance, key)
+    }
+
+
+def _as_materialized(order: int, run_id: str, timestamp: float, facts: Mapping[str, Any]) -> Materialized:
+    return Materialized(
+        order=order,
+        run_id=run_id,
+        at=datetime.fromtimestamp(timestamp, timezone.utc),
+        sha256=facts.get("sha256", ""),
+        rows=facts.get("rows_loaded", facts.get("rows_in_file", 0)),
+        file_bytes=facts.get("file_bytes", 0),
+        etag=facts.get("etag"),
+        modified=facts.get("modified"),
+        landed=bool(facts.get("landed")),
+    )
+
+
+def outcomes_of(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> dict[str, Attempt]:
+    """What became of runs, by their ids; of deleted ones nothing is known."""
+    wanted = sorted(run_ids)
+    if not wanted:
+        return {}
+    return {
+        record.dagster_run.run_id: Attempt(
+            run_id=record.dagster_run.run_id,
+            outcome=_outcome(record.dagster_run),
+            at=_moment(record.end_time or record.start_time) or record.create_timestamp,
+        )
+        for record in instance.get_run_records(dg.RunsFilter(run_ids=wanted))
+    }
+
+
+def _outcome(run: dg.DagsterRun) -> Outcome:
+    if not run.is_finished and is_abandoned(run.tags, settings().data_dir):
+        return "failed"
+    return _FINISHED.get(run.status, "unfinished")
+
+
+def _moment(timestamp: float | None) -> datetime | None:
+    return datetime.fromtimestamp(timestamp, timezone.utc) if timestamp else None

@@ -1,0 +1,96 @@
+"""The labels of a run: the tags by which people find it, and what they say for a month or a range of them.
+
+Pure. Who starts a run sets its labels; a run that comes without them is labelled when its asset starts, which is the
+business of ``defs/taxi/labelling``. Dagster's own tags are only read here.
+
+| tag | says | for example |
+|---|---|---|
+| `taxi` | whose trips | `green`; of several services `green,yellow` |
+| `file` | which files | `green_tripdata_2019-03.csv`; of a range the first and the last, with `...` between them |
+| `backfill` | that the run makes up for the past | `true`, or absent |
+| `trigger` | what started it | `schedule:green_monthly_schedule`, `sensor:landing_sensor`, `backfill`, `manual` |
+"""
+
+from collections.abc import Mapping, Sequence
+
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import Service
+
+TAXI = "taxi"
+FILE = "file"
+BACKFILL = "backfill"
+TRIGGER = "trigger"
+
+MANUAL = "manual"
+BY_BACKFILL = "backfill"
+
+# Tags that Dagster gives a run itself. A sensor's is there beside the next one, so the order decides.
+_SCHEDULE = "dagster/schedule_name"
+_SENSOR = "dagster/sensor_name"
+_BACKFILL = "dagster/backfill"
+
+
+def by_schedule(name: str) -> str:
+    """The trigger of runs that a schedule starts, e.g. ``schedule:green_monthly_schedule``."""
+    return f"schedule:{name}"
+
+
+def by_sensor(name: str) -> str:
+    """The trigger of runs that a sensor starts, e.g. ``sensor:new_month_sensor``."""
+    return f"sensor:{name}"
+
+
+def files_label(service: Service, first: Month, last: Month | None = None) -> str:
+    """What the tag ``file`` says of one month, or of every month from ``first`` to ``last``."""
+    name = service.file_name(first)
+    return name if last in (None, first) else f"{name}...{service.file_name(last)}"
+
+
+def run_labels(
+    service: Service, first: Month, last: Month | None = None, *, trigger: str, backfill: bool = False
+) -> dict[str, str]:
+    """The tags of a run for one month, or for every month from ``first`` to ``last``, as who starts it sets them.
+
+    Args:
+        service: whose trips the run loads.
+        first: its month, or the first of them.
+        last: the last of them.
+        trigger: ``MANUAL``, ``BY_BACKFILL``, or what ``by_schedule`` and ``by_sensor`` give.
+        backfill: whether the run makes up for the past.
+    """
+    labels = {TAXI: service.name, FILE: files_label(service, first, last), TRIGGER: trigger}
+    return {**labels, BACKFILL: "true"} if backfill else labels
+
+
+def lacking_labels(tags: Mapping[str, str], service: Service, months: Sequence[Month]) -> dict[str, str]:
+    """The tags that a run needs besides those it has, to say that it loads these months of a service.
+
+    A run may load several services, one asset after the other, so that what is said of others stays. What it says of
+    this service's file becomes what it really loads: Dagster gives every run of a backfill the tags of the whole.
+
+    Args:
+        tags: the run's tags as they are, Dagster's own included.
+        service: whose trips an asset of the run is about to load.
+        months: which months, in order; at least one.
+    """
+    files = [text for text in _listed(tags, FILE) if not text.startswith(f"{service.table}_")]
+    wanted = {
+        TAXI: ",".join(sorted({*_listed(tags, TAXI), service.name})),
+        FILE: ",".join(sorted([*files, files_label(service, months[0], months[-1])])),
+        TRIGGER: tags.get(TRIGGER) or _trigger(tags),
+    }
+    if _BACKFILL in tags or len(months) > 1:
+        wanted[BACKFILL] = "true"
+    return {name: value for name, value in wanted.items() if tags.get(name) != value}
+
+
+def _listed(tags: Mapping[str, str], name: str) -> list[str]:
+    return list(filter(None, tags.get(name, "").split(",")))
+
+
+def _trigger(tags: Mapping[str, str]) -> str:
+    if _BACKFILL in tags:
+        return BY_BACKFILL
+    if _SCHEDULE in tags:
+        return by_schedule(tags[_SCHEDULE])
+    return by_sensor(tags[_SENSOR]) if _SENSOR in tags else MANUAL

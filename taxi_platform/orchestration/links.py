@@ -1,0 +1,33 @@
+"""What an asset's page in the UI leads to: where its data come from, what they mean, and the page about it here."""
+
+from typing import Any
+
+import dagster as dg
+
+from taxi_platform.settings import PROJECT
+from taxi_platform.trips.services import Service
+
+TRIP_RECORDS = "https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page"
+RELEASES = "https://github.com/DataTalksClub/nyc-tlc-data/releases"
+PRODUCTS = "https://dummyjson.com/docs/products"
+DOCKER_HUB = "https://hub.docker.com/r/kestra/kestra"
+GEMINI = "https://ai.google.dev/gemini-api/docs"
+COURSE = "https://github.com/DataTalksClub/data-engineering-zoomcamp/tree/main/02-workflow-orchestration"
+
+COURSES_MODELS = "https://github.com/DataTalksClub/data-engineering-zoomcamp/tree/main/04-analytics-engineering"
+
+
+def links(page: str, **urls: str) -> dict[str, Any]:
+    """The metadata that lead to addresses, and to a page of the project's own, e.g. ``loading.md``."""
+    addresses = {name.replace("_", " "): dg.MetadataValue.url(url) for name, url in urls.items()}
+    return {**addresses, "docs": dg.MetadataValue.path(PROJECT / "docs" / page)}
+
+
+def trip_links(service: Service, page: str) -> dict[str, Any]:
+    """The same of an asset that holds a service's trips."""
+    return links(page, source=RELEASES, published_by=TRIP_RECORDS, data_dictionary=dictionary(service))
+
+
+def dictionary(service: Service) -> str:
+    """The TLC's own description of a service's columns."""
+    return f"https://www.nyc.gov/assets/tlc/downloads/pdf/data_dictionary_trip_records_{service.name}.pdf"

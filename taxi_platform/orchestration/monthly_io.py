@@ -1,0 +1,159 @@
+"""What the I/O managers of monthly trips share: one month or a range in one run, each month recorded for itself.
+
+Where the bytes of a month go is each I/O manager's own.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import dagster as dg
+
+from taxi_platform.errors import SourceUnreachable, TaxiError
+from taxi_platform.ledger.raw_metadata import raw_metadata
+from taxi_platform.sources.trip_files import TripFiles
+from taxi_platform.trips.files import Fetched
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import Service
+
+Metadata = Mapping[str, Any]
+
+PAUSES = (15.0, 60.0)
+"""Seconds: after the first a server is back that was restarted, after the second a network, or somebody has noticed."""
+
+PROGRESS = ("rows_in_file", "rows_loaded", "rows_rejected", "unchanged", "seconds")
+"""What the observation of a month that is in place says of it; its materialization says the rest."""
+
+
+class MonthlyFiles(Protocol):
+    """What an asset of monthly trips returns: references to the files of some months, wherever they lie."""
+
+    @property
+    def service(self) -> Service:
+        """Whose trips they hold."""
+        ...
+
+    @property
+    def months(self) -> Sequence[Month]:
+        """Which months, in order."""
+        ...
+
+
+class MonthlyIOManager(dg.ConfigurableIOManager):
+    """Stores trips month by month. In a range, a bad month does not stop the others.
+
+    When all months are stored, Dagster records them. When some fail, or the run is ended half-way, the good ones are
+    recorded here; the run fails with the reason of each bad one. In a range each month is also observed as soon as it
+    is in place, so that a long one is seen moving.
+
+    Months that fail for a reason that may pass are tried again here and not by Dagster, whose retry of a step begins
+    anew with all months: it would ask the source about each of them once more, record as found what this very run
+    had loaded, and record nothing of it if it were terminated in the pause.
+    """
+
+    def store_months(
+        self, context: dg.OutputContext, files: MonthlyFiles, store_month: Callable[[Month], Metadata]
+    ) -> None:
+        """Store every month of an output and record each with its own metadata.
+
+        Args:
+            context: the output's.
+            files: what the asset returned.
+            store_month: brings one month where it is kept and says what is to be known of it. When it raises a
+                ``TaxiError``, what was there before is still there.
+
+        Raises:
+            dagster.Failure: names the months that could not be stored, each with its reason.
+        """
+        work = _Work(context, files, store_month)
+        try:
+            work.do()
+        except BaseException:  # the run is terminated, or something is wrong that no other month would survive either
+            work.record()
+            raise
+        if work.failed:
+            work.record()
+            raise work.failure()
+        for month, metadata in work.stored.items():
+            context.step_context.add_asset_metadata(metadata, context.asset_key, str(month))
+
+    def fetch_raw(self, context: dg.OutputContext, files: TripFiles, month: Month) -> Fetched:
+        """The month's raw file; when it had to be brought for this asset, that is a materialization of the raw one."""
+        fetched = files.fetch(month, context.log.info)
+        if fetched.is_new:
+            raw = raw_key(files.service.table)
+            context.log_event(dg.AssetMaterialization(raw, partition=str(month), metadata=raw_metadata(fetched)))
+        return fetched
+
+
+def raw_key(table: str) -> dg.AssetKey:
+    """The key of the asset that is the verified file, e.g. ``raw/green_tripdata``."""
+    return dg.AssetKey(["raw", table])
+
+
+class _Work:
+    """The months of one output: which are in place, and why the others are not."""
+
+    def __init__(
+        self, context: dg.OutputContext, files: MonthlyFiles, store_month: Callable[[Month], Metadata]
+    ) -> None:
+        self._context = context
+        self._files = files
+        self._store_month = store_month
+        self.stored: dict[Month, Metadata] = {}
+        self.failed: dict[Month, TaxiError] = {}
+
+    def do(self) -> None:
+        """Store every month; those that fail for a reason that may pass, again after each pause."""
+        for month in self._files.months:
+            self._try(month)
+        for pause in PAUSES:
+            passing = [month for month, error in self.failed.items() if _may_pass(error)]
+            if not passing:
+                return
+            names = ", ".join(map(str, passing))
+            self._context.log.warning(f"{names}: the reason may pass; trying again in {pause:.0f} s")
+            time.sleep(pause)
+            for month in passing:
+                self._try(month)
+                if month in self.failed and _may_pass(self.failed[month]):
+                    break  # it has not passed yet, and the other months would have to wait for the same answer
+
+    def record(self) -> None:
+        """Record the months that are in place although the run as a whole does not succeed."""
+        for month, metadata in self.stored.items():
+            made = dg.AssetMaterialization(self._context.asset_key, partition=str(month), metadata=metadata)
+            self._context.log_event(made)
+
+    def failure(self) -> dg.Failure:
+        """The months that failed, each with its reason."""
+        failed = {month: self.failed[month] for month in self._files.months if month in self.failed}
+        reasons = "\n".join(f"{month}: {error}" for month, error in failed.items())
+        good = f" The other {len(self.stored)} are in place and recorded." if self.stored else ""
+        return dg.Failure(
+            f"{len(failed)} of {len(self._files.months)} months of {self._files.service.name} failed.{good}\n{reasons}",
+            metadata={str(month): str(error) for month, error in failed.items()},
+            allow_retries=False,  # what may pass has had its time
+        )
+
+    def _try(self, month: Month) -> None:
+        try:
+            self.stored[month] = self._store_month(month)
+        except TaxiError as error:
+            self.failed[month] = error
+            self._context.log.error(str(error))
+            return
+        self.failed.pop(month, None)
+        if len(self._files.months) > 1:
+            self._observe(month)
+
+    def _observe(self, month: Month) -> None:
+        """Show that a month of a range is in place, before the run has ended."""
+        metadata = self.stored[month]
+        seen = {name: metadata[name] for name in PROGRESS if name in metadata}
+        self._context.log_event(dg.AssetObservation(self._context.asset_key, partition=str(month), metadata=seen))
+
+
+def _may_pass(error: TaxiError) -> bool:
+    """Whether it can help to try again soon; a source that asks to be left alone is left alone."""
+    return error.transient and not (isinstance(error, SourceUnreachable) and error.retry_after)

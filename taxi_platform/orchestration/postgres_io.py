@@ -1,0 +1,120 @@
+"""The PostgreSQL resource, and the I/O manager that loads months of trips and small tables into it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import dagster as dg
+from pydantic import Field
+
+from taxi_platform.ledger.table_metadata import relation, table_metadata
+from taxi_platform.orchestration.frame_inputs import wanted_form
+from taxi_platform.orchestration.monthly_io import Metadata, MonthlyIOManager
+from taxi_platform.postgres import frames, tables
+from taxi_platform.postgres.frames import TableReference
+from taxi_platform.postgres.loader import Log, OnBadRows, load_month, rows_in_table
+from taxi_platform.sources.trip_files import TripFiles
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
+    """The database of the trips: a server of one's own, or the embedded one, started when it is needed."""
+
+    url: str = Field(default="", description="A libpq URL; empty for the embedded server.")
+    server_folder: str = Field(description="Where the embedded server keeps its data.")
+
+    def address(self, log: Log) -> str:
+        """A URL at which the database answers.
+
+        Raises:
+            UnsupportedServer, StorageFull, DatabaseUnreachable: the embedded server does not start.
+        """
+        if self.url:
+            return self.url
+        from taxi_platform.postgres.embedded.server import EmbeddedServer
+
+        return EmbeddedServer(Path(self.server_folder)).start(log)
+
+    def address_if_used(self, log: Log) -> str | None:
+        """A URL at which the database answers; none where nobody has ever used the embedded one.
+
+        Raises:
+            as ``address`` does.
+        """
+        return self.address(log) if self.url or Path(self.server_folder).exists() else None
+
+
+class PostgresIOManager(MonthlyIOManager):
+    """Loads ``TripFiles`` month by month, and replaces whole small tables that come as pandas or Arrow.
+
+    An input is read as its annotation says: ``pandas.DataFrame`` or ``pyarrow.Table`` for the rows of the month, the
+    range or the whole table, anything else for a ``TableReference`` to them.
+    """
+
+    postgres: dg.ResourceDependency[PostgresResource]
+    on_bad_rows: str = Field(default="fail", description="fail, or quarantine bad rows among the rejects.")
+
+    def handle_output(self, context: dg.OutputContext, obj: "TripFiles | pd.DataFrame | pa.Table") -> None:
+        """Load the months of trips, or replace the small table that the asset is named for."""
+        if isinstance(obj, TripFiles):
+            self.store_months(context, obj, lambda month: self._load_month(context, obj, month))
+        else:
+            self._replace_table(context, obj)
+
+    def _load_month(self, context: dg.OutputContext, files: TripFiles, month: Month) -> Metadata:
+        """Load one verified file, unless the table holds it already."""
+        fetched = self.fetch_raw(context, files, month)
+        url = self.postgres.address(context.log.info)
+        loaded = load_month(
+            url,
+            fetched.file,
+            context.log.info,
+            on_bad_rows=cast("OnBadRows", self.on_bad_rows),
+            force=files.force_load,
+        )
+        done = "was there already" if loaded.unchanged else f"loaded in {loaded.seconds:.2f} s"
+        context.log.info(f"{loaded.partition}: {loaded.rows:,} rows, {loaded.rejected:,} rejected, {done}")
+        return table_metadata(
+            files.service,
+            fetched.file,
+            loaded,
+            database=frames.database_of(url),
+            rows_in_table=rows_in_table(url, files.service),
+        )
+
+    def _replace_table(self, context: dg.OutputContext, obj: "pd.DataFrame | pa.Table") -> None:
+        data = frames.as_arrow(obj)
+        table = context.asset_key.path[-1]
+        url = self.postgres.address(context.log.info)
+        schema = cast("dg.TableSchema | None", context.definition_metadata.get("dagster/column_schema"))
+        comments = {column.name: column.description or "" for column in schema.columns} if schema else {}
+        frames.replace_table(url, table, data, context.asset_spec.description or "", comments)
+        context.add_output_metadata(
+            {
+                "table": tables.qualified(table),
+                "dagster/row_count": data.num_rows,
+                "dagster/relation_identifier": relation(frames.database_of(url), tables.qualified(table)),
+            }
+        )
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """The rows that the asset asks for, as the type that it asks for."""
+        reference = self._reference(context)
+        wanted = wanted_form(context)
+        if wanted == "pandas":
+            return frames.read_pandas(self.postgres.address(context.log.info), reference)
+        if wanted == "arrow":
+            return frames.read_arrow(self.postgres.address(context.log.info), reference)
+        return reference
+
+    def _reference(self, context: dg.InputContext) -> TableReference:
+        table = context.asset_key.path[-1]
+        service = SERVICES.get(table.removesuffix("_tripdata"))
+        if service is None or not context.has_asset_partitions:
+            return TableReference(tables.qualified(table))
+        months = map(Month.parse, context.asset_partition_keys)
+        return TableReference(tables.qualified(table), [service.file_name(month) for month in months])

@@ -1,0 +1,77 @@
+"""The first line of a trip file, matched against the service's contract. Pure; rows do not belong here."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from taxi_platform.errors import SchemaMismatch
+from taxi_platform.trips.services import Column, Service
+
+
+@dataclass(frozen=True)
+class Header:
+    """Which columns a file has, in its own order.
+
+    Attributes:
+        columns: the contract's columns in the order of the file.
+        line_end: how the header line ends.
+    """
+
+    columns: tuple[Column, ...]
+    line_end: bytes
+
+    @property
+    def has_decimals(self) -> bool:
+        """Whether a number such as ``7.0`` is to be expected among the fields at all."""
+        return any(column.postgres == "double precision" for column in self.columns)
+
+    def spells_codes_as_floats(self, fields: Sequence[bytes]) -> bool:
+        """Whether a record carries a code such as a zone id as ``1.0``, as files rewritten by pandas do."""
+        return any(
+            column.is_code and field.endswith(b".0") for column, field in zip(self.columns, fields, strict=False)
+        )
+
+
+def match_header(service: Service, line: bytes, subject: str) -> Header:
+    """Match a header line to the contract: names without case and outer space, order free, optional ones may lack.
+
+    Raises:
+        SchemaMismatch: a column is missing, unknown or named twice, or the line is no header at all.
+    """
+    line_end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
+    names = _names(line, subject)
+    known = {spelling.lower(): column for column in service.columns for spelling in (column.source, *column.aliases)}
+    columns = [known[name] for name in names if name in known]
+    if not columns:
+        start = line[:60].decode("utf-8", "backslashreplace").strip()
+        raise SchemaMismatch(
+            subject,
+            f"the first line names no column of {service.name} trips: {start!r}",
+            "The header is missing, or this is another kind of file.",
+        )
+    unknown = [name for name in names if name not in known]
+    missing = [c.source for c in service.columns if c not in columns and not c.optional]
+    twice = sorted({c.source for c in columns if columns.count(c) > 1})
+    problems = [
+        f"{label} {', '.join(repr(name) for name in found)}"
+        for label, found in (("unknown:", unknown), ("missing:", missing), ("named twice:", twice))
+        if found
+    ]
+    if problems:
+        raise SchemaMismatch(
+            subject,
+            f"the columns of the header are not those of {service.name} trips ({'; '.join(problems)})",
+            "Correct the file, or the contract in taxi_platform/trips/services.py if the publisher changed it.",
+        )
+    return Header(tuple(columns), line_end)
+
+
+def _names(line: bytes, subject: str) -> list[str]:
+    try:
+        text = line.decode("utf-8-sig")
+        return [name.strip().lower() for record in csv.reader([text.strip()]) for name in record]
+    except UnicodeDecodeError:
+        problem = f"the first line is no text: {line[:40]!r}"
+    except csv.Error as error:  # a field as long as a file, or lines that end in CR alone
+        problem = f"the first line is no header ({error}): {line[:40]!r}"
+    raise SchemaMismatch(subject, problem, "This is no trip file; fetch it again.")

@@ -1,0 +1,73 @@
+"""The zone lookup's contract: which columns it has, and how its file is read. Where it is stored does not belong here.
+
+Source of the meanings: the TLC's taxi zone lookup table.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taxi_platform.errors import BadRows, DamagedFile, SchemaMismatch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLE = "taxi_zone_lookup"
+FILE = "taxi_zone_lookup.csv"
+_ZONE = re.compile(r"\d{1,9}", re.ASCII)
+
+COLUMNS = {
+    "locationid": ("integer", "The number of the TLC taxi zone, as trips carry it."),
+    "borough": ("text", "The borough that the zone lies in; EWR for Newark airport, Unknown for 264 and 265."),
+    "zone": ("text", "The zone's name."),
+    "service_zone": ("text", "Who serves it: Yellow Zone, Boro Zone, Airports or EWR."),
+}
+
+
+def read_zones(path: Path) -> "pd.DataFrame":
+    """The zones of a lookup file, one row each, in the file's order.
+
+    ``NA`` and ``N/A`` are names in this file, not missing values.
+
+    Raises:
+        DamagedFile: the file is empty or no text.
+        SchemaMismatch: the header has other columns.
+        BadRows: a row has another number of fields, an open quote, or an id that is no number or comes twice.
+    """
+    import pandas as pd
+
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DamagedFile(FILE, f"it is no UTF-8 text ({error})", f"It lies at {path}.") from None
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
+    except csv.Error as error:  # a quote that is never closed, for one
+        raise BadRows(FILE, f"its rows cannot be told apart ({error})", "Correct the file and run again.") from None
+    if len(rows) < 2:
+        raise DamagedFile(FILE, "it holds no zones", f"It lies at {path}.")
+    header = [name.strip().lower() for name in rows[0]]
+    if header != list(COLUMNS):
+        raise SchemaMismatch(FILE, f"its columns are {header}, not {list(COLUMNS)}", f"It lies at {path}.")
+    _check_rows(rows[1:])
+    ids, *texts = zip(*rows[1:], strict=True)
+    names = list(COLUMNS)
+    return pd.DataFrame({names[0]: pd.array(ids, dtype="int32"), **dict(zip(names[1:], texts, strict=True))})
+
+
+def _check_rows(rows: Sequence[Sequence[str]]) -> None:
+    seen: set[int] = set()
+    for number, row in enumerate(rows, start=1):
+        problem = None
+        if len(row) != len(COLUMNS):
+            problem = f"{len(row)} fields where there are {len(COLUMNS)} columns"
+        elif not _ZONE.fullmatch(row[0]):
+            problem = f"{row[0]!r} is no zone number"
+        elif int(row[0]) in seen:
+            problem = f"zone {int(row[0])} comes twice"
+        if problem:
+            raise BadRows(FILE, f"zone row {number}: {problem}", "Correct the file and run again.")
+        seen.add(int(row[0]))

@@ -1,0 +1,15 @@
+"""A server that speaks the model's API, for whatever asks it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from taxi_platform_tests.support.gemini_server import GeminiServer
+
+
+@pytest.fixture
+def gemini(monkeypatch: pytest.MonkeyPatch) -> Iterator[GeminiServer]:
+    """The model answers as the test says; nobody has given a key yet."""
+    with GeminiServer(reply="There are 265 [1].") as server:
+        monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", server.url)
+        yield server

@@ -1,0 +1,127 @@
+"""Gemini as the official client asks for it, over HTTP: what is sent, and what each failure is told as."""
+
+from collections.abc import Iterator
+
+import pytest
+from pydantic import SecretStr
+
+from taxi_platform.assistant.ask import Query
+from taxi_platform.assistant.gemini import ATTEMPTS, Gemini
+from taxi_platform.assistant.model import ModelRefused, ModelUnreachable, Prompt
+from taxi_platform_tests.support.gemini_server import GeminiServer, Response, refused
+
+PROMPT = Prompt("Be brief.", "What is new?")
+BAD_KEY = refused(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.")
+TOO_LONG = refused(400, "INVALID_ARGUMENT", "The input token count (1200000) exceeds the maximum number of tokens")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[GeminiServer]:
+    with GeminiServer() as server:
+        monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", server.url)
+        yield server
+
+
+def gemini(timeout: float = 10.0, key: str = "k-123") -> Gemini:
+    return Gemini(SecretStr(key), "gemini-2.5-flash", "gemini-embedding-001", timeout=timeout, first_wait=0.01)
+
+
+def test_a_question_goes_with_its_instructions_apart_and_the_key_in_a_header(server: GeminiServer) -> None:
+    assert gemini().answer(PROMPT) == "An answer [1]."
+    (request,) = server.requests
+    assert request.path.endswith("/models/gemini-2.5-flash:generateContent")
+    assert request.key == "k-123"
+    assert "k-123" not in request.path
+    assert request.body["systemInstruction"]["parts"] == [{"text": "Be brief."}]
+    assert [content["parts"] for content in request.body["contents"]] == [[{"text": "What is new?"}]]
+
+
+def test_an_answer_may_be_asked_for_as_json_of_a_shape(server: GeminiServer) -> None:
+    gemini().answer(Prompt("Be brief.", "What is new?", Query))
+    asked = server.requests[0].body["generationConfig"]
+    assert asked["responseMimeType"] == "application/json"
+    assert set(asked["responseSchema"]["properties"]) == {"statement", "reason"}
+
+
+def test_texts_are_embedded_a_hundred_at_a_time_for_their_purpose(server: GeminiServer) -> None:
+    vectors = gemini().embed(["abc"] * 250, "passage")
+    assert len(vectors) == 250
+    assert sum(value * value for value in vectors[0]) == pytest.approx(1)
+    assert [len(request.body["requests"]) for request in server.requests] == [100, 100, 50]
+    gemini().embed(["abc"], "question")
+    tasks = [request.body["requests"][0]["taskType"] for request in server.requests]
+    assert tasks == ["RETRIEVAL_DOCUMENT"] * 3 + ["RETRIEVAL_QUERY"]
+
+
+@pytest.mark.parametrize("passing", [refused(429, "RESOURCE_EXHAUSTED"), refused(503, "UNAVAILABLE")], ids=str)
+def test_what_passes_is_waited_for(passing: Response, server: GeminiServer) -> None:
+    server.answers.extend([passing] * (ATTEMPTS - 1))
+    assert gemini().answer(PROMPT) == "An answer [1]."
+    assert len(server.requests) == ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure", "said"),
+    [
+        (refused(429, "RESOURCE_EXHAUSTED", "Quota exceeded"), ModelUnreachable, "rate limit, asked 4 times"),
+        (refused(500, "INTERNAL"), ModelUnreachable, "answers 500"),
+        (Response(pause=1.0, body={}), ModelUnreachable, "timed out"),
+    ],
+    ids=["rate limit", "server error", "time-out"],
+)
+def test_what_does_not_pass_is_given_up_and_may_be_tried_again(
+    answer: Response, failure: type[Exception], said: str, server: GeminiServer
+) -> None:
+    server.answers.extend([answer] * ATTEMPTS)
+    with pytest.raises(failure, match=said):
+        gemini(timeout=0.4).answer(PROMPT)
+    assert len(server.requests) == ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure", "said"),
+    [
+        (refused(404, "NOT_FOUND", "models/x is not found"), ModelRefused, "no such model.*TAXI_CHAT_MODEL"),
+        (BAD_KEY, ModelRefused, "GEMINI_API_KEY: the key is not accepted"),
+        (refused(403, "PERMISSION_DENIED", "leaked"), ModelRefused, "GEMINI_API_KEY: the key is not accepted"),
+        (TOO_LONG, ModelRefused, "the prompt is too long"),
+        (Response(body={"promptFeedback": {"blockReason": "SAFETY"}}), ModelRefused, "no answer: SAFETY"),
+        (Response(body={"candidates": [{"finishReason": "RECITATION"}]}), ModelRefused, "no answer: RECITATION"),
+        (Response(body={}), ModelRefused, "no answer"),
+        (Response(body=b"<html>a proxy's page</html>"), ModelUnreachable, "cannot be read"),
+    ],
+    ids=["unknown model", "bad key", "denied", "too long", "blocked", "stopped", "empty", "no JSON"],
+)
+def test_what_is_refused_is_told_in_words_and_not_asked_again(
+    answer: Response, failure: type[Exception], said: str, server: GeminiServer
+) -> None:
+    server.answers.append(answer)
+    with pytest.raises(failure, match=said) as raised:
+        gemini().answer(PROMPT)
+    assert len(server.requests) == 1
+    assert "k-123" not in str(raised.value)
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "a b", "a\nb", " "])
+def test_what_can_be_no_key_is_told_and_nobody_is_asked(key: str, server: GeminiServer) -> None:
+    with pytest.raises(ModelRefused, match="GEMINI_API_KEY: it is no key") as raised:
+        gemini(key=key).answer(PROMPT)
+    assert server.requests == []
+    assert key.strip() == "" or key not in str(raised.value)
+
+
+def test_a_line_break_after_a_key_does_not_matter(server: GeminiServer) -> None:
+    assert gemini(key="k-123\n").answer(PROMPT) == "An answer [1]."
+
+
+def test_a_vector_too_few_is_noticed(server: GeminiServer) -> None:
+    server.answers.append(Response(body={"embeddings": [{"values": [1.0]}]}))
+    with pytest.raises(ModelRefused, match="1 vectors for 2 texts"):
+        gemini().embed(["a", "b"], "passage")
+
+
+def test_a_server_that_is_away_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    with GeminiServer() as gone:
+        monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", gone.url)
+    with pytest.raises(ModelUnreachable, match="no connection"):
+        gemini().answer(PROMPT)

@@ -1,0 +1,124 @@
+"""``taxi new-asset`` as it is typed: proposals are executed in a copy, and the project stays as it is."""
+
+import hashlib
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from taxi_platform.assistant.proposals import validation
+from taxi_platform.assistant.proposals.children import run
+from taxi_platform.assistant.proposals.template import template
+from taxi_platform.cli.main import taxi
+from taxi_platform.settings import PROJECT
+from taxi_platform_tests.support.asset_runs import Platform
+from taxi_platform_tests.support.gemini_server import GeminiServer, Response, said
+
+COMMAND = 'taxi new-asset "The average tip of yellow taxis"'
+MODULE = "taxi_platform/defs/tips/assets.py"
+TELLS_ITS_ENVIRONMENT = '"""Tips."""\n\nimport os\n\nraise RuntimeError(str(dict(os.environ)))\n'
+GOOD = {one.path: one.text for one in template("tips", "tips", "yellow_tripdata", "public.yellow_tripdata").files}
+
+
+def proposal(files: dict[str, str]) -> Response:
+    listed = [{"path": path, "text": text} for path, text in files.items()]
+    return said(json.dumps({"summary": "Tips.", "files": listed}))
+
+
+def typed(command: str = COMMAND) -> Result:
+    return CliRunner().invoke(taxi, shlex.split(command)[1:])
+
+
+def tree() -> dict[str, str]:
+    """The project's own files as they are, and those that are new to git."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=PROJECT, check=True, capture_output=True, text=True,
+    ).stdout.split("\0")  # fmt: skip
+    files = [PROJECT / name for name in listed if name]
+    return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()}
+
+
+@pytest.fixture(autouse=True)
+def untouched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever is proposed, the project is as it was; copies go with the test."""
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(copies))
+    before = tree()
+    yield
+    assert tree() == before
+    shutil.rmtree(copies)
+
+
+def test_a_model_mends_its_proposal_until_it_is_good(
+    platform: Platform, gemini: GeminiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.use(GEMINI_API_KEY="k-secret-123")
+    untidy = {path: text.replace("\n\n\n", "\n") for path, text in GOOD.items()}
+    gemini.answers += [
+        proposal({**GOOD, "../../x": "", str(tmp_path / "absolute.py"): ""}),
+        proposal({**GOOD, MODULE: TELLS_ITS_ENVIRONMENT}),
+        proposal(untidy),
+    ]
+    done = typed()
+    assert done.exit_code == 0, done.output
+    assert "This is no sandbox" in done.stderr
+    assert "Attempt 1 of 4 is refused: '../../x' is no place for a file of a proposal" in done.stderr
+    assert "Attempt 2 of 4 is refused: dg check defs is not content" in done.stderr
+    assert "PYTHONPATH" in done.stderr
+    assert (
+        "Proposed by gemini-2.5-flash. It brings tips, and passes ruff, pyright, dg check defs, its test" in done.stdout
+    )
+    assert '"\n\n\n@dg.asset(\n' in done.stdout
+    assert not [secret for secret in ("k-secret-123", platform.database) if secret in done.output]
+    assert not any("k-secret-123" in json.dumps(request.body) for request in gemini.requests)
+    assert not (tmp_path / "absolute.py").exists()
+    (patch,) = re.findall(r"^git apply (.*)$", done.stdout, re.MULTILINE)
+    taken_over = tmp_path / "project"
+    taken_over.mkdir()
+    subprocess.run(["git", "apply", patch], cwd=taken_over, check=True)
+    assert (taken_over / MODULE).read_text() == (Path(patch).parent / MODULE).read_text()
+
+
+def test_offline_a_template_that_the_test_above_has_tried_is_filled_in_and_labelled_as_such(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(validation, "validate", lambda files, copy, known: (files, ["average_tip_yellow_taxis_asset"]))
+    platform.use(GEMINI_API_KEY="")
+    done = typed()
+    assert done.exit_code == 0, done.output
+    assert "There is no GEMINI_API_KEY, so this is a template" in done.stderr
+    assert "Proposed by a template (no GEMINI_API_KEY). It brings average_tip_yellow_taxis_asset" in done.stdout
+    assert 'QUERY = "select count(*) from public.yellow_tripdata"' in done.stdout
+
+
+@pytest.mark.parametrize("description", ["", "x" * 100_000], ids=["empty", "100 kB"])
+def test_a_description_that_is_none_is_misuse(description: str, platform: Platform) -> None:
+    done = CliRunner().invoke(taxi, ["new-asset", description])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "Error: the description: it" in done.stderr
+
+
+def test_a_program_that_does_not_end_is_ended_with_all_it_has_started(tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    content, told = run(["bash", "-c", f"(sleep 5; touch {marker}) & echo begun; wait"], tmp_path, seconds=1)
+    assert (content, told) == (False, "begun\nIt did not end within 1 s.")
+    subprocess.run(["sleep", "5"], check=True)
+    assert not marker.exists()
+
+
+def test_what_a_program_finds_is_neither_a_setting_nor_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", "k-secret-123")
+    monkeypatch.setenv("PGPASSWORD", "p-secret-123")
+    _, told = run(["env"], tmp_path)
+    assert "secret" not in told
+    assert f"HOME={tmp_path}/home" in told or "HOME=home" in told

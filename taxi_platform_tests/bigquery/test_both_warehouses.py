@@ -1,0 +1,130 @@
+"""The same month in PostgreSQL and in the warehouse: the very same ids, on real months and on amounts of any kind."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from taxi_platform.bigquery.careful import double_precision
+from taxi_platform.checks import warehouses as comparison
+from taxi_platform.postgres.loader import load_month
+from taxi_platform.settings import PROJECT
+from taxi_platform.trips.services import FHV, GREEN, YELLOW, Service
+from taxi_platform_tests.support.trip_texts import MARCH, row, rows, with_field
+from taxi_platform_tests.support.warehouse_loads import WarehouseLoads
+
+DATA = PROJECT.parent / "shared" / "data"
+
+
+def in_both(loads: WarehouseLoads, url: str, content: bytes | Sequence[str], service: Service) -> comparison.Compared:
+    loads.load(content, service)
+    load_month(url, loads.published.fetch(service), print)
+    return comparison.compare_month(loads.cloud, url, service, MARCH, print)
+
+
+def ids(loads: WarehouseLoads, url: str) -> tuple[list[str], list[str]]:
+    from taxi_platform.postgres.connection import connect, execute
+
+    with connect(url) as connection:
+        there = execute(connection, "select unique_row_id from green_tripdata order by 1").fetchall()
+    return [found for (found,) in loads.ask("select unique_row_id from `{}.green_tripdata` order by 1")], [
+        found for (found,) in there
+    ]
+
+
+@pytest.mark.parametrize("service", [GREEN, YELLOW, FHV], ids=lambda service: service.name)
+def test_a_month_is_the_same_in_both(service: Service, loads: WarehouseLoads, database: str) -> None:
+    compared = in_both(loads, database, rows(service, 200), service)
+    assert compared.passed
+    assert compared.story == "2019-03: the same 200 rows in both"
+
+
+@pytest.mark.parametrize(
+    ("name", "service"),
+    [
+        ("green_tripdata_2020-04.csv.gz", GREEN),
+        ("green_tripdata_2020-07.csv.gz", GREEN),
+        ("yellow_tripdata_2021-01.first22792rows.csv", YELLOW),
+    ],
+)
+def test_a_real_month_has_the_same_ids_in_both(
+    name: str, service: Service, loads: WarehouseLoads, database: str
+) -> None:
+    path: Path = DATA / name
+    if not path.exists():
+        pytest.skip(f"there is no {path}")
+    compared = in_both(loads, database, path.read_bytes(), service)
+    assert compared.postgres is not None
+    assert compared.bigquery == compared.postgres
+    assert compared.postgres.rows > 20_000
+
+
+def test_amounts_that_are_spelled_in_every_way_have_the_same_ids_in_both(loads: WarehouseLoads, database: str) -> None:
+    spellings = ["", "0", "-0", "0.0", "-.00", ".68", "-.5", "7", "7.", "7.00", "007", "+7", "100", "1e2", "1e-5"]
+    spellings += ["0.0001", "0.00001", "12345678901.1234", "123456789012345", "0.30000000000000004", " 7 "]
+    lines = [
+        with_field(GREEN, with_field(GREEN, row(GREEN, number), "fare_amount", text), "trip_distance", text)
+        for number, text in enumerate(spellings)
+    ]
+    for content in (lines, [line for line in lines if "e" not in line.split(",")[9]]):
+        in_both(loads, database, content, GREEN)
+        ours, theirs = ids(loads, database)
+        assert ours == theirs
+        assert len(ours) == len(content)
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.decimals(-(10**10), 10**10, places=4)
+        | st.decimals(-1000, 1000, places=2)
+        | st.decimals(-1000, 1000, places=2).map(Decimal.normalize),
+        min_size=1,
+        max_size=100,
+    )
+)
+def test_plain_amounts_of_any_size_have_the_same_ids_in_both(
+    loads: WarehouseLoads, database: str, amounts: list[Decimal]
+) -> None:
+    lines = [with_field(GREEN, row(GREEN, number), "fare_amount", f"{one:f}") for number, one in enumerate(amounts)]
+    assert in_both(loads, database, lines, GREEN).story == f"2019-03: the same {len(lines):,} rows in both"
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.floats(-1e22, 1e22, allow_subnormal=False), min_size=1, max_size=100))
+def test_a_double_is_written_as_postgresql_itself_writes_it(database: str, numbers: list[float]) -> None:
+    import psycopg
+
+    with psycopg.connect(database) as connection:
+        written = connection.execute("select x::text from unnest(%s::float8[]) as x", (numbers,)).fetchall()
+    assert [double_precision(number) for number in numbers] == [text for (text,) in written]
+
+
+# Months that are not the same
+
+
+def test_a_month_that_differs_says_in_what(loads: WarehouseLoads, database: str) -> None:
+    in_both(loads, database, rows(GREEN, 10), GREEN)
+    loads.load(rows(GREEN, 9))
+    compared = comparison.compare_month(loads.cloud, database, GREEN, MARCH, print)
+    assert not compared.passed
+    assert "2019-03 differs: rows 9 in BigQuery, 10 in PostgreSQL" in compared.story
+
+
+def test_a_row_that_stands_for_another_is_seen(loads: WarehouseLoads, database: str) -> None:
+    in_both(loads, database, [row(GREEN, 1), row(GREEN, 2)], GREEN)
+    loads.load([row(GREEN, 1), row(GREEN, 1)])
+    compared = comparison.compare_month(loads.cloud, database, GREEN, MARCH, print)
+    assert not compared.passed
+    assert "ids" in compared.story
+
+
+def test_a_month_that_is_in_one_only_cannot_be_compared(loads: WarehouseLoads, database: str) -> None:
+    loads.load(rows(GREEN, 3))
+    for url in (None, database):
+        compared = comparison.compare_month(loads.cloud, url, GREEN, MARCH, print)
+        assert compared.passed
+        assert compared.story == "2019-03: not in PostgreSQL, so that there is nothing to compare"

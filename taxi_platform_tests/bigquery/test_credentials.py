@@ -1,0 +1,213 @@
+"""Credentials: where they are found, what they are used for, and what is said when they are none, wrong or expired."""
+
+import base64
+import json
+import traceback
+from pathlib import Path
+
+import pytest
+from google.auth.credentials import AnonymousCredentials, Credentials
+from google.auth.transport.requests import AuthorizedSession
+from google.oauth2 import service_account
+
+from taxi_platform.bigquery import secret_manager
+from taxi_platform.bigquery.answers import asking
+from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.bigquery.credentials import credentials_of
+from taxi_platform.bigquery.patience import Patience
+from taxi_platform.bigquery.preflight import problems
+from taxi_platform.bigquery.secret_manager import read_secret, secret_version
+from taxi_platform.errors import (
+    CloudNotConfigured,
+    CloudNotReady,
+    CloudRefused,
+    CloudUnavailable,
+    InvalidSetting,
+    TaxiError,
+)
+from taxi_platform_tests.support.google_keys import secrets_of, service_account_key
+from taxi_platform_tests.support.google_server import Answer, GoogleServer
+
+VERSION = "projects/trips-123/secrets/key/versions/latest"
+
+
+@pytest.fixture
+def key(nothing: GoogleServer) -> str:
+    """A service account's key, whose tokens this test's Google gives."""
+    return service_account_key(nothing.url)
+
+
+@pytest.fixture(autouse=True)
+def no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine of which Google knows nothing."""
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+
+
+def shown_to(google: GoogleServer, credentials: Credentials) -> str:
+    """What a request with these credentials shows."""
+    with asking("a bucket"):
+        AuthorizedSession(credentials).get(f"{google.url}/storage/v1/b/trips-123-lake")
+    return google.asked("GET /storage/v1/b/")[-1].headers["authorization"]
+
+
+@pytest.mark.parametrize("spelled", ["plain", "base64", "base64 in lines"])
+def test_a_key_is_used_however_it_is_spelled(spelled: str, key: str, nothing: GoogleServer) -> None:
+    encoded = base64.b64encode(key.encode()).decode()
+    lines = "\n".join(encoded[start : start + 76] for start in range(0, len(encoded), 76))
+    found = credentials_of({"plain": f"\n {key}", "base64": encoded, "base64 in lines": lines}[spelled])
+    assert isinstance(found, service_account.Credentials)
+    assert found.service_account_email == "robot@trips-123.iam.gserviceaccount.com"
+    assert shown_to(nothing, found) == "Bearer token-of-the-test"
+
+
+def test_a_persons_log_in_is_used(nothing: GoogleServer) -> None:
+    person = {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r"}
+    assert type(credentials_of(json.dumps(person))).__name__ == "Credentials"
+
+
+def test_without_a_key_the_file_that_google_knows_is_used(
+    key: str, nothing: GoogleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "key.json"
+    file.write_text(key)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    assert shown_to(nothing, credentials_of("")) == "Bearer token-of-the-test"
+
+
+@pytest.mark.parametrize(
+    ("file", "what"),
+    [
+        (None, "Your default credentials were not found"),
+        ("absent.json", "absent.json was not found"),
+        ("garbage.json", "is not a valid json file"),
+        ("other.json", "does not have a valid type"),
+    ],
+)
+def test_without_any_credentials_it_is_said_how_to_get_some(
+    file: str | None, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "garbage.json").write_text("garbage")
+    (tmp_path / "other.json").write_text('{"type": "other"}')
+    if file:
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / file))
+    cloud = Cloud("trips-123", "EU", "trips-123-lake", "zoomcamp")
+    (problem,) = problems(cloud, print)
+    assert isinstance(problem, CloudNotConfigured)
+    assert what in problem.what
+    assert problem.advice.startswith(
+        "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda key: key[:-40], "it is neither JSON nor JSON in base64"),
+        (lambda key: "not a key at all", "it is neither JSON nor JSON in base64"),
+        (lambda key: base64.b64encode(b"\xff\xfe not text").decode(), "it is neither JSON nor JSON in base64"),
+        (lambda key: base64.b64encode(key.encode()).decode()[:-7], "it is neither JSON nor JSON in base64"),
+        (lambda key: "[1, 2]", "it is neither JSON nor JSON in base64"),
+        (lambda key: base64.b64encode(b"[1, 2]").decode(), "it is no key but other JSON"),
+        (lambda key: "{}", "it holds no key of a service account"),
+        (lambda key: key.replace("service_account", "external_account"), "it holds no key of a service account"),
+        (lambda key: key.replace('"client_email"', '"mail"'), "the key lacks client_email"),
+        (lambda key: key.replace('"token_uri"', '"uri"'), "the key lacks token_uri"),
+        (lambda key: key.replace("BEGIN PRIVATE", "BEGIN"), "the key is damaged"),
+        (lambda key: json.dumps(json.loads(key) | {"private_key": 7}), "the key is damaged"),
+    ],
+)
+def test_a_key_that_is_none_is_refused_and_not_repeated(change, what: str, key: str) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        credentials_of(change(key))
+    assert str(caught.value).startswith(f"GCP_CREDS: {what}")
+    told = "".join(traceback.format_exception(caught.value))
+    assert not any(secret in told for secret in secrets_of(key))
+
+
+def test_a_key_that_has_expired_says_to_make_a_new_one(key: str, nothing: GoogleServer) -> None:
+    nothing.script("POST /token", *[Answer(400, "Invalid JWT Signature.", "invalid_grant")] * 9)
+    cloud = Cloud("trips-123", "EU", "trips-123-lake", "zoomcamp", creds=key)
+    for problem in problems(cloud, print):
+        assert isinstance(problem, CloudRefused)
+        assert "the credentials are not accepted: " in problem.what
+        assert "Invalid JWT Signature" in problem.what
+        assert problem.advice.endswith("make a new key for GCP_CREDS.")
+    assert {asked.path for asked in nothing.requests} == {"/token"}
+
+
+def test_stand_ins_get_no_credentials(google: GoogleServer) -> None:
+    cloud = Cloud("trips-123", "EU", "b-1", "d", creds="garbage", storage_host=google.url, bigquery_host=google.url)
+    assert len(list(problems(cloud, print))) == 2
+    assert len(google.requests) == 2
+    assert all("authorization" not in asked.headers for asked in google.requests)
+
+
+def test_the_address_of_a_stand_in_may_lack_its_scheme_and_an_empty_one_is_none(
+    monkeypatch: pytest.MonkeyPatch, google: GoogleServer
+) -> None:
+    bare = google.url.removeprefix("http://")
+    cloud = Cloud("trips-123", "EU", "trips-123-lake", "zoomcamp", storage_host=bare, bigquery_host=bare)
+    assert list(problems(cloud, print)) == []
+    for name in ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST"):
+        monkeypatch.setenv(name, "")  # as Compose hands on what is not set
+    real = Cloud("trips-123", "EU", "trips-123-lake", "zoomcamp")
+    object.__setattr__(real, "credentials", AnonymousCredentials())
+    assert real.storage._connection.API_BASE_URL == "https://storage.googleapis.com"
+    assert real.bigquery._connection.API_BASE_URL == "https://bigquery.googleapis.com"
+
+
+# Secret Manager
+
+
+@pytest.mark.parametrize(
+    ("address", "version"),
+    [
+        ("sm://trips-123/key", VERSION),
+        ("sm://trips-123/key/latest", VERSION),
+        ("sm://example.com:trips/my_key-1/7", "projects/example.com:trips/secrets/my_key-1/versions/7"),
+    ],
+)
+def test_a_secret_has_an_address(address: str, version: str) -> None:
+    assert secret_version(address) == version
+
+
+@pytest.mark.parametrize("address", ["sm://", "sm://trips-123", "sm://trips-123/", "sm://a/b/newest", "sm://a/b/7/8"])
+def test_other_addresses_are_refused_before_credentials_are_looked_for(address: str) -> None:
+    with pytest.raises(InvalidSetting, match="no secret has such an address"):
+        credentials_of(address)
+
+
+def test_a_key_is_read_from_its_secret(
+    key: str, nothing: GoogleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "key.json"
+    file.write_text(key)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    monkeypatch.setattr(secret_manager, "ENDPOINT", nothing.url)
+    nothing.secrets[VERSION] = key.replace("robot@", "loader@")
+    found = credentials_of("sm://trips-123/key")
+    assert isinstance(found, service_account.Credentials)
+    assert found.service_account_email == "loader@trips-123.iam.gserviceaccount.com"
+    (asked,) = nothing.asked("GET /v1/projects/")
+    assert asked.headers["authorization"] == "Bearer token-of-the-test"
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind", "said"),
+    [
+        ([], CloudNotReady, "not found or has no versions"),
+        ([Answer(403, "Permission 'secretmanager.versions.access' denied")], CloudRefused, "secretAccessor"),
+        ([Answer(503)] * 99, CloudUnavailable, "Google"),
+    ],
+)
+def test_a_secret_that_cannot_be_read_says_why(
+    answers: list[Answer], kind: type[TaxiError], said: str, nothing: GoogleServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secret_manager, "ENDPOINT", nothing.url)
+    nothing.script("GET /v1/", *answers)
+    with pytest.raises(kind, match=said) as caught:
+        read_secret(VERSION, AnonymousCredentials(), Patience(first_wait=0.01, give_up_after=0.2))
+    assert caught.value.subject == VERSION

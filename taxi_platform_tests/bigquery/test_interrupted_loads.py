@@ -1,0 +1,196 @@
+"""Loads that are killed between their steps, and loads that meet: a month is its old file or its new one, once."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from taxi_platform.bigquery.lake_store import Lake
+from taxi_platform.bigquery.loader import Loaded
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import GREEN
+from taxi_platform_tests.support.google_server import Answer
+from taxi_platform_tests.support.job_server import JobServer
+from taxi_platform_tests.support.trip_texts import APRIL, MARCH, rows
+from taxi_platform_tests.support.warehouse_loads import WarehouseLoads
+
+COUNT = "select filename, count(*), count(distinct unique_row_id) from `{}.green_tripdata` group by 1 order by 1"
+NAME = "green_tripdata_2019-03.csv"
+
+
+@pytest.fixture
+def loaded(behind: WarehouseLoads, front: JobServer) -> WarehouseLoads:
+    """A warehouse that has ten rows of March, while the lake has twelve by now; no request is remembered."""
+    behind.load(rows(GREEN, 10))
+    behind.upload(rows(GREEN, 12))
+    front.requests.clear()
+    return behind
+
+
+# Killed
+
+
+def begin_to_load(behind: WarehouseLoads) -> "subprocess.Popen[str]":
+    """A process of its own that loads March from the lake."""
+    cloud = behind.cloud
+    arguments = (cloud.project, cloud.bucket, cloud.dataset, cloud.storage_host, cloud.bigquery_host)
+    return subprocess.Popen(
+        [sys.executable, "-c", LOADING, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+LOADING = """
+import sys
+from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.bigquery.lake_store import Lake
+from taxi_platform.bigquery.loader import load_month
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import GREEN
+project, bucket, dataset, storage, bigquery = sys.argv[1:]
+cloud = Cloud(project, "US", bucket, dataset, "", storage, bigquery)
+load_month(cloud, Lake(cloud).find(GREEN, Month(2019, 3), print), print, run="killed")
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "begun", "new"),
+    [
+        ("look", True, False),  # the file lies in the lake, nothing is loaded yet
+        ("load", False, False),
+        ("load", True, False),
+        ("exchange", False, False),
+        ("exchange", True, True),
+        ("DELETE", False, True),  # of the staging table, at the end
+    ],
+)
+def test_a_process_that_is_killed_leaves_the_old_month_or_the_new_one_and_the_next_load_does_the_rest(
+    step: str, begun: bool, new: bool, front: JobServer, loaded: WarehouseLoads
+) -> None:
+    process = begin_to_load(loaded)
+    killed = Answer(None if begun else 503, before=lambda: (process.kill(), process.wait()))
+    front.script(step, killed)
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == -9, out
+    assert loaded.ask(COUNT) == [(NAME, 12, 12) if new else (NAME, 10, 10)]
+    assert len(loaded.staging()) == (step != "look")
+    assert loaded.load().unchanged is new
+    assert loaded.ask(COUNT) == [(NAME, 12, 12)]
+    staged = [asked.json for asked in front.asked("POST") if b"_staging_" in asked.body]
+    assert all("expirationTime" in one for one in staged)
+
+
+def test_a_statement_that_outlives_its_process_is_waited_for_and_not_run_twice(
+    front: JobServer, loaded: WarehouseLoads
+) -> None:
+    process = begin_to_load(loaded)
+    goes_on = threading.Event()
+    front.script("exchange", Answer(during=lambda: (process.kill(), process.wait(), goes_on.wait(60))))
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == -9, out
+    with ThreadPoolExecutor(1) as pool:
+        again = pool.submit(loaded.load)
+        front.wait_for("exchange", 2)
+        assert loaded.ask(COUNT) == [(NAME, 10, 10)]
+        goes_on.set()
+        assert again.result().rows == 12
+    first, second = front.ids("exchange")
+    assert first == second
+    assert loaded.ask(COUNT) == [(NAME, 12, 12)]
+
+
+# Two at once
+
+
+def meeting(front: JobServer, first: Callable[[], Loaded], second: Callable[[], Loaded]) -> tuple[Loaded, Loaded]:
+    """Two loads, of which the second comes to its statement while the first one's goes on."""
+    goes_on = threading.Event()
+    front.script("exchange", Answer(during=lambda: goes_on.wait(60)))
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(first)
+        front.wait_for("exchange", 1)
+        other: Future[Loaded] = pool.submit(second)
+        front.wait_for("exchange", 2)
+        goes_on.set()
+        return one.result(), other.result()
+
+
+def another(loads: WarehouseLoads) -> WarehouseLoads:
+    """The same warehouse by clients of another process."""
+    return WarehouseLoads(replace(loads.cloud), loads.published)
+
+
+@pytest.mark.parametrize("there", [0, 10], ids=["for the first time", "in place of another file"])
+def test_the_same_month_twice_at_once_is_there_once(there: int, front: JobServer, behind: WarehouseLoads) -> None:
+    if there:
+        behind.load(rows(GREEN, there))
+        front.requests.clear()
+    file = behind.upload(rows(GREEN, 12))
+    loads = (lambda: behind.load_file(file), lambda: another(behind).load_file(file))
+    assert [one.rows for one in meeting(front, *loads)] == [12, 12]
+    first, second = front.ids("exchange")
+    assert first == second
+    assert behind.ask(COUNT) == [(NAME, 12, 12)]
+    assert behind.staging() == set()
+
+
+def test_two_files_of_a_month_at_once_take_turns_and_the_later_one_stays(
+    front: JobServer, behind: WarehouseLoads
+) -> None:
+    old = behind.upload(rows(GREEN, 12))
+
+    def corrected() -> Loaded:
+        return another(behind).load(rows(GREEN, 7))
+
+    meeting(front, lambda: behind.load_file(old), corrected)
+    first, second, third = front.ids("exchange")
+    assert first == second != third
+    assert behind.ask(COUNT) == [(NAME, 7, 7)]
+
+
+def test_a_month_that_is_emptied_and_loaded_anew_takes_the_next_name(front: JobServer, behind: WarehouseLoads) -> None:
+    file = behind.upload(rows(GREEN, 5))
+    for _ in range(3):
+        behind.load_file(file)
+        behind.ask("delete from `{}.green_tripdata` where true")
+    assert behind.load_file(file).rows == 5
+    assert behind.ask(COUNT) == [(NAME, 5, 5)]
+    numbers = [int(job_id.rpartition("_")[2]) for job_id in front.ids("exchange")]
+    assert numbers == [1, 1, 2, 1, 2, 3, 1, 2, 3, 4]
+
+
+def test_a_month_that_is_forced_again_and_again_is_loaded_each_time(front: JobServer, behind: WarehouseLoads) -> None:
+    file = behind.upload(rows(GREEN, 5))
+    taken = {behind.load_file(file, force=True).jobs["replace"].job for _ in range(3)}
+    assert len(taken) == 3
+    assert behind.ask(COUNT) == [(NAME, 5, 5)]
+
+
+def test_two_months_at_once_do_not_touch_each_other(front: JobServer, behind: WarehouseLoads) -> None:
+    months = {MARCH: behind.upload(rows(GREEN, 12)), APRIL: behind.upload(rows(GREEN, 7), month=APRIL)}
+
+    def load(month: Month) -> Loaded:
+        return another(behind).load_file(months[month])
+
+    meeting(front, lambda: load(MARCH), lambda: load(APRIL))
+    assert len(set(front.ids("exchange"))) == 2
+    assert behind.ask(COUNT) == [(NAME, 12, 12), ("green_tripdata_2019-04.csv", 7, 7)]
+
+
+def test_the_rejects_of_a_month_that_is_loaded_twice_at_once_are_there_once(
+    front: JobServer, behind: WarehouseLoads
+) -> None:
+    file = behind.upload([*rows(GREEN, 5), "no trip"])
+    loads = [lambda one=one: one.load_file(file, on_bad_rows="quarantine") for one in (behind, another(behind))]
+    meeting(front, *loads)
+    assert behind.ask(COUNT) == [(NAME, 5, 5)]
+    assert behind.one("select count(*) from `{}.green_tripdata_rejects`") == 1
+
+
+def test_an_upload_without_a_load_is_found_by_the_load_that_comes_later(behind: WarehouseLoads) -> None:
+    behind.upload(rows(GREEN, 5))
+    file = Lake(behind.cloud).find(GREEN, MARCH, print)
+    assert behind.load_file(file).rows == 5

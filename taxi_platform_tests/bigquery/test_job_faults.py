@@ -1,0 +1,271 @@
+"""Loads over HTTP with the official clients, while BigQuery is busy, refuses, breaks off or does not acknowledge."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from taxi_platform.bigquery.jobs import ROUNDS
+from taxi_platform.errors import CloudNotReady, CloudRefused, CloudUnavailable, TaxiError
+from taxi_platform.trips.services import GREEN
+from taxi_platform_tests.support.google_server import Answer
+from taxi_platform_tests.support.job_server import JobServer, ended, ended_with
+from taxi_platform_tests.support.trip_texts import rows, with_field
+from taxi_platform_tests.support.warehouse_loads import HURRIED, WarehouseLoads
+
+COUNT = "select count(*), count(distinct unique_row_id) from `{}.green_tripdata`"
+JOBS = ("dry run", "look", "load", "exchange")
+SPELLED = with_field(GREEN, rows(GREEN, 1)[0], "vendorid", "2.0")  # which has to be read line by line
+
+
+def broken(reason: str, message: str, **more: Any) -> Answer:
+    return Answer(ended=ended_with(reason, message, **more))
+
+
+# What is asked
+
+
+def test_a_month_is_one_load_job_and_one_statement_each_under_an_id_of_its_own(
+    front: JobServer, behind: WarehouseLoads
+) -> None:
+    loaded = behind.load(rows(GREEN, 20))
+    (load,), (exchange,) = front.asked("load"), front.asked("exchange")
+    assert [spent.job for spent in loaded.jobs.values()] == front.ids("load") + front.ids("exchange")
+    config = load.json["configuration"]["load"]
+    assert {key: config[key] for key in ("sourceUris", "maxBadRecords", "autodetect", "createDisposition")} == {
+        "sourceUris": [f"gs://{behind.cloud.bucket}/raw/green/green_tripdata_2019-03.csv.gz"],
+        "maxBadRecords": 0,
+        "autodetect": False,
+        "createDisposition": "CREATE_NEVER",
+    }
+    fields = [(field["name"], field["type"]) for field in config["schema"]["fields"]]
+    assert fields == [(column.name, "STRING") for column in GREEN.columns]
+    assert exchange.json["configuration"]["query"]["query"].startswith("MERGE ")
+
+
+def test_every_statement_is_estimated_first_and_may_be_billed_for_so_much_at_most(
+    front: JobServer, behind: WarehouseLoads
+) -> None:
+    behind.load(rows(GREEN, 5))
+    asked = [front.name_of(one) for one in front.requests if front.name_of(one) in JOBS]
+    assert asked == ["dry run", "look", "load", "dry run", "exchange"]
+    queries = [*front.asked("look"), *front.asked("exchange")]
+    assert {one.json["configuration"]["query"]["maximumBytesBilled"] for one in queries} == {str(10 * 2**30)}
+    assert sum("will read 0 bytes at most" in line for line in behind.said) == 2
+
+
+def test_a_staging_table_expires_by_itself_and_has_a_name_that_no_other_attempt_has(
+    front: JobServer, behind: WarehouseLoads
+) -> None:
+    file = behind.upload(rows(GREEN, 5))
+    for _ in range(2):
+        behind.load_file(file, force=True)
+    made = [asked.json for asked in front.asked("POST") if asked.path.endswith("/tables")]
+    staging = [one for one in made if "_staging_" in one["tableReference"]["tableId"]]
+    assert len({one["tableReference"]["tableId"] for one in staging}) == len(staging) == 2
+    for one in staging:
+        expires = datetime.fromtimestamp(int(one["expirationTime"]) / 1000, timezone.utc)
+        assert timedelta(hours=23) < expires - datetime.now(timezone.utc) <= timedelta(hours=24)
+    assert behind.staging() == set()
+
+
+# What passes
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [*(Answer(status) for status in (429, 500, 502, 503, 504)), Answer(403, reason="rateLimitExceeded")],
+    ids=lambda fault: str(fault.status),
+)
+def test_a_job_that_bigquery_is_too_busy_for_is_asked_for_again_under_the_same_id(
+    fault: Answer, front: JobServer, behind: WarehouseLoads
+) -> None:
+    for name in (*JOBS, "GET /bigquery/v2/projects/", "POST /bigquery/v2/projects/"):
+        front.script(name, fault, fault)
+    assert behind.load(rows(GREEN, 20)).rows == 20
+    assert behind.ask(COUNT) == [(20, 20)]
+    for step in ("load", "exchange"):
+        assert len(front.ids(step)) == 3
+        assert len(set(front.ids(step))) == 1
+    assert any(f"Google answers {fault.status}: made for this test; asking again" in line for line in behind.said)
+
+
+@pytest.mark.parametrize("fault", [Answer(cut=True), Answer(lost=True)], ids=["cut", "lost"])
+def test_a_job_whose_answer_does_not_arrive_is_begun_once(
+    fault: Answer, front: JobServer, behind: WarehouseLoads
+) -> None:
+    for step in JOBS:
+        front.script(step, fault)
+    assert behind.load(rows(GREEN, 20)).rows == 20
+    assert behind.ask(COUNT) == [(20, 20)]
+    for step in ("load", "exchange"):
+        first, second = front.ids(step)
+        assert first == second
+    adopted = [line for line in behind.said if "has been begun already; waiting for that one" in line]
+    assert len(adopted) == (3 if fault.lost else 0)
+
+
+def test_a_job_that_goes_on_is_looked_at_until_it_has_ended(front: JobServer, behind: WarehouseLoads) -> None:
+    for step in ("look", "load", "exchange"):
+        front.script(step, Answer(looks=2))
+    front.script("GET /bigquery/v2/projects/", Answer(503), Answer(cut=True))
+    assert behind.load(rows(GREEN, 20)).rows == 20
+    assert behind.ask(COUNT) == [(20, 20)]
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("backendError", "Error encountered during execution. Retrying may solve the problem."),
+        ("jobBackendError", "The job encountered an internal error during execution."),
+        ("rateLimitExceeded", "Exceeded rate limits: too many table update operations for this table."),
+        ("invalidQuery", "Could not serialize access to table green_tripdata due to concurrent update"),
+    ],
+)
+def test_a_job_that_bigquery_breaks_off_is_begun_again_under_the_next_number(
+    reason: str, message: str, front: JobServer, behind: WarehouseLoads
+) -> None:
+    steps = ("exchange",) if reason == "invalidQuery" else ("load", "exchange")
+    for step in steps:
+        front.script(step, broken(reason, message), broken(reason, message))
+    assert behind.load(rows(GREEN, 20)).rows == 20
+    assert behind.ask(COUNT) == [(20, 20)]
+    for step in steps:
+        assert [job_id.rpartition("_")[2] for job_id in front.ids(step)] == ["1", "2", "3"]
+        assert len({job_id.rpartition("_")[0] for job_id in front.ids(step)}) == 1
+
+
+# What does not
+
+
+@pytest.mark.parametrize("step", JOBS)
+def test_what_bigquery_is_too_busy_for_without_end_is_given_up_and_nothing_of_it_is_seen(
+    step: str, front: JobServer, behind: WarehouseLoads
+) -> None:
+    behind.load(rows(GREEN, 5))
+    before = behind.state()
+    file = behind.upload(rows(GREEN, 6))
+    behind.patience = replace(behind.patience, give_up_after=0.2)
+    front.script(step, *[Answer(503)] * 1000)
+    with pytest.raises(CloudUnavailable, match="Google answers 503") as caught:
+        behind.load_file(file)
+    front.forgive()
+    behind.patience = HURRIED
+    assert caught.value.transient
+    assert behind.state() == before
+    assert behind.staging() == set()
+    assert behind.load_file(file).rows == 6
+    assert behind.ask(COUNT) == [(6, 6)]
+
+
+def test_a_job_that_is_broken_off_without_end_is_given_up(front: JobServer, behind: WarehouseLoads) -> None:
+    front.script("exchange", *[broken("jobInternalError", "oops")] * 50)
+    with pytest.raises(CloudUnavailable, match=r"BigQuery has broken off job .*: oops") as caught:
+        behind.load(rows(GREEN, 5))
+    assert caught.value.transient
+    assert len(front.ids("exchange")) == ROUNDS
+    assert behind.state() == {"green_tripdata": []}
+
+
+@pytest.mark.parametrize("step", ["load", "exchange"])
+@pytest.mark.parametrize(
+    ("fault", "kind", "what", "advice"),
+    [
+        (
+            Answer(403, "Access Denied: User does not have bigquery.jobs.create permission.", "accessDenied"),
+            CloudRefused,
+            "the account may not do this",
+            "roles/bigquery.jobUser",
+        ),
+        (
+            broken("accessDenied", "Access Denied: Permission bigquery.tables.updateData denied on table."),
+            CloudRefused,
+            "the account may not do this",
+            "roles/bigquery.dataEditor",
+        ),
+        (
+            Answer(403, "Quota exceeded: load jobs per table", "quotaExceeded"),
+            CloudRefused,
+            "a quota is used up: Quota exceeded: load jobs per table",
+            "https://console.cloud.google.com/iam-admin/quotas",
+        ),
+        (
+            broken("quotaExceeded", "Quota exceeded: imports per table"),
+            CloudRefused,
+            "a quota is used up: Quota exceeded: imports per table",
+            "https://console.cloud.google.com/iam-admin/quotas",
+        ),
+        (
+            Answer(404, "Not found: Project trips-123", "notFound"),
+            CloudNotReady,
+            "there is no such project",
+            "GCP_PROJECT_ID",
+        ),
+        (Answer(403, "The project is not enabled", "billingNotEnabled"), CloudRefused, "billing is off", "billing"),
+        (
+            broken("bytesBilledLimitExceeded", "Query exceeded limit for bytes billed: 10737418240."),
+            CloudRefused,
+            "BigQuery would bill more than it may: Query exceeded limit",
+            "fewer months",
+        ),
+    ],
+    ids=["role", "role of the job", "quota", "quota of the job", "project", "billing", "bytes billed"],
+)
+def test_what_bigquery_refuses_says_what_to_do_and_nothing_of_it_is_seen(
+    fault: Answer,
+    kind: type[TaxiError],
+    what: str,
+    advice: str,
+    step: str,
+    front: JobServer,
+    behind: WarehouseLoads,
+) -> None:
+    file = behind.upload(rows(GREEN, 6))
+    front.script(step, fault)
+    with pytest.raises(kind) as caught:
+        behind.load_file(file)
+    assert what in caught.value.what
+    assert advice in caught.value.advice
+    assert not caught.value.transient
+    assert len(front.ids(step)) == 1
+    assert behind.state() == {"green_tripdata": []}
+    assert behind.staging() == set()
+
+
+def test_a_role_that_is_missing_for_tables_is_named(front: JobServer, behind: WarehouseLoads) -> None:
+    said = "Access Denied: Dataset trips: Permission bigquery.tables.create denied on dataset (or it may not exist)."
+    front.script("POST /bigquery/v2/projects/", Answer(403, said, "accessDenied"))
+    with pytest.raises(CloudRefused, match=r"granted roles/bigquery\.dataEditor"):
+        behind.load(rows(GREEN, 5))
+
+
+def test_an_error_of_a_load_job_is_told_with_file_and_line(front: JobServer, behind: WarehouseLoads) -> None:
+    place = "gs://trips/staging/green/prepared.csv.gz"
+    line = "Error while reading data, error message: CSV table references column position 19; line_number: 7"
+    sum_of_it = "CSV processing encountered too many errors, giving up. Rows: 7; errors: 1"
+    errors = [{"reason": "invalid", "location": place, "message": message} for message in (sum_of_it, line)]
+    front.script("load", *[broken("invalid", sum_of_it, location=place, errors=errors)] * 2)
+    with pytest.raises(CloudRefused) as caught:
+        behind.load([SPELLED, *rows(GREEN, 6)])
+    assert caught.value.subject == "green_tripdata_2019-03.csv"
+    assert caught.value.what == f"BigQuery refuses it: {sum_of_it} ({place}); {line} ({place})"
+    assert any("reading it line by line (BigQuery says: CSV processing" in said for said in behind.said)
+    assert behind.state() == {"green_tripdata": []}
+    assert behind.staging() == set()
+
+
+def test_rows_that_bigquery_counts_otherwise_are_not_taken_over(front: JobServer, behind: WarehouseLoads) -> None:
+    file = behind.upload(rows(GREEN, 6))
+    front.script("load", *[Answer(ended=ended(outputRows="5"))] * 2)
+    with pytest.raises(TaxiError, match="BigQuery reads 5 rows where 6 were written"):
+        behind.load_file(file)
+    assert any("BigQuery reads 5 rows where the file has 6" in line for line in behind.said)
+    assert behind.state() == {"green_tripdata": []}
+
+
+def test_a_staging_table_that_cannot_be_removed_is_left_to_expire(front: JobServer, behind: WarehouseLoads) -> None:
+    front.script("DELETE", *[Answer(503)] * 100)
+    assert behind.load(rows(GREEN, 5)).rows == 5
+    assert any("left to expire" in line for line in behind.said)
+    assert len(behind.staging()) == 1

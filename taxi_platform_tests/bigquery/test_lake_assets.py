@@ -1,0 +1,250 @@
+"""The lake's assets and the set-up job as Dagster runs them: what is uploaded, recorded, refused and handed on."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from taxi_platform.bigquery.lake_files import LakeFiles
+from taxi_platform.bigquery.lake_store import Lake
+from taxi_platform.sources.cache import RawFiles
+from taxi_platform.sources.folder import FolderSource
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import GREEN, SERVICES
+from taxi_platform_tests.support.asset_runs import Platform
+from taxi_platform_tests.support.google_server import Answer, GoogleServer
+from taxi_platform_tests.support.published import Published
+from taxi_platform_tests.support.trip_texts import rows
+
+BUCKET = "trips-123-lake"
+LAKE = "gcs/green_tripdata"
+JANUARY, FEBRUARY, MARCH = Month(2019, 1), Month(2019, 2), Month(2019, 3)
+SETTINGS = {
+    "GCP_PROJECT_ID": "trips-123",
+    "GCP_LOCATION": "EU",
+    "GCP_BUCKET_NAME": BUCKET,
+    "GCP_DATASET": "zoomcamp",
+}
+
+
+def name(month: Month) -> str:
+    return f"raw/green/green_tripdata_{month}.csv.gz"
+
+
+def uploads(google: GoogleServer) -> list[str]:
+    return [
+        asked.body.partition(b'"name": "')[2].partition(b'"')[0].decode() for asked in google.asked("POST /upload/")
+    ]
+
+
+@pytest.fixture
+def lake(google: GoogleServer, published: Published, platform: Platform, tmp_path: Path) -> Platform:
+    """The platform with a Google of its own, and a source that has the first months of 2019."""
+    for month in (JANUARY, FEBRUARY, MARCH):
+        published.publish(rows(GREEN, 10 * month.month), month=month)
+    platform.use(
+        TAXI_SOURCE=str(tmp_path / "published"),
+        STORAGE_EMULATOR_HOST=google.url,
+        BIGQUERY_EMULATOR_HOST=google.url,
+        **SETTINGS,
+    )
+    return platform
+
+
+# What is uploaded and recorded
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_one_month_on_its_own_is_fetched_uploaded_and_recorded_twice(
+    service: Any, google: GoogleServer, lake: Platform
+) -> None:
+    lake.use(TAXI_SOURCE="sample:0.001")
+    run = lake.run(f"gcs/{service.table}", month="2019-03")
+    assert run.succeeded, run.failure
+    assert lake.recorded(f"gcs/{service.table}") == lake.recorded(f"raw/{service.table}") == {"2019-03"}
+    assert uploads(google) == [f"raw/{service.name}/{service.table}_2019-03.csv.gz"]
+
+
+def test_what_is_recorded_leads_to_the_object(google: GoogleServer, lake: Platform) -> None:
+    metadata = lake.run(LAKE, month="2019-03").of(LAKE, "2019-03")
+    there = google.objects[BUCKET, name(MARCH)]
+    assert metadata.pop("seconds") > 0
+    assert len(metadata.pop("sha256")) == 64
+    assert metadata.pop("source").endswith("published/green_tripdata_2019-03.csv.gz")
+    assert metadata == {
+        "dagster/uri": f"gs://{BUCKET}/{name(MARCH)}",
+        "console": f"https://console.cloud.google.com/storage/browser/_details/{BUCKET}/{name(MARCH)}?project=trips-123",
+        "generation": there.properties["generation"],
+        "crc32c": there.properties["crc32c"],
+        "storage_class": "STANDARD",
+        "file": "green_tripdata_2019-03.csv.gz",
+        "rows_in_file": 30,
+        "file_bytes": len(there.content),
+        "file_mib": 0.0,
+        "csv_bytes": int(there.properties["metadata"]["csv-bytes"]),
+        "csv_mib": 0.0,
+        "unchanged": False,
+        "dagster/partition_row_count": 30,
+    }
+
+
+def test_a_range_is_one_run_that_checks_once_and_records_each_month(google: GoogleServer, lake: Platform) -> None:
+    run = lake.run(LAKE, months="2019-01...2019-03", config={LAKE: {"newest_first": True}})
+    assert run.succeeded, run.failure
+    assert uploads(google) == [name(MARCH), name(FEBRUARY), name(JANUARY)]
+    assert [run.of(LAKE, str(month))["rows_in_file"] for month in (JANUARY, FEBRUARY, MARCH)] == [10, 20, 30]
+    assert len(google.asked(f"GET /storage/v1/b/{BUCKET}/iam")) == 1
+    assert run.labels()["file"] == "green_tripdata_2019-01.csv...green_tripdata_2019-03.csv"
+
+
+def test_file_and_object_chosen_together_are_one_run(google: GoogleServer, lake: Platform) -> None:
+    run = lake.run("raw/green_tripdata", LAKE, "green_tripdata", month="2019-02")
+    assert run.succeeded, run.failure
+    assert [run.months(asset) for asset in ("raw/green_tripdata", LAKE, "green_tripdata")] == [["2019-02"]] * 3
+
+
+def test_the_same_month_again_is_recognised_and_sent_only_when_forced(google: GoogleServer, lake: Platform) -> None:
+    lake.run(LAKE, month="2019-03")
+    assert lake.run(LAKE, month="2019-03").of(LAKE, "2019-03")["unchanged"] is True
+    assert len(uploads(google)) == 1
+    forced = lake.run(LAKE, month="2019-03", config={LAKE: {"force": True}})
+    assert forced.of(LAKE, "2019-03")["unchanged"] is False
+    assert len(uploads(google)) == 2
+
+
+def test_a_file_that_was_corrected_at_its_source_corrects_the_object(
+    google: GoogleServer, lake: Platform, published: Published
+) -> None:
+    lake.run(LAKE, month="2019-03")
+    published.publish(rows(GREEN, 31), month=MARCH)
+    assert lake.run(LAKE, month="2019-03").of(LAKE, "2019-03")["rows_in_file"] == 31
+
+
+def test_an_upload_whose_run_was_killed_before_it_was_recorded_is_recorded_by_the_next(
+    google: GoogleServer, lake: Platform, tmp_path: Path
+) -> None:
+    files = RawFiles(tmp_path / "raw", FolderSource(tmp_path / "published"))
+    cloud = lake.definitions().resources["google"].cloud()
+    Lake(cloud).put(files.get(GREEN, MARCH, print).file, print)
+    assert lake.recorded(LAKE) == set()
+    assert lake.run(LAKE, month="2019-03").of(LAKE, "2019-03")["unchanged"] is True
+    assert lake.recorded(LAKE) == {"2019-03"}
+    assert len(uploads(google)) == 1
+
+
+# What goes wrong
+
+
+def test_a_month_that_is_not_published_does_not_stop_the_others(google: GoogleServer, lake: Platform) -> None:
+    run = lake.run(LAKE, months="2019-02...2019-04")
+    assert not run.succeeded
+    assert "1 of 3 months of green failed. The other 2 are in place and recorded." in run.failure
+    assert lake.recorded(LAKE) == {"2019-02", "2019-03"}
+
+
+def test_a_month_that_google_refuses_does_not_stop_the_others(google: GoogleServer, lake: Platform) -> None:
+    said = "robot does not have storage.objects.delete access. Permission 'storage.objects.delete' denied on resource."
+    google.script("POST /upload/", Answer(), Answer(403, said, "forbidden"))
+    run = lake.run(LAKE, months="2019-01...2019-03")
+    assert "roles/storage.objectUser" in run.failure
+    assert lake.recorded(LAKE) == {"2019-01", "2019-03"}
+
+
+def test_an_interruption_is_no_failure(google: GoogleServer, lake: Platform) -> None:
+    google.script("POST /upload/", Answer(503), Answer(cut=True), Answer(429))
+    assert lake.run(LAKE, month="2019-03").succeeded
+    assert google.objects[BUCKET, name(MARCH)].properties["metadata"]["rows"] == "30"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (dict.fromkeys(SETTINGS, ""), "GCP_PROJECT_ID, GCP_LOCATION, GCP_BUCKET_NAME, GCP_DATASET: not set. "),
+        ({"GCP_DATASET": ""}, "GCP_DATASET: not set, while GCP_PROJECT_ID, GCP_LOCATION, GCP_BUCKET_NAME are. "),
+        ({"GCP_DATASET": "zoom-camp"}, "GCP_DATASET=zoom-camp: a dataset's name has no dashes. "),
+        ({"GCP_LOCATION": "US"}, "bucket trips-123-lake: it lies in EU, and GCP_LOCATION is US; "),
+        ({"GCP_BUCKET_NAME": "another-lake"}, "bucket another-lake: there is no such bucket. The job gcp_setup"),
+        ({"GCP_CREDS": "garbage", "STORAGE_EMULATOR_HOST": ""}, "GCP_CREDS: it is neither JSON nor JSON in base64."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_what_stands_in_the_way_is_said_before_a_file_is_fetched_or_sent(
+    values: dict[str, str], said: str, google: GoogleServer, lake: Platform, tmp_path: Path
+) -> None:
+    lake.use(**values)
+    run = lake.run(LAKE, months="2019-01...2019-03")
+    assert not run.succeeded
+    assert run.failure.startswith(said)
+    assert uploads(google) == []
+    assert not (tmp_path / "raw").exists()
+
+
+def test_a_cloud_that_is_set_in_part_is_no_obstacle_to_postgres(lake: Platform) -> None:
+    lake.use(GCP_DATASET="zoom-camp", GCP_LOCATION="")
+    assert lake.run("green_tripdata", month="2019-01").succeeded
+
+
+# What is handed on
+
+
+def read(platform: Platform, month: str) -> tuple[dg.ExecuteInProcessResult, list[Any]]:
+    """What an asset gets that asks for a month of the lake."""
+    given: list[Any] = []
+
+    @dg.asset(
+        ins={"files": dg.AssetIn(dg.AssetKey(["gcs", "green_tripdata"]), input_manager_key="gcs")},
+        partitions_def=platform.definitions().resolve_assets_def("green_tripdata").partitions_def,
+    )
+    def reader(context: dg.AssetExecutionContext, files) -> None:
+        given.append(files)
+        given.extend(files.find(month, context.log.info) for month in files.months)
+
+    return platform.run("reader", month=month, further=[reader]).result, given
+
+
+def test_an_object_is_handed_on_as_a_file_with_its_address(google: GoogleServer, lake: Platform) -> None:
+    lake.run(LAKE, month="2019-03")
+    result, (files, file) = read(lake, "2019-03")
+    assert result.success
+    assert isinstance(files, LakeFiles)
+    assert (files.service, files.months) == (GREEN, [MARCH])
+    assert (file.uri, file.rows) == (f"gs://{BUCKET}/{name(MARCH)}", 30)
+    assert str(file.generation) == google.objects[BUCKET, name(MARCH)].properties["generation"]
+
+
+def test_an_object_that_is_gone_or_was_exchanged_is_not_handed_on(google: GoogleServer, lake: Platform) -> None:
+    lake.run(LAKE, month="2019-03")
+    metadata = google.objects[BUCKET, name(MARCH)].properties["metadata"]
+    google.put(BUCKET, name(MARCH), b"somebody's", {"metadata": metadata})
+    result, given = read(lake, "2019-03")
+    assert (result.success, len(given)) == (False, 1)
+    del google.objects[BUCKET, name(MARCH)]
+    result, given = read(lake, "2019-03")
+    assert (result.success, len(given)) == (False, 1)
+
+
+# The job
+
+
+def set_up(platform: Platform) -> dg.ExecuteInProcessResult:
+    job = platform.definitions().resolve_job_def("gcp_setup")
+    return job.execute_in_process(instance=platform.instance, raise_on_error=False)
+
+
+def test_the_job_makes_what_the_assets_need(nothing: GoogleServer, platform: Platform) -> None:
+    platform.use(STORAGE_EMULATOR_HOST=nothing.url, BIGQUERY_EMULATOR_HOST=nothing.url, **SETTINGS)
+    assert not platform.run(LAKE, month="2019-03").succeeded
+    assert set_up(platform).success
+    assert set_up(platform).success
+    assert (list(nothing.buckets), list(nothing.datasets)) == ([BUCKET], ["zoomcamp"])
+    assert platform.run(LAKE, month="2019-03").succeeded
+
+
+def test_the_job_says_what_is_missing(nothing: GoogleServer, platform: Platform) -> None:
+    result = set_up(platform)
+    (event,) = result.get_step_failure_events()
+    failure = event.step_failure_data.user_failure_data
+    assert failure is not None
+    assert str(failure.description).startswith("GCP_PROJECT_ID, GCP_LOCATION, GCP_BUCKET_NAME, GCP_DATASET: not set. ")
+    assert nothing.requests == []

@@ -1,0 +1,102 @@
+"""The objects of the lake: what they are called, and what they say of themselves."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from taxi_platform.bigquery.lake_file import LakeFile, StoredObject, lake_file, object_name, object_names, provenance
+from taxi_platform.errors import CloudNotReady
+from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.services import FHV, GREEN
+from taxi_platform_tests.support.trip_texts import MARCH
+
+RAW = RawFile(
+    service="green",
+    month=MARCH,
+    path=Path("/data/raw/green/green_tripdata_2019-03.csv.gz"),
+    source="https://example.org/gr%C3%BCn.csv.gz",
+    bytes=1000,
+    csv_bytes=5000,
+    sha256="ab" * 32,
+    rows=50,
+    etag='"v1"',
+    modified="Tue, 02 Apr 2019 10:00:00 GMT",
+)
+
+
+def stored(**changes: Any) -> StoredObject:
+    """The object that the file becomes."""
+    facts = {
+        "name": object_name(RAW),
+        "metadata": provenance(RAW, "AAAAAA=="),
+        "generation": 1_600_000_000_000_000,
+        "crc32c": "AAAAAA==",
+        "size": 1000,
+        "storage_class": "STANDARD",
+    }
+    return cast("StoredObject", SimpleNamespace(**facts | changes))
+
+
+def without(name: str) -> dict[str, str]:
+    return {key: value for key, value in provenance(RAW, "AAAAAA==").items() if key != name}
+
+
+def test_an_object_is_called_as_the_file_in_the_folder_of_its_service() -> None:
+    assert object_name(RAW) == "raw/green/green_tripdata_2019-03.csv.gz"
+    assert object_names(GREEN, MARCH) == (
+        "raw/green/green_tripdata_2019-03.csv.gz",
+        "raw/green/green_tripdata_2019-03.csv",
+    )
+    assert object_names(FHV, MARCH)[1] == "raw/fhv/fhv_tripdata_2019-03.csv"
+
+
+def test_an_object_says_all_that_is_known_of_its_file() -> None:
+    found = lake_file("trips", stored())
+    assert found == LakeFile(
+        service="green",
+        month=MARCH,
+        source=RAW.source,
+        bytes=1000,
+        csv_bytes=5000,
+        sha256=RAW.sha256,
+        rows=50,
+        etag='"v1"',
+        modified=RAW.modified,
+        bucket="trips",
+        object="raw/green/green_tripdata_2019-03.csv.gz",
+        generation=1_600_000_000_000_000,
+        crc32c="AAAAAA==",
+        storage_class="STANDARD",
+    )
+    assert found.uri == "gs://trips/raw/green/green_tripdata_2019-03.csv.gz"
+    assert found.name == RAW.name == "green_tripdata_2019-03.csv.gz"
+    assert RAW.uri == "file:///data/raw/green/green_tripdata_2019-03.csv.gz"
+
+
+@pytest.mark.parametrize("name", ["source-etag", "source-modified"])
+def test_what_the_source_does_not_say_the_object_need_not_say(name: str) -> None:
+    found = lake_file("trips", stored(metadata=without(name)))
+    assert None in (found.etag, found.modified)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"metadata": None}, "its metadata lacks 'service'"),
+        *[
+            ({"metadata": without(name)}, f"its metadata lacks '{name}'")
+            for name in ("service", "month", "source", "bytes", "csv-bytes", "sha256", "crc32c", "rows")
+        ],
+        ({"metadata": {**without("rows"), "rows": "many"}}, "its metadata means nothing"),
+        ({"metadata": {**without("month"), "month": "2019-13"}}, "its metadata means nothing"),
+        ({"size": 999}, "it has 999 bytes with the CRC32C AAAAAA== where its metadata says 1,000 and AAAAAA=="),
+        ({"crc32c": "BBBBBB=="}, "it has 1,000 bytes with the CRC32C BBBBBB== where its metadata says 1,000"),
+    ],
+)
+def test_an_object_that_is_not_what_it_says_is_refused(changes: dict[str, Any], what: str) -> None:
+    with pytest.raises(CloudNotReady, match=r"^gs://trips/raw/green/green_tripdata_2019-03\.csv\.gz: ") as caught:
+        lake_file("trips", stored(**changes))
+    assert what in caught.value.what
+    assert caught.value.advice == "Materialize its gcs/… asset again."

@@ -1,0 +1,177 @@
+"""What only the real Google Cloud can show. Run by ``make test-gcp``, with the settings of one's own project.
+
+Each run makes a bucket and a dataset of its own beside those of the settings, and removes them again.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from google.api_core.exceptions import PreconditionFailed
+
+from taxi_platform.bigquery import schema, statements
+from taxi_platform.bigquery.clients import Cloud, cloud_named
+from taxi_platform.bigquery.frames import WarehouseReference, read_pandas
+from taxi_platform.bigquery.jobs import Jobs
+from taxi_platform.bigquery.lake_store import Lake
+from taxi_platform.bigquery.loader import load_month
+from taxi_platform.bigquery.preflight import problems
+from taxi_platform.bigquery.setup import set_up
+from taxi_platform.bigquery.staging import Staging
+from taxi_platform.bigquery.tables import Tables
+from taxi_platform.errors import CloudNotReady, CloudRefused
+from taxi_platform.settings import CloudSettings, settings
+from taxi_platform.trips.services import GREEN
+from taxi_platform_tests.support.published import Published
+from taxi_platform_tests.support.trip_texts import APRIL, MARCH, rows, text
+from taxi_platform_tests.support.warehouse_loads import WarehouseLoads
+
+pytestmark = pytest.mark.gcp
+
+
+@pytest.fixture(scope="module")
+def project() -> Iterator[Cloud]:
+    """The project of the settings, with names for a bucket and a dataset that nobody has."""
+    settings.cache_clear()
+    found = settings().cloud or CloudSettings()  # pyright: ignore[reportCallIssue]
+    cloud = cloud_named(
+        found.project_id,
+        found.location,
+        found.bucket_name,
+        found.dataset,
+        creds=found.creds.get_secret_value() if found.creds else "",
+        storage_host=found.storage_host,
+        bigquery_host=found.bigquery_host,
+    )
+    name = uuid4().hex[:8]
+    mine = replace(cloud, bucket=f"{cloud.bucket[:50]}-test-{name}", dataset=f"{cloud.dataset}_test_{name}")
+    yield mine
+    if mine.storage.lookup_bucket(mine.bucket):
+        mine.storage.bucket(mine.bucket).delete(force=True)
+    mine.bigquery.delete_dataset(mine.dataset, delete_contents=True, not_found_ok=True)
+
+
+@pytest.fixture(scope="module")
+def made(project: Cloud) -> Cloud:
+    """The same project, once the bucket and the dataset are made."""
+    set_up(project, print)
+    return project
+
+
+def test_set_up_makes_both_and_then_nothing_stands_in_the_way(made: Cloud) -> None:
+    again = set_up(made, print)
+    assert (again.made_bucket, again.made_dataset) == (False, False)
+    assert list(problems(made, print)) == []
+
+
+def test_the_bucket_is_where_and_as_it_should_be(made: Cloud) -> None:
+    bucket = made.storage.get_bucket(made.bucket)
+    assert bucket.location.upper() == made.location.upper()
+    assert bucket.iam_configuration.uniform_bucket_level_access_enabled
+    assert bucket.iam_configuration.public_access_prevention == "enforced"
+    assert bucket.labels == {"app": "taxi_platform"}
+    (rule,) = bucket.lifecycle_rules
+    assert rule["condition"] == {"age": 1, "matchesPrefix": ["staging/"]}
+
+
+def test_another_location_is_refused(made: Cloud) -> None:
+    elsewhere = "US" if made.location.upper() != "US" else "EU"
+    with pytest.raises(CloudNotReady, match="it lies in"):
+        set_up(replace(made, location=elsewhere), print)
+
+
+def test_a_bucket_of_somebody_else_is_said_to_be(made: Cloud) -> None:
+    with pytest.raises((CloudNotReady, CloudRefused)):
+        set_up(replace(made, bucket="test"), print)
+
+
+@pytest.mark.parametrize("count", [50, 500_000], ids=["one request", "in parts"])
+def test_a_file_goes_up_is_recognised_and_found(count: int, made: Cloud, tmp_path: Path) -> None:
+    published = Published(tmp_path)
+    published.publish(text(GREEN, rows(GREEN, count)))
+    file, lake = published.fetch(), Lake(made)
+    stored = lake.put(file, print)
+    assert (lake.put(file, print).unchanged, lake.find(GREEN, MARCH, print)) == (True, stored.file)
+    assert made.storage.bucket(made.bucket).blob(stored.file.object).download_as_bytes() == file.path.read_bytes()
+
+
+def test_a_late_writer_is_refused(made: Cloud) -> None:
+    blob = made.storage.bucket(made.bucket).blob("raw/late")
+    blob.upload_from_string("first", if_generation_match=0)
+    with pytest.raises(PreconditionFailed):
+        made.storage.bucket(made.bucket).blob("raw/late").upload_from_string("second", if_generation_match=0)
+
+
+def test_other_bytes_than_were_announced_never_become_an_object(
+    made: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = Published(tmp_path)
+    month = MARCH.plus(1)
+    published.publish(rows(GREEN, 50), month=month)
+    monkeypatch.setattr("taxi_platform.bigquery.lake_store.crc32c_of", lambda _: "AAAAAA==")
+    with pytest.raises(CloudRefused):
+        Lake(made).put(published.fetch(month=month), print)
+    with pytest.raises(CloudNotReady, match="the lake does not have it"):
+        Lake(made).find(GREEN, month, print)
+
+
+# The warehouse
+
+
+@pytest.fixture
+def loads(made: Cloud, tmp_path: Path) -> WarehouseLoads:
+    """The project's warehouse, without the tables of an earlier test."""
+    for table in made.bigquery.list_tables(made.dataset):
+        made.bigquery.delete_table(table.reference)
+    return WarehouseLoads(made, Published(tmp_path))
+
+
+def test_a_month_is_its_file_is_recognised_and_says_what_it_took(loads: WarehouseLoads) -> None:
+    loaded = loads.load(rows(GREEN, 1000))
+    assert loads.ask("select count(*), count(distinct unique_row_id) from `{}.green_tripdata`") == [(1000, 1000)]
+    assert loaded.jobs["replace"].bytes_processed > 0
+    assert loads.load().unchanged
+    assert loads.load(rows(GREEN, 900)).rows == 900
+    assert loads.one("select count(*) from `{}.green_tripdata`") == 900
+    assert loads.staging() == set()
+    frame = read_pandas(loads.cloud, WarehouseReference(schema.table_of(loads.cloud, GREEN), (), [MARCH]), print)
+    assert len(frame) == 900
+
+
+def test_two_loads_of_a_month_at_once_leave_it_once(loads: WarehouseLoads) -> None:
+    file = loads.upload(rows(GREEN, 1000))
+    with ThreadPoolExecutor(3) as pool:
+        done = [pool.submit(load_month, replace(loads.cloud), file, print, run="test", force=True) for _ in range(3)]
+    assert [one.result().rows for one in done] == [1000] * 3
+    assert loads.ask("select count(*), count(distinct unique_row_id) from `{}.green_tripdata`") == [(1000, 1000)]
+
+
+def test_a_staging_table_still_expires_once_it_is_loaded(loads: WarehouseLoads) -> None:
+    file = loads.upload(rows(GREEN, 10))
+    table = schema.staging_of(schema.table_of(loads.cloud, GREEN), MARCH, "test")
+    jobs = Jobs(loads.cloud, f"taxi_test_{uuid4().hex}", file.uri, print)
+    staging = Staging(loads.cloud, file, jobs, Tables(loads.cloud, print), print)
+    staging.load_as_it_is(staging.header(), table)
+    there = loads.cloud.bigquery.get_table(table)
+    assert there.num_rows == 10
+    assert there.expires is not None
+
+
+def test_a_month_is_asked_for_without_reading_the_others(loads: WarehouseLoads) -> None:
+    from google.cloud.bigquery import QueryJobConfig
+
+    loads.load(rows(GREEN, 1000))
+    loads.load(rows(GREEN, 10), month=APRIL)
+    query = statements.versions(schema.table_of(loads.cloud, GREEN), APRIL)
+    asked = loads.cloud.bigquery.query(query, QueryJobConfig(dry_run=True, use_query_cache=False))
+    assert asked.total_bytes_processed == 10 * 16
+
+
+def test_a_statement_that_would_read_too_much_is_refused_before_it_does(loads: WarehouseLoads) -> None:
+    loads.load(rows(GREEN, 1000))
+    reference = WarehouseReference(schema.table_of(loads.cloud, GREEN))
+    with pytest.raises(CloudRefused, match="would bill more than it may"):
+        read_pandas(loads.cloud, reference, print, bytes_billed=1)

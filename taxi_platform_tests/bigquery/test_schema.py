@@ -1,0 +1,79 @@
+"""The warehouse's tables as the contracts want them."""
+
+import dataclasses
+
+import pytest
+
+from taxi_platform.bigquery import schema
+from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.trips.headers import match_header
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.reading import TripFile
+from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW
+from taxi_platform_tests.support.trip_texts import header
+
+CLOUD = Cloud("trips-123", "EU", "trips-123-lake", "zoomcamp")
+
+
+class File(TripFile):
+    @property
+    def uri(self) -> str:
+        return "gs://b/o"
+
+
+FILE = File(
+    service="green", month=Month(2019, 3), source="s", bytes=1, csv_bytes=2, sha256="ab" * 32, rows=3, etag=None
+)
+
+
+def test_tables_are_named_with_project_and_dataset() -> None:
+    assert schema.table_of(CLOUD, GREEN) == "trips-123.zoomcamp.green_tripdata"
+    assert schema.rejects_of(CLOUD, GREEN) == "trips-123.zoomcamp.green_tripdata_rejects"
+    staged = schema.staging_of(schema.table_of(CLOUD, GREEN), Month(2019, 3), "1a2b_0")
+    assert staged == "trips-123.zoomcamp.green_tripdata_2019_03_staging_1a2b_0"
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_a_table_has_the_contracts_columns_with_their_meanings_between_ids_and_month(service) -> None:
+    fields = schema.trip_fields(service)
+    assert [field.name for field in fields[:2]] == ["unique_row_id", "filename"]
+    assert [field.name for field in fields[-2:]] == ["file_month", "file_version"]
+    assert [(field.name, field.kind, field.description) for field in fields[2:-2]] == [
+        (column.name, column.bigquery, column.documentation) for column in service.columns
+    ]
+    assert all(field.description for field in fields)
+
+
+def test_greens_types_are_the_courses() -> None:
+    kinds = {field.name: field.kind for field in schema.trip_fields(GREEN)}
+    assert {name: kinds[name] for name in ("vendorid", "pulocationid", "trip_type")} == dict.fromkeys(
+        ("vendorid", "pulocationid", "trip_type"), "STRING"
+    )
+    assert kinds["lpep_pickup_datetime"] == "TIMESTAMP"
+    assert (kinds["passenger_count"], kinds["payment_type"]) == ("INTEGER", "INTEGER")
+    assert (kinds["fare_amount"], kinds["trip_distance"]) == ("NUMERIC", "NUMERIC")
+    assert kinds["file_month"] == "DATE"
+
+
+def test_rows_of_a_month_are_sorted_by_pickup() -> None:
+    assert list(schema.clustering(GREEN)) == ["lpep_pickup_datetime", "pulocationid"]
+    assert list(schema.clustering(YELLOW)) == ["tpep_pickup_datetime", "pulocationid"]
+    assert list(schema.clustering(FHV)) == ["pickup_datetime", "pulocationid"]
+
+
+def test_everything_is_staged_as_text_in_the_order_of_the_file() -> None:
+    names = header(FHV).split(",")[:-1][::-1]
+    staged = schema.staged_fields(match_header(FHV, ",".join(names).encode() + b"\n", "a file"))
+    assert [field.name for field in staged] == [name.lower() for name in names]
+    assert {field.kind for field in staged} == {"STRING"}
+    assert not any(field.required for field in staged)
+
+
+def test_a_version_is_another_one_for_another_file_and_for_another_contract() -> None:
+    version = schema.version_of(GREEN, FILE)
+    assert -(2**63) <= version < 2**63
+    assert schema.version_of(GREEN, FILE) == version
+    assert schema.version_of(GREEN, dataclasses.replace(FILE, source="elsewhere", etag="x")) == version
+    assert schema.version_of(GREEN, dataclasses.replace(FILE, sha256="cd" * 32)) != version
+    other = dataclasses.replace(GREEN, columns=(dataclasses.replace(GREEN.columns[0], bigquery="INTEGER"),))
+    assert schema.version_of(other, FILE) != version

@@ -1,0 +1,431 @@
+"""Putting files into the lake over HTTP with the official client: what is sent, what is not, and what breaks off."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from taxi_platform.bigquery import lake_upload as upload
+from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.bigquery.lake_store import ROUNDS, Lake
+from taxi_platform.bigquery.patience import Patience
+from taxi_platform.errors import CloudNotReady, CloudRefused, CloudUnavailable, DamagedFile
+from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.services import GREEN
+from taxi_platform_tests.support.google_server import Answer, GoogleServer
+from taxi_platform_tests.support.published import Published
+from taxi_platform_tests.support.trip_texts import MARCH, rows, text, zipped
+
+BUCKET = "trips-123-lake"
+NAME = "raw/green/green_tripdata_2019-03.csv.gz"
+PLAIN = "raw/green/green_tripdata_2019-03.csv"
+URI = f"gs://{BUCKET}/{NAME}"
+SMALL, LARGE = "POST /upload/", "PUT /upload/"
+HURRIED = Patience(first_wait=0.01, longest_wait=0.02, give_up_after=0.4, connect_timeout=5.0, read_timeout=5.0)
+PART = 256 * 1024
+
+
+@pytest.fixture
+def lake(google_cloud: Cloud) -> Lake:
+    return Lake(google_cloud, HURRIED)
+
+
+@pytest.fixture
+def file(published: Published) -> RawFile:
+    """A verified file of 50 trips: one request."""
+    published.publish(rows(GREEN, 50))
+    return published.fetch()
+
+
+@pytest.fixture
+def parts(published: Published, monkeypatch: pytest.MonkeyPatch) -> RawFile:
+    """A verified file that is sent in four parts."""
+    monkeypatch.setattr(upload, "CHUNK", PART)
+    monkeypatch.setattr("google.cloud.storage.blob._MAX_MULTIPART_SIZE", 0)
+    published.publish(text(GREEN, rows(GREEN, 9000)))
+    file = published.fetch()
+    assert 3 * PART < file.bytes < 4 * PART
+    return file
+
+
+def content(google: GoogleServer, name: str = NAME) -> bytes:
+    return google.objects[BUCKET, name].content
+
+
+def corrected(published: Published, count: int = 51) -> RawFile:
+    """The same month with other trips."""
+    published.publish(rows(GREEN, count))
+    return published.fetch()
+
+
+# What is sent
+
+
+def test_a_file_is_put_there_byte_for_byte_with_all_that_is_known_of_it(
+    google: GoogleServer, lake: Lake, file: RawFile
+) -> None:
+    stored = lake.put(file, print)
+    assert content(google) == file.path.read_bytes()
+    there = google.objects[BUCKET, NAME].properties
+    assert there["metadata"] == {
+        "service": "green",
+        "month": "2019-03",
+        "source": file.source,
+        "bytes": str(file.bytes),
+        "csv-bytes": str(file.csv_bytes),
+        "sha256": file.sha256,
+        "crc32c": there["crc32c"],
+        "rows": "50",
+        "source-etag": file.etag,
+    } | ({"source-modified": file.modified} if file.modified else {})
+    assert there["contentType"] == "application/gzip"
+    assert "contentEncoding" not in there
+    assert (stored.unchanged, stored.file.uri, stored.file.rows) == (False, URI, 50)
+    assert (str(stored.file.generation), stored.file.crc32c) == (there["generation"], there["crc32c"])
+    assert lake.find(GREEN, MARCH, print) == stored.file
+
+
+def test_the_checksum_goes_with_the_first_byte_and_the_version_that_is_replaced_is_named(
+    google: GoogleServer, lake: Lake, file: RawFile, published: Published
+) -> None:
+    first = lake.put(file, print)
+    lake.put(corrected(published), print)
+    one, other = google.asked(SMALL)
+    assert one.query["ifGenerationMatch"] == "0"
+    assert other.query["ifGenerationMatch"] == str(first.file.generation)
+    assert f'"crc32c": "{first.file.crc32c}"'.encode() in one.body
+
+
+def test_a_large_file_goes_in_parts_of_which_one_is_held_at_a_time(
+    google: GoogleServer, lake: Lake, parts: RawFile
+) -> None:
+    lake.put(parts, print)
+    assert content(google, PLAIN) == parts.path.read_bytes()
+    assert [len(asked.body) for asked in google.asked(LARGE)] == [PART, PART, PART, parts.bytes - 3 * PART]
+    (began,) = google.asked(SMALL)
+    assert began.query["ifGenerationMatch"] == "0"
+    assert began.json["crc32c"] == google.objects[BUCKET, PLAIN].properties["crc32c"]
+    assert google.objects[BUCKET, PLAIN].properties["contentType"] == "text/csv"
+
+
+def test_a_file_that_is_there_already_is_not_sent_again(
+    google: GoogleServer, lake: Lake, google_cloud: Cloud, file: RawFile
+) -> None:
+    first = lake.put(file, print)
+    again = Lake(google_cloud, HURRIED).put(file, print)
+    assert (again.unchanged, again.file) == (True, first.file)
+    assert len(google.asked(SMALL)) == 1
+
+
+def test_a_file_that_is_there_already_is_sent_again_when_forced(
+    google: GoogleServer, lake: Lake, file: RawFile
+) -> None:
+    first = lake.put(file, print)
+    forced = lake.put(file, print, force=True)
+    assert not forced.unchanged
+    assert forced.file.generation > first.file.generation
+    assert google.asked(SMALL)[1].query["ifGenerationMatch"] == str(first.file.generation)
+
+
+def test_a_corrected_file_takes_the_place_of_the_first(
+    google: GoogleServer, lake: Lake, file: RawFile, published: Published
+) -> None:
+    lake.put(file, print)
+    stored = lake.put(corrected(published), print)
+    assert (stored.unchanged, stored.file.rows) == (False, 51)
+    assert lake.find(GREEN, MARCH, print) == stored.file
+    assert len(google.objects) == 1
+
+
+@pytest.mark.parametrize("metadata", [None, {"sha256": "of something else"}])
+def test_the_same_bytes_from_a_strangers_hand_are_put_there_anew_with_what_is_known_of_them(
+    metadata: object, google: GoogleServer, lake: Lake, file: RawFile
+) -> None:
+    google.put(BUCKET, NAME, file.path.read_bytes(), {"metadata": metadata})
+    with pytest.raises(CloudNotReady, match="this is not what the platform has put there"):
+        lake.find(GREEN, MARCH, print)
+    assert not lake.put(file, print).unchanged
+    assert lake.find(GREEN, MARCH, print).sha256 == file.sha256
+
+
+def test_a_month_that_is_published_in_another_form_is_one_object_still(
+    google: GoogleServer, lake: Lake, file: RawFile, published: Published
+) -> None:
+    lake.put(file, print)
+    published.publish(text(GREEN, rows(GREEN, 51)))
+    plain = lake.put(published.fetch(), print)
+    assert list(google.objects) == [(BUCKET, PLAIN)]
+    assert lake.find(GREEN, MARCH, print) == plain.file
+    assert lake.put(file, print).file.name == "green_tripdata_2019-03.csv.gz"
+    assert list(google.objects) == [(BUCKET, NAME)]
+
+
+def test_neighbours_with_longer_names_are_left_alone(google: GoogleServer, lake: Lake, file: RawFile) -> None:
+    google.put(BUCKET, f"{PLAIN}.gz.bak", b"somebody's")
+    with pytest.raises(CloudNotReady):
+        lake.find(GREEN, MARCH, print)
+    lake.put(file, print)
+    assert content(google, f"{PLAIN}.gz.bak") == b"somebody's"
+
+
+def test_a_month_that_is_not_there_says_how_to_bring_it(google: GoogleServer, lake: Lake) -> None:
+    with pytest.raises(CloudNotReady) as caught:
+        lake.find(GREEN, MARCH, print)
+    assert str(caught.value) == f"{URI}: the lake does not have it. Materialize gcs/green_tripdata for 2019-03 first."
+
+
+# What is not as it was
+
+
+def test_a_raw_file_that_was_changed_on_disk_is_not_sent(google: GoogleServer, lake: Lake, file: RawFile) -> None:
+    file.path.write_bytes(zipped(b"something else"))
+    with pytest.raises(DamagedFile, match="it is not the file that was verified: SHA-256"):
+        lake.put(file, print)
+    file.path.unlink()
+    with pytest.raises(DamagedFile, match="the file is gone"):
+        lake.put(file, print)
+    assert google.requests == []
+
+
+def test_bytes_that_change_under_the_upload_are_refused_by_the_server(
+    google: GoogleServer, lake: Lake, file: RawFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taxi_platform.bigquery.lake_store.crc32c_of", lambda _: "AAAAAA==")
+    with pytest.raises(CloudRefused, match='Provided CRC32C "AAAAAA==" doesn\'t match'):
+        lake.put(file, print)
+    assert google.objects == {}
+
+
+def test_what_a_careless_server_keeps_damaged_is_removed_again(
+    google: GoogleServer, lake: Lake, file: RawFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = google.put
+    monkeypatch.setattr(google, "put", lambda bucket, name, data, about: put(bucket, name, data[:-1], about))
+    with pytest.raises(CloudUnavailable, match="it arrived damaged"):
+        lake.put(file, print)
+    assert google.objects == {}
+    (removed,) = google.asked("DELETE")
+    assert removed.query["ifGenerationMatch"]
+
+
+# Two writers
+
+
+def test_another_writer_who_brings_the_same_is_welcome(
+    google: GoogleServer, lake: Lake, google_cloud: Cloud, file: RawFile
+) -> None:
+    said: list[str] = []
+    google.script(SMALL, Answer(before=lambda: Lake(google_cloud, HURRIED).put(file, print)))
+    stored = lake.put(file, said.append)
+    assert stored.file == lake.find(GREEN, MARCH, print)
+    assert [line.partition(": ")[2] for line in said[1:]] == [
+        "another writer has put a version there meanwhile; looking which",
+        "it is the very same file",
+    ]
+    assert len(google.asked(SMALL)) == 2
+
+
+def test_another_writer_who_brings_something_else_is_seen_and_replaced_as_a_whole(
+    google: GoogleServer, lake: Lake, file: RawFile
+) -> None:
+    google.script(SMALL, Answer(before=lambda: google.put(BUCKET, NAME, b"another's")))
+    stored = lake.put(file, print)
+    assert content(google) == file.path.read_bytes()
+    assert lake.find(GREEN, MARCH, print) == stored.file
+    late, good = google.asked(SMALL)
+    assert int(late.query["ifGenerationMatch"]) == 0 < int(good.query["ifGenerationMatch"])
+
+
+def test_a_writer_that_comes_while_the_parts_go_up_is_seen_at_the_last_one(
+    google: GoogleServer, lake: Lake, parts: RawFile
+) -> None:
+    between = [Answer(), Answer(), Answer(before=lambda: google.put(BUCKET, PLAIN, b"another's"))]
+    google.script(LARGE, *between)
+    stored = lake.put(parts, print)
+    assert content(google, PLAIN) == parts.path.read_bytes()
+    assert lake.find(GREEN, MARCH, print) == stored.file
+
+
+def test_many_who_bring_the_same_month_at_once_leave_one_whole_object(
+    google: GoogleServer, google_cloud: Cloud, parts: RawFile
+) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        stored = list(pool.map(lambda _: Lake(replace(google_cloud), HURRIED).put(parts, print), range(4)))
+    assert content(google, PLAIN) == parts.path.read_bytes()
+    assert len({one.file.generation for one in stored}) == 1
+
+
+def test_two_months_at_once_do_not_touch_each_other(
+    google: GoogleServer, google_cloud: Cloud, published: Published
+) -> None:
+    months = [MARCH, MARCH.plus(1), MARCH.plus(2)]
+    for month in months:
+        published.publish(rows(GREEN, 40 + month.month), month=month)
+    files = [published.fetch(month=month) for month in months]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda file: Lake(replace(google_cloud), HURRIED).put(file, print), files))
+    assert [Lake(google_cloud).find(GREEN, month, print).rows for month in months] == [43, 44, 45]
+
+
+def test_writers_without_end_are_given_up_on(google: GoogleServer, lake: Lake, file: RawFile) -> None:
+    other = Answer(before=lambda: google.put(BUCKET, NAME, b"another's"))
+    google.script(SMALL, *[other] * ROUNDS)
+    with pytest.raises(CloudUnavailable, match="another writer came first") as caught:
+        lake.put(file, print)
+    assert caught.value.transient
+    assert content(google) == b"another's"
+
+
+# What breaks off
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_an_upload_is_tried_again_when_google_is_busy(
+    status: int, google: GoogleServer, lake: Lake, file: RawFile
+) -> None:
+    said: list[str] = []
+    google.script(SMALL, Answer(status), Answer(status))
+    lake.put(file, said.append)
+    assert content(google) == file.path.read_bytes()
+    assert said[1:] == [f"{URI}: Google answers {status}: made for this test; asking again"] * 2
+
+
+def test_an_upload_that_google_is_too_busy_for_is_given_up_and_may_be_tried_later(
+    google: GoogleServer, lake: Lake, file: RawFile
+) -> None:
+    google.script(SMALL, *[Answer(503)] * 200)
+    with pytest.raises(CloudUnavailable, match=r"^gs://.*: Google answers 503: made for this test\.") as caught:
+        lake.put(file, print)
+    assert caught.value.transient
+    assert google.objects == {}
+
+
+def test_a_connection_that_is_cut_half_way_begins_the_request_again(
+    google: GoogleServer, lake: Lake, file: RawFile
+) -> None:
+    google.script(SMALL, Answer(cut=True))
+    lake.put(file, print)
+    assert content(google) == file.path.read_bytes()
+
+
+def test_an_upload_whose_acknowledgement_is_lost_is_found_there_and_not_sent_twice(
+    google: GoogleServer, lake: Lake, file: RawFile
+) -> None:
+    google.script(SMALL, Answer(lost=True))
+    stored = lake.put(file, print)
+    assert not stored.unchanged
+    assert content(google) == file.path.read_bytes()
+    assert [asked.query["ifGenerationMatch"] for asked in google.asked(SMALL)] == ["0", "0"]
+
+
+@pytest.mark.parametrize(
+    "fault", [Answer(cut=True), Answer(503), Answer(429), Answer(lost=True)], ids=["cut", "503", "429", "lost"]
+)
+@pytest.mark.parametrize("part", [0, 1, 3])
+def test_a_part_that_is_lost_is_sent_again_and_those_before_are_not(
+    part: int, fault: Answer, google: GoogleServer, lake: Lake, parts: RawFile
+) -> None:
+    google.script(LARGE, *[Answer()] * part, fault)
+    lake.put(parts, print)
+    assert content(google, PLAIN) == parts.path.read_bytes()
+    sent = [asked.headers["content-range"].partition("-")[0] for asked in google.asked(LARGE)]
+    assert len(sent) == 5
+    assert sent[part] == sent[part + 1]
+    assert sorted({int(one.removeprefix("bytes ")) for one in sent}) == [0, PART, 2 * PART, 3 * PART]
+
+
+def test_an_upload_of_which_google_keeps_less_than_was_sent_begins_anew(
+    google: GoogleServer, lake: Lake, parts: RawFile
+) -> None:
+    google.script(LARGE, Answer(), Answer(kept=1000))
+    lake.put(parts, print)
+    assert content(google, PLAIN) == parts.path.read_bytes()
+    assert len(google.asked(SMALL)) == 2
+
+
+def test_an_upload_that_google_has_forgotten_begins_anew(google: GoogleServer, lake: Lake, parts: RawFile) -> None:
+    said: list[str] = []
+    google.script(LARGE, Answer(), Answer(410))
+    lake.put(parts, said.append)
+    assert content(google, PLAIN) == parts.path.read_bytes()
+    assert any("beginning anew" in line for line in said)
+
+
+@pytest.mark.parametrize("kill_at", [0, 1, 3], ids=lambda part: f"part {part}")
+def test_a_process_that_is_killed_half_way_leaves_nothing_and_the_next_one_uploads_it(
+    kill_at: int, google: GoogleServer, google_cloud: Cloud, parts: RawFile
+) -> None:
+    killed = subprocess.Popen(
+        [sys.executable, "-c", UPLOADING, google.url, str(parts.path), parts.sha256],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    google.script(LARGE, *[Answer()] * kill_at, Answer(before=lambda: (killed.kill(), killed.wait()), status=503))
+    out, _ = killed.communicate(timeout=180)
+    assert killed.returncode == -9, out
+    assert len(google.asked(LARGE)) == kill_at + 1
+    assert google.objects == {}
+    assert not Lake(google_cloud, HURRIED).put(parts, print).unchanged
+    assert content(google, PLAIN) == parts.path.read_bytes()
+
+
+UPLOADING = f"""
+import sys
+from pathlib import Path
+from google.cloud.storage import blob
+from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.bigquery import lake_upload as upload
+from taxi_platform.bigquery.lake_store import Lake
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.files import RawFile
+blob._MAX_MULTIPART_SIZE, upload.CHUNK = 0, {PART}
+url, path, sha256 = sys.argv[1:]
+size = Path(path).stat().st_size
+file = RawFile(service="green", month=Month(2019, 3), path=Path(path), source="-", bytes=size, csv_bytes=size,
+    sha256=sha256, rows=9000)
+Lake(Cloud("trips-123", "EU", "{BUCKET}", "zoomcamp", storage_host=url)).put(file, print)
+"""
+
+
+# What is refused
+
+
+def test_a_role_that_is_missing_is_named(google: GoogleServer, lake: Lake, file: RawFile) -> None:
+    said = "robot does not have storage.objects.create access. Permission 'storage.objects.create' denied on resource."
+    google.script(SMALL, Answer(403, said, "forbidden"))
+    with pytest.raises(CloudRefused, match=r"granted roles/storage\.objectUser") as caught:
+        lake.put(file, print)
+    assert not caught.value.transient
+    assert len(google.asked(SMALL)) == 1
+
+
+def test_a_bucket_that_is_gone_is_named(nothing: GoogleServer, lake: Lake, file: RawFile) -> None:
+    with pytest.raises(CloudNotReady, match="The specified bucket does not exist"):
+        lake.put(file, print)
+
+
+def test_memory_does_not_grow_with_the_file(google: GoogleServer, tmp_path: Path) -> None:
+    small, large = (peak_of_an_upload(google, tmp_path, upload.CHUNK * parts) for parts in (2, 6))
+    assert large - small < upload.CHUNK / 2
+
+
+def peak_of_an_upload(google: GoogleServer, folder: Path, size: int) -> int:
+    """The largest resident memory, in bytes, of a process that uploads a file of so many."""
+    path, digest, block = folder / str(size), hashlib.sha256(), os.urandom(2**20)
+    with path.open("wb") as file:
+        for _ in range(size // len(block)):
+            file.write(block)
+            digest.update(block)
+    program = f"{UPLOADING}\nprint('peak', *[line.split()[1] for line in open('/proc/self/status') if 'VmHWM' in line])"
+    program = program.replace(str(PART), "upload.CHUNK")
+    done = subprocess.run(
+        [sys.executable, "-c", program, google.url, str(path), digest.hexdigest()], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return int(done.stdout.rpartition("peak ")[2]) * 1024

@@ -1,0 +1,64 @@
+"""What ``taxi status`` and ``taxi backfill`` say and do about months that are loaded and did not pass a check."""
+
+import psycopg
+import pytest
+
+from taxi_platform.ledger.facts import take_picture
+from taxi_platform.postgres import loader
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import GREEN
+from taxi_platform_tests.support.backfills import Backfills
+
+MARCH = Month(2019, 3)
+
+
+def state(backfills: Backfills) -> tuple[str, str]:
+    one = take_picture(backfills.instance, [GREEN]).states["green"][MARCH]
+    return one.state, one.note
+
+
+def delete_a_row(backfills: Backfills) -> None:
+    with psycopg.connect(backfills.database, autocommit=True) as connection:
+        connection.execute(
+            "delete from green_tripdata where ctid in (select min(ctid) from green_tripdata_2019_03) "
+            "and filename like '%2019-03.csv'"
+        )
+
+
+def test_a_loaded_month_that_does_not_pass_counts_as_failed_and_is_loaded_again(backfills: Backfills) -> None:
+    assert backfills.backfill("green", "2019-03")[0] == 0
+    rows = backfills.count("green_tripdata")
+    delete_a_row(backfills)
+    assert state(backfills) == ("materialized", "")  # nobody has looked yet
+    assert not backfills.check("green_tripdata", "2019-03").succeeded
+    assert state(backfills) == ("failed", "check row_count_matches_file")
+    status, said = backfills.backfill("green", "2019-03", choice="failed")
+    assert status == 0, said
+    assert "  green  2019-03  failed        check row_count_matches_file" in said
+    assert backfills.count("green_tripdata") == rows
+    assert state(backfills) == ("materialized", "")
+
+
+def test_a_backfill_whose_month_does_not_pass_says_so_and_fails(
+    backfills: Backfills, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swap = loader._Load._swap  # pyright: ignore[reportPrivateUsage]
+
+    def and_lose_a_row(self: object, *arguments: object) -> None:
+        swap(self, *arguments)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        delete_a_row(backfills)
+
+    monkeypatch.setattr(loader._Load, "_swap", and_lose_a_row)  # pyright: ignore[reportPrivateUsage]
+    status, said = backfills.backfill("green", "2019-03")
+    assert status == 1
+    assert "1 month: 0 loaded (0 rows), 1 failed" in said
+    assert "  green 2019-03 failed: it is in the table and did not pass row_count_matches_file" in said
+    assert state(backfills) == ("failed", "check row_count_matches_file")
+
+
+def test_a_result_about_an_earlier_load_says_nothing_of_the_month(backfills: Backfills) -> None:
+    backfills.backfill("green", "2019-03")
+    delete_a_row(backfills)
+    backfills.check("green_tripdata", "2019-03")
+    backfills.backfill("green", "2019-03", choice="all")
+    assert state(backfills) == ("materialized", "")

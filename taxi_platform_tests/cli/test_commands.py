@@ -1,0 +1,141 @@
+"""Dagster's own commands and ours, as they are typed in a shell that has run ``. .venv/bin/activate`` and no more."""
+
+import json
+from functools import partial
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Protocol
+
+import psycopg
+import pytest
+
+from taxi_platform_tests.support.shell import recorded, typed
+
+LITERALLY = "dagster asset materialize --select green_tripdata --partition 2019-03"
+YEAR = {f"2019-{month:02d}" for month in range(1, 13)}
+
+
+class Shell(Protocol):
+    def __call__(self, command: str, **settings: str) -> CompletedProcess[str]: ...
+
+
+@pytest.fixture
+def shell(tmp_path: Path, database: str) -> Shell:
+    """A shell on a data folder and a database in which nothing has been done yet."""
+    return partial(typed, data=tmp_path, TAXI_SOURCE="sample:0.001", TAXI_POSTGRES_URL=database)
+
+
+def files(database: str) -> set[str]:
+    with psycopg.connect(database) as connection:
+        return {name[-11:-4] for (name,) in connection.execute("select distinct filename from green_tripdata")}
+
+
+@pytest.mark.parametrize(
+    ("command", "months"),
+    [
+        (LITERALLY, {"2019-03"}),
+        (f"{LITERALLY} -m taxi_platform.definitions", {"2019-03"}),
+        ("dg launch --assets green_tripdata --partition 2019-03", {"2019-03"}),
+        ("dagster asset materialize --select green_tripdata --partition-range 2019-01...2019-12", YEAR),
+        ("dg launch --assets green_tripdata --partition-range 2019-01...2019-12", YEAR),
+    ],
+)
+def test_it_loads_as_the_very_first_command(
+    command: str, months: set[str], shell: Shell, database: str, tmp_path: Path
+) -> None:
+    done = shell(command)
+    assert done.returncode == 0, done.stdout
+    assert files(database) == months
+    assert recorded(database, "green_tripdata") == recorded(database, "raw/green_tripdata") == months
+    assert len(list(tmp_path.glob("raw/green/*.csv.gz"))) == len(months)
+
+
+def test_what_one_command_did_the_next_one_knows(shell: Shell, database: str, tmp_path: Path) -> None:
+    assert shell(LITERALLY).returncode == 0
+    again = shell("dg launch --assets green_tripdata --partition 2019-03")
+    assert again.returncode == 0
+    assert "636 rows, 0 rejected, was there already" in again.stdout
+    assert shell("dg launch --assets green_tripdata --partition 2019-04").returncode == 0
+    seen = shell(
+        'python -c "import dagster as dg, json; instance = dg.DagsterInstance.get(); print(json.dumps('
+        "[sorted(instance.get_materialized_partitions(dg.AssetKey('green_tripdata'))), len(instance.get_runs())]))\""
+    )
+    assert json.loads(seen.stdout.splitlines()[-1]) == [["2019-03", "2019-04"], 3]
+    assert (tmp_path / "dagster/storage").is_dir()
+
+
+@pytest.mark.parametrize("command", ["dg check defs", "dagster definitions validate"])
+def test_the_definitions_are_found_valid(command: str, shell: Shell) -> None:
+    done = shell(command)
+    assert done.returncode == 0, done.stdout
+    assert "success" in done.stdout
+
+
+def test_dagster_lists_the_assets_without_being_told_where_they_are(shell: Shell) -> None:
+    listed = shell("dagster asset list").stdout.split()
+    assert {"green_tripdata", "raw/green_tripdata", "taxi_zone_lookup"} <= set(listed)
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        ("dagster asset materialize --select green_tripdata --partition 2018-12", "`2018-12`"),
+        ("dg launch --assets green_tripdata --partition 2019-3", "`2019-3`"),
+        ("dagster asset materialize --select gren_tripdata --partition 2019-03", '["green_tripdata"]'),
+        ("dg launch --assets gren_tripdata --partition 2019-03", '["green_tripdata"]'),
+    ],
+)
+def test_an_unknown_month_or_asset_is_named(command: str, named: str, shell: Shell) -> None:
+    done = shell(command)
+    assert done.returncode != 0
+    assert named in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "settings", "message"),
+    [
+        (LITERALLY, {"TAXI_SOURCE": "nowhere"}, "TAXI_SOURCE=nowhere: there is no folder"),
+        (LITERALLY, {"TAXI_SOURCE": "sample:lots"}, "TAXI_SOURCE=sample:lots: the scale of the sample is no number"),
+        (
+            "dg check defs",
+            {"TAXI_ON_BAD_ROWS": "ignore"},
+            "TAXI_ON_BAD_ROWS=ignore: Input should be 'fail' or 'quarantine'",
+        ),
+        (
+            LITERALLY,
+            {"TAXI_ON_BAD_ROWS": "ignore"},
+            "TAXI_ON_BAD_ROWS=ignore: Input should be 'fail' or 'quarantine'",
+        ),
+    ],
+)
+def test_a_setting_that_means_nothing_is_named_with_what_is_valid(
+    command: str, settings: dict[str, str], message: str, shell: Shell, tmp_path: Path
+) -> None:
+    done = shell(command, **settings)
+    assert done.returncode != 0
+    assert message in done.stdout
+    assert not (tmp_path / "raw").exists()
+
+
+def test_a_run_that_fails_says_so_to_the_shell(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "published").mkdir()
+    done = shell(LITERALLY, TAXI_SOURCE=str(tmp_path / "published"))
+    assert done.returncode != 0
+    assert (
+        f"{tmp_path}/published has no green_tripdata_2019-03.csv.gz and no green_tripdata_2019-03.csv." in done.stdout
+    )
+    assert "Put the file there, or choose another month." in done.stdout
+
+
+def test_values_that_are_set_before_the_activation_win(shell: Shell, tmp_path: Path) -> None:
+    home = tmp_path / "elsewhere"
+    home.mkdir()
+    done = shell("echo $DAGSTER_HOME", DAGSTER_HOME=str(home))
+    assert done.stdout.split() == [str(home)]
+
+
+def test_taxi_says_what_it_can_do(shell: Shell) -> None:
+    done = shell("taxi --help")
+    assert done.returncode == 0
+    for command in ("demo", "doctor", "psql", "stop", "url"):
+        assert f"\n  {command} " in done.stdout

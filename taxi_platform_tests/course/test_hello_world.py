@@ -1,0 +1,204 @@
+"""The job ``hello_world``: what it logs and when, and how many of it run at once."""
+
+import logging
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import yaml
+
+from taxi_platform.defs.hello_world.job import AT_ONCE, WHEN_FULL, hello_world
+from taxi_platform.defs.hello_world.schedule import schedules
+from taxi_platform.operations.slots.choose import claim_on
+from taxi_platform.settings import PROJECT, settings
+from taxi_platform_tests.support.at_once import SECONDS, Together, Worker, run_hello_world
+from taxi_platform_tests.support.shell import instance, typed
+
+AWAKE = {"sleep_seconds": 0}
+LAUNCHES = 10
+STEPS = ["hello_message", "generate_output", "sleep", "log_output", "goodbye_message"]
+
+
+def lines(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str]]:
+    """What the steps of a run have logged, with the levels."""
+    entries = [entry for entry in instance.all_logs(run_id) if not entry.is_dagster_event and entry.step_key]
+    told = [entry for entry in entries if entry.level > logging.DEBUG]
+    return [(logging.getLevelName(entry.level), entry.user_message) for entry in told]
+
+
+def run(config: Mapping[str, Any], tags: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        return lines(instance, hello_world.execute_in_process(config, instance=instance, tags=tags).run_id)
+
+
+def failure(config: Mapping[str, Any], tags: Mapping[str, str] | None = None) -> str:
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = hello_world.execute_in_process(config, instance=instance, tags=tags, raise_on_error=False)
+        return reason(instance, done.run_id)
+
+
+def reason(instance: dg.DagsterInstance, run_id: str) -> str:
+    """Why the one step that failed did so."""
+    (entry,) = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    data = entry.get_dagster_event().step_failure_data
+    return (data.user_failure_data and data.user_failure_data.description) or data.error_display_string
+
+
+def test_it_greets_will_passes_a_value_on_and_says_goodbye_at_the_level_of_all_log_steps() -> None:
+    assert run(AWAKE) == [
+        ("ERROR", "Hello, Will!"),
+        ("ERROR", "This is an output: I was generated during this workflow."),
+        ("ERROR", "Goodbye, Will!"),
+    ]
+
+
+def test_one_setting_changes_the_level_of_every_log_step() -> None:
+    assert run({**AWAKE, "name": "Zoë {x}", "log_level": "INFO"}) == [
+        ("INFO", "Hello, Zoë {x}!"),
+        ("INFO", "This is an output: I was generated during this workflow."),
+        ("INFO", "Goodbye, Zoë {x}!"),
+    ]
+
+
+def test_it_sleeps_fifteen_seconds_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("taxi_platform.defs.hello_world.ops.time.sleep", slept.append)
+    run({})
+    run({"sleep_seconds": 2.5})
+    assert slept == [15.0, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ({"name": ""}, "String should have at least 1 character"),
+        ({"name": "x" * 100_000}, "String should have at most 200 characters"),
+        ({"sleep_seconds": -1}, "Input should be greater than or equal to 0"),
+        ({"sleep_seconds": 1e9}, "Input should be less than or equal to 3600"),
+        ({"sleep_seconds": float("nan")}, "Input should be"),
+    ],
+)
+def test_a_value_that_means_nothing_is_named(config: dict[str, Any], problem: str) -> None:
+    assert problem in failure({**AWAKE, **config})
+
+
+@pytest.mark.parametrize("config", [{"name": 7}, {"sleep_seconds": "long"}, {"log_level": "LOUD"}, {"nmae": "Ann"}])
+def test_a_value_of_the_wrong_kind_never_starts(config: dict[str, Any]) -> None:
+    with pytest.raises(dg.DagsterInvalidConfigError, match=next(iter(config))):
+        run(config)
+
+
+def test_the_schedule_greets_sarah_at_ten_in_the_time_zone_of_the_settings_and_is_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TAXI_SCHEDULE_TIMEZONE", "America/New_York")
+    settings.cache_clear()
+    (schedule,) = schedules().schedules or []
+    settings.cache_clear()
+    assert isinstance(schedule, dg.ScheduleDefinition)
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 10 * * *", "America/New_York")
+    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+    (request,) = schedule.evaluate_tick(dg.build_schedule_context()).run_requests or []
+    assert run({**request.run_config, **AWAKE})[0] == ("ERROR", "Hello, Sarah!")
+
+
+def test_the_command_lines_run_it_with_a_file_and_with_a_text(database: str, tmp_path: Path) -> None:
+    launch = """dg launch --job hello_world --config-json '{"name": "Ann", "sleep_seconds": 0}'"""
+    (tmp_path / "hello.json").write_text(shlex.split(launch)[-1])
+    for command in (f"dagster job execute -j hello_world -c {tmp_path}/hello.json", launch):
+        done = typed(command, tmp_path, TAXI_POSTGRES_URL=database)
+        assert done.returncode == 0, done.stdout
+        assert "hello_message - Hello, Ann!" in done.stdout
+
+
+# At most two at once
+
+
+@pytest.fixture
+def launched() -> Iterator[list[Worker]]:
+    """The processes that a test starts; none outlives it."""
+    workers: list[Worker] = []
+    yield workers
+    for worker in workers:
+        worker.kill()
+
+
+def test_of_ten_launches_at_once_two_run_and_eight_fail_with_the_reason(database: str, launched: list[Worker]) -> None:
+    together = Together(LAUNCHES)
+    launched += [together.start(run_hello_world, database, {"sleep_seconds": 3600}, {}) for _ in range(LAUNCHES)]
+    refused = [worker for worker in launched if worker not in _last_to_answer(launched, AT_ONCE)]
+    asleep = [worker for worker in launched if worker not in refused]
+    with instance(database) as opened:
+        for worker in refused:
+            run_id, succeeded = worker.answer()
+            assert not succeeded
+            assert reason(opened, run_id) == (
+                "hello_world (at most 2 runs at once): that many are at it already. "
+                "Start it again when one of them has ended, or with the tag hello_world/when_full=queue to let it wait."
+            )
+            assert "Hello, Will!" not in str(lines(opened, run_id))
+        in_progress = opened.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+        assert len(in_progress) == len(asleep) == AT_ONCE
+
+        # One is killed while it holds its slot. Who waits gets it, while the other still sleeps; then it is free again.
+        asleep[0].kill()
+        for tags in ({WHEN_FULL: "queue"}, {}):
+            launched.append(Together(1).start(run_hello_world, database, AWAKE, tags))
+            assert launched[-1].answer()[1]
+        assert not asleep[1].answered()
+
+
+def _last_to_answer(workers: list[Worker], number: int) -> list[Worker]:
+    """Those that have not answered when all but some have."""
+    silent = list(workers)
+    for _ in range(int(SECONDS / 0.05)):
+        silent = [worker for worker in silent if not worker.answered(0.05)]
+        if len(silent) <= number:
+            break
+    return silent
+
+
+def test_of_ten_queueing_launches_all_run_and_never_more_than_two_at_once(
+    database: str, launched: list[Worker]
+) -> None:
+    together = Together(LAUNCHES)
+    config, tags = {"sleep_seconds": 0.2}, {WHEN_FULL: "queue"}
+    launched += [together.start(run_hello_world, database, config, tags) for _ in range(LAUNCHES)]
+    done = [worker.answer() for worker in launched]
+    assert [succeeded for _, succeeded in done] == [True] * LAUNCHES
+    with instance(database) as opened:
+        spans = [_span(opened, run_id) for run_id, _ in done]
+    at_once = [sum(begin <= moment <= end for begin, end in spans) for moment, _ in spans]
+    assert max(at_once) <= AT_ONCE
+
+
+def _span(instance: dg.DagsterInstance, run_id: str) -> tuple[float, float]:
+    """When the first step had ended, and when the last: the run held its slot from before to after."""
+    ended = {log.step_key: log.timestamp for log in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_SUCCESS)}
+    assert list(ended) == STEPS
+    return ended[STEPS[0]], ended[STEPS[-1]]
+
+
+def test_a_run_that_is_started_in_the_middle_is_counted_too(database: str) -> None:
+    with instance(database) as opened:
+        others = [claim_on(opened, "hello_world", AT_ONCE) for _ in range(AT_ONCE)]
+        for step in ("generate_output", "sleep", "goodbye_message"):
+            assert all(other.try_take() for other in others)
+            late = hello_world.execute_in_process(AWAKE, instance=opened, op_selection=[step], raise_on_error=False)
+            assert "that many are at it already" in reason(opened, late.run_id)
+        for other in others:
+            other.release()
+
+
+def test_a_tag_that_means_nothing_fails_with_what_it_may_say() -> None:
+    message = f"the tag {WHEN_FULL}=sometimes: it is neither fail nor queue. Write one of the two."
+    assert failure(AWAKE, {WHEN_FULL: "sometimes"}) == message
+
+
+def test_dagsters_own_queue_holds_back_as_many_as_the_slots_would() -> None:
+    config = yaml.safe_load((PROJECT / "dagster.yaml").read_text())
+    limit = {"key": WHEN_FULL, "value": "queue", "limit": AT_ONCE}
+    assert limit in config["concurrency"]["runs"]["tag_concurrency_limits"]

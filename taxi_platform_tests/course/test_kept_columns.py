@@ -1,0 +1,76 @@
+"""The kept columns of the products, and what stands where there is nothing."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from taxi_platform.course.getting_started.columns import keep
+from taxi_platform.errors import InvalidSetting
+
+TEXTS = st.text(max_size=20)
+VALUES = st.one_of(st.none(), TEXTS, st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans())
+THINGS = [
+    {"id": 1, "brand": "Long Haul", "price": 189, "tags": ["travel"], "size": {"width": 4}},
+    {"id": 2, "price": 9.99, "tags": []},
+    {"id": 3, "brand": None, "stock": True},
+]
+
+
+def rows(columns: list[str], products: list[dict[str, Any]] | None = None) -> list[tuple[Any, ...]]:
+    return list(keep(products or THINGS, columns).itertuples(index=False, name=None))
+
+
+def test_what_is_missing_or_null_becomes_na_and_the_rest_keeps_its_spelling() -> None:
+    assert rows(["brand", "price"]) == [("Long Haul", "189"), ("N/A", "9.99"), ("N/A", "N/A")]
+
+
+def test_a_column_of_numbers_stays_one() -> None:
+    kept = keep(THINGS[:2], ["id", "price"])
+    assert [str(kind) for kind in kept.dtypes] == ["int64", "float64"]
+
+
+def test_lists_and_objects_become_json() -> None:
+    assert rows(["tags", "size"]) == [('["travel"]', '{"width": 4}'), ("[]", "N/A"), ("N/A", "N/A")]
+
+
+def test_columns_come_in_the_order_in_which_they_are_named_and_once() -> None:
+    assert list(keep(THINGS, ["price", "id", "price"]).columns) == ["price", "id"]
+
+
+def test_numbers_beyond_every_type_of_database_are_text() -> None:
+    assert rows(["id"], [{"id": 10**30}, {"id": 1}]) == [(str(10**30),), ("1",)]
+
+
+@settings(deadline=None)  # the first example waits for pandas to be imported
+@given(st.lists(st.fixed_dictionaries({"a": VALUES}, optional={"b": VALUES}), min_size=1, max_size=9))
+def test_every_product_has_its_row_and_no_cell_is_empty(products: list[dict[str, Any]]) -> None:
+    kept = keep(products, ["a"])
+    assert len(kept) == len(products)
+    assert not kept.isna().any().any()
+    for product, value in zip(products, kept["a"], strict=True):
+        wanted = "N/A" if product["a"] is None else product["a"]
+        assert value == wanted or value == json.dumps(wanted, ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [
+        (["colour", "price"], "no product has colour"),
+        (["colour", "wheels"], "no product has colour, wheels"),
+        (["Brand"], "no product has Brand"),
+        ([""], "no product has "),
+        ([], "no column is named"),
+    ],
+)
+def test_columns_that_nobody_has_are_named_with_those_that_there_are(columns: list[str], problem: str) -> None:
+    with pytest.raises(InvalidSetting, match=problem) as raised:
+        keep(THINGS, columns)
+    assert "The products have: id, brand, price, tags, size, stock." in str(raised.value)
+
+
+def test_two_names_that_a_database_cannot_tell_apart_are_refused() -> None:
+    with pytest.raises(InvalidSetting, match="two names differ only in case"):
+        keep([{"brand": 1, "Brand": 2}], ["brand", "Brand"])

@@ -1,0 +1,97 @@
+"""A list that comes in pages: read whole, or refused with the reason."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxi_platform.course.getting_started.paging import MOST, PAGE, Product, page_address, read_pages
+from taxi_platform.errors import DamagedFile
+
+ADDRESS = "https://dummyjson.com/products"
+
+
+def catalogue(count: int) -> list[Product]:
+    return [{"id": number, "title": f"thing {number}"} for number in range(count)]
+
+
+def server(products: list[Product], size: int = PAGE, **changed: Any) -> Callable[[int], Any]:
+    """A server that sends its products in pages of a size, and says things that differ from the truth."""
+
+    def ask(skip: int) -> Any:
+        page = products[skip : skip + size]
+        return {"products": page, "total": len(products), "skip": skip, "limit": size, **changed}
+
+    return ask
+
+
+@given(st.integers(1, 400), st.integers(1, 150))
+def test_all_products_arrive_once_and_in_order_whatever_the_size_of_a_page(count: int, size: int) -> None:
+    asked: list[int] = []
+    ask = server(catalogue(count), size)
+    assert read_pages(lambda skip: asked.append(skip) or ask(skip)) == catalogue(count)
+    assert asked == list(range(0, count, size))
+
+
+@pytest.mark.parametrize(
+    "answer", [catalogue(3), {"products": catalogue(3)}, {"products": catalogue(3), "total": None}]
+)
+def test_a_list_that_counts_nothing_is_all_there_is(answer: Any) -> None:
+    asked: list[int] = []
+    assert read_pages(lambda skip: asked.append(skip) or answer) == catalogue(3)
+    assert asked == [0]
+
+
+@pytest.mark.parametrize(
+    ("ask", "problem"),
+    [
+        (lambda _: [], "the list is empty"),
+        (lambda _: {"products": [], "total": 0}, "the list is empty"),
+        (lambda _: {}, "no list of products"),
+        (lambda _: None, "no list of products"),
+        (lambda _: "text", "no list of products"),
+        (lambda _: {"message": "not found"}, "no list of products"),
+        (lambda _: {"products": {"0": {}}}, "no list of products"),
+        (lambda _: [{"id": 1}, None], "entry 1 of a page is no product: None"),
+        (server(catalogue(3), total="3"), "total is no count: '3'"),
+        (server(catalogue(3), total=-1), "total is no count: -1"),
+        (server(catalogue(3), total=True), "total is no count: True"),
+        (server(catalogue(3), skip=[]), r"skip is no count: \[\]"),
+        (server(catalogue(3), total=5), "the list ends after 3 of 5 products"),
+        (server(catalogue(3), total=2), "more products than the 2"),
+        (server(catalogue(3), total=0), "more products than the 0"),
+        (
+            server(catalogue(9), size=4, skip=0),
+            "asked for the products after the first 4, the server sent those after .* 0",
+        ),
+        (server(catalogue(9), size=4, total=10**9), "there are 1,000,000,000 products, more than 10,000"),
+        (lambda _: catalogue(MOST + 1), "more than 10,000 products"),
+        (lambda _: [{"id": 7}, {"id": 8}, {"id": 7}], "product 7 comes twice"),
+        (lambda skip: server(catalogue(9 if skip else 8), size=5)(skip), "there were 8 products, and then 9"),
+        (lambda skip: {"products": catalogue(9)[:4], "total": 8}, "product 0 comes twice"),
+        (lambda skip: {"products": catalogue(4)} if skip else server(catalogue(8), 4)(0), "there were 8 .* and then 0"),
+    ],
+)
+def test_pages_that_make_up_no_list_are_refused_with_the_reason(ask: Callable[[int], Any], problem: str) -> None:
+    with pytest.raises(DamagedFile, match=problem) as raised:
+        read_pages(ask)
+    assert str(raised.value).startswith("products: ")
+    assert len(str(raised.value)) < 300
+
+
+def test_products_without_an_id_are_taken_as_they_come() -> None:
+    assert read_pages(lambda _: [{"title": "a"}, {"title": "a"}]) == [{"title": "a"}, {"title": "a"}]
+
+
+@pytest.mark.parametrize(
+    ("address", "page"),
+    [
+        (ADDRESS, f"{ADDRESS}?limit=100&skip=200"),
+        (f"{ADDRESS}?limit=10&skip=5&select=brand,price", f"{ADDRESS}?select=brand%2Cprice&limit=100&skip=200"),
+        ("http://ann:pw@host:8080/p?empty=", "http://ann:pw@host:8080/p?empty=&limit=100&skip=200"),
+    ],
+)
+def test_a_page_is_asked_for_under_the_same_address(address: str, page: str) -> None:
+    assert page_address(address, 200) == page

@@ -1,0 +1,381 @@
+"""The assets as Dagster runs them: which months are loaded, recorded and named, with a real server and database."""
+
+import hashlib
+from contextlib import suppress
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from taxi_platform.ledger.table_metadata import trips_schema
+from taxi_platform.orchestration import postgres_io as io_manager
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import GREEN, SERVICES
+from taxi_platform_tests.support.asset_runs import Platform, Run
+from taxi_platform_tests.support.trip_server import Published, TripServer
+from taxi_platform_tests.support.trip_texts import rows, text, with_field, zipped
+
+
+def path(month: str) -> str:
+    return f"/green/green_tripdata_{month}.csv.gz"
+
+
+def file(count: int) -> bytes:
+    """A file of so many trips; no matter of which month its pickups are, its name says where they belong."""
+    return zipped(text(GREEN, rows(GREEN, count)))
+
+
+@pytest.fixture
+def published(server: TripServer, platform: Platform) -> TripServer:
+    """A server that has the first months of 2019, with 10, 20 … trips, and is the platform's source."""
+    for month in Month(2019, 1).through(Month(2019, 6)):
+        server.publish(path(str(month)), file(10 * month.month))
+    platform.use(TAXI_SOURCE=server.template)
+    return server
+
+
+def asked(server: TripServer, month: str) -> list[str]:
+    return [request.method for request in server.requests if request.path == path(month)]
+
+
+# One month
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_one_month_on_its_own_is_fetched_loaded_and_recorded_twice(service, platform: Platform) -> None:
+    run = platform.run(service.table, month="2019-03")
+    assert run.succeeded
+    assert platform.recorded(service.table) == {"2019-03"}
+    assert platform.recorded(f"raw/{service.table}") == {"2019-03"}
+    metadata = run.of(service.table, "2019-03")
+    assert 0 < metadata["rows_loaded"] == metadata["rows_in_file"] == platform.count(service.table)
+    assert run.of(f"raw/{service.table}", "2019-03")["sha256"] == metadata["sha256"]
+
+
+def test_a_raw_file_that_is_kept_is_neither_asked_for_nor_recorded_again(
+    published: TripServer, platform: Platform
+) -> None:
+    assert platform.run("raw/green_tripdata", month="2019-03").months("raw/green_tripdata") == ["2019-03"]
+    requests = len(published.requests)
+    run = platform.run("green_tripdata", month="2019-03")
+    assert run.months("raw/green_tripdata") == []
+    assert run.months("green_tripdata") == ["2019-03"]
+    assert len(published.requests) == requests
+    assert platform.count("green_tripdata") == 30
+
+
+def test_a_raw_file_is_kept_as_published_and_recorded_with_its_provenance(
+    published: TripServer, platform: Platform, tmp_path: Path
+) -> None:
+    content = file(30)
+    run = platform.run("raw/green_tripdata", month="2019-03")
+    kept = tmp_path / "raw/green/green_tripdata_2019-03.csv.gz"
+    assert kept.read_bytes() == content
+    metadata = run.of("raw/green_tripdata", "2019-03")
+    assert metadata.pop("seconds") > 0
+    plain = len(text(GREEN, rows(GREEN, 30)))
+    assert metadata == {
+        "source": published.url + path("2019-03"),
+        "file": kept.name,
+        "path": str(kept),
+        "rows_in_file": 30,
+        "file_bytes": len(content),
+        "file_mib": round(len(content) / 2**20, 1),
+        "csv_bytes": plain,
+        "csv_mib": round(plain / 2**20, 1),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "etag": '"v1"',
+        "modified": "Tue, 02 Apr 2019 10:00:00 GMT",
+        "unchanged": False,
+        "dagster/partition_row_count": 30,
+    }
+    assert platform.rows("select count(*) from pg_tables where schemaname = 'public'") == [(0,)]
+
+
+def test_file_and_table_chosen_together_are_one_run_with_one_download(
+    published: TripServer, platform: Platform
+) -> None:
+    run = platform.run("raw/green_tripdata", "green_tripdata", month="2019-02")
+    assert run.succeeded
+    assert (run.months("raw/green_tripdata"), run.months("green_tripdata")) == (["2019-02"], ["2019-02"])
+    assert asked(published, "2019-02") == ["GET"]
+    assert platform.count("green_tripdata") == 20
+
+
+# A range
+
+
+def test_each_month_of_a_range_is_recorded_with_what_is_known_of_it(published: TripServer, platform: Platform) -> None:
+    platform.run("green_tripdata", month="2019-06")
+    run = platform.run("green_tripdata", months="2019-01...2019-03")
+    assert run.succeeded
+    assert run.months("green_tripdata") == ["2019-01", "2019-02", "2019-03"]
+    assert run.months("raw/green_tripdata") == ["2019-01", "2019-02", "2019-03"]
+    database = platform.database.rsplit("/", 1)[1].partition("?")[0]
+    for number in (1, 2, 3):
+        month, content = f"2019-0{number}", file(10 * number)
+        metadata = run.of("green_tripdata", month)
+        seconds, speed = metadata.pop("seconds"), metadata.pop("rows_per_second")
+        assert speed == pytest.approx(10 * number / seconds, rel=0.05)
+        assert metadata == {
+            "source": published.url + path(month),
+            "file": f"green_tripdata_{month}.csv.gz",
+            "rows_in_file": 10 * number,
+            "file_bytes": len(content),
+            "file_mib": 0.0,
+            "csv_bytes": len(text(GREEN, rows(GREEN, 10 * number))),
+            "csv_mib": 0.0,
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "rows_loaded": 10 * number,
+            "rows_rejected": 0,
+            "table": "public.green_tripdata",
+            "partition_table": f"public.green_tripdata_2019_0{number}",
+            "unchanged": False,
+            "dagster/partition_row_count": 10 * number,
+            "dagster/row_count": 60 + sum(range(10, 10 * number + 1, 10)),
+            "dagster/relation_identifier": f"{database}.public.green_tripdata",
+            "dagster/column_schema": trips_schema(GREEN),
+        }
+        assert platform.count("green_tripdata", month) == 10 * number
+
+
+def told_of_the_table(run: Run) -> list[tuple[str, "str | None", dg.AssetObservation | dg.AssetMaterialization]]:
+    """What a load tells of its months, in order: that one is in place, and each at the end. Checks tell of others."""
+    found: list[dg.AssetObservation | dg.AssetMaterialization] = []
+    for event in (entry.dagster_event for entry in run.log if entry.dagster_event):
+        if event.event_type_value == "ASSET_OBSERVATION":
+            found.append(event.asset_observation_data.asset_observation)
+        elif event.event_type_value == "ASSET_MATERIALIZATION":
+            found.append(event.step_materialization_data.materialization)
+    own = [one for one in found if one.asset_key == dg.AssetKey("green_tripdata") and "rows_loaded" in one.metadata]
+    return [(type(one).__name__, one.partition, one) for one in own]
+
+
+def test_a_long_range_is_seen_moving_and_each_month_is_recorded_once(published: TripServer, platform: Platform) -> None:
+    run = platform.run("green_tripdata", months="2019-01...2019-03")
+    told, months = told_of_the_table(run), ["2019-01", "2019-02", "2019-03"]
+    assert [one[:2] for one in told] == [
+        (kind, month) for kind in ("AssetObservation", "AssetMaterialization") for month in months
+    ]
+    metadata = told[0][2].metadata
+    assert (metadata["rows_loaded"].value, metadata["unchanged"].value) == (10, False)
+
+
+def test_one_month_alone_is_recorded_and_not_observed_too(published: TripServer, platform: Platform) -> None:
+    run = platform.run("green_tripdata", month="2019-01")
+    assert [one[:2] for one in told_of_the_table(run)] == [("AssetMaterialization", "2019-01")]
+
+
+def test_a_range_is_loaded_from_its_newest_month_when_that_is_asked_for(
+    published: TripServer, platform: Platform
+) -> None:
+    run = platform.run("green_tripdata", months="2019-02...2019-04", config={"green_tripdata": {"newest_first": True}})
+    assert run.succeeded
+    assert [path[-14:-7] for path in (request.path for request in published.requests)] == [
+        "2019-04",
+        "2019-03",
+        "2019-02",
+    ]
+    assert platform.recorded("green_tripdata") == {"2019-02", "2019-03", "2019-04"}
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, MemoryError])
+def test_a_run_that_is_ended_half_way_records_the_months_that_are_in_place(
+    end: type[BaseException], published: TripServer, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_month = io_manager.load_month
+
+    def load_two(url, file, *arguments, **options):
+        if file.month == Month(2019, 3):
+            raise end
+        return load_month(url, file, *arguments, **options)
+
+    monkeypatch.setattr(io_manager, "load_month", load_two)
+    with suppress(KeyboardInterrupt):
+        assert not platform.run("green_tripdata", months="2019-01...2019-04").succeeded
+    assert platform.recorded("green_tripdata") == {"2019-01", "2019-02"}
+    assert platform.count("green_tripdata") == 10 + 20
+
+
+def test_the_size_in_mib_is_the_files_exact_size(server: TripServer, platform: Platform) -> None:
+    server.publish(path("2019-03"), content := file(20_000))
+    platform.use(TAXI_SOURCE=server.template)
+    metadata = platform.run("green_tripdata", month="2019-03").of("green_tripdata", "2019-03")
+    assert metadata["file_bytes"] == len(content)
+    assert metadata["file_mib"] == round(len(content) / 1_048_576, 1) > 0
+    assert metadata["csv_mib"] == round(len(text(GREEN, rows(GREEN, 20_000))) / 1_048_576, 1) > 1
+
+
+@pytest.mark.parametrize("asset", ["green_tripdata", "raw/green_tripdata"])
+def test_bad_months_of_a_range_are_named_and_do_not_stop_the_others(
+    asset: str, published: TripServer, platform: Platform
+) -> None:
+    published.publish(path("2019-02"), file(20)[:-100])
+    run = platform.run(asset, months="2019-01...2019-08")
+    assert not run.succeeded
+    good = {"2019-01", "2019-03", "2019-04", "2019-05", "2019-06"}
+    assert platform.recorded(asset) == platform.recorded("raw/green_tripdata") == good
+    assert run.of(asset, "2019-06")["dagster/partition_row_count"] == 60
+    first, *reasons = run.failure.splitlines()
+    assert first == "3 of 8 months of green failed. The other 5 are in place and recorded."
+    assert [reason[:7] for reason in reasons] == ["2019-02", "2019-07", "2019-08"]
+    assert "cut off" in reasons[0]
+    assert published.url + path("2019-02") in reasons[0]
+    assert "404" in reasons[1]
+    assert published.url + path("2019-07") in reasons[1]
+    if asset == "green_tripdata":
+        assert {month[0][-11:-4] for month in platform.rows("select filename from tripdata_files")} == good
+        assert platform.count("green_tripdata") == 10 + 30 + 40 + 50 + 60
+
+
+def test_a_month_that_fails_stays_in_the_table_and_in_the_record_as_it_was(
+    published: TripServer, platform: Platform
+) -> None:
+    platform.run("green_tripdata", month="2019-03")
+    published.publish(path("2019-03"), Published(b"<html>Sign in</html>", etag='"v2"'))
+    run = platform.run("raw/green_tripdata", "green_tripdata", month="2019-03")
+    assert not run.succeeded
+    assert run.months("green_tripdata") == []
+    assert "green_tripdata_2019-03.csv" in run.failure
+    assert platform.recorded("green_tripdata") == {"2019-03"}
+    assert platform.count("green_tripdata", "2019-03") == 30
+
+
+def test_a_file_that_is_not_published_is_asked_for_once_and_no_run_tries_again(
+    published: TripServer, platform: Platform
+) -> None:
+    run = platform.run("green_tripdata", month="2020-01")
+    assert not run.succeeded
+    assert asked(published, "2020-01") == ["GET"]
+    assert "404" in run.failure
+    assert platform.recorded("green_tripdata") == platform.recorded("raw/green_tripdata") == set()
+
+
+# Again
+
+
+def test_a_month_that_is_there_already_is_recognised(published: TripServer, platform: Platform) -> None:
+    first = platform.run("green_tripdata", months="2019-01...2019-02")
+    before = platform.rows("select filename, loaded_at from tripdata_files order by 1")
+    again = platform.run("green_tripdata", months="2019-01...2019-02")
+    assert platform.rows("select filename, loaded_at from tripdata_files order by 1") == before
+    for month in ("2019-01", "2019-02"):
+        metadata = again.of("green_tripdata", month)
+        assert metadata["unchanged"] is True
+        assert metadata["rows_loaded"] == first.of("green_tripdata", month)["rows_loaded"]
+        assert metadata["rows_per_second"] == 0
+    assert again.months("raw/green_tripdata") == []
+    assert len(published.requests) == 2
+
+
+def test_a_month_that_is_there_already_is_loaded_again_when_forced(published: TripServer, platform: Platform) -> None:
+    platform.run("green_tripdata", month="2019-01")
+    before = platform.rows("select loaded_at from tripdata_files")
+    run = platform.run("green_tripdata", month="2019-01", config={"green_tripdata": {"force": True}})
+    assert run.of("green_tripdata", "2019-01")["unchanged"] is False
+    assert platform.rows("select loaded_at from tripdata_files") > before
+    assert platform.count("green_tripdata") == 10
+
+
+def test_a_refreshed_raw_file_is_asked_about_and_not_fetched_while_it_is_the_same(
+    published: TripServer, platform: Platform
+) -> None:
+    platform.run("raw/green_tripdata", month="2019-01")
+    run = platform.run("raw/green_tripdata", month="2019-01")
+    assert run.of("raw/green_tripdata", "2019-01")["unchanged"] is True
+    assert asked(published, "2019-01") == ["GET", "HEAD"]
+
+
+def test_a_raw_file_is_fetched_again_when_forced(published: TripServer, platform: Platform) -> None:
+    platform.run("raw/green_tripdata", month="2019-01")
+    run = platform.run("raw/green_tripdata", month="2019-01", config={"raw/green_tripdata": {"force": True}})
+    assert run.of("raw/green_tripdata", "2019-01")["unchanged"] is False
+    assert asked(published, "2019-01").count("GET") == 2
+
+
+def test_a_file_that_was_corrected_at_its_source_corrects_the_table(published: TripServer, platform: Platform) -> None:
+    platform.run("green_tripdata", months="2019-01...2019-02")
+    published.publish(path("2019-01"), Published(file(7), etag='"v2"'))
+    assert platform.run("green_tripdata", month="2019-01").of("green_tripdata", "2019-01")["unchanged"] is True
+    run = platform.run("raw/green_tripdata", "green_tripdata", month="2019-01")
+    assert run.of("raw/green_tripdata", "2019-01")["unchanged"] is False
+    assert run.of("green_tripdata", "2019-01")["rows_loaded"] == 7
+    assert platform.count("green_tripdata", "2019-01") == 7
+    assert platform.count("green_tripdata", "2019-02") == 20
+
+
+def test_a_range_asks_the_source_anew_for_the_months_that_are_named(published: TripServer, platform: Platform) -> None:
+    platform.run("green_tripdata", months="2019-01...2019-03")
+    for month in ("2019-01", "2019-02"):
+        published.publish(path(month), Published(file(7), etag='"v2"'))
+    run = platform.run(
+        "green_tripdata", months="2019-01...2019-03", config={"green_tripdata": {"refresh": ["2019-02"]}}
+    )
+    assert {month: asked(published, month) for month in ("2019-01", "2019-02", "2019-03")} == {
+        "2019-01": ["GET"],
+        "2019-02": ["GET", "HEAD", "GET"],
+        "2019-03": ["GET"],
+    }
+    assert run.months("raw/green_tripdata") == ["2019-02"]
+    assert platform.count("green_tripdata") == 10 + 7 + 30
+
+
+def test_a_file_that_was_corrected_in_a_folder_is_seen_without_being_asked_for(
+    platform: Platform, tmp_path: Path
+) -> None:
+    source = tmp_path / "published"
+    source.mkdir()
+    platform.use(TAXI_SOURCE=str(source))
+    (source / "green_tripdata_2019-03.csv").write_bytes(text(GREEN, rows(GREEN, 5)))
+    platform.run("green_tripdata", month="2019-03")
+    (source / "green_tripdata_2019-03.csv").write_bytes(text(GREEN, rows(GREEN, 6)))
+    run = platform.run("green_tripdata", month="2019-03")
+    assert run.of("green_tripdata", "2019-03")["rows_loaded"] == 6
+    assert run.months("raw/green_tripdata") == ["2019-03"]
+    assert platform.count("green_tripdata") == 6
+
+
+# Bad rows
+
+
+def test_bad_rows_fail_their_month_unless_the_setting_says_to_keep_them_aside(
+    server: TripServer, platform: Platform
+) -> None:
+    lines = rows(GREEN, 10)
+    lines[4] = with_field(GREEN, lines[4], "trip_distance", "far")
+    server.publish(path("2019-03"), zipped(text(GREEN, lines)))
+    platform.use(TAXI_SOURCE=server.template)
+    failed = platform.run("green_tripdata", month="2019-03")
+    assert "line 6" in failed.failure
+    assert "far" in failed.failure
+    assert platform.recorded("green_tripdata") == set()
+    platform.use(TAXI_ON_BAD_ROWS="quarantine")
+    metadata = platform.run("green_tripdata", month="2019-03").of("green_tripdata", "2019-03")
+    assert (metadata["rows_in_file"], metadata["rows_loaded"], metadata["rows_rejected"]) == (10, 9, 1)
+    assert platform.count("green_tripdata") == 9
+    assert platform.rows("select filename, line, text from green_tripdata_rejects") == [
+        ("green_tripdata_2019-03.csv", 6, lines[4])
+    ]
+
+
+# Labels
+
+
+def test_a_run_labels_itself_with_all_that_it_loads(platform: Platform) -> None:
+    run = platform.run("raw/yellow_tripdata", "yellow_tripdata", "green_tripdata", month="2019-03")
+    assert run.labels() == {
+        "taxi": "green,yellow",
+        "file": "green_tripdata_2019-03.csv,yellow_tripdata_2019-03.csv",
+        "trigger": "manual",
+    }
+
+
+def test_a_range_labels_itself_even_when_it_fails(published: TripServer, platform: Platform) -> None:
+    run = platform.run("green_tripdata", months="2019-05...2019-07")
+    assert not run.succeeded
+    assert run.labels() == {
+        "taxi": "green",
+        "file": "green_tripdata_2019-05.csv...green_tripdata_2019-07.csv",
+        "trigger": "manual",
+        "backfill": "true",
+    }

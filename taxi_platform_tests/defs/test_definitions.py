@@ -1,0 +1,387 @@
+"""The code location as Dagster loads it, in a process of its own: what is in it, what it says and what it costs."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taxi_platform.postgres import tables
+from taxi_platform.settings import PROJECT
+from taxi_platform.trips.services import SERVICES
+from taxi_platform.trips.zones import COLUMNS
+from taxi_platform_tests.support.shell import UNSET
+
+LOAD = """
+from taxi_platform.definitions import defs
+loaded = defs()
+specs = {spec.key.to_user_string(): spec for spec in loaded.resolve_all_asset_specs()}
+repository = loaded.get_repository_def()
+"""
+DESCRIBE = """
+import json, sys
+from dagster import UrlMetadataValue as Url
+def described(spec):
+    partitions = spec.partitions_def and spec.partitions_def.get_partition_keys()
+    schema = spec.metadata.get("dagster/column_schema")
+    definition = loaded.resolve_assets_def(spec.key)
+    return {
+        "partitions": partitions and [len(partitions), partitions[0], partitions[-1]],
+        "group": spec.group_name,
+        "kinds": sorted(spec.kinds),
+        "owners": list(spec.owners),
+        "upstream": sorted(dep.asset_key.to_user_string() for dep in spec.deps),
+        "resources": sorted(definition.required_resource_keys),
+        "policy": str(definition.backfill_policy and definition.backfill_policy.policy_type.name),
+        "description": spec.description,
+        "relation": spec.metadata.get("dagster/relation_identifier"),
+        "links": {name: link.url for name, link in spec.metadata.items() if isinstance(link, Url)},
+        "docs": getattr(spec.metadata.get("docs"), "path", None),
+        "columns": schema and [[column.name, column.type, column.description] for column in schema.columns],
+    }
+print(json.dumps({
+    "assets": {key: described(spec) for key, spec in specs.items()},
+    "checks": sorted(key.to_user_string() for key in repository.asset_graph.asset_check_keys),
+    "resources": sorted(loaded.resources),
+    "jobs": sorted(job.name for job in loaded.resolve_all_job_defs() if not job.name.startswith("__")),
+    "schedules": sorted(schedule.name for schedule in repository.schedule_defs),
+    "sensors": sorted(sensor.name for sensor in repository.sensor_defs),
+    "modules": sorted(sys.modules),
+}))
+"""
+STRICT = """
+import warnings
+import dagster as dg
+for kind in (DeprecationWarning, dg.SupersessionWarning, dg.BetaWarning, dg.PreviewWarning):
+    warnings.simplefilter("error", kind)
+warnings.filterwarnings("ignore", "Parameter `backfill_policy` ", dg.BetaWarning)  # a range in one run has no other way
+# Of a part of sqlglot, which is loaded where the models' manifest has yet to be made.
+warnings.filterwarnings("ignore", "sqlglotrs is deprecated", DeprecationWarning)
+"""
+# Dagster silences its own warnings while it loads a folder of definitions, so each module is also loaded by itself.
+EACH = """
+import importlib, pkgutil
+from taxi_platform import defs as folder
+makers = []
+for found in pkgutil.walk_packages(folder.__path__, folder.__name__ + "."):
+    module = importlib.import_module(found.name)
+    makers += [thing for thing in vars(module).values() if type(thing).__name__ == "LazyDefinitions"]
+for maker in makers:
+    maker()
+assert makers
+"""
+USES = """
+from datetime import timedelta
+for use in (
+    lambda: dg.SourceAsset("old"),
+    lambda: dg.build_last_update_freshness_checks(assets=[], lower_bound_delta=timedelta(1)),
+    lambda: dg.MultiPartitionMapping({}),
+    lambda: dg.asset_check(asset="a", partitions_def=dg.DailyPartitionsDefinition("2020-01-01"))(lambda: 1),
+):
+    try:
+        use()
+    except Warning as warning:
+        print(type(warning).__name__)
+"""
+HEAVY = {
+    "pandas",
+    "pyarrow",
+    "polars",
+    "numpy",
+    "psycopg",
+    "requests",
+    "apprise",
+    "adbc_driver_postgresql",
+    "duckdb",
+    "dagster_duckdb",
+    "dbt",
+    "dagster_dbt",
+    "altair",
+    "vl_convert",
+    "tabulate",
+}
+HEAVY |= {"google.auth", "google.api_core", "google.cloud.storage", "google.cloud.bigquery", "google_crc32c"}
+HEAVY |= {"bm25s", "duckdb", "markdown_it", "google.genai"}
+
+OF_EVERY_TABLE = {
+    "row_count_matches_file",
+    "file_is_the_raw_file",
+    "columns_match_contract",
+    "pickups_lie_in_month",
+    "dropoffs_follow_pickups",
+    "zones_are_known",
+    "row_ids_are_unique",
+    "volume_is_plausible",
+    "last_finished_month_is_there",
+    "no_partition_is_left_failed",
+}
+OF_METERED_TRIPS = {"vendors_are_known", "totals_are_not_negative"}
+
+
+def python(program: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """Run a program in a fresh interpreter that has no settings but these."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **UNSET, **settings},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+
+
+def described(**settings: str) -> Mapping[str, Any]:
+    done = python(LOAD + DESCRIBE, **settings)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+MODELS_IN_THE_CLOUD = {
+    "stg_green_tripdata": ("view", ["green_tripdata"]),
+    "stg_yellow_tripdata": ("view", ["yellow_tripdata"]),
+    "stg_fhv_tripdata": ("view", ["fhv_tripdata"]),
+    "int_trips": ("view", ["stg_green_tripdata", "stg_yellow_tripdata"]),
+    "dim_zones": ("table", ["taxi_zone_lookup"]),
+    "dim_vendors": ("table", ["vendors"]),
+    "vendors": ("table", []),
+    "rate_codes": ("table", []),
+    "payment_types": ("table", []),
+    "fct_trips": ("table", ["dim_vendors", "dim_zones", "int_trips", "payment_types", "rate_codes"]),
+    "fct_fhv_trips": ("table", ["dim_zones", "stg_fhv_tripdata"]),
+    "fct_monthly_zone_revenue": ("table", ["dim_zones", "fct_trips"]),
+}
+
+
+def checks_of(location: Mapping[str, Any], *assets: str) -> list[str]:
+    """The checks of some assets; those of the models are dbt's tests."""
+    return [check for check in location["checks"] if check.split(":")[0] in assets]
+
+
+@pytest.fixture(scope="module")
+def location() -> Mapping[str, Any]:
+    """The code location without any setting."""
+    return described()
+
+
+def test_they_load_without_any_deprecated_superseded_beta_or_preview_part_of_dagster() -> None:
+    done = python(STRICT + EACH + LOAD)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_part_of_dagster_that_may_go_away_would_be_noticed() -> None:
+    done = python(STRICT + USES)
+    assert done.stdout.split() == ["DeprecationWarning", "SupersessionWarning", "BetaWarning", "PreviewWarning"]
+
+
+def test_loading_them_imports_nothing_heavy(location: Mapping[str, Any]) -> None:
+    assert HEAVY & set(location["modules"]) == set()
+
+
+def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -> None:
+    assert {key: [asset["group"], asset["kinds"], asset["upstream"]] for key, asset in location["assets"].items()} == {
+        "raw/green_tripdata": ["trips", ["csv"], []],
+        "raw/yellow_tripdata": ["trips", ["csv"], []],
+        "raw/fhv_tripdata": ["trips", ["csv"], []],
+        "green_tripdata": ["trips", ["postgres", "table"], ["raw/green_tripdata"]],
+        "yellow_tripdata": ["trips", ["postgres", "table"], ["raw/yellow_tripdata"]],
+        "fhv_tripdata": ["trips", ["postgres", "table"], ["raw/fhv_tripdata"]],
+        "gcs/green_tripdata": ["cloud", ["csv", "gcs"], ["raw/green_tripdata"]],
+        "gcs/yellow_tripdata": ["cloud", ["csv", "gcs"], ["raw/yellow_tripdata"]],
+        "gcs/fhv_tripdata": ["cloud", ["csv", "gcs"], ["raw/fhv_tripdata"]],
+        "bigquery/green_tripdata": ["cloud", ["bigquery", "table"], ["gcs/green_tripdata"]],
+        "bigquery/yellow_tripdata": ["cloud", ["bigquery", "table"], ["gcs/yellow_tripdata"]],
+        "bigquery/fhv_tripdata": ["cloud", ["bigquery", "table"], ["gcs/fhv_tripdata"]],
+        "taxi_zone_lookup": ["zones", ["postgres", "table"], []],
+        "stg_green_tripdata": ["models", ["dbt", "postgres", "view"], ["green_tripdata"]],
+        "stg_yellow_tripdata": ["models", ["dbt", "postgres", "view"], ["yellow_tripdata"]],
+        "stg_fhv_tripdata": ["models", ["dbt", "postgres", "view"], ["fhv_tripdata"]],
+        "int_trips": ["models", ["dbt", "postgres", "view"], ["stg_green_tripdata", "stg_yellow_tripdata"]],
+        "dim_zones": ["models", ["dbt", "postgres", "table"], ["taxi_zone_lookup"]],
+        "dim_vendors": ["models", ["dbt", "postgres", "table"], ["vendors"]],
+        "vendors": ["models", ["dbt", "postgres", "table"], []],
+        "rate_codes": ["models", ["dbt", "postgres", "table"], []],
+        "payment_types": ["models", ["dbt", "postgres", "table"], []],
+        "fct_trips": [
+            "models",
+            ["dbt", "postgres", "table"],
+            ["dim_vendors", "dim_zones", "int_trips", "payment_types", "rate_codes"],
+        ],
+        "fct_fhv_trips": ["models", ["dbt", "postgres", "table"], ["dim_zones", "stg_fhv_tripdata"]],
+        "fct_monthly_zone_revenue": ["models", ["dbt", "postgres", "table"], ["dim_zones", "fct_trips"]],
+        "bigquery/taxi_zone_lookup": ["cloud", ["bigquery", "table"], []],
+        **{
+            f"bigquery/{name}": [
+                "models_in_the_cloud",
+                ["bigquery", "dbt", kind],
+                [f"bigquery/{one}" for one in made_of],
+            ]
+            for name, (kind, made_of) in MODELS_IN_THE_CLOUD.items()
+        },
+        "monthly_report": [
+            "reports",
+            ["altair", "html"],
+            ["dim_zones", "fct_fhv_trips", "fct_monthly_zone_revenue", "fct_trips"],
+        ],
+        "trips_report": [
+            "reports",
+            ["altair", "html"],
+            ["dim_zones", "fct_fhv_trips", "fct_monthly_zone_revenue", "fct_trips"],
+        ],
+        "docker_image_pulls": ["docker_hub", ["python"], []],
+        "release_notes": ["assistant", ["duckdb", "markdown"], []],
+        "document_index": ["assistant", ["duckdb", "gemini"], ["release_notes"]],
+        "answer_without_rag": ["assistant", ["gemini"], []],
+        "answer_with_rag": ["assistant", ["duckdb", "gemini"], ["document_index"]],
+        "products": ["getting_started", ["json"], []],
+        "products_kept": ["getting_started", ["duckdb", "pandas", "table"], ["products"]],
+        "average_price_by_brand": ["getting_started", ["duckdb", "table"], ["products_kept"]],
+    }
+    assert checks_of(location, *(f"bigquery/{service.table}" for service in SERVICES.values())) == [
+        "bigquery/fhv_tripdata:same_in_both_warehouses",
+        "bigquery/green_tripdata:same_in_both_warehouses",
+        "bigquery/yellow_tripdata:same_in_both_warehouses",
+    ]
+    assert checks_of(location, "fhv_tripdata") == sorted(f"fhv_tripdata:{name}" for name in OF_EVERY_TABLE)
+    for table in ("green_tripdata", "yellow_tripdata"):
+        assert checks_of(location, table) == sorted(f"{table}:{name}" for name in OF_EVERY_TABLE | OF_METERED_TRIPS)
+    assert location["resources"] == [
+        "assistant",
+        "bigquery",
+        "database",
+        "dbt",
+        "docker_hub",
+        "duckdb_file",
+        "gcs",
+        "google",
+        "landing",
+        "postgres",
+        "product_file",
+        "raw_files",
+        "reports",
+        "trip_files",
+    ]
+    assert location["jobs"] == [
+        "chat",
+        "fhv_tripdata_checks_job",
+        "fhv_tripdata_job",
+        "gcp_setup",
+        "green_tripdata_checks_job",
+        "green_tripdata_job",
+        "hello_world",
+        "raw_purge_job",
+        "run_retention_job",
+        "upkeep_checks_job",
+        "yellow_tripdata_checks_job",
+        "yellow_tripdata_job",
+    ]
+    assert location["schedules"] == [
+        "fhv_monthly_schedule",
+        "green_monthly_schedule",
+        "hello_world_schedule",
+        "raw_purge_schedule",
+        "run_retention_schedule",
+        "upkeep_checks_schedule",
+        "yellow_monthly_schedule",
+    ]
+    assert location["sensors"] == [
+        "follow_upstream_sensor",
+        "landing_sensor",
+        "new_month_sensor",
+        "run_failure_alert",
+    ]
+
+
+def test_each_asset_asks_for_the_resources_of_its_place_and_has_an_owner(location: Mapping[str, Any]) -> None:
+    wanted = {key: asset["resources"] for key, asset in location["assets"].items()}
+    for service in SERVICES.values():
+        assert wanted[f"raw/{service.table}"] == ["landing", "raw_files", "trip_files"]
+        assert wanted[service.table] == ["postgres", "trip_files"]
+        assert wanted[f"gcs/{service.table}"] == ["gcs", "trip_files"]
+        assert wanted[f"bigquery/{service.table}"] == ["bigquery", "gcs"]
+    assert wanted["taxi_zone_lookup"] == ["postgres", "raw_files"]
+    assert all(asset["owners"] == ["team:data-engineering"] for asset in location["assets"].values())
+
+
+def test_every_asset_reads_like_documentation(location: Mapping[str, Any]) -> None:
+    for key, asset in location["assets"].items():
+        assert asset["group"] not in ("", "default"), key
+        assert asset["kinds"], key
+        assert asset["owners"], key
+        assert len(asset["description"] or "") > 20, key
+        assert all(url.startswith("https://") for url in asset["links"].values()), key
+        assert asset["links"], key
+        assert Path(asset["docs"]).is_file(), key
+
+
+@pytest.mark.parametrize("place", ["raw", "gcs"])
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_a_file_shows_the_columns_of_its_header(place: str, service: Any, location: Mapping[str, Any]) -> None:
+    shown = location["assets"][f"{place}/{service.table}"]["columns"]
+    assert [(name, text) for name, _, text in shown] == [(one.source, one.documentation) for one in service.columns]
+
+
+def test_trips_are_partitioned_by_the_months_of_the_source_and_a_range_is_one_run(location: Mapping[str, Any]) -> None:
+    for service in SERVICES.values():
+        for key in (service.table, *(f"{place}/{service.table}" for place in ("raw", "gcs", "bigquery"))):
+            assert location["assets"][key]["partitions"] == [31, "2019-01", "2021-07"]
+            assert location["assets"][key]["policy"] == "SINGLE_RUN"
+    assert location["assets"]["taxi_zone_lookup"]["partitions"] is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "partitions"),
+    [
+        ({"TAXI_FIRST_MONTH": "2018-11"}, [33, "2018-11", "2021-07"]),
+        ({"TAXI_LAST_MONTH": "2022-12"}, [48, "2019-01", "2022-12"]),
+        ({"TAXI_FIRST_MONTH": "2020-02", "TAXI_LAST_MONTH": "2020-02"}, [1, "2020-02", "2020-02"]),
+    ],
+)
+def test_the_first_and_the_last_month_are_settings(settings: dict[str, str], partitions: list[object]) -> None:
+    assets = described(**settings)["assets"]
+    assert {tuple(asset["partitions"]) for asset in assets.values() if asset["partitions"]} == {tuple(partitions)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"TAXI_FIRST_MONTH": "2020-03", "TAXI_LAST_MONTH": "2020-02"},
+            "TAXI_FIRST_MONTH=2020-03, TAXI_LAST_MONTH=2020-02: the first month lies after the last",
+        ),
+        ({"TAXI_FIRST_MONTH": "2020"}, "TAXI_FIRST_MONTH=2020: '2020' is not a month: write YYYY-MM"),
+    ],
+)
+def test_months_that_mean_nothing_are_named(settings: dict[str, str], message: str) -> None:
+    done = python(LOAD, **settings)
+    assert done.returncode == 1
+    assert f"InvalidSetting: {message}" in done.stderr
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_a_table_shows_the_columns_types_and_meanings_of_its_contract(
+    service: Any, location: Mapping[str, Any]
+) -> None:
+    shown = location["assets"][service.table]
+    types = {"timestamp": "timestamp without time zone"}
+    assert shown["columns"][2:] == [
+        [column.source.lower(), types.get(column.postgres, column.postgres), column.documentation]
+        for column in service.columns
+    ]
+    assert shown["columns"][:2] == [
+        ["unique_row_id", "text", tables.column_comments(service)["unique_row_id"]],
+        ["filename", "text", tables.FILENAME],
+    ]
+    assert service.description in shown["description"]
+    assert shown["relation"] == f"ny_taxi.public.{service.table}"
+    assert service.description in location["assets"][f"raw/{service.table}"]["description"]
+
+
+def test_the_zone_lookup_shows_its_columns(location: Mapping[str, Any]) -> None:
+    shown = location["assets"]["taxi_zone_lookup"]
+    assert shown["columns"] == [[name, kind, text] for name, (kind, text) in COLUMNS.items()]
+    assert shown["relation"] == "ny_taxi.public.taxi_zone_lookup"
+    assert "265" in shown["description"]

@@ -1,0 +1,192 @@
+"""docker-compose.yml as a text: what it promises about ports, passwords, images, users and health."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from taxi_platform.postgres.embedded.cluster import configuration
+from taxi_platform.settings import PROJECT, CloudSettings, Settings
+from taxi_platform_tests.support import compose
+from taxi_platform_tests.support.compose import NotSet, filled
+from taxi_platform_tests.support.shell import variables
+from taxi_platform_tests.support.stack import PASSWORDS
+
+FILE = compose.read()
+SERVICES: dict[str, dict[str, Any]] = FILE["services"]
+OURS = {name: one for name, one in SERVICES.items() if one["image"].startswith("taxi-platform:")}
+STAND_INS = {name: one for name, one in SERVICES.items() if one["image"].startswith("taxi-stand-ins:")}
+VARIABLES = {found["name"]: found for found in compose.VARIABLE.finditer(compose.FILE.read_text()) if found["name"]}
+
+
+def test_it_keeps_the_compose_specification() -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(compose.FILE)]
+    done = subprocess.run(check, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_file_that_breaks_the_specification_would_be_noticed(tmp_path: Path) -> None:
+    broken = tmp_path / "docker-compose.yml"
+    broken.write_text(yaml.safe_dump({**FILE, "services": {"web": {"imagine": "caddy"}}}))
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(broken)]
+    assert subprocess.run(check, capture_output=True).returncode == 1
+
+
+def test_every_variable_is_explained_in_the_example_with_the_default_that_it_has() -> None:
+    example = compose.in_env_example()
+    assert set(VARIABLES) <= set(example)
+    defaults = {name: found["rest"] for name, found in VARIABLES.items() if found["how"] == ":-" and found["rest"]}
+    assert {name: example[name] for name in defaults} == defaults
+
+
+@pytest.mark.parametrize("name", PASSWORDS)
+def test_nothing_starts_without_the_passwords(name: str) -> None:
+    with pytest.raises(NotSet, match=f"{name}: set it in .env"):
+        compose.services(PASSWORDS | {name: ""})
+
+
+def test_no_password_has_a_default() -> None:
+    secrets = {name: found for name, found in VARIABLES.items() if re.search("PASSWORD|HASH|CREDS|KEY", name)}
+    assert set(secrets) > set(PASSWORDS)
+    assert {name for name, found in secrets.items() if found["how"] == ":-" and found["rest"]} == set()
+    assert all(not (value or "").strip("…$2a14") for name, value in compose.in_env_example().items() if name in secrets)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_an_image_is_pinned_to_a_version(name: str) -> None:
+    tag = SERVICES[name]["image"].rpartition(":")[2]
+    assert re.match(r"\d+\.\d+", tag), SERVICES[name]["image"]
+
+
+def test_ports_are_open_to_this_machine_alone() -> None:
+    published = [port for one in SERVICES.values() for port in one.get("ports", [])]
+    assert len(published) >= 6
+    assert [port for port in published if not re.fullmatch(r"127\.0\.0\.1:\$\{\w+:-\d+\}:\d+", port)] == []
+    assert not any(one.get("network_mode") or one.get("privileged") for one in SERVICES.values())
+
+
+def test_whatever_waits_for_a_service_waits_until_it_is_healthy() -> None:
+    conditions = {
+        (name, other): how["condition"]
+        for name, one in SERVICES.items()
+        for other, how in one.get("depends_on", {}).items()
+    }
+    assert {("code", "postgres"), ("web", "code"), ("daemon", "code"), ("login", "web-read-only")} <= set(conditions)
+    assert set(conditions.values()) == {"service_healthy"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_a_health_check_comes_back_and_keeps_its_log_small(name: str) -> None:
+    service = SERVICES[name]
+    assert service["healthcheck"]["test"]
+    assert service["restart"] == "unless-stopped"
+    assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
+
+
+def test_services_of_ours_are_one_image_without_the_rights_of_root() -> None:
+    assert set(OURS) == {"code", "web", "daemon", "web-read-only"}
+    for service in OURS.values():
+        assert service["build"] == {"context": ".", "dockerfile": "deploy/Dockerfile"}
+        assert service["image"] == OURS["code"]["image"]
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert "user" not in service
+
+
+def test_the_stand_ins_are_one_image_without_the_rights_of_root_and_share_what_they_hold() -> None:
+    assert set(STAND_INS) == {"storage", "bigquery"}
+    for service in STAND_INS.values():
+        assert service["build"] == {"context": ".", "dockerfile": "deploy/stand-ins/Dockerfile"}
+        assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
+        assert service["volumes"] == ["google:/google"]
+
+
+def test_services_of_ours_see_each_others_logs_and_only_the_code_location_the_files() -> None:
+    assert all("logs:/opt/dagster/storage" in service["volumes"] for service in OURS.values())
+    assert [name for name, service in OURS.items() if "data:/data" in service["volumes"]] == ["code"]
+
+
+def test_every_setting_reaches_the_services_of_ours() -> None:
+    settings = variables(Settings) | variables(CloudSettings)
+    given = set(OURS["code"]["environment"]) | {"TAXI_DATA_DIR"}  # which is the image's own
+    assert settings - given == set(), "add them to x-platform.environment in docker-compose.yml"
+    assert all(service["environment"] == OURS["code"]["environment"] for service in OURS.values())
+
+
+def test_a_setting_that_is_not_set_is_absent_and_one_that_is_arrives() -> None:
+    code = compose.services(PASSWORDS | {"TAXI_SOURCE": "sample:0.1"})["code"].environment
+    assert code["TAXI_SOURCE"] == "sample:0.1"
+    assert "TAXI_FIRST_MONTH" not in code
+    assert code["TAXI_POSTGRES_URL"] == "postgresql://taxi:tr1ps@postgres:5432/ny_taxi"
+
+
+def test_volumes_are_declared_and_files_are_there_and_cannot_be_written() -> None:
+    mounts = [text.split(":") for one in SERVICES.values() for text in one.get("volumes", [])]
+    named = {mount[0] for mount in mounts if not mount[0].startswith("./")}
+    files = [mount for mount in mounts if mount[0].startswith("./")]
+    assert named == set(FILE["volumes"])
+    assert all((PROJECT / source).is_file() and how == ["ro"] for source, _, *how in files)
+
+
+def test_postgres_is_set_as_the_embedded_server_is() -> None:
+    ours = dict(re.findall(r"-c (\w+)=(\S+)", SERVICES["postgres"]["command"]))
+    embedded = dict(re.findall(r"^(\w+) = '(.*)'$", configuration(5432), re.MULTILINE))
+    assert ours.pop("max_connections") == "100"
+    assert len(ours) > 10
+    assert ours == {name: embedded.get(name) for name in ours}
+
+
+@pytest.mark.parametrize(
+    ("profiles", "names"),
+    [
+        ([], {"postgres", "code", "web", "daemon"}),
+        (["auth"], {"postgres", "code", "web", "daemon", "web-read-only", "login"}),
+        (["pgadmin"], {"postgres", "code", "web", "daemon", "pgadmin"}),
+        (["gcp"], {"postgres", "code", "web", "daemon", "storage", "bigquery"}),
+    ],
+)
+def test_a_profile_adds_its_services(profiles: list[str], names: set[str]) -> None:
+    assert set(compose.services(PASSWORDS, profiles)) == names
+
+
+def test_the_names_of_the_stand_ins_are_those_that_the_example_tells() -> None:
+    text = compose.EXAMPLE.read_text(encoding="utf-8")
+    for name in ("storage", "bigquery"):
+        port = SERVICES[name]["ports"][0].rpartition(":")[2]
+        assert f"http://{name}:{port}" in text
+
+
+def test_the_location_has_the_name_that_the_project_gives_it() -> None:
+    (location,) = yaml.safe_load((PROJECT / "deploy/workspace.yaml").read_text())["load_from"]
+    server = location["grpc_server"]
+    assert server["location_name"] == "taxi_platform"
+    assert "--location-name taxi_platform" in OURS["code"]["command"]
+    assert (server["host"], server["port"]) == ({"env": "TAXI_CODE_HOST"}, {"env": "TAXI_CODE_PORT"})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("$${A}", "${A}"),
+        ("${A}${B:-2}", "12"),
+        ("${A:-2}", "1"),
+        ("${EMPTY:-3}", "3"),
+        ("${B}", ""),
+        ("${A:?why}", "1"),
+        (3, 3),
+        (None, None),
+        ({"a": ["${A}"]}, {"a": ["1"]}),
+    ],
+)
+def test_variables_are_filled_in_as_compose_does_it(text: object, value: object) -> None:
+    assert filled(text, {"A": "1", "EMPTY": ""}) == value
+
+
+@pytest.mark.parametrize("text", ["${B:?set it}", "${EMPTY:?set it}"])
+def test_a_variable_that_must_be_set_stops_everything(text: str) -> None:
+    with pytest.raises(NotSet, match="set it"):
+        filled(text, {"EMPTY": ""})

@@ -1,0 +1,68 @@
+"""The stand-ins of Compose's profile gcp, by their own commands as processes of this machine: set-up, upload, load."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from taxi_platform.bigquery.clients import Cloud, cloud_named
+from taxi_platform.bigquery.preflight import problems
+from taxi_platform.bigquery.setup import set_up
+from taxi_platform.cli.emulators import Addresses
+from taxi_platform.trips.services import GREEN
+from taxi_platform_tests.support import compose
+from taxi_platform_tests.support.published import Published
+from taxi_platform_tests.support.stack import Stack
+from taxi_platform_tests.support.trip_texts import rows
+from taxi_platform_tests.support.warehouse_loads import WarehouseLoads
+
+DOTENV = {
+    "GCP_PROJECT_ID": "my-trips-123456",
+    "GCP_LOCATION": "US",
+    "GCP_BUCKET_NAME": "my-trips-123456-lake",
+    "GCP_DATASET": "zoomcamp",
+    "STORAGE_EMULATOR_HOST": "http://storage:4443",
+    "BIGQUERY_EMULATOR_HOST": "http://bigquery:9050",
+}
+
+
+@pytest.fixture
+def stack(stand_ins: Addresses) -> Iterator[Stack]:
+    """The two services, healthy; where the stand-ins are not installed, the test is skipped."""
+    stack = Stack("gcp", **DOTENV)
+    try:
+        for name in ("storage", "bigquery"):
+            stack.start(name)
+        stack.wait_until_healthy("storage", "bigquery")
+        yield stack
+    finally:
+        stack.__exit__(None, None, None)
+
+
+def cloud_of(stack: Stack) -> Cloud:
+    """Google as the code location finds it in its variables."""
+    found = stack.environment("code")
+    names = (found[f"GCP_{name}"] for name in ("PROJECT_ID", "LOCATION", "BUCKET_NAME", "DATASET"))
+    return cloud_named(
+        *names, storage_host=found["STORAGE_EMULATOR_HOST"], bigquery_host=found["BIGQUERY_EMULATOR_HOST"]
+    )
+
+
+def test_a_month_goes_through_them_and_is_there_after_a_restart(stack: Stack, published: Published) -> None:
+    cloud = cloud_of(stack)
+    assert set_up(cloud, print).made_bucket
+    assert list(problems(cloud, print)) == []
+    assert {path.name for path in (stack.root / "google").iterdir()} >= {".cloudstorage", "bigquery"}
+    loads = WarehouseLoads(cloud, published)
+    assert loads.load(rows(GREEN, 20)).rows == 20
+    for name in ("storage", "bigquery"):
+        stack.kill(name)
+        stack.start(name)
+    stack.wait_until_healthy("storage", "bigquery")
+    again = WarehouseLoads(cloud_of(stack), published)
+    assert again.load().unchanged
+    assert again.one("select count(*) from `{}.green_tripdata`") == 20
+
+
+def test_the_page_about_them_has_the_lines_of_dotenv_that_lead_to_them() -> None:
+    page = (compose.FILE.parent / "docs/deploy.md").read_text(encoding="utf-8")
+    assert all(f"{name}={value}\n" in page for name, value in DOTENV.items())

@@ -1,0 +1,251 @@
+"""What a backfill would load: the months that were typed, the ones that are planned and why, and the runs it takes."""
+
+from datetime import datetime, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxi_platform.errors import InvalidRequest
+from taxi_platform.ledger.plan import Plan, make_plan, months_in, parse_services, parse_span
+from taxi_platform.ledger.states import MonthState
+from taxi_platform.settings import Settings
+from taxi_platform.trips import partitions
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.partitions import partition_months
+from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW
+
+STATES = ("materialized", "failed", "missing", "in progress", "file changed")
+CHOICES = ("missing", "failed", "all")
+COVERED = list(Month(2019, 1).through(Month(2021, 7)))
+
+covered = st.sampled_from(COVERED)
+# Some of the covered months of some services, each in some state, in the order in which a command would name them.
+known = st.dictionaries(st.tuples(st.sampled_from(list(SERVICES)), covered), st.sampled_from(STATES)).map(
+    lambda found: [
+        MonthState(name, month, found[name, month]) for name in SERVICES for month in COVERED if (name, month) in found
+    ]
+)
+
+
+def states(service: str = "green", **months: str) -> list[MonthState]:
+    """States of months of 2019, e.g. ``m03="missing"``."""
+    return [MonthState(service, Month(2019, int(name[1:])), state) for name, state in months.items()]  # pyright: ignore
+
+
+def planned(plan: Plan) -> list[tuple[str, str, str]]:
+    return [(one.service.name, str(one.month), one.reason) for one in plan.planned]
+
+
+def spans(plan: Plan) -> list[tuple[str, str, str]]:
+    return [(one.service.name, str(one.first), str(one.last)) for one in plan.stretches()]
+
+
+# What was typed
+
+
+@pytest.mark.parametrize(
+    ("text", "services"),
+    [
+        ("green", [GREEN]),
+        ("green,yellow", [GREEN, YELLOW]),
+        ("yellow, green", [GREEN, YELLOW]),
+        ("fhv,fhv", [FHV]),
+        ("all", [GREEN, YELLOW, FHV]),
+        ("green,all", [GREEN, YELLOW, FHV]),
+    ],
+)
+def test_services_are_named_one_by_one_or_all(text: str, services: list[object]) -> None:
+    assert parse_services(text) == services
+
+
+@pytest.mark.parametrize("text", ["", "red", "green,", "Green", "green yellow", "green,red"])
+def test_an_unknown_service_is_refused_with_those_that_there_are(text: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"there is no such service\. There are green, yellow, fhv, and all\."):
+        parse_services(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("2019-03", "2019-03", "2019-03"),
+        ("2019-01..2019-12", "2019-01", "2019-12"),
+        ("2019-01...2019-12", "2019-01", "2019-12"),
+        (" 2019-01 .. 2019-12 ", "2019-01", "2019-12"),
+        ("2019-05..2019-05", "2019-05", "2019-05"),
+        ("2019-05..", "2019-05", None),
+        ("..2019-05", None, "2019-05"),
+        ("..", None, None),
+    ],
+)
+def test_months_are_one_or_a_span_with_both_ends_or_open(text: str, first: str, last: str | None) -> None:
+    assert tuple(end and str(end) for end in parse_span(text)) == (first, last)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2019-12..2019-01", "the first month lies after the last. Write 2019-01..2019-12."),
+        ("2019-13", "there is no month 2019-13"),
+        ("2019-01..2019-00", "there is no month 2019-00"),
+        ("2019", "'2019' is not a month"),
+        ("", "'' is not a month"),
+        ("2019-01..2019-02..2019-03", "is not a month"),
+        ("2019-01....2019-03", "is not a month"),
+        ("2019-01.2019-03", "is not a month"),
+        ("2019-01-15..2019-03", "'2019-01-15' is not a month"),
+        ("januari", "'januari' is not a month"),
+    ],
+)
+def test_nonsense_is_refused_with_what_is_valid(text: str, said: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse_span(text)
+    assert said in str(caught.value)
+    assert "Write 2019-" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@given(first=covered, last=covered, dots=st.sampled_from(["..", "..."]))
+def test_a_span_holds_both_its_ends_and_all_between(first: Month, last: Month, dots: str) -> None:
+    text = f"{first}{dots}{last}"
+    if last < first:
+        with pytest.raises(InvalidRequest):
+            parse_span(text)
+    else:
+        assert months_in(parse_span(text), GREEN, COVERED) == [m for m in COVERED if first <= m <= last]
+
+
+@given(end=covered)
+def test_an_open_end_reaches_to_the_partitions_end(end: Month) -> None:
+    assert months_in((end, None), GREEN, COVERED) == [month for month in COVERED if month >= end]
+    assert months_in((None, end), GREEN, COVERED) == [month for month in COVERED if month <= end]
+    assert months_in((None, None), GREEN, COVERED) == COVERED
+
+
+@pytest.mark.parametrize("text", ["2018-12", "2018-12..2019-03", "2021-07..2021-08", "2021-08..", "..2018-12"])
+def test_a_month_outside_the_partitions_is_refused_with_those_that_there_are(text: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"^20(18-12|21-08): .*green has 2019-01 to 2021-07\."):
+        months_in(parse_span(text), GREEN, COVERED)
+
+
+def test_a_service_without_any_month_yet_says_so() -> None:
+    with pytest.raises(InvalidRequest, match=r"^green: .*green has none\."):
+        months_in((None, None), GREEN, [])
+
+
+def test_a_month_can_be_loaded_when_it_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitions, "settings", Settings.model_construct)
+
+    def last(*now: int) -> Month:
+        return partition_months(GREEN, datetime(*now, tzinfo=timezone.utc))[-1]  # pyright: ignore[reportArgumentType]
+
+    assert last(2019, 3, 31, 23, 59, 59) == Month(2019, 2)
+    assert last(2019, 4, 1) == Month(2019, 3)
+    assert last(2030, 1, 1) == Month(2021, 7)
+    assert partition_months(GREEN, datetime(2019, 1, 31, tzinfo=timezone.utc)) == []
+
+
+# What is planned
+
+
+def test_by_default_all_that_is_not_in_place_is_planned_each_with_its_reason() -> None:
+    plan = make_plan(states(m01="materialized", m02="missing", m03="failed", m04="file changed"), "missing")
+    assert planned(plan) == [
+        ("green", "2019-02", "missing"),
+        ("green", "2019-03", "failed"),
+        ("green", "2019-04", "file changed"),
+    ]
+    assert (plan.loaded, plan.others, plan.force) == (1, {}, False)
+
+
+def test_only_failed_months_are_planned_when_that_is_asked_for() -> None:
+    plan = make_plan(states(m01="materialized", m02="missing", m03="failed", m04="file changed"), "failed")
+    assert planned(plan) == [("green", "2019-03", "failed")]
+    assert (plan.loaded, plan.others) == (1, {"missing": 1, "file changed": 1})
+
+
+def test_all_forces_what_is_in_place_and_keeps_the_reasons_of_the_rest() -> None:
+    plan = make_plan(states(m01="materialized", m02="missing", m03="failed"), "all")
+    assert [reason for _, _, reason in planned(plan)] == ["forced", "missing", "failed"]
+    assert plan.force
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_nobody_starts_a_second_time_on_a_month_in_progress(choice: str) -> None:
+    plan = make_plan(states(m01="in progress"), choice)  # pyright: ignore[reportArgumentType]
+    assert (plan.planned, [str(one.month) for one in plan.busy]) == ([], ["2019-01"])
+
+
+@given(found=known, choice=st.sampled_from(CHOICES), newest_first=st.booleans())
+def test_a_plan_is_what_reading_the_rules_aloud_gives(found: list[MonthState], choice: str, newest_first: bool) -> None:
+    plan = make_plan(found, choice, newest_first=newest_first)  # pyright: ignore[reportArgumentType]
+    expected: list[tuple[str, str, str]] = []
+    counts = {"materialized": 0, "failed": 0, "missing": 0, "file changed": 0}
+    for name in SERVICES:
+        for one in sorted(found, key=lambda one: one.month, reverse=newest_first):
+            if one.service != name or one.state == "in progress":
+                continue
+            if (choice == "failed" and one.state != "failed") or (choice == "missing" and one.state == "materialized"):
+                counts[one.state] += 1
+            else:
+                expected.append((name, str(one.month), "forced" if one.state == "materialized" else one.state))
+    assert planned(plan) == expected
+    assert plan.loaded == counts.pop("materialized")
+    assert plan.others == {state: count for state, count in counts.items() if count}
+    assert {(one.service, one.month) for one in plan.busy} == {
+        (one.service, one.month) for one in found if one.state == "in progress"
+    }
+
+
+# The runs that it takes
+
+
+@given(found=known, newest_first=st.booleans())
+def test_stretches_are_without_gaps_and_hold_each_planned_month_once(
+    found: list[MonthState], newest_first: bool
+) -> None:
+    plan = make_plan(found, "missing", newest_first=newest_first)
+    held = [(s.service.name, str(m)) for s in plan.stretches() for m in s.first.through(s.last)]
+    assert sorted(held) == sorted((name, month) for name, month, _ in planned(plan))
+    for one in plan.stretches():
+        for beside in (one.first.plus(-1), one.last.plus(1)):
+            assert (one.service.name, str(beside)) not in held
+    if newest_first:
+        assert [s.last for s in plan.stretches()] == sorted((s.last for s in plan.stretches()), reverse=True)
+    assert [s for batch in plan.batches() for s in batch] == plan.stretches()
+    assert all(len({s.service.name for s in batch}) == 1 for batch in plan.batches())
+
+
+def test_the_daemon_is_asked_once_a_service_and_once_a_stretch_when_the_newest_comes_first() -> None:
+    months = {f"m{month:02d}": "materialized" if month == 6 else "missing" for month in range(1, 13)}
+    found = [*states(**months), *states("fhv", **months)]
+    assert [len(batch) for batch in make_plan(found, "missing").batches()] == [2, 2]
+    newest = make_plan(found, "missing", newest_first=True)
+    assert spans(newest) == [
+        ("green", "2019-07", "2019-12"),
+        ("fhv", "2019-07", "2019-12"),
+        ("green", "2019-01", "2019-05"),
+        ("fhv", "2019-01", "2019-05"),
+    ]
+    assert [len(batch) for batch in newest.batches()] == [1, 1, 1, 1]
+
+
+def test_the_source_is_asked_anew_for_files_that_changed_or_failed_of_the_run_in_question() -> None:
+    found = states(m01="missing", m02="failed", m03="file changed", m05="failed")
+    plan = make_plan([*found, *states("fhv", m02="failed")], "missing")
+    (green, _) = plan.batches()
+    assert plan.run_config(green) == {
+        "ops": {"green_tripdata": {"config": {"refresh": ["2019-02", "2019-03", "2019-05"]}}}
+    }
+    assert plan.run_config(green[1:]) == {"ops": {"green_tripdata": {"config": {"refresh": ["2019-05"]}}}}
+
+
+def test_the_configuration_says_only_what_is_not_usual() -> None:
+    found = states(m01="missing", m02="materialized")
+    assert make_plan(found, "missing").run_config(make_plan(found, "missing").stretches()) == {
+        "ops": {"green_tripdata": {"config": {}}}
+    }
+    plan = make_plan(found, "all", newest_first=True)
+    assert plan.run_config(plan.stretches()) == {
+        "ops": {"green_tripdata": {"config": {"force": True, "newest_first": True}}}
+    }

@@ -1,0 +1,119 @@
+"""Labels: what a run's tags say of its service, its files and what started it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxi_platform.ledger.run_tags import (
+    BY_BACKFILL,
+    MANUAL,
+    by_schedule,
+    by_sensor,
+    files_label,
+    lacking_labels,
+    run_labels,
+)
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
+
+JANUARY, MARCH, DECEMBER = Month(2019, 1), Month(2019, 3), Month(2019, 12)
+YEAR = list(JANUARY.through(DECEMBER))
+
+spans = st.tuples(st.sampled_from(list(SERVICES.values())), st.integers(0, 30), st.integers(1, 12)).map(
+    lambda drawn: (drawn[0], [JANUARY.plus(drawn[1] + number) for number in range(drawn[2])])
+)
+
+
+def labelled(tags: dict[str, str], *loads: tuple[Service, list[Month]]) -> dict[str, str]:
+    """The tags of a run whose assets have started one after the other."""
+    for service, months in loads:
+        tags = {**tags, **lacking_labels(tags, service, months)}
+    return tags
+
+
+def test_a_month_is_called_by_its_file_as_the_course_calls_it() -> None:
+    assert files_label(GREEN, Month(2020, 4)) == "green_tripdata_2020-04.csv"
+
+
+def test_a_range_is_called_by_its_first_and_its_last_file() -> None:
+    assert files_label(GREEN, JANUARY, DECEMBER) == "green_tripdata_2019-01.csv...green_tripdata_2019-12.csv"
+
+
+def test_a_range_of_one_month_is_that_month() -> None:
+    assert files_label(YELLOW, MARCH, MARCH) == "yellow_tripdata_2019-03.csv"
+
+
+def test_who_starts_a_run_sets_every_label() -> None:
+    assert run_labels(GREEN, MARCH, trigger=by_schedule("green_monthly_schedule")) == {
+        "taxi": "green",
+        "file": "green_tripdata_2019-03.csv",
+        "trigger": "schedule:green_monthly_schedule",
+    }
+    assert run_labels(FHV, JANUARY, MARCH, trigger=BY_BACKFILL, backfill=True) == {
+        "taxi": "fhv",
+        "file": "fhv_tripdata_2019-01.csv...fhv_tripdata_2019-03.csv",
+        "trigger": "backfill",
+        "backfill": "true",
+    }
+
+
+@pytest.mark.parametrize("trigger", [MANUAL, BY_BACKFILL, by_schedule("s"), by_sensor("s")])
+@given(span=spans)
+def test_a_run_that_has_its_labels_lacks_none(trigger: str, span: tuple[Service, list[Month]]) -> None:
+    service, months = span
+    labels = run_labels(service, months[0], months[-1], trigger=trigger, backfill=len(months) > 1)
+    assert lacking_labels(labels, service, months) == {}
+
+
+def test_a_run_without_labels_says_what_it_loads_and_that_a_person_started_it() -> None:
+    assert labelled({}, (GREEN, [MARCH])) == {
+        "taxi": "green",
+        "file": "green_tripdata_2019-03.csv",
+        "trigger": "manual",
+    }
+
+
+def test_a_range_is_a_backfill() -> None:
+    labels = labelled({}, (GREEN, YEAR))
+    assert labels["file"] == "green_tripdata_2019-01.csv...green_tripdata_2019-12.csv"
+    assert (labels["backfill"], labels["trigger"]) == ("true", "manual")
+
+
+@pytest.mark.parametrize(
+    ("tags", "trigger"),
+    [
+        ({"dagster/backfill": "abcdefgh"}, "backfill"),
+        ({"dagster/schedule_name": "nightly"}, "schedule:nightly"),
+        ({"dagster/sensor_name": "default_automation_condition_sensor"}, "sensor:default_automation_condition_sensor"),
+        ({"dagster/sensor_name": "automation", "dagster/backfill": "abcdefgh"}, "backfill"),
+        ({"dagster/backfill": "abcdefgh", "trigger": "sensor:new_month_sensor"}, "sensor:new_month_sensor"),
+    ],
+)
+def test_the_trigger_is_what_dagster_knows_of_it_unless_somebody_has_said_it(
+    tags: dict[str, str], trigger: str
+) -> None:
+    assert labelled(tags, (GREEN, [MARCH]))["trigger"] == trigger
+
+
+def test_one_month_of_a_backfill_from_the_web_ui_is_a_backfill() -> None:
+    assert labelled({"dagster/backfill": "abcdefgh"}, (GREEN, [MARCH]))["backfill"] == "true"
+
+
+def test_several_services_in_one_run_are_all_named_whichever_starts_first() -> None:
+    expected = {"taxi": "green,yellow", "file": "green_tripdata_2019-03.csv,yellow_tripdata_2019-03.csv"}
+    for order in ((GREEN, YELLOW), (YELLOW, GREEN)):
+        labels = labelled({}, *((service, [MARCH]) for service in order))
+        assert {name: labels[name] for name in expected} == expected
+
+
+def test_the_part_of_a_backfill_that_a_run_holds_replaces_what_its_tags_said_of_the_whole() -> None:
+    whole = run_labels(GREEN, JANUARY, DECEMBER, trigger=BY_BACKFILL, backfill=True)
+    assert lacking_labels(whole, GREEN, [MARCH]) == {"file": "green_tripdata_2019-03.csv"}
+
+
+@given(st.lists(spans, min_size=1, max_size=6))
+def test_starting_the_same_assets_again_changes_nothing(loads: list[tuple[Service, list[Month]]]) -> None:
+    labels = labelled({}, *loads)
+    last = {service.name: (service, months) for service, months in loads}
+    assert labelled(labels, *last.values()) == labels
+    assert labels["taxi"] == ",".join(sorted(last))

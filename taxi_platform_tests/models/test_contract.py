@@ -1,0 +1,123 @@
+"""The dbt project and the services' contracts: a column that is renamed in one is missed in the other, here and now."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from taxi_platform.errors import BrokenModels
+from taxi_platform.models import lineage
+from taxi_platform.models.contract import contract_files
+from taxi_platform.models.manifest import models_of
+from taxi_platform.models.problems import told_by_dbt
+from taxi_platform.models.project import FOLDER, TARGETS, fingerprint, manifest_of, read_lineage, read_manifest
+from taxi_platform.trips.services import SERVICES
+
+COMPILED = Path(__file__).parent / "compiled"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.mark.parametrize("place", contract_files(), ids=str)
+def test_what_the_contracts_decide_is_as_they_are(place: Path) -> None:
+    written = (FOLDER / place).read_text(encoding="utf-8")
+    assert written == contract_files()[place], "run `python -m taxi_platform.models.contract`, and mend the models"
+
+
+def test_a_column_that_the_contract_renames_is_missed_by_the_model_that_reads_it(data: Path) -> None:
+    manifest = json.loads(manifest_of(data, "postgres").read_text(encoding="utf-8"))
+    columns = manifest["sources"]["source.taxi_platform.trips.green_tripdata"]["columns"]
+    columns["paid_by"] = {**columns.pop("payment_type"), "name": "paid_by"}
+    with pytest.raises(BrokenModels, match=r"model stg_green_tripdata \(models/staging/.*'payment_type'"):
+        lineage.lineage_of(manifest)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_column_of_every_trip_reaches_a_model(target: str, data: Path) -> None:
+    found = read_lineage(manifest_of(data, target))
+    for service in SERVICES.values():
+        read = {tuple(one) for sources in found[f"stg_{service.table}"].values() for one in sources}
+        assert {name for table, name in read if table == service.table} >= {
+            column.name for column in service.columns
+        }, service.name
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_model_and_column_is_described_and_has_a_type_and_every_test_says_what_holds(
+    target: str, data: Path
+) -> None:
+    for model in models_of(read_manifest(manifest_of(data, target))):
+        assert model.description
+        assert model.columns
+        for column in model.columns:
+            assert column.description, (model.name, column.name)
+            assert column.kind
+        for check in model.checks:
+            assert check.description.endswith("."), check.name
+
+
+def test_every_mart_has_a_contract_and_facts_are_blocked_by_their_reconciliation(data: Path) -> None:
+    manifest = read_manifest(manifest_of(data, "postgres"))
+    marts = [node for node in manifest["nodes"].values() if "marts" in node["fqn"] and node["resource_type"] == "model"]
+    assert len(marts) == 5
+    assert all(node["contract"]["enforced"] for node in marts)
+    blocking = {check.name for model in models_of(manifest) for check in model.checks if check.is_blocking}
+    assert {"trips_are_as_many_as_in_the_tables", "trip_keys_are_unique", "revenue_adds_up_to_the_trips"} <= blocking
+    assert "pickup_zones_are_in_the_lookup" not in blocking
+
+
+def test_every_model_is_valid_in_bigquerys_dialect_and_as_it_was_looked_at(data: Path) -> None:
+    from sqlglot import parse_one
+
+    manifest = read_manifest(manifest_of(data, "bigquery"))
+    models = {node["name"]: node["compiled_code"] for node in manifest["nodes"].values() if "compiled_code" in node}
+    for name, sql in models.items():
+        assert parse_one(sql, dialect="bigquery").sql(dialect="bigquery"), name
+    for name in ("stg_green_tripdata", "fct_trips", "fct_fhv_trips", "fct_monthly_zone_revenue"):
+        snapshot = COMPILED / f"{name}.sql"
+        assert models[name].strip() == snapshot.read_text(encoding="utf-8").strip(), f"differs from {snapshot}"
+
+
+def test_a_manifest_is_made_once_and_an_edited_model_never_meets_an_old_one(tmp_path: Path, data: Path) -> None:
+    folder = tmp_path / "dbt"
+    folder.mkdir()
+    (folder / "models").mkdir()
+    (folder / "models/one.sql").write_text("select 1")
+    before = fingerprint(folder)
+    assert fingerprint(folder) == before
+    (folder / "models/one.sql").write_text("select 2")
+    assert fingerprint(folder) != before
+    assert manifest_of(data, "postgres") == manifest_of(data, "postgres")
+
+
+def test_no_secret_and_no_setting_is_in_what_is_kept(data: Path) -> None:
+    program = "from pathlib import Path; from taxi_platform.models.project import _compile, FOLDER; import sys; "
+    program += "_compile(FOLDER, Path(sys.argv[1]), 'postgres')"
+    environment = {"PATH": "/usr/bin", "TAXI_DBT_HOST": "db.internal", "DBT_ENV_SECRET_TAXI_PASSWORD": "pa55word"}
+    subprocess.run(
+        [sys.executable, "-c", program, str(data / "kept")], check=True, env=environment, cwd=FOLDER.parents[1]
+    )
+    for path in (data / "kept").rglob("*"):
+        if path.is_file():
+            assert b"pa55word" not in path.read_bytes(), path
+            assert b"db.internal" not in path.read_bytes(), path
+
+
+def test_dbts_errors_keep_the_model_and_the_line_and_lose_passwords_and_repetitions() -> None:
+    said = (
+        "The dbt CLI process with command …\n\nErrors parsed from dbt logs:\n\n"
+        "Compilation Error in model fct_trips (models/marts/monthly/fct_trips.sql)\n  unexpected '}'\n    line 12\n\n"
+        "connection to postgresql://ann:pa55word@db/trips failed\n\n"
+        "connection to postgresql://ann:pa55word@db/trips failed"
+    )
+    told = str(told_by_dbt(said))
+    assert "fct_trips (models/marts/monthly/fct_trips.sql)" in told
+    assert "line 12" in told
+    assert "pa55word" not in told
+    assert told.count("connection to") == 1
+    assert "CLI process" not in told

@@ -1,0 +1,407 @@
+"""``taxi backfill`` in its own process, on Dagster's state in PostgreSQL: what it loads, says and exits with."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import dagster as dg
+import psycopg
+import pytest
+from dagster._core.execution.backfill import BulkActionStatus
+from dagster._daemon.types import DaemonHeartbeat
+
+from taxi_platform.cli import backfill as command
+from taxi_platform.cli.backfill import DONE, NOT_DONE
+from taxi_platform.defs.taxi.assets import monthly_partitions
+from taxi_platform.ledger import backfills as queue
+from taxi_platform.ledger.plan import make_plan
+from taxi_platform.ledger.states import MonthState
+from taxi_platform.operations.backfill.launch import ask_daemon
+from taxi_platform.settings import PROJECT
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.partitions import partition_months
+from taxi_platform.trips.services import GREEN
+from taxi_platform_tests.support.backfills import Backfills
+from taxi_platform_tests.support.shell import environment, require_activation, script, typed
+from taxi_platform_tests.support.trip_server import Answer, Published, TripServer
+from taxi_platform_tests.support.trip_texts import rows, text, with_field, zipped
+
+QUARTER = "2019-01..2019-03"
+
+
+def path(month: str) -> str:
+    return f"/green/green_tripdata_{month}.csv.gz"
+
+
+def file(count: int) -> bytes:
+    return zipped(text(GREEN, rows(GREEN, count)))
+
+
+@pytest.fixture
+def published(server: TripServer, backfills: Backfills) -> TripServer:
+    """A server that has the first half of 2019, with 10, 20 … green trips, and is the platform's source."""
+    for month in Month(2019, 1).through(Month(2019, 6)):
+        server.publish(path(str(month)), file(10 * month.month))
+    backfills.use(TAXI_SOURCE=server.template)
+    return server
+
+
+# What it loads
+
+
+def test_it_says_what_it_will_do_does_it_and_the_second_time_there_is_nothing_to_do(backfills: Backfills) -> None:
+    status, said = backfills.backfill("green", QUARTER)
+    assert status == DONE
+    assert said[:5] == [
+        "  green  2019-01  missing",
+        "  green  2019-02  missing",
+        "  green  2019-03  missing",
+        "green 2019-01..2019-03: 3 months to load",
+        "No daemon is running, so this process loads them.",
+    ]
+    assert said[-1].startswith("3 months: 3 loaded (")
+    assert backfills.recorded("green_tripdata") == {"2019-01", "2019-02", "2019-03"}
+    loaded = backfills.rows("select sum(rows_loaded) from tripdata_files")[0][0]
+    assert f"({loaded:,} rows)" in said[-1]
+    assert backfills.backfill("green", QUARTER) == (
+        DONE,
+        ["green 2019-01..2019-03: 0 months to load; left out: 3 loaded already"],
+    )
+    assert len(backfills.runs()) == 1
+
+
+def test_each_month_is_told_as_it_comes_into_place(published: TripServer, backfills: Backfills) -> None:
+    _, said = backfills.backfill("green", QUARTER, newest_first=True)
+    told = [line.split() for line in said if " rows in " in line]
+    assert [(words[1], words[2]) for words in told] == [("2019-03", "30"), ("2019-02", "20"), ("2019-01", "10")]
+    asked = [request.path[-14:-7] for request in published.requests if request.method == "GET"]
+    assert asked == ["2019-03", "2019-02", "2019-01"]
+
+
+def test_on_a_terminal_a_bar_shows_months_rows_and_rate(backfills: Backfills, database: str, tmp_path: Path) -> None:
+    require_activation()
+    mine, its = os.openpty()
+    settings = {"TAXI_SOURCE": "sample:0.001", "TAXI_POSTGRES_URL": database}
+    with subprocess.Popen(
+        script("exec taxi backfill green 2019-01..2019-03"),
+        cwd=PROJECT,
+        env={**environment(tmp_path, **settings), "TERM": "xterm", "COLUMNS": "100"},
+        stdin=subprocess.DEVNULL,
+        stdout=its,
+        stderr=its,
+    ) as process:
+        os.close(its)
+        shown = b""
+        with suppress(OSError):  # what Linux says of a terminal whose other side has gone
+            while read := os.read(mine, 65536):
+                shown += read
+    os.close(mine)
+    assert process.returncode == 0
+    ((rows,),) = backfills.rows("select sum(rows_loaded)::int from tripdata_files")
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    assert re.search(rf"green 2019-03 .* 3/3 +{rows:,} rows +[1-9][0-9,]*/s", plain)
+
+
+def test_a_dry_run_only_says_what_would_be_done(backfills: Backfills) -> None:
+    status, said = backfills.backfill("green,fhv", "2019-01..2019-02", dry_run=True)
+    assert status == DONE
+    assert said[-1] == "green,fhv 2019-01..2019-02: 4 months to load"
+    assert backfills.runs() == []
+
+
+def test_gaps_are_filled_by_a_run_for_each_stretch_with_the_labels_of_a_backfill(backfills: Backfills) -> None:
+    backfills.run("green_tripdata", month="2019-03")
+    status, said = backfills.backfill("green", "2019-01..2019-05")
+    assert status == DONE
+    assert "left out: 1 loaded already" in "\n".join(said)
+    labels = [
+        {name: run.tags.get(name) for name in ("taxi", "file", "backfill", "trigger")} for run in backfills.runs()
+    ]
+    assert labels[1:] == [
+        {
+            "taxi": "green",
+            "file": f"green_tripdata_{first}.csv...green_tripdata_{last}.csv",
+            "backfill": "true",
+            "trigger": "backfill",
+        }
+        for first, last in (("2019-01", "2019-02"), ("2019-04", "2019-05"))
+    ]
+
+
+def test_all_loads_anew_what_is_in_place(backfills: Backfills) -> None:
+    backfills.backfill("green", "2019-01..2019-02")
+    before = backfills.rows("select filename, loaded_at from tripdata_files order by 1")
+    status, said = backfills.backfill("green", QUARTER, choice="all")
+    assert status == DONE
+    assert [line.split()[1:] for line in said[:3]] == [
+        ["2019-01", "forced"],
+        ["2019-02", "forced"],
+        ["2019-03", "missing"],
+    ]
+    after = backfills.rows("select filename, loaded_at from tripdata_files order by 1")
+    assert all(new > old for (_, old), (_, new) in zip(before, after[:2], strict=True))
+
+
+def test_several_services_are_loaded_one_after_the_other(backfills: Backfills) -> None:
+    assert backfills.backfill("all", "2019-01")[0] == DONE
+    for service in ("green", "yellow", "fhv"):
+        assert backfills.recorded(f"{service}_tripdata") == {"2019-01"}
+
+
+# What fails
+
+
+def test_a_failed_month_does_not_stop_the_others_and_is_told_with_its_reason(
+    published: TripServer, backfills: Backfills
+) -> None:
+    published.publish(path("2019-02"), file(20)[:-100])
+    status, said = backfills.backfill("green", "2019-01..2019-07")
+    assert status == NOT_DONE
+    assert "7 months: 5 loaded (190 rows), 2 failed" in said
+    (bad, absent) = [line for line in said if " failed: " in line]
+    assert bad.startswith("  green 2019-02 failed: ")
+    assert "cut off" in bad
+    assert absent.startswith("  green 2019-07 failed: ")
+    assert "404" in absent
+    assert backfills.recorded("green_tripdata") == {f"2019-0{month}" for month in (1, 3, 4, 5, 6)}
+
+
+def test_failed_months_alone_are_tried_again_and_the_source_is_asked_for_a_corrected_file(
+    published: TripServer, backfills: Backfills
+) -> None:
+    bad = rows(GREEN, 20)
+    bad[3] = with_field(GREEN, bad[3], "trip_distance", "far")
+    published.publish(path("2019-02"), zipped(text(GREEN, bad)))
+    assert backfills.backfill("green", "2019-01..2019-02")[0] == NOT_DONE
+    published.publish(path("2019-02"), Published(file(21), etag='"v2"'))
+    status, said = backfills.backfill("green", "2019-01..2019-03", choice="failed")
+    assert status == DONE
+    assert said[0].startswith("  green  2019-02  failed        run ")
+    assert said[1] == "green 2019-01..2019-03: 1 month to load; left out: 1 loaded already, 1 missing"
+    assert backfills.count("green_tripdata", "2019-02") == 21
+    assert backfills.count("green_tripdata", "2019-03") == 0
+
+
+def test_a_file_that_changed_at_its_source_is_loaded_again_when_the_source_is_asked(
+    published: TripServer, backfills: Backfills
+) -> None:
+    backfills.backfill("green", QUARTER)
+    published.publish(path("2019-02"), Published(file(7), etag='"v2"'))
+    assert backfills.backfill("green", QUARTER)[1][-1].endswith("0 months to load; left out: 3 loaded already")
+    status, said = backfills.backfill("green", QUARTER, ask_source=True)
+    assert status == DONE
+    assert said[0] == "  green  2019-02  file changed  the source has another version"
+    assert backfills.count("green_tripdata") == 10 + 7 + 30
+    assert backfills.backfill("green", QUARTER, ask_source=True)[1][-1].startswith("green 2019-01..2019-03: 0 months")
+
+
+def test_a_raw_file_that_was_fetched_since_is_loaded(published: TripServer, backfills: Backfills) -> None:
+    backfills.backfill("green", QUARTER)
+    published.publish(path("2019-02"), Published(file(7), etag='"v2"'))
+    backfills.run("raw/green_tripdata", month="2019-02")
+    _, said = backfills.backfill("green", QUARTER)
+    assert said[0] == "  green  2019-02  file changed  the raw file is newer than the table"
+    assert backfills.count("green_tripdata", "2019-02") == 7
+
+
+def test_a_partition_that_somebody_dropped_is_loaded_again(backfills: Backfills) -> None:
+    backfills.backfill("green", QUARTER)
+    with psycopg.connect(backfills.database) as connection:
+        connection.execute("drop table green_tripdata_2019_02")
+    _, said = backfills.backfill("green", QUARTER)
+    assert said[0] == "  green  2019-02  missing       recorded, but not in the table any more"
+    assert backfills.count("green_tripdata", "2019-02") > 0
+
+
+# What is in progress
+
+
+def test_months_that_wait_for_a_daemon_are_not_loaded_a_second_time(backfills: Backfills) -> None:
+    wanted = [MonthState("green", Month(2019, month), "missing") for month in (1, 3)]
+    (backfill,) = ask_daemon(backfills.instance, make_plan(wanted, "missing"))
+    status, said = backfills.backfill("green", QUARTER)
+    assert status == NOT_DONE
+    assert f"green {QUARTER}: 1 month to load; left out: 2 in progress (backfill {backfill})" in said
+    assert "Not waited for, because no daemon is running: 2 months in progress." in said
+    assert backfills.recorded("green_tripdata") == {"2019-02"}
+
+
+def test_months_of_a_run_that_goes_on_are_left_to_it(backfills: Backfills) -> None:
+    run = backfills.instance.create_run_for_job(
+        backfills.job,
+        asset_selection=frozenset([dg.AssetKey("green_tripdata")]),
+        tags={"dagster/asset_partition_range_start": "2019-01", "dagster/asset_partition_range_end": "2019-02"},
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    _, said = backfills.backfill("green", QUARTER, dry_run=True)
+    assert said[-1].endswith(f"1 month to load; left out: 2 in progress (run {run.run_id[:8]})")
+
+
+# A daemon that was heard
+
+
+@pytest.fixture
+def heard(backfills: Backfills, monkeypatch: pytest.MonkeyPatch) -> Backfills:
+    """The platform with a daemon that was heard a minute ago, and will not be again."""
+    heartbeat = DaemonHeartbeat(time.time() - 60, "BACKFILL", None, None)
+    backfills.instance.add_daemon_heartbeat(heartbeat)
+    monkeypatch.setattr(command, "CHECK_SECONDS", 0.0)
+    return backfills
+
+
+def test_a_daemon_that_has_fallen_silent_is_not_waited_for_for_ever(
+    heard: Backfills, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "SILENT_SECONDS", 1.0)
+    status, said = heard.backfill("green", QUARTER)
+    assert status == NOT_DONE
+    assert re.search(
+        r"The daemon has been silent for 6\d s\. It goes on once it is started: dagster-daemon run", said[-5]
+    )
+    assert said[-4] == "3 months: 0 loaded (0 rows), 3 not finished"
+    assert said[-1] == "  green 2019-03 unfinished: it is still waited for"
+    assert heard.backfill("green", QUARTER, dry_run=True)[1][0].startswith("green 2019-01..2019-03: 0 months to load")
+
+
+def test_a_backfill_that_somebody_cancelled_is_told_as_cancelled(
+    heard: Backfills, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cancel(_seconds: float) -> None:
+        for backfill in heard.instance.get_backfills():
+            heard.instance.update_backfill(backfill.with_status(BulkActionStatus.CANCELED))
+
+    monkeypatch.setattr(command.time, "sleep", cancel)
+    status, said = heard.backfill("green", "2019-03")
+    assert status == NOT_DONE
+    assert said[-2:] == [
+        "1 month: 0 loaded (0 rows), 1 cancelled",
+        "  green 2019-03 cancelled: no run was made for it",
+    ]
+
+
+def test_the_daemon_is_asked_for_the_newest_stretch_first(heard: Backfills) -> None:
+    wanted = [MonthState("green", Month(2019, month), "missing") for month in (1, 2, 4, 6)]
+    ask_daemon(heard.instance, make_plan(wanted, "missing", newest_first=True))
+    asked = sorted(heard.instance.get_backfills(), key=lambda backfill: backfill.backfill_timestamp)
+    assert [backfill.title for backfill in asked] == [
+        "taxi backfill green 2019-06",
+        "taxi backfill green 2019-04",
+        "taxi backfill green 2019-01..2019-02",
+    ]
+    assert asked[0].run_config == {"ops": {"green_tripdata": {"config": {"newest_first": True}}}}
+
+
+# Ended half-way
+
+
+def started(tmp_path: Path, database: str, source: str, months: str) -> "subprocess.Popen[str]":
+    """The command in a process of its own."""
+    require_activation()
+    return subprocess.Popen(
+        script(f"exec taxi backfill green {months}"),
+        cwd=PROJECT,
+        env=environment(tmp_path, TAXI_SOURCE=source, TAXI_POSTGRES_URL=database),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def until_loaded(process: "subprocess.Popen[str]", month: str) -> str:
+    """What the process says, until it says that a month is in place."""
+    said = ""
+    assert process.stdout
+    while not re.search(rf"{month} .* rows", said):
+        line = process.stdout.readline()
+        assert line, said
+        said += line
+    return said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_same_command_goes_on_where_one_was_ended(
+    number: signal.Signals, published: TripServer, backfills: Backfills, database: str, tmp_path: Path
+) -> None:
+    published.script(path("2019-03"), Answer(delay=60))
+    process = started(tmp_path, database, published.template, "2019-01..2019-04")
+    said = until_loaded(process, "2019-02")
+    process.send_signal(number)
+    said += process.communicate(timeout=180)[0]
+    if number == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 130
+        assert "Interrupted. 2 of 4 months are in place." in said
+        assert "They stay. The same command goes on with the others." in said
+        assert backfills.recorded("green_tripdata") == {"2019-01", "2019-02"}
+        assert [run.status for run in backfills.runs()] == [dg.DagsterRunStatus.CANCELED]
+    before = len(published.requests)
+    again = typed(
+        "taxi backfill green 2019-01..2019-04", tmp_path, TAXI_SOURCE=published.template, TAXI_POSTGRES_URL=database
+    )
+    assert again.returncode == 0, again.stdout
+    brought = {request.path[-14:-7] for request in published.requests[before:] if request.method == "GET"}
+    assert brought == {"2019-03", "2019-04"}
+    assert backfills.recorded("green_tripdata") == {f"2019-0{month}" for month in range(1, 5)}
+    assert backfills.count("green_tripdata") == 10 + 20 + 30 + 40
+    assert all(run.is_finished for run in backfills.runs())
+
+
+def test_a_month_in_progress_in_another_process_is_left_to_it_as_long_as_that_lives(
+    published: TripServer, backfills: Backfills, database: str, tmp_path: Path
+) -> None:
+    published.script(path("2019-02"), Answer(delay=60))
+    process = started(tmp_path, database, published.template, "2019-01..2019-02")
+    try:
+        until_loaded(process, "2019-01")
+        _, said = backfills.backfill("green", "2019-01..2019-02", dry_run=True)
+        assert "0 months to load; left out: 2 in progress (run " in said[-1]
+    finally:
+        process.kill()
+        process.communicate()
+    deadline = time.monotonic() + 10
+    while "in progress" in (said := backfills.backfill("green", "2019-01..2019-02", dry_run=True)[1])[-1]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert [line.split()[1:3] for line in said[:2]] == [["2019-01", "failed"], ["2019-02", "failed"]]
+
+
+# What is typed wrong, and what Dagster counts
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (
+            "taxi backfill red 2019-01",
+            "Error: 'red': there is no such service. There are green, yellow, fhv, and all.\n",
+        ),
+        ("taxi backfill green 2019-12..2019-01", "Error: '2019-12..2019-01': the first month lies after the last."),
+        ("taxi backfill green 2019-13", "Error: '2019-13': there is no month 2019-13. Write 2019-03,"),
+        ("taxi backfill green 2018-12", "green has 2019-01 to 2021-07."),
+    ],
+)
+def test_what_makes_no_sense_ends_with_one_line_and_status_2(command: str, said: str, tmp_path: Path) -> None:
+    done = typed(command, tmp_path)
+    assert done.returncode == 2
+    assert said in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+    assert not (tmp_path / "postgres").exists()
+
+
+def test_the_months_that_can_be_loaded_are_dagsters_partitions(backfills: Backfills) -> None:
+    for last in ("", "2099-12"):
+        backfills.use(TAXI_LAST_MONTH=last)
+        assert [str(month) for month in partition_months(GREEN)] == monthly_partitions(GREEN).get_partition_keys()
+
+
+def test_a_daemon_is_alive_while_it_is_heard(backfills: Backfills, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not queue.daemon_is_alive(backfills.instance)
+    for seconds, alive in ((70, True), (80, False)):
+        heartbeat = DaemonHeartbeat(time.time() - seconds, "BACKFILL", None, None)
+        backfills.instance.add_daemon_heartbeat(heartbeat)
+        assert queue.daemon_is_alive(backfills.instance) is alive

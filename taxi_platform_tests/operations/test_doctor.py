@@ -1,0 +1,432 @@
+"""``taxi doctor`` before real things: databases that refuse in every way, ports, servers, daemons, an empty folder."""
+
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import dagster as dg
+import psycopg
+import pytest
+from dagster._daemon.types import DaemonHeartbeat
+
+from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.operations.doctor import alert_addresses, daemons, dagster_home, embedded, ports, postgres, source
+from taxi_platform.operations.doctor import cloud as google
+from taxi_platform.operations.doctor.findings import Check, Finding, examined
+from taxi_platform.postgres import connection
+from taxi_platform.postgres.embedded.server import EmbeddedServer
+from taxi_platform.settings import PROJECT, CloudSettings, Settings, settings
+from taxi_platform_tests.support.emulators import make_ready
+from taxi_platform_tests.support.shell import typed
+from taxi_platform_tests.support.trip_server import Answer, TripServer
+
+
+@pytest.fixture(autouse=True)
+def fresh_settings() -> Iterator[None]:
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+def found_by(check: Any, **chosen: Any) -> list[Finding]:
+    ((_, findings),) = examined([Check("it", check.examine)], Settings(**chosen))
+    return list(findings)
+
+
+def first(check: Any, **chosen: Any) -> tuple[str, str]:
+    finding = found_by(check, **chosen)[0]
+    return finding.state, finding.what
+
+
+def changed(url: str, **parts: str) -> str:
+    """The URL with another user, password, host, port or database."""
+    old = urlsplit(url)
+    user, password = parts.get("user", old.username), parts.get("password", old.password)
+    place = f"{parts.get('host', old.hostname)}:{parts.get('port', old.port)}"
+    return f"postgresql://{user}:{password}@{place}/{parts.get('database', old.path[1:])}"
+
+
+def files(folder: Path) -> dict[str, tuple[int, int]]:
+    return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(folder.rglob("*"))}
+
+
+@contextmanager
+def listening(answer: bytes = b"") -> Iterator[int]:
+    """A port that takes connections; whoever speaks there gets the answer, or silence."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if answer:
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server.server_port
+        if answer:
+            server.shutdown()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+# The command
+
+
+def test_an_empty_folder_stays_empty_and_problems_fail_the_command(tmp_path: Path) -> None:
+    data, home = tmp_path / "data", tmp_path / "home"
+    home.mkdir()
+    (home / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")
+    missing = tmp_path / "published"
+    missing.mkdir()
+    done = typed("taxi doctor", data, DAGSTER_HOME=str(home), TAXI_SOURCE=str(missing))
+    assert done.returncode == 1, done.stdout
+    assert "has no green_tripdata_2019-01.csv.gz" in done.stdout
+    assert "is not there yet; the first command that needs it makes it" in done.stdout
+    assert "never started" in done.stdout
+    assert "the definitions load: " in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not data.exists()
+    assert [path.name for path in home.iterdir()] == ["dagster.yaml"]
+
+
+def test_all_is_told_to_a_program_and_warnings_are_no_failure(tmp_path: Path, database: str) -> None:
+    done = typed(
+        "taxi doctor --json",
+        tmp_path,
+        TAXI_SOURCE="sample",
+        TAXI_POSTGRES_URL=database,
+        TAXI_DAGSTER_POSTGRES_URL=database,
+        TAXI_SORUCE="sample",
+    )
+    told = json.loads(done.stdout)
+    assert done.returncode == 0, done.stdout
+    assert told["problems"] == 0
+    assert told["warnings"] == len([one for one in told["findings"] if one["state"] == "warning"]) >= 2
+    assert {"Did you mean TAXI_SOURCE?"} <= {one["advice"] for one in told["findings"]}
+    assert urlsplit(database).password not in done.stdout
+    with psycopg.connect(database) as connected:
+        assert connected.execute(
+            "select count(*) from pg_class where relnamespace = 'public'::regnamespace"
+        ).fetchone() == (0,)
+
+
+# PostgreSQL
+
+
+def test_a_server_that_is_as_it_should_be_is_told_with_its_version(database: str) -> None:
+    state, what = first(postgres, postgres_url=database)
+    assert state == "ok"
+    assert what.startswith("PostgreSQL 1")
+    assert f"database '{urlsplit(database).path[1:]}', user 'taxi'" in what
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "what"),
+    [
+        ("host", "no-such-host.invalid", "host no-such-host.invalid: the host name is unknown (DNS)"),
+        ("port", "9", "127.0.0.1:9: nothing listens on the port"),
+        ("password", "wrong", "authentication failed"),
+        ("user", "nobody_at_all", "authentication failed"),
+        ("database", "no_such_database", "there is no such database"),
+        ("port", "70000", "TAXI_POSTGRES_URL: it is no PostgreSQL address (its port is none)"),
+    ],
+)
+def test_what_fails_of_name_port_log_in_and_database_is_told(part: str, value: str, what: str, database: str) -> None:
+    (finding,) = found_by(postgres, postgres_url=changed(database, **{part: value}))
+    assert finding.state == "problem"
+    assert what in finding.what
+    assert finding.advice
+
+
+def test_a_server_that_takes_connections_and_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 2)  # libpq's least
+    with listening() as port:
+        (finding,) = found_by(postgres, postgres_url=f"postgresql://u:p@127.0.0.1:{port}/d")
+    assert finding.state == "problem"
+    assert "the host does not answer" in finding.what
+
+
+def test_a_server_that_is_too_old_is_told_as_that(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "OLDEST_SERVER", 99)
+    state, what = first(postgres, postgres_url=database)
+    assert state == "problem"
+    assert "and 99 is the oldest that will do" in what
+
+
+@pytest.fixture
+def reader(database: str) -> Iterator[str]:
+    """The database's URL for somebody who may only look."""
+    name = f"reader_{uuid4().hex}"
+    with psycopg.connect(database, autocommit=True) as connected:
+        connected.execute(f"create role {name} login password 'p'".encode())
+        connected.execute(b"revoke create on schema public from public")
+        connected.execute(b"create table green_tripdata ()")
+        yield changed(database, user=name, password="p")
+        connected.execute(f"drop owned by {name}; drop role {name}".encode())
+
+
+def test_privileges_that_are_missing_are_named(reader: str) -> None:
+    found = found_by(postgres, postgres_url=reader)
+    told = [finding.what for finding in found if finding.state == "problem"]
+    assert told == [
+        "the user of TAXI_POSTGRES_URL may not create tables in the schema public",
+        "the user of TAXI_POSTGRES_URL does not own green_tripdata, and cannot replace their months",
+    ]
+
+
+def test_a_user_who_is_read_only_is_a_problem(database: str, reader: str) -> None:
+    name = urlsplit(reader).username
+    with psycopg.connect(database, autocommit=True) as connected:
+        connected.execute(f"alter role {name} set default_transaction_read_only = on".encode())
+    assert "the server or the user is read-only" in [
+        finding.what for finding in found_by(postgres, postgres_url=reader)
+    ]
+
+
+# The embedded server and Dagster's state
+
+
+def test_an_embedded_server_is_found_stopped_and_running_and_never_started(tmp_path: Path) -> None:
+    server = EmbeddedServer(tmp_path / "postgres")
+    assert first(embedded, data_dir=tmp_path)[1].startswith("never started")
+    assert not server.folder.exists()
+    try:
+        server.start(print)
+        state, what = first(embedded, data_dir=tmp_path)
+        assert state == "ok"
+        assert what.startswith("PostgreSQL 18.")
+        assert "runs on 127.0.0.1:" in what
+        assert found_by(dagster_home, data_dir=tmp_path)[-1].what == (
+            "its state is in the embedded PostgreSQL; the first command that needs it makes or starts it"
+        )
+        server.stop(print)
+        before = files(tmp_path)
+        assert first(embedded, data_dir=tmp_path)[1].startswith("not running")
+        assert found_by(dagster_home, data_dir=tmp_path)[-1].state == "ok"
+        found_by(daemons, data_dir=tmp_path)
+        assert not server.is_running()
+        assert files(tmp_path) == before
+    finally:
+        server.stop(print)
+
+
+def test_a_data_directory_of_another_version_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "postgres/data").mkdir(parents=True)
+    (tmp_path / "postgres/data/PG_VERSION").write_text("16\n")
+    state, what = first(embedded, data_dir=tmp_path)
+    assert state == "problem"
+    assert "PostgreSQL 16 made this data directory" in what
+
+
+def test_a_state_that_cannot_be_reached_is_told_with_its_own_setting(database: str, tmp_path: Path) -> None:
+    finding = found_by(dagster_home, data_dir=tmp_path, dagster_postgres_url=changed(database, port="9"))[-1]
+    assert finding.state == "problem"
+    assert finding.what == "its state: 127.0.0.1:9: nothing listens on the port"
+    assert "TAXI_DAGSTER_POSTGRES_URL" in finding.advice
+
+
+def test_heartbeats_are_read_from_a_state_that_is_there_and_make_none(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    monkeypatch.setenv("TAXI_DAGSTER_POSTGRES_URL", database)
+
+    def look() -> Finding:
+        (finding,) = found_by(daemons)
+        return finding
+
+    assert (look().state, look().what) == ("warning", daemons.NEVER)
+    with psycopg.connect(database) as connected:
+        assert connected.execute("select to_regclass('runs')").fetchone() == (None,)
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        assert look().what == daemons.NEVER
+        for name in instance.get_required_daemon_types():
+            instance.add_daemon_heartbeat(DaemonHeartbeat(time.time(), name, None, None))
+        before = files(tmp_path)
+        assert look().state == "ok"
+        assert "daemons are alive" in look().what
+        assert files(tmp_path) == before
+
+
+# The source
+
+
+def test_a_source_is_asked_for_the_first_month_and_told_apart_from_one_that_lacks_it(tmp_path: Path) -> None:
+    with TripServer() as server:
+        server.publish("/green/green_tripdata_2019-03.csv.gz", b"content")
+        assert first(source, source=server.template, first_month="2019-03") == (
+            "ok",
+            f"{server.template} has green_tripdata_2019-03.csv, 7 bytes",
+        )
+        state, what = first(source, source=server.template)
+        assert state == "problem"
+        assert "answers 404" in what
+        server.script("/green/green_tripdata_2019-03.csv.gz", Answer(status=403), Answer(status=403))
+        assert first(source, source=server.template, first_month="2019-03")[0] == "problem"
+    state, what = first(source, source=server.template)
+    assert state == "problem"
+    assert "after 1 attempt" in what
+    assert first(source, source=str(tmp_path / "nowhere"))[0] == "problem"
+    assert first(source, source="sample")[0] == "ok"
+
+
+def test_a_source_that_hangs_does_not_keep_the_doctor() -> None:
+    with listening() as port:
+        template = f"http://u:hunter22@127.0.0.1:{port}/{{service}}/{{month}}.csv"
+        began = time.monotonic()
+        ((_, (finding,)),) = examined([Check("source", source.examine, seconds=1)], Settings(source=template))
+    assert time.monotonic() - began < 5
+    assert finding.what == "no answer within 1 s"
+
+
+# Ports
+
+
+def test_a_port_is_free_or_has_the_web_ui_or_somebody_else() -> None:
+    assert ports.examined(free_port()).state == "ok"
+    with listening(b'{"dagster_webserver_version": "1.13.27"}') as port:
+        assert ports.examined(port).what == f"the web UI (Dagster 1.13.27) is on http://127.0.0.1:{port}"
+    for answer in (b"<html>", b"[]", b'{"other": 1}'):
+        with listening(answer) as port:
+            finding = ports.examined(port)
+            assert finding.state == "warning"
+            assert finding.what.startswith(f"port {port} is taken by ")
+            assert f"(process {os.getpid()})" in finding.what
+            assert f"`dagster dev --port {port + 1}`" in finding.advice
+
+
+# Alerts and Google Cloud
+
+
+def test_addresses_of_alerts_are_tried_for_size_and_nothing_is_sent() -> None:
+    assert "nobody is told" in first(alert_addresses)[1]
+    found = found_by(alert_addresses, alert_urls="json://127.0.0.1:9/ pigeon://token-of-mine/ slack://token-of-mine/")
+    assert [(finding.state, finding.what) for finding in found] == [
+        ("problem", "TAXI_ALERT_URLS, pigeon (2 of 3): Apprise knows no service pigeon://"),
+        ("problem", "TAXI_ALERT_URLS, slack (3 of 3): a part of it is missing or wrong"),
+        ("ok", "failed runs are told to json (1 of 3)"),
+    ]
+
+
+def chosen(place: Cloud, patch: pytest.MonkeyPatch, **changes: str) -> None:
+    """Set the settings that lead to this place, with some changes."""
+    values = {
+        "GCP_PROJECT_ID": place.project,
+        "GCP_LOCATION": place.location,
+        "GCP_BUCKET_NAME": place.bucket,
+        "GCP_DATASET": place.dataset,
+        "STORAGE_EMULATOR_HOST": place.storage_host,
+        "BIGQUERY_EMULATOR_HOST": place.bigquery_host,
+    }
+    for name, value in {**values, **changes}.items():
+        patch.setenv(name, value)
+
+
+def test_bucket_and_dataset_are_there_and_where_the_settings_say(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = replace(cloud, location="US")  # where the stand-in has every bucket
+    make_ready(place)
+    chosen(place, monkeypatch)
+    found = found_by(google)
+    assert [finding.state for finding in found] == ["ok", "ok"], found
+    chosen(place, monkeypatch, GCP_LOCATION="EU")
+    elsewhere = [finding.what for finding in found_by(google) if finding.state == "problem"]
+    assert len(elsewhere) == 2
+    assert all("it lies in US, and GCP_LOCATION is EU" in what for what in elsewhere)
+
+
+def test_a_bucket_and_a_dataset_that_are_not_there_are_made_by_a_job(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen(cloud, monkeypatch)
+    absent = [finding for finding in found_by(google) if finding.state == "problem"]
+    assert [finding.what for finding in absent] == [
+        f"bucket {cloud.bucket}: there is no such bucket",
+        f"dataset {cloud.dataset}: there is no such dataset",
+    ]
+    assert all("gcp_setup" in finding.advice for finding in absent)
+
+
+def test_google_is_asked_once_where_a_run_would_ask_for_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = f"http://127.0.0.1:{free_port()}"
+    place = Cloud("trips-123456", "EU", "trips-lake", "zoomcamp", storage_host=away, bigquery_host=away)
+    chosen(place, monkeypatch)
+    began = time.monotonic()
+    found = found_by(google)
+    assert time.monotonic() - began < 10
+    assert [finding.state for finding in found] == ["problem", "problem", "ok"]
+    assert "cannot be reached" in found[0].what
+
+
+CLOUD = {
+    "GCP_PROJECT_ID": "trips-123456",
+    "GCP_LOCATION": "europe-west2",
+    "GCP_BUCKET_NAME": "trips-lake",
+    "GCP_DATASET": "zoomcamp",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "none were found"),
+        ({"GCP_LOCATION": ""}, "GCP_LOCATION: not set, while"),
+        ({"GCP_BUCKET_NAME": "Upper", "GCP_DATASET": "a-b"}, "GCP_BUCKET_NAME=Upper: a bucket's name has no capital"),
+        ({"GCP_CREDS": "hunter22"}, "GCP_CREDS: it is neither JSON nor JSON in base64"),
+    ],
+)
+def test_what_is_wrong_with_the_clouds_settings_is_told_before_google_is_asked(
+    changes: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in CloudSettings.model_fields:
+        monkeypatch.delenv(f"GCP_{name.upper()}", raising=False)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "no-key.json"))
+    for name, value in {**CLOUD, **changes}.items():
+        monkeypatch.setenv(name, value)
+    (finding, *_) = found_by(google)
+    assert finding.state == "problem"
+    assert told in finding.what
+    assert "hunter22" not in str(finding)
+
+
+def test_without_google_cloud_the_doctor_says_so_and_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in CLOUD:
+        monkeypatch.delenv(name, raising=False)
+    assert first(google)[1].startswith("not configured")
+
+
+def test_the_command_ends_in_seconds_while_everything_hangs(tmp_path: Path) -> None:
+    with listening() as port:
+        hanging = f"postgresql://u:hunter22@127.0.0.1:{port}/d"
+        began = time.monotonic()
+        done: subprocess.CompletedProcess[str] = typed(
+            "taxi doctor",
+            tmp_path,
+            TAXI_SOURCE=f"http://127.0.0.1:{port}/{{service}}/{{month}}.csv",
+            TAXI_POSTGRES_URL=hanging,
+            TAXI_DAGSTER_POSTGRES_URL=hanging,
+            TAXI_WEB_URL=f"http://127.0.0.1:{port}",
+        )
+    assert done.returncode == 1
+    assert time.monotonic() - began < 60  # 14 on a machine with nothing else to do
+    assert "hunter22" not in done.stdout
+    assert "Traceback" not in done.stdout

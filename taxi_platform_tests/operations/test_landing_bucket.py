@@ -1,0 +1,161 @@
+"""The landing place that a prefix of a bucket is, against a stand-in for Cloud Storage."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.errors import CloudNotReady, DamagedFile, InvalidSetting, NotPublished, TaxiError
+from taxi_platform.operations.landing.bucket import LandingBucket
+from taxi_platform.operations.landing.place import Dropped
+from taxi_platform.trips.services import GREEN
+from taxi_platform_tests.operations.test_landing_sensor import Landing
+from taxi_platform_tests.support.asset_runs import Platform
+from taxi_platform_tests.support.trip_server import TripServer
+from taxi_platform_tests.support.trip_texts import rows, text, zipped
+
+NAME = "green_tripdata_2019-03.csv.gz"
+CONTENT = zipped(text(GREEN, rows(GREEN, 12)))
+
+
+class Bucket:
+    """A bucket with a landing place under ``drop/here``."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.uri = f"gs://{cloud.bucket}/drop/here"
+        self.place = LandingBucket(cloud.storage, self.uri)
+        self.bucket: Any = cloud.storage.bucket(cloud.bucket)
+
+    def put(self, content: bytes, name: str = NAME) -> None:
+        self.bucket.blob(f"drop/here/{name}").upload_from_string(content)
+
+    def objects(self) -> Mapping[str, bytes]:
+        """What lies under the prefix, by its name from there."""
+        found: Any = self.cloud.storage.list_blobs(self.cloud.bucket, prefix="drop/here/")
+        return {blob.name.removeprefix("drop/here/"): blob.download_as_bytes(raw_download=True) for blob in list(found)}
+
+    def only(self) -> Dropped:
+        (dropped,) = self.place.look()
+        return dropped
+
+
+@pytest.fixture
+def bucket(ready_cloud: Cloud) -> Bucket:
+    return Bucket(ready_cloud)
+
+
+def test_objects_directly_under_the_prefix_are_seen_and_are_complete(bucket: Bucket) -> None:
+    bucket.put(CONTENT)
+    bucket.put(b"x", "done/a.csv")
+    bucket.bucket.blob("drop/hereabouts.csv").upload_from_string(b"x")
+    dropped = bucket.only()
+    assert (dropped.name, dropped.is_complete) == (NAME, True)
+    assert bucket.place.address(NAME) == f"{bucket.uri}/{NAME}"
+
+
+def test_a_bucket_without_a_prefix_will_do(bucket: Bucket) -> None:
+    bucket.bucket.blob(NAME).upload_from_string(CONTENT)
+    place = LandingBucket(bucket.cloud.storage, f"gs://{bucket.cloud.bucket}")
+    assert [dropped.name for dropped in place.look()] == [NAME]
+    assert place.address(NAME) == f"gs://{bucket.cloud.bucket}/{NAME}"
+
+
+def test_an_object_is_copied_as_it_is(bucket: Bucket, tmp_path: Path) -> None:
+    bucket.put(CONTENT)
+    version = bucket.place.fetch(NAME, bucket.only().version, tmp_path / NAME, print)
+    assert (tmp_path / NAME).read_bytes() == CONTENT
+    assert version.bytes == len(CONTENT)
+
+
+def test_an_object_that_was_replaced_since_it_was_looked_at_is_not_taken(bucket: Bucket, tmp_path: Path) -> None:
+    bucket.put(CONTENT)
+    dropped = bucket.only()
+    bucket.put(b"other")
+    assert bucket.only().version != dropped.version
+    with pytest.raises(DamagedFile, match="has changed since it was looked at"):
+        bucket.place.fetch(NAME, dropped.version, tmp_path / NAME, print)
+
+
+def test_an_object_that_is_gone_says_so(bucket: Bucket, tmp_path: Path) -> None:
+    bucket.put(CONTENT)
+    dropped = bucket.only()
+    bucket.bucket.blob(f"drop/here/{NAME}").delete()
+    with pytest.raises(NotPublished, match=r"is not there any more\. Drop it again"):
+        bucket.place.fetch(NAME, dropped.version, tmp_path / NAME, print)
+    with pytest.raises(TaxiError):
+        bucket.place.move(dropped, "done")
+
+
+def test_an_object_is_moved_with_the_reason_beside_it(bucket: Bucket) -> None:
+    bucket.put(CONTENT)
+    bucket.place.move(bucket.only(), "failed", "It is broken.\n")
+    assert bucket.objects() == {f"failed/{NAME}": CONTENT, f"failed/{NAME}.reason.txt": b"It is broken.\n"}
+
+
+def test_nothing_in_a_room_is_ever_overwritten(bucket: Bucket) -> None:
+    for content in (b"one", b"two"):
+        bucket.put(content)
+        bucket.place.move(bucket.only(), "done")
+    assert bucket.objects() == {f"done/{NAME}": b"one", "done/green_tripdata_2019-03.2.csv.gz": b"two"}
+
+
+def test_a_move_that_was_killed_after_the_copy_is_ended_by_the_next(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from google.cloud.storage import Blob
+
+    def die(*arguments: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    bucket.put(CONTENT)
+    dropped = bucket.only()
+    with monkeypatch.context() as patch:
+        patch.setattr(Blob, "delete", die)
+        with pytest.raises(KeyboardInterrupt):
+            bucket.place.move(dropped, "done")
+    assert set(bucket.objects()) == {NAME, f"done/{NAME}"}
+    bucket.place.move(bucket.only(), "done")
+    assert bucket.objects() == {f"done/{NAME}": CONTENT}
+
+
+def test_a_bucket_that_is_not_there_says_so(cloud: Cloud) -> None:
+    with pytest.raises(CloudNotReady, match=cloud.bucket):
+        LandingBucket(cloud.storage, f"gs://{cloud.bucket}/drop").look()
+
+
+def test_a_uri_without_a_bucket_is_refused(cloud: Cloud) -> None:
+    with pytest.raises(InvalidSetting, match=r"it names no bucket\. Write gs://bucket/prefix"):
+        LandingBucket(cloud.storage, "gs:///drop")
+
+
+def test_an_object_is_loaded_recorded_and_moved(
+    bucket: Bucket, server: TripServer, platform: Platform, tmp_path: Path
+) -> None:
+    cloud = bucket.cloud
+    platform.use(
+        TAXI_SOURCE=server.template,
+        TAXI_LANDING=bucket.uri,
+        GCP_PROJECT_ID=cloud.project,
+        GCP_LOCATION=cloud.location,
+        GCP_BUCKET_NAME=cloud.bucket,
+        GCP_DATASET=cloud.dataset,
+        STORAGE_EMULATOR_HOST=cloud.storage_host,
+        BIGQUERY_EMULATOR_HOST=cloud.bigquery_host,
+    )
+    bucket.put(CONTENT)
+    bucket.put(b"broken", "yellow_tripdata_2019-03.csv.gz")
+    landing = Landing(platform, tmp_path)
+    runs = {run.labels()["taxi"]: run for run in landing.settle()}
+    assert runs["green"].succeeded, runs["green"].failure
+    assert not runs["yellow"].succeeded
+    assert platform.count("green_tripdata", "2019-03") == 12
+    assert runs["green"].of("raw/green_tripdata", "2019-03")["source"] == f"{bucket.uri}/{NAME}"
+    assert platform.recorded("gcs/green_tripdata") == {"2019-03"}
+    objects = bucket.objects()
+    assert objects[f"done/{NAME}"] == CONTENT
+    assert b"not a gzip file" in objects["failed/yellow_tripdata_2019-03.csv.gz.reason.txt"]
+    assert isinstance(landing.look(), list)
+    assert landing.words == "Nothing was dropped."

@@ -1,0 +1,330 @@
+"""The landing sensor and its runs: from a file in a folder to rows in PostgreSQL, whatever happens on the way."""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from taxi_platform.defs.resources import resources_for
+from taxi_platform.settings import settings
+from taxi_platform.trips.services import GREEN
+from taxi_platform_tests.support.asset_runs import Platform, Run
+from taxi_platform_tests.support.trip_server import TripServer
+from taxi_platform_tests.support.trip_texts import rows, text, with_field, zipped
+
+NAME = "green_tripdata_2019-03.csv.gz"
+PLAIN = "green_tripdata_2019-03.csv"
+PATH = f"/green/{NAME}"
+
+
+def file(count: int) -> bytes:
+    return zipped(text(GREEN, rows(GREEN, count)))
+
+
+class Landing:
+    """The landing folder and its sensor; each look hands its cursor to the next, as the daemon does."""
+
+    def __init__(self, platform: Platform, folder: Path) -> None:
+        self.platform = platform
+        self.folder = folder
+        self.cursor: str | None = None
+        self.words = ""
+
+    def drop(self, content: bytes, name: str = NAME, *, age: float = 100) -> None:
+        """Put a file there that was written so many seconds ago."""
+        self.folder.mkdir(exist_ok=True)
+        part = self.folder / f".{name}"
+        part.write_bytes(content)
+        os.utime(part, (time.time() - age, time.time() - age))
+        part.rename(self.folder / name)
+
+    def look(self) -> list[dg.RunRequest]:
+        """What one look asks for."""
+        definitions = self.platform.definitions()
+        with dg.build_sensor_context(
+            self.platform.instance,
+            cursor=self.cursor,
+            repository_def=definitions.get_repository_def(),
+            resources={"landing": resources_for(settings())["landing"]},
+            sensor_name="landing_sensor",
+        ) as context:
+            answer = definitions.resolve_sensor_def("landing_sensor").evaluate_tick(context)
+        self.cursor = answer.cursor or self.cursor
+        self.words = answer.skip_message or ""
+        return list(answer.run_requests or [])
+
+    def run(self) -> list[Run]:
+        """Look, and run what is asked for."""
+        return [self.platform.run_job(str(request.job_name), request) for request in self.look()]
+
+    def settle(self) -> list[Run]:
+        """Look and run until nothing is left to be done."""
+        runs: list[Run] = []
+        while found := self.run():
+            runs += found
+        return runs
+
+    def there(self, room: str = ".") -> list[str]:
+        """The names of the files in the landing folder, or in one of its rooms."""
+        place = self.folder / room
+        return sorted(path.name for path in place.iterdir() if path.is_file()) if place.exists() else []
+
+    def reason(self, name: str = NAME) -> str:
+        return (self.folder / "failed" / f"{name}.reason.txt").read_text()
+
+
+@pytest.fixture
+def landing(server: TripServer, platform: Platform, tmp_path: Path) -> Landing:
+    """An empty landing folder of a platform whose source publishes nothing."""
+    platform.use(TAXI_SOURCE=server.template)
+    return Landing(platform, tmp_path / "landing")
+
+
+def test_a_dropped_file_is_loaded_recorded_and_moved(landing: Landing) -> None:
+    landing.drop(file(12))
+    (run,) = landing.run()
+    assert run.succeeded, run.failure
+    assert landing.platform.count("green_tripdata", "2019-03") == 12
+    raw, table = run.of("raw/green_tripdata", "2019-03"), run.of("green_tripdata", "2019-03")
+    assert raw["source"] == table["source"] == str(landing.folder / NAME)
+    assert raw["landed"] is True
+    assert (raw["rows_in_file"], table["rows_loaded"]) == (12, 12)
+    labels = run.labels()
+    assert (labels["taxi"], labels["file"], labels["trigger"]) == ("green", PLAIN, "sensor:landing_sensor")
+    assert landing.run() == []
+    assert landing.words == f"moved to done: {NAME}"
+    assert (landing.there(), landing.there("done")) == ([], [NAME])
+
+
+def test_a_plain_file_will_do(landing: Landing) -> None:
+    landing.drop(text(GREEN, rows(GREEN, 9)), PLAIN)
+    landing.settle()
+    assert landing.platform.count("green_tripdata", "2019-03") == 9
+    assert landing.there("done") == [PLAIN]
+
+
+def test_a_dropped_file_outlives_what_the_source_publishes_until_that_is_asked_for(
+    landing: Landing, server: TripServer
+) -> None:
+    landing.drop(file(12))
+    landing.settle()
+    server.publish(PATH, file(50))
+    platform = landing.platform
+    assert platform.run("raw/green_tripdata", "green_tripdata", month="2019-03").succeeded
+    assert platform.count("green_tripdata", "2019-03") == 12
+    assert server.requests == []
+    run = platform.run(
+        "raw/green_tripdata", "green_tripdata", month="2019-03", config={"raw/green_tripdata": {"force": True}}
+    )
+    assert run.of("raw/green_tripdata", "2019-03")["source"] == server.url + PATH
+    assert platform.count("green_tripdata", "2019-03") == 50
+
+
+def test_a_dropped_file_replaces_what_came_from_the_source(landing: Landing, server: TripServer) -> None:
+    server.publish(PATH, file(50))
+    landing.platform.run("green_tripdata", month="2019-03")
+    landing.drop(file(12))
+    landing.settle()
+    assert landing.platform.count("green_tripdata", "2019-03") == 12
+
+
+def test_a_file_that_is_still_written_is_waited_for(landing: Landing) -> None:
+    landing.drop(b"", age=0)
+    assert landing.run() == []
+    landing.drop(file(12)[:100], age=0)
+    assert landing.run() == []
+    landing.drop(file(12), age=0)
+    assert landing.run() == []
+    assert landing.words == f"waiting: {NAME}"
+    (run,) = landing.run()
+    assert run.succeeded
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "reason"),
+    [
+        (b"", NAME, "it is empty"),
+        (file(12)[:-20], NAME, "the file was cut off"),
+        (b"<html>Sign in</html>", NAME, "not a gzip file"),
+        (text(GREEN, rows(GREEN, 3)).replace(b"VendorID", b"Vendor"), PLAIN, "VendorID"),
+        (text(GREEN, [with_field(GREEN, rows(GREEN, 1)[0], "trip_distance", "far")]), PLAIN, "far"),
+    ],
+    ids=["empty", "cut off", "a page", "another header", "a bad row"],
+)
+def test_a_damaged_file_is_moved_with_the_reason_and_leaves_the_table_as_it_was(
+    content: bytes, name: str, reason: str, landing: Landing, server: TripServer
+) -> None:
+    server.publish(PATH, file(50))
+    landing.platform.run("green_tripdata", month="2019-03")
+    landing.drop(content, name)
+    (run,) = landing.settle()
+    assert not run.succeeded
+    assert landing.there("failed") == [name, f"{name}.reason.txt"]
+    assert reason in landing.reason(name)
+    assert landing.reason(name).endswith("When that is put right, drop the file again.\n")
+    assert landing.platform.count("green_tripdata", "2019-03") == 50
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("notes.txt", "No trip file"),
+        ("green_tripdata_2021-08.csv", "Set TAXI_LAST_MONTH=2021-08 or later to have it loaded"),
+        ("green_tripdata_2018-12.csv.gz", "Set TAXI_FIRST_MONTH=2018-12 or earlier"),
+    ],
+)
+def test_what_cannot_be_loaded_is_moved_without_a_run(name: str, reason: str, landing: Landing) -> None:
+    landing.drop(file(3), name)
+    assert landing.run() == []
+    assert landing.there("failed") == sorted([name, f"{name}.reason.txt"])
+    assert reason in landing.reason(name)
+
+
+def test_a_month_that_has_not_ended_yet_says_so(landing: Landing) -> None:
+    landing.platform.use(TAXI_LAST_MONTH="2099-12")
+    landing.drop(file(3), "green_tripdata_2099-12.csv.gz")
+    assert landing.run() == []
+    assert "2099-12 has not ended yet." in landing.reason("green_tripdata_2099-12.csv.gz")
+
+
+def test_the_same_name_dropped_twice_is_loaded_twice_and_both_are_kept(landing: Landing) -> None:
+    landing.drop(file(12))
+    landing.settle()
+    landing.drop(file(7))
+    landing.settle()
+    assert landing.platform.count("green_tripdata", "2019-03") == 7
+    assert landing.there("done") == ["green_tripdata_2019-03.2.csv.gz", NAME]
+
+
+def test_a_file_that_is_put_back_from_done_is_loaded_again(landing: Landing) -> None:
+    landing.drop(file(12))
+    landing.settle()
+    landing.drop(file(7))
+    landing.settle()
+    (landing.folder / "done" / NAME).rename(landing.folder / NAME)
+    (run,) = landing.settle()
+    assert run.succeeded
+    assert landing.platform.count("green_tripdata", "2019-03") == 12
+
+
+def test_two_files_of_one_month_are_loaded_one_after_the_other_and_the_later_stays(landing: Landing) -> None:
+    landing.drop(file(12), NAME, age=200)
+    landing.drop(text(GREEN, rows(GREEN, 9)), PLAIN, age=100)
+    assert [run.succeeded for run in landing.run()] == [True]
+    assert landing.platform.count("green_tripdata", "2019-03") == 12
+    landing.settle()
+    assert landing.platform.count("green_tripdata", "2019-03") == 9
+    assert landing.there("done") == [PLAIN, NAME]
+    assert landing.platform.run("green_tripdata", month="2019-03").of("green_tripdata", "2019-03")["unchanged"] is True
+
+
+def test_a_file_that_is_deleted_before_its_run_fails_the_run_and_nothing_else(landing: Landing) -> None:
+    landing.drop(file(12))
+    (request,) = landing.look()
+    (landing.folder / NAME).unlink()
+    run = landing.platform.run_job(str(request.job_name), request)
+    assert "is not there any more" in run.failure
+    assert landing.run() == []
+    assert (landing.there(), landing.there("failed")) == ([], [])
+    assert landing.platform.recorded("green_tripdata") == set()
+
+
+def test_a_file_that_is_replaced_before_its_run_is_loaded_as_it_is_then(landing: Landing) -> None:
+    landing.drop(file(12))
+    (request,) = landing.look()
+    landing.drop(file(7))
+    assert "has changed since it was looked at" in landing.platform.run_job(str(request.job_name), request).failure
+    (run,) = landing.settle()
+    assert run.succeeded
+    assert landing.platform.count("green_tripdata", "2019-03") == 7
+    assert landing.there("done") == [NAME]
+
+
+def test_a_sensor_that_was_killed_between_load_and_move_moves_at_the_next_look(landing: Landing) -> None:
+    landing.drop(file(12))
+    landing.run()
+    landing.cursor = None  # nor does it matter what the sensor remembers
+    assert landing.run() == []
+    assert landing.there("done") == [NAME]
+
+
+def test_a_run_that_was_killed_half_way_has_loaded_nothing_and_is_told_as_failed(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landing.drop(file(12))
+    (request,) = landing.look()
+    job = landing.platform.definitions().resolve_job_def(str(request.job_name))
+    killed = landing.platform.instance.create_run_for_job(job, tags=request.tags, status=dg.DagsterRunStatus.STARTED)
+    assert landing.look() == []
+    assert landing.words == f"waiting: {NAME}"
+    landing.platform.instance.report_run_failed(killed, "The run's process was killed.")
+    assert landing.look() == []
+    assert landing.there("failed") == [NAME, f"{NAME}.reason.txt"]
+    assert "The run's process was killed" in landing.reason()
+
+
+def test_a_full_disk_fails_the_run_and_the_file_is_kept_with_the_reason(landing: Landing, tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", raw], capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        landing.drop(os.urandom(100_000))
+        (run,) = landing.settle()
+    finally:
+        subprocess.run(["umount", raw], check=True)
+    assert not run.succeeded
+    assert landing.there("failed") == [NAME, f"{NAME}.reason.txt"]
+    assert "the disk is full. Free some space" in landing.reason()
+    assert (landing.folder / "failed" / NAME).stat().st_size == 100_000
+
+
+def test_a_room_that_cannot_be_made_keeps_the_file_where_it_is_without_loading_it_again(landing: Landing) -> None:
+    landing.drop(file(12))
+    (landing.folder / "done").symlink_to("/nowhere")
+    landing.run()
+    for _ in range(2):
+        assert landing.run() == []
+        assert landing.words.startswith("not moved, which is tried again: done: ")
+        assert landing.there() == [NAME]
+    (landing.folder / "done").unlink()
+    assert landing.run() == []
+    assert landing.there("done") == [NAME]
+
+
+@pytest.mark.parametrize("name", ["done", "failed"])
+def test_the_rooms_are_not_taken_for_dropped_files(name: str, landing: Landing) -> None:
+    (landing.folder / name).mkdir(parents=True)
+    (landing.folder / name / NAME).write_bytes(file(3))
+    assert landing.run() == []
+    assert landing.words == "Nothing was dropped."
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("/nowhere/at/all", "TAXI_LANDING=/nowhere/at/all: there is no such folder"),
+        ("s3://bucket/prefix", "there is no such kind of place. Name a folder, or gs://bucket/prefix."),
+        ("gs://bucket/prefix", "GCP_PROJECT_ID"),
+    ],
+)
+def test_a_place_that_there_is_not_is_told_of_in_every_look(setting: str, words: str, landing: Landing) -> None:
+    landing.platform.use(TAXI_LANDING=setting)
+    assert landing.run() == []
+    assert words in landing.words
+
+
+def test_it_is_on_from_the_start(landing: Landing) -> None:
+    sensor = landing.platform.definitions().resolve_sensor_def("landing_sensor")
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+
+
+def test_another_landing_folder_can_be_named(landing: Landing, tmp_path: Path) -> None:
+    elsewhere = Landing(landing.platform, tmp_path / "elsewhere")
+    landing.platform.use(TAXI_LANDING=str(elsewhere.folder))
+    elsewhere.drop(file(12))
+    elsewhere.settle()
+    assert elsewhere.there("done") == [NAME]

@@ -1,0 +1,164 @@
+"""The monthly schedules: which month each real tick asks for, in any time zone, and when it asks for none."""
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from itertools import islice
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from dagster._utils.schedules import schedule_execution_time_iterator  # what the daemon takes its ticks from
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from taxi_platform.errors import AccessDenied, InvalidSetting, NotPublished, SourceUnreachable, TaxiError
+from taxi_platform.operations.new_months.monthly import cron_of, ended_month, outside, reason_to_skip
+from taxi_platform.sources.folder import FolderSource
+from taxi_platform.trips.keys import assets_of
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
+
+NEW_YORK = "America/New_York"
+LAST = Month(2021, 7)
+PARTITIONS = (Month(2019, 1), LAST)
+services = st.sampled_from(list(SERVICES.values()))
+
+
+def ticks(service: Service, zone: str, since: datetime, count: int) -> list[datetime]:
+    return list(islice(schedule_execution_time_iterator(since.timestamp(), cron_of(service), zone), count))
+
+
+def asked(service: Service, zone: str, since: datetime, count: int) -> list[Month]:
+    return [ended_month(tick, zone) for tick in ticks(service, zone, since, count)]
+
+
+# Which month
+
+
+def test_each_service_has_the_hour_of_the_course_and_fhv_the_next() -> None:
+    assert [cron_of(service) for service in (GREEN, YELLOW, FHV)] == ["0 9 1 * *", "0 10 1 * *", "0 11 1 * *"]
+
+
+@pytest.mark.parametrize("zone", ["UTC", NEW_YORK])
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_thirty_years_of_ticks_ask_for_every_month_once_and_in_order(service: Service, zone: str) -> None:
+    months = asked(service, zone, datetime(2019, 1, 2, tzinfo=timezone.utc), 360)
+    assert months == list(Month(2019, 1).through(Month(2048, 12)))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    services, st.sampled_from(sorted(available_timezones())), st.datetimes(datetime(1990, 1, 1), datetime(2050, 1, 1))
+)
+def test_in_any_time_zone_each_tick_asks_for_the_month_before_and_misses_none(
+    service: Service, zone: str, since: datetime
+) -> None:
+    found = ticks(service, zone, since.replace(tzinfo=timezone.utc), 14)
+    local = [tick.astimezone(ZoneInfo(zone)) for tick in found]
+    months = [ended_month(tick, zone) for tick in found]
+    assert months == [Month(tick.year, tick.month).plus(-1) for tick in local]
+    assert months == list(months[0].through(months[-1]))
+    assert {tick.day for tick in local} == {1}
+
+
+def test_daylight_saving_moves_the_tick_and_not_the_hour() -> None:
+    march, april, november, december = (
+        ticks(GREEN, NEW_YORK, datetime(2021, *day, tzinfo=timezone.utc), 1)[0]
+        for day in ((2, 15), (3, 15), (10, 15), (11, 15))
+    )
+    hours = [tick.astimezone(timezone.utc).hour for tick in (march, april, november, december)]
+    assert hours == [14, 13, 13, 14]  # the clock went forward on 14 March 2021 and back on 7 November
+    assert [ended_month(tick, NEW_YORK) for tick in (march, april, november, december)] == [
+        Month(2021, 2), Month(2021, 3), Month(2021, 10), Month(2021, 11),
+    ]  # fmt: skip
+
+
+def test_january_asks_for_the_december_of_the_year_before() -> None:
+    assert ended_month(datetime(2020, 1, 1, 9, tzinfo=timezone.utc), "UTC") == Month(2019, 12)
+
+
+def test_a_month_ends_by_the_clock_of_the_time_zone() -> None:
+    moment = datetime(2021, 4, 1, 2, tzinfo=timezone.utc)  # still March in New York, April in Tokyo
+    assert ended_month(moment, NEW_YORK) == Month(2021, 2)
+    assert ended_month(moment, "Asia/Tokyo") == Month(2021, 3)
+
+
+# Why not
+
+
+def test_a_month_after_the_partitions_names_the_setting_that_would_let_it_in() -> None:
+    assert outside(GREEN, Month(2021, 8), PARTITIONS) == (
+        "2021-08 lies outside the months of green, 2019-01 to 2021-07. "
+        "Set TAXI_LAST_MONTH=2021-08 or later to have it loaded."
+    )
+
+
+def test_a_month_before_the_partitions_names_the_other_setting() -> None:
+    assert "TAXI_FIRST_MONTH=2018-12 or earlier" in (outside(GREEN, Month(2018, 12), PARTITIONS) or "")
+
+
+@pytest.mark.parametrize("month", PARTITIONS)
+def test_the_first_and_the_last_month_are_inside(month: Month) -> None:
+    assert outside(GREEN, month, PARTITIONS) is None
+
+
+class Answering:
+    """A source that answers every question with the same failure."""
+
+    asking_is_free = False
+
+    def __init__(self, failure: TaxiError) -> None:
+        self.failure = failure
+
+    def trips(self, service: Service, month: Month) -> str:
+        return f"https://host/{service.file_name(month)}"
+
+    def version(self, address: str) -> object:
+        raise self.failure
+
+
+def reason(source: object, month: Month = LAST) -> tuple[str | None, Sequence[str]]:
+    told: list[str] = []
+    return reason_to_skip(GREEN, month, PARTITIONS, source, told.append), told  # pyright: ignore[reportArgumentType]
+
+
+def test_a_month_outside_is_not_even_asked_about() -> None:
+    skipped, told = reason(Answering(SourceUnreachable("x", "must not be asked")), Month(2021, 8))
+    assert "TAXI_LAST_MONTH" in (skipped or "")
+    assert told == []
+
+
+def test_a_month_that_is_not_published_is_skipped_with_what_the_source_said() -> None:
+    skipped, _ = reason(
+        Answering(NotPublished("green_tripdata_2021-07.csv.gz", "https://host/… answers 404 Not Found"))
+    )
+    assert skipped == (
+        "Not published yet: https://host/… answers 404 Not Found. "
+        "The new_month_sensor, while it is on, loads it when it appears."
+    )
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [SourceUnreachable("f", "no answer"), AccessDenied("f", "answers 403"), InvalidSetting("TAXI_SOURCE", "gone")],
+)
+def test_anything_but_a_clear_no_is_left_to_the_run_and_told(failure: TaxiError) -> None:
+    skipped, told = reason(Answering(failure))
+    assert skipped is None
+    assert told == [f"{failure} The run finds out."]
+
+
+def test_a_month_that_a_folder_has_or_has_not(tmp_path: Path) -> None:
+    (tmp_path / "green_tripdata_2021-07.csv").touch()
+    assert reason(FolderSource(tmp_path)) == (None, [])
+    skipped, _ = reason(FolderSource(tmp_path), Month(2021, 6))
+    assert f"{tmp_path} has no green_tripdata_2021-06.csv.gz and no green_tripdata_2021-06.csv" in (skipped or "")
+
+
+# What runs
+
+
+def test_a_run_brings_the_file_and_the_table_and_the_cloud_only_where_it_is_configured() -> None:
+    assert assets_of(GREEN, cloud=False) == [["raw", "green_tripdata"], ["green_tripdata"]]
+    places = [["raw", "fhv_tripdata"], ["fhv_tripdata"], ["gcs", "fhv_tripdata"], ["bigquery", "fhv_tripdata"]]
+    assert assets_of(FHV, cloud=True) == places

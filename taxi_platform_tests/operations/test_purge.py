@@ -1,0 +1,211 @@
+"""Which raw files a purge removes, and what it leaves behind: real files and locks, and places that a test bends."""
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxi_platform.operations import purge as purging
+from taxi_platform.operations.purge import DAY, GIGABYTE, IN_USE, LANDED, Purged, Rule, purge
+from taxi_platform.sources.cache import RawFiles
+from taxi_platform.sources.folder import FolderSource
+from taxi_platform.sources.sidecars import known, lock_of, remember
+from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import GREEN
+from taxi_platform_tests.support.trip_texts import rows, text, zipped
+
+NEVER = Rule(None, None)
+WEEK = Rule(7, None)
+NOTHING = Purged(files=0, bytes=0, leftovers=0, kept={}, files_left=0, bytes_left=0)
+
+
+class Raw:
+    """A folder of raw files, of which each is as old as a test wants it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "raw"
+        self.said: list[str] = []
+        self._published = folder / "published"
+        self._published.mkdir()
+
+    def kept(self, month: int, days: float, *, landed: bool = False) -> RawFile:
+        """A file that was brought so many days ago."""
+        when = Month(2019, month)
+        published = self._published / f"green_tripdata_{when}.csv.gz"
+        published.write_bytes(zipped(text(GREEN, rows(GREEN, 50 * month))))
+        file = self.store().get(GREEN, when, self.said.append).file
+        moment = time.time() - days * DAY
+        os.utime(file.path, (moment, moment))
+        remember(replace(file, landed=landed))
+        found = known(file.path)
+        assert found
+        return found
+
+    def store(self) -> RawFiles:
+        return RawFiles(self.folder, FolderSource(self._published))
+
+    def purge(self, rule: Rule, *, not_held: tuple[int, ...] = (), dry_run: bool = False) -> Purged:
+        def why_not(file: RawFile) -> str | None:
+            return "not loaded" if file.month.month in not_held else None
+
+        return purge(self.folder, rule, [lambda _: None, why_not], self.said.append, dry_run=dry_run)
+
+    def names(self) -> set[str]:
+        """All that is there but the locks."""
+        return {path.name for path in self.folder.glob("*/*") if not path.name.endswith(".lock")}
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Raw:
+    return Raw(tmp_path)
+
+
+def both(*months: int) -> set[str]:
+    return {f"green_tripdata_2019-{month:02d}.csv.gz{suffix}" for month in months for suffix in ("", ".json")}
+
+
+def test_files_beyond_their_days_go_with_their_notes(raw: Raw) -> None:
+    old = [raw.kept(1, 30), raw.kept(2, 7.1)]
+    young = raw.kept(3, 6.9)
+    assert raw.purge(WEEK) == Purged(
+        files=2, bytes=sum(file.bytes for file in old), leftovers=0, kept={}, files_left=1, bytes_left=young.bytes
+    )
+    assert raw.names() == both(3)
+
+
+def test_the_oldest_go_until_the_others_fit(raw: Raw) -> None:
+    sizes = [raw.kept(1, 1).bytes, raw.kept(2, 3).bytes, raw.kept(3, 2).bytes]
+    done = raw.purge(Rule(None, (sizes[0] + sizes[2]) / GIGABYTE))
+    assert (done.files, done.bytes, done.bytes_left) == (1, sizes[1], sizes[0] + sizes[2])
+    assert raw.names() == both(1, 3)
+    assert raw.purge(Rule(None, (sizes[0] + sizes[2]) / GIGABYTE)).files == 0
+
+
+def test_a_file_that_is_not_held_everywhere_stays_and_a_younger_one_makes_room(raw: Raw) -> None:
+    raw.kept(1, 3)
+    raw.kept(2, 2)
+    youngest = raw.kept(3, 1)
+    done = raw.purge(Rule(None, youngest.bytes / GIGABYTE), not_held=(1,))
+    assert done.kept == {"not loaded": 1}
+    assert raw.names() == both(1)
+    assert "green_tripdata_2019-01.csv.gz stays: not loaded" in raw.said
+
+
+def test_a_file_that_came_by_the_landing_place_stays(raw: Raw) -> None:
+    raw.kept(1, 400, landed=True)
+    assert raw.purge(WEEK).kept == {LANDED: 1}
+    assert raw.names() == both(1)
+
+
+def test_a_file_that_somebody_fetches_just_now_stays(raw: Raw) -> None:
+    file = raw.kept(1, 30)
+    with lock_of(file.path.with_suffix("")):
+        assert raw.purge(WEEK).kept == {IN_USE: 1}
+    assert raw.names() == both(1)
+    assert raw.purge(WEEK).files == 1
+
+
+def test_a_file_that_was_replaced_since_it_was_looked_at_stays(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = raw.kept(1, 30)
+    monkeypatch.setattr(purging, "kept_files", lambda _: [replace(file, sha256="of another file")])
+    assert raw.purge(WEEK).kept == {IN_USE: 1}
+    assert raw.names() == both(1)
+
+
+def test_a_dry_run_tells_the_same_and_removes_nothing(raw: Raw) -> None:
+    raw.kept(1, 30)
+    raw.kept(2, 20)
+    before = raw.names()
+    told = raw.purge(WEEK, not_held=(2,), dry_run=True)
+    assert raw.names() == before
+    assert "would go" in "".join(raw.said)
+    assert raw.purge(WEEK, not_held=(2,)) == told
+
+
+def test_without_a_rule_and_without_a_folder_nothing_goes(raw: Raw) -> None:
+    assert raw.purge(NEVER) == raw.purge(WEEK) == NOTHING
+    raw.kept(1, 4000)
+    assert raw.purge(NEVER).files == 0
+
+
+def test_what_is_not_ours_or_was_touched_stays(raw: Raw) -> None:
+    file = raw.kept(1, 30)
+    file.path.write_bytes(b"somebody's own")
+    own = [file.path.with_name("notes.txt"), file.path.with_name("green_tripdata_2019-02.csv")]
+    for path in own:
+        path.write_text("somebody's own")
+        os.utime(path, (0, 0))
+    assert raw.purge(WEEK).files == 0
+    assert {path.name for path in own} | both(1) == raw.names()
+
+
+def test_what_broken_off_downloads_left_goes_after_a_day(raw: Raw) -> None:
+    raw.kept(1, 1)
+    folder = raw.folder / "green"
+    leftovers = [
+        "green_tripdata_2019-02.csv.gz.part",
+        "green_tripdata_2019-02.csv.gz.part.partial.json",
+        "green_tripdata_2019-03.csv.part",
+        "green_tripdata_2019-03.csv.json.part",
+        "green_tripdata_2019-04.csv.gz.json",  # its file is gone
+    ]
+    for name in leftovers:
+        (folder / name).write_text("{}")
+    assert raw.purge(WEEK).leftovers == 0
+    for name in leftovers:
+        os.utime(folder / name, (0, 0))
+    with lock_of(folder / "green_tripdata_2019-02.csv"):
+        assert raw.purge(WEEK, dry_run=True).leftovers == 3
+    assert raw.purge(WEEK).leftovers == 5
+    assert raw.names() == both(1)
+
+
+@pytest.mark.parametrize("died_at", ["unlink the bytes", "unlink the note"])
+def test_a_purge_that_is_killed_leaves_the_file_whole_or_absent(
+    raw: Raw, died_at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = raw.kept(1, 30)
+    real, unlinked = Path.unlink, []
+
+    def die(path: Path, missing_ok: bool = False) -> None:
+        if path.suffix in (".part", ".json"):
+            unlinked.append(path)
+            if len(unlinked) == ["unlink the bytes", "unlink the note"].index(died_at) + 1:
+                raise KeyboardInterrupt
+        real(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", die)
+    with pytest.raises(KeyboardInterrupt):
+        raw.purge(WEEK)
+    monkeypatch.undo()
+    assert known(file.path) is None
+    assert not file.path.exists()
+    for path in raw.folder.glob("*/*"):
+        os.utime(path, (0, 0))
+    assert raw.purge(WEEK).leftovers >= 1
+    assert raw.names() == set()
+
+
+def test_a_file_that_was_purged_is_fetched_again_when_it_is_asked_for(raw: Raw) -> None:
+    file = raw.kept(1, 30)
+    raw.purge(WEEK)
+    again = raw.store().get(GREEN, Month(2019, 1), raw.said.append)
+    assert again.is_new
+    assert again.file.sha256 == file.sha256
+
+
+ages = st.floats(0, 100 * DAY)
+
+
+@given(age=ages, days=st.floats(0.01, 99), kept=st.integers(0, 10**12), gigabytes=st.floats(0.001, 999))
+def test_two_limits_mean_each_of_them(age: float, days: float, kept: int, gigabytes: float) -> None:
+    by_age, by_size = Rule(days, None).is_due(age, kept), Rule(None, gigabytes).is_due(age, kept)
+    assert by_age == (age > days * DAY)
+    assert by_size == (kept > gigabytes * GIGABYTE)
+    assert Rule(days, gigabytes).is_due(age, kept) == (by_age or by_size)
+    assert not NEVER.is_due(age, kept)

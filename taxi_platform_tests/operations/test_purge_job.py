@@ -1,0 +1,155 @@
+"""The job that removes raw files: never one that is not loaded, and whoever asks for a removed one gets it again."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from taxi_platform.bigquery.lake_holding import NOT_IN_LAKE, why_not_in
+from taxi_platform.definitions import defs
+from taxi_platform.defs.operations.purge import purge_schedule
+from taxi_platform.errors import CloudNotReady
+from taxi_platform.ledger.holding import BEING_LOADED, NOT_LOADED
+from taxi_platform.settings import settings
+from taxi_platform.sources.sidecars import known, remember
+from taxi_platform.trips.months import Month
+from taxi_platform_tests.support.asset_runs import Platform
+
+DAY = 86_400
+
+
+def aged(folder: Path, days: float) -> None:
+    """Let every raw file have been brought so many days ago."""
+    for path in folder.glob("raw/*/*.csv.gz"):
+        file = known(path)
+        assert file
+        os.utime(path, (time.time() - days * DAY,) * 2)
+        remember(file)
+
+
+def there(folder: Path) -> list[str]:
+    return sorted(path.name[-14:-7] for path in folder.glob("raw/green/*.csv.gz"))
+
+
+def purge(platform: Platform, *, dry_run: bool = False) -> dict[str, Any]:
+    job = defs().resolve_job_def("raw_purge_job")
+    config = {"ops": {"remove_raw_files": {"config": {"dry_run": dry_run}}}}
+    result = job.execute_in_process(instance=platform.instance, run_config=config, raise_on_error=False)
+    if not result.success:
+        return {"failed": str(result.get_step_failure_events()[0].step_failure_data.error)}
+    (out,) = (event for event in result.all_node_events if event.event_type_value == "STEP_OUTPUT")
+    said = [entry.user_message for entry in platform.instance.all_logs(result.run_id)]
+    return {**{name: value.value for name, value in out.step_output_data.metadata.items()}, "said": said}
+
+
+@pytest.fixture
+def raw(platform: Platform, tmp_path: Path) -> Path:
+    """Raw files of January to March, old, of which January and February are loaded."""
+    platform.use(TAXI_KEEP_RAW_DAYS="30", TAXI_KEEP_RAW_GB="")
+    platform.run("green_tripdata", months="2019-01...2019-02")
+    platform.run("raw/green_tripdata", month="2019-03")
+    aged(tmp_path, 31)
+    return tmp_path
+
+
+def test_only_files_that_are_loaded_go_and_the_record_of_them_stays(platform: Platform, raw: Path) -> None:
+    dry = purge(platform, dry_run=True)
+    assert there(raw) == ["2019-01", "2019-02", "2019-03"]
+    done = purge(platform)
+    assert there(raw) == ["2019-03"]
+    assert (done["files"], done["files_left"], done["kept"]) == (2, 1, {NOT_LOADED: 1})
+    assert done["bytes"] == dry["bytes"] > 0
+    assert platform.recorded("raw/green_tripdata") == {"2019-01", "2019-02", "2019-03"}
+    before = platform.count("green_tripdata")
+
+    again = platform.run("green_tripdata", month="2019-01")
+    assert again.of("green_tripdata", "2019-01")["unchanged"] is True
+    assert again.months("raw/green_tripdata") == ["2019-01"]
+    assert there(raw) == ["2019-01", "2019-03"]
+    assert platform.count("green_tripdata") == before
+
+
+@pytest.mark.parametrize(
+    "undone",
+    [
+        "truncate green_tripdata_2019_01",
+        "drop table green_tripdata_2019_01",
+        "update tripdata_files set sha256 = 'of an older file' where filename like '%2019-01%'",
+        "update tripdata_files set contract = 'an older one' where filename like '%2019-01%'",
+    ],
+)
+def test_a_file_whose_month_is_not_in_its_table_any_more_stays(undone: str, platform: Platform, raw: Path) -> None:
+    with psycopg.connect(platform.database) as connection:
+        connection.execute(undone.encode())
+    assert purge(platform)["kept"] == {NOT_LOADED: 2}
+    assert there(raw) == ["2019-01", "2019-03"]
+
+
+def test_a_file_whose_month_is_being_loaded_stays(platform: Platform, raw: Path) -> None:
+    with psycopg.connect(platform.database) as connection:
+        connection.execute("select pg_advisory_lock(hashtextextended('public.green_tripdata_2019_01', 0))")
+        assert purge(platform)["kept"] == {BEING_LOADED: 1, NOT_LOADED: 1}
+    assert there(raw) == ["2019-01", "2019-03"]
+
+
+def test_every_file_stays_in_a_database_without_tables(platform: Platform, raw: Path) -> None:
+    with psycopg.connect(platform.database) as connection:
+        connection.execute("drop schema public cascade; create schema public")
+    assert purge(platform)["kept"] == {NOT_LOADED: 3}
+
+
+def test_every_file_stays_while_the_database_cannot_be_asked(platform: Platform, raw: Path) -> None:
+    platform.use(TAXI_POSTGRES_URL=f"{platform.database}_gone")
+    assert "there is no such database" in purge(platform)["failed"]
+    assert there(raw) == ["2019-01", "2019-02", "2019-03"]
+
+
+def test_the_largest_size_lets_the_oldest_loaded_file_go(platform: Platform, raw: Path) -> None:
+    size = sum(path.stat().st_size for path in raw.glob("raw/green/*.csv.gz"))
+    platform.use(TAXI_KEEP_RAW_DAYS="", TAXI_KEEP_RAW_GB=str((size - 1) / 10**9))
+    assert purge(platform)["files"] == 1
+
+
+def test_without_the_settings_nothing_goes_and_the_job_says_so(platform: Platform, raw: Path) -> None:
+    platform.use(TAXI_KEEP_RAW_DAYS="")
+    assert "neither TAXI_KEEP_RAW_DAYS nor TAXI_KEEP_RAW_GB is set, so every raw file stays" in purge(platform)["said"]
+    assert there(raw) == ["2019-01", "2019-02", "2019-03"]
+
+
+@pytest.mark.parametrize(
+    ("days", "gigabytes", "status"), [("", "", "STOPPED"), ("30", "", "RUNNING"), ("", "0.5", "RUNNING")]
+)
+def test_the_schedule_is_on_where_a_setting_wants_something_to_go(
+    days: str, gigabytes: str, status: str, platform: Platform
+) -> None:
+    platform.use(TAXI_KEEP_RAW_DAYS=days, TAXI_KEEP_RAW_GB=gigabytes)
+    assert purge_schedule(settings()).default_status.value == status
+
+
+# The lake
+
+
+@dataclass
+class Lake:
+    """What is asked of the lake: the object of a month."""
+
+    sha256: str | None
+
+    def find(self, service: object, month: Month, log: object) -> "Lake":
+        if self.sha256 is None:
+            raise CloudNotReady("gs://bucket/object", "the lake does not have it")
+        return self
+
+
+@pytest.mark.parametrize("found", ["same", "another", None])
+def test_a_file_is_held_by_the_lake_when_its_object_is_the_very_same(
+    found: str | None, platform: Platform, raw: Path
+) -> None:
+    file = known(raw / "raw/green/green_tripdata_2019-01.csv.gz")
+    assert file
+    lake = Lake(file.sha256 if found == "same" else found)
+    assert why_not_in(lake, file, print) == (None if found == "same" else NOT_IN_LAKE)  # type: ignore[arg-type]

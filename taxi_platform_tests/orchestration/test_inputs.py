@@ -1,0 +1,134 @@
+"""What an asset of one's own gets from the platform's assets: the type that it asks for, of the months it asks for."""
+
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from taxi_platform.defs.taxi.assets import monthly_partitions
+from taxi_platform.postgres.frames import TableReference
+from taxi_platform.sources.trip_files import TripFiles
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.reading import TripFile
+from taxi_platform.trips.services import GREEN
+from taxi_platform_tests.support.asset_runs import Platform
+from taxi_platform_tests.support.trip_server import TripServer
+from taxi_platform_tests.support.trip_texts import rows, text, with_field, zipped
+
+
+@pytest.fixture
+def months(server: TripServer, platform: Platform) -> Platform:
+    """The platform with the first three months of 2019 in its table: 10, 20 and 30 trips."""
+    for month in Month(2019, 1).through(Month(2019, 3)):
+        lines = rows(GREEN, 10 * month.month, first=1000 * month.month)
+        lines[0] = with_field(GREEN, lines[0], "payment_type", "")
+        server.publish(f"/green/green_tripdata_{month}.csv.gz", zipped(text(GREEN, lines)))
+    platform.use(TAXI_SOURCE=server.template, TAXI_LAST_MONTH="2019-03")
+    assert platform.run("green_tripdata", months="2019-01...2019-03").succeeded
+    return platform
+
+
+def given(
+    platform: Platform, kind: Any, key: str = "green_tripdata", *, by_month: bool = True, **span: str | None
+) -> Any:
+    """What an asset with one input of this annotation is given."""
+    seen = []
+
+    def reader(trips: Any) -> None:
+        seen.append(trips)
+
+    reader.__annotations__["trips"] = kind
+    if kind is None:
+        del reader.__annotations__["trips"]
+    make: Callable[..., Any] = dg.asset(
+        name="reader",
+        ins={"trips": dg.AssetIn(dg.AssetKey.from_user_string(key))},
+        partitions_def=monthly_partitions(GREEN) if by_month else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if by_month else None,
+    )
+    run = platform.run("reader", further=[make(reader)], **span)
+    assert run.succeeded, run.failure
+    (value,) = seen
+    return value
+
+
+SPANS = [({"month": "2019-02"}, [20]), ({"months": "2019-02...2019-03"}, [20, 30])]
+
+
+@pytest.mark.parametrize(("span", "counts"), SPANS)
+def test_months_as_pandas(span: dict[str, str], counts: list[int], months: Platform) -> None:
+    frame = given(months, pd.DataFrame, **span)
+    assert isinstance(frame, pd.DataFrame)
+    assert list(frame.groupby("filename").size()) == counts
+    assert list(frame.columns[:3]) == ["unique_row_id", "filename", "vendorid"]
+    assert str(frame["payment_type"].dtype) == "Int32"
+    assert frame["payment_type"].isna().sum() == len(counts)
+    assert frame["lpep_pickup_datetime"].dtype.kind == "M"
+
+
+@pytest.mark.parametrize(("span", "counts"), SPANS)
+def test_months_as_arrow(span: dict[str, str], counts: list[int], months: Platform) -> None:
+    table = given(months, pa.Table, **span)
+    assert isinstance(table, pa.Table)
+    grouped = table.group_by("filename").aggregate([([], "count_all")]).sort_by("filename")
+    assert grouped["count_all"].to_pylist() == counts
+    assert table.schema.field("trip_distance").type == pa.float64()
+    assert table.schema.field("lpep_pickup_datetime").type == pa.timestamp("us")
+
+
+@pytest.mark.parametrize("kind", [None, TableReference])
+@pytest.mark.parametrize(("span", "counts"), SPANS)
+def test_months_as_a_reference_when_nothing_or_that_is_asked_for(
+    kind: type | None, span: dict[str, str], counts: list[int], months: Platform
+) -> None:
+    reference = given(months, kind, **span)
+    assert isinstance(reference, TableReference)
+    assert reference.table == "public.green_tripdata"
+    assert list(reference.files) == [f"green_tripdata_2019-0{count // 10}.csv" for count in counts]
+    assert len(months.rows(reference.query)) == sum(counts)
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pa.Table])
+def test_an_asset_without_months_reads_the_whole_table(kind: type, months: Platform) -> None:
+    assert len(given(months, kind, by_month=False)) == 60
+
+
+def test_an_asset_without_months_gets_a_reference_to_the_whole_table(months: Platform) -> None:
+    assert len(months.rows(given(months, None, by_month=False).query)) == 60
+
+
+def test_a_month_that_is_not_there_has_no_rows(months: Platform) -> None:
+    months.use(TAXI_LAST_MONTH="2019-04")
+    assert given(months, pd.DataFrame, month="2019-04").empty
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pa.Table])
+def test_the_zone_lookup_is_read_as_it_was_written(kind: type, platform: Platform) -> None:
+    assert platform.run("taxi_zone_lookup").succeeded
+    zones = given(platform, kind, "taxi_zone_lookup", by_month=False)
+    assert isinstance(zones, kind)
+    assert len(zones) == 265
+    assert given(platform, None, "taxi_zone_lookup", by_month=False).query == "select * from public.taxi_zone_lookup"
+
+
+def test_a_raw_month_as_the_verified_file(months: Platform) -> None:
+    file = given(months, TripFile, "raw/green_tripdata", month="2019-02")
+    assert isinstance(file, TripFile)
+    assert (file.service, str(file.month), file.rows) == ("green", "2019-02", 20)
+    assert file.path.stat().st_size == file.bytes
+
+
+@pytest.mark.parametrize("kind", [None, TripFiles])
+def test_raw_months_as_files_that_are_fetched_when_they_are_used(
+    kind: type | None, server: TripServer, platform: Platform
+) -> None:
+    server.publish("/green/green_tripdata_2019-01.csv.gz", zipped(text(GREEN, rows(GREEN, 10))))
+    platform.use(TAXI_SOURCE=server.template)
+    files = given(platform, kind, "raw/green_tripdata", months="2019-01...2019-02")
+    assert isinstance(files, TripFiles)
+    assert files.months == [Month(2019, 1), Month(2019, 2)]
+    assert server.requests == []
+    assert files.fetch(Month(2019, 1), print).file.rows == 10

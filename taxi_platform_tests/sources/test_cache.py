@@ -1,0 +1,435 @@
+"""The folder of raw files in front of a real folder: what is kept, when it is brought anew, what is refused."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from taxi_platform.errors import BadRows, DamagedFile, NotPublished, SchemaMismatch, StorageFull
+from taxi_platform.sources import cache as module
+from taxi_platform.sources.cache import Fetched, RawFiles
+from taxi_platform.sources.folder import FolderSource
+from taxi_platform.sources.trip_files import TripFiles
+from taxi_platform.trips.services import FHV, GREEN
+from taxi_platform_tests.support.trip_texts import APRIL, MARCH, rows, text, with_field, zipped
+
+LINES = rows(GREEN, 50)
+PLAIN = text(GREEN, LINES)
+CONTENT = zipped(PLAIN)
+CORRECTED = zipped(text(GREEN, LINES[1:]))
+NAME = "green_tripdata_2019-03.csv.gz"
+LOCK = ".green_tripdata_2019-03.csv.lock"  # of the month, whatever its file is called
+
+
+class Place:
+    """A folder that publishes files, and the raw files in front of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.published = folder / "published"
+        self.published.mkdir(parents=True)
+        self.folder = folder / "raw"
+        self.kept = self.folder / "green" / NAME
+        self.note = self.kept.with_name(NAME + ".json")
+        self.said: list[str] = []
+
+    @property
+    def files(self) -> RawFiles:
+        return RawFiles(self.folder, FolderSource(self.published))
+
+    def publish(self, content: bytes, name: str = NAME) -> None:
+        """Publish a file, or another state of it, at another time than before."""
+        path = self.published / name
+        before = path.stat().st_mtime_ns if path.exists() else 0
+        path.write_bytes(content)
+        os.utime(path, ns=(before + 10**9, before + 10**9))
+
+    def get(self) -> Fetched:
+        return self.files.get(GREEN, MARCH, self.said.append)
+
+    def refresh(self, *, force: bool = False) -> Fetched:
+        return self.files.refresh(GREEN, MARCH, self.said.append, force=force)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    place = Place(tmp_path)
+    place.publish(CONTENT)
+    return place
+
+
+# Fetching and keeping
+
+
+def test_an_absent_file_is_brought_verified_and_kept_as_published(place: Place) -> None:
+    found = place.get()
+    assert found.is_new
+    assert found.seconds >= 0
+    assert place.kept.read_bytes() == CONTENT
+    assert asdict(found.file) | {"etag": None, "modified": None} == {
+        "service": "green",
+        "month": asdict(MARCH),
+        "path": place.kept,
+        "source": str(place.published / NAME),
+        "bytes": len(CONTENT),
+        "csv_bytes": len(PLAIN),
+        "sha256": sha256(CONTENT).hexdigest(),
+        "rows": 50,
+        "etag": None,
+        "modified": None,
+        "landed": False,
+    }
+    assert found.file.modified == "1970-01-01T00:00:01+00:00"
+    assert place.said[-1] == f"{NAME}: 50 rows in {len(CONTENT):,} bytes, verified and kept"
+
+
+def test_where_a_file_came_from_and_what_was_verified_is_noted_beside_it(place: Place) -> None:
+    file = place.get().file
+    assert json.loads(place.note.read_text()) == {
+        "service": "green",
+        "month": "2019-03",
+        "source": file.source,
+        "bytes": file.bytes,
+        "csv_bytes": file.csv_bytes,
+        "sha256": file.sha256,
+        "rows": 50,
+        "etag": file.etag,
+        "modified": file.modified,
+        "landed": False,
+        "mtime_ns": place.kept.stat().st_mtime_ns,
+    }
+
+
+def test_nothing_else_is_left_in_the_folder(place: Place) -> None:
+    place.get()
+    place.refresh(force=True)
+    assert sorted(path.name for path in place.kept.parent.iterdir()) == [LOCK, NAME, NAME + ".json"]
+
+
+@pytest.mark.parametrize("way", [Place.get, Place.refresh])
+def test_a_kept_file_is_not_brought_again(place: Place, way: "type[Place.get]") -> None:
+    first = place.get()
+    again = way(place)
+    assert (again.is_new, again.file) == (False, first.file)
+
+
+def test_a_kept_file_serves_from_wherever_its_folder_was_moved(place: Place) -> None:
+    first = place.get().file
+    place.folder = place.folder.rename(place.folder.with_name("elsewhere"))
+    found = place.get()
+    assert not found.is_new
+    assert found.file.path == place.folder / "green" / NAME
+    assert found.file.sha256 == first.sha256
+
+
+def test_a_forced_file_is_brought_again_though_it_is_the_same(place: Place) -> None:
+    first = place.get()
+    again = place.refresh(force=True)
+    assert (again.is_new, again.file) == (True, first.file)
+
+
+@pytest.mark.parametrize("way", [Place.get, Place.refresh])
+def test_a_file_that_changed_at_its_source_is_brought_again(place: Place, way: "type[Place.get]") -> None:
+    place.get()
+    place.publish(CORRECTED)
+    assert (way(place).is_new, place.kept.read_bytes()) == (True, CORRECTED)
+
+
+def test_a_source_that_is_asked_over_a_network_is_not_asked_for_a_kept_file(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FolderSource, "asking_is_free", False)
+    place.get()
+    place.publish(CORRECTED)
+    assert not place.get().is_new
+    assert place.refresh().is_new
+
+
+@pytest.mark.parametrize("asking_is_free", [True, False])
+def test_a_file_that_came_from_another_source_counts_as_absent(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asking_is_free: bool
+) -> None:
+    monkeypatch.setattr(FolderSource, "asking_is_free", asking_is_free)
+    first = place.get().file
+    other = Place(tmp_path / "other")
+    other.publish(CORRECTED)
+    other.folder, other.kept = place.folder, place.kept
+    found = other.get()
+    assert found.is_new
+    assert found.file.source != first.source
+    assert other.kept.read_bytes() == CORRECTED
+    assert place.get().is_new
+
+
+def test_services_and_months_and_spellings_lie_beside_each_other(place: Place) -> None:
+    place.publish(text(GREEN, LINES), "green_tripdata_2019-04.csv")
+    place.publish(zipped(text(FHV, rows(FHV, 3))), "fhv_tripdata_2019-03.csv.gz")
+    place.get()
+    april = place.files.get(GREEN, APRIL, print).file
+    assert april.path == place.folder / "green" / "green_tripdata_2019-04.csv"
+    assert (april.bytes, april.csv_bytes) == (len(PLAIN), len(PLAIN))
+    assert place.files.get(FHV, MARCH, print).file.path.parent == place.folder / "fhv"
+
+
+def test_a_file_that_needs_careful_reading_is_counted_carefully(place: Place) -> None:
+    quoted = with_field(GREEN, LINES[0], "store_and_fwd_flag", '"N\nY"')
+    place.publish(zipped(text(GREEN, ["", quoted, "bad row", *LINES[1:], ""])))
+    assert place.get().file.rows == 51
+
+
+def test_an_unknown_month_is_not_published(place: Place) -> None:
+    with pytest.raises(NotPublished, match=r"^green_tripdata_2019-04\.csv: "):
+        place.files.get(GREEN, APRIL, print)
+
+
+def test_the_zone_lookup_is_brought_every_time(place: Place) -> None:
+    for content in (b"one", b"another"):
+        place.publish(content, "taxi_zone_lookup.csv")
+        path = place.files.zones(print)
+        assert path == place.folder / "taxi_zone_lookup.csv"
+        assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("way", "force", "is_new", "content"),
+    [("kept", False, True, CORRECTED), ("refreshed", False, True, CORRECTED), ("forced", True, True, CORRECTED)],
+)
+def test_months_that_an_asset_hands_on_are_fetched_in_its_way(
+    place: Place, way: str, force: bool, is_new: bool, content: bytes
+) -> None:
+    place.get()
+    place.publish(CORRECTED)
+    files = TripFiles(place.files, GREEN, [MARCH], way)  # type: ignore[arg-type]
+    assert files.fetch(MARCH, print).is_new is is_new
+    assert place.kept.read_bytes() == content
+    assert files.fetch(MARCH, print).is_new is force
+
+
+# What is kept and changed under our hands
+
+
+@pytest.mark.parametrize("change", ["longer", "other bytes", "touched"])
+def test_a_kept_file_that_somebody_changed_is_brought_again(place: Place, change: str) -> None:
+    place.get()
+    contents = {"longer": CONTENT + b"\0", "other bytes": CONTENT[::-1], "touched": CONTENT}
+    place.kept.write_bytes(contents[change])
+    os.utime(place.kept, ns=(0, place.kept.stat().st_mtime_ns + 1))
+    assert place.get().is_new
+    assert place.kept.read_bytes() == CONTENT
+
+
+def test_a_kept_file_that_somebody_deleted_is_brought_again(place: Place) -> None:
+    place.get()
+    place.kept.unlink()
+    assert place.get().is_new
+
+
+@pytest.mark.parametrize(
+    "note", ["", "{", "null", "[]", "7", "{}", '{"month": "2019-03"}', "\ud800"], ids=lambda note: repr(note)[:20]
+)
+def test_a_note_that_says_nothing_counts_as_none(place: Place, note: str) -> None:
+    place.get()
+    place.note.write_bytes(note.encode("utf-8", "surrogatepass"))
+    assert place.get().is_new
+    assert not place.get().is_new
+
+
+def test_a_note_of_an_older_version_counts_as_none(place: Place) -> None:
+    place.get()
+    facts = json.loads(place.note.read_text())
+    place.note.write_text(json.dumps(facts | {"colour": "green"}))
+    assert place.get().is_new
+
+
+# What is refused
+
+
+BROKEN = {
+    "cut off": (CONTENT[:-20], DamagedFile),
+    "wrong checksum": (CONTENT[:-5] + b"\0\0\0\0\0", DamagedFile),
+    "a page": (b"<html>", DamagedFile),
+    "empty": (b"", DamagedFile),
+    "a header alone": (zipped(text(GREEN, [])), DamagedFile),
+    "another service": (zipped(text(FHV, rows(FHV, 5))), SchemaMismatch),
+}
+
+
+@pytest.mark.parametrize(("content", "error"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_is_not_kept(place: Place, content: bytes, error: type[Exception]) -> None:
+    place.publish(content)
+    with pytest.raises(error, match=r"^green_tripdata_2019-03\.csv: "):
+        place.get()
+    assert [path.name for path in place.kept.parent.iterdir()] == [LOCK]
+
+
+@pytest.mark.parametrize(("content", "error"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_does_not_replace_the_good_one(place: Place, content: bytes, error: type[Exception]) -> None:
+    place.get()
+    before = {path.name: path.read_bytes() for path in place.kept.parent.iterdir()}
+    place.publish(content)
+    for force in (False, True):
+        with pytest.raises(error):
+            place.refresh(force=force)
+    assert {path.name: path.read_bytes() for path in place.kept.parent.iterdir()} == before
+
+
+def test_a_damaged_file_says_where_it_came_from_and_what_to_do(place: Place) -> None:
+    place.publish(CONTENT[:-20])
+    with pytest.raises(DamagedFile, match=f"It came from {place.published / NAME} and was not kept. Run again; if"):
+        place.get()
+
+
+def test_bad_rows_do_not_keep_a_file_from_being_kept(place: Place) -> None:
+    place.publish(zipped(text(GREEN, [*LINES, "bad row"])))
+    try:
+        assert place.get().file.rows == 51
+    except BadRows:
+        pytest.fail("rows are judged where they are loaded")
+
+
+def test_a_folder_that_cannot_be_made_is_told_of(place: Place) -> None:
+    place.folder.write_text("a file where the folder should be")
+    with pytest.raises(StorageFull, match=r"cannot be written: not a directory.*TAXI_DATA_DIR"):
+        place.get()
+
+
+# By the landing place
+
+
+LANDED = zipped(text(GREEN, rows(GREEN, 30)))
+
+
+def land(place: Place, content: bytes, name: str = NAME) -> Fetched:
+    """Keep a file that was dropped into a landing place."""
+    folder = place.published.parent / "landing"
+    folder.mkdir(exist_ok=True)
+    for there in folder.iterdir():
+        there.unlink()
+    (folder / name).write_bytes(content)
+    return RawFiles(place.folder, FolderSource(folder), landing=True).refresh(GREEN, MARCH, print, force=True)
+
+
+@pytest.mark.parametrize("name", [NAME, NAME.removesuffix(".gz")])
+@pytest.mark.parametrize("way", [Place.get, Place.refresh])
+def test_a_file_that_landed_is_the_months_file_whatever_the_source_has(
+    place: Place, way: "type[Place.get]", name: str
+) -> None:
+    place.get()
+    landed = land(place, LANDED if name == NAME else gzip.decompress(LANDED), name)
+    assert landed.is_new
+    place.publish(CORRECTED)
+    found = way(place)
+    assert (found.is_new, found.file) == (False, landed.file)
+    assert (found.file.rows, found.file.landed) == (30, True)
+
+
+def test_a_file_that_landed_serves_a_month_that_the_source_does_not_have(place: Place) -> None:
+    (place.published / NAME).unlink()
+    landed = land(place, LANDED)
+    assert place.refresh().file == landed.file
+
+
+@pytest.mark.parametrize("name", [NAME, NAME.removesuffix(".gz")])
+def test_the_sources_file_replaces_one_that_landed_only_by_force(place: Place, name: str) -> None:
+    land(place, LANDED if name == NAME else gzip.decompress(LANDED), name)
+    assert place.refresh(force=True).file.rows == 50
+    again = place.get()
+    assert (again.is_new, again.file.rows, again.file.landed) == (False, 50, False)
+    assert sorted(path.name for path in place.kept.parent.iterdir()) == [LOCK, NAME, NAME + ".json"]
+
+
+def test_the_file_that_landed_last_is_the_months_file(place: Place) -> None:
+    land(place, LANDED)
+    land(place, PLAIN, NAME.removesuffix(".gz"))
+    assert place.get().file.rows == 50
+    land(place, LANDED)
+    assert place.get().file.rows == 30
+    assert sorted(path.name for path in place.kept.parent.iterdir()) == [LOCK, NAME, NAME + ".json"]
+
+
+def test_a_broken_file_that_landed_leaves_the_good_one(place: Place) -> None:
+    kept = place.get()
+    with pytest.raises(DamagedFile):
+        land(place, LANDED[:-20])
+    assert place.get().file == kept.file
+
+
+# Other processes
+
+
+FETCH = """
+import os, signal, sys, time
+from pathlib import Path
+from taxi_platform.trips.months import Month
+from taxi_platform.sources import cache as store
+from taxi_platform.trips.services import GREEN
+from taxi_platform.sources.folder import FolderSource
+
+published, folder, act = sys.argv[1:]
+files = store.RawFiles(Path(folder), FolderSource(Path(published)))
+fetch, remember = FolderSource.fetch, store.remember
+
+def slow(*arguments):
+    print("fetching", flush=True)
+    time.sleep(0.5)
+    return fetch(*arguments)
+
+def die(*arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if act == "slowly":
+    FolderSource.fetch = slow
+elif act == "die before the note":
+    store.remember = die
+elif act == "die before the file":
+    store._flush = die
+print("new" if files.get(GREEN, Month(2019, 3), lambda line: print(line, flush=True)).is_new else "kept")
+"""
+
+
+def start(place: Place, act: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", FETCH, place.published, place.folder, act], stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_two_processes_at_once_fetch_a_file_once(place: Place) -> None:
+    processes = [start(place, "slowly") for _ in range(2)]
+    outputs = [process.communicate(timeout=30)[0] for process in processes]
+    assert sorted(output.splitlines()[-1] for output in outputs) == ["kept", "new"]
+    assert "".join(outputs).count("fetching\n") == 1
+    assert f"{NAME.removesuffix('.gz')}: another process is fetching it; waiting for it" in "".join(outputs)
+
+
+def test_a_process_that_waits_for_ever_gives_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOCK_SECONDS", 0.05)
+    process = start(place, "slowly")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "fetching\n"
+    with pytest.raises(module.SourceUnreachable, match="another process has been fetching it"):
+        place.get()
+    process.communicate(timeout=30)
+
+
+@pytest.mark.parametrize("act", ["die before the file", "die before the note"])
+@pytest.mark.parametrize("earlier", [None, CORRECTED], ids=["nothing kept", "another kept"])
+def test_a_fetch_that_was_killed_is_made_good_by_the_next(place: Place, act: str, earlier: bytes | None) -> None:
+    if earlier:
+        place.publish(earlier)
+        place.get()
+        place.publish(CONTENT)
+    process = start(place, act)
+    process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGKILL
+    found = place.get()
+    assert found.is_new
+    assert found.file.sha256 == sha256(CONTENT).hexdigest()
+    assert place.kept.read_bytes() == CONTENT
+    assert not place.get().is_new
+    assert sorted(path.name for path in place.kept.parent.iterdir()) == [LOCK, NAME, NAME + ".json"]

@@ -1,0 +1,466 @@
+"""The sample generator: deterministic, exact in size, as dirty as the published files, and clean to load."""
+
+import gzip
+import hashlib
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from taxi_platform.errors import InvalidSetting, NotPublished, StorageFull
+from taxi_platform.sources.sample import blocks as sample_blocks
+from taxi_platform.sources.sample import file as sample_file
+from taxi_platform.sources.sample.blocks import Block, Plan
+from taxi_platform.sources.sample.clock import Clock, clock_of
+from taxi_platform.sources.sample.file import write_month
+from taxi_platform.sources.sample.source import SampleSource
+from taxi_platform.sources.sample.volumes import GENERATION, rows_of_month
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.reading import TripStream, read_chunks
+from taxi_platform.trips.records import read_records
+from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
+
+# What the generator makes of 31,000 rows of 2020-06. When this changes on purpose, raise GENERATION and renew it.
+CHECKSUMS = {
+    "green": "b7be22023f8ea34d45f9db300160dfbdf8ecd7b410fdf0d14cab8daaddc7c611",
+    "yellow": "c1586926bfb69d830ae93c493f3da9b522b02823f2b76bf771fae7a5b80ceae1",
+    "fhv": "9deaa58aa305ee407f21fb892a195b7efbac1cff82f3858cec9b258d56e37d86",
+}
+MIB = 1024 * 1024
+
+
+@pytest.fixture(scope="module", params=SERVICES)
+def service(request: pytest.FixtureRequest) -> Service:
+    return SERVICES[request.param]
+
+
+@pytest.fixture(scope="module")
+def june(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """31,000 rows of June 2020, so that the month is more than one block long."""
+    return made(service, "2020-06", 31_000, tmp_path_factory.mktemp("sample"))
+
+
+@pytest.fixture(scope="module")
+def greens(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    """A large green month, as texts."""
+    return texts(made(GREEN, "2020-06", 250_000, tmp_path_factory.mktemp("green")))
+
+
+def made(service: Service, month: str, rows: int, folder: Path) -> Path:
+    path = folder / f"{service.file_name(Month.parse(month))}.gz"
+    write_month(service, Month.parse(month), rows, path)
+    return path
+
+
+def texts(path: Path) -> pl.DataFrame:
+    frame = pl.read_csv(path, infer_schema=False).fill_null("")
+    return frame.rename({name: name.lower() for name in frame.columns})
+
+
+def moments(frame: pl.DataFrame, service: Service) -> pl.DataFrame:
+    names = [column.name for column in service.columns if column.postgres == "timestamp"]
+    return frame.select(pl.col(names).str.to_datetime(time_unit="us")).rename(
+        dict(zip(names, ("pickup", "dropoff"), strict=True))
+    )
+
+
+def strays(frame: pl.DataFrame, service: Service, month: str) -> int:
+    return frame.filter(~pl.col(service.pickup).str.starts_with(month)).height
+
+
+def read(path: Path, service: Service) -> TripStream:
+    stream = TripStream(read_chunks(path), service, Month(2020, 6), compressed=True)
+    for _ in stream.blocks():
+        pass
+    return stream
+
+
+def run_python(code: str, **environment: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env={**os.environ, **environment}
+    ).stdout
+
+
+# What is asked for
+
+
+def test_the_same_request_gets_the_same_bytes_in_every_process(tmp_path: Path) -> None:
+    code = """if True:
+        import sys
+        from pathlib import Path
+        from taxi_platform.sources.sample.source import SampleSource
+        from taxi_platform.trips.services import GREEN
+        from taxi_platform.trips.months import Month
+        source = SampleSource(0.5)
+        source.fetch(source.trips(GREEN, Month(2020, 4)), Path(sys.argv[-1]), print)"""
+    checksums = set[str]()
+    for seed in ("1", "2"):
+        path = tmp_path / f"{seed}.csv.gz"
+        run_python(code.replace("sys.argv[-1]", repr(str(path))), PYTHONHASHSEED=seed)
+        checksums.add(hashlib.sha256(path.read_bytes()).hexdigest())
+    assert len(checksums) == 1
+
+
+def test_the_number_of_threads_changes_nothing(service: Service, june: Path, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sample_file, "MOST_THREADS", 1)
+        assert made(service, "2020-06", 31_000, tmp_path).read_bytes() == june.read_bytes()
+
+
+def test_this_generation_makes_these_bytes_on_every_machine(service: Service, june: Path) -> None:
+    assert hashlib.sha256(gzip.decompress(june.read_bytes())).hexdigest() == CHECKSUMS[service.name]
+
+
+def test_months_and_services_differ(tmp_path: Path) -> None:
+    zones = [
+        texts(made(service, month, 500, tmp_path))["pulocationid"].to_list()
+        for service, month in ((GREEN, "2020-06"), (GREEN, "2020-07"), (GREEN, "2021-06"), (YELLOW, "2020-06"))
+    ]
+    agreeing = [sum(map(str.__eq__, *pair)) for pair in combinations(zones, 2)]
+    assert max(agreeing) < 50
+
+
+@pytest.mark.parametrize("rows", [1, 2, 100, 29_999, 30_000, 30_001, 60_000])
+def test_a_file_has_exactly_the_rows_asked_for(rows: int, tmp_path: Path) -> None:
+    assert read(made(YELLOW, "2021-01", rows, tmp_path), YELLOW).rows == rows
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    service=st.sampled_from(list(SERVICES.values())),
+    month=st.builds(Month, st.integers(2009, 2099), st.integers(1, 12)),
+    scale=st.floats(1e-9, 3e-4),
+)
+def test_any_month_of_any_service_at_any_scale_reads_cleanly(
+    tmp_path_factory: pytest.TempPathFactory, service: Service, month: Month, scale: float
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "any.csv.gz"
+    source = SampleSource(scale)
+    address = source.trips(service, month)
+    assert source.fetch(address, path, lambda _: None) == source.version(address)
+    stream = read(path, service)
+    assert stream.regular
+    assert stream.rows == rows_of_month(service, month, scale) >= 100
+    frame = texts(path)
+    assert frame.is_duplicated().sum() == 0
+    assert strays(frame, service, str(month)) == (stream.rows >= 1_000)
+
+
+def test_rows_grow_with_the_scale_and_follow_the_real_order() -> None:
+    assert 6_500_000 < rows_of_month(YELLOW, Month(2019, 3), 1.0) < 8_000_000
+    assert rows_of_month(YELLOW, Month(2020, 4), 1.0) == pytest.approx(231_000, rel=0.1)
+    assert rows_of_month(GREEN, Month(2019, 6), 1.0) == pytest.approx(500_000, rel=0.1)
+    assert rows_of_month(GREEN, Month(2020, 4), 1.0) == pytest.approx(36_000, rel=0.1)
+    assert rows_of_month(FHV, Month(2019, 6), 1.0) == pytest.approx(1_800_000, rel=0.1)
+    assert rows_of_month(FHV, Month(2019, 6), 0.01) == rows_of_month(FHV, Month(2019, 6), 1.0) // 100
+    assert rows_of_month(FHV, Month(2019, 6), 1e-9) == 100
+
+
+@pytest.mark.parametrize("scale", [0, -1, float("nan"), float("inf"), 11, 1e300])
+def test_a_scale_that_makes_no_sense_is_refused(scale: float) -> None:
+    with pytest.raises(InvalidSetting, match="above 0 and at most 10"):
+        SampleSource(scale)
+
+
+@pytest.mark.parametrize("rows", [0, -1, 10**12])
+def test_a_number_of_rows_that_makes_no_sense_is_refused(rows: int, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="rows"):
+        made(GREEN, "2020-06", rows, tmp_path)
+
+
+# Addresses and versions
+
+
+def test_addresses_name_scale_service_and_month() -> None:
+    assert SampleSource(0.1).trips(GREEN, Month(2019, 3)) == "sample:0.1/green/green_tripdata_2019-03.csv.gz"
+    assert SampleSource().trips(FHV, Month(2020, 12)) == "sample:1/fhv/fhv_tripdata_2020-12.csv.gz"
+    assert SampleSource(0.1).zones() == "sample:0.1/taxi_zone_lookup.csv"
+
+
+def test_the_version_tells_files_scales_and_generations_apart() -> None:
+    tags = [
+        source.version(source.trips(GREEN, month)).etag
+        for source in (SampleSource(0.1), SampleSource(0.2))
+        for month in (Month(2019, 3), Month(2019, 4))
+    ]
+    assert len(set(tags)) == 4
+    assert all(tag and tag.endswith(f"#{GENERATION}") for tag in tags)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "sample:0.2/green/green_tripdata_2019-03.csv.gz",
+        "sample:0.1/yellow/green_tripdata_2019-03.csv.gz",
+        "sample:0.1/green/green_tripdata_2019-13.csv.gz",
+        "sample:0.1/green/green_tripdata_2019-03.csv",
+        "sample:0.1/fhvhv/fhvhv_tripdata_2019-03.csv.gz",
+        "sample:0.1/green/green_tripdata_2008-03.csv.gz",
+        "https://example.org/green_tripdata_2019-03.csv.gz",
+        "",
+    ],
+)
+def test_addresses_of_other_sources_are_not_published_here(address: str, tmp_path: Path) -> None:
+    source = SampleSource(0.1)
+    with pytest.raises(NotPublished):
+        source.version(address)
+    with pytest.raises(NotPublished):
+        source.fetch(address, tmp_path / "x", print)
+    assert not list(tmp_path.iterdir())
+
+
+def test_months_before_2009_and_after_2099_are_not_published() -> None:
+    for year in (2008, 2100):
+        with pytest.raises(NotPublished, match="from 2009 to 2099"):
+            SampleSource().trips(GREEN, Month(year, 1))
+
+
+# Writing
+
+
+def test_fetching_overwrites_whatever_is_there(tmp_path: Path) -> None:
+    target = tmp_path / "month.csv.gz"
+    target.write_bytes(b"the beginning of something else" * 100_000)
+    source = SampleSource(1e-6)
+    source.fetch(source.trips(GREEN, Month(2020, 6)), target, lambda _: None)
+    assert read(target, GREEN).rows == 100
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_is_told() -> None:
+    source = SampleSource(0.01)
+    for address in (source.trips(GREEN, Month(2020, 6)), source.zones()):
+        with pytest.raises(StorageFull, match="the disk is full"):
+            source.fetch(address, Path("/dev/full"), lambda _: None)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_no_more_is_made_than_can_be_written_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks: list[int] = []
+    make = sample_file.csv_of_block
+
+    def counting(plan: Plan, block: Block) -> bytes:
+        blocks.append(block.number)
+        return make(plan, block)
+
+    monkeypatch.setattr(sample_file, "csv_of_block", counting)
+    with pytest.raises(StorageFull):
+        write_month(YELLOW, Month(2019, 3), 8_000_000, Path("/dev/full"))
+    assert len(blocks) <= 3 * sample_file.MOST_THREADS
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StorageFull, match="cannot be written"):
+        made(GREEN, "2020-06", 100, tmp_path / "nowhere")
+
+
+def test_memory_does_not_grow_with_the_month(tmp_path: Path) -> None:
+    code = f"""if True:
+        import resource
+        from pathlib import Path
+        from taxi_platform.sources.sample.file import write_month
+        from taxi_platform.trips.services import YELLOW
+        from taxi_platform.trips.months import Month
+        peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = peak()
+        write_month(YELLOW, Month(2019, 3), 300_000, Path({str(tmp_path / "s.csv.gz")!r}))
+        small = peak()
+        write_month(YELLOW, Month(2019, 3), 1_500_000, Path({str(tmp_path / "l.csv.gz")!r}))
+        print(before, small, peak())"""
+    before, small, large = (int(number) // 1024 for number in run_python(code).split())
+    assert small - before < 150
+    assert large - small < 20
+
+
+def test_the_source_is_imported_without_the_libraries_that_make_trips() -> None:
+    code = "import sys, taxi_platform.sources.sample; print({'numpy', 'polars', 'pandas'} & set(sys.modules))"
+    assert run_python(code).strip() == "set()"
+
+
+# Clean to load
+
+
+def test_the_header_is_the_contracts_and_every_line_ends_in_crlf(service: Service, june: Path) -> None:
+    content = gzip.decompress(june.read_bytes())
+    assert content.split(b"\r\n")[0].decode() == ",".join(column.source for column in service.columns)
+    assert content.endswith(b"\r\n")
+    assert content.count(b"\r\n") == content.count(b"\n") == content.count(b"\r") == 31_001
+
+
+def test_the_file_is_one_gzip_member_without_time_and_name(june: Path) -> None:
+    content = june.read_bytes()
+    assert content[:10] == b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+    assert read(june, SERVICES[june.name.partition("_")[0]]).bytes == len(content)
+
+
+def test_a_file_is_read_on_the_fast_path(service: Service, june: Path) -> None:
+    stream = read(june, service)
+    assert stream.regular
+    assert not stream.unterminated
+    assert stream.rows == 31_000
+
+
+def test_every_record_is_good_by_the_contract(service: Service, june: Path) -> None:
+    records = list(read_records(TripStream(read_chunks(june), service, Month(2020, 6), compressed=True)))
+    assert len(records) == 31_000
+    assert [record.problem for record in records if record.problem] == []
+
+
+def test_no_two_rows_are_equal_and_the_identity_tells_them_apart(service: Service, tmp_path: Path) -> None:
+    frame = texts(made(service, "2021-03", 150_000, tmp_path))
+    assert frame.n_unique() == frame.height
+    assert frame.select(service.identity).n_unique() == frame.height
+
+
+def test_even_a_crowded_file_repeats_no_trip(service: Service, tmp_path: Path) -> None:
+    def all_in_one_hour(month: Month) -> Clock:
+        clock = clock_of(month)
+        return replace(clock, weights=(1, *[0] * (len(clock.weights) - 1)))
+
+    with pytest.MonkeyPatch.context() as patch:  # about as many in a second as the largest month would have
+        patch.setattr(sample_blocks, "clock_of", all_in_one_hour)
+        frame = texts(made(service, "2021-03", 200_000, tmp_path))
+    assert frame.select(service.identity).n_unique() == frame.height
+
+
+# As dirty as the published files
+
+
+def test_a_block_without_vendor_stands_at_the_end(greens: pl.DataFrame) -> None:
+    empty = ["store_and_fwd_flag", "ratecodeid", "passenger_count", "payment_type", "trip_type", "congestion_surcharge"]
+    without = (greens["vendorid"] == "").to_list()
+    start = without.index(True)
+    assert not any(without[:start])
+    assert all(without[start:])
+    assert 0.25 < without.count(True) / greens.height < 0.40
+    block = greens[start:]
+    assert block.select(pl.all_horizontal(pl.col(empty) == "").all()).item()
+    assert block[GREEN.pickup].str.ends_with(":00").sum() > block.height * 0.99
+    assert (greens[:start].select(pl.col(empty) == "").sum().row(0)) == (0, 0, 0, 0, metered_without_type(greens), 0)
+
+
+def metered_without_type(greens: pl.DataFrame) -> int:
+    unknown = greens.filter(pl.col("ratecodeid") == "99")
+    assert (unknown["trip_type"] == "").all()
+    assert unknown.height > 10
+    return unknown.height
+
+
+@pytest.mark.parametrize(("month", "share"), [("2019-06", 0), ("2019-07", 150), ("2020-02", 280), ("2020-08", 360)])
+def test_the_block_without_vendor_grows_from_the_middle_of_2019(month: str, share: int, tmp_path: Path) -> None:
+    frame = texts(made(GREEN, month, 1_000, tmp_path))
+    assert (frame["vendorid"] == "").sum() == share
+
+
+def test_congestion_surcharge_is_empty_until_january_2019(tmp_path: Path) -> None:
+    for service in (GREEN, YELLOW):
+        january = gzip.decompress(made(service, "2019-01", 1_000, tmp_path).read_bytes()).split(b"\r\n")[1:-1]
+        assert all(line.endswith(b",") for line in january)
+        february = texts(made(service, "2019-02", 1_000, tmp_path))
+        assert (february["congestion_surcharge"] != "").all()
+
+
+def test_ehail_fee_is_always_empty(greens: pl.DataFrame) -> None:
+    assert (greens["ehail_fee"] == "").all()
+
+
+def test_some_pickups_lie_outside_the_month(greens: pl.DataFrame) -> None:
+    outside = greens.filter(~pl.col(GREEN.pickup).str.starts_with("2020-06"))[GREEN.pickup]
+    assert outside.len() == pytest.approx(250_000 / 15_000, abs=3)
+    assert {"2008-12-31", "2041-08-17", "2020-05-31"} <= set(outside.str.head(10))
+
+
+def test_some_trips_end_before_they_begin_and_some_last_a_day(greens: pl.DataFrame) -> None:
+    seconds = moments(greens, GREEN).select((pl.col("dropoff") - pl.col("pickup")).dt.total_seconds()).to_series()
+    assert 3 <= (seconds < 0).sum() <= 40
+    assert 100 <= (seconds >= 86_400).sum() <= 500
+    assert 600 < (seconds.median() or 0) < 1_800
+
+
+def test_some_trips_are_taken_back_by_a_row_with_negative_amounts(greens: pl.DataFrame) -> None:
+    amounts = ["fare_amount", "extra", "mta_tax", "tip_amount", "tolls_amount", "improvement_surcharge", "total_amount"]
+    numbers = greens.with_columns(pl.col(amounts).cast(pl.Float64))
+    negative = numbers.filter(pl.col("total_amount") < 0)
+    assert negative.height == pytest.approx(0.0038 * 160_000, rel=0.2)
+    assert set(negative["payment_type"]) == {"3", "4"}
+    identity = [name for name in GREEN.identity if name not in amounts]
+    taken_back = negative.with_columns(-pl.col(amounts)).join(numbers, on=[*identity, *amounts], how="semi")
+    assert taken_back.height == negative.height
+
+
+def test_one_column_holds_many_forms_of_numbers(greens: pl.DataFrame) -> None:
+    forms = (r"^\.00$", r"^\.\d\d$", r"^\d+\.00$", r"^0\.\d+$", r"^[1-9]\d*$", r"^\d+\.\d$")
+    assert all(greens["trip_distance"].str.contains(form).sum() >= 5 for form in forms)
+    assert {"7", "6.5"} <= set(greens["fare_amount"])
+    assert greens["trip_distance"].cast(pl.Float64).max() > 10_000  # pyright: ignore[reportOperatorIssue]
+
+
+def test_codes_are_those_of_the_dictionary(greens: pl.DataFrame) -> None:
+    known = greens.filter(pl.col("vendorid") != "")
+    assert set(known["vendorid"]) == {"1", "2"}
+    assert set(known["ratecodeid"]) == {"1", "2", "3", "4", "5", "6", "99"}
+    assert set(known["passenger_count"]) == set("0123456789")
+    assert set(greens["pulocationid"]) == {str(zone) for zone in range(1, 266)}
+
+
+def test_a_few_zones_are_visited_most(greens: pl.DataFrame) -> None:
+    visits = greens["pulocationid"].value_counts(sort=True)["count"]
+    assert visits[0] > 2 * visits[5] > 4 * visits[30]
+
+
+@pytest.mark.parametrize("service_name", ["green", "yellow"])
+def test_the_total_is_the_sum_of_its_parts_for_nearly_all_rows(service_name: str, tmp_path: Path) -> None:
+    frame = texts(made(SERVICES[service_name], "2020-06", 100_000, tmp_path))
+    parts = ["fare_amount", "extra", "mta_tax", "tip_amount", "tolls_amount", "improvement_surcharge"]
+    cents = frame.select(
+        (pl.col(name).replace("", "0").cast(pl.Float64) * 100).round().cast(pl.Int64)
+        for name in (*parts, "congestion_surcharge", "total_amount")
+    )
+    total = cents.select(pl.sum_horizontal(*parts, "congestion_surcharge")).to_series()
+    assert 1 <= (total != cents["total_amount"]).sum() <= 300
+
+
+def test_hours_and_weekdays_differ_as_a_city_does(greens: pl.DataFrame) -> None:
+    pickup = moments(greens, GREEN)["pickup"]
+    by_hour = pickup.dt.hour().value_counts().sort("pickup")["count"]
+    assert by_hour[18] > 4 * by_hour[4]
+    nights = pickup.filter(pickup.dt.hour() == 1).dt.weekday().value_counts().sort("pickup")["count"]
+    assert nights[5] > 2 * nights[1]
+
+
+def test_for_hire_trips_lack_zones_flags_and_now_and_then_a_base(tmp_path: Path) -> None:
+    frame = texts(made(FHV, "2019-03", 100_000, tmp_path))
+    empty = {
+        name: count / frame.height for name, count in frame.select((pl.all() == "").sum()).row(0, named=True).items()
+    }
+    assert 0.5 < empty["pulocationid"] < 0.8
+    assert 0.2 < empty["dolocationid"] < 0.6
+    assert 0.95 < empty["sr_flag"] < 1
+    assert 1 <= empty["dispatching_base_num"] * frame.height <= 20
+    assert frame["dropoff_datetime"].str.starts_with("3019").sum() == 1
+
+
+# Zones
+
+
+def test_the_zone_lookup_has_265_zones_shaped_like_the_real_ones(tmp_path: Path) -> None:
+    path = tmp_path / "zones.csv"
+    path.write_text("left over")
+    source = SampleSource(0.1)
+    assert source.fetch(source.zones(), path, print) == source.version(source.zones())
+    lines = path.read_text().splitlines()
+    assert lines[0] == '"LocationID","Borough","Zone","service_zone"'
+    assert lines[-2:] == ['264,"Unknown","NV","N/A"', '265,"Unknown","NA","N/A"']
+    zones = pl.read_csv(path, null_values=[])
+    assert zones["LocationID"].to_list() == list(range(1, 266))
+    assert zones["Zone"].n_unique() == 265
+    boroughs = {"EWR", "Queens", "Bronx", "Manhattan", "Staten Island", "Brooklyn", "Unknown"}
+    assert set(zones["Borough"]) == boroughs
+    assert set(zones["service_zone"]) == {"EWR", "Boro Zone", "Yellow Zone", "Airports", "N/A"}

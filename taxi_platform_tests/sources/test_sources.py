@@ -1,0 +1,425 @@
+"""What sources decide without asking anyone: addresses, the meaning of answers, folders, and which source is meant."""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxi_platform.errors import AccessDenied, DamagedFile, InvalidSetting, NotPublished, StorageFull
+from taxi_platform.settings import PROJECT, RELEASE
+from taxi_platform.sources import folder as folders
+from taxi_platform.sources.choose import source_named
+from taxi_platform.sources.folder import FolderSource
+from taxi_platform.sources.http.addresses import AddressTemplate, file_of, public
+from taxi_platform.sources.http.answers import Step, content_range, next_step, same_version
+from taxi_platform.sources.http.retries import Interrupted, Retries, retry_after
+from taxi_platform.sources.http.source import HttpSource
+from taxi_platform.sources.partial import PartialFile, validator
+from taxi_platform.sources.source import Version
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import GREEN
+
+MARCH = Month(2019, 3)
+NAME = "green_tripdata_2019-03.csv"
+ROWS = b"VendorID\r\n2\r\n" * 1000
+
+# Addresses
+
+
+def test_the_release_has_a_month_where_the_course_says() -> None:
+    assert AddressTemplate(RELEASE).trips(GREEN, MARCH) == (
+        "https://github.com/DataTalksClub/nyc-tlc-data/releases/download/green/green_tripdata_2019-03.csv.gz"
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "zones"),
+    [
+        (RELEASE, "https://github.com/DataTalksClub/nyc-tlc-data/releases/download/misc/taxi_zone_lookup.csv"),
+        ("http://h/{service}/{month}.csv", "http://h/misc/taxi_zone_lookup.csv"),
+        ("http://h/trips/{service}_{month}.csv", "http://h/trips/taxi_zone_lookup.csv"),
+        ("http://h/{service}_{month}.csv", "http://h/taxi_zone_lookup.csv"),
+        ("http://h/trips/{month}/{service}.csv", "http://h/trips/taxi_zone_lookup.csv"),
+        ("http://h/a/{service}-trips/{month}.csv", "http://h/a/taxi_zone_lookup.csv"),
+    ],
+)
+def test_the_zone_lookup_lies_in_the_folder_that_all_trips_share(template: str, zones: str) -> None:
+    assert AddressTemplate(template).zones() == zones
+
+
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        ("http://h/{service}_{year}.csv", "the placeholder {year} is unknown"),
+        ("http://h/{service}_{month:>9}.csv", "the placeholder {month:>9} is unknown"),
+        ("http://h/{service}_{month.csv", "the placeholder { is unknown"),
+        ("http://h/{service}.csv.gz", "the placeholder {month} is missing"),
+        ("http://h/{month}.csv.gz", "the placeholder {service} is missing"),
+        ("http://{service}/{month}.csv", "the host must be the same"),
+        ("http://h/{service}/{month}.parquet", "it must end in .csv.gz or .csv"),
+        ("http://h/{service}/{month}/", "it must end in .csv.gz or .csv"),
+        ("http://h/{service}/{month}.csv?sig=1", "nothing may follow the file's name"),
+        ("http://h/{service}/{month}.csv#top", "nothing may follow the file's name"),
+        ("http:///{service}/{month}.csv", "it names no host"),
+        ("http://h:port/{service}/{month}.csv", "ort"),
+        ("http://[::1/{service}/{month}.csv", "Invalid IPv6 URL"),
+        ("http://h /{service}/{month}.csv", "it has a space in it"),
+        ("ftp://h/{service}/{month}.csv", "ftp:// is not supported; addresses begin with http:// or https://"),
+        ("://h/{service}/{month}.csv", "addresses begin with http:// or https://"),
+    ],
+)
+def test_an_address_that_cannot_be_meant_is_refused_with_the_reason_and_an_example(template: str, why: str) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        source_named(template)
+    message = str(caught.value)
+    assert message.startswith(f"TAXI_SOURCE={template}: ")
+    assert why in message
+    assert "https://host/{service}/{service}_tripdata_{month}.csv.gz" in message
+
+
+def test_credentials_go_to_the_host_and_not_into_addresses() -> None:
+    template = AddressTemplate("https://ann:p%40ss@host:8443/{service}/{month}.csv")
+    assert template.credentials == ("ann", "p@ss")
+    assert template.host == "host:8443"
+    assert template.trips(GREEN, MARCH) == "https://host:8443/green/2019-03.csv"
+
+
+@pytest.mark.parametrize("credentials", ["ann:secret", "ann:sec@ret", "ann:sec/ret", "secret"])
+def test_a_refused_address_does_not_show_its_credentials(credentials: str) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        AddressTemplate(f"https://{credentials}@host/no-placeholders.csv")
+    assert "ret" not in str(caught.value).partition("Write the address")[0].replace("://***@", "")
+
+
+@given(st.text(st.characters(exclude_characters="/", exclude_categories=["C", "Z"]), min_size=1))
+def test_no_password_is_shown(password: str) -> None:
+    assert public(f"https://ann:{password}@host/a@b/file.csv") == "https://***@host/a@b/file.csv"
+
+
+def test_a_file_is_called_by_the_last_part_of_its_address() -> None:
+    assert file_of("https://host/green/green_tripdata_2019-03.csv.gz") == "green_tripdata_2019-03.csv.gz"
+
+
+# Retry-After
+
+NOW = datetime(2019, 4, 2, 10, 0, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": " 0 "}, 0),
+        ({"Retry-After": "Tue, 02 Apr 2019 10:00:30 GMT"}, 30),
+        ({"Retry-After": "Tue, 02 Apr 2019 10:00:30 GMT", "Date": "Tue, 02 Apr 2019 10:00:25 GMT"}, 5),
+        ({"Retry-After": "Tue, 02 Apr 2019 10:00:30 -0000"}, 30),
+        ({"Retry-After": "Tue, 02 Apr 2019 09:00:00 GMT"}, 0),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "-1"}, None),
+        ({"Retry-After": "²"}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after_is_seconds_from_the_servers_now(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(headers, NOW) == seconds
+
+
+@given(st.integers(0, 10**6))
+def test_both_spellings_of_retry_after_mean_the_same(seconds: int) -> None:
+    date = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
+    assert retry_after({"Retry-After": date}, NOW) == retry_after({"Retry-After": str(seconds)}, NOW) == seconds
+
+
+@given(st.text(), st.text())
+def test_no_retry_after_is_so_odd_that_it_breaks_a_download(text: str, date: str) -> None:
+    wait = retry_after({"Retry-After": text, "Date": date}, NOW)
+    assert wait is None or wait >= 0
+
+
+def test_pauses_double_up_to_the_longest_with_some_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+
+    def fail() -> None:
+        raise Interrupted("no")
+
+    with pytest.raises(Exception, match="after 6 attempts: no"):
+        Retries(attempts=6, first_wait=1, longest_wait=6).run(fail, "http://h/f.csv", lambda _: None)
+    for wait, least in zip(waits, [1, 2, 4, 6, 6], strict=True):
+        assert least <= wait <= least + 1
+    assert waits != [1, 2, 4, 6, 6]
+
+
+# What an answer means for what has arrived
+
+KEPT = Version('"v1"', "Tue, 02 Apr 2019 10:00:00 GMT", 1000)
+HEADERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "ETag": st.sampled_from(['"v1"', '"v2"', 'W/"v1"']),
+        "Last-Modified": st.sampled_from([str(KEPT.modified), "Wed, 03 Apr 2019 10:00:00 GMT"]),
+        "Content-Range": st.sampled_from(
+            ["bytes 400-999/1000", "bytes 0-999/1000", "bytes 400-998/999", "bytes */1000"]
+        ),
+    },
+)
+
+
+@given(st.sampled_from([200, 206, 416]), HEADERS, st.sampled_from([400, 1000]))
+def test_bytes_are_only_added_to_bytes_that_they_follow(status: int, headers: dict[str, str], have: int) -> None:
+    step = next_step(status, headers, have, KEPT)
+    if step in (Step.REST, Step.COMPLETE):
+        assert headers.get("ETag", KEPT.etag) == KEPT.etag
+        assert content_range(headers)[1] == KEPT.bytes
+    if step is Step.REST:
+        assert content_range(headers)[0] == have
+    if step is Step.COMPLETE:
+        assert have == KEPT.bytes
+    assert (step is Step.WHOLE) == (status == 200)
+
+
+def test_a_part_that_follows_is_the_rest_and_nothing_after_the_end_is_complete() -> None:
+    assert next_step(206, {"Content-Range": "bytes 400-999/1000", "ETag": '"v1"'}, 400, KEPT) is Step.REST
+    assert next_step(416, {"Content-Range": "bytes */1000"}, 1000, KEPT) is Step.COMPLETE
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("bytes 5-9/10", (5, 10)),
+        ("Bytes 5-9/*", (5, None)),
+        ("bytes */10", (None, 10)),
+        ("bytes 5-9", (None, None)),
+        ("lines 5-9/10", (None, None)),
+        ("", (None, None)),
+    ],
+)
+def test_content_range_tells_where_the_part_begins_and_the_size(
+    text: str, parts: tuple[int | None, int | None]
+) -> None:
+    assert content_range({"Content-Range": text}) == parts
+
+
+def test_equal_strong_tags_outweigh_the_dates_of_two_mirrors() -> None:
+    assert same_version(KEPT, Version('"v1"', "Wed, 03 Apr 2019 10:00:00 GMT", 1000))
+    weak = Version('W/"v1"', KEPT.modified, 1000)
+    assert not same_version(weak, Version('W/"v1"', "Wed, 03 Apr 2019 10:00:00 GMT", 1000))
+
+
+def test_a_weak_tag_guards_nothing_and_the_date_does() -> None:
+    assert validator(Version('"v1"', "date", None)) == '"v1"'
+    assert validator(Version('W/"v1"', "date", None)) == "date"
+    assert validator(Version('W/"v1"', None, None)) is None
+
+
+# Folders
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "trips"
+    folder.mkdir()
+    (folder / NAME).write_bytes(ROWS)
+    return folder
+
+
+def test_the_compressed_file_of_a_folder_is_preferred(folder: Path) -> None:
+    source = FolderSource(folder)
+    assert source.trips(GREEN, MARCH) == str(folder / NAME)
+    (folder / f"{NAME}.gz").touch()
+    assert source.trips(GREEN, MARCH) == str(folder / f"{NAME}.gz")
+
+
+def test_a_month_that_a_folder_lacks_is_named_with_both_names_that_were_tried(folder: Path) -> None:
+    with pytest.raises(NotPublished) as caught:
+        FolderSource(folder).trips(GREEN, Month(2019, 4))
+    assert f"{folder} has no green_tripdata_2019-04.csv.gz and no green_tripdata_2019-04.csv" in str(caught.value)
+
+
+def test_the_zone_lookup_of_a_folder_lies_beside_its_trips(folder: Path) -> None:
+    with pytest.raises(NotPublished, match=r"has no taxi_zone_lookup\.csv"):
+        FolderSource(folder).zones()
+    (folder / "taxi_zone_lookup.csv").touch()
+    assert FolderSource(folder).zones() == str(folder / "taxi_zone_lookup.csv")
+
+
+def test_a_folder_that_went_away_is_missed_by_every_method(tmp_path: Path) -> None:
+    source = FolderSource(tmp_path / "gone")
+    attempts: list[Callable[[], object]] = [
+        lambda: source.trips(GREEN, MARCH),
+        source.zones,
+        lambda: source.version(str(tmp_path / "gone" / NAME)),
+        lambda: source.fetch(str(tmp_path / "gone" / NAME), tmp_path / "copy", print),
+    ]
+    for attempt in attempts:
+        with pytest.raises(InvalidSetting, match=f"TAXI_SOURCE={tmp_path / 'gone'}: there is no such folder"):
+            attempt()
+
+
+def test_a_copy_is_the_file_and_nothing_lies_beside_it(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "copy" / NAME
+    target.parent.mkdir()
+    target.write_bytes(b"what an earlier fetch left")
+    source = FolderSource(folder)
+    assert source.fetch(str(folder / NAME), target, print) == source.version(str(folder / NAME))
+    assert target.read_bytes() == ROWS
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_copy_that_was_interrupted_is_made_from_the_start(folder: Path, tmp_path: Path) -> None:
+    source, target = FolderSource(folder), tmp_path / "copy"
+    partial = PartialFile(target, str(folder / NAME))
+    partial.start(source.version(str(folder / NAME)))
+    with partial.appending() as append:
+        append(ROWS[:100])
+    source.fetch(str(folder / NAME), target, print)
+    assert target.read_bytes() == ROWS
+
+
+def test_every_change_of_a_file_is_another_version(folder: Path) -> None:
+    source, path = FolderSource(folder), folder / NAME
+    before = source.version(str(path))
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    touched = source.version(str(path))
+    path.write_bytes(ROWS + b"1\r\n")
+    assert len({before.etag, touched.etag, source.version(str(path)).etag}) == 3
+    assert before.bytes == len(ROWS)
+
+
+@pytest.mark.parametrize("written", [ROWS[:-1], ROWS + b"1\r\n", ROWS.swapcase()])
+def test_a_file_that_changes_while_it_is_copied_is_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: bytes
+) -> None:
+    path, copy = folder / NAME, folders._copy  # pyright: ignore[reportPrivateUsage]
+
+    def copy_while_it_changes(read: Callable[[int], bytes], append: Callable[[bytes], None]) -> None:
+        copy(read, append)
+        path.write_bytes(written)
+
+    monkeypatch.setattr(folders, "_copy", copy_while_it_changes)
+    with pytest.raises(DamagedFile, match="changed while it was copied"):
+        FolderSource(folder).fetch(str(path), tmp_path / "copy", print)
+
+
+def test_a_file_that_went_away_is_not_published(folder: Path, tmp_path: Path) -> None:
+    address = FolderSource(folder).trips(GREEN, MARCH)
+    (folder / NAME).unlink()
+    with pytest.raises(NotPublished, match="does not exist"):
+        FolderSource(folder).fetch(address, tmp_path / "copy", print)
+
+
+@contextmanager
+def without_privileges() -> Generator[None, None, None]:
+    """Be nobody for a while, where the tests are run by root, who may read everything."""
+    if os.getuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_file_that_may_not_be_read_is_denied() -> None:
+    with tempfile.TemporaryDirectory() as place:  # pytest's own folders are closed to nobody
+        folder = Path(place)
+        folder.chmod(0o777)
+        (folder / NAME).write_bytes(ROWS)
+        (folder / NAME).chmod(0)
+        with without_privileges(), pytest.raises(AccessDenied, match="may not be read"):
+            FolderSource(folder).fetch(str(folder / NAME), folder / "copy", print)
+
+
+def test_a_folder_that_may_not_be_searched_is_denied() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        (folder / NAME).write_bytes(ROWS)
+        folder.chmod(0)
+        with without_privileges(), pytest.raises(AccessDenied, match="may not be read"):
+            FolderSource(folder).trips(GREEN, MARCH)
+        folder.chmod(0o700)
+
+
+def test_a_copy_that_cannot_be_written_blames_the_target(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(StorageFull, match=r"missing/copy cannot be written: no such file or directory"):
+        FolderSource(folder).fetch(str(folder / NAME), tmp_path / "missing" / "copy", print)
+
+
+def test_a_copy_that_outgrows_the_disk_says_so(folder: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from taxi_platform.sources.folder import FolderSource\n"
+        "FolderSource(Path(sys.argv[1]).parent).fetch(sys.argv[1], Path(sys.argv[2]), print)"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", program, str(folder / NAME), str(tmp_path / "copy")],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+    )
+    assert "StorageFull: copy: " in process.stderr
+
+
+# Which source is meant
+
+
+def test_an_address_means_a_server() -> None:
+    source = source_named(f" {RELEASE}\n")
+    assert isinstance(source, HttpSource)
+    assert source.trips(GREEN, MARCH) == RELEASE.format(service="green", month="2019-03")
+
+
+def test_a_path_means_a_folder_and_starts_at_the_project(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for text in (str(folder), "~/trips", os.path.relpath(folder, PROJECT)):
+        assert source_named(text).trips(GREEN, MARCH) == str(folder / NAME)
+
+
+@pytest.mark.parametrize("text", ["sample", "sample:1", "sample:0.1", "sample:10", "sample:1e-3"])
+def test_the_sample_is_meant_by_its_name_with_or_without_a_scale(text: str) -> None:
+    from taxi_platform.sources.sample.source import SampleSource
+
+    assert isinstance(source_named(text), SampleSource)
+
+
+@pytest.mark.parametrize("scale", ["", "0", "-1", "10.1", "nan", "inf", "much"])
+def test_a_scale_that_means_nothing_is_refused(scale: str) -> None:
+    with pytest.raises(InvalidSetting, match=r"^TAXI_SOURCE=sample:.*: the scale of the sample"):
+        source_named(f"sample:{scale}")
+
+
+@pytest.mark.parametrize("text", ["", " ", "samples", "/no/such/folder", "~nobody-at-all/x", "a\0b", "https:/h/x.csv"])
+def test_what_names_no_source_is_refused_with_the_three_kinds_that_are_valid(text: str) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        source_named(text)
+    message = str(caught.value)
+    assert message.startswith(f"TAXI_SOURCE={text.strip()}: ")
+    for kind in ("an address with placeholders", "an existing folder", "sample:0.1"):
+        assert kind in message
+
+
+def test_a_file_is_no_folder(folder: Path) -> None:
+    with pytest.raises(InvalidSetting, match="there is no folder"):
+        source_named(str(folder / NAME))
+
+
+def test_choosing_a_source_loads_no_transport() -> None:
+    program = (
+        "import sys\n"
+        "from taxi_platform.settings import RELEASE\n"
+        "from taxi_platform.sources.choose import source_named\n"
+        "source_named(RELEASE); print([name for name in ('requests', 'tenacity', 'urllib3') if name in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "[]\n"

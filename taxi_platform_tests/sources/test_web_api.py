@@ -1,0 +1,136 @@
+"""A web API that is asked for JSON: what it may answer, and how it may fail."""
+
+import json
+
+import pytest
+
+from taxi_platform.errors import AccessDenied, DamagedFile, InvalidSetting, NotPublished, SourceUnreachable, TaxiError
+from taxi_platform.sources import web_api as api
+from taxi_platform.sources.http.retries import Retries
+from taxi_platform.sources.web_api import Api
+from taxi_platform_tests.support.trip_server import Answer, Published, TripServer
+
+PATH = "/v1/things"
+GOOD = json.dumps({"things": [1, 2, 3]}).encode()
+QUICK = Retries(attempts=3, first_wait=0.01, longest_wait=0.01, longest_retry_after=0.5)
+
+
+def asking(read_timeout: float = 10) -> Api:
+    return Api("the things", "Try again later.", "There are none.", retries=QUICK, timeouts=(10, read_timeout))
+
+
+def failure(server: TripServer, kind: type[TaxiError], client: Api | None = None) -> str:
+    with pytest.raises(kind) as raised:
+        (client or asking()).ask(server.url + PATH, print)
+    assert type(raised.value) is kind
+    return str(raised.value)
+
+
+def test_an_answer_is_what_its_json_says(server: TripServer) -> None:
+    server.publish(PATH, GOOD)
+    assert asking().ask(server.url + PATH, print) == {"things": [1, 2, 3]}
+
+
+def test_a_passing_trouble_is_waited_out_and_told(server: TripServer) -> None:
+    server.publish(PATH, GOOD)
+    server.script(PATH, Answer(status=503), Answer(status=429, headers={"Retry-After": "0"}))
+    told: list[str] = []
+    assert asking().ask(server.url + PATH, told.append)["things"] == [1, 2, 3]
+    assert [line.partition(";")[0] for line in told] == [
+        "things: the server answers 503 Service Unavailable",
+        "things: the server answers 429 Too Many Requests",
+    ]
+
+
+def test_an_answer_that_is_cut_off_is_asked_for_again(server: TripServer) -> None:
+    server.publish(PATH, GOOD)
+    server.script(PATH, Answer(cut_after=7), Answer(cut_after=7, reset=True))
+    assert asking().ask(server.url + PATH, print)["things"] == [1, 2, 3]
+    assert len(server.requests) == 3
+
+
+def test_a_server_that_stays_down_is_given_up_after_some_attempts(server: TripServer) -> None:
+    server.publish(PATH, GOOD)
+    server.script(PATH, *[Answer(status=500)] * 9)
+    told = failure(server, SourceUnreachable)
+    assert "after 3 attempts: the server answers 500 Internal Server Error. Try again later." in told
+    assert told.startswith("the things: ")
+    assert len(server.requests) == 3
+
+
+def test_a_server_that_wants_to_be_left_alone_for_long_is_left_alone(server: TripServer) -> None:
+    server.publish(PATH, GOOD)
+    server.script(PATH, *[Answer(status=429, headers={"Retry-After": "3600"})] * 9)
+    assert "asks to be left alone for 3,600 s" in failure(server, SourceUnreachable)
+    assert len(server.requests) == 1
+
+
+def test_nobody_is_there_to_be_asked() -> None:
+    with pytest.raises(SourceUnreachable, match="connection refused"):
+        asking().ask(f"http://127.0.0.1:1{PATH}", print)
+
+
+def test_a_server_that_falls_silent_is_given_up(server: TripServer) -> None:
+    server.publish(PATH, GOOD)
+    server.script(PATH, *[Answer(delay=30)] * 3)
+    assert "timed out, the server fell silent" in failure(server, SourceUnreachable, asking(read_timeout=0.1))
+
+
+def test_an_answer_that_never_ends_is_given_up(server: TripServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "LONGEST", -1.0)
+    server.publish(PATH, GOOD)
+    assert "the answer was not whole after" in failure(server, SourceUnreachable)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "advice"),
+    [
+        (404, NotPublished, "There are none."),
+        (410, NotPublished, "There are none."),
+        (401, AccessDenied, "Try again later."),
+        (403, AccessDenied, "Try again later."),
+        (204, DamagedFile, "Try again later."),
+    ],
+)
+def test_a_final_answer_is_told_with_our_advice_and_not_asked_for_again(
+    server: TripServer, status: int, kind: type[TaxiError], advice: str
+) -> None:
+    server.script(PATH, *[Answer(status=status)] * 3)
+    told = failure(server, kind)
+    assert f"answers {status}" in told
+    assert told.endswith(advice)
+    assert "TAXI_SOURCE" not in told
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>Log in</html>", GOOD[:-1], b'{"price": NaN}', b"\xff\xfe", b"[" * 100_000, b"1 2"]
+)
+def test_what_is_no_json_is_told_with_its_beginning(server: TripServer, body: bytes) -> None:
+    server.publish(PATH, body)
+    told = failure(server, DamagedFile)
+    assert "is no JSON, or only the beginning of it" in told
+    assert "it is empty" in told if not body else repr(body[:60]) in told
+    assert len(told) < 500
+
+
+@pytest.mark.parametrize("tells_length", [True, False])
+def test_an_answer_that_is_too_large_is_not_held(
+    server: TripServer, tells_length: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "LARGEST", 1024 * 1024)
+    server.publish(PATH, Published(b'"' + b"x" * 9_000_000 + b'"', tells_length=tells_length))
+    assert "answers with more than 1 MiB" in failure(server, DamagedFile)
+
+
+@pytest.mark.parametrize("address", ["", "ftp://host/x", "dummyjson.com/products", "http://"])
+def test_what_is_no_address_is_told(address: str) -> None:
+    with pytest.raises((InvalidSetting, SourceUnreachable)):
+        asking().ask(address, print)
+
+
+def test_a_password_in_the_address_is_sent_and_not_told(server: TripServer) -> None:
+    with pytest.raises(NotPublished) as raised:
+        asking().ask(server.url.replace("//", "//ann:pa55word@") + PATH, print)
+    assert "pa55word" not in str(raised.value)
+    assert server.requests[0].headers["authorization"].startswith("Basic ")

@@ -1,0 +1,228 @@
+"""Runs whose process, code server or command is killed or hangs: found, failed, retried once, never doubled."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import dagster as dg
+import psutil
+import psycopg
+import pytest
+from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
+
+from taxi_platform.settings import PROJECT
+from taxi_platform_tests.support.daemon_runs import Deployment
+from taxi_platform_tests.support.shell import environment
+
+# The waits of a minute are waits of seconds here; their order stays.
+QUICK = """
+from taxi_platform.ledger import heartbeats as signs
+signs.BEAT_SECONDS, signs.SILENCE_SECONDS = 0.5, 5.0
+from taxi_platform.orchestration import launcher
+launcher.READY_SECONDS = 8.0
+"""
+SUCCESS, FAILURE, CANCELED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
+
+
+class Trips:
+    """The database of the trips, as a client sees it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def ask(self, query: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(query.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def copies(self) -> bool:
+        """Whether somebody fills a table just now."""
+        return self.ask("select * from pg_stat_progress_copy where datname = current_database()") != []
+
+    @contextmanager
+    def held(self, month: str) -> Iterator[None]:
+        """Have a month for oneself, so that whoever loads it waits in the middle of its run."""
+        name = f"public.green_tripdata_{month.replace('-', '_')}"
+        with psycopg.connect(self.url) as connection:
+            connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (name,))
+            yield
+
+    def is_exact(self, month: str) -> bool:
+        """Whether the month is whole, once, and nothing of another attempt is left."""
+        file = f"green_tripdata_{month}.csv"
+        (recorded,) = self.ask(f"select rows_in_file from tripdata_files where filename = '{file}'")
+        (counted,) = self.ask(f"select count(*) from green_tripdata where filename = '{file}'")
+        leftovers = self.ask("select relname from pg_class where relname like '%\\_loading'")
+        return recorded == counted != (0,) and leftovers == []
+
+
+@pytest.fixture(scope="module")
+def trips(postgres_url: str) -> Iterator[Trips]:
+    """A database for the trips and the state of all tests here; each test has a month of its own."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"create database {name} template template0".encode())
+        yield Trips(urlsplit(postgres_url)._replace(path=f"/{name}").geturl())
+        connection.execute(f"drop database {name} with (force)".encode())
+
+
+@pytest.fixture(scope="module")
+def deployment(trips: Trips, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A daemon that looks for crashed runs every second, and a code server."""
+    config = {
+        "run_monitoring": {"poll_interval_seconds": 1},
+        "auto_materialize": {"enabled": False, "use_sensors": False},
+    }
+    folder = tmp_path_factory.mktemp("deployment")
+    with Deployment(folder, trips.url, config, QUICK, TAXI_SOURCE="sample:0.3", TAXI_POSTGRES_URL=trips.url) as running:
+        yield running
+
+
+def said(deployment: Deployment, run_id: str, text: str) -> None:
+    deployment.wait_until(lambda: text in deployment.messages(run_id))
+
+
+def retried(deployment: Deployment, run_id: str) -> dg.DagsterRun:
+    """The one run that was started in place of a crashed one, finished."""
+    deployment.wait_until(lambda: deployment.retries(run_id))
+    (retry,) = deployment.retries(run_id)
+    return deployment.wait_for(retry.run_id)
+
+
+def left(deployment: Deployment, trips: Trips) -> list[object]:
+    """The runs in progress, the places taken in pools, and the processes that give signs of life."""
+    in_progress = deployment.instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES))
+    slots = trips.ask("select * from concurrency_slots where run_id is not null")
+    return [*in_progress, *slots, *trips.ask("select * from kvs where key like '%sign_of_life%'")]
+
+
+def test_a_process_that_is_killed_in_mid_copy_fails_its_run_and_one_retry_loads_the_month(
+    deployment: Deployment, trips: Trips
+) -> None:
+    run_id = deployment.submit("green_tripdata", "2019-03")
+    deployment.wait_until(trips.copies)
+    deployment.worker(run_id).kill()
+    assert deployment.wait_for(run_id).status == FAILURE
+    assert retried(deployment, run_id).status == SUCCESS
+    assert trips.is_exact("2019-03")
+    made = deployment.instance.fetch_materializations(dg.AssetKey("green_tripdata"), limit=10).records
+    assert [record.run_id for record in made] == [deployment.retries(run_id)[0].run_id]
+    assert left(deployment, trips) == []
+
+
+def test_a_code_server_that_dies_with_its_processes_leaves_runs_that_are_found_and_retried(
+    deployment: Deployment, trips: Trips
+) -> None:
+    with trips.held("2019-04"):
+        run_id = deployment.submit("green_tripdata", "2019-04")
+        said(deployment, run_id, "another process is loading this month")
+        worker = deployment.worker(run_id)
+        deployment.kill("code server")
+        worker.kill()
+        deployment.start_code_server()
+        assert deployment.wait_for(run_id).status == FAILURE
+    assert f"process {worker.pid} on " in deployment.messages(run_id)
+    assert "has given no sign of life for " in deployment.messages(run_id)
+    assert retried(deployment, run_id).status == SUCCESS
+    assert trips.is_exact("2019-04")
+    assert left(deployment, trips) == []
+
+
+def test_a_process_that_outlives_its_code_server_ends_its_run_and_is_not_doubled(
+    deployment: Deployment, trips: Trips
+) -> None:
+    with trips.held("2019-05"):
+        run_id = deployment.submit("green_tripdata", "2019-05")
+        said(deployment, run_id, "another process is loading this month")
+        deployment.kill("code server")
+        time.sleep(8)  # longer than the silence of a crashed process
+        deployment.start_code_server()
+    assert deployment.wait_for(run_id).status == SUCCESS
+    assert deployment.retries(run_id) == []
+    assert trips.is_exact("2019-05")
+
+
+def test_a_run_without_a_code_server_is_terminated_by_its_own_process_and_not_retried(
+    deployment: Deployment, trips: Trips
+) -> None:
+    with trips.held("2019-06"):
+        run_id = deployment.submit("green_tripdata", "2019-06")
+        said(deployment, run_id, "another process is loading this month")
+        worker = deployment.worker(run_id)
+        deployment.kill("code server")
+        with pytest.raises(DagsterUserCodeUnreachableError):
+            deployment.instance.run_launcher.terminate(run_id)
+        assert deployment.wait_for(run_id).status == CANCELED
+        psutil.wait_procs([worker], timeout=20)
+        assert not worker.is_running()
+        deployment.start_code_server()
+    assert deployment.retries(run_id) == []
+    assert trips.ask("select * from tripdata_files where filename like '%2019-06%'") == []
+
+
+def test_a_run_that_a_person_terminates_is_not_retried(deployment: Deployment, trips: Trips) -> None:
+    with trips.held("2019-07"):
+        run_id = deployment.submit("green_tripdata", "2019-07")
+        said(deployment, run_id, "another process is loading this month")
+        assert deployment.instance.run_launcher.terminate(run_id)
+        assert deployment.wait_for(run_id).status == CANCELED
+    time.sleep(3)  # the daemon looks for runs to retry every second
+    assert deployment.retries(run_id) == []
+    assert left(deployment, trips) == []
+
+
+def test_a_run_whose_step_failed_is_not_retried_as_a_whole(deployment: Deployment, trips: Trips) -> None:
+    trips.ask("create table fhv_tripdata (of_another integer)")
+    run_id = deployment.submit("fhv_tripdata", "2019-03")
+    assert deployment.wait_for(run_id).status == FAILURE
+    said(deployment, run_id, "Not retrying run since it failed due to an asset or op failure")
+    assert deployment.retries(run_id) == []
+
+
+def test_a_process_that_hung_until_its_run_was_retried_stops_when_it_wakes(
+    deployment: Deployment, trips: Trips
+) -> None:
+    with trips.held("2019-08"):
+        run_id = deployment.submit("green_tripdata", "2019-08")
+        said(deployment, run_id, "another process is loading this month")
+        hanging = deployment.worker(run_id)
+        hanging.send_signal(signal.SIGSTOP)
+        assert deployment.wait_for(run_id).status == FAILURE
+        deployment.wait_until(lambda: deployment.retries(run_id))
+        hanging.send_signal(signal.SIGCONT)
+        psutil.wait_procs([hanging], timeout=30)
+        assert not hanging.is_running()
+    assert deployment.run(run_id).status == FAILURE
+    assert retried(deployment, run_id).status == SUCCESS
+    assert trips.is_exact("2019-08")
+
+
+def test_a_command_that_is_killed_leaves_no_run_in_progress(
+    deployment: Deployment, trips: Trips, tmp_path: Path
+) -> None:
+    values = {"TAXI_SOURCE": "sample:0.3", "TAXI_POSTGRES_URL": trips.url}
+    command = [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "taxi_platform.definitions"]
+    home = {"DAGSTER_HOME": str(deployment.home), "PYTHONPATH": str(deployment.home.parent)}
+    with trips.held("2019-09"):
+        process = subprocess.Popen(
+            [*command, "--select", "green_tripdata", "--partition", "2019-09"],
+            cwd=PROJECT,
+            env={**environment(tmp_path, **values), **home},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        mine = dg.RunsFilter(tags={"dagster/partition": "2019-09"}, statuses=[dg.DagsterRunStatus.STARTED])
+        deployment.wait_until(lambda: deployment.instance.get_runs(mine))
+        (run,) = deployment.instance.get_runs(mine)
+        said(deployment, run.run_id, "another process is loading this month")
+        process.kill()
+        process.wait()
+    assert deployment.wait_for(run.run_id).status == FAILURE
+    assert left(deployment, trips) == []

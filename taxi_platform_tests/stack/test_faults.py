@@ -1,0 +1,150 @@
+"""Whatever dies, goes away or fills up in the middle of a backfill: afterwards every month is its file, once."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+import psutil
+import psycopg
+import pytest
+
+from taxi_platform.trips.services import SERVICES
+from taxi_platform_tests.support.stack import Stack
+from taxi_platform_tests.support.trip_server import Answer, TripServer
+from taxi_platform_tests.support.year import Year, path, trips_url
+
+FAILURES = """query($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events {
+    ... on ExecutionStepFailureEvent { error { message cause { message } } }
+} } } }"""
+
+WAITING = "select 1 from pg_stat_activity where datname = 'ny_taxi' and wait_event_type = 'Lock'"
+
+
+@contextmanager
+def in_the_middle(stack: Stack, source: TripServer, year: Year) -> Iterator[str]:
+    """A backfill that is held while it fetches the sixth month of a service; it goes on at the end of the block."""
+    go_on = threading.Event()
+    sixth = [path(SERVICES[asset.removesuffix("_tripdata")], year.months[5]) for asset in year.assets]
+    for address in sixth:
+        source.script(address, Answer(until=go_on))
+    backfill = year.launch()
+    try:
+        stack.wait(lambda: any(asked.path in sixth for asked in source.requests), "the sixth month asked for")
+        yield backfill
+    finally:
+        go_on.set()
+
+
+def kill(stack: Stack, victim: str) -> None:
+    """Kill the process of the run, or a service, which is then started again as Compose would do it."""
+    if victim == "run worker":
+        workers(stack)[-1].send_signal(signal.SIGKILL)
+        return
+    names = list(stack.services) if victim == "everything" else [victim]
+    for name in names:
+        stack.kill(name)
+    for name in names:
+        stack.start(name)
+
+
+def workers(stack: Stack) -> list[psutil.Process]:
+    """The processes that execute runs, the newest last."""
+    found: list[psutil.Process] = []
+    for process in stack.processes("code"):
+        with suppress(psutil.Error):  # it has ended meanwhile
+            if "--multiprocessing-fork" in process.cmdline():
+                found.append(process)
+    return found
+
+
+@contextmanager
+def full(stack: Stack, folder: str) -> Iterator[None]:
+    """A disk without a free byte."""
+    if folder not in stack.disks:
+        pytest.skip("no small disk can be mounted here")
+    try:
+        stack.disks[folder].fill()
+        yield
+    finally:
+        stack.disks[folder].free()
+
+
+def somebody_waits(stack: Stack) -> bool:
+    """Whether a session of the trips' database waits for a lock."""
+    with psycopg.connect(trips_url(stack)) as connection:
+        return connection.execute(WAITING).fetchone() is not None
+
+
+def failures(stack: Stack, run: str) -> str:
+    """What the failed steps of a run say."""
+    return str(stack.graphql(FAILURES, id=run)["logsForRun"])
+
+
+@pytest.mark.parametrize(
+    ("victim", "runs"),
+    [("run worker", 2), ("code", 2), ("daemon", 1), ("web", 1), ("postgres", 1), ("everything", 2)],
+)
+def test_whatever_is_killed_in_the_middle_of_a_backfill_every_month_is_loaded_once(
+    stack: Stack, source: TripServer, year: Year, victim: str, runs: int
+) -> None:
+    with in_the_middle(stack, source, year) as backfill:
+        kill(stack, victim)
+    stack.wait_until_healthy(*stack.services)
+    year.wait_for(backfill)
+    assert len(year.check(backfill)) == runs
+
+
+@pytest.mark.parametrize("away", [0, 20])
+def test_postgres_that_is_killed_in_the_middle_of_a_swap_and_stays_away_is_waited_for(
+    stack: Stack, source: TripServer, year: Year, away: float
+) -> None:
+    with in_the_middle(stack, source, year) as backfill:
+        other = psycopg.connect(trips_url(stack))
+        other.execute("lock table tripdata_files")
+    stack.wait(lambda: somebody_waits(stack), "a load that waits for the lock")
+    stack.kill("postgres")
+    time.sleep(away)
+    stack.start("postgres")
+    year.wait_for(backfill)
+    assert len(year.check(backfill)) <= 2  # whether the run survives is a matter of what it stores meanwhile
+
+
+def test_a_source_that_goes_away_is_waited_for(stack: Stack, source: TripServer, year: Year) -> None:
+    with in_the_middle(stack, source, year) as backfill:
+        source.away.set()
+        before = len(source.requests)
+    stack.wait(lambda: len(source.requests) > before + 3, "the source asked again and again")
+    source.away.clear()
+    year.wait_for(backfill)
+    assert len(year.check(backfill)) == 1
+
+
+def test_a_full_disk_of_raw_files_fails_the_months_that_meet_it_and_a_second_attempt_loads_them(
+    stack: Stack, source: TripServer, year: Year
+) -> None:
+    with ExitStack() as filled:
+        with in_the_middle(stack, source, year) as backfill:
+            filled.enter_context(full(stack, "data"))
+        year.wait_for(backfill, "COMPLETED_FAILED")
+    (run,) = year.runs(backfill)
+    assert "cannot be written: the disk is full. Free some space" in failures(stack, run["runId"])
+    assert sum(len(year.loaded(asset)) for asset in year.assets) == 5
+    assert sum(len(year.materialized(asset)) for asset in year.assets) == 5
+    again = year.launch_again(backfill)
+    year.wait_for(again)
+    year.check(again)
+
+
+def test_a_full_disk_of_postgres_stops_a_backfill_until_there_is_space_again(
+    stack: Stack, source: TripServer, year: Year
+) -> None:
+    with ExitStack() as filled:
+        with in_the_middle(stack, source, year) as backfill:
+            filled.enter_context(full(stack, "postgres"))
+        stack.wait(lambda: "No space left on device" in stack.log_file("postgres").read_text(), "disk full")
+        stack.wait(lambda: not workers(stack), "the run's process gone, for it can store nothing")
+    stack.wait_until_healthy(*stack.services)
+    year.wait_for(backfill)
+    year.check(backfill)

@@ -1,0 +1,164 @@
+"""The web UI as ``dagster dev`` and ``dg dev`` start it, asked over GraphQL and looked at in a real browser.
+
+The README's picture is made by the same test, with more months to show:
+
+    TAXI_SCREENSHOT=docs/images/asset-graph.png pytest taxi_platform_tests/stack/test_web_ui.py -k browser
+"""
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+from playwright.sync_api import Error
+
+from taxi_platform.settings import PROJECT
+from taxi_platform.trips.services import SERVICES
+from taxi_platform_tests.support.browser import browser
+from taxi_platform_tests.support.shell import environment, require_activation, script, typed
+
+START_SECONDS = 120
+EVERY_GROUP = "asset-groups?expanded=global@global:trips,global@global:zones"
+DOWNWARDS = "localStorage.setItem('asset-graph-direction', '\"vertical\"')"
+NARROW_MENU = "localStorage.setItem('dagster-nav-collapsed', 'true')"
+PICTURE_OF = """
+dagster asset materialize --select taxi_zone_lookup
+dagster asset materialize --select green_tripdata --partition-range 2019-01...2021-07
+dagster asset materialize --select yellow_tripdata --partition-range 2019-01...2020-12
+dagster asset materialize --select fhv_tripdata --partition-range 2019-01...2019-12
+"""
+
+LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries {
+    name loadStatus locationOrLoadError { __typename ... on PythonError { message } }
+} } } }"""
+ASSETS = "{ assetNodes { assetKey { path } groupName partitionStats { numMaterialized numPartitions } } }"
+RESOURCES = """{ allTopLevelResourceDetailsOrError(
+    repositorySelector: {repositoryName: "__repository__", repositoryLocationName: "taxi_platform"}
+) { ... on ResourceDetailsList { results {
+    name configuredValues { key value } nestedResources { name resource { configuredValues { key value } } }
+} } } }"""
+
+
+@contextmanager
+def started(command: str, data: Path, **settings: str) -> Iterator[str]:
+    """The address of a web UI that has loaded its code location; nothing of it is left afterwards."""
+    require_activation()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with (data / "dev.log").open("w") as log:
+        process = subprocess.Popen(
+            script(f"exec {command} --host 127.0.0.1 --port {port}"),
+            cwd=PROJECT,
+            env=environment(data, **settings),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}/"
+        wait_for(url, process, data / "dev.log")
+        yield url
+    finally:
+        end(process)
+
+
+def wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        with suppress(requests.ConnectionError):
+            entries = ask(url, LOCATIONS)["workspaceOrError"]["locationEntries"]
+            if entries and all(entry["loadStatus"] == "LOADED" for entry in entries):
+                return
+        time.sleep(0.2)
+    pytest.fail(f"the web UI did not come up:\n{log.read_text()}")
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """End the process and all that it has started, gently at first."""
+    family = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
+    process.send_signal(signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(20)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    _, alive = psutil.wait_procs([psutil.Process(pid) for pid in family if psutil.pid_exists(pid)], timeout=10)
+    assert alive == []
+
+
+def ask(url: str, query: str) -> dict[str, Any]:
+    answer = requests.post(f"{url}graphql", json={"query": query}, timeout=180).json()
+    assert "errors" not in answer, answer
+    return answer["data"]
+
+
+def test_dagster_dev_shows_what_a_command_has_done_before(database: str, tmp_path: Path) -> None:
+    settings = {"TAXI_SOURCE": "sample:0.001", "TAXI_POSTGRES_URL": database}
+    range_ = "--partition-range 2019-01...2019-02"
+    assert typed(f"dagster asset materialize --select green_tripdata {range_}", tmp_path, **settings).returncode == 0
+    with started("dagster dev", tmp_path, **settings) as url:
+        (location,) = ask(url, LOCATIONS)["workspaceOrError"]["locationEntries"]
+        assert location["name"] == "taxi_platform"
+        assert location["locationOrLoadError"] == {"__typename": "RepositoryLocation"}
+        nodes = {"/".join(node["assetKey"]["path"]): node for node in ask(url, ASSETS)["assetNodes"]}
+        tables = {service.table for service in SERVICES.values()}
+        assert tables | {f"raw/{table}" for table in tables} | {"taxi_zone_lookup"} <= set(nodes)
+        for key in ("green_tripdata", "raw/green_tripdata"):
+            assert nodes[key]["partitionStats"] == {"numMaterialized": 2, "numPartitions": 31}
+        assert nodes["yellow_tripdata"]["partitionStats"]["numMaterialized"] == 0
+
+
+def test_dg_dev_starts_and_shows_no_password(database: str, tmp_path: Path) -> None:
+    settings = {
+        "TAXI_SOURCE": "https://ann:pa55word@nowhere.invalid/{service}/{month}.csv.gz",
+        "TAXI_POSTGRES_URL": "postgresql://ben:5ecret@nowhere.invalid/trips",
+        "TAXI_DAGSTER_POSTGRES_URL": database,
+    }
+    with started("dg dev", tmp_path, **settings) as url:
+        (location,) = ask(url, LOCATIONS)["workspaceOrError"]["locationEntries"]
+        assert location["name"] == "taxi_platform"
+        assert location["locationOrLoadError"] == {"__typename": "RepositoryLocation"}
+        resources = ask(url, RESOURCES)["allTopLevelResourceDetailsOrError"]["results"]
+        assert {resource["name"] for resource in resources} >= {"postgres", "raw_files", "trip_files"}
+        assert "TAXI_SOURCE" in str(resources)
+        assert "pa55word" not in str(resources)
+        assert "5ecret" not in str(resources)
+
+
+def test_the_asset_graph_in_a_browser_shows_every_asset(database: str, tmp_path: Path) -> None:
+    picture = os.environ.get("TAXI_SCREENSHOT")
+    settings = {"TAXI_SOURCE": "sample:0.01", "TAXI_POSTGRES_URL": database}
+    if picture:
+        assert typed(PICTURE_OF, tmp_path, **settings).returncode == 0
+    target = PROJECT / picture if picture else tmp_path / "asset-graph.png"
+    with started("dagster dev", tmp_path, **settings) as url, browser(1700, 660) as page:
+        problems: list[Error] = []
+        page.on("pageerror", lambda problem: problems.append(problem))
+        page.add_init_script(f"{DOWNWARDS}; {NARROW_MENU}")
+        page.goto(url + EVERY_GROUP)
+        for name in ("green_tripdata", "yellow_tripdata", "fhv_tripdata", "taxi_zone_lookup"):
+            page.get_by_text(name, exact=True).first.wait_for()
+        for table in ("green_tripdata", "yellow_tripdata", "fhv_tripdata"):
+            assert page.get_by_text(table, exact=True).count() == 2
+        for group in ("cloud", "getting_started", "assistant", "docker_hub"):  # too many to be read when unfolded
+            page.get_by_text(group, exact=True).last.wait_for()
+        # The graph was laid out beside the list of assets; without the list, the same fits a page that is less wide.
+        page.locator("button:has([aria-label=panel_show_right])").last.click()
+        page.set_viewport_size({"width": 1400, "height": 660})
+        page.wait_for_timeout(2000)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=target)
+        assert problems == []
+    width, height = struct.unpack(">II", target.read_bytes()[16:24])
+    assert (width, height) == (1400, 660)
+    assert 20_000 < target.stat().st_size < 300_000

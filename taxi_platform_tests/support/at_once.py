@@ -1,0 +1,91 @@
+"""Real processes that do something at the same moment, and stay until they are killed.
+
+    together = Together(10)
+    workers = [together.start(try_to_take, claim) for _ in range(10)]
+    answers = [worker.answer() for worker in workers]
+    workers[0].kill()
+
+They are forked from a process that has imported this module already, so that ten of them cost little more than one.
+"""
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import taxi_platform.operations.slots.files
+import taxi_platform.operations.slots.postgres  # noqa: F401 - imported once for all
+from taxi_platform.defs.hello_world.job import hello_world
+from taxi_platform.operations.slots.claim import Claim
+from taxi_platform_tests.support.shell import instance
+
+SECONDS = 120  # what a busy machine may take for anything here
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload([__name__])
+
+Job = Callable[..., object]
+
+
+class Worker:
+    """One process."""
+
+    def __init__(self, process: BaseProcess, pipe: Connection, barrier: object) -> None:
+        self.process = process
+        self._pipe = pipe
+        self._barrier = barrier  # kept until the process has found it
+
+    def answer(self) -> Any:
+        """What its job returned."""
+        assert self._pipe.poll(SECONDS), f"no answer of process {self.process.pid}"
+        return self._pipe.recv()
+
+    def answered(self, seconds: float = 0) -> bool:
+        """Whether its job has returned by now, or does so within some seconds."""
+        return self._pipe.poll(seconds)
+
+    def kill(self) -> None:
+        """Kill it as ``kill -9`` does."""
+        self.process.kill()
+        self.process.join(SECONDS)
+
+
+class Together:
+    """Starts workers whose jobs begin when the last of them is ready."""
+
+    def __init__(self, number: int) -> None:
+        self._barrier = _context.Barrier(number)
+
+    def start(self, job: Job, *arguments: object) -> Worker:
+        """One of the workers; it answers with what the job returns."""
+        near, far = _context.Pipe()
+        process = _context.Process(target=_work, args=(self._barrier, far, job, arguments), daemon=True)
+        process.start()
+        far.close()  # so that a process that dies without an answer is an end of file here
+        return Worker(process, near, self._barrier)
+
+
+def _work(barrier: Any, pipe: Connection, job: Job, arguments: tuple[object, ...]) -> None:
+    barrier.wait(SECONDS)
+    pipe.send(job(*arguments))
+    signal.pause()
+
+
+def try_to_take(make: Callable[[], Claim]) -> bool:
+    """Whether a slot was to be had; it is kept."""
+    global _kept
+    _kept = make()
+    return _kept.try_take()
+
+
+_kept: Claim | None = None
+
+
+def run_hello_world(database: str, config: Mapping[str, Any], tags: Mapping[str, str]) -> tuple[str, bool]:
+    """The identifier of a run on the instance whose state is in a database, and whether it succeeded."""
+    with instance(database) as opened:
+        result = hello_world.execute_in_process(
+            instance=opened, run_config=dict(config), tags=dict(tags), raise_on_error=False
+        )
+        return result.run_id, result.success

@@ -1,0 +1,23 @@
+"""The platform as ``taxi backfill`` and ``taxi status`` see it: Dagster's state in PostgreSQL, and no daemon.
+
+def test_...(backfills: Backfills) -> None:
+status, said = backfills.backfill("green", "2019-01..2019-03")
+"""
+
+import dagster as dg
+
+from taxi_platform.cli.backfill import Wish, run_backfill
+from taxi_platform_tests.support.asset_runs import Platform
+
+
+class Backfills(Platform):
+    """The platform, with the command beside it."""
+
+    def backfill(self, services: str, months: str, **options: object) -> tuple[int, list[str]]:
+        """Run the command; its exit status and what it said."""
+        said: list[str] = []
+        return run_backfill(Wish(services, months, **options), said.append), said  # pyright: ignore[reportArgumentType]
+
+    def runs(self) -> list[dg.DagsterRun]:
+        """All runs, the oldest first."""
+        return list(reversed(self.instance.get_runs()))

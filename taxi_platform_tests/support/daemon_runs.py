@@ -1,0 +1,203 @@
+"""Runs as a deployment has them: a daemon, a code server and the runs' processes, each killed when a test asks for it.
+
+    with Deployment(tmp_path, state, TAXI_SOURCE="sample:0.001", TAXI_POSTGRES_URL=database) as deployment:
+        run_id = deployment.submit("green_tripdata", "2019-03")
+        assert deployment.wait_for(run_id).status == dg.DagsterRunStatus.SUCCESS
+
+The state of the instance is in a database of the test's own; ``dagster.yaml`` is the project's, with shorter waits
+where a test asks for them.
+"""
+
+import asyncio
+import logging
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import dagster as dg
+import psutil
+import pytest
+import yaml
+from dagster._core.execution.submit_asset_runs import submit_asset_run
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+
+from taxi_platform.settings import PROJECT, settings
+from taxi_platform_tests.support.shell import environment
+
+PATIENCE = 120  # seconds, for what takes a few on an idle machine
+
+
+class Deployment:
+    """A daemon and a code server on one state.
+
+    Attributes:
+        instance: the instance, as a third process sees it.
+        home: its DAGSTER_HOME.
+    """
+
+    instance: dg.DagsterInstance
+
+    def __init__(
+        self, folder: Path, state: str, config: Mapping[str, Any] | None = None, prelude: str = "", **values: str
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            folder: where logs and data go.
+            state: the database of the instance's state.
+            config: what differs from ``dagster.yaml``, by section.
+            prelude: lines of Python that every process of ours runs first.
+            values: the settings.
+        """
+        self._folder = folder
+        self.home = folder / "dagster"
+        self._values = {**values, "TAXI_DAGSTER_POSTGRES_URL": state}
+        self._config = config or {}
+        self._prelude = prelude
+        self._stack = ExitStack()
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._orphans: list[psutil.Process] = []
+        self._context: WorkspaceProcessContext | None = None
+
+    def __enter__(self) -> "Deployment":
+        self.home.mkdir(exist_ok=True)
+        known = yaml.safe_load((PROJECT / "dagster.yaml").read_text())
+        for section, values in self._config.items():
+            known[section] = {**known.get(section, {}), **values}
+        (self.home / "dagster.yaml").write_text(yaml.safe_dump(known))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        server = {"grpc_server": {"host": "127.0.0.1", "port": self._port, "location_name": "taxi_platform"}}
+        self._workspace = self._folder / "workspace.yaml"
+        self._workspace.write_text(yaml.safe_dump({"load_from": [server]}))
+        (self._folder / "sitecustomize.py").write_text(self._prelude)
+        patch = self._stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setenv("TAXI_DAGSTER_POSTGRES_URL", self._values["TAXI_DAGSTER_POSTGRES_URL"])
+        self._stack.callback(settings.cache_clear)
+        settings.cache_clear()
+        self.instance = self._stack.enter_context(dg.DagsterInstance.from_config(str(self.home)))
+        try:
+            self.start_code_server()
+            workspace = WorkspaceProcessContext(self.instance, WorkspaceFileTarget([str(self._workspace)]))
+            self._context = self._stack.enter_context(workspace)
+            self.start_daemon()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+        family = [*self._orphans, *(one for process in self._processes.values() for one in _family(process.pid))]
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        for process in self._processes.values():
+            process.wait()
+        psutil.wait_procs(family, timeout=10)
+
+    def start_code_server(self) -> None:
+        """Start the code server, and wait until it serves."""
+        place = ["-h", "127.0.0.1", "-p", str(self._port), "--location-name", "taxi_platform"]
+        (self._folder / "code server.log").unlink(missing_ok=True)
+        self._start("code server", "api", "grpc", "-m", "taxi_platform.definitions", *place)
+        self.wait_until(lambda: "Started Dagster code server" in self.log("code server"))
+        if self._context:
+            self._context.refresh_workspace()
+
+    def start_daemon(self) -> None:
+        """Start the daemon; it works as soon as it has looked around."""
+        self._start("daemon", "_daemon_", "run", "-w", str(self._workspace))
+
+    def kill(self, name: str) -> None:
+        """End a process at once, but not those that it has started."""
+        self._orphans += psutil.Process(self._processes[name].pid).children(recursive=True)
+        self._processes[name].kill()
+        self._processes[name].wait()
+
+    def log(self, name: str) -> str:
+        """What a process has printed."""
+        path = self._folder / f"{name}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def submit(self, asset: str, month: str, tags: Mapping[str, str] | None = None) -> str:
+        """Put a run into the queue, as a sensor's run request would; returns its id."""
+        key = dg.AssetKey.from_user_string(asset)
+        request = dg.RunRequest(
+            asset_selection=[key], partition_key=month, tags={"dagster/partition": month, **(tags or {})}
+        )
+        assert self._context
+        workspace = self._context.create_request_context()
+        logger = logging.getLogger("test")
+        run = submit_asset_run(None, request, 0, self.instance, self._context, workspace, {}, {}, logger)
+        return asyncio.run(run).run_id
+
+    def run(self, run_id: str) -> dg.DagsterRun:
+        """The run as it is now."""
+        run = self.instance.get_run_by_id(run_id)
+        assert run is not None
+        return run
+
+    def wait_for(self, run_id: str) -> dg.DagsterRun:
+        """The run when it has finished, and has told so."""
+        self.wait_until(lambda: self.run(run_id).is_finished)
+        return self.run(run_id)
+
+    def retries(self, run_id: str) -> list[dg.DagsterRun]:
+        """The runs that were started in place of a run."""
+        _, group = self.instance.get_run_group(run_id) or ("", [])
+        return [run for run in group if run.parent_run_id == run_id]
+
+    def messages(self, run_id: str) -> str:
+        """Everything that was said about a run."""
+        return "\n".join(entry.message for entry in self.instance.all_logs(run_id))
+
+    def worker(self, run_id: str) -> psutil.Process:
+        """The process that executes a run."""
+        started = re.search(r"Started process for run \(pid: (\d+)\)", self.messages(run_id))
+        assert started
+        return psutil.Process(int(started[1]))
+
+    def wait_until(self, happens: Callable[[], object], seconds: float = PATIENCE) -> None:
+        """Look until something is so, or show what the processes said."""
+        deadline = time.monotonic() + seconds
+        while not happens():
+            if time.monotonic() > deadline:
+                logs = "\n".join(f"== {name}\n{self.log(name)[-5000:]}" for name in self._processes)
+                pytest.fail(f"it does not happen within {seconds} s\n{logs}")
+            time.sleep(0.1)
+
+    def _start(self, name: str, *arguments: str) -> None:
+        command: Sequence[str] = ["-m", "dagster", *arguments]
+        if arguments[0] == "_daemon_":
+            command = ["-m", "dagster._daemon", *arguments[1:]]
+        own = {"DAGSTER_HOME": str(self.home), "PYTHONPATH": str(self._folder), "PATH": os.environ["PATH"]}
+        own["DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS"] = "1"  # between two looks for runs to retry
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=PROJECT,
+                env={**environment(self._folder, **self._values), **own},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(pid)
+        return [*process.children(recursive=True), process]
+    except psutil.NoSuchProcess:
+        return []

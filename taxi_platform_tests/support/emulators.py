@@ -1,0 +1,49 @@
+"""Stand-ins for Google Cloud, shared by all tests of a session, and a project of each test's own on them.
+
+    def test_...(cloud: Cloud) -> None:          # project, bucket and dataset that nothing has been asked of yet
+    def test_...(ready_cloud: Cloud) -> None:    # bucket and dataset are made
+
+The fixtures stand in ``conftest.py``. Where the stand-ins are not installed, such tests are skipped.
+"""
+
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from taxi_platform.bigquery.clients import Cloud, cloud_named
+from taxi_platform.cli.emulators import Addresses, StandIns
+from taxi_platform.errors import CloudNotReady
+
+LOCATION = "US"  # where the stand-in for Cloud Storage puts every bucket, whatever it is told
+
+
+def start_or_skip(folder: Path) -> Addresses:
+    """The stand-ins under a folder, started by the first who asks."""
+    try:
+        return StandIns(folder).start(print)
+    except CloudNotReady as absent:
+        pytest.skip(str(absent))
+
+
+def cloud_of_its_own(addresses: Addresses) -> Cloud:
+    """A project that no other test knows, with names for a bucket and a dataset."""
+    name = uuid4().hex[:12]
+    return cloud_named(
+        f"test-{name}",
+        LOCATION,
+        f"trips-{name}",
+        f"trips_{name}",
+        storage_host=addresses.storage,
+        bigquery_host=addresses.bigquery,
+    )
+
+
+def make_ready(cloud: Cloud) -> None:
+    """Make the bucket and the dataset with the bare clients."""
+    from google.cloud import bigquery
+
+    cloud.storage.create_bucket(cloud.bucket, location=cloud.location)
+    dataset = bigquery.Dataset(f"{cloud.project}.{cloud.dataset}")
+    dataset.location = cloud.location
+    cloud.bigquery.create_dataset(dataset)

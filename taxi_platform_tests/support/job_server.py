@@ -1,0 +1,126 @@
+"""A server in front of the stand-in for BigQuery: it passes on what it is asked, records it, and fails on command.
+
+    with JobServer(stand_ins.bigquery) as front:
+        front.script("load", Answer(503), Answer(lost=True))
+        ...                            # a load: first 503, then done but never acknowledged, then found under its id
+        front.ids("load")              # of the jobs that were asked for
+
+It keeps two of Google's promises that the stand-in lacks: a job's id is taken once, and a job that goes on says so.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from taxi_platform_tests.support.google_answers import Asked, Json, Refused, Reply
+from taxi_platform_tests.support.google_server import RecordingServer
+
+STEPS = ("dry run", "look", "load", "exchange", "forget", "compare", "read")
+
+
+@dataclass
+class Job:
+    """A job that was taken.
+
+    Attributes:
+        asked: as it was asked for.
+        looks: how often one has to look yet until it is seen to have ended.
+        ended: what is said of it then; nothing while it goes on.
+    """
+
+    asked: Json
+    looks: int
+    ended: Json | None = None
+
+    def look(self) -> Json:
+        """What is said of it now."""
+        if self.ended is not None and self.looks <= 0:
+            return self.ended
+        self.looks -= 1
+        return {**self.asked, "status": {"state": "RUNNING"}, "statistics": {"creationTime": _now()}}
+
+
+class JobServer(RecordingServer):
+    """The server; a request for a job is named by the job's step, any other one by its method and path.
+
+    Args:
+        behind: the address of the stand-in.
+    """
+
+    def __init__(self, behind: str) -> None:
+        super().__init__()
+        self._behind = behind
+        self._jobs: dict[str, Job] = {}
+        self._taking = threading.Lock()
+
+    def name_of(self, asked: Asked) -> str:
+        """The step of a job, e.g. ``load``; else the method and the path."""
+        if (asked.method, asked.path.rpartition("/")[2]) != ("POST", "jobs"):
+            return super().name_of(asked)
+        if asked.json["configuration"].get("dryRun"):
+            return "dry run"
+        job_id = asked.json["jobReference"]["jobId"]
+        return next(step for step in STEPS if f"_{step}_" in job_id)
+
+    def ids(self, step: str) -> list[str]:
+        """The ids under which jobs of a step were asked for, one for each request."""
+        return [asked.json["jobReference"]["jobId"] for asked in self.asked(step)]
+
+    def wait_for(self, step: str, count: int) -> None:
+        """Wait until so many jobs of a step have been asked for."""
+        deadline = time.monotonic() + 60
+        while len(self.ids(step)) < count:
+            assert time.monotonic() < deadline, f"{len(self.ids(step))} jobs to {step} instead of {count}"
+            time.sleep(0.02)
+
+    def answer(self, asked: Asked) -> Reply:
+        """What the stand-in answers, and of jobs, what Google would."""
+        name = self.name_of(asked)
+        if name in STEPS and name != "dry run":
+            return self._take(asked)
+        job = self._jobs.get(asked.path.rpartition("/")[2]) if "/jobs/" in asked.path else None
+        return (200, {}, job.look()) if job else self._pass_on(asked)
+
+    def _take(self, asked: Asked) -> Reply:
+        wanted = asked.json
+        job_id = wanted["jobReference"]["jobId"]
+        with self._taking:
+            if job_id in self._jobs:
+                raise Refused(409, f"Already Exists: Job {job_id}", "duplicate")
+            job = self._jobs[job_id] = Job(wanted, asked.looks)
+        if asked.during:
+            asked.during()
+        job.ended = {**wanted, **asked.ended} if asked.ended else self._pass_on(asked)[2]
+        return 200, {}, job.look()
+
+    def _pass_on(self, asked: Asked) -> Reply:
+        answer = requests.request(
+            asked.method,
+            self._behind + asked.path,
+            params=dict(asked.query),
+            data=asked.body,
+            headers={"Content-Type": asked.headers.get("content-type", "application/json")},
+            timeout=180,
+        )
+        return answer.status_code, {}, json.loads(answer.content or b"{}")
+
+
+def ended(**of_load: object) -> Mapping[str, Any]:
+    """The end of a job that has succeeded just now."""
+    moment: Json = dict.fromkeys(("creationTime", "startTime", "endTime"), _now())
+    return {"status": {"state": "DONE"}, "statistics": {**moment, "load": of_load}}
+
+
+def ended_with(reason: str, message: str, errors: Sequence[Json] = (), **more: object) -> Mapping[str, Any]:
+    """The end of a job that has failed just now, of whose errors the first sums up the others."""
+    first = {"reason": reason, "message": message, **more}
+    return {**ended(), "status": {"state": "DONE", "errorResult": first, "errors": [*errors] or [first]}}
+
+
+def _now() -> str:
+    return str(int(time.time() * 1000))

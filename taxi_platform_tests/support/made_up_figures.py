@@ -1,0 +1,91 @@
+"""Figures as the models could have them, without a database: the shape of the real ones, made up."""
+
+from datetime import date, datetime, timezone
+
+from taxi_platform.ledger.holdings import Holding
+from taxi_platform.reports.figures import DOLLARS, FIRST, MILES, ZERO, Faults, ServiceFigures, Sum, Zone, days_of
+from taxi_platform.reports.pages import Found
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
+
+AT = datetime(2026, 5, 4, 12, 30, tzinfo=timezone.utc)
+ORDER = {YELLOW: 7_000_000, GREEN: 600_000, FHV: 1_900_000}
+PRICE = {YELLOW: 18.63, GREEN: 16.2, FHV: 0.0}
+WORKDAY = (6, 4, 3, 2, 2, 2, 5, 10, 14, 13, 11, 11, 12, 12, 12, 13, 12, 14, 18, 19, 17, 15, 13, 9)
+WEEKEND = (15, 14, 12, 9, 5, 2, 2, 3, 5, 7, 9, 11, 12, 13, 13, 13, 12, 13, 15, 15, 14, 13, 14, 15)
+NAMES = (
+    ("237", "Upper East Side South", "Manhattan"),
+    ("161", "Midtown Center", "Manhattan"),
+    ("103", "Governor's Island/Ellis Island/Liberty Island", "Manhattan"),
+    ("132", "JFK Airport", "Queens"),
+    ("264", "NV", "Unknown"),
+    ("", "", "Unknown"),
+    ("48", "<b>Clinton</b> & East", "Manhattan"),
+    ("74", "East Harlem North", "Manhattan"),
+    ("75", "East Harlem South", "Manhattan"),
+    ("41", "Central Harlem", "Manhattan"),
+    ("7", "Astoria", "Queens"),
+    ("82", "Elmhurst", "Queens"),
+)
+
+
+def part(service: Service, month: Month) -> ServiceFigures:
+    """One service's month: fewer trips from March 2020 on, and many of them without a vendor."""
+    later = month >= Month(2020, 3)
+    season = 90 - abs(month.month - 5) * (3 if service is GREEN else 2)
+    trips = ORDER[service] * season // (300 - 12 * month.month if later else 100)
+    price = PRICE[service]
+    paid = price > 0
+    hours = {
+        (weekday, hour): trips * weight // 2000
+        for weekday in range(7)
+        for hour, weight in enumerate(WEEKEND if weekday > 4 else WORKDAY)
+    }
+    days = {}
+    for day in range(1, days_of(month) + 1):
+        of_day = trips * (8 + date(month.year, month.month, day).weekday()) // 340
+        days[day] = Sum(of_day, of_day * price)
+    return ServiceFigures(
+        service=service,
+        months={month: Sum(trips, trips * price)},
+        faults={month: Faults(trips * 2 // 5 if later else 3, 6, 2, 3 if paid else 0, 1)},
+        days=days,
+        hours=hours,
+        zones=zones(trips, price),
+        miles={ZERO: trips // 90} | {FIRST + at: trips // (at + 2) ** 2 for at in range(len(MILES) + 1)}
+        if paid
+        else {},
+        fares={FIRST + at: trips // (abs(at - 1) + 2) ** 2 for at in range(len(DOLLARS) + 1)} if paid else {},
+        payments={"Credit card": trips * 6 // 10, "Cash": trips * 3 // 10, "Unknown": trips // 10} if paid else {},
+        total_miles=2.9 * trips if paid else 0,
+        measured=trips if paid else 0,
+    )
+
+
+def holding(trips: int, source: str = "https://example.com/{}") -> Holding:
+    """What the table says of a month with so many trips."""
+    return Holding("aaa", trips, trips * 20, csv_bytes=trips * 92, rejected=1, source=source)
+
+
+def found(*months: Month, services: tuple[Service, ...] = tuple(SERVICES.values()), only: Month | None = None) -> Found:
+    """Everything of these months, in the models as in the tables."""
+    parts = [part(service, month) for service in services for month in months]
+    held = {one.service.file_name(month): holding(total.trips) for one in parts for month, total in one.months.items()}
+    shown = [one for one in parts if only is None or only in one.months]
+    return Found(shown, held, "UTC", AT, only)
+
+
+def falling(trips: int, columns: int) -> dict[int, int]:
+    """A distribution whose second column is the highest."""
+    return {FIRST + column: trips // (abs(column - 1) + 2) ** 2 for column in range(columns)}
+
+
+def zones(trips: int, price: float) -> dict[Zone, Sum]:
+    """All trips by zone, fewer from each to the next; the last has the rest."""
+    found: dict[Zone, Sum] = {}
+    left = trips
+    for place, zone in enumerate(NAMES, start=1):
+        of_zone = left if place == len(NAMES) else left // 5
+        found[Zone(*zone)] = Sum(of_zone, of_zone * price)
+        left -= of_zone
+    return found

@@ -1,0 +1,122 @@
+"""Loads as a test asks for them: a folder that publishes trip files, the raw files in front of it, and a database.
+
+    loads.load(rows(GREEN, 50))                  # published, fetched, verified, loaded
+    before = loads.state()
+    with pytest.raises(BadRows):
+        loads.load(["not a trip"])
+    assert loads.state() == before
+
+Every module that uses it makes its fixture ``loads`` of the fixtures ``tmp_path`` and ``database``.
+"""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from taxi_platform.postgres.loader import Loaded, OnBadRows, load_month
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import GREEN, SERVICES, Service
+from taxi_platform_tests.support.published import Published
+from taxi_platform_tests.support.trip_texts import MARCH
+
+_PROCESS = """
+import sys
+from pathlib import Path
+from taxi_platform.trips.months import Month
+from taxi_platform.postgres import copying
+from taxi_platform.postgres import loader
+from taxi_platform.postgres import locking
+from taxi_platform.postgres import tables
+from taxi_platform.sources.cache import RawFiles
+from taxi_platform.trips.services import SERVICES
+from taxi_platform.sources.folder import FolderSource
+from taxi_platform.trips import reading as trip_files
+
+folder, url, service, month = sys.argv[1:]
+files = RawFiles(Path(folder) / "raw", FolderSource(Path(folder) / "published"))
+{prelude}
+file = files.get(SERVICES[service], Month.parse(month), print).file
+loaded = loader.load_month(url, file, lambda line: print(line, flush=True), on_bad_rows="quarantine", force=True)
+print("loaded", loaded.rows, flush=True)
+"""
+
+
+class Loads(Published):
+    """Where a test's files are published and its months are loaded.
+
+    Attributes:
+        url: the database.
+    """
+
+    def __init__(self, folder: Path, url: str) -> None:
+        super().__init__(folder)
+        self.url = url
+
+    def load(
+        self,
+        content: bytes | Sequence[str] | None = None,
+        service: Service = GREEN,
+        month: Month = MARCH,
+        *,
+        on_bad_rows: OnBadRows = "fail",
+        force: bool = False,
+    ) -> Loaded:
+        """Publish the month, where there is new content, fetch it, and load it."""
+        if content is not None:
+            self.publish(content, service, month)
+        file = self.fetch(service, month)
+        return load_month(self.url, file, self.said.append, on_bad_rows=on_bad_rows, force=force)
+
+    def begin(self, prelude: str = "", service: Service = GREEN, month: Month = MARCH) -> "subprocess.Popen[str]":
+        """Load what is published in a process of its own, after some lines that may bend the loader there."""
+        return subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                _PROCESS.format(prelude=prelude),
+                self.folder.parent,
+                self.url,
+                service.name,
+                str(month),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def ask(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """The rows that a query of an ordinary client finds, or none if it is no query."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(query.encode(), parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def one(self, query: str, *parameters: Any) -> Any:
+        """The one value that a query finds."""
+        ((value,),) = self.ask(query, *parameters)
+        return value
+
+    def state(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All that a load may change and a failed one must not: rows, rejects, records, and which tables there are."""
+        tables = self.ask(
+            "select relname, relkind, relfilenode, relispartition from pg_class "
+            "where relnamespace = 'public'::regnamespace and relname not like '%\\_loading' order by relname"
+        )
+        names = [f"{service.table}{suffix}" for service in SERVICES.values() for suffix in ("", "_rejects")]
+        there = {name for name, *_ in tables} & {*names, "tripdata_files"}
+        contents = {name: self.ask(f"select t::text from {name} as t order by t::text") for name in sorted(there)}
+        return {**contents, "tables": tables}
+
+    def loading_tables(self) -> list[str]:
+        """The tables of loads that are under way or broke off."""
+        return [name for (name,) in self.ask("select relname from pg_class where relname like '%\\_loading'")]
+
+    def locks(self) -> int:
+        """How many advisory locks are held in this database."""
+        return self.one(
+            "select count(*) from pg_locks as l join pg_database as d on d.oid = l.database "
+            "where l.locktype = 'advisory' and d.datname = current_database()"
+        )

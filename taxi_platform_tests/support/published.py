@@ -1,0 +1,48 @@
+"""A folder that publishes trip files as a test wants them, and the raw files that are fetched from it.
+
+published.publish(rows(GREEN, 50))
+file = published.fetch()                     # verified and kept
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from taxi_platform.sources.cache import RawFiles
+from taxi_platform.sources.folder import FolderSource
+from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import GREEN, Service
+from taxi_platform_tests.support.trip_texts import MARCH, text, zipped
+
+
+class Published:
+    """Where a test's files are published and kept.
+
+    Attributes:
+        folder: where they are published.
+        said: what was told of progress.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.said: list[str] = []
+        self.folder = folder / "published"
+        self._raw = folder / "raw"
+        self.folder.mkdir()
+
+    def publish(self, content: bytes | Sequence[str], service: Service = GREEN, month: Month = MARCH) -> Path:
+        """Publish a month in place of what was published of it before: a file's bytes, or rows to be compressed."""
+        data = content if isinstance(content, bytes) else zipped(text(service, content))
+        plain = self.folder / service.file_name(month)
+        gz = plain.with_name(plain.name + ".gz")
+        path, other = (gz, plain) if data.startswith(b"\x1f") else (plain, gz)
+        other.unlink(missing_ok=True)
+        before = path.stat().st_mtime_ns if path.exists() else 0
+        path.write_bytes(data)
+        os.utime(path, ns=(before + 10**9, before + 10**9))
+        return path
+
+    def fetch(self, service: Service = GREEN, month: Month = MARCH) -> RawFile:
+        """The published month, verified and kept."""
+        files = RawFiles(self._raw, FolderSource(self.folder))
+        return files.get(service, month, self.said.append).file

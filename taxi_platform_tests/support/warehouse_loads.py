@@ -1,0 +1,104 @@
+"""Loads into a warehouse as a test asks for them: published, fetched, uploaded to the lake, loaded.
+
+loads.load(rows(GREEN, 50))
+before = loads.state()
+with pytest.raises(BadRows):
+    loads.load(["not a trip"])
+assert loads.state() == before
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.bigquery.lake_file import LakeFile
+from taxi_platform.bigquery.lake_store import Lake
+from taxi_platform.bigquery.loader import Loaded, OnBadRows, load_month
+from taxi_platform.bigquery.patience import Patience
+from taxi_platform.bigquery.schema import dataset_of
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import GREEN, SERVICES, Service
+from taxi_platform_tests.support.published import Published
+from taxi_platform_tests.support.trip_texts import MARCH
+
+HURRIED = Patience(first_wait=0.01, longest_wait=0.02, give_up_after=30.0, connect_timeout=5.0, read_timeout=30.0)
+
+
+class WarehouseLoads:
+    """A test's warehouse, and the lake and the folder in front of it.
+
+    Attributes:
+        cloud: where the warehouse is.
+        published: the folder that files are fetched from.
+        said: what the loads told of their progress.
+        patience: how long they ask again.
+    """
+
+    def __init__(self, cloud: Cloud, published: Published) -> None:
+        self.cloud = cloud
+        self.published = published
+        self.said: list[str] = []
+        self.patience = HURRIED
+
+    def upload(
+        self, content: bytes | Sequence[str] | None = None, service: Service = GREEN, month: Month = MARCH
+    ) -> LakeFile:
+        """The month in the lake, published anew where there is new content."""
+        if content is not None:
+            self.published.publish(content, service, month)
+        return Lake(self.cloud, self.patience).put(self.published.fetch(service, month), self.said.append).file
+
+    def load(
+        self,
+        content: bytes | Sequence[str] | None = None,
+        service: Service = GREEN,
+        month: Month = MARCH,
+        *,
+        on_bad_rows: OnBadRows = "fail",
+        force: bool = False,
+    ) -> Loaded:
+        """Upload the month, and load it."""
+        return self.load_file(self.upload(content, service, month), on_bad_rows=on_bad_rows, force=force)
+
+    def load_file(
+        self,
+        file: LakeFile,
+        *,
+        on_bad_rows: OnBadRows = "fail",
+        force: bool = False,
+        cloud: Cloud | None = None,
+    ) -> Loaded:
+        """Load a month of the lake, perhaps by another way to the same warehouse."""
+        return load_month(
+            cloud or self.cloud,
+            file,
+            self.said.append,
+            run="test",
+            on_bad_rows=on_bad_rows,
+            force=force,
+            patience=self.patience,
+        )
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """The rows that a query finds, in which ``{}`` stands for the dataset."""
+        found = self.cloud.bigquery.query_and_wait(query.replace("{}", dataset_of(self.cloud)))
+        return [tuple(row.values()) for row in found]
+
+    def one(self, query: str) -> Any:
+        """The one value that a query finds."""
+        ((value,),) = self.ask(query)
+        return value
+
+    def tables(self) -> set[str]:
+        """The names of all tables that there are."""
+        return {table.table_id for table in self.cloud.bigquery.list_tables(dataset_of(self.cloud))}
+
+    def state(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All that a load may change and a failed one must not."""
+        ours = {f"{service.table}{suffix}" for service in SERVICES.values() for suffix in ("", "_rejects")}
+        there = sorted(self.tables() & ours)
+        return {name: sorted(self.ask(f"select * from `{{}}.{name}`"), key=repr) for name in there}
+
+    def staging(self) -> set[str]:
+        """The tables of loads that are under way or broke off."""
+        return {name for name in self.tables() if "_staging_" in name}

@@ -1,0 +1,82 @@
+"""The layers: a room imports only rooms that stand above it, so that the package can be read from the top down."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import taxi_platform
+
+PACKAGE = Path(taxi_platform.__file__).parent
+
+LAYERS = (
+    {"errors", "redaction", "retries", "settings", "dagster_private", "disk_errors", "alert_addresses"},
+    {"trips"},
+    {"sources", "postgres", "bigquery"},
+    {"ledger"},
+    {"checks", "models", "reports", "assistant", "course", "operations"},
+    {"orchestration"},
+    {"defs"},
+    {"definitions"},
+    {"cli"},
+)
+GROUND = LAYERS[0]
+
+
+TO_BE_CUT: set[str] = {
+    "assistant/surroundings.py -> definitions",
+    "bigquery/schema.py -> postgres",
+    "course/getting_started/metadata.py -> reports",
+    "ledger/raw_facts.py -> checks",
+    "ledger/raw_facts.py -> orchestration",
+    "ledger/records.py -> checks",
+    "ledger/trigger_records.py -> operations",
+    "ledger/trigger_records.py -> orchestration",
+    "models/specs.py -> orchestration",
+    "operations/backfill/launch.py -> definitions",
+    "operations/doctor/dagster_home.py -> orchestration",
+    "reports/queries.py -> models",
+    "settings.py -> trips",
+}
+
+
+def layer(room: str) -> int:
+    return next(number for number, rooms in enumerate(LAYERS) if room in rooms)
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> Iterator[str]:
+    """Yield the rooms that a module imports, also inside functions and for type checkers only."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        yield from {name.split(".")[1] for name in names if name.startswith("taxi_platform.")}
+
+
+def wrong_imports() -> set[str]:
+    """Return every import of a room that stands below or beside the importing one, as ``file -> room``."""
+    return {
+        f"{path.relative_to(PACKAGE)} -> {target}"
+        for path in PACKAGE.rglob("*.py")
+        if room(path) != "__init__"
+        for target in imported_rooms(path)
+        if target != room(path)
+        and (
+            (layer(target) >= layer(room(path)) and not {target, room(path)} <= GROUND)
+            or target == "definitions" != room(path) != "cli"
+        )
+    }
+
+
+def test_a_room_imports_only_rooms_above_it() -> None:
+    assert wrong_imports() - TO_BE_CUT == set()
+
+
+def test_what_is_to_be_cut_is_still_there() -> None:
+    assert TO_BE_CUT - wrong_imports() == set()

@@ -1,0 +1,73 @@
+"""Months: what is one, what their arithmetic promises, and the names that are made of them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxi_platform.trips.months import Month, file_name, partition_table
+
+months = st.builds(Month, st.integers(1, 9999), st.integers(1, 12))
+near = st.builds(Month, st.integers(1900, 2100), st.integers(1, 12))
+steps = st.integers(-1200, 1200)
+
+
+@given(months)
+def test_a_month_is_what_its_text_says(month: Month) -> None:
+    assert Month.parse(str(month)) == month
+
+
+def test_a_month_prints_as_its_partition_key() -> None:
+    assert [str(Month(2019, 3)), str(Month(33, 12))] == ["2019-03", "0033-12"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "2019", "2019-3", "19-03", "2019-03-01", " 2019-03", "2019-03\n", "2019/03", "٢٠١٩-٠٣", "march"]
+)
+def test_what_is_not_written_as_a_month_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a month: write YYYY-MM, e\.g\. 2019-03"):
+        Month.parse(text)
+
+
+@pytest.mark.parametrize("text", ["2019-00", "2019-13", "0000-01"])
+def test_a_month_that_no_year_has_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=f"there is no month {text}"):
+        Month.parse(text)
+
+
+@given(near, steps)
+def test_going_forth_and_back_ends_where_it_began(month: Month, step: int) -> None:
+    assert month.plus(step).plus(-step) == month
+
+
+@given(near, steps, steps)
+def test_two_steps_are_as_far_as_one_of_their_sum(month: Month, first: int, second: int) -> None:
+    assert month.plus(first).plus(second) == month.plus(first + second)
+
+
+def test_december_is_followed_by_january() -> None:
+    assert Month(2019, 12).plus(1) == Month(2020, 1)
+    assert Month(2020, 1).plus(-1) == Month(2019, 12)
+    assert Month(2019, 3).plus(12) == Month(2020, 3)
+
+
+@given(near, st.integers(0, 300))
+def test_a_range_holds_both_ends_and_every_month_between_once(first: Month, length: int) -> None:
+    last = first.plus(length)
+    found = list(first.through(last))
+    assert (found[0], found[-1], len(found)) == (first, last, length + 1)
+    assert found == sorted(set(found))
+
+
+@given(near, st.integers(1, 300))
+def test_a_range_that_ends_before_it_begins_is_empty(first: Month, length: int) -> None:
+    assert list(first.through(first.plus(-length))) == []
+
+
+@given(near, near)
+def test_months_sort_by_time_as_their_texts_do(one: Month, other: Month) -> None:
+    assert (one < other) == (str(one) < str(other)) == bool(list(one.plus(1).through(other)))
+
+
+def test_files_and_partitions_are_named_as_the_course_and_the_database_want_it() -> None:
+    assert file_name("green", Month(2019, 3)) == "green_tripdata_2019-03.csv"
+    assert partition_table("green", Month(2019, 3)) == "green_tripdata_2019_03"

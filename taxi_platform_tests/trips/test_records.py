@@ -1,0 +1,310 @@
+"""The careful reading: each record with its line, what is merely spelled differently, and what is bad and why."""
+
+import csv
+import io
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxi_platform.trips.reading import LONGEST_LINE
+from taxi_platform.trips.records import LINES_PER_RECORD, Record, read_records
+from taxi_platform.trips.services import FHV, GREEN, YELLOW, Service
+from taxi_platform_tests.support.trip_texts import header, rows, stream, text, with_field, zipped
+
+LINES = rows(GREEN, 5)
+LINE = LINES[2]
+
+
+def read(content: bytes, service: Service = GREEN) -> list[Record]:
+    return list(read_records(stream(content, service)))
+
+
+def among(line: str | bytes, end: str = "\r\n", service: Service = GREEN) -> list[Record]:
+    """The records of a file with good rows on lines 2, 3 and, behind this line on line 4, two more."""
+    good = rows(service, 5)
+    before, after = text(service, good[:2], end), text(service, good[3:], end).partition(b"\n")[2]
+    return read(before + (line.encode() if isinstance(line, str) else line) + end.encode() + after, service)
+
+
+def field(column: str, value: str, service: Service = GREEN) -> Record:
+    """The record on line 4 of a file in which one field is as given and all others are good."""
+    records = among(with_field(service, rows(service, 5)[2], column, value), service=service)
+    assert [record.line for record in records] == [2, 3, 4, 5, 6]
+    assert [record.problem for record in records if record.line != 4] == [None] * 4
+    return records[2]
+
+
+def value(column: str, text: str, service: Service = GREEN) -> str:
+    """What a good field is stored as."""
+    record = field(column, text, service)
+    assert record.problem is None
+    return record.values[[known.name for known in service.columns].index(column)]
+
+
+def problem(column: str, text: str, service: Service = GREEN) -> str:
+    """What is said of a bad field."""
+    record = field(column, text, service)
+    assert record.problem is not None
+    assert record.values == ()
+    assert record.text == with_field(service, rows(service, 5)[2], column, text)
+    return record.problem
+
+
+# Good records
+
+
+@pytest.mark.parametrize("service", [GREEN, YELLOW, FHV], ids=lambda service: service.name)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_good_rows_come_out_as_they_stand(service: Service, end: str) -> None:
+    lines = rows(service, 5)
+    assert read(text(service, lines, end), service) == [
+        Record(number, line, tuple(line.split(","))) for number, line in enumerate(lines, start=2)
+    ]
+
+
+@pytest.mark.parametrize("column", ["passenger_count", "payment_type", "trip_type"])
+@pytest.mark.parametrize(
+    ("spelled", "meant"),
+    [("1.0", "1"), ("1.", "1"), ("1.000", "1"), ("-3", "-3"), ("+4", "+4"), (" 5 ", "5"), ("2147483647", "2147483647")],
+)
+def test_a_whole_number_may_be_spelled_as_a_float(column: str, spelled: str, meant: str) -> None:
+    assert value(column, spelled) == meant
+
+
+@pytest.mark.parametrize("column", ["vendorid", "ratecodeid", "pulocationid", "dolocationid"])
+def test_a_code_may_be_spelled_as_a_float(column: str) -> None:
+    assert [value(column, text) for text in ("74.0", "74.", "74", "")] == ["74", "74", "74", ""]
+
+
+def test_a_text_that_is_no_code_stays_as_it_is() -> None:
+    assert value("store_and_fwd_flag", "1.0") == "1.0"
+    assert value("vendorid", " x ") == " x "
+    assert value("pulocationid", "74.5") == "74.5"
+
+
+@pytest.mark.parametrize("spelled", [".00", ".68", "7", "7.00", "-0.5", "+3", "1e3", "-1.5E-7", "nan", "-Infinity"])
+def test_numbers_are_handed_on_as_they_are_spelled(spelled: str) -> None:
+    assert value("fare_amount", spelled) == spelled
+
+
+@pytest.mark.parametrize("column", ["passenger_count", "fare_amount", "lpep_pickup_datetime"])
+@pytest.mark.parametrize("spelled", ["", " ", "\t"])
+def test_nothing_is_no_value(column: str, spelled: str) -> None:
+    assert value(column, spelled) == ""
+
+
+@pytest.mark.parametrize(
+    ("spelled", "meant"),
+    [
+        ("2019-03-01 00:10:16", "2019-03-01 00:10:16"),
+        ("2019-03-01T00:10:16", "2019-03-01 00:10:16"),
+        ("2019-3-1 0:10", "2019-03-01 00:10:00"),
+        ("2019-03-01 00:10:16.250", "2019-03-01 00:10:16.250"),
+        ("3019-02-03 17:30:00", "3019-02-03 17:30:00"),
+        ("0009-01-02 03:04:05", "0009-01-02 03:04:05"),
+        ("2020-02-29 23:59:59", "2020-02-29 23:59:59"),
+        ("1/31/2019 0:46", "2019-01-31 00:46:00"),
+        ("01/31/2019 12:46:07", "2019-01-31 12:46:07"),
+        (" 2019-03-01 00:10:16 ", "2019-03-01 00:10:16"),
+    ],
+)
+def test_dates_may_be_spelled_in_the_iso_and_the_american_way(spelled: str, meant: str) -> None:
+    assert value("lpep_pickup_datetime", spelled) == meant
+
+
+@given(st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31, 23, 59, 59)))
+def test_every_second_of_history_comes_back(moment: datetime) -> None:
+    spelled = moment.replace(microsecond=0).isoformat(sep=" ")
+    (record,) = read(text(GREEN, [with_field(GREEN, LINE, "lpep_pickup_datetime", spelled)]))
+    assert record.values[1] == spelled
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_blank_lines_are_no_records_and_count_as_lines(end: str) -> None:
+    content = text(GREEN, ["", LINES[0], "", "", LINES[1], ""], end)
+    assert [record.line for record in read(content)] == [3, 6]
+
+
+def test_lines_may_end_differently_in_one_file() -> None:
+    content = text(GREEN, LINES[:2]) + "".join(f"{line}\n" for line in LINES[2:]).encode()
+    assert [(record.line, record.values[-1]) for record in read(content)] == [(number, "") for number in range(2, 7)]
+
+
+def test_columns_come_in_the_files_own_order() -> None:
+    swapped = header(FHV).split(",")[::-1]
+    content = "\n".join([",".join(swapped), "B2,,74.0,75.0,2019-03-01 00:00:00,3/1/2019 0:00,B1", ""]).encode()
+    (record,) = read(content, FHV)
+    assert record.values == ("B2", "", "74", "75", "2019-03-01 00:00:00", "2019-03-01 00:00:00", "B1")
+
+
+def test_a_quoted_field_may_hold_commas_quotes_and_line_ends() -> None:
+    quoted = '"say ""N"", or\nY"'
+    records = among(with_field(GREEN, LINE, "store_and_fwd_flag", "?").replace("?", quoted), "\n")
+    assert [record.line for record in records] == [2, 3, 4, 6, 7]
+    assert [record.problem for record in records] == [None] * 5
+    assert records[2].values[3] == 'say "N", or\nY'
+    assert records[2].text == LINE.replace(",Y,", f",{quoted},").replace(",N,", f",{quoted},")
+
+
+def test_line_ends_inside_quotes_stay_as_they_are() -> None:
+    records = among(with_field(GREEN, LINE, "store_and_fwd_flag", '"N\r\nY"'))
+    assert records[2].values[3] == "N\r\nY"
+
+
+_FIELDS = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0\r"), max_size=30)
+
+
+@given(st.lists(st.tuples(_FIELDS, _FIELDS, _FIELDS), min_size=1, max_size=20), st.sampled_from(["\n", "\r\n"]))
+def test_what_csv_wrote_comes_back(texts: list[tuple[str, str, str]], end: str) -> None:
+    moments = ("2019-03-01 00:00:00", "2019-03-01 00:00:01")
+    written = [(base, *moments, "1", "2", flag + "x", other) for base, flag, other in texts]
+    if any(field.count("\n") >= LINES_PER_RECORD - 3 for record in written for field in record):
+        return
+    file = io.StringIO(newline="")
+    csv.writer(file, lineterminator=end, quoting=csv.QUOTE_ALL).writerows([[c.source for c in FHV.columns], *written])
+    records = read(zipped(file.getvalue().encode()), FHV)
+    assert [record.values for record in records] == written
+    assert [record.problem for record in records] == [None] * len(written)
+
+
+# Bad records
+
+
+@pytest.mark.parametrize("spelled", ["one", "1.5", "0x10", "1_000", "--1", "1e2", "NaN", "\u0661", "1 2"])
+def test_a_count_that_is_no_whole_number(spelled: str) -> None:
+    assert problem("passenger_count", spelled) == f"passenger_count {spelled!r} is not a whole number"
+
+
+@pytest.mark.parametrize("spelled", ["2147483648", "-2147483649", "9" * 30, "9" * 5000, "3000000000.0"])
+def test_a_count_that_does_not_fit(spelled: str) -> None:
+    assert problem("passenger_count", spelled) == f"passenger_count {spelled[:60]!r} is too large for a whole number"
+
+
+@pytest.mark.parametrize(
+    "spelled", ["far", "1.2.3", "0x1F", "1_0.5", "$3", "1e9999", "--1", ".", "-", "\u0663", "inf.", "1 000"]
+)
+def test_an_amount_that_is_no_number(spelled: str) -> None:
+    assert problem("trip_distance", spelled) == f"trip_distance {spelled!r} is not a number"
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    ["2019-02-30 00:00:00", "2019-13-01 00:00:00", "2019-03-01 25:00:00", "0000-01-01 00:00:00", "13/31/2019 0:00"],
+)
+def test_a_date_that_no_calendar_has(spelled: str) -> None:
+    assert problem("lpep_pickup_datetime", spelled) == f"lpep_pickup_datetime {spelled!r} is an impossible date or time"
+
+
+@pytest.mark.parametrize("spelled", ["yesterday", "2019-03-01", "01.03.2019 00:00", "20190301 000000", "1551398400"])
+def test_a_date_that_is_none(spelled: str) -> None:
+    assert problem("lpep_pickup_datetime", spelled) == f"lpep_pickup_datetime {spelled!r} is not a date and time"
+
+
+@pytest.mark.parametrize(
+    ("line", "count"), [(LINE + ",", 21), (LINE.rpartition(",")[0], 19), ("2", 1), (" ", 1), (LINE + LINE, 39)]
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_too_many_or_too_few_fields_are_counted(line: str, count: int, end: str) -> None:
+    bad = among(line, end)[2]
+    assert bad == Record(4, line, problem=f"{count} fields where the header has 20")
+
+
+def test_the_line_of_a_bad_record_counts_blank_lines_and_lines_within_quotes() -> None:
+    quoted = with_field(GREEN, LINES[0], "store_and_fwd_flag", '"a\nb\nc"')
+    records = read(text(GREEN, ["", quoted, "", "bad", LINES[1]], "\n"))
+    assert [(record.line, record.problem) for record in records] == [
+        (3, None),
+        (7, "1 fields where the header has 20"),
+        (8, None),
+    ]
+
+
+def test_a_quote_that_is_never_closed_costs_its_own_line_alone() -> None:
+    records = among(with_field(GREEN, LINE, "store_and_fwd_flag", '"N'))
+    assert [record.line for record in records] == [2, 3, 4, 5, 6]
+    assert [record.problem for record in records] == [None, None, "a quote is opened and never closed", None, None]
+
+
+def test_two_open_quotes_cost_no_good_line_between_them() -> None:
+    bad = with_field(GREEN, LINE, "store_and_fwd_flag", '"N')
+    records = read(text(GREEN, [LINES[0], bad, LINES[1], LINES[3], bad, LINES[4]]))
+    assert [record.line for record in records if record.problem] == [3, 6]
+    assert [record.line for record in records] == [2, 3, 4, 5, 6, 7]
+
+
+def test_an_open_quote_does_not_swallow_the_file() -> None:
+    good = rows(GREEN, 3 * LINES_PER_RECORD)
+    bad = with_field(GREEN, LINE, "store_and_fwd_flag", '"N')
+    records = read(text(GREEN, [bad, *good, LINE + '"', *good]))
+    assert sum(record.problem is None for record in records) == 2 * len(good)
+
+
+def test_a_nul_byte_is_shown_and_refused() -> None:
+    bad = among(LINE.encode() + b"\0")[2]
+    assert bad == Record(4, LINE + "\\x00", problem="it holds a NUL byte")
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_bytes_that_are_no_utf8_are_shown_and_refused(quote: str) -> None:
+    line = with_field(GREEN, LINE, "store_and_fwd_flag", quote + "?" + quote)
+    bad = among(line.encode().replace(b"?", b"\xa0"))[2]
+    position = line.index("?") + 1
+    assert bad.problem == f"byte 0xA0 at position {position} is not UTF-8"
+    assert bad.text == line.replace("?", "\\xa0")
+
+
+@pytest.mark.parametrize("end", ["", "\r"])
+def test_a_last_line_without_its_end_may_be_cut_off(end: str) -> None:
+    plain = text(GREEN, LINES, "\n").removesuffix(b"\n") + end.encode()
+    records = read(plain)
+    assert [record.problem for record in records[:-1]] == [None] * 4
+    assert records[-1] == Record(6, LINES[-1], problem="the last line has no line end: the file may be cut off")
+    assert [record.problem for record in read(zipped(plain))] == [None] * 5
+
+
+def test_a_last_record_of_several_lines_may_be_cut_off_too() -> None:
+    last = with_field(GREEN, LINE, "store_and_fwd_flag", '"N\nY"')
+    records = read(text(GREEN, [LINES[0], last], "\n").removesuffix(b"\n"))
+    assert [(record.line, record.problem) for record in records] == [
+        (2, None),
+        (3, "the last line has no line end: the file may be cut off"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        LINE.replace(",", ",\r", 1) + ',"x"',
+        '"' + "x" * 200_000 + '"' + LINE,
+        '"' * 7,
+        '""",' * 9,
+        "\r" * 9,
+        "\ufeff" + LINE,
+    ],
+    ids=["a CR beside quotes", "a long field", "quotes", "quotes and commas", "CRs", "a mark"],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_no_line_costs_its_neighbours(line: str, end: str) -> None:
+    records = [record for record in among(line, end) if record.line != 4]
+    assert [(record.line, record.problem) for record in records] == [(2, None), (3, None), (5, None), (6, None)]
+
+
+@given(st.binary(max_size=60).filter(lambda line: b"\n" not in line and b'"' not in line))
+def test_no_bytes_without_quotes_cost_their_neighbours(line: bytes) -> None:
+    records = {record.line: record.problem for record in among(line)}
+    assert records.keys() >= {2, 3, 5, 6}
+    assert records.keys() <= {2, 3, 4, 5, 6}
+    assert [records[number] for number in (2, 3, 5, 6)] == [None] * 4
+
+
+@given(st.lists(st.binary(max_size=60), max_size=10))
+def test_no_bytes_at_all_end_in_an_error(lines: list[bytes]) -> None:
+    for record in read(text(GREEN, LINES[:1]) + b"\n".join(lines)):
+        assert (record.problem is None) == bool(record.values)
+
+
+def test_a_line_as_long_as_a_stream_allows_is_one_record() -> None:
+    record = among("x" * (LONGEST_LINE - 100))[2]
+    assert record.problem == "1 fields where the header has 20"

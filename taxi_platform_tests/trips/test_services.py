@@ -1,0 +1,136 @@
+"""The contracts, held against the course's own tables, which are written out here."""
+
+import pytest
+
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
+
+YELLOW_COLUMNS = """
+    VendorID text, tpep_pickup_datetime timestamp, tpep_dropoff_datetime timestamp, passenger_count integer,
+    trip_distance double precision, RatecodeID text, store_and_fwd_flag text, PULocationID text, DOLocationID text,
+    payment_type integer, fare_amount double precision, extra double precision, mta_tax double precision,
+    tip_amount double precision, tolls_amount double precision, improvement_surcharge double precision,
+    total_amount double precision, congestion_surcharge double precision
+"""
+GREEN_COLUMNS = """
+    VendorID text, lpep_pickup_datetime timestamp, lpep_dropoff_datetime timestamp, store_and_fwd_flag text,
+    RatecodeID text, PULocationID text, DOLocationID text, passenger_count integer, trip_distance double precision,
+    fare_amount double precision, extra double precision, mta_tax double precision, tip_amount double precision,
+    tolls_amount double precision, ehail_fee double precision, improvement_surcharge double precision,
+    total_amount double precision, payment_type integer, trip_type integer, congestion_surcharge double precision
+"""
+FHV_COLUMNS = """
+    dispatching_base_num text, pickup_datetime timestamp, dropOff_datetime timestamp, PUlocationID text,
+    DOlocationID text, SR_Flag text, Affiliated_base_number text
+"""
+ALL = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+
+
+@pytest.mark.parametrize(
+    ("service", "columns"),
+    [(YELLOW, YELLOW_COLUMNS), (GREEN, GREEN_COLUMNS), (FHV, FHV_COLUMNS)],
+    ids=["yellow", "green", "fhv"],
+)
+def test_the_columns_are_the_courses_in_its_order_and_types(service: Service, columns: str) -> None:
+    expected = [tuple(column.split(maxsplit=1)) for column in " ".join(columns.split()).split(",")]
+    assert [(column.source, column.postgres) for column in service.columns] == expected
+
+
+@ALL
+def test_names_in_the_database_are_the_files_names_in_lower_case(service: Service) -> None:
+    assert [column.name for column in service.columns] == [column.source.lower() for column in service.columns]
+
+
+@ALL
+def test_no_two_columns_share_a_name_or_an_alias(service: Service) -> None:
+    names = [name.lower() for column in service.columns for name in (column.source, *column.aliases)]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(("service", "prefix"), [(YELLOW, "tpep"), (GREEN, "lpep")], ids=["yellow", "green"])
+def test_a_taxi_trip_is_identified_as_in_the_course(service: Service, prefix: str) -> None:
+    assert service.identity == (
+        "vendorid",
+        f"{prefix}_pickup_datetime",
+        f"{prefix}_dropoff_datetime",
+        "pulocationid",
+        "dolocationid",
+        "fare_amount",
+        "trip_distance",
+    )
+
+
+def test_a_for_hire_trip_is_identified_by_its_bases_times_and_zones() -> None:
+    assert FHV.identity == (
+        "dispatching_base_num",
+        "pickup_datetime",
+        "dropoff_datetime",
+        "pulocationid",
+        "dolocationid",
+        "affiliated_base_number",
+    )
+
+
+@ALL
+def test_identity_and_pickup_are_columns(service: Service) -> None:
+    for name in (*service.identity, service.pickup):
+        assert service.column(name).name == name
+    assert service.column(service.pickup).postgres == "timestamp"
+
+
+@ALL
+def test_an_unknown_column_is_a_key_error(service: Service) -> None:
+    with pytest.raises(KeyError, match="surge"):
+        service.column("surge")
+
+
+@ALL
+def test_everything_is_described_in_sentences(service: Service) -> None:
+    for text in (service.description, *(column.documentation for column in service.columns)):
+        assert text[0].isalnum()
+        assert text[0] == text[0].upper()
+        assert text.endswith(".")
+
+
+@ALL
+def test_a_unit_is_part_of_what_is_shown(service: Service) -> None:
+    for column in service.columns:
+        assert (f"Unit: {column.unit}." in column.documentation) == (column.unit is not None)
+        if column.postgres in ("timestamp", "double precision"):
+            assert column.unit, column.name
+
+
+@pytest.mark.parametrize(
+    ("postgres", "bigquery"),
+    [("timestamp", "TIMESTAMP"), ("integer", "INTEGER"), ("double precision", "NUMERIC"), ("text", "STRING")],
+)
+def test_the_warehouse_has_the_courses_types(postgres: str, bigquery: str) -> None:
+    for service in SERVICES.values():
+        for column in service.columns:
+            if column.postgres == postgres:
+                expected = "STRING" if column.name == "trip_type" else bigquery
+                assert column.bigquery == expected, column.name
+
+
+def test_codes_are_texts_that_hold_whole_numbers() -> None:
+    codes = [column for service in SERVICES.values() for column in service.columns if column.is_code]
+    assert {column.name for column in codes} == {"vendorid", "ratecodeid", "pulocationid", "dolocationid", "sr_flag"}
+    assert {column.postgres for column in codes} == {"text"}
+
+
+def test_only_the_column_that_the_tlcs_own_file_lacks_is_optional() -> None:
+    optional = [column.name for service in SERVICES.values() for column in service.columns if column.optional]
+    assert optional == ["affiliated_base_number"]
+
+
+@ALL
+def test_the_release_covers_2019_to_july_2021(service: Service) -> None:
+    assert (service.first_month, service.last_month) == (Month(2019, 1), Month(2021, 7))
+
+
+@ALL
+def test_names_of_tables_and_files_follow_from_the_service(service: Service) -> None:
+    assert SERVICES[service.name] is service
+    assert service.table == f"{service.name}_tripdata"
+    assert service.file_name(Month(2019, 3)) == f"{service.name}_tripdata_2019-03.csv"
+    assert service.partition_table(Month(2019, 3)) == f"{service.name}_tripdata_2019_03"
