@@ -1,5 +1,6 @@
 """The ``taxi`` command and its subcommands, thin: what they do is done elsewhere, and imported only when called."""
 
+import logging
 import os
 from typing import TYPE_CHECKING, cast
 
@@ -28,6 +29,20 @@ class _Taxi(click.Group):
             raise kind(str(error)) from error
 
 
+class _Terminal(logging.Handler):
+    """Shows what the platform logs on standard error, so that a command's own output stays clean."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(self.format(record), err=True)
+
+
+def _show_logs() -> None:
+    logger = logging.getLogger("taxi_platform")
+    if not logger.handlers:
+        logger.addHandler(_Terminal())
+        logger.setLevel(logging.INFO)
+
+
 def _aside(line: str) -> None:
     """Tell something without getting between the output and whoever reads it."""
     click.echo(line, err=True)
@@ -36,6 +51,7 @@ def _aside(line: str) -> None:
 @click.group(cls=_Taxi)
 def taxi() -> None:
     """NYC taxi trips as a Dagster data platform: what Dagster's own commands lack."""
+    _show_logs()
 
 
 @taxi.command()
