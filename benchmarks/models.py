@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 from benchmarks.pairs import Run, in_pairs, spread
 from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
-from taxi_platform.models.targets import SCHEMA
 from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.postgres.frames import as_arrow, replace_table
 from taxi_platform.postgres.loader import load_month
 from taxi_platform.sources.sample.zones import zone_lookup
+from taxi_platform.trips.keys import MODELS_SCHEMA
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import YELLOW
 from taxi_platform.trips.zones import TABLE, read_zones
@@ -29,7 +29,9 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
     pairs = in_pairs(_building(bench, among), _building(bench, alone), count)
     ratios = [1 / speedup for speedup in pairs.speedups]
     with connect(among) as connection:
-        found = execute(connection, f"select count(*), count(distinct file_month) from {SCHEMA}.fct_trips").fetchone()
+        found = execute(
+            connection, f"select count(*), count(distinct file_month) from {MODELS_SCHEMA}.fct_trips"
+        ).fetchone()
     assert found == (rows + len(OTHERS) * (rows // SHARE), 1 + len(OTHERS))
     for url in (alone, among):
         with connect(bench.url) as connection:

@@ -19,6 +19,7 @@ from taxi_platform.cli import status
 from taxi_platform.definitions import defs
 from taxi_platform.ledger import facts
 from taxi_platform.settings import settings
+from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import SERVICES
 
 DOUBLINGS = 4
@@ -53,7 +54,7 @@ def main(count: str) -> None:
 def _load(instance: dg.DagsterInstance) -> None:
     job = defs().resolve_implicit_global_asset_job_def()
     for service in SERVICES.values():
-        first, last = settings().months(service)
+        first, last = month_range(settings(), service)
         span = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}
         assert job.execute_in_process(
             instance=instance,

@@ -4,6 +4,19 @@ Each says what happened, to which file or service, and what to do next. ``transi
 again without changing anything can help. Programming errors do not belong here.
 """
 
+import errno
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+_FREE_SPACE = "Free some space, or set TAXI_DATA_DIR to a folder that has more; then run it again."
+_CHECK_FOLDER = "Check the folder and its permissions, or set TAXI_DATA_DIR to one that can be written."
+_FULL_DISK = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the quota is used up",
+    errno.EFBIG: "the file may not grow any further",
+}
+
 
 class TaxiError(Exception):
     """Something went wrong that a person can understand and mend.
@@ -116,3 +129,19 @@ class NotLoaded(TaxiError):
 
 class BrokenModels(TaxiError):
     """dbt cannot read the models, or what they say cannot be."""
+
+
+@contextmanager
+def disk_errors(target: Path) -> Generator[None, None, None]:
+    """Turn every ``OSError`` of the block, which writes the file ``target``, into ``StorageFull``.
+
+    Raises:
+        StorageFull: the disk is full, or the file cannot be written for another reason, which the message names.
+    """
+    try:
+        yield
+    except OSError as error:
+        full = _FULL_DISK.get(error.errno or 0)
+        reason = full or (error.strerror or type(error).__name__).lower()
+        advice = _FREE_SPACE if full else _CHECK_FOLDER
+        raise StorageFull(target.name, f"{target} cannot be written: {reason}", advice) from error

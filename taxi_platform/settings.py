@@ -25,18 +25,29 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from taxi_platform.alert_addresses import addresses_of
 from taxi_platform.errors import InvalidSetting
 from taxi_platform.redaction import redact, secrets_of
-from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import Service
 
 PROJECT = Path(__file__).resolve().parents[1]
 RELEASE = "https://github.com/DataTalksClub/nyc-tlc-data/releases/download/{service}/{service}_tripdata_{month}.csv.gz"
 
 
-def _month(value: Any) -> Month:
-    return value if isinstance(value, Month) else Month.parse(str(value))
+# As Apprise does it: an address ends where white space, a comma or a semicolon is followed by the next one.
+_BETWEEN_ADDRESSES = re.compile(r"[\s,;]+(?=[A-Za-z0-9]+://)")
+_ADDRESS = re.compile(r"[A-Za-z0-9]+://\S+")
+
+_FIRST_YEAR, _LAST_YEAR = 1970, 2999
+
+
+def _month(value: str) -> str:
+    if not re.fullmatch(r"\d{4}-\d{2}", value, re.ASCII):
+        raise ValueError(f"{value!r} is not a month: write YYYY-MM, e.g. 2019-03")
+    year, month = map(int, value.split("-"))
+    if not 1 <= month <= 12:
+        raise ValueError(f"there is no month {value}")
+    if not _FIRST_YEAR <= year <= _LAST_YEAR:
+        raise ValueError(f"the year must be from {_FIRST_YEAR} to {_LAST_YEAR}")
+    return value
 
 
 def _absolute(value: Any) -> Path:
@@ -55,7 +66,7 @@ def _timezone(value: str) -> str:
 
 
 def _alert_urls(value: SecretStr) -> SecretStr:
-    addresses_of(value.get_secret_value())
+    alert_urls_in(value.get_secret_value())
     return value
 
 
@@ -65,7 +76,7 @@ def _web_url(value: str) -> str:
     return value.rstrip("/")
 
 
-ParsedMonth = Annotated[Month, BeforeValidator(_month)]
+MonthText = Annotated[str, AfterValidator(_month)]
 
 
 class CloudSettings(BaseSettings):
@@ -118,8 +129,8 @@ class Settings(BaseSettings):
     dagster_postgres_url: SecretStr | None = Field(
         None, description="The database of Dagster's own state; unset, one beside the trips in the embedded server."
     )
-    first_month: ParsedMonth | None = Field(None, description="The first partition of every service.")
-    last_month: ParsedMonth | None = Field(None, description="The last partition of every service.")
+    first_month: MonthText | None = Field(None, description="The first partition of every service.")
+    last_month: MonthText | None = Field(None, description="The last partition of every service.")
     on_bad_rows: Literal["fail", "quarantine"] = Field(
         "fail", description="Whether bad rows fail their month or go to the rejects."
     )
@@ -170,21 +181,21 @@ class Settings(BaseSettings):
         """Whether Google Cloud is set up to its end, so that whatever loads a month loads it there too."""
         return self.cloud is not None and self.cloud.is_complete
 
-    def months(self, service: Service) -> tuple[Month, Month]:
-        """The first and the last month of a service's partitions.
 
-        Raises:
-            InvalidSetting: the first month lies after the last.
-        """
-        first = self.first_month or service.first_month
-        last = self.last_month or service.last_month
-        if last < first:
-            raise InvalidSetting(
-                f"TAXI_FIRST_MONTH={first}, TAXI_LAST_MONTH={last}",
-                "the first month lies after the last",
-                "Swap them, or unset both for the source's own coverage.",
+def alert_urls_in(text: str) -> list[str]:
+    """Return the addresses in a text that names one or several, each once, in their order.
+
+    Raises:
+        ValueError: a part of the text is not an address; the message names it by its number, never by its text.
+    """
+    urls = list(dict.fromkeys(filter(None, _BETWEEN_ADDRESSES.split(text.strip(" \t\r\n,;")))))
+    for number, url in enumerate(urls, 1):
+        if not _ADDRESS.fullmatch(url):
+            raise ValueError(
+                f"address {number} of {len(urls)} is none: write service://… as https://github.com/caronc/apprise "
+                "explains, several with a space or a comma between them"
             )
-        return first, last
+    return urls
 
 
 def dotenv() -> Mapping[str, str | None]:

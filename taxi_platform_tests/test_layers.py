@@ -9,7 +9,7 @@ import taxi_platform
 PACKAGE = Path(taxi_platform.__file__).parent
 
 LAYERS = (
-    {"errors", "redaction", "retries", "settings", "dagster_private", "disk_errors", "alert_addresses"},
+    {"errors", "redaction", "retries", "settings", "dagster_private"},
     {"trips"},
     {"sources", "postgres", "bigquery"},
     {"ledger"},
@@ -27,15 +27,10 @@ TO_BE_CUT: set[str] = {
     "bigquery/schema.py -> postgres",
     "course/getting_started/metadata.py -> reports",
     "ledger/raw_facts.py -> checks",
-    "ledger/raw_facts.py -> orchestration",
-    "ledger/records.py -> checks",
     "ledger/trigger_records.py -> operations",
-    "ledger/trigger_records.py -> orchestration",
     "models/specs.py -> orchestration",
     "operations/backfill/launch.py -> definitions",
     "operations/doctor/dagster_home.py -> orchestration",
-    "reports/queries.py -> models",
-    "settings.py -> trips",
 }
 
 

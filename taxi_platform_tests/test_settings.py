@@ -12,6 +12,7 @@ from taxi_platform import settings as module
 from taxi_platform.errors import InvalidSetting
 from taxi_platform.settings import PROJECT, RELEASE, CloudSettings, Settings, invalid_settings, secrets, settings
 from taxi_platform.trips.months import Month
+from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import GREEN
 
 Set = Callable[[str, str], Settings]
@@ -52,7 +53,7 @@ def test_without_settings_the_courses_release_goes_to_an_embedded_server(project
     assert found.data_dir == PROJECT / ".taxi"
     assert found.postgres_url is None
     assert (found.first_month, found.last_month) == (None, None)
-    assert found.months(GREEN) == (Month(2019, 1), Month(2021, 7))
+    assert month_range(found, GREEN) == (Month(2019, 1), Month(2021, 7))
     assert found.on_bad_rows == "fail"
     assert found.schedule_timezone == "UTC"
 
@@ -63,8 +64,8 @@ def test_without_settings_the_courses_release_goes_to_an_embedded_server(project
         ("TAXI_SOURCE", "sample:0.1", "source", "sample:0.1"),
         ("TAXI_DATA_DIR", "/srv/taxi", "data_dir", Path("/srv/taxi")),
         ("TAXI_POSTGRES_URL", "postgresql://h/db", "postgres_url", SecretStr("postgresql://h/db")),
-        ("TAXI_FIRST_MONTH", "2019-04", "first_month", Month(2019, 4)),
-        ("TAXI_LAST_MONTH", "2022-12", "last_month", Month(2022, 12)),
+        ("TAXI_FIRST_MONTH", "2019-04", "first_month", "2019-04"),
+        ("TAXI_LAST_MONTH", "2022-12", "last_month", "2022-12"),
         ("TAXI_ON_BAD_ROWS", "quarantine", "on_bad_rows", "quarantine"),
         ("TAXI_LANDING", "gs://bucket/prefix", "landing", "gs://bucket/prefix"),
         ("TAXI_SCHEDULE_TIMEZONE", "America/New_York", "schedule_timezone", "America/New_York"),
@@ -95,6 +96,7 @@ def test_every_setting_is_described_here_and_explained_in_the_example(field: str
     [
         ("TAXI_FIRST_MONTH", "2019-13", "there is no month 2019-13"),
         ("TAXI_LAST_MONTH", "July 2021", "'July 2021' is not a month: write YYYY-MM, e.g. 2019-03"),
+        ("TAXI_LAST_MONTH", "9999-12", "the year must be from 1970 to 2999"),
         ("TAXI_ON_BAD_ROWS", "ignore", "'fail' or 'quarantine'"),
         ("TAXI_WEB_URL", "dagster.example.com", "write http://host:port"),
         ("TAXI_WEB_URL", "http://h/?a=b", "write http://host:port"),
@@ -142,11 +144,12 @@ def test_the_first_month_may_not_lie_after_the_last() -> None:
     os.environ["TAXI_FIRST_MONTH"] = "2020-02"
     found = with_setting("TAXI_LAST_MONTH", "2020-01")
     with pytest.raises(InvalidSetting, match="TAXI_FIRST_MONTH=2020-02, TAXI_LAST_MONTH=2020-01: the first month lies"):
-        found.months(GREEN)
+        month_range(found, GREEN)
 
 
 def test_one_end_of_the_months_may_be_set_alone() -> None:
-    assert with_setting("TAXI_LAST_MONTH", "2019-01").months(GREEN) == (Month(2019, 1), Month(2019, 1))
+    found = with_setting("TAXI_LAST_MONTH", "2019-01")
+    assert month_range(found, GREEN) == (Month(2019, 1), Month(2019, 1))
 
 
 def test_a_relative_data_dir_lies_under_the_project_wherever_one_stands(

@@ -12,7 +12,7 @@ from taxi_platform.assistant.documents import Document
 from taxi_platform.assistant.model import Vector
 from taxi_platform.assistant.passages import Passage, passages_of
 from taxi_platform.assistant.retrieval import Found
-from taxi_platform.disk_errors import storing
+from taxi_platform.errors import disk_errors
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -98,7 +98,7 @@ class Library:
     def _open(self) -> "Generator[DuckDBPyConnection]":
         import duckdb
 
-        with storing(self._path):
+        with disk_errors(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self._path.with_name(f".{self._path.name}.lock")), duckdb.connect(self._path) as library:
             library.execute(TABLES)

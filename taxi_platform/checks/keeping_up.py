@@ -12,6 +12,7 @@ from taxi_platform.ledger.records import attempts_on
 from taxi_platform.settings import settings
 from taxi_platform.trips.keys import assets_of
 from taxi_platform.trips.months import Month
+from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import Service
 
 
@@ -21,7 +22,7 @@ def upkeep_verdicts(instance: dg.DagsterInstance, url: str, service: Service) ->
     Raises:
         DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: as they say.
     """
-    first, last = settings().months(service)
+    first, last = month_range(settings(), service)
     wanted = due(first, last, datetime.now(timezone.utc), settings().schedule_timezone)
     held = holdings(url)
     yield last_month_verdict(
@@ -32,7 +33,7 @@ def upkeep_verdicts(instance: dg.DagsterInstance, url: str, service: Service) ->
 
 def _failed(instance: dg.DagsterInstance, service: Service) -> dict[str, list[Month]]:
     """The months whose last run failed, by the asset that they were to be loaded into."""
-    keys = [dg.AssetKey(path) for path in assets_of(service, cloud=True)]
+    keys = [dg.AssetKey(path) for path in assets_of(service.table, cloud=True)]
     return {
         key.to_user_string(): [Month.parse(month) for month, attempt in months.items() if attempt.outcome == "failed"]
         for key, months in attempts_on(instance, keys).items()

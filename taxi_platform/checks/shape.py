@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from taxi_platform.checks.facts import MonthFacts
 from taxi_platform.checks.results import Check, Verdict
 from taxi_platform.postgres import tables
+from taxi_platform.trips.keys import COLUMNS_CHECK, FILE_CHECK, ROWS_CHECK
 from taxi_platform.trips.services import Service
 
-ROWS = Check("row_count_matches_file", "Every row of the file is in the table or among the rejects, once.", blocks=True)
-FILE = Check("file_is_the_raw_file", "The table was made from the raw file, by SHA-256, and is as made.", blocks=True)
-COLUMNS = Check("columns_match_contract", "The table has the contract's columns and types, in its order.", blocks=True)
+ROWS = Check(ROWS_CHECK, "Every row of the file is in the table or among the rejects, once.", blocks=True)
+FILE = Check(FILE_CHECK, "The table was made from the raw file, by SHA-256, and is as made.", blocks=True)
+COLUMNS = Check(COLUMNS_CHECK, "The table has the contract's columns and types, in its order.", blocks=True)
 CHECKS = (ROWS, FILE, COLUMNS)
 
 

@@ -9,8 +9,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from taxi_platform.checks.results import Check, Verdict
-from taxi_platform.ledger.states import spans
-from taxi_platform.trips.months import Month
+from taxi_platform.trips.months import Month, spans
 
 DAYS_TO_PUBLISH = 62
 """How long after its end a month may be missing. The TLC publishes a month about two months later."""

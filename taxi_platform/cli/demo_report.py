@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from taxi_platform.cli.demo_runs import SILENT, Outcome, Say, reasons, span
-from taxi_platform.ledger.states import ranges
-from taxi_platform.trips.months import Month
+from taxi_platform.trips.months import Month, ranges
 
 if TYPE_CHECKING:
     from dagster import AssetKey, DagsterInstance, Definitions, ExecuteInProcessResult

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from taxi_platform.ledger.states import MonthState, State, spans
-from taxi_platform.trips.months import Month
+from taxi_platform.ledger.states import MonthState, State
+from taxi_platform.trips.months import Month, spans
 from taxi_platform.trips.services import SERVICES
 
 if TYPE_CHECKING:

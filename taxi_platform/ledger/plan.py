@@ -8,8 +8,8 @@ from itertools import groupby
 from typing import Any, Literal
 
 from taxi_platform.errors import InvalidRequest
-from taxi_platform.ledger.states import MonthState, ranges
-from taxi_platform.trips.months import Month
+from taxi_platform.ledger.states import MonthState
+from taxi_platform.trips.months import Month, ranges
 from taxi_platform.trips.services import SERVICES, Service
 
 Choice = Literal["missing", "failed", "all"]

@@ -6,8 +6,8 @@ import dagster as dg
 
 from taxi_platform.checks.facts import Raw
 from taxi_platform.ledger.materializations import latest_materializations
-from taxi_platform.orchestration.monthly_io import raw_key
 from taxi_platform.sources.cache import RawFiles
+from taxi_platform.trips.keys import raw_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -37,7 +37,7 @@ class RawFacts:
         return self._on_record.get(str(month))
 
     def _recorded(self):
-        for made, _ in latest_materializations(self._instance, raw_key(self._service.table)):
+        for made, _ in latest_materializations(self._instance, dg.AssetKey(raw_key(self._service.table))):
             facts: dict[str, Any] = {name: value.value for name, value in made.metadata.items()}
             if "sha256" in facts and "rows_in_file" in facts:
                 yield str(made.partition), Raw(facts["sha256"], facts["rows_in_file"])

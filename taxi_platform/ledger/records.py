@@ -11,11 +11,11 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from taxi_platform.checks.shape import CHECKS
 from taxi_platform.ledger.materializations import latest_materializations
 from taxi_platform.ledger.processes import is_abandoned
 from taxi_platform.ledger.states import Attempt, Materialized, Outcome
 from taxi_platform.settings import settings
+from taxi_platform.trips.keys import BLOCKING_CHECKS, raw_key
 from taxi_platform.trips.services import Service
 
 _FINISHED: Mapping[dg.DagsterRunStatus, Outcome] = {
@@ -45,7 +45,7 @@ class Records:
 def read_records(instance: dg.DagsterInstance, services: Sequence[Service]) -> dict[str, Records]:
     """What is recorded of these services, by their names."""
     tables = [dg.AssetKey(service.table) for service in services]
-    files = [dg.AssetKey(["raw", service.table]) for service in services]
+    files = [dg.AssetKey(raw_key(service.table)) for service in services]
     # Each query waits for the database, and opens a connection of its own.
     with ThreadPoolExecutor(max_workers=8) as pool:
         attempts = pool.submit(read_attempts, instance, services)
@@ -61,7 +61,7 @@ def read_records(instance: dg.DagsterInstance, services: Sequence[Service]) -> d
 
 def read_broken(instance: dg.DagsterInstance, service: Service) -> dict[str, list[str]]:
     """By partition, the checks that block and that the table's last materialization did not pass."""
-    keys = [dg.AssetCheckKey(dg.AssetKey(service.table), check.name) for check in CHECKS]
+    keys = [dg.AssetCheckKey(dg.AssetKey(service.table), check) for check in BLOCKING_CHECKS]
     found: dict[str, list[str]] = defaultdict(list)
     for one in instance.event_log_storage.get_asset_check_partition_info(keys):
         failed = one.latest_execution_status == AssetCheckExecutionRecordStatus.FAILED

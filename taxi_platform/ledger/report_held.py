@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from taxi_platform.ledger.holdings import Holding
+from taxi_platform.trips.keys import parse_file_name
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -14,10 +15,5 @@ def months_held(held: Mapping[str, Holding], service: Service) -> dict[Month, Ho
         held: every month by the name of its file.
         service: whose months are wanted.
     """
-    begin = f"{service.table}_"
-    months = {
-        Month.parse(name.removeprefix(begin).removesuffix(".csv")): holding
-        for name, holding in held.items()
-        if name.startswith(begin)
-    }
-    return dict(sorted(months.items()))
+    files = {parse_file_name(name): holding for name, holding in held.items()}
+    return {file[1]: files[file] for file in sorted(filter(None, files)) if file[0] == service.name}

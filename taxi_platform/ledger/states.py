@@ -3,7 +3,7 @@
 Dagster's record of a materialization is a claim about the table. Where the table itself could be asked, it is believed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -128,22 +128,6 @@ def month_state(service: str, month: Month, facts: Facts) -> MonthState:
         note=note,
         is_broken=bool(facts.broken),
     )
-
-
-def ranges(months: Iterable[Month]) -> list[tuple[Month, Month]]:
-    """Months as the first and last of each stretch without a gap, in order."""
-    found: list[tuple[Month, Month]] = []
-    for month in sorted(set(months)):
-        if found and found[-1][1].plus(1) == month:
-            found[-1] = (found[-1][0], month)
-        else:
-            found.append((month, month))
-    return found
-
-
-def spans(months: Iterable[Month]) -> str:
-    """Months as people write them: ``2019-01..2019-03, 2019-06``."""
-    return ", ".join(str(first) if first == last else f"{first}..{last}" for first, last in ranges(months))
 
 
 def _judge(facts: Facts) -> tuple[State, str]:

@@ -8,8 +8,8 @@ import dagster as dg
 from taxi_platform.ledger import backfills as queue
 from taxi_platform.ledger.materializations import latest_materializations
 from taxi_platform.operations.new_months.new_months import Held
-from taxi_platform.orchestration.monthly_io import raw_key
 from taxi_platform.sources.source import Version
+from taxi_platform.trips.keys import assets_of, raw_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -43,7 +43,7 @@ def _held_files(instance: dg.DagsterInstance, service: Service) -> dict[str, Hel
         service.file_name(Month.parse(str(made.partition))): _held(
             record.storage_id, {name: value.value for name, value in made.metadata.items()}
         )
-        for made, record in latest_materializations(instance, raw_key(service.table))
+        for made, record in latest_materializations(instance, dg.AssetKey(raw_key(service.table)))
     }
 
 
@@ -55,7 +55,7 @@ def _held(record: int, facts: dict[str, Any]) -> Held:
 def _attempts(instance: dg.DagsterInstance, service: Service) -> Iterable[tuple[Month, str]]:
     """The runs that were to make a month's file or table and have not, whatever became of them."""
     storage = instance.event_log_storage
-    for key in (raw_key(service.table), dg.AssetKey(service.table)):
+    for key in map(dg.AssetKey, assets_of(service.table, cloud=False)):
         planned = storage.get_latest_asset_partition_materialization_attempts_without_materializations(key)
         for partition, (run_id, _) in planned.items():
             yield Month.parse(partition), run_id

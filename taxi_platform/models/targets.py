@@ -12,6 +12,7 @@ from taxi_platform.postgres.connection import LOCK_SECONDS, STATEMENT_SECONDS, c
 from taxi_platform.postgres.locking import try_lock
 from taxi_platform.postgres.preparing import prepare
 from taxi_platform.trips import zones
+from taxi_platform.trips.keys import MODELS_SCHEMA
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES
 
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 Log = Callable[[str], None]
 
 POSTGRES = "postgres"
-SCHEMA = "analytics"
-_TURN = f"builds of {SCHEMA}"
+_TURN = f"builds of {MODELS_SCHEMA}"
 _OPTIONS = f"-c jit=off -c timezone=UTC -c lock_timeout={LOCK_SECONDS}s -c statement_timeout={STATEMENT_SECONDS}s"
 _OWN = ("host", "hostaddr", "port", "user", "password", "dbname", "options", "application_name", "connect_timeout")
 
@@ -61,7 +61,7 @@ def prepare_postgres(connection: "Connection") -> None:
         SchemaMismatch: there is a table of a service's name which is not ours.
         DatabaseInterrupted, DatabaseRefused: as they say.
     """
-    with in_our_words(f"schema {SCHEMA}"):
+    with in_our_words(f"schema {MODELS_SCHEMA}"):
         for service in SERVICES.values():
             prepare(connection, service)
         lookup = tables.qualified(zones.TABLE)
@@ -127,6 +127,6 @@ def _wait_for_turn(connection: "Connection", log: Log) -> None:
 
 def _count(connection: "Connection", model: str, months: Sequence[Month]) -> Mapping[Month, int]:
     days = [f"{month}-01" for month in months]
-    query = f"select file_month, count(*) from {SCHEMA}.{model} where file_month = any(%s::date[]) group by 1"  # noqa: S608
+    query = f"select file_month, count(*) from {MODELS_SCHEMA}.{model} where file_month = any(%s::date[]) group by 1"  # noqa: S608
     found = {Month(day.year, day.month): rows for day, rows in execute(connection, query, (days,)).fetchall()}
     return {month: found.get(month, 0) for month in months}

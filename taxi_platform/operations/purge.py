@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from taxi_platform.disk_errors import storing
+from taxi_platform.errors import disk_errors
 from taxi_platform.sources.sidecars import beside, known, lock_of
 from taxi_platform.trips.files import RawFile
 
@@ -135,7 +135,7 @@ def _let_go(file: RawFile, places: Iterable[WhyNotHeld], *, dry_run: bool) -> st
 def _remove(path: Path) -> None:
     """Remove a file and its note. At its own name the file is whole or absent; what a crash leaves is a leftover."""
     part = beside(path, ".part")
-    with storing(path):
+    with disk_errors(path):
         path.replace(part)
         part.unlink()
         beside(path, ".json").unlink(missing_ok=True)
@@ -146,7 +146,7 @@ def _remove_leftovers(folder: Path, before: float, *, dry_run: bool) -> int:
     notes = (note for note in _matching(folder, _NOTE) if not note.with_suffix("").exists())
     removed = 0
     for path in (*_matching(folder, _PART), *notes):
-        with storing(path), _alone(path) as is_alone:
+        with disk_errors(path), _alone(path) as is_alone:
             if is_alone and path.exists() and path.stat().st_mtime < before:
                 removed += 1
                 if not dry_run:
@@ -155,7 +155,7 @@ def _remove_leftovers(folder: Path, before: float, *, dry_run: bool) -> int:
 
 
 def _matching(folder: Path, name: re.Pattern[str]) -> list[Path]:
-    with storing(folder):
+    with disk_errors(folder):
         return sorted(path for path in folder.glob("*/*") if name.fullmatch(path.name) and path.is_file())
 
 

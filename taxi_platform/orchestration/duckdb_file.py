@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.disk_errors import storing
-from taxi_platform.errors import DamagedFile, DatabaseRefused, DatabaseUnreachable, StorageFull, TaxiError
+from taxi_platform.errors import DamagedFile, DatabaseRefused, DatabaseUnreachable, StorageFull, TaxiError, disk_errors
 
 if TYPE_CHECKING:
     import duckdb
@@ -57,7 +56,7 @@ class DuckDBFile(dg.ConfigurableResource["DuckDBFile"]):
 
 def _check(path: Path) -> None:
     """Tell a file that is none at once; dagster-duckdb would try for as long as with one that is in use."""
-    with storing(path):
+    with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             return

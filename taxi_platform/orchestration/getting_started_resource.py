@@ -9,8 +9,7 @@ from pydantic import Field
 
 from taxi_platform.course.getting_started.paging import Product
 from taxi_platform.course.getting_started.source import read_products
-from taxi_platform.disk_errors import storing
-from taxi_platform.errors import NotPublished
+from taxi_platform.errors import NotPublished, disk_errors
 from taxi_platform.sources.source import Log
 
 
@@ -30,7 +29,7 @@ class ProductFile(dg.ConfigurableResource["ProductFile"]):
         products = read_products(self.source, log)
         path = Path(self.path)
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        with storing(path):
+        with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 part.write_text(json.dumps(products, ensure_ascii=False), encoding="utf-8")

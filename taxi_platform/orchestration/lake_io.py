@@ -7,11 +7,10 @@ from taxi_platform.bigquery.lake_store import Lake
 from taxi_platform.bigquery.preflight import preflight
 from taxi_platform.ledger.lake_metadata import lake_metadata
 from taxi_platform.orchestration.google_resource import CloudResource
-from taxi_platform.orchestration.monthly_io import Metadata, MonthlyIOManager
+from taxi_platform.orchestration.monthly_io import Metadata, MonthlyIOManager, service_of_asset
 from taxi_platform.orchestration.run_failures import told_to_dagster
 from taxi_platform.sources.trip_files import TripFiles
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import SERVICES
 
 
 class LakeIOManager(MonthlyIOManager):
@@ -34,7 +33,7 @@ class LakeIOManager(MonthlyIOManager):
 
     def load_input(self, context: dg.InputContext) -> LakeFiles:
         """References to the months that the asset asks for; each is looked for in the lake when it is used."""
-        service = SERVICES[context.asset_key.path[-1].removesuffix("_tripdata")]
+        service = service_of_asset(context)
         with told_to_dagster():
             lake = Lake(self.google.cloud())
         return LakeFiles(lake, service, [Month.parse(key) for key in context.asset_partition_keys])

@@ -13,8 +13,9 @@ from taxi_platform.errors import SourceUnreachable, TaxiError
 from taxi_platform.ledger.raw_metadata import raw_metadata
 from taxi_platform.sources.trip_files import TripFiles
 from taxi_platform.trips.files import Fetched
+from taxi_platform.trips.keys import raw_key
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import Service
+from taxi_platform.trips.services import Service, service_of_table
 
 Metadata = Mapping[str, Any]
 
@@ -81,14 +82,22 @@ class MonthlyIOManager(dg.ConfigurableIOManager):
         """The month's raw file; when it had to be brought for this asset, that is a materialization of the raw one."""
         fetched = files.fetch(month, context.log.info)
         if fetched.is_new:
-            raw = raw_key(files.service.table)
+            raw = dg.AssetKey(raw_key(files.service.table))
             context.log_event(dg.AssetMaterialization(raw, partition=str(month), metadata=raw_metadata(fetched)))
         return fetched
 
 
-def raw_key(table: str) -> dg.AssetKey:
-    """The key of the asset that is the verified file, e.g. ``raw/green_tripdata``."""
-    return dg.AssetKey(["raw", table])
+def service_of_asset(context: dg.InputContext) -> Service:
+    """Return the service whose trips an upstream asset holds.
+
+    Raises:
+        KeyError: the asset holds no trips.
+    """
+    table = context.asset_key.path[-1]
+    service = service_of_table(table)
+    if service is None:
+        raise KeyError(table)
+    return service
 
 
 class _Work:

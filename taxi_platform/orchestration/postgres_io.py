@@ -14,7 +14,7 @@ from taxi_platform.postgres.frames import TableReference
 from taxi_platform.postgres.loader import Log, OnBadRows, load_month, rows_in_table
 from taxi_platform.sources.trip_files import TripFiles
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import SERVICES
+from taxi_platform.trips.services import service_of_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +113,7 @@ class PostgresIOManager(MonthlyIOManager):
 
     def _reference(self, context: dg.InputContext) -> TableReference:
         table = context.asset_key.path[-1]
-        service = SERVICES.get(table.removesuffix("_tripdata"))
+        service = service_of_table(table)
         if service is None or not context.has_asset_partitions:
             return TableReference(tables.qualified(table))
         months = map(Month.parse, context.asset_partition_keys)

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_platform.ledger.raw_metadata import raw_metadata
-from taxi_platform.orchestration.monthly_io import MonthlyIOManager
+from taxi_platform.orchestration.monthly_io import MonthlyIOManager, service_of_asset
 from taxi_platform.sources.cache import RawFiles
 from taxi_platform.sources.choose import source_named
 from taxi_platform.sources.source import Source
@@ -15,7 +15,7 @@ from taxi_platform.sources.trip_files import TripFiles, Way
 from taxi_platform.trips.files import RawFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.reading import TripFile
-from taxi_platform.trips.services import SERVICES, Service
+from taxi_platform.trips.services import Service
 
 
 class RawFilesResource(dg.ConfigurableResource[RawFiles]):
@@ -64,7 +64,7 @@ class TripFilesIOManager(MonthlyIOManager):
 
     def load_input(self, context: dg.InputContext) -> TripFiles | RawFile:
         """References to the months that the asset asks for; absent ones are fetched when they are used."""
-        service = SERVICES[context.asset_key.path[-1].removesuffix("_tripdata")]
+        service = service_of_asset(context)
         files = self.raw_files.months(service, context.asset_partition_keys)
         if context.dagster_type.typing_type in (RawFile, TripFile):
             (month,) = files.months

@@ -18,7 +18,7 @@ from taxi_platform.orchestration.monthly_io import Metadata, MonthlyIOManager
 from taxi_platform.orchestration.run_failures import told_to_dagster
 from taxi_platform.postgres import tables as postgres
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import SERVICES
+from taxi_platform.trips.services import service_of_table
 
 GIB = 1024**3
 
@@ -76,7 +76,7 @@ class WarehouseIOManager(MonthlyIOManager):
 def _reference(context: dg.InputContext, cloud: Cloud) -> WarehouseReference:
     name = context.asset_key.path[-1]
     table = f"{schema.dataset_of(cloud)}.{name}"
-    service = SERVICES.get(name.removesuffix("_tripdata"))
+    service = service_of_table(name)
     if service is None:
         return WarehouseReference(table)
     months = [Month.parse(key) for key in context.asset_partition_keys] if context.has_asset_partitions else []

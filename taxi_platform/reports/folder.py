@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from taxi_platform.disk_errors import storing
+from taxi_platform.errors import disk_errors
 
 SUFFIX = ".html"
 
@@ -21,7 +21,7 @@ def write_page(folder: Path, name: str, html: str) -> Path:
         StorageFull: it cannot be written; the old one is as it was.
     """
     path = folder / f"{name}{SUFFIX}"
-    with storing(path):
+    with disk_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
         # With a name of its own, for two runs may write the same page at the same time.
         with NamedTemporaryFile("w", encoding="utf-8", dir=folder, suffix=".part", delete=False) as part:

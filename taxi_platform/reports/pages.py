@@ -6,13 +6,12 @@ from datetime import datetime
 
 from taxi_platform.ledger.holdings import Holding
 from taxi_platform.ledger.report_held import months_held
-from taxi_platform.ledger.states import ranges
 from taxi_platform.redaction import redact
 from taxi_platform.reports import distributions, homework, quality, rankings, series
 from taxi_platform.reports.figures import ServiceFigures, Sum, by_service
 from taxi_platform.reports.numbers import MINUS, brief, brief_dollars, dollars
 from taxi_platform.reports.page import Figure, Link, Notice, Page, Tile
-from taxi_platform.trips.months import Month
+from taxi_platform.trips.months import Month, ranges
 from taxi_platform.trips.services import GREEN, SERVICES, Service
 
 _Section = Callable[[Sequence[ServiceFigures]], Figure]

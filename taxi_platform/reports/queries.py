@@ -7,14 +7,14 @@ of the next.
 
 from collections.abc import Sequence
 
-from taxi_platform.models.targets import SCHEMA
 from taxi_platform.reports.figures import DOLLARS, MILES, NOT_GIVEN
+from taxi_platform.trips.keys import MODELS_SCHEMA
 
 FARTHEST = 100  # miles; beyond, and below nothing, a distance says more about the taximeter than about the trip
 _LEAST = 0.001  # what is less is nothing: the files have two decimal places
 
 TRIPS, FHV_TRIPS, REVENUE, ZONES = (
-    f"{SCHEMA}.{model}" for model in ("fct_trips", "fct_fhv_trips", "fct_monthly_zone_revenue", "dim_zones")
+    f"{MODELS_SCHEMA}.{model}" for model in ("fct_trips", "fct_fhv_trips", "fct_monthly_zone_revenue", "dim_zones")
 )
 MODELS = (TRIPS, FHV_TRIPS, REVENUE, ZONES)
 

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from taxi_platform.disk_errors import storing
-from taxi_platform.errors import DamagedFile, SourceUnreachable
+from taxi_platform.errors import DamagedFile, SourceUnreachable, disk_errors
 from taxi_platform.sources.sidecars import beside, forget, known, landed_among, lock_of, remember
 from taxi_platform.sources.source import Source, Version
 from taxi_platform.trips.files import Fetched, RawFile
@@ -78,7 +77,7 @@ class RawFiles:
         with self._alone(path, log):
             part = beside(path, ".part")
             self._source.fetch(self._source.zones(), part, log)
-            with storing(path):
+            with disk_errors(path):
                 part.replace(path)
         return path
 
@@ -108,7 +107,7 @@ class RawFiles:
     def _replace_landed(self, other: Path) -> None:
         """Let go of the month's file of the other name, where one of the two came by the landing place."""
         if self._landing or landed_among(other):
-            with storing(other):
+            with disk_errors(other):
                 forget(other)
 
     def _is_current(self, file: RawFile, address: str) -> bool:
@@ -124,7 +123,7 @@ class RawFiles:
         except Exception:
             part.unlink(missing_ok=True)  # a broken file must not be taken for the beginning of a good one
             raise
-        with storing(path):
+        with disk_errors(path):
             _flush(part)
             part.replace(path)
             remember(file)
@@ -134,7 +133,7 @@ class RawFiles:
     @contextmanager
     def _alone(self, path: Path, log: Log) -> Generator[None]:
         """Keep other processes from fetching the same file meanwhile."""
-        with storing(path):
+        with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = lock_of(path)
             try:

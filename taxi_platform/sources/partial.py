@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from taxi_platform.disk_errors import storing
+from taxi_platform.errors import disk_errors
 from taxi_platform.sources.source import Version
 
 
@@ -41,7 +41,7 @@ class PartialFile:
         self.target = target
         self._address = address
         self._note = note_beside(target)
-        with storing(target):
+        with disk_errors(target):
             self.version = self._noted()
         if self.version is None or self.received > (self.version.bytes or self.received):
             self.discard()
@@ -49,14 +49,14 @@ class PartialFile:
     @property
     def received(self) -> int:
         """How many bytes have arrived."""
-        with storing(self.target):
+        with disk_errors(self.target):
             return self.target.stat().st_size if self.target.exists() else 0
 
     def start(self, version: Version) -> None:
         """Begin again, with nothing, to receive this version."""
         self.discard()
         self.version = version
-        with storing(self.target):
+        with disk_errors(self.target):
             self.target.touch()
             # Bytes come after the note: should the process die here, the note tells the truth about an empty file.
             if validator(version):
@@ -65,11 +65,11 @@ class PartialFile:
     @contextmanager
     def appending(self) -> Generator[Callable[[bytes], None], None, None]:
         """A function that adds bytes at the end, unbuffered: they outlive a process that is killed."""
-        with storing(self.target):
+        with disk_errors(self.target):
             file = self.target.open("ab", buffering=0)
 
         def append(data: bytes) -> None:
-            with storing(self.target):
+            with disk_errors(self.target):
                 rest = memoryview(data)
                 while rest:
                     rest = rest[file.write(rest) :]
@@ -77,19 +77,19 @@ class PartialFile:
         try:
             yield append
         finally:
-            with storing(self.target):  # network file systems report a full disk only here
+            with disk_errors(self.target):  # network file systems report a full disk only here
                 file.close()
 
     def discard(self) -> None:
         """Throw away what has arrived."""
         self.version = None
-        with storing(self.target):
+        with disk_errors(self.target):
             self._note.unlink(missing_ok=True)  # first, so that it never vouches for other bytes
             self.target.unlink(missing_ok=True)
 
     def complete(self) -> None:
         """The file is whole: nothing is left to be noted."""
-        with storing(self.target):
+        with disk_errors(self.target):
             self._note.unlink(missing_ok=True)
 
     def _noted(self) -> Version | None:

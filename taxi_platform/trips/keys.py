@@ -1,17 +1,79 @@
-"""Which assets of a service one run brings up to date. Pure."""
+"""The names of everything that holds a service's trips: tables, files, assets, jobs, checks. Pure.
 
-from taxi_platform.trips.services import Service
+Asset keys are tuples here, because this room knows nothing of Dagster: ``dg.AssetKey(raw_key(service.table))``.
+"""
 
-HERE = ("raw", "")  # the verified file, and the table in PostgreSQL
-IN_THE_CLOUD = ("gcs", "bigquery")  # the object in the lake, and the table in the warehouse
+import re
+
+from taxi_platform.trips.months import Month
+
+Key = tuple[str, ...]
+
+MODELS_SCHEMA = "analytics"
+"""The schema in PostgreSQL in which dbt builds its models."""
+
+ROWS_CHECK = "row_count_matches_file"
+FILE_CHECK = "file_is_the_raw_file"
+COLUMNS_CHECK = "columns_match_contract"
+BLOCKING_CHECKS = (ROWS_CHECK, FILE_CHECK, COLUMNS_CHECK)
+"""The checks of a table that compare a month with its file: nothing is built on a month that fails one of them."""
+
+_FILE = re.compile(r"(\w+)_tripdata_(\d{4}-\d{2})\.csv(?:\.gz)?", re.ASCII)
 
 
-def assets_of(service: Service, *, cloud: bool) -> list[list[str]]:
-    """The keys of all assets that a month of a service is loaded into, its file first.
+def table_name(service: str) -> str:
+    """Return the name of a service's table and of the asset that is the table, e.g. ``green_tripdata``."""
+    return f"{service}_tripdata"
+
+
+def partition_name(service: str, month: Month) -> str:
+    """Return the name of the table that holds one month, e.g. ``green_tripdata_2019_03``."""
+    return f"{table_name(service)}_{month.year:04d}_{month.month:02d}"
+
+
+def file_name(service: str, month: Month) -> str:
+    """Return the course's name for a month's uncompressed file, e.g. ``green_tripdata_2019-03.csv``."""
+    return f"{table_name(service)}_{month}.csv"
+
+
+def parse_file_name(name: str) -> tuple[str, Month] | None:
+    """Return the service and month of ``green_tripdata_2019-03.csv`` or ``.csv.gz``; None for any other name.
+
+    Whether there is such a service is not checked.
+    """
+    match = _FILE.fullmatch(name)
+    try:
+        return (match[1], Month.parse(match[2])) if match else None
+    except ValueError:  # 2019-13
+        return None
+
+
+def raw_key(table: str) -> Key:
+    """Return the key of the asset that is the verified files, e.g. ``raw/green_tripdata``."""
+    return ("raw", table)
+
+
+def table_key(table: str) -> Key:
+    """Return the key of the asset that is the table in PostgreSQL, e.g. ``green_tripdata``."""
+    return (table,)
+
+
+def lake_key(table: str) -> Key:
+    """Return the key of the asset that is the objects in Cloud Storage, e.g. ``gcs/green_tripdata``."""
+    return ("gcs", table)
+
+
+def warehouse_key(table: str) -> Key:
+    """Return the key of the asset that is the table in BigQuery, e.g. ``bigquery/green_tripdata``."""
+    return ("bigquery", table)
+
+
+def assets_of(table: str, *, cloud: bool) -> list[Key]:
+    """Return the keys of all assets that a month of a service is loaded into, its file first.
 
     Args:
-        service: whose trips.
+        table: the name of the service's table.
         cloud: whether Google Cloud is configured, so that its branch is loaded too.
     """
-    places = (*HERE, *IN_THE_CLOUD) if cloud else HERE
-    return [[place, service.table] if place else [service.table] for place in places]
+    local = [raw_key(table), table_key(table)]
+    return [*local, lake_key(table), warehouse_key(table)] if cloud else local

@@ -1,10 +1,10 @@
-"""Calendar months: parsing, arithmetic, ranges and the names that files and partitions take from them.
+"""Calendar months: parsing, arithmetic and ranges.
 
 Pure: nothing here reads a clock, a file or the environment.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
@@ -23,7 +23,7 @@ class Month:
 
     @classmethod
     def parse(cls, text: str) -> "Month":
-        """The month written ``YYYY-MM``.
+        """Return the month written ``YYYY-MM``.
 
         Raises:
             ValueError: the text is not four digits, a dash and a month from 01 to 12.
@@ -37,21 +37,27 @@ class Month:
         return f"{self.year:04d}-{self.month:02d}"
 
     def plus(self, months: int) -> "Month":
-        """The month that lies ``months`` later, or earlier when negative."""
+        """Return the month that lies ``months`` later, or earlier when negative."""
         years, month = divmod(self.year * 12 + self.month - 1 + months, 12)
         return Month(years, month + 1)
 
     def through(self, last: "Month") -> Iterator["Month"]:
-        """Every month from this one to ``last``, both included; none when ``last`` is earlier."""
+        """Yield every month from this one to ``last``, both included; none when ``last`` is earlier."""
         for offset in range((last.year - self.year) * 12 + last.month - self.month + 1):
             yield self.plus(offset)
 
 
-def file_name(service: str, month: Month) -> str:
-    """The course's name for a month's uncompressed file, e.g. ``green_tripdata_2019-03.csv``."""
-    return f"{service}_tripdata_{month}.csv"
+def ranges(months: Iterable[Month]) -> list[tuple[Month, Month]]:
+    """Group months into ranges without a gap, each given by its first and last month, in order."""
+    found: list[tuple[Month, Month]] = []
+    for month in sorted(set(months)):
+        if found and found[-1][1].plus(1) == month:
+            found[-1] = (found[-1][0], month)
+        else:
+            found.append((month, month))
+    return found
 
 
-def partition_table(service: str, month: Month) -> str:
-    """The name of the table that holds one month, e.g. ``green_tripdata_2019_03``."""
-    return f"{service}_tripdata_{month.year:04d}_{month.month:02d}"
+def spans(months: Iterable[Month]) -> str:
+    """Spell months as people write them: ``2019-01..2019-03, 2019-06``."""
+    return ", ".join(str(first) if first == last else f"{first}..{last}" for first, last in ranges(months))

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from taxi_platform.trips.months import Month, file_name, partition_table
+from taxi_platform.trips.keys import file_name, partition_name, table_name
+from taxi_platform.trips.months import Month
 
 PostgresType = Literal["text", "timestamp", "integer", "double precision"]
 BigQueryType = Literal["STRING", "TIMESTAMP", "INTEGER", "NUMERIC"]
@@ -140,7 +141,7 @@ class Service:
     @property
     def table(self) -> str:
         """The name of its table and of the asset that is the table, e.g. ``green_tripdata``."""
-        return f"{self.name}_tripdata"
+        return table_name(self.name)
 
     def column(self, name: str) -> Column:
         """The column with this database name.
@@ -163,7 +164,7 @@ class Service:
 
     def partition_table(self, month: Month) -> str:
         """The name of the table that holds one month, e.g. ``green_tripdata_2019_03``."""
-        return partition_table(self.name, month)
+        return partition_name(self.name, month)
 
 
 YELLOW = Service(
@@ -281,3 +282,8 @@ FHV = Service(
 )
 
 SERVICES: Mapping[str, Service] = {service.name: service for service in (GREEN, YELLOW, FHV)}
+
+
+def service_of_table(table: str) -> Service | None:
+    """Return the service whose table has this name; None when the table holds no trips."""
+    return next((service for service in SERVICES.values() if service.table == table), None)

@@ -2,14 +2,11 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from taxi_platform.ledger.holdings import Holding
-from taxi_platform.ledger.states import Attempt, Facts, Materialized, MonthState, Waiting, month_state, ranges
+from taxi_platform.ledger.states import Attempt, Facts, Materialized, MonthState, Waiting, month_state
 from taxi_platform.sources.source import Version
 from taxi_platform.trips.months import Month
 
@@ -118,13 +115,3 @@ def test_a_version_says_nothing_when_none_was_recorded_or_nothing_is_loaded() ->
     assert state(replace(LOADED, raw=nameless, source=OTHER)).state == "materialized"
     assert state(replace(LOADED, raw=None, source=OTHER)).state == "materialized"
     assert state(Facts(raw=RAW, source=OTHER, asked=True)).state == "missing"
-
-
-months = st.sets(st.integers(0, 60).map(Month(2019, 1).plus))
-
-
-@given(months=months)
-def test_ranges_hold_exactly_the_months_and_do_not_touch(months: set[Month]) -> None:
-    found = ranges(months)
-    assert [month for first, last in found for month in first.through(last)] == sorted(months)
-    assert all(before[1].plus(1) < after[0] for before, after in pairwise(found))

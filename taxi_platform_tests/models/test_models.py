@@ -4,14 +4,14 @@ import dagster as dg
 import pytest
 
 from taxi_platform.models.command import run_dbt
-from taxi_platform.models.targets import SCHEMA
+from taxi_platform.trips.keys import MODELS_SCHEMA
 from taxi_platform.trips.services import GREEN, SERVICES, YELLOW
 from taxi_platform_tests.models.conftest import MONTHLY, Models, green_march
 from taxi_platform_tests.support.trip_texts import MARCH, rows
 
 pytestmark = pytest.mark.database
 
-COUNTS = f"select service, file_month::text, count(*) from {SCHEMA}.fct_trips group by 1, 2 order by 1, 2"
+COUNTS = f"select service, file_month::text, count(*) from {MODELS_SCHEMA}.fct_trips group by 1, 2 order by 1, 2"
 
 
 def test_everything_is_built_and_every_test_passes_or_warns(models: Models) -> None:
@@ -27,7 +27,7 @@ def test_every_row_of_the_tables_is_a_trip_whatever_it_lacks(models: Models) -> 
         ("green", "2019-04-01", 10),
         ("yellow", "2019-04-01", 30),
     ]
-    assert models.rows(f"select file_month::text, count(*) from {SCHEMA}.fct_fhv_trips group by 1") == [
+    assert models.rows(f"select file_month::text, count(*) from {MODELS_SCHEMA}.fct_fhv_trips group by 1") == [
         ("2019-03-01", 23)
     ]
 
@@ -35,7 +35,7 @@ def test_every_row_of_the_tables_is_a_trip_whatever_it_lacks(models: Models) -> 
 def test_what_a_trip_lacks_is_a_row_of_the_dimensions(models: Models) -> None:
     unknown = f"""
         select vendor_name, rate_code_description, payment_type, payment_type_description, passenger_count
-        from {SCHEMA}.fct_trips join {SCHEMA}.dim_vendors using (vendor_id)
+        from {MODELS_SCHEMA}.fct_trips join {MODELS_SCHEMA}.dim_vendors using (vendor_id)
         where vendor_id = -1 order by payment_type"""
     assert models.rows(unknown) == [
         ("Unknown", "Unknown", -1, "Unknown", None),
@@ -43,29 +43,29 @@ def test_what_a_trip_lacks_is_a_row_of_the_dimensions(models: Models) -> None:
     ]
     joined = f"""
         select count(*), count(*) filter (where up.zone = 'Unknown'), count(*) filter (where down.zone = 'Unknown')
-        from {SCHEMA}.fct_trips
-        join {SCHEMA}.dim_zones as up on up.location_id = pickup_location_id
-        join {SCHEMA}.dim_zones as down on down.location_id = dropoff_location_id"""
+        from {MODELS_SCHEMA}.fct_trips
+        join {MODELS_SCHEMA}.dim_zones as up on up.location_id = pickup_location_id
+        join {MODELS_SCHEMA}.dim_zones as down on down.location_id = dropoff_location_id"""
     assert models.rows(joined) == [(83, 1, 1)]
 
 
 def test_a_trip_belongs_to_its_files_month_wherever_its_pickup_lies(models: Models) -> None:
-    stray = f"select file_month::text, filename from {SCHEMA}.fct_trips where pickup_datetime >= '2041-01-01'"
+    stray = f"select file_month::text, filename from {MODELS_SCHEMA}.fct_trips where pickup_datetime >= '2041-01-01'"
     assert models.rows(stray) == [("2019-03-01", "green_tripdata_2019-03.csv")]
 
 
 def test_trips_that_share_the_courses_identifier_have_keys_of_their_own(models: Models) -> None:
-    assert models.rows(f"select count(distinct trip_key), count(*) from {SCHEMA}.fct_trips") == [(83, 83)]
-    assert models.rows(f"select count(distinct trip_key), count(*) from {SCHEMA}.fct_fhv_trips") == [(23, 23)]
+    assert models.rows(f"select count(distinct trip_key), count(*) from {MODELS_SCHEMA}.fct_trips") == [(83, 83)]
+    assert models.rows(f"select count(distinct trip_key), count(*) from {MODELS_SCHEMA}.fct_fhv_trips") == [(23, 23)]
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 def test_staging_has_the_very_identifiers_of_the_tables(service, models: Models) -> None:
     different = f"""
         (select filename, unique_row_id from {service.table} except all
-         select filename, unique_row_id from {SCHEMA}.stg_{service.table})"""
+         select filename, unique_row_id from {MODELS_SCHEMA}.stg_{service.table})"""
     assert models.rows(different) == []
-    assert models.rows(f"select count(*) > 0 from {SCHEMA}.stg_{service.table}") == [(True,)]
+    assert models.rows(f"select count(*) > 0 from {MODELS_SCHEMA}.stg_{service.table}") == [(True,)]
 
 
 def test_the_models_unit_tests_pass(models: Models, capfd: pytest.CaptureFixture[str]) -> None:
@@ -76,24 +76,27 @@ def test_the_models_unit_tests_pass(models: Models, capfd: pytest.CaptureFixture
 def test_revenue_is_the_sum_of_the_trips(models: Models) -> None:
     sums = f"""
         select sum(trips), sum(total_amount)::numeric(12, 2),
-            (select sum(total_amount)::numeric(12, 2) from {SCHEMA}.fct_trips)
-        from {SCHEMA}.fct_monthly_zone_revenue"""
+            (select sum(total_amount)::numeric(12, 2) from {MODELS_SCHEMA}.fct_trips)
+        from {MODELS_SCHEMA}.fct_monthly_zone_revenue"""
     ((trips, revenue, paid),) = models.rows(sums)
     assert (trips, revenue) == (83, paid)
     assert models.rows(
-        f"select trips, pickup_zone from {SCHEMA}.fct_monthly_zone_revenue where pickup_location_id = -1"
+        f"select trips, pickup_zone from {MODELS_SCHEMA}.fct_monthly_zone_revenue where pickup_location_id = -1"
     ) == [(1, "Unknown")]
 
 
 def test_a_month_that_is_loaded_again_is_built_again_and_keeps_its_keys(models: Models) -> None:
-    keys = f"select trip_key from {SCHEMA}.fct_trips where file_month = '2019-03-01'"
-    before, april = set(models.rows(keys)), models.rows(f"select max(ctid::text) from {SCHEMA}.fct_trips_2019_04")
+    keys = f"select trip_key from {MODELS_SCHEMA}.fct_trips where file_month = '2019-03-01'"
+    before, april = (
+        set(models.rows(keys)),
+        models.rows(f"select max(ctid::text) from {MODELS_SCHEMA}.fct_trips_2019_04"),
+    )
     models.publish(GREEN, MARCH, [*reversed(green_march()), *rows(GREEN, 2, first=100)])
     assert models.build(months="2019-03...2019-03").succeeded
     after = set(models.rows(keys))
     assert len(after) == 45
     assert before < after
-    assert models.rows(f"select max(ctid::text) from {SCHEMA}.fct_trips_2019_04") == april
+    assert models.rows(f"select max(ctid::text) from {MODELS_SCHEMA}.fct_trips_2019_04") == april
     models.publish(GREEN, MARCH, green_march())
     assert models.build(months="2019-03...2019-03").succeeded
     assert set(models.rows(keys)) == before
@@ -128,24 +131,24 @@ def test_a_zone_that_the_lookup_does_not_know_is_warned_of_and_its_trip_stays(mo
 
 
 def test_a_test_that_fails_stops_what_lies_behind_and_says_which_it_was(models: Models) -> None:
-    with_error = f"create rule lost as on insert to {SCHEMA}.fct_trips_2019_03 do instead nothing"
-    models.platform.execute(f"delete from {SCHEMA}.fct_trips_2019_03", with_error)
-    before = models.rows(f"select count(*) from {SCHEMA}.fct_monthly_zone_revenue")
+    with_error = f"create rule lost as on insert to {MODELS_SCHEMA}.fct_trips_2019_03 do instead nothing"
+    models.platform.execute(f"delete from {MODELS_SCHEMA}.fct_trips_2019_03", with_error)
+    before = models.rows(f"select count(*) from {MODELS_SCHEMA}.fct_monthly_zone_revenue")
     try:
         run = models.build(months="2019-03...2019-03")
     finally:
-        models.platform.execute(f"drop rule lost on {SCHEMA}.fct_trips_2019_03")
+        models.platform.execute(f"drop rule lost on {MODELS_SCHEMA}.fct_trips_2019_03")
     assert not run.succeeded
     assert "trips_are_as_many_as_in_the_tables" in run.failure
     assert run.months("fct_trips") == ["2019-03"]
     assert run.months("fct_monthly_zone_revenue") == []
-    assert models.rows(f"select count(*) from {SCHEMA}.fct_monthly_zone_revenue") == before
+    assert models.rows(f"select count(*) from {MODELS_SCHEMA}.fct_monthly_zone_revenue") == before
     assert models.build(months="2019-03...2019-03").succeeded
 
 
 def test_other_columns_than_the_models_make_a_table_be_built_anew_with_all_its_months(models: Models) -> None:
     before = models.rows(COUNTS)
-    models.platform.execute(f"alter table {SCHEMA}.fct_trips drop column store_and_fwd_flag")
+    models.platform.execute(f"alter table {MODELS_SCHEMA}.fct_trips drop column store_and_fwd_flag")
     assert models.build("fct_trips", months="2019-04...2019-04").succeeded
     assert models.rows(COUNTS) == before
 

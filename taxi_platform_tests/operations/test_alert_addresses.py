@@ -2,7 +2,7 @@
 
 import pytest
 
-from taxi_platform.alert_addresses import addresses_of
+from taxi_platform.operations.alerts.addresses import addresses_of
 
 SLACK = "slack://TokenA/TokenB/TokenC/#alerts"
 MAIL = "mailtos://user:pass@example.com?to=a@example.com,b@example.com"

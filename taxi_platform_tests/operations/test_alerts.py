@@ -9,8 +9,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from taxi_platform.alert_addresses import Address, addresses_of
 from taxi_platform.errors import DatabaseRefused, NotPublished
+from taxi_platform.operations.alerts.addresses import Address, addresses_of
 from taxi_platform.operations.alerts.delivery import deliver
 from taxi_platform.operations.alerts.mailbox import BURST, INTERVAL, KEEP, LONGEST_PAUSE
 from taxi_platform.operations.alerts.message import Message

@@ -16,11 +16,11 @@ from dagster._daemon.types import DaemonHeartbeat
 
 from taxi_platform.cli import backfill as command
 from taxi_platform.cli.backfill import DONE, NOT_DONE
-from taxi_platform.defs.taxi.assets import monthly_partitions
 from taxi_platform.ledger import backfills as queue
 from taxi_platform.ledger.plan import make_plan
 from taxi_platform.ledger.states import MonthState
 from taxi_platform.operations.backfill.launch import ask_daemon
+from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.settings import PROJECT
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.partitions import partition_months

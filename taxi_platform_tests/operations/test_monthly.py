@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from taxi_platform.errors import AccessDenied, InvalidSetting, NotPublished, SourceUnreachable, TaxiError
 from taxi_platform.operations.new_months.monthly import cron_of, ended_month, outside, reason_to_skip
 from taxi_platform.sources.folder import FolderSource
-from taxi_platform.trips.keys import assets_of
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
 
@@ -153,12 +152,3 @@ def test_a_month_that_a_folder_has_or_has_not(tmp_path: Path) -> None:
     assert reason(FolderSource(tmp_path)) == (None, [])
     skipped, _ = reason(FolderSource(tmp_path), Month(2021, 6))
     assert f"{tmp_path} has no green_tripdata_2021-06.csv.gz and no green_tripdata_2021-06.csv" in (skipped or "")
-
-
-# What runs
-
-
-def test_a_run_brings_the_file_and_the_table_and_the_cloud_only_where_it_is_configured() -> None:
-    assert assets_of(GREEN, cloud=False) == [["raw", "green_tripdata"], ["green_tripdata"]]
-    places = [["raw", "fhv_tripdata"], ["fhv_tripdata"], ["gcs", "fhv_tripdata"], ["bigquery", "fhv_tripdata"]]
-    assert assets_of(FHV, cloud=True) == places

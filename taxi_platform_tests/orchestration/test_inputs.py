@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from taxi_platform.defs.taxi.assets import monthly_partitions
+from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.postgres.frames import TableReference
 from taxi_platform.sources.trip_files import TripFiles
 from taxi_platform.trips.months import Month

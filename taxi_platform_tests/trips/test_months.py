@@ -1,10 +1,12 @@
 """Months: what is one, what their arithmetic promises, and the names that are made of them."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_platform.trips.months import Month, file_name, partition_table
+from taxi_platform.trips.months import Month, ranges, spans
 
 months = st.builds(Month, st.integers(1, 9999), st.integers(1, 12))
 near = st.builds(Month, st.integers(1900, 2100), st.integers(1, 12))
@@ -68,6 +70,13 @@ def test_months_sort_by_time_as_their_texts_do(one: Month, other: Month) -> None
     assert (one < other) == (str(one) < str(other)) == bool(list(one.plus(1).through(other)))
 
 
-def test_files_and_partitions_are_named_as_the_course_and_the_database_want_it() -> None:
-    assert file_name("green", Month(2019, 3)) == "green_tripdata_2019-03.csv"
-    assert partition_table("green", Month(2019, 3)) == "green_tripdata_2019_03"
+@given(st.sets(st.integers(0, 60).map(Month(2019, 1).plus)))
+def test_ranges_hold_exactly_the_months_and_do_not_touch(months: set[Month]) -> None:
+    found = ranges(months)
+    assert [month for first, last in found for month in first.through(last)] == sorted(months)
+    assert all(before[1].plus(1) < after[0] for before, after in pairwise(found))
+
+
+def test_months_are_spelled_as_ranges() -> None:
+    assert spans([Month(2019, 6), Month(2019, 2), Month(2019, 1), Month(2019, 3)]) == "2019-01..2019-03, 2019-06"
+    assert spans([]) == ""

@@ -6,19 +6,19 @@ import dagster as dg
 
 from taxi_platform.checks.results import Verdict
 from taxi_platform.checks.warehouses import SAME_IN_BOTH, compare_month
-from taxi_platform.defs.cloud.warehouse import warehouse_key
-from taxi_platform.defs.taxi.assets import monthly_partitions
 from taxi_platform.orchestration.check_results import Event, record_months, specs_of
 from taxi_platform.orchestration.google_resource import CloudResource
+from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.postgres_io import PostgresResource
 from taxi_platform.orchestration.run_failures import told_to_dagster
+from taxi_platform.trips.keys import warehouse_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, Service
 
 
 def warehouse_checks(service: Service) -> dg.AssetChecksDefinition:
     """The checks of a service's table in BigQuery, each month for itself."""
-    asset = warehouse_key(service)
+    asset = dg.AssetKey(warehouse_key(service.table))
 
     @dg.multi_asset_check(
         name=f"bigquery_{service.table}_checks",

@@ -2,30 +2,26 @@
 
 import dagster as dg
 
-from taxi_platform.defs.taxi.assets import OWNERS, LoadConfig, monthly_partitions
+from taxi_platform.defs.taxi.assets import OWNERS, LoadConfig
 from taxi_platform.defs.taxi.labelling import label_run
 from taxi_platform.ledger.raw_metadata import file_schema
 from taxi_platform.operations.new_months.automation import follows_its_files
 from taxi_platform.orchestration.links import trip_links
-from taxi_platform.orchestration.monthly_io import raw_key
+from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.settings import settings
 from taxi_platform.sources.trip_files import TripFiles
+from taxi_platform.trips.keys import lake_key, raw_key
 from taxi_platform.trips.services import SERVICES, Service
 
 GROUP = "cloud"
-
-
-def lake_key(service: Service) -> dg.AssetKey:
-    """The key of the asset that is a service's objects, e.g. ``gcs/green_tripdata``."""
-    return dg.AssetKey(["gcs", service.table])
 
 
 def lake_trips(service: Service) -> dg.AssetsDefinition:
     """The asset that is a service's objects in the lake."""
 
     @dg.asset(
-        key=lake_key(service),
-        ins={"files": dg.AssetIn(raw_key(service.table), input_manager_key="trip_files")},
+        key=dg.AssetKey(lake_key(service.table)),
+        ins={"files": dg.AssetIn(dg.AssetKey(raw_key(service.table)), input_manager_key="trip_files")},
         description=f"{service.title} trips in Cloud Storage: the verified file of each month, byte for byte as "
         f"published, under `gs://GCP_BUCKET_NAME/raw/{service.name}/`. {service.description}",
         partitions_def=monthly_partitions(service),

@@ -6,11 +6,13 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_platform.bigquery.lake_files import LakeFiles
-from taxi_platform.defs.cloud.lake import GROUP, lake_key
-from taxi_platform.defs.taxi.assets import OWNERS, monthly_partitions
+from taxi_platform.defs.cloud.lake import GROUP
+from taxi_platform.defs.taxi.assets import OWNERS
 from taxi_platform.defs.taxi.labelling import label_run
 from taxi_platform.ledger.warehouse_metadata import trips_schema
 from taxi_platform.orchestration.links import trip_links
+from taxi_platform.orchestration.partitions import monthly_partitions
+from taxi_platform.trips.keys import lake_key, warehouse_key
 from taxi_platform.trips.services import SERVICES, Service
 
 
@@ -25,17 +27,12 @@ class WarehouseConfig(dg.Config):
         return replace(files, months=sorted(files.months, reverse=self.newest_first), force_load=self.force)
 
 
-def warehouse_key(service: Service) -> dg.AssetKey:
-    """The key of the asset that is a service's table in BigQuery, e.g. ``bigquery/green_tripdata``."""
-    return dg.AssetKey(["bigquery", service.table])
-
-
 def warehouse_trips(service: Service) -> dg.AssetsDefinition:
     """The asset that is a service's table in BigQuery."""
 
     @dg.asset(
-        key=warehouse_key(service),
-        ins={"files": dg.AssetIn(lake_key(service), input_manager_key="gcs")},
+        key=dg.AssetKey(warehouse_key(service.table)),
+        ins={"files": dg.AssetIn(dg.AssetKey(lake_key(service.table)), input_manager_key="gcs")},
         description=f"{service.description} One row a trip, in BigQuery; a row belongs to its file's month.",
         partitions_def=monthly_partitions(service),
         backfill_policy=dg.BackfillPolicy.single_run(),

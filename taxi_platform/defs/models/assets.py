@@ -13,6 +13,7 @@ from taxi_platform.models.project import manifest_of, read_lineage, read_manifes
 from taxi_platform.models.specs import asset_spec, check_spec
 from taxi_platform.models.targets import POSTGRES
 from taxi_platform.orchestration.models_resource import ModelsResource
+from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.settings import settings
 from taxi_platform.trips.services import SERVICES
 
@@ -24,18 +25,6 @@ class BuildConfig(dg.Config):
 
     full_refresh: bool = Field(
         False, description="Make the tables anew, with all months that are loaded, not only those of the run."
-    )
-
-
-def all_months() -> dg.TimeWindowPartitionsDefinition:
-    """The months of all services, with keys ``YYYY-MM``."""
-    spans = [settings().months(service) for service in SERVICES.values()]
-    return dg.TimeWindowPartitionsDefinition(
-        start=str(min(first for first, _ in spans)),
-        end=str(max(last for _, last in spans).plus(1)),
-        fmt="%Y-%m",
-        cron_schedule="0 0 1 * *",
-        timezone=settings().schedule_timezone,
     )
 
 
@@ -68,9 +57,10 @@ def models_assets(target: str, prefix: Sequence[str], group: str, pool: str) -> 
         return built
 
     found = models_of(read_manifest(manifest))
+    months = monthly_partitions(*SERVICES.values())
     return [
         models_asset("dimensions", [model for model in found if not model.is_monthly], None),
-        models_asset("monthly_models", [model for model in found if model.is_monthly], all_months()),
+        models_asset("monthly_models", [model for model in found if model.is_monthly], months),
     ]
 
 

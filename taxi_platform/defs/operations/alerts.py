@@ -5,7 +5,7 @@ from functools import partial
 
 import dagster as dg
 
-from taxi_platform.alert_addresses import addresses_of
+from taxi_platform.operations.alerts.addresses import addresses_of
 from taxi_platform.settings import Settings, secrets, settings
 
 INTERVAL_SECONDS = 30

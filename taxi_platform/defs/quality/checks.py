@@ -10,11 +10,11 @@ from taxi_platform.checks.gathering import gather
 from taxi_platform.checks.judging import quality_checks, quality_verdicts
 from taxi_platform.checks.keeping_up import upkeep_verdicts
 from taxi_platform.checks.results import Verdict
-from taxi_platform.defs.taxi.assets import monthly_partitions
 from taxi_platform.errors import InvalidRequest
 from taxi_platform.ledger.holdings import holdings
 from taxi_platform.ledger.raw_facts import RawFacts
 from taxi_platform.orchestration.check_results import Event, record_months, record_service, selected, specs_of
+from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.postgres_io import PostgresResource
 from taxi_platform.orchestration.raw_io import RawFilesResource
 from taxi_platform.orchestration.run_failures import told_to_dagster

@@ -4,13 +4,14 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_platform.defs.models.assets import all_months
 from taxi_platform.defs.taxi.assets import OWNERS
 from taxi_platform.orchestration.links import COURSE, TRIP_RECORDS, links
+from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.report_resource import ReportsResource
 from taxi_platform.orchestration.run_failures import told_to_dagster
 from taxi_platform.reports.metadata import report_metadata
 from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES
 
 GROUP = "reports"
 LINKS = links("reports.md", source=TRIP_RECORDS, course=COURSE)
@@ -25,7 +26,7 @@ def monthly_report() -> dg.AssetsDefinition:
         deps=MODELS,
         description="A month's trips as one page of pictures and tables that needs nothing else to be looked at: days, "
         "hours of the week, zones, distances, fares, payments, and how good the data is.",
-        partitions_def=all_months(),
+        partitions_def=monthly_partitions(*SERVICES.values()),
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=GROUP,
         kinds={"html", "altair"},

@@ -11,11 +11,11 @@ from taxi_platform.ledger.table_metadata import relation, trips_schema
 from taxi_platform.operations.new_months.automation import follows_its_files
 from taxi_platform.orchestration.landing_resource import LandingResource
 from taxi_platform.orchestration.links import trip_links
-from taxi_platform.orchestration.monthly_io import raw_key
+from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.raw_io import RawFilesResource
 from taxi_platform.postgres import tables
-from taxi_platform.settings import settings
 from taxi_platform.sources.trip_files import TripFiles
+from taxi_platform.trips.keys import raw_key, table_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, Service
 
@@ -52,26 +52,11 @@ class LoadConfig(dg.Config):
         )
 
 
-def monthly_partitions(service: Service) -> dg.TimeWindowPartitionsDefinition:
-    """The service's months, with keys ``YYYY-MM``, from the first to the last that the settings name.
-
-    A month is among them when it has ended in the time zone of the schedules, whose ticks ask for it hours later.
-    """
-    first, last = settings().months(service)
-    return dg.TimeWindowPartitionsDefinition(
-        start=str(first),
-        end=str(last.plus(1)),
-        fmt="%Y-%m",
-        cron_schedule="0 0 1 * *",
-        timezone=settings().schedule_timezone,
-    )
-
-
 def raw_trips(service: Service) -> dg.AssetsDefinition:
     """The asset that is a service's verified files."""
 
     @dg.asset(
-        key=raw_key(service.table),
+        key=dg.AssetKey(raw_key(service.table)),
         description=f"{service.title} trips as published: one verified file a month. {service.description}",
         partitions_def=monthly_partitions(service),
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -99,8 +84,8 @@ def trips_table(service: Service) -> dg.AssetsDefinition:
     """The asset that is a service's PostgreSQL table."""
 
     @dg.asset(
-        key=service.table,
-        ins={"files": dg.AssetIn(raw_key(service.table), input_manager_key="trip_files")},
+        key=dg.AssetKey(table_key(service.table)),
+        ins={"files": dg.AssetIn(dg.AssetKey(raw_key(service.table)), input_manager_key="trip_files")},
         description=f"{service.description} One row a trip; a row belongs to its file's month.",
         partitions_def=monthly_partitions(service),
         backfill_policy=dg.BackfillPolicy.single_run(),

@@ -22,7 +22,7 @@ def loading_run(service: Service, month: Month, **request: Any) -> dg.RunRequest
     It names the assets, which the job does too: only then can automation conditions see that the run was to load the
     tables as well, and will not load them for its file's sake a second time.
     """
-    keys = [dg.AssetKey(path) for path in assets_of(service, cloud=settings().has_cloud)]
+    keys = [dg.AssetKey(path) for path in assets_of(service.table, cloud=settings().has_cloud)]
     return dg.RunRequest(job_name=loading_job(service).name, partition_key=str(month), asset_selection=keys, **request)
 
 
@@ -30,7 +30,7 @@ def loading_run(service: Service, month: Month, **request: Any) -> dg.RunRequest
 def _job(service: Service, *, cloud: bool):
     return dg.define_asset_job(
         f"{service.table}_job",
-        selection=dg.AssetSelection.assets(*assets_of(service, cloud=cloud)),
+        selection=dg.AssetSelection.assets(*map(dg.AssetKey, assets_of(service.table, cloud=cloud))),
         description=f"{service.title} trips: the file as the source has it now, then every table of it.",
         tags={"taxi": service.name},
     )

@@ -7,6 +7,7 @@ from taxi_platform.ledger.run_tags import by_schedule, run_labels
 from taxi_platform.operations.new_months.monthly import cron_of, ended_month, reason_to_skip
 from taxi_platform.orchestration.raw_io import RawFilesResource
 from taxi_platform.settings import settings
+from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import SERVICES, Service
 
 
@@ -30,7 +31,7 @@ def monthly_schedule(service: Service) -> dg.ScheduleDefinition:
     def schedule(context: dg.ScheduleEvaluationContext, raw_files: RawFilesResource) -> dg.RunRequest | dg.SkipReason:
         month = ended_month(context.scheduled_execution_time, timezone)
         source = raw_files.hurried_source()
-        reason = reason_to_skip(service, month, settings().months(service), source, context.log.warning)
+        reason = reason_to_skip(service, month, month_range(settings(), service), source, context.log.warning)
         if reason:
             return dg.SkipReason(reason)
         return loading_run(service, month, tags=run_labels(service, month, trigger=by_schedule(name)))

@@ -4,7 +4,6 @@ import time
 
 import dagster as dg
 
-from taxi_platform.defs.taxi.assets import monthly_partitions
 from taxi_platform.defs.taxi.jobs import loading_job, loading_run
 from taxi_platform.errors import TaxiError
 from taxi_platform.ledger.run_tags import by_sensor, run_labels
@@ -15,10 +14,12 @@ from taxi_platform.operations.new_months.decision import Request
 from taxi_platform.operations.new_months.monthly import outside
 from taxi_platform.operations.new_months.watching import look
 from taxi_platform.orchestration.landing_resource import LandingResource
-from taxi_platform.orchestration.monthly_io import raw_key
+from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.raw_io import RawFilesResource
 from taxi_platform.settings import settings
+from taxi_platform.trips.keys import raw_key
 from taxi_platform.trips.months import Month
+from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import SERVICES, Service
 
 NEW_MONTH_SENSOR = "new_month_sensor"
@@ -94,7 +95,7 @@ def landing_sensor() -> dg.SensorDefinition:
 
 def _refusal(service: Service, month: Month) -> str | None:
     """Why a month cannot be loaded, if it cannot."""
-    problem = outside(service, month, settings().months(service))
+    problem = outside(service, month, month_range(settings(), service))
     return problem or (None if month in _months(service) else f"{month} has not ended yet.")
 
 
@@ -105,7 +106,7 @@ def _landing_run(place: LandingPlace, dropped: Dropped, service: Service, month:
         service,
         month,
         run_key=tag,
-        run_config={"ops": {raw_key(service.table).to_python_identifier(): {"config": config}}},
+        run_config={"ops": {dg.AssetKey(raw_key(service.table)).to_python_identifier(): {"config": config}}},
         tags={**run_labels(service, month, trigger=by_sensor(LANDING_SENSOR)), TAG: tag},
     )
 

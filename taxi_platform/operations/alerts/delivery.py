@@ -3,7 +3,7 @@
 import logging
 from functools import partial
 
-from taxi_platform.alert_addresses import Address
+from taxi_platform.operations.alerts.addresses import Address
 from taxi_platform.operations.alerts.message import Message, cut
 from taxi_platform.redaction import redact
 

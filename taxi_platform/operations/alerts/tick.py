@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from taxi_platform.alert_addresses import Address
+from taxi_platform.operations.alerts.addresses import Address
 from taxi_platform.operations.alerts.failed_runs import FailedRuns
 from taxi_platform.operations.alerts.mailbox import KEEP, Mailbox, batches
 from taxi_platform.operations.alerts.message import Message, about

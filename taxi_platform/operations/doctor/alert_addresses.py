@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from taxi_platform.alert_addresses import addresses_of
+from taxi_platform.operations.alerts.addresses import addresses_of
 from taxi_platform.operations.doctor.findings import Finding, ok, problem
 from taxi_platform.settings import Settings
 

@@ -7,6 +7,7 @@ from taxi_platform.operations.doctor.findings import Finding, ok, problem
 from taxi_platform.settings import Settings
 from taxi_platform.sources.brief import ask_briefly
 from taxi_platform.sources.http.addresses import public
+from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import GREEN
 
 SAMPLE = "TAXI_SOURCE=sample makes trips without a network."
@@ -14,7 +15,7 @@ SAMPLE = "TAXI_SOURCE=sample makes trips without a network."
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Ask once for a month, with little patience."""
-    month = settings.months(GREEN)[0]
+    month = month_range(settings, GREEN)[0]
     try:
         version = ask_briefly(settings.source, GREEN, month)
     except SourceUnreachable as error:

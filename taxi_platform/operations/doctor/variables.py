@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from taxi_platform.errors import TaxiError
 from taxi_platform.operations.doctor.findings import Finding, ok, problem, problem_of, warning
 from taxi_platform.settings import PROJECT, Settings, dotenv, environment, field_variables
+from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import SERVICES
 
 # Set by the tests, and by the Compose file itself.
@@ -17,7 +18,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Look at values, then at names and lines."""
     try:
         for service in SERVICES.values():
-            settings.months(service)
+            month_range(settings, service)
     except TaxiError as error:
         yield problem_of(error)
     example = (PROJECT / ".env.example").read_text(encoding="utf-8")

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from taxi_platform.bigquery.answers import asking
 from taxi_platform.bigquery.patience import Patience
-from taxi_platform.disk_errors import storing
-from taxi_platform.errors import CloudNotReady, DamagedFile, InvalidSetting, NotPublished
+from taxi_platform.errors import CloudNotReady, DamagedFile, InvalidSetting, NotPublished, disk_errors
 from taxi_platform.operations.landing.names import numbered
 from taxi_platform.operations.landing.place import Dropped, Log, Where
 from taxi_platform.sources.source import Version
@@ -66,7 +65,7 @@ class LandingBucket:
         """Download one generation of an object to ``target``, its checksum compared by the client."""
         blob = self._bucket.blob(self._prefix + name)
         try:
-            with asking(self.address(name)), storing(target):
+            with asking(self.address(name)), disk_errors(target):
                 blob.reload()
                 found = Version(str(blob.generation), blob.updated and blob.updated.isoformat(), blob.size)
                 if found.etag == version:

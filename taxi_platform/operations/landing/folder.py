@@ -6,8 +6,15 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from taxi_platform.disk_errors import storing
-from taxi_platform.errors import AccessDenied, DamagedFile, InvalidSetting, NotPublished, SourceUnreachable, StorageFull
+from taxi_platform.errors import (
+    AccessDenied,
+    DamagedFile,
+    InvalidSetting,
+    NotPublished,
+    SourceUnreachable,
+    StorageFull,
+    disk_errors,
+)
 from taxi_platform.operations.landing.names import numbered, shown
 from taxi_platform.operations.landing.place import Dropped, Log, Where
 from taxi_platform.sources.folder import FolderSource
@@ -38,7 +45,7 @@ class LandingFolder:
     def look(self) -> list[Dropped]:
         """The files of the folder, without its subfolders; the one that was written first comes first."""
         if self._own:
-            with storing(self._folder):
+            with disk_errors(self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)
         found: list[tuple[int, Dropped]] = []
         with self._reading(self._folder), os.scandir(self._folder) as entries:

@@ -1,11 +1,9 @@
 """What the name of a dropped file says. Pure."""
 
-import re
-
+from taxi_platform.trips.keys import parse_file_name
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, Service
 
-_TRIPS = re.compile(rf"({'|'.join(SERVICES)})_tripdata_(\d{{4}}-\d{{2}})\.csv(?:\.gz)?", re.ASCII)
 # What programs call a file that they have not written to its end.
 _UNFINISHED = (".part", ".partial", ".filepart", ".crdownload", ".tmp", ".swp", "~")
 
@@ -17,13 +15,8 @@ def is_unfinished(name: str) -> bool:
 
 def trips_in(name: str) -> tuple[Service, Month] | None:
     """The service and month of a file that is named as published, ``green_tripdata_2019-03.csv.gz`` or ``.csv``."""
-    match = _TRIPS.fullmatch(name)
-    if match is None:
-        return None
-    try:
-        return SERVICES[match[1]], Month.parse(match[2])
-    except ValueError:  # 2019-13
-        return None
+    service, month = parse_file_name(name) or ("", None)
+    return (SERVICES[service], month) if month and service in SERVICES else None
 
 
 def numbered(name: str, number: int) -> str:

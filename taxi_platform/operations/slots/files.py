@@ -4,7 +4,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from taxi_platform.disk_errors import storing
+from taxi_platform.errors import disk_errors
 
 
 class FileClaim:
@@ -28,7 +28,7 @@ class FileClaim:
         """
         for lock in self._locks:
             path = Path(lock.lock_file)
-            with storing(path):
+            with disk_errors(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 try:
                     lock.acquire(timeout=0)

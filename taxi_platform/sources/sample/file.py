@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from isal import isal_zlib
 
-from taxi_platform.disk_errors import storing
+from taxi_platform.errors import disk_errors
 from taxi_platform.sources.sample.blocks import Block, Plan
 from taxi_platform.sources.sample.texts import LINE_END
 from taxi_platform.sources.sample.trips import csv_of_block
@@ -44,7 +44,7 @@ def write_month(service: Service, month: Month, rows: int, target: Path) -> None
         ValueError: ``rows`` is not from 1 to ``MOST_ROWS``, or the month is not from 2009 to 2099.
     """
     plan = Plan(service, month, rows)
-    with storing(target), target.open("wb") as file:
+    with disk_errors(target), target.open("wb") as file:
         file.write(_GZIP_HEADER)
         crc = size = 0
         with closing(_pieces(plan)) as pieces:

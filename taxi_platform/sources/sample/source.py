@@ -7,8 +7,7 @@ file is made.
 import re
 from pathlib import Path
 
-from taxi_platform.disk_errors import storing
-from taxi_platform.errors import InvalidSetting, NotPublished
+from taxi_platform.errors import InvalidSetting, NotPublished, disk_errors
 from taxi_platform.sources.http.addresses import ZONES_FILE
 from taxi_platform.sources.partial import note_beside
 from taxi_platform.sources.sample.volumes import FIRST_YEAR, GENERATION, LAST_YEAR, rows_of_month
@@ -84,10 +83,10 @@ class SampleSource:
         """
         version = self.version(address)
         file = self._file(address)
-        with storing(target):
+        with disk_errors(target):
             note_beside(target).unlink(missing_ok=True)  # of a download that was interrupted
         if file is None:
-            with storing(target):
+            with disk_errors(target):
                 target.write_text(zone_lookup(), encoding="utf-8", newline="")
             return version
         service, month = file

@@ -1,6 +1,6 @@
-"""The addresses of ``TAXI_ALERT_URLS``, taken apart and named without their secrets. Pure, and without Apprise.
+"""The addresses of ``TAXI_ALERT_URLS``, named without their secrets. Pure, and without Apprise.
 
-Whether Apprise knows an address is asked in ``delivery``.
+Their syntax is checked in ``settings``; ``delivery`` asks whether Apprise knows them.
 """
 
 import hashlib
@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-# As Apprise does it: an address ends where white space, a comma or a semicolon is followed by the next one.
-_BETWEEN = re.compile(r"[\s,;]+(?=[A-Za-z0-9]+://)")
-_ADDRESS = re.compile(r"([A-Za-z0-9]+)://\S+")
+from taxi_platform.settings import alert_urls_in
+
 # So that a mark, which can be read in the web UI, is no cheap way to try passwords.
 _ROUNDS = 100_000
 
@@ -41,18 +40,12 @@ class Address:
 
 
 def addresses_of(text: str) -> Sequence[Address]:
-    """The addresses in a text that names one or several, each once, in their order.
+    """Return the addresses in a text that names one or several, each once, in their order.
 
     Raises:
-        ValueError: something in it is no address; the message says which one by its number, never by its text.
+        ValueError: a part of the text is not an address.
     """
-    urls = list(dict.fromkeys(filter(None, _BETWEEN.split(text.strip(" \t\r\n,;")))))
-    for number, url in enumerate(urls, 1):
-        if not _ADDRESS.fullmatch(url):
-            raise ValueError(
-                f"address {number} of {len(urls)} is none: write service://… as https://github.com/caronc/apprise "
-                "explains, several with a space or a comma between them"
-            )
+    urls = alert_urls_in(text)
     return [Address(url, _name(url, number, len(urls))) for number, url in enumerate(urls, 1)]
 
 

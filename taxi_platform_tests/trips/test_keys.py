@@ -1,0 +1,42 @@
+"""The names of tables, files and assets, which everything outside depends on."""
+
+import pytest
+
+from taxi_platform.trips.keys import assets_of, file_name, parse_file_name, partition_name, table_name
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import GREEN, SERVICES, service_of_table
+
+MARCH = Month(2019, 3)
+
+
+def test_files_and_tables_are_named_as_the_course_and_the_database_want_it() -> None:
+    assert table_name("green") == "green_tripdata"
+    assert file_name("green", MARCH) == "green_tripdata_2019-03.csv"
+    assert partition_name("green", MARCH) == "green_tripdata_2019_03"
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_file_name_says_which_service_and_month_it_is(suffix: str) -> None:
+    assert parse_file_name(file_name("green", MARCH) + suffix) == ("green", MARCH)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "green_tripdata_2019-13.csv", "green_tripdata_2019-3.csv", "green_tripdata_2019-03.txt", "zones.csv"]
+)
+def test_other_names_are_not_those_of_trip_files(name: str) -> None:
+    assert parse_file_name(name) is None
+
+
+def test_a_table_of_trips_leads_to_its_service() -> None:
+    assert [service_of_table(service.table) for service in SERVICES.values()] == list(SERVICES.values())
+    assert service_of_table("taxi_zone_lookup") is None
+
+
+def test_a_month_is_loaded_into_two_assets_and_with_google_cloud_into_four() -> None:
+    assert assets_of(GREEN.table, cloud=False) == [("raw", "green_tripdata"), ("green_tripdata",)]
+    assert assets_of(GREEN.table, cloud=True) == [
+        ("raw", "green_tripdata"),
+        ("green_tripdata",),
+        ("gcs", "green_tripdata"),
+        ("bigquery", "green_tripdata"),
+    ]
