@@ -5,6 +5,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from taxi_platform.dagster_private import load_definitions
+
 HERE = Path(__file__).parent
 
 
@@ -19,4 +21,4 @@ def defs() -> dg.Definitions:
         # The loader's own, which load_from_defs_folder silences too.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.ComponentTree.for_project(HERE).build_defs_at_path(HERE / "defs")
+        return load_definitions(HERE, HERE / "defs")

@@ -5,7 +5,7 @@ What became of them is handed in; nothing is asked of an instance here.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from taxi_platform.assistant.documents import Document
@@ -13,7 +13,6 @@ from taxi_platform.assistant.passages import Passage, passages_of
 
 if TYPE_CHECKING:
     import dagster as dg
-    from dagster._core.definitions.assets.graph.asset_graph import AssetGraph, AssetNode
 
 KEYS_SHOWN = 20  # partitions, upstream assets and the like, in one passage
 WHERE = "locations/taxi_platform"
@@ -43,7 +42,7 @@ def _assets(repository: "dg.RepositoryDefinition", states: Mapping[str, str]) ->
         yield f"Asset {key}", f"assets/{quote(key)}", _asset(key, node, graph, jobs.get(key, []), states.get(key))
 
 
-def _asset(key: str, node: "AssetNode", graph: "AssetGraph", jobs: Sequence[str], state: str | None) -> str:
+def _asset(key: str, node: Any, graph: Any, jobs: Sequence[str], state: str | None) -> str:
     partitions: Sequence[str] = node.partitions_def.get_partition_keys() if node.partitions_def else ()
     lines = {
         "Group": node.group_name,

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from taxi_platform import dagster_private
+
 
 def latest_materializations(
     instance: dg.DagsterInstance, key: dg.AssetKey
 ) -> Iterator[tuple[dg.AssetMaterialization, dg.EventLogRecord]]:
     """What is on record of every partition that was ever materialized, with the record that holds it."""
-    latest = instance.event_log_storage.get_latest_storage_id_by_partition(
-        key, dg.DagsterEventType.ASSET_MATERIALIZATION
-    )
+    latest = dagster_private.latest_storage_ids(instance, key)
     if not latest:
         return
     wanted = dg.AssetRecordsFilter(asset_key=key, storage_ids=list(latest.values()))

@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
+from taxi_platform import dagster_private
 from taxi_platform.ledger.materializations import latest_materializations
 from taxi_platform.ledger.processes import is_abandoned
 from taxi_platform.ledger.states import Attempt, Materialized, Outcome
@@ -63,10 +63,9 @@ def read_broken(instance: dg.DagsterInstance, service: Service) -> dict[str, lis
     """By partition, the checks that block and that the table's last materialization did not pass."""
     keys = [dg.AssetCheckKey(dg.AssetKey(service.table), check) for check in BLOCKING_CHECKS]
     found: dict[str, list[str]] = defaultdict(list)
-    for one in instance.event_log_storage.get_asset_check_partition_info(keys):
-        failed = one.latest_execution_status == AssetCheckExecutionRecordStatus.FAILED
-        if failed and one.is_current and one.partition_key:
-            found[one.partition_key].append(one.check_key.name)
+    for result in dagster_private.checked_partitions(instance, keys):
+        if result.failed and result.is_current and result.partition:
+            found[result.partition].append(result.check)
     return found
 
 
@@ -81,13 +80,10 @@ def read_attempts(instance: dg.DagsterInstance, services: Sequence[Service]) -> 
 
 def attempts_on(instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey]) -> dict[dg.AssetKey, dict[str, Attempt]]:
     """The same of any assets, by asset and partition."""
-    storage = instance.event_log_storage
-    planned = {
-        key: storage.get_latest_asset_partition_materialization_attempts_without_materializations(key) for key in keys
-    }
-    outcomes = outcomes_of(instance, {run_id for months in planned.values() for run_id, _ in months.values()})
+    planned = {key: dagster_private.unmaterialized_attempts(instance, key) for key in keys}
+    outcomes = outcomes_of(instance, {run_id for months in planned.values() for run_id in months.values()})
     return {
-        key: {partition: outcomes[run_id] for partition, (run_id, _) in months.items() if run_id in outcomes}
+        key: {partition: outcomes[run_id] for partition, run_id in months.items() if run_id in outcomes}
         for key, months in planned.items()
     }
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from taxi_platform import dagster_private
 from taxi_platform.ledger import backfills as queue
 from taxi_platform.ledger.materializations import latest_materializations
 from taxi_platform.operations.new_months.new_months import Held
@@ -54,8 +55,6 @@ def _held(record: int, facts: dict[str, Any]) -> Held:
 
 def _attempts(instance: dg.DagsterInstance, service: Service) -> Iterable[tuple[Month, str]]:
     """The runs that were to make a month's file or table and have not, whatever became of them."""
-    storage = instance.event_log_storage
     for key in map(dg.AssetKey, assets_of(service.table, cloud=False)):
-        planned = storage.get_latest_asset_partition_materialization_attempts_without_materializations(key)
-        for partition, (run_id, _) in planned.items():
+        for partition, run_id in dagster_private.unmaterialized_attempts(instance, key).items():
             yield Month.parse(partition), run_id

@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator
-from dagster_dbt.core.dbt_cli_invocation import DbtCliInvocation
-from dagster_dbt.errors import DagsterDbtCliRuntimeError
+from dagster_dbt import DagsterDbtCliRuntimeError, DagsterDbtTranslator, DbtCliInvocation
 from packaging.version import Version
 
 from taxi_platform.models import project

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import dagster as dg
-from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 from taxi_platform.checks.results import Check, Verdict
+from taxi_platform.dagster_private import CheckTarget
 from taxi_platform.errors import TaxiError
 from taxi_platform.ledger.materializations import latest_materializations
 from taxi_platform.orchestration.monthly_io import PAUSES
@@ -20,7 +20,7 @@ from taxi_platform.trips.months import Month
 
 Judge = Callable[[Month], Iterable[Verdict]]
 Event = dg.AssetCheckEvaluation | dg.AssetObservation | dg.Output[None]
-Targets = dict[str, AssetCheckEvaluationTargetMaterializationData]
+Targets = dict[str, CheckTarget]
 
 
 def specs_of(
@@ -147,9 +147,7 @@ def _plain(value: object) -> str | int | float | bool | None:
 def _targets(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Targets:
     """The materializations that results are about, by partition: a later one makes them a thing of the past."""
     return {
-        str(made.partition): AssetCheckEvaluationTargetMaterializationData(
-            storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
-        )
+        str(made.partition): CheckTarget(storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp)
         for made, record in latest_materializations(instance, asset)
     }
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import dagster as dg
 
+from taxi_platform.dagster_private import add_output_metadata
 from taxi_platform.errors import SourceUnreachable, TaxiError
 from taxi_platform.ledger.raw_metadata import raw_metadata
 from taxi_platform.sources.trip_files import TripFiles
@@ -76,7 +77,7 @@ class MonthlyIOManager(dg.ConfigurableIOManager):
             work.record()
             raise work.failure()
         for month, metadata in work.stored.items():
-            context.step_context.add_asset_metadata(metadata, context.asset_key, str(month))
+            add_output_metadata(context, metadata, str(month))
 
     def fetch_raw(self, context: dg.OutputContext, files: TripFiles, month: Month) -> Fetched:
         """The month's raw file; when it had to be brought for this asset, that is a materialization of the raw one."""

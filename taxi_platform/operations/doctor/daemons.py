@@ -3,14 +3,11 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from taxi_platform.operations.doctor.dagster_home import is_ready, state_url
 from taxi_platform.operations.doctor.findings import Finding, ok, problem, warning
 from taxi_platform.settings import Settings, environment
-
-if TYPE_CHECKING:
-    from dagster._daemon.types import DaemonStatus
 
 NEVER = "no daemon has ever run here"
 START = "Start it with `make dev` (or `dagster-daemon run`); schedules, sensors and backfills wait for it."
@@ -31,7 +28,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield from of(instance.get_daemon_statuses(), time.time())
 
 
-def of(statuses: "Mapping[str, DaemonStatus]", now: float) -> Iterator[Finding]:
+def of(statuses: Mapping[str, Any], now: float) -> Iterator[Finding]:
     """What the heartbeats say.
 
     Args:
@@ -52,7 +49,7 @@ def of(statuses: "Mapping[str, DaemonStatus]", now: float) -> Iterator[Finding]:
         yield ok(f"{len(statuses)} daemons are alive: {', '.join(sorted(name.lower() for name in statuses))}")
 
 
-def _errors(status: "DaemonStatus") -> Sequence[str]:
+def _errors(status: Any) -> Sequence[str]:
     errors = (status.last_heartbeat and status.last_heartbeat.errors) or ()
     return [error.message.strip() for error in errors]
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from taxi_platform.dagster_private import state_database_url
 from taxi_platform.errors import UnsupportedServer
 from taxi_platform.operations.slots.claim import Claim
 
@@ -24,7 +25,7 @@ def claim_on(instance: dg.DagsterInstance, job: str, slots: int) -> Claim:
     )
 
     storage = instance.event_log_storage
-    url = getattr(storage, "postgres_url", None)
+    url = state_database_url(instance)
     if url is not None:
         from taxi_platform.operations.slots.postgres import PostgresClaim
 

@@ -1,0 +1,237 @@
+"""Every use of a part of Dagster that is not public: nothing else in the package imports a private Dagster module.
+
+Such a part may change in any release. So each entry says what it is for and what breaks when it changes, and
+``taxi_platform_tests/test_dagster_private.py`` runs all of them. Methods of Dagster's storages that the instance does
+not offer get a function each here, too. dagster-postgres is imported inside functions, because that takes a second.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+
+# The materialization that a check result is about. Without it, results of a range belong to no materialization.
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData as CheckTarget,
+)
+
+# The code server does not answer. Without it, the launcher cannot wait for a code server that starts again.
+from dagster._core.errors import DagsterUserCodeUnreachableError as CodeServerUnreachable
+
+# Dagster's own backfills, which only the web server can request otherwise. Without them: ``taxi backfill``, and
+# knowing which months already wait for the daemon.
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
+
+# What a run launcher answers to run monitoring. Without it, crashed runs are not detected.
+from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
+
+__all__ = ["CheckRunHealthResult", "CheckTarget", "CodeServerUnreachable", "WorkerStatus"]
+
+_BACKFILL_ENDED = {
+    BulkActionStatus.COMPLETED,
+    BulkActionStatus.COMPLETED_SUCCESS,
+    BulkActionStatus.COMPLETED_FAILED,
+    BulkActionStatus.FAILED,
+    BulkActionStatus.CANCELED,
+}
+
+
+# Definitions -----------------------------------------------------------------------------------------------------
+
+
+def load_definitions(project: Path, folder: Path) -> dg.Definitions:
+    """Load the definitions of a folder. If this breaks: ``dg.load_from_defs_folder``, which takes a second longer."""
+    return dg.ComponentTree.for_project(project).build_defs_at_path(folder)
+
+
+def add_output_metadata(context: dg.OutputContext, metadata: Mapping[str, Any], partition: str) -> None:
+    """Add metadata to one partition of an output. If this breaks, the months of a range share their metadata."""
+    context.step_context.add_asset_metadata(metadata, context.asset_key, partition)
+
+
+# Backfills -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RequestedBackfill:
+    """A backfill that the daemon has yet to finish.
+
+    Attributes:
+        id: Dagster's id of it.
+        requested_at: when it was requested.
+    """
+
+    id: str
+    requested_at: datetime
+    _backfill: PartitionBackfill
+
+    def undecided(self, asset: dg.AssetKey) -> set[str]:
+        """Return the partitions of the asset that no run of the backfill has dealt with. If it breaks: none."""
+        data = self._backfill.asset_backfill_data
+        if data is None:
+            return self._not_submitted(asset)
+        target, *decided = (
+            _partition_keys(subset.partitions_subsets_by_asset_key.get(asset))
+            for subset in (data.target_subset, data.materialized_subset, data.failed_and_downstream_subset)
+        )
+        return target.difference(*decided)
+
+    def _not_submitted(self, asset: dg.AssetKey) -> set[str]:
+        """Return, for a backfill of the asset's job, the partitions after the last one that has a run."""
+        names = list(self._backfill.partition_names or [])
+        if self._backfill.job_name != f"{asset.path[-1]}_job":
+            return set()
+        last = self._backfill.last_submitted_partition_name
+        return set(names[names.index(last) + 1 :] if last in names else names)
+
+
+def request_backfill(
+    instance: dg.DagsterInstance,
+    graph: Any,
+    asset: dg.AssetKey,
+    partitions: Sequence[str],
+    *,
+    title: str,
+    tags: Mapping[str, str],
+    run_config: Mapping[str, Any],
+) -> str:
+    """Request a backfill of an asset's partitions and return its id. If this breaks: backfills only from the web UI.
+
+    Args:
+        instance: the instance.
+        graph: the asset graph of the code location.
+        asset: which asset.
+        partitions: its partitions.
+        title: what the web UI shows.
+        tags: tags for every run of the backfill.
+        run_config: the configuration of every run.
+    """
+    backfill = PartitionBackfill.from_asset_partitions(
+        backfill_id=uuid4().hex[:8],
+        asset_graph=graph,
+        partition_names=partitions,
+        asset_selection=[asset],
+        backfill_timestamp=time.time(),
+        tags=tags,
+        dynamic_partitions_store=instance,
+        all_partitions=False,
+        title=title,
+        description=None,
+        run_config=run_config,
+    )
+    instance.add_backfill(backfill)
+    return backfill.backfill_id
+
+
+def requested_backfills(instance: dg.DagsterInstance) -> list[RequestedBackfill]:
+    """Return the backfills that have not ended. If this breaks, their months look as if nobody took care of them."""
+    requested = BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])
+    return [
+        RequestedBackfill(
+            backfill.backfill_id, datetime.fromtimestamp(backfill.backfill_timestamp, timezone.utc), backfill
+        )
+        for backfill in instance.get_backfills(filters=requested)
+    ]
+
+
+def backfill_outcome(instance: dg.DagsterInstance, backfill_id: str) -> str | None:
+    """Return how a backfill ended, in Dagster's words; None while it runs. If this breaks, nobody can wait for it."""
+    backfill = instance.get_backfill(backfill_id)
+    if backfill is None:
+        return "DELETED"
+    if backfill.status not in _BACKFILL_ENDED:
+        return None
+    return f"{backfill.status.value}: {backfill.error.message}" if backfill.error else backfill.status.value
+
+
+def _partition_keys(subset: Any) -> set[str]:
+    return set(subset.get_partition_keys()) if subset is not None else set()
+
+
+# The event log ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CheckedPartition:
+    """The latest result of a check on one partition.
+
+    Attributes:
+        check: the check's name.
+        partition: the partition's key; None for a result without one.
+        failed: whether the check did not pass.
+        is_current: whether the result is about the latest materialization of the partition.
+    """
+
+    check: str
+    partition: str | None
+    failed: bool
+    is_current: bool
+
+
+def latest_storage_ids(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Mapping[str, int]:
+    """Return, by partition, the id of the latest materialization. If this breaks: read every event of the asset."""
+    kind = dg.DagsterEventType.ASSET_MATERIALIZATION
+    return instance.event_log_storage.get_latest_storage_id_by_partition(asset, kind)
+
+
+def unmaterialized_attempts(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str, str]:
+    """Return, by partition, the latest run that planned to materialize it and has not. If this breaks: no failures."""
+    storage = instance.event_log_storage
+    planned = storage.get_latest_asset_partition_materialization_attempts_without_materializations(asset)
+    return {partition: run_id for partition, (run_id, _) in planned.items()}
+
+
+def checked_partitions(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey]) -> list[CheckedPartition]:
+    """Return the latest result of each check on each partition. If this breaks, failed checks are not noticed."""
+    return [
+        CheckedPartition(
+            check=info.check_key.name,
+            partition=info.partition_key,
+            failed=info.latest_execution_status.value == "FAILED",
+            is_current=info.is_current,
+        )
+        for info in instance.event_log_storage.get_asset_check_partition_info(checks)
+    ]
+
+
+def runs_of_latest_check_results(instance: dg.DagsterInstance) -> set[str]:
+    """Return the runs that gave the latest result of every check. If this breaks, retention would remove them."""
+    from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+    from sqlalchemy import select
+
+    storage: Any = instance.event_log_storage
+    columns = AssetCheckExecutionsTable.c
+    with storage.index_connection() as connection:
+        executed = connection.execute(select(columns.asset_key, columns.check_name).distinct()).fetchall()
+    assets = [(dg.AssetKey.from_db_string(asset), check) for asset, check in executed]
+    checks = [dg.AssetCheckKey(asset, check) for asset, check in assets if asset]
+    return {record.run_id for record in storage.get_latest_asset_check_execution_by_key(checks).values()}
+
+
+def count_events(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> int:
+    """Count the events of some runs. If this breaks: retention cannot say how many events it removes."""
+    from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+    from sqlalchemy import func, select
+
+    storage: Any = instance.event_log_storage
+    events = SqlEventLogStorageTable.c
+    with storage.index_connection() as connection:
+        return connection.execute(select(func.count()).where(events.run_id.in_(run_ids))).scalar_one()
+
+
+def delete_events(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Delete the events of a run. If this breaks, they stay in the database when the run is deleted."""
+    instance.event_log_storage.delete_events(run_id)
+
+
+# The state's database --------------------------------------------------------------------------------------------
+
+
+def state_database_url(instance: dg.DagsterInstance) -> str | None:
+    """Return SQLAlchemy's URL of the state in PostgreSQL, or None. If this breaks: no lock for concurrency limits."""
+    return getattr(instance.event_log_storage, "postgres_url", None)

@@ -1,0 +1,181 @@
+"""Every private part of Dagster that the package uses still works: run this first after an upgrade of Dagster.
+
+A test that fails names the entry of ``dagster_private`` to look at; that entry says what breaks.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+import taxi_platform
+from taxi_platform import dagster_private
+from taxi_platform_tests.support.shell import instance as opened
+
+PACKAGE = Path(taxi_platform.__file__).parent
+AT_MOST = 12
+TO_BE_MOVED = {
+    "ledger/heartbeats.py",
+    "operations/slots/choose.py",
+    "orchestration/database.py",
+    "orchestration/event_log.py",
+    "orchestration/launcher.py",
+    "orchestration/storage.py",
+}
+MONTHS = dg.StaticPartitionsDefinition(["2019-01", "2019-02", "2019-03"])
+TRIPS = dg.AssetKey("trips")
+CHECK = dg.AssetCheckKey(TRIPS, "has_rows")
+
+
+@dg.asset(partitions_def=MONTHS, backfill_policy=dg.BackfillPolicy.single_run())
+def trips(context: dg.AssetExecutionContext) -> None:
+    if context.partition_keys == ["2019-02"]:
+        raise ValueError("February fails.")
+
+
+def has_rows_in(instance: dg.DagsterInstance) -> dg.AssetChecksDefinition:
+    """Return a check that fails, and says which materialization of January it is about."""
+    spec = dg.AssetCheckSpec("has_rows", asset=TRIPS, partitions_def=MONTHS)
+
+    @dg.multi_asset_check(specs=[spec])
+    def has_rows() -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
+        latest = instance.get_latest_materialization_event(TRIPS)
+        assert latest
+        target = dagster_private.CheckTarget(
+            storage_id=dagster_private.latest_storage_ids(instance, TRIPS)["2019-01"],
+            run_id=latest.run_id,
+            timestamp=latest.timestamp,
+        )
+        yield dg.AssetCheckEvaluation(
+            TRIPS, "has_rows", passed=False, partition="2019-01", target_materialization_data=target
+        )
+        yield dg.Output(None, output_name=spec.get_python_identifier())
+
+    return has_rows
+
+
+@pytest.fixture
+def instance(database: str) -> Iterator[dg.DagsterInstance]:
+    with opened(database) as state:
+        yield state
+
+
+def materialize(instance: dg.DagsterInstance, month: str) -> str:
+    result = dg.materialize([trips], instance=instance, partition_key=month, raise_on_error=False)
+    return result.run_id
+
+
+def results_of_months(instance: dg.DagsterInstance) -> list[dagster_private.CheckedPartition]:
+    return [result for result in dagster_private.checked_partitions(instance, [CHECK]) if result.partition]
+
+
+def private_imports(path: Path) -> Iterator[str]:
+    """Yield the private modules of Dagster and its libraries that a module imports."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for module in modules:
+            library, *inner = module.split(".")
+            if library.startswith("dagster") and inner and (library != "dagster" or inner[0].startswith("_")):
+                yield module
+
+
+def test_private_parts_of_dagster_are_imported_in_one_place_only() -> None:
+    imports = {path.relative_to(PACKAGE).as_posix(): list(private_imports(path)) for path in PACKAGE.rglob("*.py")}
+    assert len(imports.pop("dagster_private.py")) <= AT_MOST
+    assert {path for path, modules in imports.items() if modules} - TO_BE_MOVED == set()
+
+
+def test_definitions_load_from_a_folder_and_leave_the_other_libraries_alone() -> None:
+    definitions = dagster_private.load_definitions(PACKAGE, PACKAGE / "defs")
+    assert definitions.resolve_job_def("hello_world")
+
+
+def test_the_latest_materialization_of_each_partition_is_known(instance: dg.DagsterInstance) -> None:
+    materialize(instance, "2019-01")
+    earlier = dagster_private.latest_storage_ids(instance, TRIPS)["2019-01"]
+    run_id = materialize(instance, "2019-01")
+    materialize(instance, "2019-03")
+    latest = dagster_private.latest_storage_ids(instance, TRIPS)
+    assert latest.keys() == {"2019-01", "2019-03"}
+    assert latest["2019-01"] > earlier
+    filter_ = dg.AssetRecordsFilter(TRIPS, storage_ids=[latest["2019-01"]])
+    assert [record.run_id for record in instance.fetch_materializations(filter_, limit=5).records] == [run_id]
+
+
+def test_a_run_that_was_to_materialize_a_partition_and_did_not_is_known(instance: dg.DagsterInstance) -> None:
+    materialize(instance, "2019-01")
+    assert dagster_private.unmaterialized_attempts(instance, TRIPS) == {}
+    failed = materialize(instance, "2019-02")
+    assert dagster_private.unmaterialized_attempts(instance, TRIPS) == {"2019-02": failed}
+
+
+@pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")
+def test_a_check_result_belongs_to_its_materialization(instance: dg.DagsterInstance) -> None:
+    materialize(instance, "2019-01")
+    checked = [trips, has_rows_in(instance)]
+    result = dg.materialize(checked, instance=instance, selection=dg.AssetSelection.checks(CHECK))
+    assert result.success
+    (january,) = results_of_months(instance)
+    assert january == dagster_private.CheckedPartition("has_rows", "2019-01", failed=True, is_current=True)
+    assert dagster_private.runs_of_latest_check_results(instance) == {result.run_id}
+
+    materialize(instance, "2019-01")
+    (january,) = results_of_months(instance)
+    assert not january.is_current
+
+
+def test_events_are_counted_and_deleted(instance: dg.DagsterInstance) -> None:
+    run_id, other = materialize(instance, "2019-01"), materialize(instance, "2019-03")
+    assert dagster_private.count_events(instance, [run_id]) == len(instance.all_logs(run_id)) > 0
+    dagster_private.delete_events(instance, run_id)
+    assert dagster_private.count_events(instance, [run_id]) == 0
+    assert dagster_private.count_events(instance, [run_id, other]) > 0
+
+
+def test_a_backfill_is_requested_and_waits_for_the_daemon(instance: dg.DagsterInstance) -> None:
+    graph = dg.Definitions([trips]).resolve_asset_graph()
+    months = ["2019-01", "2019-03"]
+    backfill_id = dagster_private.request_backfill(
+        instance, graph, TRIPS, months, title="two months", tags={"asked": "by a test"}, run_config={}
+    )
+    (waiting,) = dagster_private.requested_backfills(instance)
+    assert waiting.id == backfill_id
+    assert waiting.undecided(TRIPS) == set(months)
+    assert waiting.undecided(dg.AssetKey("another")) == set()
+    assert dagster_private.backfill_outcome(instance, backfill_id) is None
+    assert dagster_private.backfill_outcome(instance, "unknown") == "DELETED"
+
+
+def test_a_range_has_metadata_of_its_own_for_each_month(instance: dg.DagsterInstance) -> None:
+    class Months(dg.ConfigurableIOManager):
+        def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+            for month in context.asset_partition_keys:
+                dagster_private.add_output_metadata(context, {"month": month}, month)
+
+        def load_input(self, context: dg.InputContext) -> None: ...
+
+    @dg.asset(partitions_def=MONTHS, backfill_policy=dg.BackfillPolicy.single_run(), io_manager_def=Months())
+    def ranges() -> int:
+        return 0
+
+    span = {"dagster/asset_partition_range_start": "2019-01", "dagster/asset_partition_range_end": "2019-02"}
+    result = dg.materialize([ranges], instance=instance, tags=span)
+    made = [event.materialization for event in result.get_asset_materialization_events()]
+    assert {one.partition: one.metadata["month"].value for one in made} == {"2019-01": "2019-01", "2019-02": "2019-02"}
+
+
+def test_a_run_launcher_can_say_that_a_process_is_gone() -> None:
+    health = dagster_private.CheckRunHealthResult(dagster_private.WorkerStatus.NOT_FOUND, "killed")
+    assert health.status == dagster_private.WorkerStatus.NOT_FOUND
+    assert health.msg == "killed"
+    assert issubclass(dagster_private.CodeServerUnreachable, Exception)
+
+
+def test_the_database_of_the_state_is_known(instance: dg.DagsterInstance, database: str) -> None:
+    url = dagster_private.state_database_url(instance)
+    assert url is not None
+    assert url.rpartition("/")[2] == database.rpartition("/")[2]
+    assert dagster_private.state_database_url(dg.DagsterInstance.ephemeral()) is None
