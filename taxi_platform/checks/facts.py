@@ -4,24 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from taxi_platform.checks.results import Row
+from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.trips.months import Month
-
-
-@dataclass(frozen=True)
-class Record:
-    """What the database noted when the month was swapped in.
-
-    Attributes:
-        sha256: of the file, compressed as it was published.
-        rows_in_file: the records of the file.
-        contract: the fingerprint of the contract that it was loaded by.
-        untouched: whether the month's table is still the one that was swapped in.
-    """
-
-    sha256: str
-    rows_in_file: int
-    contract: str
-    untouched: bool
 
 
 @dataclass(frozen=True)
@@ -39,7 +23,7 @@ class MonthFacts:
     Attributes:
         month: which month.
         columns: the columns of its table with their types, in order; none when there is no such table.
-        record: what was noted when it was loaded, if it was.
+        record: the database's load record, read in the same snapshot as the counts; None if there is none.
         raw: what is known of its raw file, if anything is.
         rows: the rows that were counted in it.
         rejected: the records that are among the rejects instead.
@@ -52,7 +36,7 @@ class MonthFacts:
 
     month: Month
     columns: Sequence[tuple[str, str]] = ()
-    record: Record | None = None
+    record: LoadRecord | None = None
     raw: Raw | None = None
     rows: int = 0
     rejected: int = 0

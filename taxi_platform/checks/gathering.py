@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from taxi_platform.checks import queries as statements
-from taxi_platform.checks.facts import MonthFacts, Raw, Record
+from taxi_platform.checks.facts import MonthFacts, Raw
 from taxi_platform.checks.results import Row
 from taxi_platform.checks.rules import rules_of, unique_ids
+from taxi_platform.ledger.loaded import read_loaded
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute, in_our_words
 from taxi_platform.trips.months import Month
@@ -50,14 +51,15 @@ class _Gathering:
             return MonthFacts(self._month, raw=raw)
         execute(self._connection, statements.hold(self._service, self._month))
         columns = execute(self._connection, tables.COLUMN_TYPES, (self._partition,)).fetchall()
-        noted = self._exists(tables.FILES)
+        before = self._service.file_name(self._month.plus(-1))
+        loaded = read_loaded(self._connection, [self._name, before])
         facts = MonthFacts(
             month=self._month,
             columns=[(name, kind) for name, kind in columns],
-            record=self._record() if noted else None,
+            record=loaded.get(self._name),
             raw=raw,
             rejected=self._rejected(),
-            rows_before=self._rows_before() if noted else None,
+            rows_before=loaded[before].rows_loaded if before in loaded else None,
         )
         if dict(facts.columns) == tables.column_types(self._service):
             return self._counted(facts)
@@ -66,19 +68,10 @@ class _Gathering:
     def _exists(self, table: str) -> bool:
         return execute(self._connection, statements.EXISTS, (table,)).fetchone() == (True,)
 
-    def _record(self) -> Record | None:
-        row = execute(self._connection, statements.record(self._service, self._month), (self._name,)).fetchone()
-        return Record(*row) if row else None
-
     def _rejected(self) -> int:
         if not self._exists(tables.rejects_of(self._service)):
             return 0
         return self._ask(statements.rejected(self._service), self._name)[0]["count"]
-
-    def _rows_before(self) -> int | None:
-        before = self._service.file_name(self._month.plus(-1))
-        row = execute(self._connection, statements.ROWS_OF_FILE, (before,)).fetchone()
-        return row[0] if row else None
 
     def _counted(self, facts: MonthFacts) -> MonthFacts:
         """The same with what the scans find."""

@@ -7,7 +7,7 @@ import dagster as dg
 
 from taxi_platform.checks.results import Verdict
 from taxi_platform.checks.upkeep import due, last_month_verdict, none_failed_verdict
-from taxi_platform.ledger.holdings import holdings
+from taxi_platform.ledger.loaded import months_in_place
 from taxi_platform.ledger.records import attempts_on
 from taxi_platform.settings import settings
 from taxi_platform.trips.keys import assets_of
@@ -24,7 +24,7 @@ def upkeep_verdicts(instance: dg.DagsterInstance, url: str, service: Service) ->
     """
     first, last = month_range(settings(), service)
     wanted = due(first, last, datetime.now(timezone.utc), settings().schedule_timezone)
-    held = holdings(url)
+    held = months_in_place(url)
     yield last_month_verdict(
         service.name, wanted, [month for month in first.through(last) if service.file_name(month) in held]
     )

@@ -29,23 +29,6 @@ def hold(service: Service, month: Month) -> str:
     return f"lock table {tables.partition_of(service, month)} in access share mode"
 
 
-def record(service: Service, month: Month) -> str:
-    """The query for what was noted of a month when it was swapped in, and whether it is there untouched."""
-    partition, table = (
-        tables.literal(name) for name in (tables.partition_of(service, month), tables.table_of(service))
-    )
-    return f"""
-select f.sha256, f.rows_in_file, f.contract, coalesce(
-    f.filenode = pg_relation_filenode(to_regclass({partition}))
-    and exists (
-        select from pg_inherits where inhrelid = to_regclass({partition}) and inhparent = to_regclass({table})
-    ), false)
-from {tables.FILES} as f where f.filename = %s"""
-
-
-ROWS_OF_FILE = f"select rows_loaded from {tables.FILES} where filename = %s"
-
-
 def rejected(service: Service) -> str:
     """The query for how many records of a file are among the rejects; its parameter is the file's name."""
     return f"select count(*) from {tables.rejects_of(service)} where filename = %s"

@@ -67,7 +67,7 @@ def _columns(service: Service, facts: MonthFacts) -> Verdict:
         what = "; ".join(parts) or "they stand in another order"
         story = f"The table differs from the contract: {what}. {_mend(service, facts)}"
         return Verdict(COLUMNS, False, story, facts.month, numbers)
-    if facts.record and facts.record.contract != tables.fingerprint(service):
+    if facts.record and not facts.record.current:
         story = f"The month was loaded by an earlier contract. {_mend(service, facts)}"
         return Verdict(COLUMNS, False, story, facts.month, numbers)
     return Verdict(COLUMNS, True, f"All {len(found)} columns are the contract's.", facts.month, numbers)

@@ -9,7 +9,8 @@ import dagster as dg
 
 from taxi_platform.errors import NotPublished, TaxiError
 from taxi_platform.ledger import backfills as queue
-from taxi_platform.ledger.holdings import Holding, holdings
+from taxi_platform.ledger.loaded import months_in_place
+from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.ledger.records import Records, read_records
 from taxi_platform.ledger.states import Facts, MonthState, Waiting, month_state
 from taxi_platform.settings import settings
@@ -74,7 +75,7 @@ def _facts(
     month: Month,
     records: Records,
     waiting: Mapping[str, Waiting],
-    held: Mapping[str, Holding] | None,
+    held: Mapping[str, LoadRecord] | None,
     versions: Mapping[tuple[str, Month], Version],
 ) -> Facts:
     key = str(month)
@@ -94,17 +95,17 @@ def _recorded(records: Records) -> Iterable[Month]:
     return map(Month.parse, records.table)
 
 
-def _in_tables() -> tuple[Mapping[str, Holding] | None, list[str]]:
+def _in_tables() -> tuple[Mapping[str, LoadRecord] | None, list[str]]:
     """What the tables hold; None and why when they cannot be asked. No server is started for it."""
     from taxi_platform.postgres.embedded.server import EmbeddedServer
 
     own = settings().postgres_url
     try:
         if own:
-            return holdings(own.get_secret_value()), []
+            return months_in_place(own.get_secret_value()), []
         server = EmbeddedServer(settings().data_dir / "postgres")
         if server.is_running():
-            return holdings(server.url()), []
+            return months_in_place(server.url()), []
         return None, ["The embedded PostgreSQL does not run, so this is what Dagster recorded."]
     except TaxiError as error:
         return None, [f"The tables could not be asked, so this is what Dagster recorded. {error}"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from taxi_platform.ledger.holdings import Holding
+from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.sources.source import Version
 from taxi_platform.trips.months import Month
 
@@ -80,7 +80,7 @@ class Facts:
     attempt: Attempt | None = None
     broken: Sequence[str] = ()
     waiting: Waiting | None = None
-    held: Holding | None = None
+    held: LoadRecord | None = None
     asked: bool = False
     source: Version | None = None
 
@@ -163,5 +163,5 @@ def _change(facts: Facts) -> str:
 
 def _content(facts: Facts) -> tuple[int, int]:
     if facts.asked:
-        return (facts.held.rows, facts.held.file_bytes) if facts.held else (0, 0)
+        return (facts.held.rows_loaded, facts.held.file_bytes) if facts.held else (0, 0)
     return (facts.table.rows, facts.table.file_bytes) if facts.table else (0, 0)

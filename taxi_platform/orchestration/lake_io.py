@@ -5,7 +5,7 @@ import dagster as dg
 from taxi_platform.bigquery.lake_files import LakeFiles
 from taxi_platform.bigquery.lake_store import Lake
 from taxi_platform.bigquery.preflight import preflight
-from taxi_platform.ledger.lake_metadata import lake_metadata
+from taxi_platform.ledger.event_metadata import lake_metadata
 from taxi_platform.orchestration.google_resource import CloudResource
 from taxi_platform.orchestration.monthly_io import Metadata, MonthlyIOManager, service_of_asset
 from taxi_platform.orchestration.run_failures import told_to_dagster

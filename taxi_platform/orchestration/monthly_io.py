@@ -11,7 +11,7 @@ import dagster as dg
 
 from taxi_platform.dagster_private import add_output_metadata
 from taxi_platform.errors import SourceUnreachable, TaxiError
-from taxi_platform.ledger.raw_metadata import raw_metadata
+from taxi_platform.ledger.event_metadata import PROGRESS, raw_metadata
 from taxi_platform.sources.trip_files import TripFiles
 from taxi_platform.trips.files import Fetched
 from taxi_platform.trips.keys import raw_key
@@ -22,9 +22,6 @@ Metadata = Mapping[str, Any]
 
 PAUSES = (15.0, 60.0)
 """Seconds: after the first a server is back that was restarted, after the second a network, or somebody has noticed."""
-
-PROGRESS = ("rows_in_file", "rows_loaded", "rows_rejected", "unchanged", "seconds")
-"""What the observation of a month that is in place says of it; its materialization says the rest."""
 
 
 class MonthlyFiles(Protocol):

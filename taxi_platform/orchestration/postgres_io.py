@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.ledger.table_metadata import relation, table_metadata
+from taxi_platform.ledger.event_metadata import relation, table_metadata
 from taxi_platform.orchestration.frame_inputs import wanted_form
 from taxi_platform.orchestration.monthly_io import Metadata, MonthlyIOManager
 from taxi_platform.postgres import frames, tables

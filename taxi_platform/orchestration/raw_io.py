@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.ledger.raw_metadata import raw_metadata
+from taxi_platform.ledger.event_metadata import raw_metadata
 from taxi_platform.orchestration.monthly_io import MonthlyIOManager, service_of_asset
 from taxi_platform.sources.cache import RawFiles
 from taxi_platform.sources.choose import source_named

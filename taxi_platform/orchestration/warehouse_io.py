@@ -11,7 +11,7 @@ from taxi_platform.bigquery.frames import WarehouseReference
 from taxi_platform.bigquery.lake_files import LakeFiles
 from taxi_platform.bigquery.loader import OnBadRows, load_month
 from taxi_platform.bigquery.preflight import preflight
-from taxi_platform.ledger.warehouse_metadata import table_metadata
+from taxi_platform.ledger.event_metadata import warehouse_metadata
 from taxi_platform.orchestration.frame_inputs import wanted_form
 from taxi_platform.orchestration.google_resource import CloudResource
 from taxi_platform.orchestration.monthly_io import Metadata, MonthlyIOManager
@@ -54,7 +54,7 @@ class WarehouseIOManager(MonthlyIOManager):
         )
         done = "were there already" if loaded.unchanged else f"loaded in {loaded.seconds:.2f} s"
         context.log.info(f"{loaded.table}, {month}: {loaded.rows:,} rows, {loaded.rejected:,} rejected, {done}")
-        return table_metadata(files.service, file, loaded)
+        return warehouse_metadata(files.service, file, loaded)
 
     def load_input(self, context: dg.InputContext) -> Any:
         """The rows that the asset asks for, as the type that it asks for."""

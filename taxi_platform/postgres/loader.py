@@ -115,7 +115,7 @@ class _Load:
         """What an earlier load of this very file left, if it is still in the table untouched."""
         row = execute(
             connection,
-            tables.find_month(self.service, self._file.month),
+            tables.FIND_MONTH,
             (self.subject, self._file.sha256, tables.fingerprint(self.service)),
         ).fetchone()
         if row is None or (row[1] and self._on_bad_rows == "fail"):

@@ -203,18 +203,17 @@ with gone as (delete from {table} where filename = %s)
 insert into {table} select * from rejected"""
 
 
-def find_month(service: Service, month: Month) -> str:
-    """The query for the rows loaded and rejected of a month that is attached and untouched since it was recorded.
+UNTOUCHED = """exists (
+    select from pg_class as c join pg_inherits as i on i.inhrelid = c.oid and i.inhparent = to_regclass(f.table_name)
+    where c.oid = to_regclass(f.partition_name) and f.filenode = pg_relation_filenode(c.oid)
+)"""
+"""The condition that a row ``f`` of ``tripdata_files`` is still true: its partition is attached and is the one
+that was swapped in. A partition that somebody dropped, detached, truncated or rewrote has another filenode, or none."""
 
-    Its parameters are the file's name, its SHA-256 and the contract's fingerprint. A partition that was dropped,
-    truncated or rewritten by somebody else has another filenode, and counts as not there.
-    """
-    return f"""
-select f.rows_loaded, f.rows_rejected
-from {FILES} as f
-join pg_class as c on c.oid = to_regclass({literal(partition_of(service, month))})
-join pg_inherits as i on i.inhrelid = c.oid and i.inhparent = to_regclass({literal(table_of(service))})
-where f.filename = %s and f.sha256 = %s and f.contract = %s and f.filenode = pg_relation_filenode(c.oid)"""
+FIND_MONTH = f"""
+select f.rows_loaded, f.rows_rejected from {FILES} as f
+where f.filename = %s and f.sha256 = %s and f.contract = %s and {UNTOUCHED}"""
+"""The query for the rows loaded and rejected of a month that is in its table from this very file."""
 
 
 RECORD_MONTH = f"""

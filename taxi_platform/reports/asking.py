@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from taxi_platform.ledger.holdings import Holding
-from taxi_platform.ledger.report_held import months_held
+from taxi_platform.ledger.loaded import months_of
+from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.postgres.connection import connect, execute, in_our_words
 from taxi_platform.reports import queries
 from taxi_platform.reports.counted import figures_of
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 _Row = tuple[Any, ...]
 
 
-def months_to_ask(url: str, held: Mapping[str, Holding]) -> list[Month]:
+def months_to_ask(url: str, held: Mapping[str, LoadRecord]) -> list[Month]:
     """Every month that the tables of trips or the models have, in order.
 
     Raises:
         DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: as they say.
     """
-    found = {month for service in SERVICES.values() for month in months_held(held, service)}
+    found = {month for service in SERVICES.values() for month in months_of(service, held)}
     with connect(url) as connection, in_our_words(queries.REVENUE):
         if _are_built(connection):
             rows = execute(connection, queries.MONTHS).fetchall()
@@ -33,7 +33,7 @@ def months_to_ask(url: str, held: Mapping[str, Holding]) -> list[Month]:
     return sorted(found)
 
 
-def ask(url: str, months: Iterable[Month], held: Mapping[str, Holding]) -> Iterator[ServiceFigures]:
+def ask(url: str, months: Iterable[Month], held: Mapping[str, LoadRecord]) -> Iterator[ServiceFigures]:
     """The figures of each of these months for each service of which the models have trips.
 
     The client holds those of one month at a time. Without the models there are none.
@@ -56,7 +56,7 @@ def _are_built(connection: "Connection") -> bool:
     return all(there for (there,) in execute(connection, queries.EXIST, (list(queries.MODELS),)).fetchall())
 
 
-def _of_month(connection: "Connection", month: Month, held: Mapping[str, Holding]) -> Iterator[ServiceFigures]:
+def _of_month(connection: "Connection", month: Month, held: Mapping[str, LoadRecord]) -> Iterator[ServiceFigures]:
     parameters = {"first": _first_day(month), "after": _first_day(month.plus(1))}
 
     def answer(*statements: str) -> Mapping[str, list[_Row]]:
@@ -72,14 +72,14 @@ def _of_month(connection: "Connection", month: Month, held: Mapping[str, Holding
     zones = answer(queries.BY_ZONE, queries.FHV_BY_ZONE)
     for service in SERVICES.values():
         if service.name in hours:
-            holding = months_held(held, service).get(month)
+            record = months_of(service, held).get(month)
             yield figures_of(
                 service,
                 month,
                 hours=hours[service.name],
                 distributions=distributions.get(service.name, []),
                 zones=zones.get(service.name, []),
-                rejected=holding.rejected if holding else 0,
+                rejected=record.rows_rejected if record else 0,
             )
 
 

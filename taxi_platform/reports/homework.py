@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from taxi_platform.ledger.holdings import Holding
+from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.reports.numbers import whole
 from taxi_platform.reports.page import Answer
 from taxi_platform.trips.months import Month
@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 NEW_YORK = "America/New_York"
 
 
-def answers(held: Mapping[str, Holding], timezone: str) -> list[Answer]:
+def answers(held: Mapping[str, LoadRecord], timezone: str) -> list[Answer]:
     """The homework.
 
     Args:
@@ -42,33 +42,33 @@ def load_command(service: Service, months: Sequence[Month]) -> str:
     return f"taxi backfill {service.name} {span}"
 
 
-def is_made_up(holding: Holding) -> bool:
+def is_made_up(record: LoadRecord) -> bool:
     """Whether the file came from the sample and not from the TLC."""
-    return holding.source.startswith("sample:")
+    return record.source.startswith("sample:")
 
 
-def _size(held: Mapping[str, Holding], service: Service, month: Month) -> Answer:
+def _size(held: Mapping[str, LoadRecord], service: Service, month: Month) -> Answer:
     name = service.file_name(month)
     question = f"How large is {name}, uncompressed?"
-    holding = held.get(name)
-    if holding is None:
+    record = held.get(name)
+    if record is None:
         return Answer(question, command=load_command(service, [month]))
-    size = f"{whole(holding.csv_bytes)} bytes, {holding.csv_bytes / MIB:,.1f} MiB"
-    return Answer(question, size, remark=_remark([holding]))
+    size = f"{whole(record.csv_bytes)} bytes, {record.csv_bytes / MIB:,.1f} MiB"
+    return Answer(question, size, remark=_remark([record]))
 
 
-def _rows(held: Mapping[str, Holding], question: str, service: Service, months: Sequence[Month]) -> Answer:
+def _rows(held: Mapping[str, LoadRecord], question: str, service: Service, months: Sequence[Month]) -> Answer:
     missing = [month for month in months if service.file_name(month) not in held]
     if missing:
         there = len(months) - len(missing)
         remark = f"{there} of {len(months)} are loaded." if there else ""
         return Answer(question, command=load_command(service, missing), remark=remark)
-    holdings = [held[service.file_name(month)] for month in months]
-    return Answer(question, whole(sum(one.rows_in_file for one in holdings)), remark=_remark(holdings))
+    records = [held[service.file_name(month)] for month in months]
+    return Answer(question, whole(sum(one.rows_in_file for one in records)), remark=_remark(records))
 
 
-def _remark(holdings: Iterable[Holding]) -> str:
-    return "Made up: not the file of the TLC, but one of the sample." if any(map(is_made_up, holdings)) else ""
+def _remark(records: Iterable[LoadRecord]) -> str:
+    return "Made up: not the file of the TLC, but one of the sample." if any(map(is_made_up, records)) else ""
 
 
 def _year(year: int) -> list[Month]:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from taxi_platform.ledger.holdings import Holding
-from taxi_platform.ledger.report_held import months_held
+from taxi_platform.ledger.loaded import months_of
+from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.redaction import redact
 from taxi_platform.reports import distributions, homework, quality, rankings, series
 from taxi_platform.reports.figures import ServiceFigures, Sum, by_service
@@ -36,7 +36,7 @@ class Found:
     """
 
     parts: Sequence[ServiceFigures]
-    held: Mapping[str, Holding]
+    held: Mapping[str, LoadRecord]
     timezone: str
     at: datetime
     month: Month | None = None
@@ -135,10 +135,12 @@ def _earlier(month: Month, found: Found) -> dict[str, str]:
     """How the trips of each service compare with the month before and with a year before, where these are loaded."""
     told: dict[str, str] = {}
     for service in SERVICES.values():
-        held = months_held(found.held, service)
-        before = [one for one in (month.plus(-1), month.plus(-12)) if one in held and held[one].rows]
+        held = months_of(service, found.held)
+        before = [one for one in (month.plus(-1), month.plus(-12)) if one in held and held[one].rows_loaded]
         if month in held:
-            told[service.name] = ", ".join(f"{_change(held[month].rows, held[one].rows)} on {one}" for one in before)
+            told[service.name] = ", ".join(
+                f"{_change(held[month].rows_loaded, held[one].rows_loaded)} on {one}" for one in before
+            )
     return told
 
 
@@ -164,17 +166,17 @@ def _notices(found: Found) -> Iterator[Notice]:
 def _outdated(service: Service, found: Found) -> Iterator[Month]:
     """The months whose trips in one model or another are not as many as in the table."""
     parts = {month: part for part in found.parts if part.service is service for month in part.months}
-    for month, holding in months_held(found.held, service).items():
+    for month, record in months_of(service, found.held).items():
         part = parts.get(month) or ServiceFigures(service, {})
         of_zones = sum(total.trips for total in part.zones.values())
-        if found.month in (None, month) and not part.sum.trips == of_zones == holding.rows:
+        if found.month in (None, month) and not part.sum.trips == of_zones == record.rows_loaded:
             yield month
 
 
 def _gaps(services: Sequence[ServiceFigures], found: Found) -> Iterator[Notice]:
     """Months between others of their service that are not there."""
     for one in services:
-        held = months_held(found.held, one.service)
+        held = months_of(one.service, found.held)
         missing = [month for month in series.span([one]) if month not in one.months and month not in held]
         for first, last in ranges(missing):
             yield Notice(f"{one.service.title}: {_span(first, last)} is not loaded.", _load(one.service, first, last))
@@ -184,7 +186,7 @@ def _absent(month: Month, found: Found) -> Iterator[Notice]:
     """Services of which the month is not there, while it is of others or of none."""
     there = {part.service.name for part in found.parts}
     for service in SERVICES.values():
-        if service.name not in there and month not in months_held(found.held, service):
+        if service.name not in there and month not in months_of(service, found.held):
             yield Notice(f"{service.title}: no trips of {month} are loaded.", _load(service, month, month))
 
 

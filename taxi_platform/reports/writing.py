@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from taxi_platform.ledger.holdings import holdings
+from taxi_platform.ledger.loaded import months_in_place
 from taxi_platform.reports.asking import ask, months_to_ask
 from taxi_platform.reports.figures import ServiceFigures
 from taxi_platform.reports.folder import pages_in, write_page
@@ -59,7 +59,7 @@ class Desk:
             DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: as they say.
             StorageFull: the page cannot be written.
         """
-        held = holdings(self.url)
+        held = months_in_place(self.url)
         parts = list(self._told(ask(self.url, [month], held)))
         found = Found(parts, held, self.schedule_timezone, _now(), month, pages_in(self.folder))
         return self._write(str(month), month_page(month, found), parts)
@@ -70,7 +70,7 @@ class Desk:
         Raises:
             as ``write_month`` does.
         """
-        held = holdings(self.url)
+        held = months_in_place(self.url)
         parts = list(self._told(ask(self.url, months_to_ask(self.url, held), held)))
         found = Found(parts, held, self.schedule_timezone, _now(), pages=pages_in(self.folder))
         return self._write(WHOLE, whole_page(found), parts)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from taxi_platform.checks.facts import MonthFacts, Raw, Record
+from taxi_platform.checks.facts import MonthFacts, Raw
 from taxi_platform.checks.judging import quality_checks, quality_verdicts
 from taxi_platform.checks.results import Verdict
 from taxi_platform.checks.rules import FEW, rules_of, unique_ids
@@ -12,6 +12,7 @@ from taxi_platform.checks.shape import shape_verdicts
 from taxi_platform.postgres import tables
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
+from taxi_platform_tests.support.month_records import load_record
 
 MARCH = Month(2019, 3)
 SHA, OTHER = "a" * 64, "b" * 64
@@ -22,7 +23,7 @@ def facts(service: Service = GREEN, rows: int = 100_000) -> MonthFacts:
     return MonthFacts(
         month=MARCH,
         columns=list(tables.column_types(service).items()),
-        record=Record(SHA, rows, tables.fingerprint(service), untouched=True),
+        record=load_record(rows, sha256=SHA),
         raw=Raw(SHA, rows),
         rows=rows,
         broken=dict.fromkeys([*rules_of(service), unique_ids(service).check.name], 0),
@@ -70,7 +71,7 @@ def test_rows_are_held_against_the_raw_file_and_not_against_what_the_table_says_
     "change",
     [
         {"record": None},
-        {"record": Record(SHA, 100_000, tables.fingerprint(GREEN), untouched=False)},
+        {"record": load_record(100_000, sha256=SHA, untouched=False)},
         {"raw": Raw(OTHER, 100_000)},
     ],
 )
@@ -90,7 +91,7 @@ def test_a_column_too_many_too_few_or_out_of_place_blocks_and_is_named() -> None
 
 
 def test_a_month_that_an_earlier_contract_loaded_blocks() -> None:
-    assert failing(replace(facts(), record=Record(SHA, 100_000, "earlier", untouched=True))) == [
+    assert failing(replace(facts(), record=load_record(100_000, sha256=SHA, current=False))) == [
         "columns_match_contract"
     ]
 

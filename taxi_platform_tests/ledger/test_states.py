@@ -5,15 +5,15 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from taxi_platform.ledger.holdings import Holding
 from taxi_platform.ledger.states import Attempt, Facts, Materialized, MonthState, Waiting, month_state
 from taxi_platform.sources.source import Version
 from taxi_platform.trips.months import Month
+from taxi_platform_tests.support.month_records import load_record
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 RAW = Materialized(10, "run-of-raw", NOW, "aaa", 50, 1000, etag='"v1"', modified="Tue")
 TABLE = Materialized(11, "run-of-table", NOW, "aaa", 49, 1000)
-LOADED = Facts(table=TABLE, raw=RAW, held=Holding("aaa", 49, 1000), asked=True)
+LOADED = Facts(table=TABLE, raw=RAW, held=load_record(), asked=True)
 SAME, OTHER = Version('"v1"', "Tue", 1000), Version('"v2"', "Wed", 1001)
 
 
@@ -85,7 +85,7 @@ def test_a_raw_file_that_was_fetched_after_the_load_is_a_changed_one() -> None:
     assert told(replace(LOADED, raw=newer)) == ("file changed", "the raw file is newer than the table")
     assert told(replace(LOADED, raw=newer, asked=False)) == ("file changed", "the raw file is newer than the table")
     assert told(replace(LOADED, raw=replace(RAW, order=12))) == ("materialized", "")
-    assert told(replace(LOADED, raw=newer, held=Holding("bbb", 49, 1000))) == ("materialized", "")
+    assert told(replace(LOADED, raw=newer, held=load_record(sha256="bbb"))) == ("materialized", "")
 
 
 def test_an_older_record_of_another_raw_file_says_nothing() -> None:

@@ -13,7 +13,7 @@ from taxi_platform.bigquery.lake_holding import NOT_IN_LAKE, why_not_in
 from taxi_platform.definitions import defs
 from taxi_platform.defs.operations.purge import purge_schedule
 from taxi_platform.errors import CloudNotReady
-from taxi_platform.ledger.holding import BEING_LOADED, NOT_LOADED
+from taxi_platform.ledger.loaded import BEING_LOADED, NOT_LOADED
 from taxi_platform.settings import settings
 from taxi_platform.sources.sidecars import known, remember
 from taxi_platform.trips.months import Month

@@ -4,21 +4,20 @@ import re
 
 import pytest
 
-from taxi_platform.ledger.holdings import Holding
 from taxi_platform.ledger.plan import months_in, parse_services, parse_span
+from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.reports.homework import answers, load_command
 from taxi_platform.reports.page import Answer
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, YELLOW, Service
+from taxi_platform_tests.support.month_records import load_record
 
 SIZE, FILE, YELLOW_2020, GREEN_2020, MARCH_2021, ZONE = range(6)
 
 
-def held(service: Service, *months: Month, source: str = "https://example.com/x.csv.gz") -> dict[str, Holding]:
+def held(service: Service, *months: Month, source: str = "https://example.com/x.csv.gz") -> dict[str, LoadRecord]:
     return {
-        service.file_name(month): Holding(
-            "aaa", 1000 + month.month, 9, csv_bytes=134_481_400, rejected=1, source=source
-        )
+        service.file_name(month): load_record(1000 + month.month, csv_bytes=134_481_400, rows_rejected=1, source=source)
         for month in months
     }
 
@@ -27,8 +26,8 @@ def year(year: int) -> list[Month]:
     return list(Month(year, 1).through(Month(year, 12)))
 
 
-def found(holdings: dict[str, Holding], timezone: str = "UTC") -> list[Answer]:
-    return answers(holdings, timezone)
+def found(records: dict[str, LoadRecord], timezone: str = "UTC") -> list[Answer]:
+    return answers(records, timezone)
 
 
 def test_what_is_loaded_is_answered() -> None:

@@ -11,7 +11,7 @@ from taxi_platform.reports.page import Page, html
 from taxi_platform.reports.pages import Found, month_page, whole_page
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW
-from taxi_platform_tests.support.made_up_figures import AT, found, holding, part
+from taxi_platform_tests.support.made_up_figures import AT, found, loaded, part
 
 MARCH, APRIL, MAY = Month(2019, 3), Month(2019, 4), Month(2019, 5)
 ALWAYS = ["hours", "zones", "distances", "fares", "payments", "quality"]
@@ -95,7 +95,7 @@ def test_without_any_trips_a_page_says_so_and_what_to_type(page: Page) -> None:
 def test_what_is_in_the_table_and_not_in_the_models_is_told_with_what_to_type() -> None:
     there = found(MARCH, APRIL, MAY)
     older = {
-        name: holding(5) if name in (GREEN.file_name(APRIL), GREEN.file_name(MAY)) else one
+        name: loaded(5) if name in (GREEN.file_name(APRIL), GREEN.file_name(MAY)) else one
         for name, one in there.held.items()
     }
     said = told(whole_page(replace(there, held=older)))
@@ -118,9 +118,9 @@ def test_models_that_do_not_agree_with_each_other_are_told() -> None:
 
 def test_a_month_is_compared_with_the_one_before_and_with_the_year_before() -> None:
     held = {
-        GREEN.file_name(MARCH): holding(150),
-        GREEN.file_name(Month(2019, 2)): holding(200),
-        GREEN.file_name(Month(2018, 3)): holding(100),
+        GREEN.file_name(MARCH): loaded(150),
+        GREEN.file_name(Month(2019, 2)): loaded(200),
+        GREEN.file_name(Month(2018, 3)): loaded(100),
     }
     few = replace(part(GREEN, MARCH), months={MARCH: Sum(150, 10.0)}, zones={})
     page = month_page(MARCH, Found([few], held, "UTC", AT, MARCH))
@@ -129,7 +129,7 @@ def test_a_month_is_compared_with_the_one_before_and_with_the_year_before() -> N
 
 def test_made_up_trips_are_called_so() -> None:
     there = found(MARCH, services=(GREEN,))
-    sample = {name: holding(one.rows, "sample:0.05/{}") for name, one in there.held.items()}
+    sample = {name: loaded(one.rows_loaded, "sample:0.05/{}") for name, one in there.held.items()}
     assert "made up" in told(whole_page(replace(there, held=sample)))
     assert "made up" not in told(whole_page(there))
 
@@ -137,7 +137,8 @@ def test_made_up_trips_are_called_so() -> None:
 def test_no_password_of_a_source_is_on_a_page() -> None:
     there = found(MARCH, services=(GREEN,))
     secret = {
-        name: holding(one.rows, "https://ann:pa55word@example.com/green/x.csv.gz") for name, one in there.held.items()
+        name: loaded(one.rows_loaded, "https://ann:pa55word@example.com/green/x.csv.gz")
+        for name, one in there.held.items()
     }
     page = html(whole_page(replace(there, held=secret)))
     assert "pa55word" not in page

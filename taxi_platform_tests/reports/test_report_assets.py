@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from taxi_platform.errors import StorageFull
-from taxi_platform.ledger.holdings import holdings
+from taxi_platform.ledger.loaded import months_in_place
 from taxi_platform.reports import folder as pages
 from taxi_platform.reports.asking import ask, months_to_ask
 from taxi_platform.reports.figures import BELOW_ZERO, FIRST, NOT_GIVEN, ZERO, Faults, ServiceFigures, Sum, Zone
@@ -82,7 +82,7 @@ class Models:
         self.run(REVENUE)
 
     def figures(self, month: Month) -> dict[str, ServiceFigures]:
-        return {one.service.name: one for one in ask(self.url, [month], holdings(self.url))}
+        return {one.service.name: one for one in ask(self.url, [month], months_in_place(self.url))}
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def test_a_genuine_month_has_its_published_figures_on_the_page(platform: Platfor
         *models, "vendors", "rate_codes", "payment_types", "monthly_report", "trips_report", month="2020-04"
     )
     assert run.succeeded, run.failure
-    (held,) = holdings(platform.database).values()
+    (held,) = months_in_place(platform.database).values()
     assert (held.rows_in_file, held.csv_bytes, held.source.endswith(".csv.gz")) == (35_612, 3_210_216, True)
 
     april = next(iter(ask(platform.database, [Month(2020, 4)], {})))

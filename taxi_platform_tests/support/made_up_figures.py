@@ -2,11 +2,12 @@
 
 from datetime import date, datetime, timezone
 
-from taxi_platform.ledger.holdings import Holding
+from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.reports.figures import DOLLARS, FIRST, MILES, ZERO, Faults, ServiceFigures, Sum, Zone, days_of
 from taxi_platform.reports.pages import Found
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
+from taxi_platform_tests.support.month_records import load_record
 
 AT = datetime(2026, 5, 4, 12, 30, tzinfo=timezone.utc)
 ORDER = {YELLOW: 7_000_000, GREEN: 600_000, FHV: 1_900_000}
@@ -62,15 +63,15 @@ def part(service: Service, month: Month) -> ServiceFigures:
     )
 
 
-def holding(trips: int, source: str = "https://example.com/{}") -> Holding:
-    """What the table says of a month with so many trips."""
-    return Holding("aaa", trips, trips * 20, csv_bytes=trips * 92, rejected=1, source=source)
+def loaded(trips: int, source: str = "https://example.com/{}") -> LoadRecord:
+    """Return the load record of a month with so many trips."""
+    return load_record(trips, file_bytes=trips * 20, csv_bytes=trips * 92, rows_rejected=1, source=source)
 
 
 def found(*months: Month, services: tuple[Service, ...] = tuple(SERVICES.values()), only: Month | None = None) -> Found:
     """Everything of these months, in the models as in the tables."""
     parts = [part(service, month) for service in services for month in months]
-    held = {one.service.file_name(month): holding(total.trips) for one in parts for month, total in one.months.items()}
+    held = {one.service.file_name(month): loaded(total.trips) for one in parts for month, total in one.months.items()}
     shown = [one for one in parts if only is None or only in one.months]
     return Found(shown, held, "UTC", AT, only)
 

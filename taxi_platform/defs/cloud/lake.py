@@ -4,7 +4,7 @@ import dagster as dg
 
 from taxi_platform.defs.taxi.assets import OWNERS, LoadConfig
 from taxi_platform.defs.taxi.labelling import label_run
-from taxi_platform.ledger.raw_metadata import file_schema
+from taxi_platform.ledger.event_metadata import file_schema
 from taxi_platform.operations.new_months.automation import follows_its_files
 from taxi_platform.orchestration.links import trip_links
 from taxi_platform.orchestration.partitions import monthly_partitions

@@ -9,7 +9,7 @@ from taxi_platform.bigquery.lake_files import LakeFiles
 from taxi_platform.defs.cloud.lake import GROUP
 from taxi_platform.defs.taxi.assets import OWNERS
 from taxi_platform.defs.taxi.labelling import label_run
-from taxi_platform.ledger.warehouse_metadata import trips_schema
+from taxi_platform.ledger.event_metadata import warehouse_schema
 from taxi_platform.orchestration.links import trip_links
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.trips.keys import lake_key, warehouse_key
@@ -44,7 +44,7 @@ def warehouse_trips(service: Service) -> dg.AssetsDefinition:
         tags={"taxi": service.name},
         metadata={
             **trip_links(service, "cloud.md"),
-            "dagster/column_schema": trips_schema(service),
+            "dagster/column_schema": warehouse_schema(service),
         },
     )
     def table(context: dg.AssetExecutionContext, config: WarehouseConfig, files: LakeFiles) -> LakeFiles:

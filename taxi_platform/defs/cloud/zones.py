@@ -7,7 +7,7 @@ import dagster as dg
 from taxi_platform.bigquery.zones import replace_zones
 from taxi_platform.defs.cloud.lake import GROUP
 from taxi_platform.defs.taxi.assets import OWNERS
-from taxi_platform.ledger.table_metadata import zones_schema
+from taxi_platform.ledger.event_metadata import zones_schema
 from taxi_platform.orchestration.google_resource import CloudResource
 from taxi_platform.orchestration.links import RELEASES, TRIP_RECORDS, links
 from taxi_platform.orchestration.raw_io import RawFilesResource

@@ -49,9 +49,9 @@ def remove_raw_files(
 
 def _places(url: str, google: CloudResource, log: Callable[[str], None]) -> Sequence[WhyNotHeld]:
     """What is made from raw files: the tables in PostgreSQL and, where Google Cloud is set up, the lake."""
-    from taxi_platform.ledger.holding import why_not_held
+    from taxi_platform.ledger.loaded import why_not_loaded
 
-    places: list[WhyNotHeld] = [lambda file: why_not_held(url, file)]
+    places: list[WhyNotHeld] = [lambda file: why_not_loaded(url, file)]
     cloud = settings().cloud
     if cloud and cloud.is_complete:
         from taxi_platform.bigquery.lake_holding import why_not_in

@@ -11,7 +11,7 @@ from taxi_platform.checks.judging import quality_checks, quality_verdicts
 from taxi_platform.checks.keeping_up import upkeep_verdicts
 from taxi_platform.checks.results import Verdict
 from taxi_platform.errors import InvalidRequest
-from taxi_platform.ledger.holdings import holdings
+from taxi_platform.ledger.loaded import months_in_place
 from taxi_platform.ledger.raw_facts import RawFacts
 from taxi_platform.orchestration.check_results import Event, record_months, record_service, selected, specs_of
 from taxi_platform.orchestration.partitions import monthly_partitions
@@ -78,7 +78,7 @@ def _months(context: dg.AssetCheckExecutionContext, config: CheckConfig, url: st
         return [Month.parse(key) for key in config.months]
     if context.has_partition_key or context.has_partition_key_range:
         return [Month.parse(key) for key in context.partition_keys]
-    held = holdings(url)
+    held = months_in_place(url)
     return [month for month in map(Month.parse, partitions) if service.file_name(month) in held]
 
 

@@ -6,8 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_platform.defs.taxi.labelling import label_run
-from taxi_platform.ledger.raw_metadata import file_schema
-from taxi_platform.ledger.table_metadata import relation, trips_schema
+from taxi_platform.ledger.event_metadata import file_schema, relation, trips_schema
 from taxi_platform.operations.new_months.automation import follows_its_files
 from taxi_platform.orchestration.landing_resource import LandingResource
 from taxi_platform.orchestration.links import trip_links

@@ -1,0 +1,199 @@
+"""The metadata of materializations: what the I/O managers write, and ``events`` reads back, side by side in one file.
+
+Dagster keeps these values for years, and the names below are those of version 0.1, so a name never changes its meaning.
+Older records may lack newer names. Schemas that the UI shows on an asset's page belong here as well.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from taxi_platform.ledger.record import Materialized
+from taxi_platform.postgres import tables
+from taxi_platform.sources.source import Version
+from taxi_platform.trips import zones
+from taxi_platform.trips.files import Fetched
+from taxi_platform.trips.reading import TripFile
+from taxi_platform.trips.services import Service
+
+if TYPE_CHECKING:
+    from taxi_platform.bigquery.lake_file import LakeFile
+    from taxi_platform.bigquery.lake_store import Stored
+    from taxi_platform.bigquery.loader import Loaded as LoadedIntoBigQuery
+    from taxi_platform.postgres.loader import Loaded
+
+MIB = 1024 * 1024
+
+PROGRESS = ("rows_in_file", "rows_loaded", "rows_rejected", "unchanged", "seconds")
+"""What the observation of a loaded month repeats while its run goes on; the materialization says the rest."""
+
+
+# Reading
+
+
+def plain_values(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, Any]:
+    """Return metadata without Dagster's types around its values."""
+    return {name: entry.value for name, entry in metadata.items()}
+
+
+def read_materialization(
+    metadata: Mapping[str, dg.MetadataValue[Any]], *, order: int, run_id: str, timestamp: float
+) -> Materialized:
+    """Return what a materialization says of its month, whichever asset it belongs to.
+
+    Args:
+        metadata: what an I/O manager has written, also one of version 0.1.
+        order: the storage id of the event.
+        run_id: the run that recorded it.
+        timestamp: when, in seconds since 1970.
+    """
+    values = plain_values(metadata)
+    return Materialized(
+        order=order,
+        run_id=run_id,
+        timestamp=timestamp,
+        source=values.get("source", ""),
+        version=Version(values.get("etag"), values.get("modified"), values.get("file_bytes")),
+        sha256=values.get("sha256"),
+        rows_in_file=values.get("rows_in_file"),
+        rows_loaded=values.get("rows_loaded"),
+        landed=bool(values.get("landed")),
+    )
+
+
+# Writing
+
+
+def file_metadata(file: TripFile) -> dict[str, Any]:
+    """Return the facts of a file that every asset made from it repeats: its source, its sizes and its rows."""
+    return {
+        "source": dg.MetadataValue.url(file.source) if "://" in file.source else file.source,
+        "file": file.name,
+        "rows_in_file": file.rows,
+        "file_bytes": file.bytes,
+        "file_mib": round(file.bytes / MIB, 1),
+        "csv_bytes": file.csv_bytes,
+        "csv_mib": round(file.csv_bytes / MIB, 1),
+        "sha256": file.sha256,
+    }
+
+
+def raw_metadata(fetched: Fetched) -> dict[str, Any]:
+    """Return the metadata of a raw file's materialization."""
+    file = fetched.file
+    provenance = {"etag": file.etag, "modified": file.modified}
+    return {
+        **file_metadata(file),
+        **{name: value for name, value in provenance.items() if value is not None},
+        "path": dg.MetadataValue.path(file.path),
+        **({"landed": True} if file.landed else {}),
+        "unchanged": not fetched.is_new,
+        "seconds": round(fetched.seconds, 3),
+        "dagster/partition_row_count": file.rows,
+    }
+
+
+def table_metadata(
+    service: Service, file: TripFile, loaded: "Loaded", *, database: str, rows_in_table: int
+) -> dict[str, Any]:
+    """Return the metadata of one month's materialization in its PostgreSQL table."""
+    return {
+        **file_metadata(file),
+        "rows_loaded": loaded.rows,
+        "rows_rejected": loaded.rejected,
+        "table": loaded.table,
+        "partition_table": loaded.partition,
+        "unchanged": loaded.unchanged,
+        "seconds": round(loaded.seconds, 3),
+        "rows_per_second": round(loaded.rows / loaded.seconds) if not loaded.unchanged else 0,
+        "dagster/partition_row_count": loaded.rows,
+        "dagster/row_count": rows_in_table,
+        "dagster/relation_identifier": relation(database, loaded.table),
+        "dagster/column_schema": trips_schema(service),
+    }
+
+
+def lake_metadata(stored: "Stored", project: str) -> dict[str, Any]:
+    """Return the metadata of one month's materialization in Cloud Storage."""
+    file = stored.file
+    return {
+        **file_metadata(file),
+        "dagster/uri": file.uri,
+        "console": dg.MetadataValue.url(console_url(file, project)),
+        "generation": str(file.generation),  # a number of microseconds, larger than the UI can count
+        "crc32c": file.crc32c,
+        **({"storage_class": file.storage_class} if file.storage_class else {}),
+        "unchanged": stored.unchanged,
+        "seconds": round(stored.seconds, 3),
+        "dagster/partition_row_count": file.rows,
+    }
+
+
+def warehouse_metadata(service: Service, file: "LakeFile", loaded: "LoadedIntoBigQuery") -> dict[str, Any]:
+    """Return the metadata of one month's materialization in BigQuery."""
+    jobs = loaded.jobs
+    replacing = jobs.get("replace")
+    return {
+        **file_metadata(file),
+        "rows_loaded": loaded.rows,
+        "rows_rejected": loaded.rejected,
+        "table": loaded.table,
+        "object": file.uri,
+        "generation": str(file.generation),
+        "unchanged": loaded.unchanged,
+        "line_by_line": loaded.line_by_line,
+        "seconds": round(loaded.seconds, 3),
+        "rows_per_second": round(loaded.rows / loaded.seconds) if not loaded.unchanged else 0,
+        "bytes_processed": sum(spent.bytes_processed for spent in jobs.values()),
+        "slot_ms": sum(spent.slot_ms for spent in jobs.values()),
+        **{f"{step}_seconds": round(spent.seconds, 3) for step, spent in jobs.items()},
+        **({"job": dg.MetadataValue.url(replacing.link), "job_id": replacing.job} if replacing else {}),
+        "dagster/partition_row_count": loaded.rows,
+        "dagster/relation_identifier": loaded.table,
+        "dagster/column_schema": warehouse_schema(service),
+    }
+
+
+def console_url(file: "LakeFile", project: str) -> str:
+    """Return the address of the object's page in Google's console."""
+    return f"https://console.cloud.google.com/storage/browser/_details/{file.bucket}/{file.object}?project={project}"
+
+
+def relation(database: str, table: str) -> str:
+    """Return a table's full name, e.g. ``ny_taxi.public.green_tripdata``."""
+    return f"{database}.{table}"
+
+
+# Schemas, as the UI's column tab shows them
+
+
+def file_schema(service: Service) -> dg.TableSchema:
+    """Return the columns of a service's files: the names in the published header, and the types they are read as."""
+    return dg.TableSchema(
+        [dg.TableColumn(column.source, column.postgres, description=column.documentation) for column in service.columns]
+    )
+
+
+def trips_schema(service: Service) -> dg.TableSchema:
+    """Return the columns of a service's PostgreSQL table."""
+    return _schema(tables.column_types(service), tables.column_comments(service))
+
+
+def warehouse_schema(service: Service) -> dg.TableSchema:
+    """Return the columns of a service's BigQuery table."""
+    from taxi_platform.bigquery.schema import trip_fields
+
+    return dg.TableSchema(
+        [dg.TableColumn(field.name, field.kind, description=field.description) for field in trip_fields(service)]
+    )
+
+
+def zones_schema() -> dg.TableSchema:
+    """Return the columns of the zone lookup's table."""
+    types = {name: kind for name, (kind, _) in zones.COLUMNS.items()}
+    return _schema(types, {name: text for name, (_, text) in zones.COLUMNS.items()})
+
+
+def _schema(types: Mapping[str, str], descriptions: Mapping[str, str]) -> dg.TableSchema:
+    return dg.TableSchema([dg.TableColumn(name, types[name], description=descriptions[name]) for name in types])

@@ -1,0 +1,98 @@
+"""The one reader of ``tripdata_files``, in which the database records the file of every month that is in a table.
+
+Callers that count rows as well read it over their own connection, so that both come from one snapshot.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+from taxi_platform.ledger.record import LoadRecord
+from taxi_platform.postgres import tables
+from taxi_platform.postgres.connection import connect, execute, in_our_words
+from taxi_platform.postgres.locking import try_lock, unlock
+from taxi_platform.trips.keys import parse_file_name
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.reading import TripFile
+from taxi_platform.trips.services import SERVICES, Service
+
+if TYPE_CHECKING:
+    from taxi_platform.postgres.connection import Connection
+
+NOT_LOADED = "its table in PostgreSQL does not hold it"
+BEING_LOADED = "its month is being loaded into PostgreSQL"
+
+_READ = f"""
+select f.filename, f.table_name, f.source, f.sha256, f.file_bytes, f.csv_bytes, f.rows_in_file, f.rows_loaded,
+    f.rows_rejected, f.contract, f.loaded_at, {tables.UNTOUCHED}
+from {tables.FILES} as f where %(names)s::text[] is null or f.filename = any(%(names)s)"""  # noqa: S608 - our names
+
+
+def read_loaded(connection: "Connection", names: Collection[str] | None = None) -> dict[str, LoadRecord]:
+    """Return the load records by the name of the month's file, also those that do not hold any more.
+
+    Args:
+        connection: the caller's own, inside a transaction if rows are counted as well.
+        names: the files in question; all of them if this is None.
+    """
+    if execute(connection, "select to_regclass(%s)", (tables.FILES,)).fetchone() == (None,):
+        return {}
+    contracts = {tables.table_of(service): tables.fingerprint(service) for service in SERVICES.values()}
+    rows = execute(connection, _READ, {"names": None if names is None else list(names)}).fetchall()
+    return {
+        name: LoadRecord(
+            source=source,
+            sha256=sha256,
+            file_bytes=file_bytes,
+            csv_bytes=csv_bytes,
+            rows_in_file=rows_in_file,
+            rows_loaded=rows_loaded,
+            rows_rejected=rows_rejected,
+            contract=contract,
+            loaded_at=loaded_at,
+            untouched=untouched,
+            current=contracts.get(table) == contract,
+        )
+        for (
+            name, table, source, sha256, file_bytes, csv_bytes, rows_in_file, rows_loaded, rows_rejected,
+            contract, loaded_at, untouched,
+        ) in rows
+    }  # fmt: skip
+
+
+def months_in_place(url: str) -> dict[str, LoadRecord]:
+    """Return every month that its table holds as it would be loaded today, by the name of its file.
+
+    Raises:
+        DatabaseUnreachable: the server does not answer.
+        DatabaseInterrupted: the connection broke, or a timeout ended a wait.
+        DatabaseRefused: the server refuses to answer.
+    """
+    with connect(url) as connection, in_our_words(tables.FILES):
+        records = read_loaded(connection)
+    return {name: record for name, record in records.items() if record.is_in_place}
+
+
+def months_of(service: Service, records: Mapping[str, LoadRecord]) -> dict[Month, LoadRecord]:
+    """Return one service's months in order, from load records by file name."""
+    files = {parse_file_name(name): record for name, record in records.items()}
+    return {file[1]: files[file] for file in sorted(filter(None, files)) if file[0] == service.name}
+
+
+def why_not_loaded(url: str, file: TripFile) -> str | None:
+    """Return why a table does not hold this very file, or None if it does.
+
+    The month's lock is taken first: a month that is being loaded may be about to hold another file.
+
+    Raises:
+        DatabaseUnreachable: the server does not answer.
+        DatabaseInterrupted: the connection broke, or a timeout ended a wait.
+        DatabaseRefused: the server refuses to answer.
+    """
+    service = SERVICES[file.service]
+    name, partition = service.file_name(file.month), tables.partition_of(service, file.month)
+    with connect(url) as connection, in_our_words(name):
+        if not try_lock(connection, partition):
+            return BEING_LOADED
+        record = read_loaded(connection, [name]).get(name)
+        unlock(connection, partition)
+    return None if record and record.is_in_place and record.sha256 == file.sha256 else NOT_LOADED
