@@ -2,7 +2,7 @@
 
 import sys
 
-from taxi_platform.models.command import run_dbt
+from taxi_platform.cli.dbt import run_dbt
 
 if __name__ == "__main__":
-    sys.exit(run_dbt(sys.argv[1:], print))
+    sys.exit(run_dbt(sys.argv[1:]))

@@ -28,7 +28,6 @@ TO_BE_CUT: set[str] = {
     "course/getting_started/metadata.py -> reports",
     "ledger/raw_facts.py -> checks",
     "ledger/trigger_records.py -> operations",
-    "models/specs.py -> orchestration",
     "operations/backfill/launch.py -> definitions",
     "operations/doctor/dagster_home.py -> orchestration",
 }

@@ -144,9 +144,9 @@ def doctor(as_json: bool) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def dbt(arguments: tuple[str, ...]) -> None:
     """Run a command of dbt (build, debug, …) on the models, with the platform's own settings; see docs/models.md."""
-    from taxi_platform.models.command import run_dbt
+    from taxi_platform.cli.dbt import run_dbt
 
-    raise click.exceptions.Exit(run_dbt(arguments, _aside))
+    raise click.exceptions.Exit(run_dbt(arguments))
 
 
 @taxi.command()

@@ -1,1 +1,4 @@
-"""The dbt project seen from Python: its manifest, where it builds to, and how it is run. The models are in ``dbt/``."""
+"""The dbt project seen from Python: its manifest, the targets it builds on, and one build.
+
+The models themselves are SQL, in ``dbt/``. How Dagster shows them belongs in ``defs/models``.
+"""

@@ -1,6 +1,6 @@
-"""The parts of the dbt project that the services' contracts decide: the sources, and what their columns mean.
+"""The files of the dbt project that are generated from the services' contracts: the sources and their descriptions.
 
-``python -m taxi_platform.models.contract`` writes them anew; a test fails when they are not as the contracts are.
+``python -m taxi_platform.models.contract`` writes them; a test fails when they differ from the contracts.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,11 +16,11 @@ MEANINGS = Path("models/staging/_contract.md")
 _NOTE = (
     "Made from taxi_platform/trips/services.py by `python -m taxi_platform.models.contract`; change that and run it."
 )
-_DAYS = 35  # a month's file comes once a month, some days late
+_DAYS = 35  # a file is published once a month, some days late
 
 
 def contract_files() -> Mapping[Path, str]:
-    """The content of each file, by its place in the dbt project."""
+    """Return the content of each generated file by its path in the dbt project."""
     return {SOURCES: _sources(), MEANINGS: _meanings()}
 
 
@@ -58,7 +58,7 @@ def _table(name: str, meaning: str, types: Mapping[str, str], prefix: str) -> li
 
 
 def _freshness(service: Service) -> list[str]:
-    """PostgreSQL's table of files says when a month was loaded last; BigQuery says it of every table."""
+    """Return when a month was loaded last: PostgreSQL has a table of files, BigQuery knows it of every table."""
     here = f"select max(loaded_at) from {tables.FILES} where table_name = '{tables.table_of(service)}'"
     there = (
         "select timestamp_millis(last_modified_time) from {{ target.schema }}.__TABLES__ "
@@ -82,13 +82,13 @@ def _meanings() -> str:
 
 def _texts() -> Iterator[tuple[str, str]]:
     for service in SERVICES.values():
-        yield service.table, f"{service.description} One row a trip; a row belongs to its file's month."
+        yield service.table, f"{service.description} One row per trip; a row belongs to the month of its file."
         for column, text in tables.column_comments(service).items():
             yield f"{service.name}__{column}", text
     yield zones.TABLE, "The TLC's taxi zones: number, borough, name and who serves it."
     for column, (_, text) in zones.COLUMNS.items():
         yield f"{zones.TABLE}__{column}", text
-    yield "tripdata_files", "One row for each month that is in a table: what its file was, and when it was loaded."
+    yield "tripdata_files", "One row for each loaded month: its file, and when it was loaded."
 
 
 if __name__ == "__main__":

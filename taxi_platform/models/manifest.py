@@ -1,14 +1,22 @@
-"""What the manifest says of models and tests, as far as Dagster needs to know it. Pure.
+"""Models, their tests and the lineage of their columns, read from dbt's manifest. Pure.
 
-dagster-dbt reads it too, and takes a second or two to be imported, which every run of every asset would have to pay.
+dagster-dbt can read the manifest too, but takes one to two seconds to import, which every run of every asset would pay.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-MONTHS = "monthly"  # the tag of what is built month by month
+from taxi_platform.errors import BrokenModels
+
+MONTHS = "monthly"  # the tag of the models that are built month by month
 BUILT = ("model", "seed")
+
+# Columns that a target's tables of trips have in addition to those of the contracts.
+_FURTHER = {"bigquery": {"file_month": "date"}}
+
+Lineage = Mapping[str, Mapping[str, list[list[str]]]]
+"""By model and column: the tables and columns that the column is made of."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +30,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Check:
-    """A dbt test, seen as a check of the model that it is about.
+    """A dbt test, shown in Dagster as a check of the model that it tests.
 
     Attributes:
         name: its name, in dbt and in Dagster.
         model: the name of the model.
-        description: what holds when it passes.
-        further: the names of other models and tables that it reads.
-        is_blocking: whether its failure keeps what lies downstream from being built.
+        description: what is true when it passes.
+        further: the names of the other models and tables that it reads.
+        is_blocking: whether downstream models are skipped when it fails.
     """
 
     name: str
@@ -47,12 +55,12 @@ class Model:
         name: its name, in dbt, in Dagster and in the database.
         kind: ``view``, ``table``, ``monthly`` or ``seed``.
         description: what it holds.
-        columns: its columns in order.
+        columns: its columns, in order.
         upstream: the names of the models and tables that it is made of.
-        path: its file, seen from the dbt project.
-        relation: its full name in the database for which the manifest was made.
+        path: its file, relative to the dbt project.
+        relation: its full name on the target of the manifest.
         is_monthly: whether it is built month by month.
-        version: changes whenever its code does.
+        version: a hash of its code.
         checks: its tests.
     """
 
@@ -69,14 +77,14 @@ class Model:
 
 
 def models_of(manifest: Mapping[str, Any]) -> list[Model]:
-    """Every model and seed, with its tests."""
+    """Return every model and seed with its tests."""
     nodes: Mapping[str, Any] = manifest["nodes"]
     checks = [_check(manifest, node) for node in nodes.values() if node["resource_type"] == "test"]
     return [_model(manifest, node, checks) for node in nodes.values() if node["resource_type"] in BUILT]
 
 
 def name_of(manifest: Mapping[str, Any], unique_id: str) -> str:
-    """The name of a model, a seed or a source."""
+    """Return the name of a model, a seed or a source."""
     return {**manifest["nodes"], **manifest["sources"]}[unique_id]["name"]
 
 
@@ -115,4 +123,73 @@ def _check(manifest: Mapping[str, Any], node: Mapping[str, Any]) -> Check:
 
 def _names(manifest: Mapping[str, Any], node: Mapping[str, Any]) -> list[str]:
     ids = node.get("depends_on", {}).get("nodes", [])
-    return list(dict.fromkeys(name_of(manifest, one) for one in ids))
+    return list(dict.fromkeys(name_of(manifest, unique_id) for unique_id in ids))
+
+
+def read_columns(manifest: Mapping[str, Any]) -> Lineage:
+    """Return the lineage of every SQL model.
+
+    Slow (it parses the compiled SQL), so it is done once, when the manifest is made.
+
+    Args:
+        manifest: from ``dbt compile``, with the columns of all models and sources.
+
+    Raises:
+        BrokenModels: a model's SQL cannot be parsed, uses a column that none of its tables has, or does not return a
+            column that its description names.
+    """
+    nodes: Mapping[str, Any] = {**manifest["nodes"], **manifest["sources"]}
+    names = {_plain(node["relation_name"]): node["name"] for node in nodes.values() if node.get("relation_name")}
+    dialect: str = manifest["metadata"]["adapter_type"]
+    return {
+        node["name"]: _columns(node, [nodes[unique_id] for unique_id in node["depends_on"]["nodes"]], names, dialect)
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model"
+    }
+
+
+def _columns(
+    node: Mapping[str, Any], upstream: Sequence[Mapping[str, Any]], names: Mapping[str, str], dialect: str
+) -> Mapping[str, list[list[str]]]:
+    from sqlglot import exp, lineage, parse_one
+    from sqlglot.errors import SqlglotError
+    from sqlglot.optimizer.qualify import qualify
+    from sqlglot.optimizer.scope import build_scope
+
+    schema = _schema(upstream, dialect)
+    columns: dict[str, list[list[str]]] = {}
+    try:
+        query = qualify(parse_one(node["compiled_code"], dialect=dialect), dialect=dialect, schema=schema)
+        trace, scope = cast("Any", lineage).lineage, build_scope(query)
+        traced = {
+            column: list(trace(column, query, schema=schema, dialect=dialect, scope=scope).walk())
+            for column in node["columns"]
+        }
+    except SqlglotError as error:
+        subject = f"model {node['name']} ({node['original_file_path']})"
+        raise BrokenModels(subject, f"on {dialect}, {error}", "Correct its SQL or its description.") from None
+    for column, nodes in traced.items():
+        leaves = [leaf for leaf in nodes if not leaf.downstream and isinstance(leaf.expression, exp.Table)]
+        pairs = {(names[_relation(leaf.expression)], exp.to_column(leaf.name).name) for leaf in leaves}
+        columns[column] = [list(pair) for pair in sorted(pairs)]
+    return columns
+
+
+def _schema(upstream: Sequence[Mapping[str, Any]], dialect: str) -> Any:
+    from sqlglot import MappingSchema, exp
+
+    schema = MappingSchema(dialect=dialect)
+    for table in upstream:
+        columns = {column["name"]: column["data_type"] for column in table["columns"].values()}
+        if table["resource_type"] == "source":
+            columns |= _FURTHER.get(dialect, {})
+        schema.add_table(exp.to_table(table["relation_name"], dialect=dialect), columns, dialect=dialect)
+    return schema
+
+
+def _relation(table: Any) -> str:
+    return ".".join(part.name for part in table.parts)
+
+
+def _plain(relation: str) -> str:
+    return relation.replace('"', "").replace("`", "")

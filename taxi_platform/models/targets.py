@@ -1,10 +1,15 @@
-"""Where the models are built: the variables that ``dbt/profiles.yml`` reads, made of the platform's own settings."""
+"""The two targets that models are built on, as variables of ``dbt/profiles.yml`` made from the platform's settings.
 
+A target is opened for one build: it checks that the tables the models read exist. How dbt is run belongs in
+``building`` and ``project``.
+"""
+
+import logging
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from taxi_platform.errors import NotLoaded
 from taxi_platform.postgres import tables
@@ -17,71 +22,30 @@ from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES
 
 if TYPE_CHECKING:
+    from taxi_platform.bigquery.clients import Cloud
     from taxi_platform.postgres.connection import Connection
 
-Log = Callable[[str], None]
+logger = logging.getLogger(__name__)
 
 POSTGRES = "postgres"
-_TURN = f"builds of {MODELS_SCHEMA}"
+BIGQUERY = "bigquery"
+NO_TOKEN = "none"  # noqa: S105 - for the emulator, which checks no credentials
+
+_BUILD_LOCK = f"builds of {MODELS_SCHEMA}"
 _OPTIONS = f"-c jit=off -c timezone=UTC -c lock_timeout={LOCK_SECONDS}s -c statement_timeout={STATEMENT_SECONDS}s"
-_OWN = ("host", "hostaddr", "port", "user", "password", "dbname", "options", "application_name", "connect_timeout")
-
-
-def postgres_variables(connection: "Connection", url: str) -> Mapping[str, str]:
-    """What dbt needs to connect to the server that a connection has reached by a URL.
-
-    Whatever else the URL says (certificates, for one) goes to libpq's own variables, which dbt's driver reads as well.
-    """
-    from psycopg.pq import Conninfo
-
-    info = connection.info
-    said = {one.keyword.decode(): one for one in Conninfo.parse(url.encode())}
-    further = {
-        one.envvar.decode(): one.val.decode()
-        for name, one in said.items()
-        if one.envvar and one.val and name not in _OWN
-    }
-    own = said["options"].val
-    return {
-        **further,
-        "PGOPTIONS": f"{own.decode() if own else ''} {_OPTIONS}".strip(),
-        "TAXI_DBT_HOST": info.host,
-        "TAXI_DBT_PORT": str(info.port),
-        "TAXI_DBT_USER": info.user,
-        "TAXI_DBT_DATABASE": info.dbname,
-        "DBT_ENV_SECRET_TAXI_PASSWORD": info.password,
-    }
-
-
-def prepare_postgres(connection: "Connection") -> None:
-    """Have every table that the models read, if need be without a row: of a service, no month may be loaded yet.
-
-    Raises:
-        NotLoaded: the zone lookup is not there.
-        SchemaMismatch: there is a table of a service's name which is not ours.
-        DatabaseInterrupted, DatabaseRefused: as they say.
-    """
-    with in_our_words(f"schema {MODELS_SCHEMA}"):
-        for service in SERVICES.values():
-            prepare(connection, service)
-        lookup = tables.qualified(zones.TABLE)
-        if execute(connection, "select to_regclass(%s)", (lookup,)).fetchone() == (None,):
-            raise NotLoaded(
-                lookup,
-                "the models need the zones, and they are not loaded",
-                f"Run `dagster asset materialize --select {zones.TABLE}` first.",
-            )
+# Parts of a URL that dbt gets under names of its own, or that the platform sets.
+_HANDLED = ("host", "hostaddr", "port", "user", "password", "dbname", "options", "application_name", "connect_timeout")
 
 
 @dataclass(frozen=True)
 class Target:
-    """One place where the models are built.
+    """One place where models are built.
 
     Attributes:
         name: its name in ``profiles.yml``.
-        prefix: what the keys of its assets begin with.
-        variables: what ``profiles.yml`` reads, passwords included.
-        count: asks how many rows of each month a model has.
+        prefix: the first parts of the keys of its assets.
+        variables: the variables that ``profiles.yml`` reads, passwords included.
+        count: returns the number of rows of each month of a model.
     """
 
     name: str
@@ -91,42 +55,169 @@ class Target:
 
 
 @contextmanager
-def postgres_target(url: str, log: Log, *, only_look: bool = False) -> Generator[Target]:
-    """The database of the trips, for one build at a time: two would exchange the same views.
+def open_postgres(url: str, *, prepared: bool = True) -> Generator[Target]:
+    """Open the database of the trips for one build at a time, because two builds would swap the same views.
 
     Args:
         url: the database.
-        log: where it is told that another build is waited for.
-        only_look: whether nothing is built, so that nothing has to be there and nobody waited for.
+        prepared: whether to wait for other builds and to create missing tables; ``dbt debug`` needs neither.
 
     Raises:
-        DatabaseUnreachable: says which of name, port, authentication, database or number of connections failed.
-        NotLoaded, SchemaMismatch, DatabaseInterrupted, DatabaseRefused: as ``prepare_postgres`` says.
+        DatabaseUnreachable: there is no connection; the message names the cause.
+        DatabaseInterrupted: the server went away.
+        DatabaseRefused: a privilege is missing.
+        NotLoaded: the zone lookup does not exist.
+        SchemaMismatch: a table with a service's name was not made by this platform.
     """
     with connect(url) as connection:
-        if not only_look:
+        if prepared:
             execute(connection, "set idle_session_timeout = 0")
-            _wait_for_turn(connection, log)
+            _lock_builds(connection)
             prepare_postgres(connection)
 
         def count(model: str, months: Sequence[Month]) -> Mapping[Month, int]:
-            return _count(connection, model, months)
+            days = [f"{month}-01" for month in months]
+            table = f"{MODELS_SCHEMA}.{model}"
+            query = f"select file_month, count(*) from {table} where file_month = any(%s::date[]) group by 1"  # noqa: S608 - our own name
+            return _by_month(execute(connection, query, (days,)).fetchall(), months)
 
         yield Target(POSTGRES, (), postgres_variables(connection, url), count)
 
 
-def _wait_for_turn(connection: "Connection", log: Log) -> None:
-    """Hold the lock of all builds until the connection ends, however it ends."""
-    wait = 0.0
-    while not try_lock(connection, _TURN):
-        if not wait:
-            log("another build of the models is going on in this database; waiting for its end")
-        wait = min(2 * wait or 0.05, 1.0)
-        time.sleep(wait)
+def prepare_postgres(connection: "Connection") -> None:
+    """Create the tables that the models read and that do not exist yet, for services without a loaded month.
+
+    Raises:
+        NotLoaded: the zone lookup does not exist.
+        SchemaMismatch: a table with a service's name was not made by this platform.
+        DatabaseInterrupted: the server went away.
+        DatabaseRefused: a privilege is missing.
+    """
+    with in_our_words(f"schema {MODELS_SCHEMA}"):
+        for service in SERVICES.values():
+            prepare(connection, service)
+        lookup = tables.qualified(zones.TABLE)
+        if execute(connection, "select to_regclass(%s)", (lookup,)).fetchone() == (None,):
+            raise _no_zones(lookup, zones.TABLE)
 
 
-def _count(connection: "Connection", model: str, months: Sequence[Month]) -> Mapping[Month, int]:
-    days = [f"{month}-01" for month in months]
-    query = f"select file_month, count(*) from {MODELS_SCHEMA}.{model} where file_month = any(%s::date[]) group by 1"  # noqa: S608
-    found = {Month(day.year, day.month): rows for day, rows in execute(connection, query, (days,)).fetchall()}
-    return {month: found.get(month, 0) for month in months}
+def postgres_variables(connection: "Connection", url: str) -> Mapping[str, str]:
+    """Return the variables with which dbt connects to the server that a connection has reached by a URL.
+
+    The rest of the URL (certificates, for example) goes to libpq's own variables, which dbt's driver reads too.
+    """
+    from psycopg.pq import Conninfo
+
+    info = connection.info
+    parts = {part.keyword.decode(): part for part in Conninfo.parse(url.encode())}
+    further = {
+        part.envvar.decode(): part.val.decode()
+        for name, part in parts.items()
+        if part.envvar and part.val and name not in _HANDLED
+    }
+    options = parts["options"].val
+    return {
+        **further,
+        "PGOPTIONS": f"{options.decode() if options else ''} {_OPTIONS}".strip(),
+        "TAXI_DBT_HOST": info.host,
+        "TAXI_DBT_PORT": str(info.port),
+        "TAXI_DBT_USER": info.user,
+        "TAXI_DBT_DATABASE": info.dbname,
+        "DBT_ENV_SECRET_TAXI_PASSWORD": info.password,
+    }
+
+
+@contextmanager
+def open_bigquery(cloud: "Cloud", *, prepared: bool = True) -> Generator[Target]:
+    """Open the dataset of the trips.
+
+    Args:
+        cloud: the project and its dataset.
+        prepared: whether to create missing tables; ``dbt debug`` does not need them.
+
+    Raises:
+        NotLoaded: the zone lookup does not exist.
+        SchemaMismatch: a table with a service's name was not made by this platform.
+        CloudNotReady: the dataset does not exist, or lies elsewhere.
+        CloudRefused: the credentials are not valid, or a role is missing.
+        CloudUnavailable: Google does not answer.
+    """
+    if prepared:
+        prepare_bigquery(cloud)
+
+    def count(model: str, months: Sequence[Month]) -> Mapping[Month, int]:
+        from taxi_platform.bigquery import schema
+        from taxi_platform.bigquery.answers import asking
+
+        days = ", ".join(f"DATE '{schema.first_day(month)}'" for month in months)
+        table = f"{schema.dataset_of(cloud)}.{model}"
+        query = f"SELECT file_month, COUNT(*) FROM `{table}` WHERE file_month IN ({days}) GROUP BY 1"  # noqa: S608 - our own names
+        with asking(f"table {table}"):
+            return _by_month(cast("Any", cloud.bigquery).query_and_wait(query) if months else (), months)
+
+    yield Target(BIGQUERY, (BIGQUERY,), bigquery_variables(cloud), count)
+
+
+def prepare_bigquery(cloud: "Cloud") -> None:
+    """Create the tables that the models read and that do not exist yet, for services without a loaded month.
+
+    Raises:
+        NotLoaded: the zone lookup does not exist.
+        SchemaMismatch: a table with a service's name was not made by this platform.
+    """
+    from taxi_platform.bigquery import schema
+    from taxi_platform.bigquery.tables import Tables
+
+    existing = Tables(cloud, logger.info)
+    for service in SERVICES.values():
+        fields, sorted_by = schema.trip_fields(service), schema.clustering(service)
+        existing.ensure(schema.table_of(cloud, service), fields, sorted_by, service.description)
+    lookup = f"{schema.dataset_of(cloud)}.{zones.TABLE}"
+    if existing.find(lookup) is None:
+        raise _no_zones(lookup, f"{BIGQUERY}/{zones.TABLE}")
+
+
+def bigquery_variables(cloud: "Cloud") -> Mapping[str, str]:
+    """Return the variables with which dbt works in the project: a token for an hour, whatever the credentials are."""
+    host = cloud.bigquery_host
+    return {
+        "TAXI_DBT_PROJECT": cloud.project,
+        "TAXI_DBT_DATASET": cloud.dataset,
+        "TAXI_DBT_LOCATION": cloud.location,
+        "TAXI_DBT_API_ENDPOINT": host if not host or "://" in host else f"http://{host}",
+        "DBT_ENV_SECRET_TAXI_TOKEN": NO_TOKEN if host else _request_token(cloud),
+    }
+
+
+def _lock_builds(connection: "Connection") -> None:
+    """Wait for the lock of all builds; it is released when the connection ends, however it ends."""
+    seconds = 0.0
+    while not try_lock(connection, _BUILD_LOCK):
+        if not seconds:
+            logger.info("Another build of the models is running in this database; waiting until it ends.")
+        seconds = min(2 * seconds or 0.05, 1.0)
+        time.sleep(seconds)
+
+
+def _by_month(rows: Any, months: Sequence[Month]) -> Mapping[Month, int]:
+    counts = {Month(day.year, day.month): count for day, count in rows}
+    return {month: counts.get(month, 0) for month in months}
+
+
+def _no_zones(table: str, asset: str) -> NotLoaded:
+    return NotLoaded(
+        table,
+        "the models need the zones, and they are not loaded",
+        f"Run `dagster asset materialize --select {asset}` first.",
+    )
+
+
+def _request_token(cloud: "Cloud") -> str:
+    from google.auth.transport.requests import Request
+
+    from taxi_platform.bigquery.answers import asking
+
+    with asking("Google Cloud's credentials"):
+        credentials = cast("Any", cloud.credentials)
+        credentials.refresh(Request())
+        return credentials.token

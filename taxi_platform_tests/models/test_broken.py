@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from taxi_platform.errors import BrokenModels
-from taxi_platform.models.project import FOLDER, manifest_of
+from taxi_platform.models.project import FOLDER, find_manifest
 from taxi_platform_tests.support.asset_runs import Platform
 
 
@@ -37,6 +37,6 @@ def test_a_model_that_does_not_compile_is_named_with_its_line(
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("target"))
     (folder / "models" / model).write_text(broken)
     with pytest.raises(BrokenModels) as refused:
-        manifest_of(tmp_path, "postgres", folder)
+        find_manifest(tmp_path, "postgres", folder)
     assert [word for word in said if word not in str(refused.value)] == []
     assert not list(folder.glob("target/*/done"))

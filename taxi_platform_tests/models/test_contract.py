@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from taxi_platform.errors import BrokenModels
-from taxi_platform.models import lineage
+from taxi_platform.models.building import read_failure
 from taxi_platform.models.contract import contract_files
-from taxi_platform.models.manifest import models_of
-from taxi_platform.models.problems import told_by_dbt
-from taxi_platform.models.project import FOLDER, TARGETS, fingerprint, manifest_of, read_lineage, read_manifest
+from taxi_platform.models.manifest import models_of, read_columns
+from taxi_platform.models.project import FOLDER, TARGETS, find_manifest, fingerprint, read_lineage, read_manifest
 from taxi_platform.trips.services import SERVICES
 
 COMPILED = Path(__file__).parent / "compiled"
@@ -26,20 +25,20 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("place", contract_files(), ids=str)
 def test_what_the_contracts_decide_is_as_they_are(place: Path) -> None:
     written = (FOLDER / place).read_text(encoding="utf-8")
-    assert written == contract_files()[place], "run `python -m taxi_platform.models.contract`, and mend the models"
+    assert written == contract_files()[place], "run `python -m taxi_platform.models.contract`, and correct the models"
 
 
 def test_a_column_that_the_contract_renames_is_missed_by_the_model_that_reads_it(data: Path) -> None:
-    manifest = json.loads(manifest_of(data, "postgres").read_text(encoding="utf-8"))
+    manifest = json.loads(find_manifest(data, "postgres").read_text(encoding="utf-8"))
     columns = manifest["sources"]["source.taxi_platform.trips.green_tripdata"]["columns"]
     columns["paid_by"] = {**columns.pop("payment_type"), "name": "paid_by"}
     with pytest.raises(BrokenModels, match=r"model stg_green_tripdata \(models/staging/.*'payment_type'"):
-        lineage.lineage_of(manifest)
+        read_columns(manifest)
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_column_of_every_trip_reaches_a_model(target: str, data: Path) -> None:
-    found = read_lineage(manifest_of(data, target))
+    found = read_lineage(find_manifest(data, target))
     for service in SERVICES.values():
         read = {tuple(one) for sources in found[f"stg_{service.table}"].values() for one in sources}
         assert {name for table, name in read if table == service.table} >= {
@@ -51,7 +50,7 @@ def test_every_column_of_every_trip_reaches_a_model(target: str, data: Path) -> 
 def test_every_model_and_column_is_described_and_has_a_type_and_every_test_says_what_holds(
     target: str, data: Path
 ) -> None:
-    for model in models_of(read_manifest(manifest_of(data, target))):
+    for model in models_of(read_manifest(find_manifest(data, target))):
         assert model.description
         assert model.columns
         for column in model.columns:
@@ -62,7 +61,7 @@ def test_every_model_and_column_is_described_and_has_a_type_and_every_test_says_
 
 
 def test_every_mart_has_a_contract_and_facts_are_blocked_by_their_reconciliation(data: Path) -> None:
-    manifest = read_manifest(manifest_of(data, "postgres"))
+    manifest = read_manifest(find_manifest(data, "postgres"))
     marts = [node for node in manifest["nodes"].values() if "marts" in node["fqn"] and node["resource_type"] == "model"]
     assert len(marts) == 5
     assert all(node["contract"]["enforced"] for node in marts)
@@ -74,7 +73,7 @@ def test_every_mart_has_a_contract_and_facts_are_blocked_by_their_reconciliation
 def test_every_model_is_valid_in_bigquerys_dialect_and_as_it_was_looked_at(data: Path) -> None:
     from sqlglot import parse_one
 
-    manifest = read_manifest(manifest_of(data, "bigquery"))
+    manifest = read_manifest(find_manifest(data, "bigquery"))
     models = {node["name"]: node["compiled_code"] for node in manifest["nodes"].values() if "compiled_code" in node}
     for name, sql in models.items():
         assert parse_one(sql, dialect="bigquery").sql(dialect="bigquery"), name
@@ -92,12 +91,12 @@ def test_a_manifest_is_made_once_and_an_edited_model_never_meets_an_old_one(tmp_
     assert fingerprint(folder) == before
     (folder / "models/one.sql").write_text("select 2")
     assert fingerprint(folder) != before
-    assert manifest_of(data, "postgres") == manifest_of(data, "postgres")
+    assert find_manifest(data, "postgres") == find_manifest(data, "postgres")
 
 
 def test_no_secret_and_no_setting_is_in_what_is_kept(data: Path) -> None:
-    program = "from pathlib import Path; from taxi_platform.models.project import _compile, FOLDER; import sys; "
-    program += "_compile(FOLDER, Path(sys.argv[1]), 'postgres')"
+    program = "from pathlib import Path; from taxi_platform.models.project import compile_target, FOLDER; import sys; "
+    program += "compile_target(FOLDER, Path(sys.argv[1]), 'postgres')"
     environment = {"PATH": "/usr/bin", "TAXI_DBT_HOST": "db.internal", "DBT_ENV_SECRET_TAXI_PASSWORD": "pa55word"}
     subprocess.run(
         [sys.executable, "-c", program, str(data / "kept")], check=True, env=environment, cwd=FOLDER.parents[1]
@@ -115,7 +114,7 @@ def test_dbts_errors_keep_the_model_and_the_line_and_lose_passwords_and_repetiti
         "connection to postgresql://ann:pa55word@db/trips failed\n\n"
         "connection to postgresql://ann:pa55word@db/trips failed"
     )
-    told = str(told_by_dbt(said))
+    told = str(read_failure(said))
     assert "fct_trips (models/marts/monthly/fct_trips.sql)" in told
     assert "line 12" in told
     assert "pa55word" not in told

@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from taxi_platform.models.command import run_dbt
+from taxi_platform.cli.dbt import run_dbt
 from taxi_platform.trips.keys import MODELS_SCHEMA
 from taxi_platform.trips.services import GREEN, SERVICES, YELLOW
 from taxi_platform_tests.models.conftest import MONTHLY, Models, green_march
@@ -69,7 +69,7 @@ def test_staging_has_the_very_identifiers_of_the_tables(service, models: Models)
 
 
 def test_the_models_unit_tests_pass(models: Models, capfd: pytest.CaptureFixture[str]) -> None:
-    assert run_dbt(["test", "--select", "test_type:unit"], print) == 0
+    assert run_dbt(["test", "--select", "test_type:unit"]) == 0
     assert "PASS=2" in capfd.readouterr().out
 
 

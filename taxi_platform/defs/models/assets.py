@@ -1,4 +1,4 @@
-"""The dbt models as assets and their tests as checks: those of a month, and those that have none."""
+"""The dbt models as assets and their tests as checks: the monthly ones, and the dimensions without partitions."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -6,13 +6,12 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from taxi_platform.defs.models.specs import asset_spec, check_spec
 from taxi_platform.defs.taxi.assets import OWNERS
-from taxi_platform.models.bigquery import BIGQUERY
 from taxi_platform.models.manifest import Model, models_of
-from taxi_platform.models.project import manifest_of, read_lineage, read_manifest
-from taxi_platform.models.specs import asset_spec, check_spec
-from taxi_platform.models.targets import POSTGRES
-from taxi_platform.orchestration.models_resource import ModelsResource
+from taxi_platform.models.project import find_manifest, read_lineage, read_manifest
+from taxi_platform.models.targets import BIGQUERY, POSTGRES
+from taxi_platform.orchestration.dbt import ModelsResource
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.settings import settings
 from taxi_platform.trips.services import SERVICES
@@ -24,20 +23,20 @@ class BuildConfig(dg.Config):
     """How models are built."""
 
     full_refresh: bool = Field(
-        False, description="Make the tables anew, with all months that are loaded, not only those of the run."
+        False, description="Rebuild the tables with all loaded months, not only those of the run."
     )
 
 
 def models_assets(target: str, prefix: Sequence[str], group: str, pool: str) -> list[dg.AssetsDefinition]:
-    """Every model on one target: one definition for those of the months, and one for those that have none.
+    """Return every model on one target: one definition for the monthly ones and one for the dimensions.
 
     Args:
-        target: as dbt's profiles call it.
-        prefix: what the keys begin with.
+        target: its name in ``profiles.yml``.
+        prefix: the first parts of the keys.
         group: the group in Dagster's UI.
-        pool: the pool whose slots builds take.
+        pool: the concurrency pool of the builds.
     """
-    manifest = manifest_of(settings().data_dir, target)
+    manifest = find_manifest(settings().data_dir, target)
     lineage = read_lineage(manifest)
 
     def models_asset(
@@ -48,7 +47,7 @@ def models_assets(target: str, prefix: Sequence[str], group: str, pool: str) -> 
             specs=[asset_spec(model, prefix, group, OWNERS, partitions, lineage) for model in models],
             check_specs=[check_spec(check, prefix, partitions) for model in models for check in model.checks],
             can_subset=True,
-            backfill_policy=dg.BackfillPolicy.single_run(),  # of the dimensions, too: they may be in the run of a range
+            backfill_policy=dg.BackfillPolicy.single_run(),  # also the dimensions: a range may include them
             pool=pool,
         )
         def built(context: dg.AssetExecutionContext, config: BuildConfig, dbt: ModelsResource) -> Iterator[Any]:
@@ -56,17 +55,17 @@ def models_assets(target: str, prefix: Sequence[str], group: str, pool: str) -> 
 
         return built
 
-    found = models_of(read_manifest(manifest))
     months = monthly_partitions(*SERVICES.values())
+    every = models_of(read_manifest(manifest))
     return [
-        models_asset("dimensions", [model for model in found if not model.is_monthly], None),
-        models_asset("monthly_models", [model for model in found if model.is_monthly], months),
+        models_asset("dimensions", [model for model in every if not model.is_monthly], None),
+        models_asset("monthly_models", [model for model in every if model.is_monthly], months),
     ]
 
 
 @dg.definitions
 def models() -> dg.Definitions:
-    """Every model in PostgreSQL, and in BigQuery as ``bigquery/…``."""
+    """Return every model in PostgreSQL, and in BigQuery as ``bigquery/…``."""
     here = models_assets(POSTGRES, (), GROUP, "dbt")
     there = models_assets(BIGQUERY, (BIGQUERY,), f"{GROUP}_in_the_cloud", "bigquery")
     return dg.Definitions(assets=[*here, *there])

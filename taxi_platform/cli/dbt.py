@@ -1,0 +1,46 @@
+"""``taxi dbt``: a command of dbt with the platform's own settings."""
+
+import subprocess
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from itertools import pairwise
+
+from taxi_platform.models import project
+from taxi_platform.models.targets import BIGQUERY, Target, open_bigquery, open_postgres
+from taxi_platform.settings import settings
+
+
+def run_dbt(arguments: Sequence[str]) -> int:
+    """Run a command of dbt as ``dbt`` itself would be typed, and return its exit status.
+
+    Args:
+        arguments: e.g. ``["build", "--vars", "{months: [2019-03]}"]``; on BigQuery with ``--target bigquery``.
+
+    Raises:
+        TaxiError: the target cannot be reached, or the tables that the models read do not exist.
+    """
+    with _open_target(arguments) as target:
+        folder = settings().data_dir / "dbt/by-hand" / target.name
+        folder.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(
+            [*project.DBT, *arguments], cwd=project.FOLDER, env=project.environment_of_dbt(folder, target.variables)
+        )
+    return done.returncode
+
+
+def _open_target(arguments: Sequence[str]) -> AbstractContextManager[Target]:
+    """Open the target that the arguments name; ``debug`` only tests the connection."""
+    named = {value for name, value in pairwise(arguments) if name in ("--target", "-t")}
+    prepared = "debug" not in arguments
+    if BIGQUERY in named or f"--target={BIGQUERY}" in arguments:
+        from taxi_platform.bigquery.clients import cloud_of
+
+        return open_bigquery(cloud_of(settings().cloud), prepared=prepared)
+    own = settings().postgres_url
+    return open_postgres(own.get_secret_value() if own else _start_embedded(), prepared=prepared)
+
+
+def _start_embedded() -> str:
+    from taxi_platform.postgres.embedded.server import EmbeddedServer
+
+    return EmbeddedServer(settings().data_dir / "postgres").start(print)
