@@ -15,7 +15,7 @@ from taxi_platform.bigquery.lake_store import Lake
 from taxi_platform.bigquery.lake_upload import CHUNK
 from taxi_platform.bigquery.setup import set_up
 from taxi_platform.cli.emulators import StandIns
-from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.services import YELLOW
 
 MOST = 1.2
@@ -39,7 +39,7 @@ def project(bench: Workbench) -> Generator[Cloud]:
         yield cloud
 
 
-def _compare(cloud: Cloud, file: RawFile, count: int) -> Finding:
+def _compare(cloud: Cloud, file: TripFile, count: int) -> Finding:
     """The target is against parts of the same size; in one piece, the client would hold up to 100 MiB twice."""
     runs = [lambda: _put(cloud, file), lambda: _bare(cloud, file, CHUNK), lambda: _bare(cloud, file, None)]
     ours, in_parts, whole = in_turn(runs, count)
@@ -56,7 +56,7 @@ def _compare(cloud: Cloud, file: RawFile, count: int) -> Finding:
     )
 
 
-def _put(cloud: Cloud, file: RawFile) -> float:
+def _put(cloud: Cloud, file: TripFile) -> float:
     """Seconds of an upload with SHA-256, CRC32C, precondition and provenance."""
     remove(cloud, file)
     started = time.perf_counter()
@@ -64,7 +64,7 @@ def _put(cloud: Cloud, file: RawFile) -> float:
     return time.perf_counter() - started
 
 
-def _bare(cloud: Cloud, file: RawFile, part: int | None) -> float:
+def _bare(cloud: Cloud, file: TripFile, part: int | None) -> float:
     """Seconds of the bare client's upload."""
     remove(cloud, file)
     started = time.perf_counter()
@@ -72,12 +72,12 @@ def _bare(cloud: Cloud, file: RawFile, part: int | None) -> float:
     return time.perf_counter() - started
 
 
-def bare_upload(cloud: Cloud, file: RawFile, part: int | None = None) -> None:
+def bare_upload(cloud: Cloud, file: TripFile, part: int | None = None) -> None:
     """Upload a file by the client alone, in parts of so many bytes or of the client's own."""
     cloud.storage.bucket(cloud.bucket).blob(object_name(file), chunk_size=part).upload_from_filename(str(file.path))
 
 
-def remove(cloud: Cloud, file: RawFile) -> None:
+def remove(cloud: Cloud, file: TripFile) -> None:
     """Have the lake without the file."""
     for blob in cloud.storage.list_blobs(cloud.bucket, prefix=object_name(file)):
         blob.delete()

@@ -18,7 +18,7 @@ from taxi_platform.postgres import loader, tables
 from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.postgres.copying import copy_fast
 from taxi_platform.postgres.preparing import prepare
-from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.reading import TripStream, is_compressed, read_chunks
 from taxi_platform.trips.services import YELLOW
 
@@ -61,7 +61,7 @@ def measure_identifier(bench: Workbench, rows: int, count: int) -> Iterator[Find
     bench.empty(IDENTIFIED, PLAIN)
 
 
-def _trusting(file: RawFile) -> type[TripStream]:
+def _trusting(file: TripFile) -> type[TripStream]:
     """A stream that is told what it would have to find out."""
 
     class TrustingStream(TripStream):
@@ -81,7 +81,7 @@ def _trusting(file: RawFile) -> type[TripStream]:
     return TrustingStream
 
 
-def _copy(bench: Workbench, file: RawFile, table: str, processor: Mapping[str, list[float]]) -> float:
+def _copy(bench: Workbench, file: TripFile, table: str, processor: Mapping[str, list[float]]) -> float:
     """Seconds of a COPY over two connections into a new table; the server's processor time goes to the list."""
     with connect(bench.url) as first, connect(bench.url) as second:
         _create(first, table)

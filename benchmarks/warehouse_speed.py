@@ -18,7 +18,7 @@ from taxi_platform.bigquery.tables import Tables
 from taxi_platform.settings import PROJECT
 from taxi_platform.sources.cache import RawFiles
 from taxi_platform.sources.folder import FolderSource
-from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.headers import Header
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.reading import TripStream, read_chunks
@@ -47,20 +47,20 @@ def measure(bench: Workbench, _: int, count: int) -> Iterator[Finding]:
     )
 
 
-def _file(bench: Workbench) -> RawFile:
+def _file(bench: Workbench) -> TripFile:
     if (GENUINE / f"{GREEN.file_name(MONTH)}.gz").exists():
         return RawFiles(bench.folder / "raw", FolderSource(GENUINE)).get(GREEN, MONTH, _silent).file
     return bench.file(GREEN, MONTH, ROWS)
 
 
-def _ours(cloud: Cloud, file: RawFile) -> float:
+def _ours(cloud: Cloud, file: TripFile) -> float:
     _empty(cloud, file)
     started = time.perf_counter()
     load_month(cloud, Lake(cloud).put(file, _silent).file, _silent, run="bench")
     return time.perf_counter() - started
 
 
-def _bare(cloud: Cloud, file: RawFile, header: Header) -> float:
+def _bare(cloud: Cloud, file: TripFile, header: Header) -> float:
     """Seconds of three calls of the clients, with the schema and the statement that the platform sends."""
     from google.cloud import bigquery
 
@@ -83,7 +83,7 @@ def _bare(cloud: Cloud, file: RawFile, header: Header) -> float:
     return time.perf_counter() - started
 
 
-def _empty(cloud: Cloud, file: RawFile) -> None:
+def _empty(cloud: Cloud, file: TripFile) -> None:
     remove(cloud, file)
     cast("Any", cloud.bigquery).query_and_wait(f"delete from `{schema.table_of(cloud, GREEN)}` where true")
 

@@ -17,7 +17,7 @@ from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.settings import PROJECT, settings
 from taxi_platform.sources.cache import RawFiles
 from taxi_platform.sources.folder import FolderSource
-from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, Service
 
@@ -50,7 +50,7 @@ class Workbench:
             # In a process of its own, so that neither numpy nor its memory is in the one that measures.
             self.run("-m", "benchmarks.publish", service.name, str(month), str(rows), str(path))
 
-    def file(self, service: Service, month: Month, rows: int) -> RawFile:
+    def file(self, service: Service, month: Month, rows: int) -> TripFile:
         """A made-up file, verified and kept as its raw asset would."""
         self.publish(service, month, rows)
         return RawFiles(self.folder / "raw", FolderSource(self.published)).get(service, month, _silent).file

@@ -4,13 +4,13 @@ import base64
 import hashlib
 
 from taxi_platform.errors import DamagedFile
-from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.reading import read_chunks
 
 CHUNK = 1024 * 1024
 
 
-def crc32c_of(file: RawFile) -> str:
+def crc32c_of(file: TripFile) -> str:
     """The CRC32C of a raw file in base64, as Cloud Storage writes it, once its bytes are those that were verified.
 
     Raises:

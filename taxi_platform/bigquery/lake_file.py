@@ -1,44 +1,18 @@
-"""LakeFile, a trip file as an object of the lake: its name, and what the object itself says of it. Pure.
+"""A trip file as an object of the lake: its name, and what the object itself says of it. Pure.
 
 The object's own metadata is the record: whatever Dagster remembers of an upload is a claim about it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from taxi_platform.errors import CloudNotReady
-from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.files import FileFacts, ObjectFacts, SourceVersion, TripFile
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.reading import TripFile
 from taxi_platform.trips.services import Service
 
 PREFIX = "raw/"
 STAGING = "staging/"  # what a load may put beside the lake; the bucket's lifecycle removes it after a day
-
-
-@dataclass(frozen=True, kw_only=True)
-class LakeFile(TripFile):
-    """A trip file in Cloud Storage.
-
-    Attributes:
-        bucket: the bucket.
-        object: the object's name in it.
-        generation: the version of the object; it changes with every upload.
-        crc32c: Google's own checksum of its bytes, in base64.
-        storage_class: e.g. ``STANDARD``.
-    """
-
-    bucket: str
-    object: str
-    generation: int
-    crc32c: str
-    storage_class: str | None = None
-
-    @property
-    def uri(self) -> str:
-        """Where it lies, ``gs://…``."""
-        return uri_of(self.bucket, self.object)
 
 
 def uri_of(bucket: str, name: str) -> str:
@@ -52,13 +26,13 @@ def object_names(service: Service, month: Month) -> tuple[str, str]:
     return f"{plain}.gz", plain
 
 
-def object_name(file: RawFile) -> str:
+def object_name(file: TripFile) -> str:
     """The name of the object that a raw file becomes, e.g. ``raw/green/green_tripdata_2019-03.csv.gz``."""
     return f"{PREFIX}{file.service}/{file.name}"
 
 
-def provenance(file: RawFile, crc32c: str) -> dict[str, str]:
-    """What the object says of itself: enough to make a ``LakeFile`` of it, and to see whether it still is one."""
+def provenance(file: TripFile, crc32c: str) -> dict[str, str]:
+    """What the object says of itself: enough to make a ``TripFile`` of it, and to see whether it still is one."""
     known = {
         "service": file.service,
         "month": str(file.month),
@@ -68,8 +42,8 @@ def provenance(file: RawFile, crc32c: str) -> dict[str, str]:
         "sha256": file.sha256,
         "crc32c": crc32c,
         "rows": str(file.rows),
-        "source-etag": file.etag,
-        "source-modified": file.modified,
+        "source-etag": file.version.etag,
+        "source-modified": file.version.modified,
     }
     return {name: value for name, value in known.items() if value is not None}
 
@@ -85,7 +59,7 @@ class StoredObject(Protocol):
     storage_class: str | None
 
 
-def lake_file(bucket: str, there: StoredObject) -> LakeFile:
+def lake_file(bucket: str, there: StoredObject) -> TripFile:
     """The trip file that an object is.
 
     Raises:
@@ -93,29 +67,22 @@ def lake_file(bucket: str, there: StoredObject) -> LakeFile:
     """
     said = there.metadata or {}
     try:
-        file = LakeFile(
+        file = TripFile(
             service=said["service"],
             month=Month.parse(said["month"]),
             source=said["source"],
-            bytes=int(said["bytes"]),
-            csv_bytes=int(said["csv-bytes"]),
-            sha256=said["sha256"],
-            rows=int(said["rows"]),
-            etag=said.get("source-etag"),
-            modified=said.get("source-modified"),
-            bucket=bucket,
-            object=there.name,
-            generation=there.generation,
-            crc32c=there.crc32c,
-            storage_class=there.storage_class,
+            uri=uri_of(bucket, there.name),
+            version=SourceVersion(said.get("source-etag"), said.get("source-modified"), int(said["bytes"])),
+            facts=FileFacts(int(said["bytes"]), int(said["csv-bytes"]), said["sha256"], int(said["rows"])),
+            stored=ObjectFacts(bucket, there.name, there.generation, there.crc32c, there.storage_class),
         )
         recorded = said["crc32c"]
     except KeyError as absent:
         raise _foreign(bucket, there, f"its metadata lacks {absent}") from None
     except ValueError as error:
         raise _foreign(bucket, there, f"its metadata means nothing ({error})") from None
-    if (file.bytes, recorded) != (there.size, file.crc32c):
-        is_so = f"it has {there.size:,} bytes with the CRC32C {file.crc32c}"
+    if (file.bytes, recorded) != (there.size, there.crc32c):
+        is_so = f"it has {there.size:,} bytes with the CRC32C {there.crc32c}"
         raise _foreign(bucket, there, f"{is_so} where its metadata says {file.bytes:,} and {recorded}")
     return file
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from taxi_platform.bigquery.lake_file import LakeFile
 from taxi_platform.bigquery.lake_store import Lake, Log
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -25,7 +25,7 @@ class LakeFiles:
     months: Sequence[Month]
     force_load: bool = False
 
-    def find(self, month: Month, log: Log) -> LakeFile:
+    def find(self, month: Month, log: Log) -> TripFile:
         """One month's file, as the lake has it now.
 
         Raises:

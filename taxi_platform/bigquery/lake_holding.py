@@ -2,7 +2,7 @@
 
 from taxi_platform.bigquery.lake_store import Lake, Log
 from taxi_platform.errors import CloudNotReady
-from taxi_platform.trips.reading import TripFile
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.services import SERVICES
 
 NOT_IN_LAKE = "its object in Cloud Storage is missing or another one"

@@ -5,9 +5,9 @@ from typing import Any, cast
 
 from taxi_platform.bigquery.answers import asking
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery.lake_file import LakeFile
 from taxi_platform.bigquery.patience import PATIENT, Patience
 from taxi_platform.errors import CloudNotReady
+from taxi_platform.trips.files import TripFile
 
 Log = Callable[[str], None]
 BEGINNING = 16 * 1024  # bytes; even uncompressed, a header has 300
@@ -24,7 +24,7 @@ class LakeReader:
         patience: how long Google is asked again.
     """
 
-    def __init__(self, cloud: Cloud, file: LakeFile, log: Log, patience: Patience = PATIENT) -> None:
+    def __init__(self, cloud: Cloud, file: TripFile, log: Log, patience: Patience = PATIENT) -> None:
         self._cloud = cloud
         self._file = file
         self._log = log
@@ -56,8 +56,8 @@ class LakeReader:
     def _range(self, start: int, end: int) -> bytes:
         from google.api_core.exceptions import NotFound
 
-        file = self._file
-        blob = cast("Any", self._cloud.storage.bucket(file.bucket)).blob(file.object, generation=file.generation)
+        file, facts = self._file, self._file.object
+        blob = cast("Any", self._cloud.storage.bucket(facts.bucket)).blob(facts.name, generation=facts.generation)
         with asking(file.uri):
             try:
                 return blob.download_as_bytes(

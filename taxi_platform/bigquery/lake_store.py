@@ -6,37 +6,21 @@ Each upload says which version it replaces, so that of two writers one is told t
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, cast
 
 from taxi_platform.bigquery.answers import asking
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.lake_checksums import crc32c_of
-from taxi_platform.bigquery.lake_file import LakeFile, StoredObject, lake_file, object_name, object_names, uri_of
+from taxi_platform.bigquery.lake_file import StoredObject, lake_file, object_name, object_names, uri_of
 from taxi_platform.bigquery.lake_upload import Upload
 from taxi_platform.bigquery.patience import PATIENT, Patience
 from taxi_platform.errors import CloudNotReady, CloudUnavailable
-from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.files import Transfer, TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, Service
 
 Log = Callable[[str], None]
 ROUNDS = 3  # how often an upload is begun
-
-
-@dataclass(frozen=True)
-class Stored:
-    """What the lake has of a month now.
-
-    Attributes:
-        file: the object.
-        unchanged: whether it was there already, byte for byte, and nothing was sent.
-        seconds: how long this took.
-    """
-
-    file: LakeFile
-    unchanged: bool
-    seconds: float
 
 
 class Lake:
@@ -51,7 +35,7 @@ class Lake:
         self._cloud = cloud
         self._patience = patience
 
-    def put(self, file: RawFile, log: Log, *, force: bool = False) -> Stored:
+    def put(self, file: TripFile, log: Log, *, force: bool = False) -> Transfer:
         """Have the lake hold a verified file, uploading it unless it does already.
 
         Args:
@@ -75,9 +59,9 @@ class Lake:
         for other in there.values():
             if other.name != name:
                 self._remove(other, log)
-        return Stored(lake_file(self._cloud.bucket, blob), unchanged, time.monotonic() - started)
+        return Transfer(lake_file(self._cloud.bucket, blob), not unchanged, time.monotonic() - started)
 
-    def find(self, service: Service, month: Month, log: Log) -> LakeFile:
+    def find(self, service: Service, month: Month, log: Log) -> TripFile:
         """The object that holds a month, as it is now.
 
         Raises:
@@ -106,7 +90,7 @@ class Lake:
             )
             return {blob.name: blob for blob in cast("Iterable[StoredObject]", found) if blob.name in names}
 
-    def _upload(self, file: RawFile, name: str, crc32c: str, replaced: StoredObject | None, log: Log) -> StoredObject:
+    def _upload(self, file: TripFile, name: str, crc32c: str, replaced: StoredObject | None, log: Log) -> StoredObject:
         """Upload the file in place of a version of the object, unless another writer has brought the same meanwhile."""
         upload = Upload(self._cloud, file, name, crc32c, self._patience)
         for _ in range(ROUNDS):
@@ -122,13 +106,13 @@ class Lake:
             "See which runs write this month, and run it again when they are done.",
         )
 
-    def _holds(self, there: StoredObject, file: RawFile, crc32c: str) -> bool:
+    def _holds(self, there: StoredObject, file: TripFile, crc32c: str) -> bool:
         """Whether an object is this very file and says so."""
         try:
             known = lake_file(self._cloud.bucket, there)
         except CloudNotReady:
             return False
-        return (known.sha256, known.crc32c, known.rows) == (file.sha256, crc32c, file.rows)
+        return (known.sha256, known.object.crc32c, known.rows) == (file.sha256, crc32c, file.rows)
 
     def _remove(self, other: StoredObject, log: Log) -> None:
         """Remove what the month was called before, when it was published in the other form."""

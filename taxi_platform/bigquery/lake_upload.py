@@ -8,7 +8,7 @@ from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.lake_file import StoredObject, provenance, uri_of
 from taxi_platform.bigquery.patience import Patience
 from taxi_platform.errors import CloudUnavailable
-from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.reading import is_compressed
 
 Log = Callable[[str], None]
@@ -29,7 +29,7 @@ class Upload:
         uri: the object's address.
     """
 
-    def __init__(self, cloud: Cloud, file: RawFile, name: str, crc32c: str, patience: Patience) -> None:
+    def __init__(self, cloud: Cloud, file: TripFile, name: str, crc32c: str, patience: Patience) -> None:
         self.uri = uri_of(cloud.bucket, name)
         self._cloud = cloud
         self._file = file

@@ -15,12 +15,12 @@ from taxi_platform.bigquery.careful import Prepared
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.exchange import Exchange
 from taxi_platform.bigquery.jobs import BYTES_BILLED, Jobs
-from taxi_platform.bigquery.lake_file import LakeFile
 from taxi_platform.bigquery.outcomes import JobFailed, Spent, refused
 from taxi_platform.bigquery.patience import PATIENT, Patience
 from taxi_platform.bigquery.staging import NotPlain, Staging, scratch
 from taxi_platform.bigquery.tables import Tables
 from taxi_platform.errors import BadRows
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.headers import Header
 from taxi_platform.trips.services import SERVICES
 
@@ -62,7 +62,7 @@ class _Tally:
 
 def load_month(
     cloud: Cloud,
-    file: LakeFile,
+    file: TripFile,
     log: Log,
     *,
     run: str,
@@ -116,7 +116,7 @@ class _Load:
     def __init__(
         self,
         cloud: Cloud,
-        file: LakeFile,
+        file: TripFile,
         jobs: Jobs,
         log: Log,
         attempt: str,

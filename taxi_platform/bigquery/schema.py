@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.postgres import tables as postgres
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.headers import Header
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.reading import TripFile
 from taxi_platform.trips.services import Service
 
 PARTITION = "file_month"

@@ -9,13 +9,14 @@ from taxi_platform.bigquery.answers import asking
 from taxi_platform.bigquery.careful import Prepared, prepare
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.jobs import LABELS, Jobs
-from taxi_platform.bigquery.lake_file import STAGING, LakeFile, uri_of
+from taxi_platform.bigquery.lake_file import STAGING, uri_of
 from taxi_platform.bigquery.lake_reading import BEGINNING, LakeReader
 from taxi_platform.bigquery.outcomes import JobFailed, Spent
 from taxi_platform.bigquery.patience import PATIENT, Patience
 from taxi_platform.bigquery.schema import Field, staged_fields
 from taxi_platform.bigquery.tables import Tables
 from taxi_platform.errors import CloudNotReady, DamagedFile
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.headers import Header
 from taxi_platform.trips.reading import TripStream
 from taxi_platform.trips.services import SERVICES
@@ -43,7 +44,7 @@ class Staging:
     """
 
     def __init__(
-        self, cloud: Cloud, file: LakeFile, jobs: Jobs, tables: Tables, log: Log, patience: Patience = PATIENT
+        self, cloud: Cloud, file: TripFile, jobs: Jobs, tables: Tables, log: Log, patience: Patience = PATIENT
     ) -> None:
         self._cloud = cloud
         self._file = file
@@ -121,14 +122,14 @@ class Staging:
         Raises:
             CloudNotReady: the object was replaced or removed meanwhile.
         """
-        bucket = self._cloud.storage.bucket(self._file.bucket)
+        bucket = self._cloud.storage.bucket(self._file.object.bucket)
         with asking(self._file.uri):
             blob = cast("Any", bucket).get_blob(
-                self._file.object,
+                self._file.object.name,
                 retry=self._patience.retry(self._file.uri, self._log),
                 timeout=self._patience.timeouts,
             )
-        if blob is None or blob.generation != self._file.generation:
+        if blob is None or blob.generation != self._file.object.generation:
             raise CloudNotReady(
                 self._file.uri,
                 "the object was removed while it was loaded" if blob is None else "another version came meanwhile",
@@ -144,8 +145,8 @@ class Staging:
     def _object(self, content: IO[bytes], name: str) -> Generator[str]:
         """An object beside the lake while it is needed; the bucket's lifecycle removes what a kill leaves."""
         name = f"{STAGING}{self._service.name}/{name}"
-        uri = uri_of(self._file.bucket, name)
-        blob: Any = self._cloud.storage.bucket(self._file.bucket).blob(name)
+        uri = uri_of(self._file.object.bucket, name)
+        blob: Any = self._cloud.storage.bucket(self._file.object.bucket).blob(name)
         retry, timeouts = self._patience.retry(uri, self._log), self._patience.timeouts
         with asking(uri):
             blob.upload_from_file(content, rewind=True, content_type="application/gzip", retry=retry, timeout=timeouts)
@@ -163,7 +164,7 @@ class Staging:
         return LakeReader(self._cloud, self._file, self._log, self._patience)
 
     def _is_compressed(self) -> bool:
-        return self._file.object.endswith(".gz")
+        return self._file.name.endswith(".gz")
 
 
 @contextmanager

@@ -11,15 +11,11 @@ import dagster as dg
 
 from taxi_platform.ledger.record import Materialized
 from taxi_platform.postgres import tables
-from taxi_platform.sources.source import Version
 from taxi_platform.trips import zones
-from taxi_platform.trips.files import Fetched
-from taxi_platform.trips.reading import TripFile
+from taxi_platform.trips.files import SourceVersion, Transfer, TripFile
 from taxi_platform.trips.services import Service
 
 if TYPE_CHECKING:
-    from taxi_platform.bigquery.lake_file import LakeFile
-    from taxi_platform.bigquery.lake_store import Stored
     from taxi_platform.bigquery.loader import Loaded as LoadedIntoBigQuery
     from taxi_platform.postgres.loader import Loaded
 
@@ -54,7 +50,7 @@ def read_materialization(
         run_id=run_id,
         timestamp=timestamp,
         source=values.get("source", ""),
-        version=Version(values.get("etag"), values.get("modified"), values.get("file_bytes")),
+        version=SourceVersion(values.get("etag"), values.get("modified"), values.get("file_bytes")),
         sha256=values.get("sha256"),
         rows_in_file=values.get("rows_in_file"),
         rows_loaded=values.get("rows_loaded"),
@@ -79,10 +75,10 @@ def file_metadata(file: TripFile) -> dict[str, Any]:
     }
 
 
-def raw_metadata(fetched: Fetched) -> dict[str, Any]:
+def raw_metadata(fetched: Transfer) -> dict[str, Any]:
     """Return the metadata of a raw file's materialization."""
     file = fetched.file
-    provenance = {"etag": file.etag, "modified": file.modified}
+    provenance = {"etag": file.version.etag, "modified": file.version.modified}
     return {
         **file_metadata(file),
         **{name: value for name, value in provenance.items() if value is not None},
@@ -114,23 +110,23 @@ def table_metadata(
     }
 
 
-def lake_metadata(stored: "Stored", project: str) -> dict[str, Any]:
+def lake_metadata(stored: Transfer, project: str) -> dict[str, Any]:
     """Return the metadata of one month's materialization in Cloud Storage."""
     file = stored.file
     return {
         **file_metadata(file),
         "dagster/uri": file.uri,
         "console": dg.MetadataValue.url(console_url(file, project)),
-        "generation": str(file.generation),  # a number of microseconds, larger than the UI can count
-        "crc32c": file.crc32c,
-        **({"storage_class": file.storage_class} if file.storage_class else {}),
-        "unchanged": stored.unchanged,
+        "generation": str(file.object.generation),  # a number of microseconds, larger than the UI can count
+        "crc32c": file.object.crc32c,
+        **({"storage_class": file.object.storage_class} if file.object.storage_class else {}),
+        "unchanged": not stored.is_new,
         "seconds": round(stored.seconds, 3),
         "dagster/partition_row_count": file.rows,
     }
 
 
-def warehouse_metadata(service: Service, file: "LakeFile", loaded: "LoadedIntoBigQuery") -> dict[str, Any]:
+def warehouse_metadata(service: Service, file: TripFile, loaded: "LoadedIntoBigQuery") -> dict[str, Any]:
     """Return the metadata of one month's materialization in BigQuery."""
     jobs = loaded.jobs
     replacing = jobs.get("replace")
@@ -140,7 +136,7 @@ def warehouse_metadata(service: Service, file: "LakeFile", loaded: "LoadedIntoBi
         "rows_rejected": loaded.rejected,
         "table": loaded.table,
         "object": file.uri,
-        "generation": str(file.generation),
+        "generation": str(file.object.generation),
         "unchanged": loaded.unchanged,
         "line_by_line": loaded.line_by_line,
         "seconds": round(loaded.seconds, 3),
@@ -155,9 +151,9 @@ def warehouse_metadata(service: Service, file: "LakeFile", loaded: "LoadedIntoBi
     }
 
 
-def console_url(file: "LakeFile", project: str) -> str:
+def console_url(file: TripFile, project: str) -> str:
     """Return the address of the object's page in Google's console."""
-    return f"https://console.cloud.google.com/storage/browser/_details/{file.bucket}/{file.object}?project={project}"
+    return f"https://console.cloud.google.com/storage/browser/_details/{file.object.bucket}/{file.object.name}?project={project}"
 
 
 def relation(database: str, table: str) -> str:

@@ -14,7 +14,8 @@ from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.ledger.records import Records, read_records
 from taxi_platform.ledger.states import Facts, MonthState, Waiting, month_state
 from taxi_platform.settings import settings
-from taxi_platform.sources.source import Source, Version
+from taxi_platform.sources.source import Source
+from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.partitions import partition_months
 from taxi_platform.trips.services import Service
@@ -76,7 +77,7 @@ def _facts(
     records: Records,
     waiting: Mapping[str, Waiting],
     held: Mapping[str, LoadRecord] | None,
-    versions: Mapping[tuple[str, Month], Version],
+    versions: Mapping[tuple[str, Month], SourceVersion],
 ) -> Facts:
     key = str(month)
     return Facts(
@@ -113,7 +114,7 @@ def _in_tables() -> tuple[Mapping[str, LoadRecord] | None, list[str]]:
 
 def _versions(
     services: Sequence[Service], records: Mapping[str, Records], *, ask: bool
-) -> dict[tuple[str, Month], Version]:
+) -> dict[tuple[str, Month], SourceVersion]:
     """What the source has now of the months that are loaded; asked where that costs nothing, or when it is wanted."""
     from taxi_platform.sources.choose import source_named
 
@@ -126,7 +127,7 @@ def _versions(
     return {(service.name, month): answer for (service, month), answer in zip(loaded, answers, strict=True) if answer}
 
 
-def _version(source: Source, service: Service, month: Month) -> Version | None:
+def _version(source: Source, service: Service, month: Month) -> SourceVersion | None:
     try:
         return source.version(source.trips(service, month))
     except NotPublished:  # not any more; what was loaded stays

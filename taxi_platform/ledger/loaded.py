@@ -10,9 +10,9 @@ from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute, in_our_words
 from taxi_platform.postgres.locking import try_lock, unlock
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.keys import parse_file_name
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.reading import TripFile
 from taxi_platform.trips.services import SERVICES, Service
 
 if TYPE_CHECKING:

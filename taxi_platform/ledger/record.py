@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Literal
 
-from taxi_platform.sources.source import Version
+from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.keys import Key, raw_key, table_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
-UNKNOWN_VERSION = Version(None, None, None)
+UNKNOWN_VERSION = SourceVersion(None, None, None)
 Outcome = Literal["unfinished", "failed", "cancelled"]
 
 
@@ -74,7 +74,7 @@ class Materialized:
     run_id: str
     timestamp: float
     source: str = ""
-    version: Version = UNKNOWN_VERSION
+    version: SourceVersion = UNKNOWN_VERSION
     sha256: str | None = None
     rows_in_file: int | None = None
     rows_loaded: int | None = None
@@ -132,7 +132,7 @@ class MonthRecord:
     service: Service
     month: Month
     is_partition: bool = True
-    published: Version | None = None
+    published: SourceVersion | None = None
     loaded: LoadRecord | None = None
     tables_known: bool = False
     materialized: Mapping[Key, Materialized] = field(default_factory=dict[Key, Materialized])

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from taxi_platform.ledger.record import LoadRecord
-from taxi_platform.sources.source import Version
+from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 
 State = Literal["materialized", "failed", "missing", "in progress", "file changed"]
@@ -82,7 +82,7 @@ class Facts:
     waiting: Waiting | None = None
     held: LoadRecord | None = None
     asked: bool = False
-    source: Version | None = None
+    source: SourceVersion | None = None
 
 
 @dataclass(frozen=True)

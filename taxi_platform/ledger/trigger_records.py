@@ -9,7 +9,7 @@ from taxi_platform import dagster_private
 from taxi_platform.ledger import backfills as queue
 from taxi_platform.ledger.materializations import latest_materializations
 from taxi_platform.operations.new_months.new_months import Held
-from taxi_platform.sources.source import Version
+from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.keys import assets_of, raw_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
@@ -49,7 +49,7 @@ def _held_files(instance: dg.DagsterInstance, service: Service) -> dict[str, Hel
 
 
 def _held(record: int, facts: dict[str, Any]) -> Held:
-    version = Version(facts.get("etag"), facts.get("modified"), facts.get("file_bytes"))
+    version = SourceVersion(facts.get("etag"), facts.get("modified"), facts.get("file_bytes"))
     return Held(record, facts.get("source", ""), version, landed=bool(facts.get("landed")))
 
 

@@ -16,10 +16,10 @@ from filelock import Timeout
 
 from taxi_platform.errors import disk_errors
 from taxi_platform.sources.sidecars import beside, known, lock_of
-from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.files import TripFile
 
 Log = Callable[[str], None]
-WhyNotHeld = Callable[[RawFile], str | None]
+WhyNotHeld = Callable[[TripFile], str | None]
 """A place that is made from raw files: why it does not hold one, or nothing when it does."""
 
 DAY = 86_400.0
@@ -88,7 +88,7 @@ def purge(folder: Path, rule: Rule, places: Sequence[WhyNotHeld], log: Log, *, d
     now = time.time()
     files = sorted(kept_files(folder), key=lambda file: (_brought(file.path), file.name))
     left = sum(file.bytes for file in files)
-    gone: list[RawFile] = []
+    gone: list[TripFile] = []
     kept: Counter[str] = Counter()
     for file in files:
         if not rule.is_due(now - _brought(file.path), left):
@@ -111,7 +111,7 @@ def purge(folder: Path, rule: Rule, places: Sequence[WhyNotHeld], log: Log, *, d
     )
 
 
-def kept_files(folder: Path) -> Iterator[RawFile]:
+def kept_files(folder: Path) -> Iterator[TripFile]:
     """Every file that was verified and is as it was; what somebody else has put there is not ours to remove."""
     for path in _matching(folder, _NAME):
         file = known(path)
@@ -119,7 +119,7 @@ def kept_files(folder: Path) -> Iterator[RawFile]:
             yield file
 
 
-def _let_go(file: RawFile, places: Iterable[WhyNotHeld], *, dry_run: bool) -> str | None:
+def _let_go(file: TripFile, places: Iterable[WhyNotHeld], *, dry_run: bool) -> str | None:
     """Remove a file, or say why it stays. Nobody fetches it meanwhile."""
     if file.landed:
         return LANDED

@@ -13,7 +13,7 @@ from taxi_platform.dagster_private import add_output_metadata
 from taxi_platform.errors import SourceUnreachable, TaxiError
 from taxi_platform.ledger.event_metadata import PROGRESS, raw_metadata
 from taxi_platform.sources.trip_files import TripFiles
-from taxi_platform.trips.files import Fetched
+from taxi_platform.trips.files import Transfer
 from taxi_platform.trips.keys import raw_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service, service_of_table
@@ -76,7 +76,7 @@ class MonthlyIOManager(dg.ConfigurableIOManager):
         for month, metadata in work.stored.items():
             add_output_metadata(context, metadata, str(month))
 
-    def fetch_raw(self, context: dg.OutputContext, files: TripFiles, month: Month) -> Fetched:
+    def fetch_raw(self, context: dg.OutputContext, files: TripFiles, month: Month) -> Transfer:
         """The month's raw file; when it had to be brought for this asset, that is a materialization of the raw one."""
         fetched = files.fetch(month, context.log.info)
         if fetched.is_new:

@@ -12,9 +12,8 @@ from taxi_platform.sources.cache import RawFiles
 from taxi_platform.sources.choose import source_named
 from taxi_platform.sources.source import Source
 from taxi_platform.sources.trip_files import TripFiles, Way
-from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.reading import TripFile
 from taxi_platform.trips.services import Service
 
 
@@ -53,7 +52,7 @@ class RawFilesResource(dg.ConfigurableResource[RawFiles]):
 class TripFilesIOManager(MonthlyIOManager):
     """Keeps verified files in the folder, and hands on references to them, never their rows.
 
-    An input is ``TripFiles``, or, where it is annotated so and one month is asked for, that month's ``RawFile``.
+    An input is ``TripFiles``, or, where it is annotated so and one month is asked for, that month's ``TripFile``.
     """
 
     raw_files: dg.ResourceDependency[RawFilesResource]
@@ -62,11 +61,11 @@ class TripFilesIOManager(MonthlyIOManager):
         """Fetch, verify and keep every month of the output."""
         self.store_months(context, obj, lambda month: raw_metadata(obj.fetch(month, context.log.info)))
 
-    def load_input(self, context: dg.InputContext) -> TripFiles | RawFile:
+    def load_input(self, context: dg.InputContext) -> TripFiles | TripFile:
         """References to the months that the asset asks for; absent ones are fetched when they are used."""
         service = service_of_asset(context)
         files = self.raw_files.months(service, context.asset_partition_keys)
-        if context.dagster_type.typing_type in (RawFile, TripFile):
+        if context.dagster_type.typing_type is TripFile:
             (month,) = files.months
             return files.fetch(month, context.log.info).file
         return files

@@ -16,7 +16,7 @@ from taxi_platform.postgres.connection import connect, execute, in_our_words
 from taxi_platform.postgres.copying import IrregularFile, Tally, copy_carefully, copy_fast
 from taxi_platform.postgres.locking import lock_month, refuse_older_snapshots, with_patience
 from taxi_platform.postgres.preparing import prepare
-from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.reading import TripStream, is_compressed, read_chunks
 from taxi_platform.trips.records import Record
 from taxi_platform.trips.services import SERVICES, Service
@@ -51,7 +51,7 @@ class Loaded:
 
 def load_month(
     url: str,
-    file: RawFile,
+    file: TripFile,
     log: Log,
     *,
     on_bad_rows: OnBadRows = "fail",
@@ -103,7 +103,7 @@ def rows_in_table(url: str, service: Service) -> int:
 class _Load:
     """One file on its way into its table; the caller holds the month's lock."""
 
-    def __init__(self, url: str, file: RawFile, log: Log, on_bad_rows: OnBadRows) -> None:
+    def __init__(self, url: str, file: TripFile, log: Log, on_bad_rows: OnBadRows) -> None:
         self.service = SERVICES[file.service]
         self.subject = self.service.file_name(file.month)
         self._url = url

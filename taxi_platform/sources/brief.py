@@ -1,14 +1,14 @@
 """One question to a source with little patience, where a load would ask again for minutes."""
 
 from taxi_platform.sources.choose import source_named
-from taxi_platform.sources.source import Version
+from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 8.0
 
 
-def ask_briefly(source: str, service: Service, month: Month) -> Version:
+def ask_briefly(source: str, service: Service, month: Month) -> SourceVersion:
     """What a ``TAXI_SOURCE`` says of a month's file.
 
     Raises:

@@ -15,8 +15,8 @@ from filelock import FileLock, Timeout
 
 from taxi_platform.errors import DamagedFile, SourceUnreachable, disk_errors
 from taxi_platform.sources.sidecars import beside, forget, known, landed_among, lock_of, remember
-from taxi_platform.sources.source import Source, Version
-from taxi_platform.trips.files import Fetched, RawFile
+from taxi_platform.sources.source import Source
+from taxi_platform.trips.files import FileFacts, SourceVersion, Transfer, TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.reading import TripStream, is_compressed, read_chunks
 from taxi_platform.trips.records import read_records
@@ -43,7 +43,7 @@ class RawFiles:
         self._source = source
         self._landing = landing
 
-    def get(self, service: Service, month: Month, log: Log) -> Fetched:
+    def get(self, service: Service, month: Month, log: Log) -> Transfer:
         """The month's file as it is kept, fetched only when it is absent, or known without asking to have changed.
 
         Raises:
@@ -53,7 +53,7 @@ class RawFiles:
         """
         return self._provide(service, month, log, ask=self._source.asking_is_free, force=False)
 
-    def refresh(self, service: Service, month: Month, log: Log, *, force: bool = False) -> Fetched:
+    def refresh(self, service: Service, month: Month, log: Log, *, force: bool = False) -> Transfer:
         """The month's file as the source has it now, fetched when it differs from what is kept, or when forced.
 
         Raises:
@@ -61,7 +61,7 @@ class RawFiles:
         """
         return self._provide(service, month, log, ask=True, force=force)
 
-    def kept(self, service: Service, month: Month) -> RawFile | None:
+    def kept(self, service: Service, month: Month) -> TripFile | None:
         """The month's file as it was kept last, wherever it came from; neither asked about nor fetched."""
         plain = self._folder / service.name / service.file_name(month)
         files = [file for file in map(known, (plain, beside(plain, ".gz"))) if file]
@@ -81,7 +81,7 @@ class RawFiles:
                 part.replace(path)
         return path
 
-    def _provide(self, service: Service, month: Month, log: Log, *, ask: bool, force: bool) -> Fetched:
+    def _provide(self, service: Service, month: Month, log: Log, *, ask: bool, force: bool) -> Transfer:
         started = time.monotonic()
         plain = self._folder / service.name / service.file_name(month)
         zipped = beside(plain, ".gz")
@@ -94,10 +94,10 @@ class RawFiles:
                 if kept is None:
                     file = self._fetch(address, path, service, month, log)
                     self._replace_landed(other)
-                    return Fetched(file, is_new=True, seconds=time.monotonic() - started)
-        return Fetched(kept, is_new=False, seconds=time.monotonic() - started)
+                    return Transfer(file, is_new=True, seconds=time.monotonic() - started)
+        return Transfer(kept, is_new=False, seconds=time.monotonic() - started)
 
-    def _usable(self, path: Path, address: str, *, ask: bool) -> RawFile | None:
+    def _usable(self, path: Path, address: str, *, ask: bool) -> TripFile | None:
         """The kept file, if it came from this address and is, as far as is asked, what is there now."""
         file = known(path)
         if file is None or file.source != address:
@@ -110,12 +110,12 @@ class RawFiles:
             with disk_errors(other):
                 forget(other)
 
-    def _is_current(self, file: RawFile, address: str) -> bool:
+    def _is_current(self, file: TripFile, address: str) -> bool:
         version = self._source.version(address)
-        names_itself = version.etag is not None or version.modified is not None
-        return names_itself and (file.etag, file.modified) == (version.etag, version.modified)
+        kept = file.version
+        return version.is_known and (kept.etag, kept.modified) == (version.etag, version.modified)
 
-    def _fetch(self, address: str, path: Path, service: Service, month: Month, log: Log) -> RawFile:
+    def _fetch(self, address: str, path: Path, service: Service, month: Month, log: Log) -> TripFile:
         part = beside(path, ".part")
         version = self._source.fetch(address, part, log)
         try:
@@ -154,7 +154,7 @@ def _wait_for(lock: FileLock, path: Path) -> None:
         raise SourceUnreachable(path.name, "another process has been fetching it for an hour") from None
 
 
-def _verify(part: Path, path: Path, service: Service, month: Month, address: str, version: Version) -> RawFile:
+def _verify(part: Path, path: Path, service: Service, month: Month, address: str, version: SourceVersion) -> TripFile:
     """Read a fetched file once from end to end, and say what it is."""
 
     def stream() -> TripStream:
@@ -171,21 +171,17 @@ def _verify(part: Path, path: Path, service: Service, month: Month, address: str
             error.what,
             f"It came from {address} and was not kept. Run again; if that does not help, it is broken at its source.",
         ) from None
-    return RawFile(
+    return TripFile(
         service=service.name,
         month=month,
-        path=path,
         source=address,
-        bytes=whole.bytes,
-        csv_bytes=whole.csv_bytes,
-        sha256=whole.sha256,
-        rows=rows,
-        etag=version.etag,
-        modified=version.modified,
+        uri=path.absolute().as_uri(),
+        version=SourceVersion(version.etag, version.modified, whole.bytes),
+        facts=FileFacts(whole.bytes, whole.csv_bytes, whole.sha256, rows),
     )
 
 
-def _modified(file: RawFile) -> int:
+def _modified(file: TripFile) -> int:
     return file.path.stat().st_mtime_ns
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from taxi_platform.errors import AccessDenied, DamagedFile, InvalidSetting, NotPublished, SourceUnreachable
 from taxi_platform.sources.http.addresses import ZONES_FILE
 from taxi_platform.sources.partial import PartialFile
-from taxi_platform.sources.source import Log, Version
+from taxi_platform.sources.source import Log
+from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -40,12 +41,12 @@ class FolderSource:
         """The address of the zone lookup."""
         return self._first_of(ZONES_FILE)
 
-    def version(self, address: str) -> Version:
+    def version(self, address: str) -> SourceVersion:
         """Size and time of the last change, of which an entity tag is made."""
         with self._reading(Path(address)):
             return _version(Path(address).stat())
 
-    def fetch(self, address: str, target: Path, log: Log) -> Version:
+    def fetch(self, address: str, target: Path, log: Log) -> SourceVersion:
         """Copy a file to ``target``, from its first byte whatever is there."""
         source = Path(address)
         partial = PartialFile(target, address)
@@ -100,9 +101,9 @@ class FolderSource:
             ) from error
 
 
-def _version(stat: os.stat_result) -> Version:
+def _version(stat: os.stat_result) -> SourceVersion:
     modified = datetime.fromtimestamp(stat.st_mtime, timezone.utc).isoformat(timespec="seconds")
-    return Version(f'"{stat.st_size:x}-{stat.st_mtime_ns:x}"', modified, stat.st_size)
+    return SourceVersion(f'"{stat.st_size:x}-{stat.st_mtime_ns:x}"', modified, stat.st_size)
 
 
 def _copy(read: Callable[[int], bytes], append: Callable[[bytes], None]) -> None:

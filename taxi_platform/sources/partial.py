@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from taxi_platform.errors import disk_errors
-from taxi_platform.sources.source import Version
+from taxi_platform.trips.files import SourceVersion
 
 
 def note_beside(target: Path) -> Path:
@@ -19,7 +19,7 @@ def note_beside(target: Path) -> Path:
     return target.with_name(target.name + ".partial.json")
 
 
-def validator(version: Version) -> str | None:
+def validator(version: SourceVersion) -> str | None:
     """What a server can tell this version from every other by, if anything: a strong ETag, else the date."""
     if version.etag and not version.etag.startswith("W/"):
         return version.etag
@@ -52,7 +52,7 @@ class PartialFile:
         with disk_errors(self.target):
             return self.target.stat().st_size if self.target.exists() else 0
 
-    def start(self, version: Version) -> None:
+    def start(self, version: SourceVersion) -> None:
         """Begin again, with nothing, to receive this version."""
         self.discard()
         self.version = version
@@ -92,11 +92,11 @@ class PartialFile:
         with disk_errors(self.target):
             self._note.unlink(missing_ok=True)
 
-    def _noted(self) -> Version | None:
+    def _noted(self) -> SourceVersion | None:
         try:
             note = json.loads(self._note.read_bytes())
             if note.pop("address") == self._address:
-                return Version(**note)
+                return SourceVersion(**note)
         except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
             pass  # no note, or one that was cut off while it was written
         return None

@@ -1,30 +1,15 @@
 """What every source can do, and which source a ``TAXI_SOURCE`` names. How bytes are moved is each source's own."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
 Log = Callable[[str], None]
 """Where a source reports progress: a logger's ``info``, or ``print``."""
-
-
-@dataclass(frozen=True)
-class Version:
-    """What a source says of one state of a file; a changed file has another version.
-
-    Attributes:
-        etag: the server's entity tag, where there is one; else what serves as one.
-        modified: when it was changed last, as the source spells it.
-        bytes: its size, where the source tells it.
-    """
-
-    etag: str | None
-    modified: str | None
-    bytes: int | None
 
 
 class Source(Protocol):
@@ -52,7 +37,7 @@ class Source(Protocol):
         """
         ...
 
-    def version(self, address: str) -> Version:
+    def version(self, address: str) -> SourceVersion:
         """What the source has under an address now, without moving its bytes.
 
         Raises:
@@ -62,7 +47,7 @@ class Source(Protocol):
         """
         ...
 
-    def fetch(self, address: str, target: Path, log: Log) -> Version:
+    def fetch(self, address: str, target: Path, log: Log) -> SourceVersion:
         """Bring the file's bytes to ``target``, which may hold the beginning that an interrupted fetch left there.
 
         Returns the version that was brought. ``target`` is complete when this returns, and may be partial when it

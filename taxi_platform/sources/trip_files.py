@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from taxi_platform.sources.cache import Log, RawFiles
-from taxi_platform.trips.files import Fetched
+from taxi_platform.trips.files import Transfer
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -32,7 +32,7 @@ class TripFiles:
     refresh: Container[Month] = ()
     force_load: bool = False
 
-    def fetch(self, month: Month, log: Log) -> Fetched:
+    def fetch(self, month: Month, log: Log) -> Transfer:
         """One month's file, and whether it was brought just now.
 
         Raises:

@@ -1,39 +1,166 @@
-"""RawFile, a verified file in the folder of raw files, and how it came to be there."""
+"""TripFile, the reference to one month's file that assets hand to each other, wherever the file is.
+
+Where files come from is decided in ``sources``, how they are read in ``reading``.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from taxi_platform.trips.reading import TripFile
-
-
-@dataclass(frozen=True, kw_only=True)
-class RawFile(TripFile):
-    """A trip file on disk.
-
-    Attributes:
-        path: where it lies; absolute.
-        landed: whether it came by the landing place, so that it stays until the source's is fetched by force.
-    """
-
-    path: Path
-    landed: bool = False
-
-    @property
-    def uri(self) -> str:
-        """Where it lies, ``file:///…``."""
-        return self.path.as_uri()
+from taxi_platform.trips.months import Month
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """A raw file and how it came to be there.
+class SourceVersion:
+    """What a source reports about one state of a file; a file that changed has another version.
 
     Attributes:
-        file: the verified file.
-        is_new: whether its bytes were brought from the source just now.
-        seconds: how long that took.
+        etag: the server's entity tag; a source that is not a server reports something that serves as one.
+        modified: the time of the last change, as the source spells it.
+        bytes: the size.
     """
 
-    file: RawFile
+    etag: str | None
+    modified: str | None
+    bytes: int | None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the source reports anything that would change together with the file."""
+        return self.etag is not None or self.modified is not None
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What is known of a file that was read from its first byte to its last.
+
+    Attributes:
+        bytes: the size as published (compressed, if it is).
+        csv_bytes: the size uncompressed.
+        sha256: of the file as published, in lower-case hex.
+        rows: the records after the header, good or bad.
+    """
+
+    bytes: int
+    csv_bytes: int
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class ObjectFacts:
+    """What Cloud Storage reports about the object that a file is.
+
+    Attributes:
+        bucket: the bucket.
+        name: the object's name in it.
+        generation: the version of the object; it changes with every upload.
+        crc32c: Google's own checksum of the bytes, in base64.
+        storage_class: for example ``STANDARD``.
+    """
+
+    bucket: str
+    name: str
+    generation: int
+    crc32c: str
+    storage_class: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TripFile:
+    """The file of one service and month, byte for byte as it was published, in one place.
+
+    Attributes:
+        service: ``green``, ``yellow``, ``fhv`` …
+        month: the file's month; every row of the file belongs to it, whenever the trip began.
+        source: the address or path that the file came from.
+        uri: where it is: ``file:///…`` or ``gs://…``; empty where only a record of it is left.
+        version: what the source reported when the file was fetched.
+        landed: whether somebody dropped it into the landing place. It then stays until a forced fetch.
+        facts: what was verified; None when the file has not been read to its end, or the record does not say.
+        stored: the object that it is, for a file in Cloud Storage.
+    """
+
+    service: str
+    month: Month
+    source: str
+    uri: str
+    version: SourceVersion
+    landed: bool = False
+    facts: FileFacts | None = None
+    stored: ObjectFacts | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's name, for example ``green_tripdata_2019-03.csv.gz``."""
+        return self.uri.rpartition("/")[2]
+
+    @property
+    def path(self) -> Path:
+        """The absolute path of a file on this machine.
+
+        Raises:
+            ValueError: the file is somewhere else.
+        """
+        parts = urlsplit(self.uri)
+        if parts.scheme != "file":
+            raise ValueError(f"{self.uri or 'a record'} is not a file on this machine")
+        return Path(url2pathname(parts.path))
+
+    @property
+    def verified(self) -> FileFacts:
+        """What was verified when the file was read.
+
+        Raises:
+            ValueError: the file was not read to its end, or its record does not say.
+        """
+        if self.facts is None:
+            raise ValueError(f"{self.uri or self.source} has not been verified")
+        return self.facts
+
+    @property
+    def object(self) -> ObjectFacts:
+        """The object that a file in Cloud Storage is.
+
+        Raises:
+            ValueError: the file is not in Cloud Storage.
+        """
+        if self.stored is None:
+            raise ValueError(f"{self.uri} is not in Cloud Storage")
+        return self.stored
+
+    @property
+    def bytes(self) -> int:
+        """The verified size as published."""
+        return self.verified.bytes
+
+    @property
+    def csv_bytes(self) -> int:
+        """The verified size uncompressed."""
+        return self.verified.csv_bytes
+
+    @property
+    def sha256(self) -> str:
+        """The verified checksum of the file as published."""
+        return self.verified.sha256
+
+    @property
+    def rows(self) -> int:
+        """The verified number of records, good or bad."""
+        return self.verified.rows
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """The outcome of a fetch or an upload.
+
+    Attributes:
+        file: the verified file where it is now.
+        is_new: whether bytes were moved; False when the file was there already.
+        seconds: how long it took.
+    """
+
+    file: TripFile
     is_new: bool
     seconds: float

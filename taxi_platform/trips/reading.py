@@ -1,4 +1,4 @@
-"""TripFile, the reference that assets hand on, and TripStream, the one way in which a trip file is read.
+"""TripStream, the one way in which a trip file is read.
 
 A stream is verified while it is read: length, gzip checksums, header, line ends, rows counted. Judging the values of
 single rows does not belong here (see ``records``), nor does where files come from (``sources``).
@@ -6,9 +6,7 @@ single rows does not belong here (see ``records``), nor does where files come fr
 
 import hashlib
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from taxi_platform.errors import DamagedFile
@@ -22,43 +20,6 @@ LONGEST_LINE = 1024 * 1024  # bytes; a trip takes about 100, so that a longer li
 
 _BLANK_LINE = re.compile(rb"\n\r?\n")  # three times as fast here as looking for both spellings with ``in``
 _POINT_ZERO = re.compile(rb"\.0[,\r\n]")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TripFile(ABC):
-    """A verified file of one service and month, byte for byte as it was published, wherever it lies.
-
-    Attributes:
-        service: ``green``, ``yellow`` or ``fhv``.
-        month: the file's month; every row of the file belongs to it, wherever its pickup lies.
-        source: the address or path that it came from.
-        bytes: its size as published (compressed, when it is).
-        csv_bytes: its size uncompressed.
-        sha256: of the file as published, in lower-case hex.
-        rows: the records after the header, good or bad.
-        etag: the source's version of the file, where the source has one.
-        modified: when the source says that it was changed last.
-    """
-
-    service: str
-    month: Month
-    source: str
-    bytes: int
-    csv_bytes: int
-    sha256: str
-    rows: int
-    etag: str | None = None
-    modified: str | None = None
-
-    @property
-    @abstractmethod
-    def uri(self) -> str:
-        """Where it lies: ``file:///…`` or ``gs://…``."""
-
-    @property
-    def name(self) -> str:
-        """Its name there, e.g. ``green_tripdata_2019-03.csv.gz``."""
-        return self.uri.rpartition("/")[2]
 
 
 def is_compressed(path: Path) -> bool:

@@ -210,7 +210,7 @@ def test_an_object_is_handed_on_as_a_file_with_its_address(google: GoogleServer,
     assert isinstance(files, LakeFiles)
     assert (files.service, files.months) == (GREEN, [MARCH])
     assert (file.uri, file.rows) == (f"gs://{BUCKET}/{name(MARCH)}", 30)
-    assert str(file.generation) == google.objects[BUCKET, name(MARCH)].properties["generation"]
+    assert str(file.object.generation) == google.objects[BUCKET, name(MARCH)].properties["generation"]
 
 
 def test_an_object_that_is_gone_or_was_exchanged_is_not_handed_on(google: GoogleServer, lake: Platform) -> None:

@@ -1,28 +1,24 @@
 """The objects of the lake: what they are called, and what they say of themselves."""
 
-from pathlib import Path
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from taxi_platform.bigquery.lake_file import LakeFile, StoredObject, lake_file, object_name, object_names, provenance
+from taxi_platform.bigquery.lake_file import StoredObject, lake_file, object_name, object_names, provenance
 from taxi_platform.errors import CloudNotReady
-from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.files import FileFacts, ObjectFacts, SourceVersion, TripFile
 from taxi_platform.trips.services import FHV, GREEN
 from taxi_platform_tests.support.trip_texts import MARCH
 
-RAW = RawFile(
+RAW = TripFile(
     service="green",
     month=MARCH,
-    path=Path("/data/raw/green/green_tripdata_2019-03.csv.gz"),
     source="https://example.org/gr%C3%BCn.csv.gz",
-    bytes=1000,
-    csv_bytes=5000,
-    sha256="ab" * 32,
-    rows=50,
-    etag='"v1"',
-    modified="Tue, 02 Apr 2019 10:00:00 GMT",
+    uri="file:///data/raw/green/green_tripdata_2019-03.csv.gz",
+    facts=FileFacts(bytes=1000, csv_bytes=5000, sha256="ab" * 32, rows=50),
+    version=SourceVersion('"v1"', "Tue, 02 Apr 2019 10:00:00 GMT", 1000),
 )
 
 
@@ -54,31 +50,19 @@ def test_an_object_is_called_as_the_file_in_the_folder_of_its_service() -> None:
 
 def test_an_object_says_all_that_is_known_of_its_file() -> None:
     found = lake_file("trips", stored())
-    assert found == LakeFile(
-        service="green",
-        month=MARCH,
-        source=RAW.source,
-        bytes=1000,
-        csv_bytes=5000,
-        sha256=RAW.sha256,
-        rows=50,
-        etag='"v1"',
-        modified=RAW.modified,
-        bucket="trips",
-        object="raw/green/green_tripdata_2019-03.csv.gz",
-        generation=1_600_000_000_000_000,
-        crc32c="AAAAAA==",
-        storage_class="STANDARD",
+    name = "raw/green/green_tripdata_2019-03.csv.gz"
+    assert found == replace(
+        RAW,
+        uri=f"gs://trips/{name}",
+        stored=ObjectFacts("trips", name, 1_600_000_000_000_000, crc32c="AAAAAA==", storage_class="STANDARD"),
     )
-    assert found.uri == "gs://trips/raw/green/green_tripdata_2019-03.csv.gz"
     assert found.name == RAW.name == "green_tripdata_2019-03.csv.gz"
-    assert RAW.uri == "file:///data/raw/green/green_tripdata_2019-03.csv.gz"
 
 
 @pytest.mark.parametrize("name", ["source-etag", "source-modified"])
 def test_what_the_source_does_not_say_the_object_need_not_say(name: str) -> None:
     found = lake_file("trips", stored(metadata=without(name)))
-    assert None in (found.etag, found.modified)
+    assert None in (found.version.etag, found.version.modified)
 
 
 @pytest.mark.parametrize(

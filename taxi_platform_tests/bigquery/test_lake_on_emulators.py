@@ -7,13 +7,13 @@ from taxi_platform.bigquery.lake_store import Lake
 from taxi_platform.bigquery.preflight import problems
 from taxi_platform.bigquery.setup import set_up
 from taxi_platform.errors import CloudNotReady, CloudRefused
-from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.published import Published
 from taxi_platform_tests.support.trip_texts import MARCH, rows, text, zipped
 
 
-def content(cloud: Cloud, file: RawFile) -> bytes:
+def content(cloud: Cloud, file: TripFile) -> bytes:
     name = f"raw/{file.service}/{file.name}"
     return cloud.storage.bucket(cloud.bucket).blob(name).download_as_bytes(raw_download=True)
 
@@ -46,11 +46,11 @@ def test_a_file_goes_up_is_recognised_and_found_and_is_replaced_by_its_correctio
     file, lake = published.fetch(), Lake(ready_cloud)
     first = lake.put(file, print)
     assert content(ready_cloud, file) == file.path.read_bytes()
-    assert (lake.put(file, print).unchanged, lake.find(GREEN, MARCH, print)) == (True, first.file)
+    assert (lake.put(file, print).is_new, lake.find(GREEN, MARCH, print)) == (False, first.file)
     published.publish(rows(GREEN, 51))
     corrected = lake.put(published.fetch(), print)
     assert lake.find(GREEN, MARCH, print) == corrected.file
-    assert (corrected.file.rows, corrected.unchanged) == (51, False)
+    assert (corrected.file.rows, corrected.is_new) == (51, True)
 
 
 def test_a_large_file_goes_up_in_parts(ready_cloud: Cloud, published: Published) -> None:

@@ -94,8 +94,8 @@ def test_a_file_goes_up_is_recognised_and_found(count: int, made: Cloud, tmp_pat
     published.publish(text(GREEN, rows(GREEN, count)))
     file, lake = published.fetch(), Lake(made)
     stored = lake.put(file, print)
-    assert (lake.put(file, print).unchanged, lake.find(GREEN, MARCH, print)) == (True, stored.file)
-    assert made.storage.bucket(made.bucket).blob(stored.file.object).download_as_bytes() == file.path.read_bytes()
+    assert (lake.put(file, print).is_new, lake.find(GREEN, MARCH, print)) == (False, stored.file)
+    assert made.storage.bucket(made.bucket).blob(stored.file.object.name).download_as_bytes() == file.path.read_bytes()
 
 
 def test_a_late_writer_is_refused(made: Cloud) -> None:

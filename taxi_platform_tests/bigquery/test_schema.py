@@ -6,23 +6,22 @@ import pytest
 
 from taxi_platform.bigquery import schema
 from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.trips.files import FileFacts, SourceVersion, TripFile
 from taxi_platform.trips.headers import match_header
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.reading import TripFile
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW
 from taxi_platform_tests.support.trip_texts import header
 
 CLOUD = Cloud("trips-123", "EU", "trips-123-lake", "zoomcamp")
 
 
-class File(TripFile):
-    @property
-    def uri(self) -> str:
-        return "gs://b/o"
-
-
-FILE = File(
-    service="green", month=Month(2019, 3), source="s", bytes=1, csv_bytes=2, sha256="ab" * 32, rows=3, etag=None
+FILE = TripFile(
+    service="green",
+    month=Month(2019, 3),
+    source="s",
+    uri="gs://b/o",
+    version=SourceVersion(None, None, None),
+    facts=FileFacts(bytes=1, csv_bytes=2, sha256="ab" * 32, rows=3),
 )
 
 
@@ -73,7 +72,13 @@ def test_a_version_is_another_one_for_another_file_and_for_another_contract() ->
     version = schema.version_of(GREEN, FILE)
     assert -(2**63) <= version < 2**63
     assert schema.version_of(GREEN, FILE) == version
-    assert schema.version_of(GREEN, dataclasses.replace(FILE, source="elsewhere", etag="x")) == version
-    assert schema.version_of(GREEN, dataclasses.replace(FILE, sha256="cd" * 32)) != version
+    assert (
+        schema.version_of(GREEN, dataclasses.replace(FILE, source="elsewhere", version=SourceVersion("x", None, None)))
+        == version
+    )
+    assert (
+        schema.version_of(GREEN, dataclasses.replace(FILE, facts=dataclasses.replace(FILE.verified, sha256="cd" * 32)))
+        != version
+    )
     other = dataclasses.replace(GREEN, columns=(dataclasses.replace(GREEN.columns[0], bigquery="INTEGER"),))
     assert schema.version_of(other, FILE) != version

@@ -15,7 +15,7 @@ from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.lake_store import ROUNDS, Lake
 from taxi_platform.bigquery.patience import Patience
 from taxi_platform.errors import CloudNotReady, CloudRefused, CloudUnavailable, DamagedFile
-from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.google_server import Answer, GoogleServer
 from taxi_platform_tests.support.published import Published
@@ -36,14 +36,14 @@ def lake(google_cloud: Cloud) -> Lake:
 
 
 @pytest.fixture
-def file(published: Published) -> RawFile:
+def file(published: Published) -> TripFile:
     """A verified file of 50 trips: one request."""
     published.publish(rows(GREEN, 50))
     return published.fetch()
 
 
 @pytest.fixture
-def parts(published: Published, monkeypatch: pytest.MonkeyPatch) -> RawFile:
+def parts(published: Published, monkeypatch: pytest.MonkeyPatch) -> TripFile:
     """A verified file that is sent in four parts."""
     monkeypatch.setattr(upload, "CHUNK", PART)
     monkeypatch.setattr("google.cloud.storage.blob._MAX_MULTIPART_SIZE", 0)
@@ -57,7 +57,7 @@ def content(google: GoogleServer, name: str = NAME) -> bytes:
     return google.objects[BUCKET, name].content
 
 
-def corrected(published: Published, count: int = 51) -> RawFile:
+def corrected(published: Published, count: int = 51) -> TripFile:
     """The same month with other trips."""
     published.publish(rows(GREEN, count))
     return published.fetch()
@@ -67,7 +67,7 @@ def corrected(published: Published, count: int = 51) -> RawFile:
 
 
 def test_a_file_is_put_there_byte_for_byte_with_all_that_is_known_of_it(
-    google: GoogleServer, lake: Lake, file: RawFile
+    google: GoogleServer, lake: Lake, file: TripFile
 ) -> None:
     stored = lake.put(file, print)
     assert content(google) == file.path.read_bytes()
@@ -81,28 +81,28 @@ def test_a_file_is_put_there_byte_for_byte_with_all_that_is_known_of_it(
         "sha256": file.sha256,
         "crc32c": there["crc32c"],
         "rows": "50",
-        "source-etag": file.etag,
-    } | ({"source-modified": file.modified} if file.modified else {})
+        "source-etag": file.version.etag,
+    } | ({"source-modified": file.version.modified} if file.version.modified else {})
     assert there["contentType"] == "application/gzip"
     assert "contentEncoding" not in there
-    assert (stored.unchanged, stored.file.uri, stored.file.rows) == (False, URI, 50)
-    assert (str(stored.file.generation), stored.file.crc32c) == (there["generation"], there["crc32c"])
+    assert (stored.is_new, stored.file.uri, stored.file.rows) == (True, URI, 50)
+    assert (str(stored.file.object.generation), stored.file.object.crc32c) == (there["generation"], there["crc32c"])
     assert lake.find(GREEN, MARCH, print) == stored.file
 
 
 def test_the_checksum_goes_with_the_first_byte_and_the_version_that_is_replaced_is_named(
-    google: GoogleServer, lake: Lake, file: RawFile, published: Published
+    google: GoogleServer, lake: Lake, file: TripFile, published: Published
 ) -> None:
     first = lake.put(file, print)
     lake.put(corrected(published), print)
     one, other = google.asked(SMALL)
     assert one.query["ifGenerationMatch"] == "0"
-    assert other.query["ifGenerationMatch"] == str(first.file.generation)
-    assert f'"crc32c": "{first.file.crc32c}"'.encode() in one.body
+    assert other.query["ifGenerationMatch"] == str(first.file.object.generation)
+    assert f'"crc32c": "{first.file.object.crc32c}"'.encode() in one.body
 
 
 def test_a_large_file_goes_in_parts_of_which_one_is_held_at_a_time(
-    google: GoogleServer, lake: Lake, parts: RawFile
+    google: GoogleServer, lake: Lake, parts: TripFile
 ) -> None:
     lake.put(parts, print)
     assert content(google, PLAIN) == parts.path.read_bytes()
@@ -114,47 +114,47 @@ def test_a_large_file_goes_in_parts_of_which_one_is_held_at_a_time(
 
 
 def test_a_file_that_is_there_already_is_not_sent_again(
-    google: GoogleServer, lake: Lake, google_cloud: Cloud, file: RawFile
+    google: GoogleServer, lake: Lake, google_cloud: Cloud, file: TripFile
 ) -> None:
     first = lake.put(file, print)
     again = Lake(google_cloud, HURRIED).put(file, print)
-    assert (again.unchanged, again.file) == (True, first.file)
+    assert (again.is_new, again.file) == (False, first.file)
     assert len(google.asked(SMALL)) == 1
 
 
 def test_a_file_that_is_there_already_is_sent_again_when_forced(
-    google: GoogleServer, lake: Lake, file: RawFile
+    google: GoogleServer, lake: Lake, file: TripFile
 ) -> None:
     first = lake.put(file, print)
     forced = lake.put(file, print, force=True)
-    assert not forced.unchanged
-    assert forced.file.generation > first.file.generation
-    assert google.asked(SMALL)[1].query["ifGenerationMatch"] == str(first.file.generation)
+    assert forced.is_new
+    assert forced.file.object.generation > first.file.object.generation
+    assert google.asked(SMALL)[1].query["ifGenerationMatch"] == str(first.file.object.generation)
 
 
 def test_a_corrected_file_takes_the_place_of_the_first(
-    google: GoogleServer, lake: Lake, file: RawFile, published: Published
+    google: GoogleServer, lake: Lake, file: TripFile, published: Published
 ) -> None:
     lake.put(file, print)
     stored = lake.put(corrected(published), print)
-    assert (stored.unchanged, stored.file.rows) == (False, 51)
+    assert (stored.is_new, stored.file.rows) == (True, 51)
     assert lake.find(GREEN, MARCH, print) == stored.file
     assert len(google.objects) == 1
 
 
 @pytest.mark.parametrize("metadata", [None, {"sha256": "of something else"}])
 def test_the_same_bytes_from_a_strangers_hand_are_put_there_anew_with_what_is_known_of_them(
-    metadata: object, google: GoogleServer, lake: Lake, file: RawFile
+    metadata: object, google: GoogleServer, lake: Lake, file: TripFile
 ) -> None:
     google.put(BUCKET, NAME, file.path.read_bytes(), {"metadata": metadata})
     with pytest.raises(CloudNotReady, match="this is not what the platform has put there"):
         lake.find(GREEN, MARCH, print)
-    assert not lake.put(file, print).unchanged
+    assert lake.put(file, print).is_new
     assert lake.find(GREEN, MARCH, print).sha256 == file.sha256
 
 
 def test_a_month_that_is_published_in_another_form_is_one_object_still(
-    google: GoogleServer, lake: Lake, file: RawFile, published: Published
+    google: GoogleServer, lake: Lake, file: TripFile, published: Published
 ) -> None:
     lake.put(file, print)
     published.publish(text(GREEN, rows(GREEN, 51)))
@@ -165,7 +165,7 @@ def test_a_month_that_is_published_in_another_form_is_one_object_still(
     assert list(google.objects) == [(BUCKET, NAME)]
 
 
-def test_neighbours_with_longer_names_are_left_alone(google: GoogleServer, lake: Lake, file: RawFile) -> None:
+def test_neighbours_with_longer_names_are_left_alone(google: GoogleServer, lake: Lake, file: TripFile) -> None:
     google.put(BUCKET, f"{PLAIN}.gz.bak", b"somebody's")
     with pytest.raises(CloudNotReady):
         lake.find(GREEN, MARCH, print)
@@ -182,7 +182,7 @@ def test_a_month_that_is_not_there_says_how_to_bring_it(google: GoogleServer, la
 # What is not as it was
 
 
-def test_a_raw_file_that_was_changed_on_disk_is_not_sent(google: GoogleServer, lake: Lake, file: RawFile) -> None:
+def test_a_raw_file_that_was_changed_on_disk_is_not_sent(google: GoogleServer, lake: Lake, file: TripFile) -> None:
     file.path.write_bytes(zipped(b"something else"))
     with pytest.raises(DamagedFile, match="it is not the file that was verified: SHA-256"):
         lake.put(file, print)
@@ -193,7 +193,7 @@ def test_a_raw_file_that_was_changed_on_disk_is_not_sent(google: GoogleServer, l
 
 
 def test_bytes_that_change_under_the_upload_are_refused_by_the_server(
-    google: GoogleServer, lake: Lake, file: RawFile, monkeypatch: pytest.MonkeyPatch
+    google: GoogleServer, lake: Lake, file: TripFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("taxi_platform.bigquery.lake_store.crc32c_of", lambda _: "AAAAAA==")
     with pytest.raises(CloudRefused, match='Provided CRC32C "AAAAAA==" doesn\'t match'):
@@ -202,7 +202,7 @@ def test_bytes_that_change_under_the_upload_are_refused_by_the_server(
 
 
 def test_what_a_careless_server_keeps_damaged_is_removed_again(
-    google: GoogleServer, lake: Lake, file: RawFile, monkeypatch: pytest.MonkeyPatch
+    google: GoogleServer, lake: Lake, file: TripFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put = google.put
     monkeypatch.setattr(google, "put", lambda bucket, name, data, about: put(bucket, name, data[:-1], about))
@@ -217,7 +217,7 @@ def test_what_a_careless_server_keeps_damaged_is_removed_again(
 
 
 def test_another_writer_who_brings_the_same_is_welcome(
-    google: GoogleServer, lake: Lake, google_cloud: Cloud, file: RawFile
+    google: GoogleServer, lake: Lake, google_cloud: Cloud, file: TripFile
 ) -> None:
     said: list[str] = []
     google.script(SMALL, Answer(before=lambda: Lake(google_cloud, HURRIED).put(file, print)))
@@ -231,7 +231,7 @@ def test_another_writer_who_brings_the_same_is_welcome(
 
 
 def test_another_writer_who_brings_something_else_is_seen_and_replaced_as_a_whole(
-    google: GoogleServer, lake: Lake, file: RawFile
+    google: GoogleServer, lake: Lake, file: TripFile
 ) -> None:
     google.script(SMALL, Answer(before=lambda: google.put(BUCKET, NAME, b"another's")))
     stored = lake.put(file, print)
@@ -242,7 +242,7 @@ def test_another_writer_who_brings_something_else_is_seen_and_replaced_as_a_whol
 
 
 def test_a_writer_that_comes_while_the_parts_go_up_is_seen_at_the_last_one(
-    google: GoogleServer, lake: Lake, parts: RawFile
+    google: GoogleServer, lake: Lake, parts: TripFile
 ) -> None:
     between = [Answer(), Answer(), Answer(before=lambda: google.put(BUCKET, PLAIN, b"another's"))]
     google.script(LARGE, *between)
@@ -252,12 +252,12 @@ def test_a_writer_that_comes_while_the_parts_go_up_is_seen_at_the_last_one(
 
 
 def test_many_who_bring_the_same_month_at_once_leave_one_whole_object(
-    google: GoogleServer, google_cloud: Cloud, parts: RawFile
+    google: GoogleServer, google_cloud: Cloud, parts: TripFile
 ) -> None:
     with ThreadPoolExecutor(4) as pool:
         stored = list(pool.map(lambda _: Lake(replace(google_cloud), HURRIED).put(parts, print), range(4)))
     assert content(google, PLAIN) == parts.path.read_bytes()
-    assert len({one.file.generation for one in stored}) == 1
+    assert len({one.file.object.generation for one in stored}) == 1
 
 
 def test_two_months_at_once_do_not_touch_each_other(
@@ -272,7 +272,7 @@ def test_two_months_at_once_do_not_touch_each_other(
     assert [Lake(google_cloud).find(GREEN, month, print).rows for month in months] == [43, 44, 45]
 
 
-def test_writers_without_end_are_given_up_on(google: GoogleServer, lake: Lake, file: RawFile) -> None:
+def test_writers_without_end_are_given_up_on(google: GoogleServer, lake: Lake, file: TripFile) -> None:
     other = Answer(before=lambda: google.put(BUCKET, NAME, b"another's"))
     google.script(SMALL, *[other] * ROUNDS)
     with pytest.raises(CloudUnavailable, match="another writer came first") as caught:
@@ -286,7 +286,7 @@ def test_writers_without_end_are_given_up_on(google: GoogleServer, lake: Lake, f
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_an_upload_is_tried_again_when_google_is_busy(
-    status: int, google: GoogleServer, lake: Lake, file: RawFile
+    status: int, google: GoogleServer, lake: Lake, file: TripFile
 ) -> None:
     said: list[str] = []
     google.script(SMALL, Answer(status), Answer(status))
@@ -296,7 +296,7 @@ def test_an_upload_is_tried_again_when_google_is_busy(
 
 
 def test_an_upload_that_google_is_too_busy_for_is_given_up_and_may_be_tried_later(
-    google: GoogleServer, lake: Lake, file: RawFile
+    google: GoogleServer, lake: Lake, file: TripFile
 ) -> None:
     google.script(SMALL, *[Answer(503)] * 200)
     with pytest.raises(CloudUnavailable, match=r"^gs://.*: Google answers 503: made for this test\.") as caught:
@@ -306,7 +306,7 @@ def test_an_upload_that_google_is_too_busy_for_is_given_up_and_may_be_tried_late
 
 
 def test_a_connection_that_is_cut_half_way_begins_the_request_again(
-    google: GoogleServer, lake: Lake, file: RawFile
+    google: GoogleServer, lake: Lake, file: TripFile
 ) -> None:
     google.script(SMALL, Answer(cut=True))
     lake.put(file, print)
@@ -314,11 +314,11 @@ def test_a_connection_that_is_cut_half_way_begins_the_request_again(
 
 
 def test_an_upload_whose_acknowledgement_is_lost_is_found_there_and_not_sent_twice(
-    google: GoogleServer, lake: Lake, file: RawFile
+    google: GoogleServer, lake: Lake, file: TripFile
 ) -> None:
     google.script(SMALL, Answer(lost=True))
     stored = lake.put(file, print)
-    assert not stored.unchanged
+    assert stored.is_new
     assert content(google) == file.path.read_bytes()
     assert [asked.query["ifGenerationMatch"] for asked in google.asked(SMALL)] == ["0", "0"]
 
@@ -328,7 +328,7 @@ def test_an_upload_whose_acknowledgement_is_lost_is_found_there_and_not_sent_twi
 )
 @pytest.mark.parametrize("part", [0, 1, 3])
 def test_a_part_that_is_lost_is_sent_again_and_those_before_are_not(
-    part: int, fault: Answer, google: GoogleServer, lake: Lake, parts: RawFile
+    part: int, fault: Answer, google: GoogleServer, lake: Lake, parts: TripFile
 ) -> None:
     google.script(LARGE, *[Answer()] * part, fault)
     lake.put(parts, print)
@@ -340,7 +340,7 @@ def test_a_part_that_is_lost_is_sent_again_and_those_before_are_not(
 
 
 def test_an_upload_of_which_google_keeps_less_than_was_sent_begins_anew(
-    google: GoogleServer, lake: Lake, parts: RawFile
+    google: GoogleServer, lake: Lake, parts: TripFile
 ) -> None:
     google.script(LARGE, Answer(), Answer(kept=1000))
     lake.put(parts, print)
@@ -348,7 +348,7 @@ def test_an_upload_of_which_google_keeps_less_than_was_sent_begins_anew(
     assert len(google.asked(SMALL)) == 2
 
 
-def test_an_upload_that_google_has_forgotten_begins_anew(google: GoogleServer, lake: Lake, parts: RawFile) -> None:
+def test_an_upload_that_google_has_forgotten_begins_anew(google: GoogleServer, lake: Lake, parts: TripFile) -> None:
     said: list[str] = []
     google.script(LARGE, Answer(), Answer(410))
     lake.put(parts, said.append)
@@ -358,7 +358,7 @@ def test_an_upload_that_google_has_forgotten_begins_anew(google: GoogleServer, l
 
 @pytest.mark.parametrize("kill_at", [0, 1, 3], ids=lambda part: f"part {part}")
 def test_a_process_that_is_killed_half_way_leaves_nothing_and_the_next_one_uploads_it(
-    kill_at: int, google: GoogleServer, google_cloud: Cloud, parts: RawFile
+    kill_at: int, google: GoogleServer, google_cloud: Cloud, parts: TripFile
 ) -> None:
     killed = subprocess.Popen(
         [sys.executable, "-c", UPLOADING, google.url, str(parts.path), parts.sha256],
@@ -371,7 +371,7 @@ def test_a_process_that_is_killed_half_way_leaves_nothing_and_the_next_one_uploa
     assert killed.returncode == -9, out
     assert len(google.asked(LARGE)) == kill_at + 1
     assert google.objects == {}
-    assert not Lake(google_cloud, HURRIED).put(parts, print).unchanged
+    assert Lake(google_cloud, HURRIED).put(parts, print).is_new
     assert content(google, PLAIN) == parts.path.read_bytes()
 
 
@@ -382,13 +382,13 @@ from google.cloud.storage import blob
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery import lake_upload as upload
 from taxi_platform.bigquery.lake_store import Lake
+from taxi_platform.trips.files import FileFacts, SourceVersion, TripFile
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.files import RawFile
 blob._MAX_MULTIPART_SIZE, upload.CHUNK = 0, {PART}
 url, path, sha256 = sys.argv[1:]
 size = Path(path).stat().st_size
-file = RawFile(service="green", month=Month(2019, 3), path=Path(path), source="-", bytes=size, csv_bytes=size,
-    sha256=sha256, rows=9000)
+file = TripFile(service="green", month=Month(2019, 3), source="-", uri=Path(path).as_uri(),
+    version=SourceVersion(None, None, size), facts=FileFacts(size, size, sha256, 9000))
 Lake(Cloud("trips-123", "EU", "{BUCKET}", "zoomcamp", storage_host=url)).put(file, print)
 """
 
@@ -396,7 +396,7 @@ Lake(Cloud("trips-123", "EU", "{BUCKET}", "zoomcamp", storage_host=url)).put(fil
 # What is refused
 
 
-def test_a_role_that_is_missing_is_named(google: GoogleServer, lake: Lake, file: RawFile) -> None:
+def test_a_role_that_is_missing_is_named(google: GoogleServer, lake: Lake, file: TripFile) -> None:
     said = "robot does not have storage.objects.create access. Permission 'storage.objects.create' denied on resource."
     google.script(SMALL, Answer(403, said, "forbidden"))
     with pytest.raises(CloudRefused, match=r"granted roles/storage\.objectUser") as caught:
@@ -405,7 +405,7 @@ def test_a_role_that_is_missing_is_named(google: GoogleServer, lake: Lake, file:
     assert len(google.asked(SMALL)) == 1
 
 
-def test_a_bucket_that_is_gone_is_named(nothing: GoogleServer, lake: Lake, file: RawFile) -> None:
+def test_a_bucket_that_is_gone_is_named(nothing: GoogleServer, lake: Lake, file: TripFile) -> None:
     with pytest.raises(CloudNotReady, match="The specified bucket does not exist"):
         lake.put(file, print)
 

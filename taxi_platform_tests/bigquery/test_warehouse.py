@@ -1,5 +1,6 @@
 """Loading months into the warehouse on the stand-ins: what is there afterwards, whatever the file was like."""
 
+from dataclasses import replace
 from datetime import date, datetime, timezone
 from decimal import Decimal
 
@@ -254,7 +255,7 @@ def test_a_plain_file_that_breaks_off_in_its_last_line_is_refused(loads: Warehou
 
 def test_an_object_that_vanished_before_the_load_is_said_to_be_gone(loads: WarehouseLoads) -> None:
     file = loads.upload(rows(GREEN, 3))
-    loads.cloud.storage.bucket(file.bucket).delete_blob(file.object)
+    loads.cloud.storage.bucket(file.object.bucket).delete_blob(file.object.name)
     with pytest.raises(CloudNotReady, match="the object is gone") as failure:
         loads.load_file(file)
     assert "Materialize gcs/green_tripdata for 2019-03 again" in str(failure.value)
@@ -263,10 +264,10 @@ def test_an_object_that_vanished_before_the_load_is_said_to_be_gone(loads: Wareh
 
 def test_an_object_that_holds_other_bytes_than_were_verified_is_refused(loads: WarehouseLoads) -> None:
     file = loads.upload(rows(GREEN, 3))
-    blob = loads.cloud.storage.bucket(file.bucket).blob(file.object)
+    blob = loads.cloud.storage.bucket(file.object.bucket).blob(file.object.name)
     blob.upload_from_string(zipped(text(GREEN, rows(GREEN, 2))))
     blob.reload()
-    changed = type(file)(**{**vars(file), "generation": blob.generation})
+    changed = replace(file, stored=replace(file.object, generation=blob.generation))
     with pytest.raises(DamagedFile, match="not the file that was verified: 2 rows"):
         loads.load_file(changed)
     assert loads.state() == {"green_tripdata": []}

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from taxi_platform.ledger.states import Attempt, Facts, Materialized, MonthState, Waiting, month_state
-from taxi_platform.sources.source import Version
+from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 from taxi_platform_tests.support.month_records import load_record
 
@@ -14,7 +14,7 @@ NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 RAW = Materialized(10, "run-of-raw", NOW, "aaa", 50, 1000, etag='"v1"', modified="Tue")
 TABLE = Materialized(11, "run-of-table", NOW, "aaa", 49, 1000)
 LOADED = Facts(table=TABLE, raw=RAW, held=load_record(), asked=True)
-SAME, OTHER = Version('"v1"', "Tue", 1000), Version('"v2"', "Wed", 1001)
+SAME, OTHER = SourceVersion('"v1"', "Tue", 1000), SourceVersion('"v2"', "Wed", 1001)
 
 
 def state(facts: Facts) -> MonthState:
@@ -98,11 +98,11 @@ def test_an_older_record_of_another_raw_file_says_nothing() -> None:
         (None, "materialized"),
         (SAME, "materialized"),
         (OTHER, "file changed"),
-        (Version(None, None, 5), "materialized"),
-        (Version('"v1"', "Wed", None), "file changed"),
+        (SourceVersion(None, None, 5), "materialized"),
+        (SourceVersion('"v1"', "Wed", None), "file changed"),
     ],
 )
-def test_another_version_at_the_source_is_a_changed_file(version: Version | None, expected: str) -> None:
+def test_another_version_at_the_source_is_a_changed_file(version: SourceVersion | None, expected: str) -> None:
     assert state(replace(LOADED, source=version)).state == expected
 
 

@@ -24,7 +24,7 @@ from taxi_platform.operations.new_months.new_months import (
     run_key,
     token,
 )
-from taxi_platform.sources.source import Version
+from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, SERVICES, YELLOW, Service
 
@@ -34,7 +34,7 @@ JULY = Candidate(GREEN, LAST, 0)
 NOW = 1_800_000_000.0
 
 versions = st.builds(
-    Version,
+    SourceVersion,
     st.none() | st.sampled_from(['"a"', '"b"']),
     st.none() | st.sampled_from(["Mon", "Tue"]),
     st.none() | st.integers(1, 2),
@@ -42,7 +42,7 @@ versions = st.builds(
 
 
 def published(etag: str | None = '"v1"', size: int | None = 100, address: str = "https://host/july") -> Published:
-    return Published(address, Version(etag, "Tue, 02 Apr 2019 10:00:00 GMT", size))
+    return Published(address, SourceVersion(etag, "Tue, 02 Apr 2019 10:00:00 GMT", size))
 
 
 def as_held(found: Published, record: int = 7, *, landed: bool = False) -> Held:
@@ -54,14 +54,14 @@ class Fake:
 
     asking_is_free = False
 
-    def __init__(self, answer: Callable[[str], Version]) -> None:
+    def __init__(self, answer: Callable[[str], SourceVersion]) -> None:
         self.answer = answer
         self.asked: list[str] = []
 
     def trips(self, service: Service, month: Month) -> str:
         return f"https://host/{service.file_name(month)}"
 
-    def version(self, address: str) -> Version:
+    def version(self, address: str) -> SourceVersion:
         self.asked.append(address)
         return self.answer(address)
 
@@ -70,8 +70,8 @@ def looked(source: Any, months: Iterable[Candidate]) -> Answers:
     return ask(source, list(months))
 
 
-def raising(error: TaxiError) -> Callable[[str], Version]:
-    def answer(address: str) -> Version:
+def raising(error: TaxiError) -> Callable[[str], SourceVersion]:
+    def answer(address: str) -> SourceVersion:
         raise error
 
     return answer
@@ -105,14 +105,14 @@ def test_a_file_that_came_by_the_landing_folder_stays() -> None:
 
 
 @given(versions, st.none() | versions)
-def test_nothing_is_asked_for_twice(now: Version, then: Version | None) -> None:
+def test_nothing_is_asked_for_twice(now: SourceVersion, then: SourceVersion | None) -> None:
     found = Published("a", now)
     held = then and Held(1, "a", then)
     assert not is_wanted(found, held, token(found))
 
 
 @given(versions, versions)
-def test_versions_have_the_same_token_only_if_they_are_the_same(one: Version, other: Version) -> None:
+def test_versions_have_the_same_token_only_if_they_are_the_same(one: SourceVersion, other: SourceVersion) -> None:
     assert (token(Published("a", one)) == token(Published("a", other))) == (one == other)
 
 
@@ -182,7 +182,7 @@ def test_a_month_that_is_being_loaded_is_left_alone() -> None:
 
 
 def test_each_answer_is_what_the_source_said() -> None:
-    def answer(address: str) -> Version:
+    def answer(address: str) -> SourceVersion:
         if "yellow" in address:
             raise NotPublished("f", "404")
         if "fhv" in address:

@@ -14,7 +14,7 @@ from taxi_platform.operations.purge import DAY, GIGABYTE, IN_USE, LANDED, Purged
 from taxi_platform.sources.cache import RawFiles
 from taxi_platform.sources.folder import FolderSource
 from taxi_platform.sources.sidecars import known, lock_of, remember
-from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.trip_texts import rows, text, zipped
@@ -33,7 +33,7 @@ class Raw:
         self._published = folder / "published"
         self._published.mkdir()
 
-    def kept(self, month: int, days: float, *, landed: bool = False) -> RawFile:
+    def kept(self, month: int, days: float, *, landed: bool = False) -> TripFile:
         """A file that was brought so many days ago."""
         when = Month(2019, month)
         published = self._published / f"green_tripdata_{when}.csv.gz"
@@ -50,7 +50,7 @@ class Raw:
         return RawFiles(self.folder, FolderSource(self._published))
 
     def purge(self, rule: Rule, *, not_held: tuple[int, ...] = (), dry_run: bool = False) -> Purged:
-        def why_not(file: RawFile) -> str | None:
+        def why_not(file: TripFile) -> str | None:
             return "not loaded" if file.month.month in not_held else None
 
         return purge(self.folder, rule, [lambda _: None, why_not], self.said.append, dry_run=dry_run)
@@ -112,7 +112,9 @@ def test_a_file_that_somebody_fetches_just_now_stays(raw: Raw) -> None:
 
 def test_a_file_that_was_replaced_since_it_was_looked_at_stays(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
     file = raw.kept(1, 30)
-    monkeypatch.setattr(purging, "kept_files", lambda _: [replace(file, sha256="of another file")])
+    monkeypatch.setattr(
+        purging, "kept_files", lambda _: [replace(file, facts=replace(file.verified, sha256="of another file"))]
+    )
     assert raw.purge(WEEK).kept == {IN_USE: 1}
     assert raw.names() == both(1)
 

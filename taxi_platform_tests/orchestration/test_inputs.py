@@ -11,8 +11,8 @@ import pytest
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.postgres.frames import TableReference
 from taxi_platform.sources.trip_files import TripFiles
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.reading import TripFile
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.asset_runs import Platform
 from taxi_platform_tests.support.trip_server import TripServer

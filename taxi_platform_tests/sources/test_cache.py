@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,9 +13,10 @@ import pytest
 
 from taxi_platform.errors import BadRows, DamagedFile, NotPublished, SchemaMismatch, StorageFull
 from taxi_platform.sources import cache as module
-from taxi_platform.sources.cache import Fetched, RawFiles
+from taxi_platform.sources.cache import RawFiles
 from taxi_platform.sources.folder import FolderSource
 from taxi_platform.sources.trip_files import TripFiles
+from taxi_platform.trips.files import FileFacts, Transfer, TripFile
 from taxi_platform.trips.services import FHV, GREEN
 from taxi_platform_tests.support.trip_texts import APRIL, MARCH, rows, text, with_field, zipped
 
@@ -50,10 +50,10 @@ class Place:
         path.write_bytes(content)
         os.utime(path, ns=(before + 10**9, before + 10**9))
 
-    def get(self) -> Fetched:
+    def get(self) -> Transfer:
         return self.files.get(GREEN, MARCH, self.said.append)
 
-    def refresh(self, *, force: bool = False) -> Fetched:
+    def refresh(self, *, force: bool = False) -> Transfer:
         return self.files.refresh(GREEN, MARCH, self.said.append, force=force)
 
 
@@ -72,20 +72,17 @@ def test_an_absent_file_is_brought_verified_and_kept_as_published(place: Place) 
     assert found.is_new
     assert found.seconds >= 0
     assert place.kept.read_bytes() == CONTENT
-    assert asdict(found.file) | {"etag": None, "modified": None} == {
-        "service": "green",
-        "month": asdict(MARCH),
-        "path": place.kept,
-        "source": str(place.published / NAME),
-        "bytes": len(CONTENT),
-        "csv_bytes": len(PLAIN),
-        "sha256": sha256(CONTENT).hexdigest(),
-        "rows": 50,
-        "etag": None,
-        "modified": None,
-        "landed": False,
-    }
-    assert found.file.modified == "1970-01-01T00:00:01+00:00"
+    assert found.file == TripFile(
+        service="green",
+        month=MARCH,
+        source=str(place.published / NAME),
+        uri=place.kept.as_uri(),
+        version=found.file.version,
+        facts=FileFacts(len(CONTENT), len(PLAIN), sha256(CONTENT).hexdigest(), rows=50),
+    )
+    assert found.file.path == place.kept
+    assert found.file.version.bytes == len(CONTENT)
+    assert found.file.version.modified == "1970-01-01T00:00:01+00:00"
     assert place.said[-1] == f"{NAME}: 50 rows in {len(CONTENT):,} bytes, verified and kept"
 
 
@@ -99,8 +96,8 @@ def test_where_a_file_came_from_and_what_was_verified_is_noted_beside_it(place: 
         "csv_bytes": file.csv_bytes,
         "sha256": file.sha256,
         "rows": 50,
-        "etag": file.etag,
-        "modified": file.modified,
+        "etag": file.version.etag,
+        "modified": file.version.modified,
         "landed": False,
         "mtime_ns": place.kept.stat().st_mtime_ns,
     }
@@ -240,10 +237,13 @@ def test_a_note_that_says_nothing_counts_as_none(place: Place, note: str) -> Non
     assert not place.get().is_new
 
 
-def test_a_note_of_an_older_version_counts_as_none(place: Place) -> None:
-    place.get()
+def test_a_sidecar_file_with_more_facts_than_are_read_counts_and_one_with_fewer_does_not(place: Place) -> None:
+    first = place.get().file
     facts = json.loads(place.note.read_text())
     place.note.write_text(json.dumps(facts | {"colour": "green"}))
+    assert (place.get().is_new, place.get().file) == (False, first)
+    del facts["csv_bytes"]
+    place.note.write_text(json.dumps(facts))
     assert place.get().is_new
 
 
@@ -305,7 +305,7 @@ def test_a_folder_that_cannot_be_made_is_told_of(place: Place) -> None:
 LANDED = zipped(text(GREEN, rows(GREEN, 30)))
 
 
-def land(place: Place, content: bytes, name: str = NAME) -> Fetched:
+def land(place: Place, content: bytes, name: str = NAME) -> Transfer:
     """Keep a file that was dropped into a landing place."""
     folder = place.published.parent / "landing"
     folder.mkdir(exist_ok=True)

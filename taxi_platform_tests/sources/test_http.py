@@ -22,7 +22,7 @@ from taxi_platform.errors import AccessDenied, DamagedFile, NotPublished, Source
 from taxi_platform.sources.http.retries import Retries
 from taxi_platform.sources.http.source import CHUNK, HttpSource
 from taxi_platform.sources.partial import note_beside
-from taxi_platform.sources.source import Version
+from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.trip_server import LAST_MODIFIED, Answer, Published, TripServer
@@ -32,7 +32,7 @@ PATH = f"/green/{NAME}"
 CONTENT = b"\x1f\x8b" + Random(2019).randbytes(4 * CHUNK + 1234)
 CORRECTED = b"\x1f\x8b" + Random(2020).randbytes(len(CONTENT) - 2)
 HALF = 2 * CHUNK
-V1 = Version('"v1"', LAST_MODIFIED, len(CONTENT))
+V1 = SourceVersion('"v1"', LAST_MODIFIED, len(CONTENT))
 QUICK = Retries(attempts=3, first_wait=0.01, longest_wait=0.02, longest_retry_after=5.0)
 
 
@@ -57,7 +57,7 @@ def quick(server: TripServer, retries: Retries = QUICK, read_timeout: float = 10
     return HttpSource(server.template, retries=retries, read_timeout=read_timeout)
 
 
-def fetch(server: TripServer, target: Path) -> Version:
+def fetch(server: TripServer, target: Path) -> SourceVersion:
     return quick(server).fetch(server.url + PATH, target, print)
 
 
@@ -405,7 +405,7 @@ def test_a_file_that_changed_since_the_cut_is_fetched_afresh(
 ) -> None:
     corrected = Published(CORRECTED, etag='"v2"', checks_if_range=checks_if_range)
     server.script(PATH, Answer(cut_after=HALF), Answer(file=corrected))
-    assert fetch(server, target) == Version('"v2"', LAST_MODIFIED, len(CORRECTED))
+    assert fetch(server, target) == SourceVersion('"v2"', LAST_MODIFIED, len(CORRECTED))
     assert target.read_bytes() == CORRECTED
 
 

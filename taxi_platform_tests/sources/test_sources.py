@@ -25,7 +25,7 @@ from taxi_platform.sources.http.answers import Step, content_range, next_step, s
 from taxi_platform.sources.http.retries import Interrupted, Retries, retry_after
 from taxi_platform.sources.http.source import HttpSource
 from taxi_platform.sources.partial import PartialFile, validator
-from taxi_platform.sources.source import Version
+from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
 
@@ -162,7 +162,7 @@ def test_pauses_double_up_to_the_longest_with_some_jitter(monkeypatch: pytest.Mo
 
 # What an answer means for what has arrived
 
-KEPT = Version('"v1"', "Tue, 02 Apr 2019 10:00:00 GMT", 1000)
+KEPT = SourceVersion('"v1"', "Tue, 02 Apr 2019 10:00:00 GMT", 1000)
 HEADERS = st.fixed_dictionaries(
     {},
     optional={
@@ -211,15 +211,15 @@ def test_content_range_tells_where_the_part_begins_and_the_size(
 
 
 def test_equal_strong_tags_outweigh_the_dates_of_two_mirrors() -> None:
-    assert same_version(KEPT, Version('"v1"', "Wed, 03 Apr 2019 10:00:00 GMT", 1000))
-    weak = Version('W/"v1"', KEPT.modified, 1000)
-    assert not same_version(weak, Version('W/"v1"', "Wed, 03 Apr 2019 10:00:00 GMT", 1000))
+    assert same_version(KEPT, SourceVersion('"v1"', "Wed, 03 Apr 2019 10:00:00 GMT", 1000))
+    weak = SourceVersion('W/"v1"', KEPT.modified, 1000)
+    assert not same_version(weak, SourceVersion('W/"v1"', "Wed, 03 Apr 2019 10:00:00 GMT", 1000))
 
 
 def test_a_weak_tag_guards_nothing_and_the_date_does() -> None:
-    assert validator(Version('"v1"', "date", None)) == '"v1"'
-    assert validator(Version('W/"v1"', "date", None)) == "date"
-    assert validator(Version('W/"v1"', None, None)) is None
+    assert validator(SourceVersion('"v1"', "date", None)) == '"v1"'
+    assert validator(SourceVersion('W/"v1"', "date", None)) == "date"
+    assert validator(SourceVersion('W/"v1"', None, None)) is None
 
 
 # Folders

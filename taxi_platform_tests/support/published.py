@@ -10,7 +10,7 @@ from pathlib import Path
 
 from taxi_platform.sources.cache import RawFiles
 from taxi_platform.sources.folder import FolderSource
-from taxi_platform.trips.files import RawFile
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, Service
 from taxi_platform_tests.support.trip_texts import MARCH, text, zipped
@@ -42,7 +42,7 @@ class Published:
         os.utime(path, ns=(before + 10**9, before + 10**9))
         return path
 
-    def fetch(self, service: Service = GREEN, month: Month = MARCH) -> RawFile:
+    def fetch(self, service: Service = GREEN, month: Month = MARCH) -> TripFile:
         """The published month, verified and kept."""
         files = RawFiles(self._raw, FolderSource(self.folder))
         return files.get(service, month, self.said.append).file

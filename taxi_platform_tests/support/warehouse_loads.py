@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery.lake_file import LakeFile
 from taxi_platform.bigquery.lake_store import Lake
 from taxi_platform.bigquery.loader import Loaded, OnBadRows, load_month
 from taxi_platform.bigquery.patience import Patience
 from taxi_platform.bigquery.schema import dataset_of
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, SERVICES, Service
 from taxi_platform_tests.support.published import Published
@@ -42,7 +42,7 @@ class WarehouseLoads:
 
     def upload(
         self, content: bytes | Sequence[str] | None = None, service: Service = GREEN, month: Month = MARCH
-    ) -> LakeFile:
+    ) -> TripFile:
         """The month in the lake, published anew where there is new content."""
         if content is not None:
             self.published.publish(content, service, month)
@@ -62,7 +62,7 @@ class WarehouseLoads:
 
     def load_file(
         self,
-        file: LakeFile,
+        file: TripFile,
         *,
         on_bad_rows: OnBadRows = "fail",
         force: bool = False,

@@ -8,7 +8,7 @@ from taxi_platform.bigquery.patience import Patience
 from taxi_platform.errors import CloudNotReady, DamagedFile, InvalidSetting, NotPublished, disk_errors
 from taxi_platform.operations.landing.names import numbered
 from taxi_platform.operations.landing.place import Dropped, Log, Where
-from taxi_platform.sources.source import Version
+from taxi_platform.trips.files import SourceVersion
 
 if TYPE_CHECKING:
     from google.cloud import storage
@@ -61,13 +61,13 @@ class LandingBucket:
         # Consoles mark a folder by an empty object that is called like it.
         return [Dropped(name, generation, is_complete=True) for _, name, generation in sorted(named) if name]
 
-    def fetch(self, name: str, version: str, target: Path, log: Log) -> Version:
+    def fetch(self, name: str, version: str, target: Path, log: Log) -> SourceVersion:
         """Download one generation of an object to ``target``, its checksum compared by the client."""
         blob = self._bucket.blob(self._prefix + name)
         try:
             with asking(self.address(name)), disk_errors(target):
                 blob.reload()
-                found = Version(str(blob.generation), blob.updated and blob.updated.isoformat(), blob.size)
+                found = SourceVersion(str(blob.generation), blob.updated and blob.updated.isoformat(), blob.size)
                 if found.etag == version:
                     # As it is stored: the client would inflate an object that is marked as gzip-encoded.
                     blob.download_to_filename(str(target), raw_download=True, if_generation_match=blob.generation)

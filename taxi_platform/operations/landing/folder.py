@@ -18,7 +18,7 @@ from taxi_platform.errors import (
 from taxi_platform.operations.landing.names import numbered, shown
 from taxi_platform.operations.landing.place import Dropped, Log, Where
 from taxi_platform.sources.folder import FolderSource
-from taxi_platform.sources.source import Version
+from taxi_platform.trips.files import SourceVersion
 
 QUIET = 60.0  # seconds since a file was written last, after which nobody writes it any more
 
@@ -57,13 +57,13 @@ class LandingFolder:
                         found.append((state.st_mtime_ns, Dropped(entry.name, _version(state), complete)))
         return [dropped for _, dropped in sorted(found, key=lambda item: (item[0], item[1].name))]
 
-    def fetch(self, name: str, version: str, target: Path, log: Log) -> Version:
+    def fetch(self, name: str, version: str, target: Path, log: Log) -> SourceVersion:
         """Copy one version of a file to ``target``, as ``LandingPlace`` promises."""
         path = self._folder / name
         self._check(path, version)
         brought = FolderSource(self._folder).fetch(str(path), target, log)
         self._check(path, version)
-        return Version(version, brought.modified, brought.bytes)
+        return SourceVersion(version, brought.modified, brought.bytes)
 
     def move(self, dropped: Dropped, where: Where, reason: str | None = None) -> str:
         """Rename a file into one of the rooms, as ``LandingPlace`` promises."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from taxi_platform.sources.source import Version
+from taxi_platform.trips.files import SourceVersion
 
 Log = Callable[[str], None]
 Where = Literal["done", "failed"]
@@ -42,7 +42,7 @@ class LandingPlace(Protocol):
         """
         ...
 
-    def fetch(self, name: str, version: str, target: Path, log: Log) -> Version:
+    def fetch(self, name: str, version: str, target: Path, log: Log) -> SourceVersion:
         """Copy one version of a file to ``target``.
 
         Raises:

@@ -6,7 +6,7 @@ from pathlib import Path
 from taxi_platform.errors import NotPublished
 from taxi_platform.operations.landing.names import trips_in
 from taxi_platform.operations.landing.place import LandingPlace, Log
-from taxi_platform.sources.source import Version
+from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -40,10 +40,10 @@ class DroppedFile:
         """Nobody drops the zone lookup."""
         raise NotPublished("taxi_zone_lookup.csv", "it does not come by the landing place", "Ask the source for it.")
 
-    def version(self, address: str) -> Version:
+    def version(self, address: str) -> SourceVersion:
         """The version that is meant."""
-        return Version(self.dropped, None, None)
+        return SourceVersion(self.dropped, None, None)
 
-    def fetch(self, address: str, target: Path, log: Log) -> Version:
+    def fetch(self, address: str, target: Path, log: Log) -> SourceVersion:
         """Copy the file to ``target``, as ``Source`` and ``LandingPlace`` promise."""
         return self.place.fetch(self.name, self.dropped, target, log)

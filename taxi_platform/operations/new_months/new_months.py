@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from taxi_platform.operations.new_months.memory import Memory
-from taxi_platform.sources.source import Version
+from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -61,7 +61,7 @@ class Held:
 
     record: int
     source: str
-    version: Version
+    version: SourceVersion
     landed: bool = False
 
 
@@ -70,7 +70,7 @@ class Published:
     """What the source has of a month."""
 
     address: str
-    version: Version
+    version: SourceVersion
 
 
 def candidates(months: Mapping[Service, Sequence[Month]]) -> list[Candidate]:

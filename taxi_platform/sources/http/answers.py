@@ -13,7 +13,7 @@ from taxi_platform.errors import AccessDenied, DamagedFile, NotPublished
 from taxi_platform.sources.http.addresses import file_of, public
 from taxi_platform.sources.http.retries import Interrupted, retry_after
 from taxi_platform.sources.partial import validator
-from taxi_platform.sources.source import Version
+from taxi_platform.trips.files import SourceVersion
 
 _PASSING = (408, 425, 429)  # besides all of 500 and above
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", re.ASCII | re.IGNORECASE)
@@ -36,16 +36,16 @@ def content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
     return (int(match[1]) if match[1] else None), (int(match[2]) if match[2] != "*" else None)
 
 
-def version_of(status: int, headers: Mapping[str, str]) -> Version:
+def version_of(status: int, headers: Mapping[str, str]) -> SourceVersion:
     """The version of the file that an answer speaks of."""
     length = headers.get("Content-Length", "").strip()
     size = int(length) if length.isascii() and length.isdigit() else None
     if status in (206, 416):
         size = content_range(headers)[1]
-    return Version(headers.get("ETag"), headers.get("Last-Modified"), size)
+    return SourceVersion(headers.get("ETag"), headers.get("Last-Modified"), size)
 
 
-def same_version(kept: Version, sent: Version) -> bool:
+def same_version(kept: SourceVersion, sent: SourceVersion) -> bool:
     """Whether nothing that both sides say of the file differs; a strong ETag outweighs the date."""
     if kept.bytes is not None and sent.bytes is not None and kept.bytes != sent.bytes:
         return False
@@ -57,7 +57,7 @@ def same_version(kept: Version, sent: Version) -> bool:
     return not (kept.modified and sent.modified) or kept.modified == sent.modified
 
 
-def next_step(status: int, headers: Mapping[str, str], have: int, kept: Version | None) -> Step:
+def next_step(status: int, headers: Mapping[str, str], have: int, kept: SourceVersion | None) -> Step:
     """What the answer to a request is good for, when ``have`` bytes of the version ``kept`` are there already.
 
     Only for answers that ``refuse_failures`` lets through.

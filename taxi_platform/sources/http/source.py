@@ -24,7 +24,8 @@ from taxi_platform.sources.http.answers import (
 from taxi_platform.sources.http.progress import Progress
 from taxi_platform.sources.http.retries import Interrupted, Retries
 from taxi_platform.sources.partial import PartialFile, validator
-from taxi_platform.sources.source import Log, Version
+from taxi_platform.sources.source import Log
+from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -78,12 +79,12 @@ class HttpSource:
         """The address of the zone lookup."""
         return self._template.zones()
 
-    def version(self, address: str) -> Version:
+    def version(self, address: str) -> SourceVersion:
         """What the server has under an address now, as ``Source.version`` promises."""
         with self._session(address) as session:
             return self._retries.run(lambda: self._look(session, address), address, log=lambda _: None)
 
-    def fetch(self, address: str, target: Path, log: Log) -> Version:
+    def fetch(self, address: str, target: Path, log: Log) -> SourceVersion:
         """Download a file to ``target``, as ``Source.fetch`` promises.
 
         Bytes that an earlier call left there, even in a process that was killed, are continued if the server still
@@ -120,7 +121,7 @@ class HttpSource:
         with response:
             yield response
 
-    def _look(self, session: "Session", address: str) -> Version:
+    def _look(self, session: "Session", address: str) -> SourceVersion:
         with self._ask(session, "HEAD", address, {}) as response:
             if response.status_code not in _NO_HEAD:
                 refuse_failures(response.status_code, response.reason, response.headers, address, ranged=False)
@@ -129,7 +130,7 @@ class HttpSource:
             refuse_failures(response.status_code, response.reason, response.headers, address, ranged=True)
             return version_of(response.status_code, response.headers)
 
-    def _receive(self, session: "Session", address: str, partial: PartialFile, progress: Progress) -> Version:
+    def _receive(self, session: "Session", address: str, partial: PartialFile, progress: Progress) -> SourceVersion:
         have = partial.received
         wanted = _rest_of(have, partial.version)
         with self._ask(session, "GET", address, wanted) as response:
@@ -144,8 +145,8 @@ class HttpSource:
         if step is Step.AFRESH:
             partial.discard()
             return self._receive(session, address, partial, progress)
-        kept = cast("Version", partial.version)
-        return Version(kept.etag, kept.modified, partial.received)
+        kept = cast("SourceVersion", partial.version)
+        return SourceVersion(kept.etag, kept.modified, partial.received)
 
     def _store(self, response: "Response", address: str, partial: PartialFile, progress: Progress) -> None:
         import urllib3
@@ -170,7 +171,7 @@ class HttpSource:
             raise Interrupted(f"the body ended after {_count(done, total)}")
 
 
-def _rest_of(have: int, version: Version | None) -> dict[str, str]:
+def _rest_of(have: int, version: SourceVersion | None) -> dict[str, str]:
     """The headers that ask for what follows the first ``have`` bytes, provided that the file is still this version."""
     unchanged = version and validator(version)
     return {"Range": f"bytes={have}-", "If-Range": unchanged} if have and unchanged else {}

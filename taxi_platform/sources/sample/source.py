@@ -12,7 +12,8 @@ from taxi_platform.sources.http.addresses import ZONES_FILE
 from taxi_platform.sources.partial import note_beside
 from taxi_platform.sources.sample.volumes import FIRST_YEAR, GENERATION, LAST_YEAR, rows_of_month
 from taxi_platform.sources.sample.zones import zone_lookup
-from taxi_platform.sources.source import Log, Version
+from taxi_platform.sources.source import Log
+from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, Service
 
@@ -65,16 +66,16 @@ class SampleSource:
         """The address of the zone lookup, which is the same at every scale."""
         return f"{self._root}/{ZONES_FILE}"
 
-    def version(self, address: str) -> Version:
+    def version(self, address: str) -> SourceVersion:
         """The version of the file under an address, which changes with the generator; its size is not known.
 
         Raises:
             NotPublished: the address is not one of this source's.
         """
         self._file(address)
-        return Version(etag=f"{address}#{GENERATION}", modified=None, bytes=None)
+        return SourceVersion(etag=f"{address}#{GENERATION}", modified=None, bytes=None)
 
-    def fetch(self, address: str, target: Path, log: Log) -> Version:
+    def fetch(self, address: str, target: Path, log: Log) -> SourceVersion:
         """Make the file under an address and write it to ``target``, over whatever is there.
 
         Raises:
