@@ -14,13 +14,16 @@ _NAMES = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 _NUMBERED = re.compile(r"(?<!\d)((?:19|20)\d\d)-(0[1-9]|1[0-2])(?!\d)")
 _NAMED = re.compile(rf"\b({'|'.join(_NAMES)})[a-z]*\.? +((?:19|20)\d\d)\b", re.IGNORECASE)
 _YEAR = re.compile(r"\b((?:19|20)\d\d)\b(?!-\d)")
-_FOR_HIRE = re.compile(r"\bfor[- ]hire\b", re.IGNORECASE)
 
 
 def services_in(question: str) -> list[str]:
-    """The services that a question names, by their names."""
-    words = set(re.findall(r"[a-z]+", _FOR_HIRE.sub("fhv", question).lower()))
-    return [name for name in SERVICES if name in words]
+    """Return the names of the services that a question names, by their names or other words."""
+    text = question.lower().replace("-", " ")
+    return [
+        name
+        for name, service in SERVICES.items()
+        if re.search(rf"(?<![a-z])({'|'.join((name, *service.words))})(?![a-z])", text)
+    ]
 
 
 def months_in(question: str) -> list[Month]:

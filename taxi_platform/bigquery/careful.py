@@ -15,9 +15,10 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from typing import IO
 
+from taxi_platform.trips.columns import Column
 from taxi_platform.trips.reading import TripStream
 from taxi_platform.trips.records import Record, read_records
-from taxi_platform.trips.services import Column, Service
+from taxi_platform.trips.services import Service
 
 SHOWN = 10  # bad rows that a message lists
 _SCALE = Decimal(1).scaleb(-9)  # NUMERIC has nine digits behind the point, and 29 before it

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 
 from taxi_platform.bigquery import values
 from taxi_platform.bigquery.schema import PARTITION, ROW_ID, VERSION, Field, first_day
+from taxi_platform.trips.columns import Column
 from taxi_platform.trips.headers import Header
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import Column, Service
+from taxi_platform.trips.services import Service
 
 NOT_PLAIN = "taxi_platform: a row that is not plain"
 

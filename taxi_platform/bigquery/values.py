@@ -16,7 +16,8 @@ or bad, stops the statement, and the file is read line by line instead (see ``ca
 
 from collections.abc import Sequence
 
-from taxi_platform.trips.services import Column, Service
+from taxi_platform.trips.columns import Column
+from taxi_platform.trips.services import Service
 
 _SEPARATOR = "|"
 _TEXT = r'[^|"\x{FFFD}]*'  # no quote that may have been left open, nor what BigQuery makes of bytes that are no UTF-8

@@ -23,10 +23,10 @@ def upkeep_verdicts(instance: dg.DagsterInstance, url: str, service: Service) ->
         DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: as they say.
     """
     first, last = month_range(settings(), service)
-    wanted = due(first, last, datetime.now(timezone.utc), settings().schedule_timezone)
+    wanted = due(first, last, datetime.now(timezone.utc), settings().schedule_timezone, service.overdue_days)
     held = months_in_place(url)
     yield last_month_verdict(
-        service.name, wanted, [month for month in first.through(last) if service.file_name(month) in held]
+        service, wanted, [month for month in first.through(last) if service.file_name(month) in held]
     )
     yield none_failed_verdict(service.name, _failed(instance, service))
 

@@ -1,8 +1,8 @@
-"""What nearly every row of a month keeps to, and how many may break it before somebody should look. Pure.
+"""The rules that nearly every row of a month keeps. Pure.
 
 The files are published with faults, and a month is loaded as its file is: rows that break a rule stay in the table.
-So a rule warns when a month is unlike those that were measured, and is silent about the usual share. "Measured" is ten
-whole release files, green 2020-03 to 2020-12, 887,649 rows; ``docs/quality.md`` shows the same as a table.
+So a rule warns when a month is unlike those that were measured, and is silent about the usual share. How many rows may
+break a rule, and why that many, is in the service's contract.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,17 +10,10 @@ from dataclasses import dataclass
 
 from taxi_platform.checks.results import Check
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import FHV, GREEN, YELLOW, Service
+from taxi_platform.trips.services import Service, Threshold
 
 FEW = 10
 """Rows that break a rule do not make a month suspicious when they are no more than this, however small the month is."""
-
-STRAYS = 0.001
-BACKWARDS = 0.001
-UNKNOWN_ZONES = 0.0
-NEGATIVE = 0.01
-NO_VENDOR = {GREEN.name: 0.5, YELLOW.name: 0.1}
-DUPLICATES = {GREEN.name: 0.0, YELLOW.name: 0.0, FHV.name: 0.01}
 
 ZONE_COLUMNS = ("pulocationid", "dolocationid")
 
@@ -59,72 +52,51 @@ def rules_of(service: Service) -> Mapping[str, Rule]:
 
 def _rules(service: Service) -> Iterator[Rule]:
     times = (service.pickup, service.dropoff)
-    yield Rule(
-        Check(
-            "pickups_lie_in_month",
-            "Pickups lie in the month of their file.",
-            "Measured: 62 rows (0.007 %), at most 0.017 % of a month, from 2008 to 2041; "
-            "more than 0.1 % looks like another month's file.",
-        ),
+    thresholds = service.thresholds
+    yield _rule(
+        "pickups_lie_in_month",
+        "Pickups lie in the month of their file.",
+        thresholds.strays,
         f"({service.pickup} >= {{first}} and {service.pickup} < {{next}}) is not true",
-        STRAYS,
         times,
     )
-    yield Rule(
-        Check(
-            "dropoffs_follow_pickups",
-            "No trip ends before it begins.",
-            "Measured: 20 rows (0.002 %); more than 0.1 % looks like exchanged columns or another time zone.",
-        ),
+    yield _rule(
+        "dropoffs_follow_pickups",
+        "No trip ends before it begins.",
+        thresholds.backwards,
         f"{service.dropoff} < {service.pickup}",
-        BACKWARDS,
         times,
     )
-    yield Rule(
-        Check(
-            "zones_are_known",
-            "Every zone number is in the TLC's zone lookup; absent ones are told and not counted.",
-            "Measured: none, for unknown places are 264 and 265. One is enough to lose its trips in a join.",
-        ),
+    yield _rule(
+        "zones_are_known",
+        "Every zone number is in the TLC's zone lookup; absent ones are told and not counted.",
+        thresholds.unknown_zones,
         " or ".join(f"{name} {{unknown}}" for name in ZONE_COLUMNS),
-        UNKNOWN_ZONES,
         ZONE_COLUMNS,
     )
     if service.has("vendorid"):
-        yield Rule(
-            Check(
-                "vendors_are_known",
-                "Most rows name their vendor; those without one lack five more columns.",
-                "Measured: 21 to 46 % of a green month lack it, so 50 % are let pass, and 10 % of a yellow one, whose "
-                "files have far fewer. More looks like a month that was published before it was complete.",
-            ),
+        yield _rule(
+            "vendors_are_known",
+            "Most rows name their vendor; those without one lack five more columns.",
+            thresholds.no_vendor,
             "vendorid is null",
-            NO_VENDOR[service.name],
             ("vendorid", *times),
         )
     if service.has("total_amount"):
-        yield Rule(
-            Check(
-                "totals_are_not_negative",
-                "Few totals are negative: those that take back another row.",
-                "Measured: 2,103 rows (0.24 %), at most 0.34 % of a month; more than 1 % would be seen in sums.",
-            ),
+        yield _rule(
+            "totals_are_not_negative",
+            "Few totals are negative: those that take back another row.",
+            thresholds.negative_totals,
             "total_amount < 0",
-            NEGATIVE,
             ("total_amount", "fare_amount", *(["payment_type"] if service.has("payment_type") else [])),
         )
 
 
 def unique_ids(service: Service) -> Rule:
-    """The rule that has a scan of its own: no two rows have the same ``unique_row_id``."""
-    why = (
-        "Bases report some trips twice: 1 of the 1,800 rows at hand; 1 % is let pass."
-        if service == FHV
-        else "Measured: none, whereas without fare and distance 2,052 rows would share theirs."
-    )
-    return Rule(
-        Check("row_ids_are_unique", "No two rows have the same unique_row_id.", why),
-        "",
-        DUPLICATES[service.name],
-        service.identity,
-    )
+    """Return the rule that has a scan of its own: no two rows have the same ``unique_row_id``."""
+    duplicates = service.thresholds.duplicates
+    return _rule("row_ids_are_unique", "No two rows have the same unique_row_id.", duplicates, "", service.identity)
+
+
+def _rule(name: str, promise: str, threshold: Threshold, broken: str, shown: tuple[str, ...]) -> Rule:
+    return Rule(Check(name, promise, threshold.why), broken, threshold.share, shown)

@@ -10,17 +10,14 @@ from zoneinfo import ZoneInfo
 
 from taxi_platform.checks.results import Check, Verdict
 from taxi_platform.trips.months import Month, spans
+from taxi_platform.trips.services import Service
 
-DAYS_TO_PUBLISH = 62
-"""How long after its end a month may be missing. The TLC publishes a month about two months later."""
-
-LAST_MONTH = Check(
-    "last_finished_month_is_there",
-    "The last month that should be published by now is loaded.",
-    f"The TLC publishes a month about two months late, so it is due {DAYS_TO_PUBLISH} days after its end.",
-)
 NONE_FAILED = Check("no_partition_is_left_failed", "No month failed and was left so, wherever it is loaded into.")
-CHECKS = (LAST_MONTH, NONE_FAILED)
+
+
+def upkeep_checks(service: Service) -> tuple[Check, ...]:
+    """Return the checks of a service as a whole."""
+    return (_last_month(service), NONE_FAILED)
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Due:
     since: date | None
 
 
-def due(first: Month, last: Month, now: datetime, timezone: str) -> Due:
+def due(first: Month, last: Month, now: datetime, timezone: str, overdue_days: int) -> Due:
     """Which of the months from ``first`` to ``last`` is due.
 
     Args:
@@ -46,17 +43,19 @@ def due(first: Month, last: Month, now: datetime, timezone: str) -> Due:
         last: the last that there will be.
         now: aware of its zone.
         timezone: the IANA name of the zone in which months end.
+        overdue_days: how many days after its end a month may be missing.
     """
     today = now.astimezone(ZoneInfo(timezone)).date()
-    overdue = [month for month in first.through(last) if _deadline(month) <= today]
+    overdue = [month for month in first.through(last) if _deadline(month, overdue_days) <= today]
     following = overdue[-1].plus(1) if overdue else first
     if following > last:
         return Due(overdue[-1] if overdue else None, None, None)
-    return Due(overdue[-1] if overdue else None, following, _deadline(following))
+    return Due(overdue[-1] if overdue else None, following, _deadline(following, overdue_days))
 
 
-def last_month_verdict(service: str, wanted: Due, held: Collection[Month]) -> Verdict:
+def last_month_verdict(service: Service, wanted: Due, held: Collection[Month]) -> Verdict:
     """Whether the month that is due is in the table."""
+    check = _last_month(service)
     newest = max(held, default=None)
     numbers = {"due": str(wanted.month or ""), "newest_loaded": str(newest or "")}
     if wanted.following:
@@ -65,12 +64,14 @@ def last_month_verdict(service: str, wanted: Due, held: Collection[Month]) -> Ve
     else:
         ahead = f"The partitions end with {wanted.month} (TAXI_LAST_MONTH), so that nothing newer is waited for."
     if wanted.month is None:
-        return Verdict(LAST_MONTH, True, f"No month is due yet. {ahead}", numbers=numbers)
+        return Verdict(check, True, f"No month is due yet. {ahead}", numbers=numbers)
     if wanted.month in held:
-        return Verdict(LAST_MONTH, True, f"{wanted.month} is loaded. {ahead}", numbers=numbers)
+        return Verdict(check, True, f"{wanted.month} is loaded. {ahead}", numbers=numbers)
     told = f"the newest that is loaded is {newest}" if newest else "no month is loaded"
-    story = f"{wanted.month} is due and not loaded; {told}. Load it: taxi backfill {service} {wanted.month}. {ahead}"
-    return Verdict(LAST_MONTH, False, story, numbers=numbers)
+    story = (
+        f"{wanted.month} is due and not loaded; {told}. Load it: taxi backfill {service.name} {wanted.month}. {ahead}"
+    )
+    return Verdict(check, False, story, numbers=numbers)
 
 
 def none_failed_verdict(service: str, failed: Mapping[str, Sequence[Month]]) -> Verdict:
@@ -84,6 +85,15 @@ def none_failed_verdict(service: str, failed: Mapping[str, Sequence[Month]]) -> 
     return Verdict(NONE_FAILED, False, f"Left failed: {told}. {advice}", numbers=numbers)
 
 
-def _deadline(month: Month) -> date:
+def _last_month(service: Service) -> Check:
+    return Check(
+        "last_finished_month_is_there",
+        "The last month that should be published by now is loaded.",
+        f"The TLC publishes a month about {service.publication_lag} months late, so it is due {service.overdue_days} "
+        "days after its end.",
+    )
+
+
+def _deadline(month: Month, overdue_days: int) -> date:
     after = month.plus(1)
-    return date(after.year, after.month, 1) + timedelta(days=DAYS_TO_PUBLISH)
+    return date(after.year, after.month, 1) + timedelta(days=overdue_days)

@@ -8,7 +8,7 @@ from taxi_platform.cli.demo_runs import Outcome, materialize, use_instance
 from taxi_platform.errors import TaxiError
 from taxi_platform.settings import settings
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import GREEN, SERVICES, Service
+from taxi_platform.trips.services import SERVICES, SMALLEST, Service
 
 Say = Callable[[str], None]
 
@@ -40,15 +40,15 @@ def _choose(say: Say, scale: float) -> Sequence[Service]:
     from taxi_platform.sources.brief import ask_briefly
     from taxi_platform.sources.http.addresses import public
 
-    say(f"Asking the source for {GREEN.file_name(FIRST)}: {public(settings().source)}")
+    say(f"Asking the source for {SMALLEST.file_name(FIRST)}: {public(settings().source)}")
     try:
-        ask_briefly(settings().source, GREEN, FIRST)
+        ask_briefly(settings().source, SMALLEST, FIRST)
     except TaxiError as error:
         say(f"It cannot be had: {error}")
         say("So this is the built-in sample (made-up trips in the shape of the real ones), kept apart from real ones.")
     else:
-        say("It answers: loading the green trips of 2019 from there.")
-        return [GREEN]
+        say(f"It answers: loading the {SMALLEST.name} trips of 2019 from there.")
+        return [SMALLEST]
     folder = settings().data_dir / SAMPLE_FOLDER
     os.environ |= {"TAXI_SOURCE": f"sample:{scale}", "TAXI_DATA_DIR": str(folder), **dict.fromkeys(URLS, "")}
     settings.cache_clear()

@@ -18,7 +18,7 @@ from taxi_platform.cli.emulators import Addresses, StandIns
 from taxi_platform.errors import InvalidRequest
 from taxi_platform.settings import settings
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import GREEN
+from taxi_platform.trips.services import SMALLEST
 
 Say = Callable[[str], None]
 
@@ -31,7 +31,7 @@ CLOUD = {
     "GCP_CREDS": "",
 }
 FIRST, LAST = Month(2019, 1), Month(2019, 3)
-ASSETS = (f"gcs/{GREEN.table}", f"bigquery/{GREEN.table}")
+ASSETS = (f"gcs/{SMALLEST.table}", f"bigquery/{SMALLEST.table}")
 SHOWN = 3  # trips
 ENDS = (signal.SIGTERM, signal.SIGHUP)  # as Ctrl-C does, they end the stand-ins too
 
@@ -145,7 +145,7 @@ def _show(say: Say) -> None:
     from taxi_platform.defs.resources import google_of
 
     cloud = google_of(settings().cloud).cloud()
-    say(f'\nIn "BigQuery", table {cloud.project}.{cloud.dataset}.{GREEN.table}:')
+    say(f'\nIn "BigQuery", table {cloud.project}.{cloud.dataset}.{SMALLEST.table}:')
     for query in _queries(cloud):
         found = cast("Iterable[Mapping[str, Any]]", cloud.bigquery.query_and_wait(query))
         say("\n" + tabulate([dict(row.items()) for row in found], "keys", floatfmt=",.2f", intfmt=","))
@@ -153,10 +153,10 @@ def _show(say: Say) -> None:
 
 def _queries(cloud: Cloud) -> Sequence[str]:
     """The months, and the first trips."""
-    table = f"`{cloud.project}.{cloud.dataset}.{GREEN.table}`"
+    table = f"`{cloud.project}.{cloud.dataset}.{SMALLEST.table}`"
     return [
         f"SELECT filename, COUNT(*) AS trips, COUNT(DISTINCT unique_row_id) AS ids, SUM(total_amount) AS dollars "  # noqa: S608 - names of our own
         f"FROM {table} GROUP BY filename ORDER BY filename",
-        f"SELECT LEFT(unique_row_id, 8) AS id, {GREEN.pickup}, pulocationid, dolocationid, total_amount "  # noqa: S608
-        f"FROM {table} ORDER BY {GREEN.pickup}, unique_row_id LIMIT {SHOWN}",
+        f"SELECT LEFT(unique_row_id, 8) AS id, {SMALLEST.pickup}, pulocationid, dolocationid, total_amount "  # noqa: S608
+        f"FROM {table} ORDER BY {SMALLEST.pickup}, unique_row_id LIMIT {SHOWN}",
     ]

@@ -30,4 +30,4 @@ def trip_links(service: Service, page: str) -> dict[str, Any]:
 
 def dictionary(service: Service) -> str:
     """The TLC's own description of a service's columns."""
-    return f"https://www.nyc.gov/assets/tlc/downloads/pdf/data_dictionary_trip_records_{service.name}.pdf"
+    return f"https://www.nyc.gov/assets/tlc/downloads/pdf/data_dictionary_trip_records_{service.dictionary}.pdf"

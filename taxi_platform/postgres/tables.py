@@ -7,8 +7,9 @@ pickup lies. The name ``<partition>_loading`` belongs to a month that is being l
 import hashlib
 from collections.abc import Iterable
 
+from taxi_platform.trips.columns import Column
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import Column, Service
+from taxi_platform.trips.services import Service
 
 SCHEMA = "public"
 FILES = f"{SCHEMA}.tripdata_files"

@@ -12,7 +12,7 @@ from taxi_platform.reports.figures import ServiceFigures, Sum, by_service
 from taxi_platform.reports.numbers import MINUS, brief, brief_dollars, dollars
 from taxi_platform.reports.page import Figure, Link, Notice, Page, Tile
 from taxi_platform.trips.months import Month, ranges
-from taxi_platform.trips.services import GREEN, SERVICES, Service
+from taxi_platform.trips.services import SERVICES, SMALLEST, Service
 
 _Section = Callable[[Sequence[ServiceFigures]], Figure]
 
@@ -52,7 +52,7 @@ def rebuild_command(first: Month, last: Month) -> str:
 def first_commands(month: Month) -> str:
     """What to type where nothing is there yet, for one month of one service with all that is made of it."""
     everything = rebuild_command(month, month).replace("--select ", "--select taxi_zone_lookup,")
-    return f"{homework.load_command(GREEN, [month])} && {everything}"
+    return f"{homework.load_command(SMALLEST, [month])} && {everything}"
 
 
 def whole_page(found: Found) -> Page:

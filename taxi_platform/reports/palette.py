@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 
+from taxi_platform.trips.services import SERVICES
+
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 
 # Texts have a contrast of at least 4.5 with every surface, marks of at least 3 (WCAG 2.1); a test measures both.
@@ -14,9 +16,7 @@ LIGHT: Mapping[str, str] = {
     "line": "#e1e5eb",
     "link": "#1a56c4",
     "notice": "#fff4d9",
-    "yellow": "#b57400",
-    "green": "#1f8a57",
-    "fhv": "#5a55d6",
+    **{service.name: service.colours[0] for service in SERVICES.values()},
     "all": "#2f6fb5",
 }
 DARK: Mapping[str, str] = {
@@ -27,9 +27,7 @@ DARK: Mapping[str, str] = {
     "line": "#323a46",
     "link": "#8ab4ff",
     "notice": "#3a3015",
-    "yellow": "#f2b632",
-    "green": "#46c98b",
-    "fhv": "#a09cff",
+    **{service.name: service.colours[1] for service in SERVICES.values()},
     "all": "#6cb2f5",
 }
 

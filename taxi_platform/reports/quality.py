@@ -6,7 +6,6 @@ from taxi_platform.reports.figures import Faults, ServiceFigures
 from taxi_platform.reports.numbers import NONE, share, whole
 from taxi_platform.reports.page import Figure, Panel, Table, number
 from taxi_platform.reports.ranking import Line, ranking
-from taxi_platform.trips.services import FHV
 
 _Kind = tuple[str, Callable[[Faults], int]]
 _KINDS: Sequence[_Kind] = (
@@ -67,4 +66,4 @@ def _rows(one: ServiceFigures) -> int:
 
 
 def _named(one: ServiceFigures, name: str) -> str:
-    return "Without a base" if one.service is FHV and name == "Without a vendor" else name
+    return f"Without a {one.service.reported_by}" if name == "Without a vendor" else name

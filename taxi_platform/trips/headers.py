@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from taxi_platform.errors import SchemaMismatch
-from taxi_platform.trips.services import Column, Service
+from taxi_platform.trips.columns import Column
+from taxi_platform.trips.services import Service
 
 
 @dataclass(frozen=True)

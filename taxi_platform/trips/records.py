@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
+from taxi_platform.trips.columns import Column
 from taxi_platform.trips.reading import TripStream
-from taxi_platform.trips.services import Column
 
 LINES_PER_RECORD = 10  # a quoted field may hold line ends; an open quote must not swallow the rest of the file
 INTEGERS = range(-(2**31), 2**31)  # PostgreSQL's integer

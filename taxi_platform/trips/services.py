@@ -1,22 +1,16 @@
-"""The services' contracts: which columns a trip file has, what they mean, and how they are stored.
+"""The services' contracts: everything that differs between one kind of trips and another, in one entry each.
 
-Every schema derives from here: table definitions, COPY lists, the warehouse's schema, comments in the
-database and the descriptions in Dagster's UI. How a table is built or a file is read does not belong here.
-
-Sources: column order and types are those of the Data Engineering Zoomcamp's module 2; meanings are taken from
-the TLC's data dictionaries of yellow, green and for-hire-vehicle trip records.
+Adding a service means adding its columns in ``columns`` and its entry here, besides its dbt models and report panels:
+assets, jobs, schedules, checks, tables, the sample and links follow from ``SERVICES``. How a table is built or a file
+is read does not belong here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import Literal
+from dataclasses import dataclass, field
 
+from taxi_platform.trips.columns import FHV_COLUMNS, GREEN_COLUMNS, YELLOW_COLUMNS, Column
 from taxi_platform.trips.keys import file_name, partition_name, table_name
 from taxi_platform.trips.months import Month
-
-PostgresType = Literal["text", "timestamp", "integer", "double precision"]
-BigQueryType = Literal["STRING", "TIMESTAMP", "INTEGER", "NUMERIC"]
 
 # What the course's release publishes; of fhv all of 2019 is certain, and later months answer for themselves.
 FIRST_MONTH = Month(2019, 1)
@@ -24,92 +18,77 @@ LAST_MONTH = Month(2021, 7)
 
 
 @dataclass(frozen=True)
-class Column:
-    """One column of a trip file.
+class Threshold:
+    """Which share of a month's rows may break a rule before its check warns, and why that many."""
+
+    share: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The thresholds of the checks that warn.
+
+    "Measured" is ten whole release files, green 2020-03 to 2020-12, 887,649 rows; ``docs/quality.md`` has a table.
 
     Attributes:
-        source: its name in the file's header, as the TLC spells it.
-        postgres: its type in PostgreSQL.
-        bigquery: its type in BigQuery.
-        description: what it means.
-        unit: what its numbers count, if they count something.
-        aliases: other names under which published files carry it.
-        is_code: a text that is always a whole number; ``1.0`` is a float's spelling of ``1``.
-        optional: published files may lack it; it is then NULL.
+        strays: pickups outside the file's month.
+        backwards: trips that end before they begin.
+        unknown_zones: rows with a zone that is not in the lookup.
+        negative_totals: rows with a negative total.
+        no_vendor: rows without a vendor.
+        duplicates: rows whose ``unique_row_id`` another row has, too.
     """
 
-    source: str
-    postgres: PostgresType
-    bigquery: BigQueryType
-    description: str
-    unit: str | None = None
-    aliases: tuple[str, ...] = ()
-    is_code: bool = False
-    optional: bool = False
+    strays: Threshold = Threshold(
+        0.001,
+        "Measured: 62 rows (0.007 %), at most 0.017 % of a month, from 2008 to 2041; "
+        "more than 0.1 % looks like another month's file.",
+    )
+    backwards: Threshold = Threshold(
+        0.001, "Measured: 20 rows (0.002 %); more than 0.1 % looks like exchanged columns or another time zone."
+    )
+    unknown_zones: Threshold = Threshold(
+        0.0, "Measured: none, because unknown places are 264 and 265. One is enough to lose its trips in a join."
+    )
+    negative_totals: Threshold = Threshold(
+        0.01, "Measured: 2,103 rows (0.24 %), at most 0.34 % of a month; more than 1 % would be seen in sums."
+    )
+    no_vendor: Threshold = Threshold(
+        0.5,
+        "Measured: 21 to 46 % of a green month lack it, so 50 % pass. "
+        "More looks like a month that was published before it was complete.",
+    )
+    duplicates: Threshold = Threshold(
+        0.0, "Measured: none, whereas without fare and distance 2,052 rows would share theirs."
+    )
 
-    @property
-    def name(self) -> str:
-        """Its name in every database: the header's name in lower case."""
-        return self.source.lower()
 
-    @property
-    def documentation(self) -> str:
-        """The description with the unit, as shown in the database and in Dagster's UI."""
-        return f"{self.description} Unit: {self.unit}." if self.unit else self.description
+@dataclass(frozen=True)
+class SampleProfile:
+    """What the sample's made-up months look like: round figures of the real order, none of them a real month's.
 
+    Attributes:
+        thousands: thousands of trips in a typical month, from each named month on; the first is 2009-01.
+        unmetered: per mille of a month's trips that are reported without their meters, from each named month on.
+        median_miles: the distance that half of the trips exceed.
+        vendors: how often each ``VendorID`` comes, from 1 on, compared with the others.
+        rates: the same of ``RatecodeID``.
+        payments: the same of ``payment_type``.
+        congestion_cents: the congestion surcharge.
+        congestion_per_mille: how many of 1,000 trips pay it.
+        unmetered_extra_cents: the ``extra`` of trips without a meter.
+    """
 
-_code = partial(Column, postgres="text", bigquery="STRING", is_code=True)
-_text = partial(Column, postgres="text", bigquery="STRING")
-_moment = partial(Column, postgres="timestamp", bigquery="TIMESTAMP", unit="local time in New York")
-_count = partial(Column, postgres="integer", bigquery="INTEGER")
-_dollars = partial(Column, postgres="double precision", bigquery="NUMERIC", unit="US dollars")
-
-_VENDOR = _code(
-    "VendorID",
-    description="The provider of the record: 1 Creative Mobile Technologies, 2 VeriFone. "
-    "Empty in the block of trips that the vendors report without their meters.",
-)
-_STORE_AND_FORWARD = _text(
-    "store_and_fwd_flag",
-    description="Y when the record was held in the vehicle because it had no connection, else N.",
-)
-_RATE_CODE = _code(
-    "RatecodeID",
-    description="The rate at the end of the trip: 1 standard, 2 JFK, 3 Newark, 4 Nassau or Westchester, "
-    "5 negotiated, 6 group ride, 99 unknown.",
-)
-_PICKUP_ZONE = _code("PULocationID", description="The TLC taxi zone in which the meter was engaged.")
-_DROPOFF_ZONE = _code("DOLocationID", description="The TLC taxi zone in which the meter was disengaged.")
-_PASSENGERS = _count(
-    "passenger_count",
-    description="The number of passengers, as the driver entered it.",
-    unit="passengers",
-)
-_DISTANCE = Column(
-    "trip_distance",
-    postgres="double precision",
-    bigquery="NUMERIC",
-    description="The distance that the taximeter reported.",
-    unit="miles",
-)
-_FARE = _dollars("fare_amount", description="The fare by time and distance that the meter calculated.")
-_EXTRA = _dollars("extra", description="Surcharges for rush hours and nights, among others.")
-_MTA_TAX = _dollars("mta_tax", description="The MTA tax that the metered rate triggers.")
-_TIP = _dollars("tip_amount", description="The tip paid by card; cash tips are not recorded.")
-_TOLLS = _dollars("tolls_amount", description="All tolls paid on the trip.")
-_IMPROVEMENT = _dollars(
-    "improvement_surcharge",
-    description="The improvement surcharge levied at the flag drop since 2015.",
-)
-_TOTAL = _dollars("total_amount", description="What passengers were charged in all, without cash tips.")
-_PAYMENT = _count(
-    "payment_type",
-    description="How the passenger paid: 1 credit card, 2 cash, 3 no charge, 4 dispute, 5 unknown, 6 voided trip.",
-)
-_CONGESTION = _dollars(
-    "congestion_surcharge",
-    description="The New York State congestion surcharge, levied since February 2019.",
-)
+    thousands: tuple[tuple[str, int], ...]
+    unmetered: tuple[tuple[str, int], ...] = (("2009-01", 0),)
+    median_miles: float = 2.5
+    vendors: tuple[int, ...] = (1, 1)
+    rates: tuple[int, ...] = (1,)
+    payments: tuple[int, ...] = (1, 1)
+    congestion_cents: int = 275
+    congestion_per_mille: int = 500
+    unmetered_extra_cents: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,26 +96,45 @@ class Service:
     """The contract of one kind of trips.
 
     Attributes:
-        name: ``green``, ``yellow`` or ``fhv``.
+        name: what it is called in file names, tables and commands, e.g. ``green``.
         title: its name for people.
         description: what the trips are.
+        dictionary: its name in the address of the TLC's data dictionary.
         columns: the file's columns, in the order of the published header and of the table.
         pickup: the name of the column with the start of the trip.
         dropoff: the name of the column with its end.
         identity: the names of the columns whose values make ``unique_row_id``, in the order of the md5.
+        schedule_hour: the hour at which its schedule ticks on the first of every month. Each service has another, as
+            in the course, so that they do not compete for one database.
+        colours: of its marks in charts, on a light and on a dark page; see ``reports/palette`` for the contrast.
+        sample: what its made-up months look like.
+        thresholds: how many rows of a month may break a rule before a check warns.
+        reported_by: who reports its trips, in a word.
+        words: other words by which people name it in a question, in lower case without hyphens.
         first_month: the first month that the default source covers.
         last_month: the last month that the default source covers.
+        publication_lag: how many months after its end a month is published, about.
+        overdue_days: how many days after its end a month may be missing before a check warns.
     """
 
     name: str
     title: str
     description: str
+    dictionary: str
     columns: tuple[Column, ...]
     pickup: str
     dropoff: str
     identity: tuple[str, ...]
+    schedule_hour: int
+    colours: tuple[str, str]
+    sample: SampleProfile = field(repr=False)
+    thresholds: Thresholds = field(default_factory=Thresholds, repr=False)
+    reported_by: str = "vendor"
+    words: tuple[str, ...] = ()
     first_month: Month = FIRST_MONTH
     last_month: Month = LAST_MONTH
+    publication_lag: int = 2
+    overdue_days: int = 62
 
     @property
     def table(self) -> str:
@@ -144,7 +142,7 @@ class Service:
         return table_name(self.name)
 
     def column(self, name: str) -> Column:
-        """The column with this database name.
+        """Return the column with this database name.
 
         Raises:
             KeyError: there is none.
@@ -155,15 +153,15 @@ class Service:
         raise KeyError(name)
 
     def has(self, name: str) -> bool:
-        """Whether there is a column with this database name."""
+        """Return whether there is a column with this database name."""
         return any(column.name == name for column in self.columns)
 
     def file_name(self, month: Month) -> str:
-        """The name of a month's uncompressed file, e.g. ``green_tripdata_2019-03.csv``."""
+        """Return the name of a month's uncompressed file, e.g. ``green_tripdata_2019-03.csv``."""
         return file_name(self.name, month)
 
     def partition_table(self, month: Month) -> str:
-        """The name of the table that holds one month, e.g. ``green_tripdata_2019_03``."""
+        """Return the name of the table that holds one month, e.g. ``green_tripdata_2019_03``."""
         return partition_name(self.name, month)
 
 
@@ -171,26 +169,8 @@ YELLOW = Service(
     name="yellow",
     title="Yellow taxi",
     description="Trips of yellow taxis, which may be hailed anywhere in New York City.",
-    columns=(
-        _VENDOR,
-        _moment("tpep_pickup_datetime", description="When the meter was engaged."),
-        _moment("tpep_dropoff_datetime", description="When the meter was disengaged."),
-        _PASSENGERS,
-        _DISTANCE,
-        _RATE_CODE,
-        _STORE_AND_FORWARD,
-        _PICKUP_ZONE,
-        _DROPOFF_ZONE,
-        _PAYMENT,
-        _FARE,
-        _EXTRA,
-        _MTA_TAX,
-        _TIP,
-        _TOLLS,
-        _IMPROVEMENT,
-        _TOTAL,
-        _CONGESTION,
-    ),
+    dictionary="yellow",
+    columns=YELLOW_COLUMNS,
     pickup="tpep_pickup_datetime",
     dropoff="tpep_dropoff_datetime",
     identity=(
@@ -202,39 +182,56 @@ YELLOW = Service(
         "fare_amount",
         "trip_distance",
     ),
+    schedule_hour=10,
+    colours=("#b57400", "#f2b632"),
+    thresholds=Thresholds(
+        no_vendor=Threshold(
+            0.1,
+            "Yellow files have far fewer rows without a vendor than green ones (21 to 46 %), so 10 % pass. "
+            "More looks like a month that was published before it was complete.",
+        )
+    ),
+    sample=SampleProfile(
+        thousands=(
+            ("2009-01", 14_200),
+            ("2014-01", 13_700),
+            ("2015-01", 12_200),
+            ("2016-01", 10_900),
+            ("2017-01", 9_500),
+            ("2018-01", 8_600),
+            ("2019-01", 7_050),
+            ("2020-01", 6_500),
+            ("2020-03", 2_850),
+            ("2020-04", 230),
+            ("2020-05", 340),
+            ("2020-06", 560),
+            ("2020-07", 850),
+            ("2020-08", 1_100),
+            ("2020-09", 1_400),
+            ("2020-10", 1_550),
+            ("2021-03", 1_850),
+            ("2021-04", 2_200),
+            ("2021-06", 2_900),
+            ("2021-10", 3_300),
+            ("2024-01", 3_400),
+        ),
+        unmetered=(("2009-01", 0), ("2019-07", 6), ("2020-01", 10), ("2020-04", 70)),
+        median_miles=1.65,
+        vendors=(35, 65),
+        rates=(3960, 95, 10, 3, 27, 1),
+        payments=(2880, 1170, 30, 15, 1),
+        congestion_cents=250,
+        congestion_per_mille=915,
+        unmetered_extra_cents=275,
+    ),
 )
 
 GREEN = Service(
     name="green",
     title="Green taxi",
     description="Trips of green taxis, which may be hailed outside Manhattan's core and the airports.",
-    columns=(
-        _VENDOR,
-        _moment("lpep_pickup_datetime", description="When the meter was engaged."),
-        _moment("lpep_dropoff_datetime", description="When the meter was disengaged."),
-        _STORE_AND_FORWARD,
-        _RATE_CODE,
-        _PICKUP_ZONE,
-        _DROPOFF_ZONE,
-        _PASSENGERS,
-        _DISTANCE,
-        _FARE,
-        _EXTRA,
-        _MTA_TAX,
-        _TIP,
-        _TOLLS,
-        _dollars("ehail_fee", description="The fee for electronic hails; never filled in by the published files."),
-        _IMPROVEMENT,
-        _TOTAL,
-        _PAYMENT,
-        Column(
-            "trip_type",
-            postgres="integer",
-            bigquery="STRING",
-            description="How the trip began: 1 street hail, 2 dispatch.",
-        ),
-        _CONGESTION,
-    ),
+    dictionary="green",
+    columns=GREEN_COLUMNS,
     pickup="lpep_pickup_datetime",
     dropoff="lpep_dropoff_datetime",
     identity=(
@@ -246,29 +243,46 @@ GREEN = Service(
         "fare_amount",
         "trip_distance",
     ),
+    schedule_hour=9,
+    colours=("#1f8a57", "#46c98b"),
+    sample=SampleProfile(
+        thousands=(
+            ("2009-01", 10),  # before green taxis there were (August 2013), so that any month can be made
+            ("2013-08", 150),
+            ("2014-01", 1_300),
+            ("2015-01", 1_600),
+            ("2016-01", 1_370),
+            ("2017-01", 980),
+            ("2018-01", 730),
+            ("2019-01", 600),
+            ("2019-04", 490),
+            ("2020-01", 430),
+            ("2020-03", 210),
+            ("2020-04", 35),
+            ("2020-05", 56),
+            ("2020-07", 78),
+            ("2020-09", 92),
+            ("2021-01", 75),
+            ("2021-03", 84),
+            ("2022-01", 68),
+            ("2024-01", 55),
+        ),
+        unmetered=(("2009-01", 0), ("2019-07", 150), ("2020-01", 280), ("2020-04", 360)),
+        median_miles=1.9,
+        vendors=(17, 83),
+        rates=(3920, 8, 3, 2, 162, 1),
+        payments=(2240, 1820, 25, 10, 1),
+        congestion_cents=275,
+        congestion_per_mille=183,
+    ),
 )
 
 FHV = Service(
     name="fhv",
     title="For-hire vehicle",
     description="Trips of for-hire vehicles, dispatched by the bases of black cars, liveries and small apps.",
-    columns=(
-        _text(
-            "dispatching_base_num",
-            description="The TLC licence number of the base that dispatched the trip.",
-            aliases=("Dispatching_base_number",),
-        ),
-        _moment("pickup_datetime", description="When the trip began."),
-        _moment("dropOff_datetime", description="When the trip ended."),
-        _code("PUlocationID", description="The TLC taxi zone in which the trip began."),
-        _code("DOlocationID", description="The TLC taxi zone in which the trip ended."),
-        _code("SR_Flag", description="1 when the trip was part of a shared ride, else empty."),
-        _text(
-            "Affiliated_base_number",
-            description="The TLC licence number of the base with which the vehicle is affiliated.",
-            optional=True,
-        ),
-    ),
+    dictionary="fhv",
+    columns=FHV_COLUMNS,
     pickup="pickup_datetime",
     dropoff="dropoff_datetime",
     identity=(
@@ -279,9 +293,32 @@ FHV = Service(
         "dolocationid",
         "affiliated_base_number",
     ),
+    schedule_hour=11,
+    colours=("#5a55d6", "#a09cff"),
+    thresholds=Thresholds(
+        duplicates=Threshold(0.01, "Bases report some trips twice: 1 of the 1,800 rows measured; 1 % pass.")
+    ),
+    sample=SampleProfile(
+        thousands=(
+            ("2009-01", 50),  # likewise: the published files begin in 2015
+            ("2015-01", 3_000),
+            ("2019-01", 1_800),
+            ("2020-01", 2_000),
+            ("2020-03", 1_350),
+            ("2020-04", 550),
+            ("2020-05", 750),
+            ("2020-06", 1_000),
+            ("2020-07", 1_200),
+        ),
+    ),
+    reported_by="base",
+    words=("for hire",),
 )
 
 SERVICES: Mapping[str, Service] = {service.name: service for service in (GREEN, YELLOW, FHV)}
+
+SMALLEST = GREEN
+"""The service with the smallest files, for demos and to ask a source whether it answers."""
 
 
 def service_of_table(table: str) -> Service | None:

@@ -2,8 +2,9 @@ from datetime import date, datetime, timezone
 
 import pytest
 
-from taxi_platform.checks.upkeep import DAYS_TO_PUBLISH, due, last_month_verdict, none_failed_verdict
+from taxi_platform.checks.upkeep import due, last_month_verdict, none_failed_verdict
 from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import FHV, GREEN
 
 FIRST, LAST = Month(2019, 1), Month(2021, 7)
 
@@ -26,50 +27,50 @@ def on(*day: int) -> datetime:
 def test_a_month_is_due_two_months_after_its_end_and_none_after_the_last(
     now: datetime, month: Month | None, following: Month | None
 ) -> None:
-    found = due(FIRST, LAST, now, "UTC")
+    found = due(FIRST, LAST, now, "UTC", GREEN.overdue_days)
     assert (found.month, found.following) == (month, following)
 
 
 def test_the_day_of_the_deadline_is_that_of_the_schedules_time_zone() -> None:
     at = datetime(2019, 4, 4, 3, tzinfo=timezone.utc)  # still the third in New York
-    assert due(FIRST, LAST, at, "UTC").month == Month(2019, 1)
-    assert due(FIRST, LAST, at, "America/New_York").month is None
+    assert due(FIRST, LAST, at, "UTC", GREEN.overdue_days).month == Month(2019, 1)
+    assert due(FIRST, LAST, at, "America/New_York", GREEN.overdue_days).month is None
 
 
 def test_the_next_deadline_is_told() -> None:
-    found = due(FIRST, LAST, on(2020, 3, 10), "UTC")
+    found = due(FIRST, LAST, on(2020, 3, 10), "UTC", GREEN.overdue_days)
     assert found.since == date(2020, 4, 3)
-    assert DAYS_TO_PUBLISH == 62
-    assert "2020-01 falls due on 2020-04-03" in last_month_verdict("green", found, [Month(2019, 12)]).story
+    assert GREEN.overdue_days == 62
+    assert "2020-01 falls due on 2020-04-03" in last_month_verdict(GREEN, found, [Month(2019, 12)]).story
 
 
 def test_only_the_month_that_is_due_counts_however_many_old_ones_are_loaded() -> None:
-    wanted = due(FIRST, LAST, on(2020, 3, 10), "UTC")
+    wanted = due(FIRST, LAST, on(2020, 3, 10), "UTC", GREEN.overdue_days)
     old = list(FIRST.through(Month(2019, 11)))
-    verdict = last_month_verdict("green", wanted, old)
+    verdict = last_month_verdict(GREEN, wanted, old)
     assert not verdict.passed
     assert "2019-12 is due and not loaded; the newest that is loaded is 2019-11" in verdict.story
     assert "taxi backfill green 2019-12" in verdict.story
-    assert last_month_verdict("green", wanted, [*old, Month(2019, 12)]).passed
+    assert last_month_verdict(GREEN, wanted, [*old, Month(2019, 12)]).passed
 
 
 def test_a_newer_month_does_not_stand_for_the_one_that_is_due() -> None:
-    wanted = due(FIRST, LAST, on(2020, 3, 10), "UTC")
-    assert not last_month_verdict("green", wanted, [Month(2020, 1)]).passed
+    wanted = due(FIRST, LAST, on(2020, 3, 10), "UTC", GREEN.overdue_days)
+    assert not last_month_verdict(GREEN, wanted, [Month(2020, 1)]).passed
 
 
 def test_where_the_partitions_end_nothing_newer_is_waited_for() -> None:
-    wanted = due(FIRST, LAST, on(2026, 11, 21), "UTC")
-    there = last_month_verdict("fhv", wanted, [LAST])
+    wanted = due(FIRST, LAST, on(2026, 11, 21), "UTC", GREEN.overdue_days)
+    there = last_month_verdict(FHV, wanted, [LAST])
     assert there.passed
     assert "The partitions end with 2021-07 (TAXI_LAST_MONTH), so that nothing newer is waited for." in there.story
-    absent = last_month_verdict("fhv", wanted, [])
+    absent = last_month_verdict(FHV, wanted, [])
     assert not absent.passed
     assert "2021-07 is due and not loaded; no month is loaded." in absent.story
 
 
 def test_nothing_is_missed_before_the_first_month_is_due() -> None:
-    verdict = last_month_verdict("green", due(FIRST, LAST, on(2019, 2, 1), "UTC"), [])
+    verdict = last_month_verdict(GREEN, due(FIRST, LAST, on(2019, 2, 1), "UTC", GREEN.overdue_days), [])
     assert verdict.passed
     assert "No month is due yet. 2019-01 falls due on 2019-04-04." in verdict.story
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from taxi_platform.postgres import tables
-from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Column, Service
+from taxi_platform.trips.columns import Column
+from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
 from taxi_platform_tests.support.trip_texts import MARCH
 
 ALL = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)

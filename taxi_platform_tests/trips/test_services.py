@@ -1,7 +1,10 @@
 """The contracts, held against the course's own tables, which are written out here."""
 
+from dataclasses import replace
+
 import pytest
 
+from taxi_platform.postgres.tables import fingerprint
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
 
@@ -134,3 +137,32 @@ def test_names_of_tables_and_files_follow_from_the_service(service: Service) -> 
     assert service.table == f"{service.name}_tripdata"
     assert service.file_name(Month(2019, 3)) == f"{service.name}_tripdata_2019-03.csv"
     assert service.partition_table(Month(2019, 3)) == f"{service.name}_tripdata_2019_03"
+
+
+@ALL
+def test_only_what_decides_the_values_of_a_row_makes_loaded_months_count_as_changed(service: Service) -> None:
+    spelled_otherwise = replace(service.columns[-1], aliases=("another",), since=Month(2030, 1), optional=True)
+    same = replace(service, columns=(*service.columns[:-1], spelled_otherwise), schedule_hour=3, overdue_days=1)
+    assert fingerprint(same) == fingerprint(service)
+    other = replace(service, columns=(*service.columns[:-1], replace(service.columns[-1], postgres="timestamp")))
+    assert fingerprint(other) != fingerprint(service)
+
+
+def test_the_fingerprints_are_those_that_version_0_1_stored() -> None:
+    assert {service.name: fingerprint(service) for service in SERVICES.values()} == {
+        "green": "95480415fdb7a429",
+        "yellow": "cc3aec4edf424210",
+        "fhv": "d58fd90637aa999a",
+    }
+
+
+def test_no_two_services_load_at_the_same_hour_or_have_the_same_colours() -> None:
+    assert len({service.schedule_hour for service in SERVICES.values()}) == len(SERVICES)
+    assert len({colour for service in SERVICES.values() for colour in service.colours}) == 2 * len(SERVICES)
+
+
+@ALL
+def test_every_threshold_gives_its_reason(service: Service) -> None:
+    for threshold in vars(service.thresholds).values():
+        assert 0 <= threshold.share < 1
+        assert threshold.why.endswith(".")

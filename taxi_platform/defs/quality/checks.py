@@ -35,7 +35,7 @@ def table_checks(service: Service) -> dg.AssetChecksDefinition:
     """All checks of a service's table: those of each month, and those of the service as a whole."""
     table = dg.AssetKey(service.table)
     of_months = specs_of(table, [*shape.CHECKS, *quality_checks(service)], monthly_partitions(service))
-    of_service = specs_of(table, upkeep.CHECKS)
+    of_service = specs_of(table, upkeep.upkeep_checks(service))
 
     @dg.multi_asset_check(
         name=f"{service.table}_checks",

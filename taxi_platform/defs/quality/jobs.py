@@ -4,7 +4,7 @@ from functools import cache
 
 import dagster as dg
 
-from taxi_platform.checks.upkeep import CHECKS
+from taxi_platform.checks.upkeep import upkeep_checks
 from taxi_platform.settings import settings
 from taxi_platform.trips.services import SERVICES, Service
 
@@ -25,7 +25,9 @@ def checking_job(service: Service):
 def upkeep_job():
     """The job of the checks that are about no month in particular, for every service."""
     keys = [
-        dg.AssetCheckKey(dg.AssetKey(service.table), check.name) for service in SERVICES.values() for check in CHECKS
+        dg.AssetCheckKey(dg.AssetKey(service.table), check.name)
+        for service in SERVICES.values()
+        for check in upkeep_checks(service)
     ]
     return dg.define_asset_job(
         UPKEEP_JOB,

@@ -6,15 +6,12 @@ from zoneinfo import ZoneInfo
 from taxi_platform.errors import NotPublished, TaxiError
 from taxi_platform.sources.source import Log, Source
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import FHV, GREEN, YELLOW, Service
-
-# Apart, as in the course, so that the services do not compete for one database.
-HOURS = {GREEN.name: 9, YELLOW.name: 10, FHV.name: 11}
+from taxi_platform.trips.services import Service
 
 
 def cron_of(service: Service) -> str:
-    """The service's hour on the first of every month."""
-    return f"0 {HOURS[service.name]} 1 * *"
+    """Return the cron expression for the service's hour on the first of every month."""
+    return f"0 {service.schedule_hour} 1 * *"
 
 
 def ended_month(scheduled: datetime, timezone: str) -> Month:

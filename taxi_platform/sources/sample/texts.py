@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taxi_platform.sources.sample.clock import HOUR_SECONDS
-from taxi_platform.trips.services import Column
+from taxi_platform.trips.columns import Column
 
 Texts = NDArray[np.bytes_]
 Numbers = NDArray[np.int64]

@@ -1,0 +1,173 @@
+"""The columns of the trip files: names, types and meanings, and which of them each service's files have.
+
+Sources: order and types are those of the Data Engineering Zoomcamp's module 2; meanings are taken from the TLC's data
+dictionaries. Everything else that differs between services belongs in ``services``.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from taxi_platform.trips.months import Month
+
+PostgresType = Literal["text", "timestamp", "integer", "double precision"]
+BigQueryType = Literal["STRING", "TIMESTAMP", "INTEGER", "NUMERIC"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a trip file.
+
+    Attributes:
+        source: its name in the file's header, as the TLC spells it.
+        postgres: its type in PostgreSQL.
+        bigquery: its type in BigQuery.
+        description: what it means.
+        unit: what its numbers count, if they count something.
+        aliases: other names under which published files carry it.
+        is_code: a text that is always a whole number; ``1.0`` is a float's spelling of ``1``.
+        since: files of earlier months may lack it; it is then NULL.
+        optional: files of any month may lack it; it is then NULL.
+    """
+
+    source: str
+    postgres: PostgresType
+    bigquery: BigQueryType
+    description: str
+    unit: str | None = None
+    aliases: tuple[str, ...] = ()
+    is_code: bool = False
+    since: Month | None = None
+    optional: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name in every database: the header's name in lower case."""
+        return self.source.lower()
+
+    @property
+    def documentation(self) -> str:
+        """The description with the unit, as shown in the database and in Dagster's UI."""
+        return f"{self.description} Unit: {self.unit}." if self.unit else self.description
+
+
+_code = partial(Column, postgres="text", bigquery="STRING", is_code=True)
+_text = partial(Column, postgres="text", bigquery="STRING")
+_moment = partial(Column, postgres="timestamp", bigquery="TIMESTAMP", unit="local time in New York")
+_count = partial(Column, postgres="integer", bigquery="INTEGER")
+_dollars = partial(Column, postgres="double precision", bigquery="NUMERIC", unit="US dollars")
+
+_VENDOR = _code(
+    "VendorID",
+    description="The provider of the record: 1 Creative Mobile Technologies, 2 VeriFone. "
+    "Empty in the block of trips that the vendors report without their meters.",
+)
+_STORE_AND_FORWARD = _text(
+    "store_and_fwd_flag",
+    description="Y when the record was held in the vehicle because it had no connection, else N.",
+)
+_RATE_CODE = _code(
+    "RatecodeID",
+    description="The rate at the end of the trip: 1 standard, 2 JFK, 3 Newark, 4 Nassau or Westchester, "
+    "5 negotiated, 6 group ride, 99 unknown.",
+)
+_PICKUP_ZONE = _code("PULocationID", description="The TLC taxi zone in which the meter was engaged.")
+_DROPOFF_ZONE = _code("DOLocationID", description="The TLC taxi zone in which the meter was disengaged.")
+_PASSENGERS = _count(
+    "passenger_count",
+    description="The number of passengers, as the driver entered it.",
+    unit="passengers",
+)
+_DISTANCE = Column(
+    "trip_distance",
+    postgres="double precision",
+    bigquery="NUMERIC",
+    description="The distance that the taximeter reported.",
+    unit="miles",
+)
+_FARE = _dollars("fare_amount", description="The fare by time and distance that the meter calculated.")
+_EXTRA = _dollars("extra", description="Surcharges for rush hours and nights, among others.")
+_MTA_TAX = _dollars("mta_tax", description="The MTA tax that the metered rate triggers.")
+_TIP = _dollars("tip_amount", description="The tip paid by card; cash tips are not recorded.")
+_TOLLS = _dollars("tolls_amount", description="All tolls paid on the trip.")
+_IMPROVEMENT = _dollars(
+    "improvement_surcharge",
+    description="The improvement surcharge levied at the flag drop since 2015.",
+)
+_TOTAL = _dollars("total_amount", description="What passengers were charged in all, without cash tips.")
+_PAYMENT = _count(
+    "payment_type",
+    description="How the passenger paid: 1 credit card, 2 cash, 3 no charge, 4 dispute, 5 unknown, 6 voided trip.",
+)
+_CONGESTION = _dollars(
+    "congestion_surcharge",
+    description="The New York State congestion surcharge, levied since February 2019.",
+)
+
+
+YELLOW_COLUMNS: tuple[Column, ...] = (
+    _VENDOR,
+    _moment("tpep_pickup_datetime", description="When the meter was engaged."),
+    _moment("tpep_dropoff_datetime", description="When the meter was disengaged."),
+    _PASSENGERS,
+    _DISTANCE,
+    _RATE_CODE,
+    _STORE_AND_FORWARD,
+    _PICKUP_ZONE,
+    _DROPOFF_ZONE,
+    _PAYMENT,
+    _FARE,
+    _EXTRA,
+    _MTA_TAX,
+    _TIP,
+    _TOLLS,
+    _IMPROVEMENT,
+    _TOTAL,
+    _CONGESTION,
+)
+
+GREEN_COLUMNS: tuple[Column, ...] = (
+    _VENDOR,
+    _moment("lpep_pickup_datetime", description="When the meter was engaged."),
+    _moment("lpep_dropoff_datetime", description="When the meter was disengaged."),
+    _STORE_AND_FORWARD,
+    _RATE_CODE,
+    _PICKUP_ZONE,
+    _DROPOFF_ZONE,
+    _PASSENGERS,
+    _DISTANCE,
+    _FARE,
+    _EXTRA,
+    _MTA_TAX,
+    _TIP,
+    _TOLLS,
+    _dollars("ehail_fee", description="The fee for electronic hails; never filled in by the published files."),
+    _IMPROVEMENT,
+    _TOTAL,
+    _PAYMENT,
+    Column(
+        "trip_type",
+        postgres="integer",
+        bigquery="STRING",
+        description="How the trip began: 1 street hail, 2 dispatch.",
+    ),
+    _CONGESTION,
+)
+
+FHV_COLUMNS: tuple[Column, ...] = (
+    _text(
+        "dispatching_base_num",
+        description="The TLC licence number of the base that dispatched the trip.",
+        aliases=("Dispatching_base_number",),
+    ),
+    _moment("pickup_datetime", description="When the trip began."),
+    _moment("dropOff_datetime", description="When the trip ended."),
+    _code("PUlocationID", description="The TLC taxi zone in which the trip began."),
+    _code("DOlocationID", description="The TLC taxi zone in which the trip ended."),
+    _code("SR_Flag", description="1 when the trip was part of a shared ride, else empty."),
+    _text(
+        "Affiliated_base_number",
+        description="The TLC licence number of the base with which the vehicle is affiliated.",
+        optional=True,
+    ),
+)
