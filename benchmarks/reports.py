@@ -11,7 +11,7 @@ from benchmarks.pairs import in_pairs, spread
 from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
 from taxi_platform.postgres.connection import connect, execute
-from taxi_platform.reports.asking import ask
+from taxi_platform.reports.queries import read_figures
 from taxi_platform.trips.months import Month
 
 MONTHS = list(Month(2019, 1).through(Month(2020, 12)))
@@ -61,5 +61,5 @@ def _month(bench: Workbench, rows: int, count: int) -> Finding:
 def _asking(url: str) -> float:
     """Seconds until all figures of the last month are there, which is what there is of it that could grow."""
     began = time.perf_counter()
-    assert list(ask(url, MONTHS[-1:], {}))
+    assert list(read_figures(url, MONTHS[-1:], {}))
     return time.perf_counter() - began

@@ -25,7 +25,6 @@ GROUND = LAYERS[0]
 TO_BE_CUT: set[str] = {
     "assistant/surroundings.py -> definitions",
     "bigquery/schema.py -> postgres",
-    "course/getting_started/metadata.py -> reports",
     "ledger/raw_facts.py -> checks",
     "ledger/trigger_records.py -> operations",
     "operations/backfill/launch.py -> definitions",

@@ -1,25 +1,30 @@
-"""The resource that reports are written with."""
+"""The resource that writes reports."""
 
+import logging
 from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
 
 from taxi_platform.orchestration.postgres_io import PostgresResource
-from taxi_platform.reports.writing import Desk, Log
+from taxi_platform.reports.writing import Reports
+
+logger = logging.getLogger(__name__)
 
 
 class ReportsResource(dg.ConfigurableResource["ReportsResource"]):
-    """The database that is asked, and the folder of the pages."""
+    """The database whose trips are reported, and the folder of the pages."""
 
     database: dg.ResourceDependency[PostgresResource]
     folder: str = Field(description="Where the pages are kept.")
     schedule_timezone: str = Field(description="The time zone in which the schedules tick.")
 
-    def desk(self, log: Log) -> Desk:
-        """Where reports are written, as a domain object that knows nothing of Dagster.
+    def writer(self) -> Reports:
+        """Return what writes the reports; it knows nothing of Dagster.
 
         Raises:
-            UnsupportedServer, StorageFull, DatabaseUnreachable: the embedded server does not start.
+            UnsupportedServer: the embedded server's data folder belongs to another version.
+            StorageFull: the embedded server cannot write.
+            DatabaseUnreachable: the embedded server does not start.
         """
-        return Desk(self.database.address(log), Path(self.folder), self.schedule_timezone, log)
+        return Reports(self.database.address(logger.info), Path(self.folder), self.schedule_timezone)

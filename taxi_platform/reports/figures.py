@@ -1,6 +1,7 @@
-"""The figures of a service's month, and how those of several months become one. Pure.
+"""The numbers of a report: one service's figures of a month, and how those of several months become one.
 
-They are small, whatever the month: a number an hour of the week, a day, a mile, five dollars, a zone.
+They stay small whatever the month: a number per hour of the week, per day, per mile, per five dollars, per zone.
+The SQL that counts them does not belong here, nor does anything that draws them.
 """
 
 from calendar import monthrange
@@ -15,14 +16,16 @@ from taxi_platform.trips.services import SERVICES, Service
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V", bound=Any)
+Row = Sequence[Any]
 
 MILES = tuple(range(1, 16))
 DOLLARS = tuple(range(5, 65, 5))
-"""Where a column of a distribution ends and the next begins. The last has no end."""
+"""The bounds between the bins of a distribution. The last bin has no upper bound."""
 
 NOT_GIVEN, BELOW_ZERO, ZERO, FIRST = -1, 0, 1, 2
-"""Columns by number: without a value, negative, nothing, and the one that ends at the first boundary."""
+"""The numbers of the bins: no value, negative, zero, and the bin that ends at the first bound."""
 
+NO_ZONE = -1  # the models' zone id of trips without a zone, or with one that the lookup does not know
 UNKNOWN = "Unknown"
 
 
@@ -39,14 +42,14 @@ class Sum:
 
 @dataclass(frozen=True)
 class Faults:
-    """Trips about which something is strange, and rows that are no trips.
+    """How many trips have something wrong with them, and how many rows were rejected.
 
     Attributes:
-        without_vendor: nobody is named who reported them; of for-hire vehicles, no base that dispatched them.
-        strays: their pickup lies outside of their file's month.
-        backwards: they end before they begin.
-        negative: their total is below nothing: reversals, as a rule.
-        rejected: rows of the file that are among the rejects and not in any table.
+        without_vendor: no vendor is named; for for-hire vehicles, no dispatching base.
+        strays: the pickup is outside the month of the file.
+        backwards: the drop-off is before the pickup.
+        negative: the total amount is negative, usually because the charge was reversed.
+        rejected: rows of the file that were rejected and are not in the table.
     """
 
     without_vendor: int = 0
@@ -56,12 +59,12 @@ class Faults:
     rejected: int = 0
 
     def __add__(self, other: "Faults") -> "Faults":
-        return Faults(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
+        return Faults(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
 
 @dataclass(frozen=True)
 class Zone:
-    """A taxi zone by number, name and borough; the number is empty where trips have none."""
+    """A taxi zone by number, name and borough; the number is empty for trips without a zone."""
 
     number: str
     name: str
@@ -69,31 +72,31 @@ class Zone:
 
     @property
     def is_known(self) -> bool:
-        """Whether the lookup has it, as a place: its zones 264 and 265 are none."""
+        """Whether the zone is a place: the lookup's zones 264 and 265 are not."""
         return self.borough != UNKNOWN
 
     @property
     def label(self) -> str:
-        """Its name; the number of what has no name."""
+        """The name, or the number of a zone that has no name."""
         return self.name if self.is_known else f"{UNKNOWN} ({self.number or 'none given'})"
 
 
 @dataclass(frozen=True)
 class ServiceFigures:
-    """What there is to say of one service in one month, or in several.
+    """The figures of one service, of one month or of several.
 
     Attributes:
-        service: whose trips.
-        months: which months, in order, with the sums of each.
-        faults: of each month.
-        days: sums by the day of the pickup, without strays; of a single month only.
+        service: the service.
+        months: the sums of each month, in order.
+        faults: the faults of each month.
+        days: sums by the day of the pickup, without strays; only for a single month.
         hours: trips by weekday (0 is Monday) and hour of the pickup, without strays.
         zones: sums by the zone of the pickup, known or not.
-        miles: trips by the column of their distance, whose boundaries are ``MILES``.
-        fares: trips by the column of their fare, whose boundaries are ``DOLLARS``.
-        payments: trips by how they were paid.
-        total_miles: of all trips whose distance is neither negative nor beyond a hundred miles.
-        measured: how many these are.
+        miles: trips by the bin of their distance; the bounds are ``MILES``.
+        fares: trips by the bin of their fare; the bounds are ``DOLLARS``.
+        payments: trips by payment type.
+        total_miles: the miles of all trips with a plausible distance, from 0 to 100 miles.
+        measured: how many trips have a plausible distance.
     """
 
     service: Service
@@ -110,22 +113,69 @@ class ServiceFigures:
 
     @property
     def sum(self) -> Sum:
-        """Of all months."""
+        """The sum of all months."""
         return sum(self.months.values(), Sum())
 
     @property
     def fault(self) -> Faults:
-        """Of all months."""
+        """The faults of all months."""
         return sum(self.faults.values(), Faults())
 
     @property
     def is_paid(self) -> bool:
-        """Whether the files of the service say what was paid, and how far one went."""
+        """Whether the service's files say what was paid and how far the trip went."""
         return any(column.name == "total_amount" for column in self.service.columns)
 
 
+def figures_of(
+    service: Service,
+    month: Month,
+    *,
+    hours: Sequence[Row],
+    distributions: Sequence[Row],
+    zones: Sequence[Row],
+    rejected: int,
+) -> ServiceFigures:
+    """Return the figures of one service and month, put together from the rows of the queries.
+
+    Args:
+        service: the service.
+        month: the month of its file.
+        hours: by day of the month (None for strays) and hour: trips, revenue, trips without a vendor, backwards, with
+            a negative total, with a plausible distance, and the sum of these distances.
+        distributions: by bin of the distance, bin of the fare, and payment type: trips.
+        zones: by number, name and borough: trips and revenue.
+        rejected: rows of the file that were rejected.
+    """
+    days: dict[int, Sum] = {}
+    week: Counter[tuple[int, int]] = Counter()
+    total, faults = Sum(), Faults(rejected=rejected)
+    for day, hour, trips, revenue, without_vendor, backwards, negative, *_ in hours:
+        total += Sum(trips, revenue)
+        faults += Faults(without_vendor, 0 if day else trips, backwards, negative)
+        if day:
+            days[day] = days.get(day, Sum()) + Sum(trips, revenue)
+            week[date(month.year, month.month, day).weekday(), hour] += trips
+    return ServiceFigures(
+        service=service,
+        months={month: total},
+        faults={month: faults},
+        days=days,
+        hours=week,
+        zones={
+            Zone("", UNKNOWN, UNKNOWN) if number == NO_ZONE else Zone(str(number), name, borough): Sum(trips, revenue)
+            for number, name, borough, trips, revenue in zones
+        },
+        miles=_merged({miles: trips} for miles, _, _, trips in distributions),
+        fares=_merged({fare: trips} for _, fare, _, trips in distributions),
+        payments=_merged({payment: trips} for _, _, payment, trips in distributions),
+        measured=sum(row[7] for row in hours),
+        total_miles=sum(row[8] for row in hours),
+    )
+
+
 def together(parts: Sequence[ServiceFigures]) -> ServiceFigures:
-    """The figures of one service in all the months of its parts, each of which has months of its own."""
+    """Return the figures of one service over the months of all parts; no month may be in two parts."""
     if len(parts) == 1:
         return parts[0]
     return ServiceFigures(
@@ -143,33 +193,38 @@ def together(parts: Sequence[ServiceFigures]) -> ServiceFigures:
 
 
 def by_service(parts: Iterable[ServiceFigures]) -> list[ServiceFigures]:
-    """Every service that has trips, in the order of the contracts, with all of its months."""
-    found: dict[str, list[ServiceFigures]] = {}
-    for part in parts:
-        if part.sum.trips:
-            found.setdefault(part.service.name, []).append(part)
-    return [together(found[name]) for name in SERVICES if name in found]
+    """Return one item per service that has trips, with all of its months, in the order of the contracts."""
+    with_trips = [part for part in parts if part.sum.trips]
+    of_services = ([part for part in with_trips if part.service is service] for service in SERVICES.values())
+    return [together(of_service) for of_service in of_services if of_service]
+
+
+def months_between(services: Iterable[ServiceFigures]) -> list[Month]:
+    """Return every month from the first to the last of any of these services."""
+    months = [month for figures in services for month in figures.months]
+    return list(min(months).through(max(months))) if months else []
 
 
 def weekdays_in(months: Iterable[Month]) -> Counter[int]:
-    """How many Mondays (0), Tuesdays and so on these months have."""
+    """Count the Mondays (0), Tuesdays and so on of these months."""
     return Counter(
         date(month.year, month.month, day).weekday() for month in months for day in range(1, days_of(month) + 1)
     )
 
 
 def days_of(month: Month) -> int:
-    """How many days the month has."""
+    """Return the number of days of the month."""
     return monthrange(month.year, month.month)[1]
 
 
 def hours_of_typical_days(figures: ServiceFigures) -> dict[tuple[int, int], float]:
-    """Trips in each hour of the week, on the mean of all days that are the same weekday."""
+    """Return the average number of trips in each hour of the week."""
     days = weekdays_in(figures.months)
     return {(weekday, hour): trips / days[weekday] for (weekday, hour), trips in figures.hours.items()}
 
 
 def _merged(parts: Iterable[Mapping[K, V]]) -> dict[K, V]:
+    """Return the sums of the values by their keys."""
     merged: dict[K, V] = {}
     for part in parts:
         for key, value in part.items():

@@ -1,27 +1,36 @@
-"""The SQL that asks the models for the figures of one month. Pure: nothing is run here.
+"""The SQL that counts the figures of a month in the models, and the functions that run it.
 
 PostgreSQL does the counting: what comes back is a few thousand small rows at most, however many trips there are. Each
 query reads one month, by the column that the models are built by; its parameters are the first days of that month and
 of the next.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
-from taxi_platform.reports.figures import DOLLARS, MILES, NOT_GIVEN
+from taxi_platform.ledger.loaded import months_of
+from taxi_platform.ledger.record import LoadRecord
+from taxi_platform.postgres.connection import connect, execute, in_our_words
+from taxi_platform.reports.figures import DOLLARS, MILES, NOT_GIVEN, ServiceFigures, figures_of
 from taxi_platform.trips.keys import MODELS_SCHEMA
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES
 
-FARTHEST = 100  # miles; beyond, and below nothing, a distance says more about the taximeter than about the trip
-_LEAST = 0.001  # what is less is nothing: the files have two decimal places
+if TYPE_CHECKING:
+    from taxi_platform.postgres.connection import Connection
+
+FARTHEST = 100  # miles; a distance that is negative or greater says more about the taximeter than about the trip
+_LEAST = 0.001  # anything less is zero: the files have two decimal places
 
 TRIPS, FHV_TRIPS, REVENUE, ZONES = (
     f"{MODELS_SCHEMA}.{model}" for model in ("fct_trips", "fct_fhv_trips", "fct_monthly_zone_revenue", "dim_zones")
 )
-MODELS = (TRIPS, FHV_TRIPS, REVENUE, ZONES)
 
-EXIST = "select to_regclass(name) is not null from unnest(%s::text[]) as name"
+_ALL_EXIST = "select bool_and(to_regclass(name) is not null) from unnest(%s::text[]) as name"
 
-# Which months there are is asked of a table that has one row a zone, not one a trip.
-MONTHS = f"select distinct file_month from {REVENUE}"
+# The months are read from a table that has one row per zone and month, not one per trip.
+_MONTHS = f"select distinct file_month from {REVENUE}"
 
 _DAY = """case when pickup_datetime >= %(first)s and pickup_datetime < %(after)s
         then extract(day from pickup_datetime)::int end"""
@@ -29,14 +38,14 @@ _HOUR = "extract(hour from pickup_datetime)::int"
 
 
 def _sum(amount: str) -> str:
-    """The sum of an amount, to which what is no number or has no end adds nothing."""
+    """Return the SQL of a sum that leaves out NaN and infinity."""
     return (
         f"coalesce(sum({amount}) filter (where {amount} > '-infinity' and {amount} < 'infinity'), 0)::double precision"
     )
 
 
-# Strays have no day, so that they add no more than 24 rows, wherever they stray to.
-BY_HOUR = f"""
+# Strays have no day, so that they add at most 24 rows, whatever their dates are.
+_BY_HOUR = f"""
 select service, {_DAY} as day, {_HOUR} as hour,
     count(*), {_sum("total_amount")},
     count(*) filter (where vendor_id = -1),
@@ -48,7 +57,7 @@ from {TRIPS}
 where file_month = %(first)s
 group by 1, 2, 3"""
 
-FHV_BY_HOUR = f"""
+_FHV_BY_HOUR = f"""
 select 'fhv', {_DAY} as day, {_HOUR} as hour,
     count(*), 0::double precision,
     count(*) filter (where dispatching_base_num is null),
@@ -59,20 +68,20 @@ where file_month = %(first)s
 group by 1, 2, 3"""
 
 
-def _column(value: str, bounds: Sequence[int]) -> str:
-    """The column of a distribution that a value falls into."""
+def _bin(value: str, bounds: Sequence[int]) -> str:
+    """Return the SQL of the bin of a distribution that a value falls into."""
     edges = ", ".join(map(str, (0, _LEAST, *bounds)))
     return f"coalesce(width_bucket({value}::double precision, array[{edges}]::double precision[]), {NOT_GIVEN})"
 
 
-DISTRIBUTIONS = f"""
-select service, {_column("trip_distance", MILES)} as miles, {_column("fare_amount", DOLLARS)} as fare,
+_DISTRIBUTIONS = f"""
+select service, {_bin("trip_distance", MILES)} as miles, {_bin("fare_amount", DOLLARS)} as fare,
     payment_type_description, count(*)
 from {TRIPS}
 where file_month = %(first)s
 group by 1, 2, 3, 4"""
 
-BY_ZONE = f"""
+_BY_ZONE = f"""
 select revenue.service, zones.location_id, zones.zone, zones.borough,
     sum(revenue.trips)::bigint, {_sum("revenue.total_amount")}
 from {REVENUE} as revenue
@@ -80,9 +89,78 @@ join {ZONES} as zones on zones.location_id = revenue.pickup_location_id
 where revenue.file_month = %(first)s
 group by 1, 2, 3, 4"""
 
-FHV_BY_ZONE = f"""
+_FHV_BY_ZONE = f"""
 select 'fhv', zones.location_id, zones.zone, zones.borough, counted.trips, 0::double precision
 from (
     select pickup_location_id, count(*) as trips from {FHV_TRIPS} where file_month = %(first)s group by 1
 ) as counted
 join {ZONES} as zones on zones.location_id = counted.pickup_location_id"""
+
+
+def read_months(url: str, loaded: Mapping[str, LoadRecord]) -> list[Month]:
+    """Return every month that the trip tables or the models have, in order.
+
+    Raises:
+        DatabaseUnreachable: the server does not answer.
+        DatabaseInterrupted: the connection broke, or a timeout ended the query.
+        DatabaseRefused: the server refuses the query.
+    """
+    months = {month for service in SERVICES.values() for month in months_of(service, loaded)}
+    with connect(url) as connection, in_our_words(REVENUE):
+        if _models_exist(connection):
+            months |= {Month(day.year, day.month) for (day,) in execute(connection, _MONTHS).fetchall()}
+    return sorted(months)
+
+
+def read_figures(url: str, months: Iterable[Month], loaded: Mapping[str, LoadRecord]) -> Iterator[ServiceFigures]:
+    """Yield the figures of each month and service that the models have trips of; without the models, none.
+
+    The client holds those of one month at a time.
+
+    Args:
+        url: the database.
+        months: which months.
+        loaded: the load records by file name, for the number of rejected rows.
+
+    Raises:
+        DatabaseUnreachable: the server does not answer.
+        DatabaseInterrupted: the connection broke, or a timeout ended a query.
+        DatabaseRefused: the server refuses a query.
+    """
+    with connect(url) as connection, in_our_words(TRIPS):
+        if _models_exist(connection):
+            for month in months:
+                yield from _read_month(connection, month, loaded)
+
+
+def _models_exist(connection: "Connection") -> bool:
+    names = [TRIPS, FHV_TRIPS, REVENUE, ZONES]
+    return execute(connection, _ALL_EXIST, (names,)).fetchone() == (True,)
+
+
+def _read_month(connection: "Connection", month: Month, loaded: Mapping[str, LoadRecord]) -> Iterator[ServiceFigures]:
+    after = month.plus(1)
+    parameters = {"first": date(month.year, month.month, 1), "after": date(after.year, after.month, 1)}
+
+    def rows_by_service(*statements: str) -> Mapping[str, list[tuple[Any, ...]]]:
+        """Run the statements, whose first column is the service."""
+        rows: dict[str, list[tuple[Any, ...]]] = {}
+        for statement in statements:
+            for service, *row in execute(connection, statement, parameters).fetchall():
+                rows.setdefault(service, []).append(tuple(row))
+        return rows
+
+    hours = rows_by_service(_BY_HOUR, _FHV_BY_HOUR)
+    distributions = rows_by_service(_DISTRIBUTIONS)
+    zones = rows_by_service(_BY_ZONE, _FHV_BY_ZONE)
+    for service in SERVICES.values():
+        if service.name in hours:
+            record = loaded.get(service.file_name(month))
+            yield figures_of(
+                service,
+                month,
+                hours=hours[service.name],
+                distributions=distributions.get(service.name, []),
+                zones=zones.get(service.name, []),
+                rejected=record.rows_rejected if record else 0,
+            )

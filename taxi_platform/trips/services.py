@@ -106,7 +106,7 @@ class Service:
         identity: the names of the columns whose values make ``unique_row_id``, in the order of the md5.
         schedule_hour: the hour at which its schedule ticks on the first of every month. Each service has another, as
             in the course, so that they do not compete for one database.
-        colours: of its marks in charts, on a light and on a dark page; see ``reports/palette`` for the contrast.
+        colours: of its marks in charts, on a light and on a dark page; see ``reports/charts`` for the contrast.
         sample: what its made-up months look like.
         thresholds: how many rows of a month may break a rule before a check warns.
         reported_by: who reports its trips, in a word.

@@ -5,13 +5,14 @@ from calendar import monthrange
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_platform.reports.counted import NO_ZONE, figures_of
 from taxi_platform.reports.figures import (
+    NO_ZONE,
     Faults,
     ServiceFigures,
     Sum,
     Zone,
     by_service,
+    figures_of,
     hours_of_typical_days,
     together,
     weekdays_in,

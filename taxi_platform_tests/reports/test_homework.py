@@ -7,7 +7,7 @@ import pytest
 from taxi_platform.ledger.plan import months_in, parse_services, parse_span
 from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.reports.homework import answers, load_command
-from taxi_platform.reports.page import Answer
+from taxi_platform.reports.html import Answer
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, YELLOW, Service
 from taxi_platform_tests.support.month_records import load_record
@@ -59,7 +59,7 @@ def test_what_needs_no_trips_is_always_answered() -> None:
     assert told[FILE].answer == "green_tripdata_2020-04.csv"
     assert told[ZONE].answer == "TAXI_SCHEDULE_TIMEZONE=America/New_York"
     assert told[ZONE].remark == "It is set to UTC now."
-    assert found({}, "America/New_York")[ZONE].remark == "That is how it is set."
+    assert found({}, "America/New_York")[ZONE].remark == "It is set so now."
 
 
 def test_an_answer_from_made_up_trips_says_so() -> None:
@@ -70,7 +70,7 @@ def test_an_answer_from_made_up_trips_says_so() -> None:
 
 @pytest.mark.parametrize("months", [[Month(2020, 4)], [Month(2020, 4), Month(2020, 5)]])
 def test_the_command_is_one_that_there_is(months: list[Month]) -> None:
-    typed = re.fullmatch(r"taxi backfill (\S+) (\S+)", load_command(GREEN, months))
+    typed = re.fullmatch(r"taxi backfill (\S+) (\S+)", load_command(GREEN, months[0], months[-1]))
     assert typed
     assert parse_services(typed[1]) == [GREEN]
     assert months_in(parse_span(typed[2]), GREEN, year(2020)) == months

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from taxi_platform.reports.page import html
+from taxi_platform.reports.html import html
 from taxi_platform.reports.pages import month_page, whole_page
 from taxi_platform.settings import PROJECT
 from taxi_platform.trips.months import Month

@@ -4,7 +4,7 @@ from datetime import date, datetime, timezone
 
 from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.reports.figures import DOLLARS, FIRST, MILES, ZERO, Faults, ServiceFigures, Sum, Zone, days_of
-from taxi_platform.reports.pages import Found
+from taxi_platform.reports.pages import ReportData
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
 from taxi_platform_tests.support.month_records import load_record
@@ -68,12 +68,14 @@ def loaded(trips: int, source: str = "https://example.com/{}") -> LoadRecord:
     return load_record(trips, file_bytes=trips * 20, csv_bytes=trips * 92, rows_rejected=1, source=source)
 
 
-def found(*months: Month, services: tuple[Service, ...] = tuple(SERVICES.values()), only: Month | None = None) -> Found:
+def found(
+    *months: Month, services: tuple[Service, ...] = tuple(SERVICES.values()), only: Month | None = None
+) -> ReportData:
     """Everything of these months, in the models as in the tables."""
     parts = [part(service, month) for service in services for month in months]
     held = {one.service.file_name(month): loaded(total.trips) for one in parts for month, total in one.months.items()}
     shown = [one for one in parts if only is None or only in one.months]
-    return Found(shown, held, "UTC", AT, only)
+    return ReportData(shown, held, "UTC", AT, only)
 
 
 def falling(trips: int, columns: int) -> dict[int, int]:

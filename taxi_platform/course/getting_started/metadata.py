@@ -1,6 +1,8 @@
-"""What Dagster's UI shows of the products: previews, bounded, and a chart."""
+"""What Dagster's UI shows of the products: short previews as tables, and a chart of the average prices."""
 
-from collections.abc import Sequence
+import base64
+import io
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -8,18 +10,18 @@ import dagster as dg
 from taxi_platform.course.getting_started.paging import Product
 from taxi_platform.course.getting_started.prices import COLUMNS, Average
 from taxi_platform.course.getting_started.source import shown
-from taxi_platform.reports import markdown
-from taxi_platform.reports.bars import bars
-from taxi_platform.reports.drawing import svg
 
 if TYPE_CHECKING:
     import pandas as pd
 
-BARS = 25  # brands that a chart of this size has room for
+MOST_BARS = 25  # brands that a chart of this size has room for
+MOST_ROWS = 20  # of a table: a preview, not a copy
+_WIDTH = 640  # pixels of the chart
+_LONGEST_CELL = 80  # characters
 
 
 def products_metadata(products: Sequence[Product], source: str, path: str) -> dict[str, Any]:
-    """How many there are, where they came from, and where they are kept."""
+    """Return how many products there are, where they came from, and where they are kept."""
     return {
         "products": len(products),
         "source": dg.MetadataValue.url(shown(source)) if "://" in source else shown(source),
@@ -29,31 +31,65 @@ def products_metadata(products: Sequence[Product], source: str, path: str) -> di
 
 
 def kept_metadata(kept: "pd.DataFrame") -> dict[str, Any]:
-    """The first rows of the kept columns."""
+    """Return the first rows of the kept columns."""
     return {
         "columns": ", ".join(kept.columns),
-        "preview": dg.MetadataValue.md(markdown.table(list(kept.columns), kept.itertuples(index=False))),
+        "preview": dg.MetadataValue.md(table(list(kept.columns), kept.itertuples(index=False))),
         "dagster/row_count": len(kept),
     }
 
 
 def averages_metadata(averages: Sequence[Average]) -> dict[str, Any]:
-    """The highest averages as a table and as a chart."""
+    """Return the highest averages as a table and as a chart."""
+    encoded = base64.b64encode(chart(averages).encode()).decode()
     return {
         "brands": len(averages),
-        "preview": dg.MetadataValue.md(markdown.table(list(COLUMNS), averages)),
-        "chart": dg.MetadataValue.md(markdown.picture(chart(averages), "Average price by brand")),
+        "preview": dg.MetadataValue.md(table(list(COLUMNS), averages)),
+        "chart": dg.MetadataValue.md(f"![Average price by brand](data:image/svg+xml;base64,{encoded})"),
         "dagster/row_count": len(averages),
     }
 
 
 def chart(averages: Sequence[Average]) -> str:
-    """The highest averages as a picture (SVG)."""
-    values = [(brand, price) for brand, price, *_ in averages if price is not None]
-    title = "Average price by brand" + (f" (the highest {BARS} of {len(values)})" if len(values) > BARS else "")
-    return svg(bars(values[:BARS], label="brand", value="average price", title=title))
+    """Draw the highest averages as horizontal bars (SVG), in their order."""
+    import altair
+
+    prices = [(brand, price) for brand, price, *_ in averages if price is not None]
+    title = "Average price by brand"
+    if len(prices) > MOST_BARS:
+        title += f" (the highest {MOST_BARS} of {len(prices)})"
+    shown = prices[:MOST_BARS]
+    rows = [{"brand": brand, "average price": price} for brand, price in shown]
+    bars: Any = altair.Chart(altair.Data(values=rows), title=title, width=_WIDTH)
+    bars = bars.mark_bar().encode(
+        x=altair.X(field="average price", type="quantitative", title="average price"),
+        y=altair.Y(field="brand", type="nominal", title=None, sort=[brand for brand, _ in shown]),
+    )
+    drawing = io.StringIO()
+    bars.save(drawing, format="svg")
+    return drawing.getvalue()
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return the first rows as a table in Markdown, and how many more there are."""
+    from tabulate import tabulate
+
+    cells = [[_cell(value) for value in row] for row in rows]
+    text = tabulate(cells[:MOST_ROWS], [_cell(name) for name in columns], tablefmt="pipe", disable_numparse=True)
+    more = len(cells) - MOST_ROWS
+    return f"{text}\n\n… and {more:,} more" if more > 0 else text
+
+
+def _cell(value: Any) -> str:
+    """Return a value in one line, with nothing in it that would end the cell or become a tag."""
+    text = "" if value is None or value != value else f"{value:,}" if isinstance(value, int | float) else str(value)
+    text = " ".join(text.split())
+    shown = text if len(text) <= _LONGEST_CELL else f"{text[:_LONGEST_CELL]}…"
+    for character in "\\|<`":
+        shown = shown.replace(character, f"\\{character}")
+    return shown
 
 
 def averages_schema() -> dg.TableSchema:
-    """The columns of the table of averages."""
+    """Return the columns of the table of averages."""
     return dg.TableSchema([dg.TableColumn(name, kind, description=text) for name, (kind, text) in COLUMNS.items()])

@@ -1,4 +1,4 @@
-"""The page of each month and the page of all months."""
+"""The assets of the reports: the page of each month, and the page of all months."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from taxi_platform.orchestration.links import COURSE, TRIP_RECORDS, links
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.report_resource import ReportsResource
 from taxi_platform.orchestration.run_failures import told_to_dagster
-from taxi_platform.reports.metadata import report_metadata
+from taxi_platform.reports.writing import Report
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES
 
@@ -19,13 +19,13 @@ MODELS = [dg.AssetKey(name) for name in ("fct_trips", "fct_fhv_trips", "fct_mont
 
 
 def monthly_report() -> dg.AssetsDefinition:
-    """The asset that is a page for each month."""
+    """Return the asset that is a page for each month."""
 
     @dg.asset(
         name="monthly_report",
         deps=MODELS,
-        description="A month's trips as one page of pictures and tables that needs nothing else to be looked at: days, "
-        "hours of the week, zones, distances, fares, payments, and how good the data is.",
+        description="A month's trips as one page of charts and tables that can be opened anywhere: days, hours of the "
+        "week, zones, distances, fares, payments, and how good the data is.",
         partitions_def=monthly_partitions(*SERVICES.values()),
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=GROUP,
@@ -35,9 +35,9 @@ def monthly_report() -> dg.AssetsDefinition:
     )
     def report(context: dg.AssetExecutionContext, reports: ReportsResource) -> None:
         with told_to_dagster():
-            desk = reports.desk(context.log.info)
+            writer = reports.writer()
             for key in context.partition_keys:
-                written = desk.write_month(Month.parse(key))
+                written = writer.write_month(Month.parse(key))
                 context.add_asset_metadata(report_metadata(written), partition_key=key)
 
     return report
@@ -46,19 +46,33 @@ def monthly_report() -> dg.AssetsDefinition:
 @dg.asset(
     backfill_policy=dg.BackfillPolicy.single_run(),  # so that it can be in the same run as a range of months
     deps=MODELS,
-    description="All months' trips as one page of pictures and tables, and the course's homework answered.",
+    description="All months' trips as one page of charts and tables, and the course's homework answered.",
     group_name=GROUP,
     kinds={"html", "altair"},
     owners=OWNERS,
     metadata=LINKS,
 )
-def trips_report(context: dg.AssetExecutionContext, reports: ReportsResource) -> dg.MaterializeResult[Any]:
-    """The page of what is loaded now."""
+def trips_report(reports: ReportsResource) -> dg.MaterializeResult[Any]:
+    """Write the page of everything that is loaded."""
     with told_to_dagster():
-        return dg.MaterializeResult(metadata=report_metadata(reports.desk(context.log.info).write_whole()))
+        return dg.MaterializeResult(metadata=report_metadata(reports.writer().write_whole()))
+
+
+def report_metadata(report: Report) -> dict[str, Any]:
+    """Return the metadata of a report: where it is, what it is about, and its charts."""
+    notices = "\n".join(
+        f"- {notice.text}" + (f" `{notice.command}`" if notice.command else "") for notice in report.page.notices
+    )
+    return {
+        "path": dg.MetadataValue.path(report.path),
+        "bytes": report.path.stat().st_size,
+        "trips": report.trips,
+        **({"notices": dg.MetadataValue.md(notices)} if notices else {}),
+        **{f"picture: {figure.title.lower()}": dg.MetadataValue.md(figure.preview) for figure in report.page.figures},
+    }
 
 
 @dg.definitions
 def reports() -> dg.Definitions:
-    """Both kinds of pages."""
+    """Return both assets."""
     return dg.Definitions(assets=[monthly_report(), trips_report])

@@ -1,0 +1,133 @@
+"""The parts of a page, and the page as one HTML file that needs neither a network nor a script.
+
+What a page says is decided in ``pages`` and ``panels``; how it looks, in ``charts``, ``page.html.jinja`` and
+``page.css``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from taxi_platform.reports.charts import Chart, markdown_picture, stylesheet, svg, without_size
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose first columns are texts, of which the very first names the row; the other columns are numbers."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    texts: int = 1
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One chart of a figure.
+
+    Attributes:
+        title: whose chart it is.
+        colour: the name of its colour in the palette.
+        headline: the number to read if one reads nothing else.
+        draw: makes the chart.
+    """
+
+    title: str
+    colour: str
+    headline: str
+    draw: Callable[[], Chart]
+
+    @cached_property
+    def drawing(self) -> str:
+        """The chart as an SVG."""
+        return svg(self.draw())
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Charts of the same kind under one heading, and the numbers that they show.
+
+    Attributes:
+        name: its anchor in the page.
+        title: its heading.
+        note: how to read it.
+        panels: the charts.
+        table: the numbers.
+        layout: whether the charts stand beside or below each other where there is room for both.
+    """
+
+    name: str
+    title: str
+    note: str
+    panels: Sequence[Panel]
+    table: Table
+    layout: Literal["beside", "below"] = "beside"
+
+    @property
+    def preview(self) -> str:
+        """The charts as Markdown, for Dagster's UI."""
+        return "\n\n".join(f"{panel.title}\n\n{markdown_picture(panel.drawing, self.title)}" for panel in self.panels)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A number in large type, with what it counts and what it is compared with."""
+
+    name: str
+    number: str
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something to know before believing the figures, and the command that helps."""
+
+    text: str
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question with its answer, or with the command that loads what the answer needs."""
+
+    question: str
+    answer: str = ""
+    command: str = ""
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Link:
+    """Another page in the same folder."""
+
+    name: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page from top to bottom."""
+
+    title: str
+    lead: str
+    links: Sequence[Link] = ()
+    notices: Sequence[Notice] = ()
+    tiles: Sequence[Tile] = ()
+    figures: Sequence[Figure] = ()
+    answers: Sequence[Answer] = ()
+    footer: Sequence[str] = ()
+
+
+def html(page: Page) -> str:
+    """Return the text of the page's file."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    templates = Environment(
+        loader=PackageLoader("taxi_platform.reports", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters["without_size"] = without_size
+    return templates.get_template("page.html.jinja").render(page=page, colours=stylesheet())
