@@ -1,0 +1,268 @@
+"""The answers that are frozen: states, names and numbers, without what differs from day to day and from place to place.
+
+Sentences are not frozen, only whether there is one. What is asked comes before what runs something.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from taxi_platform.cli.main import taxi
+from taxi_platform_tests.golden.archive import Restored
+from taxi_platform_tests.golden.location import Location
+
+FOLDER = Path(__file__).parent / "answers"
+SERVICES = ("green", "yellow", "fhv")
+
+# What ``taxi backfill --dry-run`` prints for a month.
+_PLANNED = re.compile(r"^  (?P<service>[a-z]+) +(?P<month>\d{4}-\d\d)  (?P<reason>\w+(?: \w+)*)(?P<note>  .*)?$")
+_COUNTED = re.compile(r"(\d+) months? to load")
+PLANS = {
+    "all that is missing": "all 2019-01..2019-12",
+    "what failed": "all .. --failed",
+    "everything": "green,yellow .. --all",
+    "newest first": "yellow 2019-03..2019-09 --newest-first",
+    "one month": "green 2019-12",
+    "with the source asked": "all ..2019-08 --ask-source",
+    "no such service": "purple 2019-01",
+    "no such month": "green 2019-13",
+    "no partition": "green 2031-01",
+}
+# Subjects of ``taxi doctor`` whose findings depend on the data, and not on the machine.
+SUBJECTS = ("settings", "source", "PostgreSQL", "Dagster's home", "code location", "daemons", "alerts")
+
+
+def status(on: Location, at: Restored) -> Any:
+    """``taxi status``, as programs read it."""
+    commands = (["status", "--json"], ["status", "--json", "--ask-source"])
+    return {" ".join(command): _status(json.loads(on.command(*command).stdout)) for command in commands}
+
+
+def _status(found: Mapping[str, Any]) -> Any:
+    return {
+        **{name: value for name, value in found.items() if name not in ("services", "remarks")},
+        "remarks": len(found["remarks"]),
+        "services": {
+            name: {
+                **service,
+                "last_run": service["last_run"] is not None,
+                "months": {
+                    month: {
+                        **one,
+                        **{name: one[name] is not None for name in ("run_id", "at")},
+                        "note": bool(one["note"]),
+                    }
+                    for month, one in service["months"].items()
+                },
+            }
+            for name, service in found["services"].items()
+            if name in SERVICES
+        },
+    }
+
+
+def plans(on: Location, at: Restored) -> Any:
+    """What ``taxi backfill`` would load, in which order and why."""
+    return {name: _plan(on, wish) for name, wish in PLANS.items()}
+
+
+def _plan(on: Location, wish: str) -> Any:
+    done = on.command("backfill", *wish.split(), "--dry-run")
+    lines = [found for line in done.output.splitlines() if (found := _PLANNED.match(line))]
+    counted = _COUNTED.search(done.output)
+    return {
+        "exit_code": done.exit_code,
+        "months": [
+            " ".join([one["service"], one["month"], one["reason"].strip(), *(["(noted)"] if one["note"] else [])])
+            for one in lines
+            if one["service"] in SERVICES
+        ],
+        "counted": counted and int(counted[1]),
+    }
+
+
+def new_months(on: Location, at: Restored) -> Any:
+    """What ``new_month_sensor`` asks for: as its last tick left it, and when it has never ticked."""
+    return {
+        name: _tick(on, at, "new_month_sensor", cursor)
+        for name, cursor in (("first tick", None), ("next tick", at.manifest["cursors"]["new_month_sensor"]))
+    }
+
+
+def landing(on: Location, at: Restored) -> Any:
+    """What ``landing_sensor`` asks for, and where the files are then."""
+    found = _tick(on, at, "landing_sensor", at.manifest["cursors"]["landing_sensor"])
+    folder = on.data / "landing"
+    return {**found, "files": sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())}
+
+
+def _tick(on: Location, at: Restored, sensor: str, cursor: str | None) -> Any:
+    answer = on.tick(sensor, cursor)
+    return {
+        "requests": [
+            {
+                "job": one.job_name,
+                "partition": one.partition_key,
+                "run_key": _placed(str(one.run_key), on, at),
+                "assets": sorted(key.to_user_string() for key in one.asset_selection or []),
+                "tags": {name: _placed(value, on, at) for name, value in one.tags.items()},
+                "config": json.loads(_placed(json.dumps(one.run_config), on, at)),
+            }
+            for one in answer.run_requests or []
+        ],
+        "says why it skips": bool(answer.skip_message),
+        "cursor": _cursor(json.loads(answer.cursor), on, at),
+    }
+
+
+def _cursor(found: Any, on: Location, at: Restored) -> Any:
+    """A cursor without the times of its ticks."""
+    if isinstance(found, dict):
+        return {name: "<time>" if name == "at" and value else _cursor(value, on, at) for name, value in found.items()}
+    return _placed(found, on, at) if isinstance(found, str) else found
+
+
+def _placed(text: str, on: Location, at: Restored) -> str:
+    """A text without what depends on the place of the files."""
+    for token, name in at.tokens().items():
+        text = text.replace(token, f"<{name}>")
+    text = re.sub(r"\b[0-9a-f]+-[0-9a-f]{16}-[0-9a-f]{16}\b", "<version>", text)
+    text = text.replace(on.trips.rpartition("/")[2], "<database>")
+    return text.replace(str(at.folder), "<folder>")
+
+
+def checks(on: Location, at: Restored) -> Any:
+    """The results of every check of the tables, made again by the jobs for that."""
+    found: dict[str, Any] = {}
+    for job in ("green_tripdata_checks_job", "yellow_tripdata_checks_job", "fhv_tripdata_checks_job"):
+        done = on.run_job(job)
+        found[job] = {"succeeded": done.success, "checks": _evaluations(on, done.run_id)}
+    return found
+
+
+def _evaluations(on: Location, run_id: str) -> Any:
+    """The check results of a run, by check and month."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in on.instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
+        one = entry.asset_check_evaluation
+        assert one is not None
+        found.setdefault(one.check_name, {})[one.partition or "all months"] = {
+            "passed": one.passed,
+            "severity": one.severity.value,
+            "blocking": one.blocking,
+            "explained": bool(one.description),
+            "metadata": {name: _plain(value) for name, value in one.metadata.items()},
+        }
+    return found
+
+
+def _plain(value: dg.MetadataValue[Any]) -> Any:
+    """A number or a word as it is; of a text for people, what kind it is of."""
+    if isinstance(value, (dg.IntMetadataValue, dg.BoolMetadataValue, dg.TextMetadataValue, dg.PathMetadataValue)):
+        return value.value
+    if isinstance(value, dg.FloatMetadataValue):
+        return round(value.value, 6) if value.value is not None else None
+    if isinstance(value, dg.TableMetadataValue):
+        return [row.data for row in value.records]
+    return type(value).__name__
+
+
+def doctor(on: Location, at: Restored) -> Any:
+    """What ``taxi doctor`` finds, where that does not depend on the machine."""
+    found = json.loads(on.command("doctor", "--json").stdout)
+    return {
+        subject: sorted(one["state"] for one in found["findings"] if one["subject"] == subject) for subject in SUBJECTS
+    }
+
+
+def names(on: Location, at: Restored) -> Any:
+    """Everything that is known by its name outside of the package."""
+    repository = on.definitions.get_repository_def()
+    graph = repository.asset_graph
+    return {
+        "assets": {spec.key.to_user_string(): _asset(on, spec) for spec in on.definitions.resolve_all_asset_specs()},
+        "checks": {
+            key.to_user_string(): {"blocking": graph.get(key).blocking, "partitioned": _is_partitioned(graph, key)}
+            for key in graph.asset_check_keys
+        },
+        "jobs": {job.name: dict(job.tags) for job in on.definitions.resolve_all_job_defs() if job.name[:2] != "__"},
+        "schedules": {
+            one.name: [one.job_name, str(one.cron_schedule), str(one.execution_timezone), one.default_status.value]
+            for one in repository.schedule_defs
+        },
+        "sensors": {
+            one.name: [one.default_status.value, one.minimum_interval_seconds] for one in repository.sensor_defs
+        },
+        "commands": {
+            name: {option: True for one in command.params for option in one.opts}
+            for name, command in taxi.commands.items()
+        },
+    }
+
+
+def _asset(on: Location, spec: dg.AssetSpec) -> Any:
+    months = spec.partitions_def and spec.partitions_def.get_partition_keys()
+    schema = spec.metadata.get("dagster/column_schema")
+    definition = on.definitions.resolve_assets_def(spec.key)
+    return {
+        "group": spec.group_name,
+        "kinds": sorted(spec.kinds),
+        "owners": list(spec.owners),
+        "partitions": months and [len(months), months[0], months[-1]],
+        "upstream": sorted(one.asset_key.to_user_string() for one in spec.deps),
+        "policy": definition.backfill_policy and definition.backfill_policy.policy_type.value,
+        "pools": sorted(definition.op.pools) if definition.is_executable else [],
+        "automated": spec.automation_condition is not None,
+        "relation": spec.metadata.get("dagster/relation_identifier"),
+        "columns": {column.name: column.type for column in schema.columns} if schema else {},
+        "config": sorted(_config_names(definition)),
+    }
+
+
+def _config_names(definition: dg.AssetsDefinition) -> set[str]:
+    """The names under which a run can configure the asset."""
+    field = definition.op.config_schema.as_field() if definition.is_executable and definition.op.config_schema else None
+    return set(getattr(field.config_type, "fields", {})) if field else set()
+
+
+def _is_partitioned(graph: Any, key: dg.AssetCheckKey) -> bool:
+    return graph.get(key).partitions_def is not None
+
+
+def load(on: Location, at: Restored) -> Any:
+    """What a run records of a month that it loads, and of one that is there."""
+    assets = ("raw/yellow_tripdata", "yellow_tripdata")
+    done = on.materialize(*assets, first="2019-04")
+    again = on.materialize("green_tripdata", first="2019-02")
+    return {
+        "new month": {asset: _metadata(on, at, done, asset) for asset in assets},
+        "unchanged month": _metadata(on, at, again, "green_tripdata"),
+        "checks of the new month": _evaluations(on, done.run_id),
+    }
+
+
+def _metadata(on: Location, at: Restored, result: dg.ExecuteInProcessResult, asset: str) -> Any:
+    (made,) = on.materializations(result, asset)
+    return {
+        name: "<time>"
+        if name in ("seconds", "rows_per_second")
+        else json.loads(_placed(json.dumps(_plain(value)), on, at))
+        for name, value in made.metadata.items()
+    }
+
+
+ANSWERS: Mapping[str, Callable[[Location, Restored], Any]] = {
+    "names": names,
+    "status": status,
+    "plans": plans,
+    "new_months": new_months,
+    "landing": landing,
+    "doctor": doctor,
+    "checks": checks,
+    "load": load,
+}
+"""Every answer, in an order in which none changes what a later one is about: what runs something comes last."""

@@ -1,0 +1,51 @@
+"""The data of version 0.1 restored: once for all answers, and as often as tests want that change it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from taxi_platform_tests.golden.archive import CLOSED_PORT, Restored, unpack
+from taxi_platform_tests.golden.location import Location, location
+
+Restore = Callable[..., tuple[Location, Restored]]
+
+
+@contextmanager
+def _empty_database(server: str) -> Iterator[str]:
+    name = f"golden_{uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"create database {name} template template0".encode())
+        yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        connection.execute(f"drop database {name} with (force)".encode())
+
+
+@contextmanager
+def _restored(folder: Path, server: str, port: int, **values: str) -> Iterator[tuple[Location, Restored]]:
+    with _empty_database(server) as trips, _empty_database(server) as state:
+        restored = unpack(folder, trips, state, port=port)
+        settings = {"TAXI_SOURCE": str(restored.source), **values}
+        with location(restored.data / "dagster", restored.data, trips, state, **settings) as on:
+            yield on, restored
+
+
+@pytest.fixture(scope="module")
+def frozen(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Location, Restored]]:
+    """The platform on the data of version 0.1, for all tests of a file."""
+    with _restored(tmp_path_factory.mktemp("golden"), postgres_url, CLOSED_PORT) as found:
+        yield found
+
+
+@pytest.fixture
+def restore(postgres_url: str, tmp_path: Path) -> Iterator[Restore]:
+    """Restores the data for one test, with the port of a server that publishes files and settings as the test wants."""
+    with ExitStack() as stack:
+
+        def restore(port: int = CLOSED_PORT, **values: str) -> tuple[Location, Restored]:
+            return stack.enter_context(_restored(tmp_path, postgres_url, port, **values))
+
+        yield restore

@@ -1,0 +1,68 @@
+"""Trip files of a few made-up rows, as they are published; the same on every machine."""
+
+import gzip
+import os
+from pathlib import Path
+
+HEADERS = {
+    "green": "VendorID,lpep_pickup_datetime,lpep_dropoff_datetime,store_and_fwd_flag,RatecodeID,PULocationID,"
+    "DOLocationID,passenger_count,trip_distance,fare_amount,extra,mta_tax,tip_amount,tolls_amount,ehail_fee,"
+    "improvement_surcharge,total_amount,payment_type,trip_type,congestion_surcharge",
+    "yellow": "VendorID,tpep_pickup_datetime,tpep_dropoff_datetime,passenger_count,trip_distance,RatecodeID,"
+    "store_and_fwd_flag,PULocationID,DOLocationID,payment_type,fare_amount,extra,mta_tax,tip_amount,tolls_amount,"
+    "improvement_surcharge,total_amount,congestion_surcharge",
+    "fhv": "dispatching_base_num,pickup_datetime,dropOff_datetime,PUlocationID,DOlocationID,SR_Flag,"
+    "Affiliated_base_number",
+}
+_ROWS = {
+    "green": "{vendor},{pickup},{dropoff},N,1,{up},{down},1,{miles},{fare},0.5,0.5,0,0,,0.3,{total},2,1,",
+    "yellow": "{vendor},{pickup},{dropoff},1,{miles},1,N,{up},{down},1,{fare},0.5,0.5,0,0,0.3,{total},2.5",
+    "fhv": "B{number:05d},{pickup},{dropoff},{up},{down},,B{number:05d}",
+}
+_FIRST_PUBLISHED = 1_600_000_000_123_456_789  # ns since 1970; every file an hour later than the one before
+
+
+def rows(service: str, month: str, count: int, first: int = 0) -> list[str]:
+    """Good rows of a month, each unlike the others."""
+    return [
+        _ROWS[service].format(
+            number=number,
+            vendor=1 + number % 2,
+            pickup=f"{month}-{1 + number % 28:02d} {number % 24:02d}:10:07",
+            dropoff=f"{month}-{1 + number % 28:02d} {number % 24:02d}:31:59",
+            up=1 + number * 7 % 263,
+            down=1 + number * 11 % 263,
+            miles=f"{1 + number % 9}.{number % 100:02d}",
+            fare=f"{4 + number % 20 / 2:g}",
+            total=f"{5.3 + number % 20 / 2:.2f}",
+        )
+        for number in range(first, first + count)
+    ]
+
+
+def content(service: str, lines: list[str]) -> bytes:
+    """A file of these rows, compressed as it is published."""
+    return gzip.compress("".join(f"{line}\r\n" for line in [HEADERS[service], *lines]).encode(), mtime=0)
+
+
+class Published:
+    """The folder that a source publishes its files in.
+
+    Attributes:
+        versions: every version of every file so far: name, size and time of the last change.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self._folder = folder
+        self.versions: list[tuple[str, int, int]] = []
+
+    def publish(self, service: str, month: str, data: "bytes | list[str]") -> bytes:
+        """Publish a month, or another version of it."""
+        bytes_ = data if isinstance(data, bytes) else content(service, data)
+        path = self._folder / f"{service}_tripdata_{month}.csv.gz"
+        at = _FIRST_PUBLISHED + len(self.versions) * 3_600 * 10**9
+        path.write_bytes(bytes_)
+        os.utime(path, ns=(at, at))
+        self.versions.append((path.name, len(bytes_), at))
+        return bytes_
