@@ -181,7 +181,9 @@ def _changed(path: Path) -> str:
 def _replaced(text: str, places: Mapping[str, str]) -> str:
     if not places:
         return text
-    return re.sub("|".join(map(re.escape, places)), lambda found: places[found[0]], text)
+    # A word is replaced where it is a word, because the name of a machine may be as short as any syllable.
+    patterns = (rf"\b{place}\b" if place.isalnum() else re.escape(place) for place in places)
+    return re.sub("|".join(patterns), lambda found: places[found[0]], text)
 
 
 def _load(url: str, dump: str) -> None:
