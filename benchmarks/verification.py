@@ -16,7 +16,7 @@ from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
 from taxi_platform.postgres import loader, tables
 from taxi_platform.postgres.connection import connect, execute
-from taxi_platform.postgres.copying import copy_fast
+from taxi_platform.postgres.copying import copy_blocks
 from taxi_platform.postgres.preparing import prepare
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.reading import TripStream, is_compressed, read_chunks
@@ -89,7 +89,7 @@ def _copy(bench: Workbench, file: TripFile, table: str, processor: Mapping[str, 
         names = ", ".join(column.name for column in stream.header.columns)
         backends = [connection.info.backend_pid for connection in (first, second)]
         before, started = sum(map(_processor_time, backends)), time.perf_counter()
-        copy_fast(stream, [first, second], f"copy {table} ({names}) from stdin (format csv)")
+        copy_blocks(stream.blocks(), [first, second], f"copy {table} ({names}) from stdin (format csv)")
         seconds = time.perf_counter() - started
         processor[table].append(sum(map(_processor_time, backends)) - before)
     return seconds

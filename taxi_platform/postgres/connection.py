@@ -28,6 +28,8 @@ CONNECT_SECONDS = 10
 LOCK_SECONDS = 30  # nothing of ours waits longer for one lock; the swap waits less, and oftener
 STATEMENT_SECONDS = 3600  # the largest month takes half a minute; beyond an hour something hangs
 
+LONGEST_MESSAGE = 500  # characters of a server's message that are repeated
+
 _SESSION = {
     "application_name": "taxi_platform",
     "client_encoding": "UTF8",
@@ -180,11 +182,17 @@ def in_our_words(subject: str) -> Generator[None]:
         raise _translate(subject, error) from error
 
 
+def shortened(message: str) -> str:
+    """Return a server's message on one line; it may quote a field of a megabyte."""
+    line = " ".join(message.split())
+    return line if len(line) <= LONGEST_MESSAGE else line[:LONGEST_MESSAGE] + " …"
+
+
 def _translate(subject: str, error: "psycopg.Error") -> TaxiError:
     import psycopg
     from psycopg import errors
 
-    said = " ".join(str(error).split())
+    said = shortened(str(error))
     if isinstance(error, errors.DiskFull):
         return StorageFull(subject, f"PostgreSQL's disk is full ({said})", "Free space on it and run again.")
     if isinstance(error, errors.LockNotAvailable | errors.QueryCanceled | errors.DeadlockDetected):

@@ -4,21 +4,24 @@ Knows nothing of Dagster; a shell can call it. A reader sees the old month or th
 interrupted anywhere leaves only its ``_loading`` table, which the next load of the service removes.
 """
 
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from taxi_platform.errors import BadRows, DamagedFile
+from taxi_platform.disk_errors import storing
+from taxi_platform.errors import BadRows, DamagedFile, DatabaseRefused
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import connect, execute, in_our_words
-from taxi_platform.postgres.copying import IrregularFile, Tally, copy_carefully, copy_fast
+from taxi_platform.postgres.connection import connect, execute, in_our_words, shortened
+from taxi_platform.postgres.copying import copy_blocks
 from taxi_platform.postgres.locking import lock_month, refuse_older_snapshots, with_patience
 from taxi_platform.postgres.preparing import prepare
+from taxi_platform.trips.columns import Column
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.reading import TripStream, is_compressed, read_chunks
-from taxi_platform.trips.records import Record
+from taxi_platform.trips.records import PARSER, Canonical
 from taxi_platform.trips.services import SERVICES, Service
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 Log = Callable[[str], None]
 OnBadRows = Literal["fail", "quarantine"]
+COPY_BYTES = 256 * 1024  # of bad rows that are sent at once
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,18 @@ def rows_in_table(url: str, service: Service) -> int:
     return row[0] if row else 0
 
 
+@dataclass(frozen=True)
+class _Tally:
+    """How many records of a file are rows of the table, and how many are among the rejects."""
+
+    loaded: int
+    rejected: int = 0
+
+
+class _IrregularFile(Exception):
+    """The file must go through the parser; nothing is wrong with it yet."""
+
+
 class _Load:
     """One file on its way into its table; the caller holds the month's lock."""
 
@@ -111,7 +127,7 @@ class _Load:
         self._log = log
         self._on_bad_rows = on_bad_rows
 
-    def already_there(self, connection: "Connection") -> Tally | None:
+    def already_there(self, connection: "Connection") -> _Tally | None:
         """What an earlier load of this very file left, if it is still in the table untouched."""
         row = execute(
             connection,
@@ -120,69 +136,68 @@ class _Load:
         ).fetchone()
         if row is None or (row[1] and self._on_bad_rows == "fail"):
             return None
-        return Tally(loaded=row[0], rejected=row[1])
+        return _Tally(loaded=row[0], rejected=row[1])
 
-    def run(self, connection: "Connection") -> Tally:
+    def run(self, connection: "Connection") -> _Tally:
         """Fill the month's own table and swap it in."""
         try:
             tally = self._fill_fast(connection)
-        except IrregularFile as reason:
+        except _IrregularFile as reason:
             self._log(f"{self.subject}: reading it line by line ({reason})")
-            tally = self._fill_carefully(connection)
+            tally = None
+        tally = tally or self._fill_parsed(connection)
         (copied,) = execute(connection, "select clock_timestamp()").fetchall()[0]
         with_patience(lambda: self._swap(connection, tally, copied), self.subject, self._log)
         return tally
 
-    def _fill_fast(self, connection: "Connection") -> Tally:
+    def _fill_fast(self, connection: "Connection") -> _Tally:
+        """Copy the lines of a regular file as they are."""
         from psycopg import DataError, IntegrityError
 
         self._create(connection)
-        stream = self._open(sees_blank_lines=False)
-        statement = tables.copy_into_loading(self.service, self._file.month, stream.header.columns)
-        with connect(self._url) as second:
-            try:
-                copied = copy_fast(stream, [connection, second], statement)
-            except (DataError, IntegrityError) as error:
-                raise IrregularFile(error.diag.message_primary or str(error)) from None
+        stream = self._open()
+        columns = stream.header.columns
+        try:
+            copied = self._copy(connection, _regular_blocks(stream), columns)
+        except (DataError, IntegrityError) as error:
+            raise _IrregularFile(shortened(error.diag.message_primary or str(error))) from None
         self._check(stream, stream.rows)
         if copied != stream.rows:
-            raise IrregularFile(f"{stream.rows:,} lines became {copied:,} rows")
-        return Tally(loaded=copied)
+            raise _IrregularFile(f"{stream.rows:,} lines became {copied:,} rows")
+        return _Tally(loaded=copied)
 
-    def _fill_carefully(self, connection: "Connection") -> Tally:
+    def _fill_parsed(self, connection: "Connection") -> _Tally:
+        """Copy what the parser makes of the file, and its bad rows into the table of rejects."""
         self._create(connection)
-        stream = self._open(sees_blank_lines=True)
-        statement = tables.copy_into_loading(self.service, self._file.month, stream.header.columns)
-        with (
-            connect(self._url) as second,
-            connection.cursor() as cursor,
-            cursor.copy("copy rejected from stdin") as rejects,
-        ):
+        stream = self._open()
+        with storing(self._file.path), tempfile.TemporaryFile(dir=self._file.path.parent) as bad:
+            canonical = Canonical(stream, self.service, bad)
+            copied = self._copy(connection, canonical.blocks(), self.service.columns)
+            self._check(stream, canonical.rows + canonical.rejected)
+            if copied != canonical.rows:
+                raise DatabaseRefused(
+                    self.subject, f"PostgreSQL made {copied:,} rows of {canonical.rows:,}", "The table is as it was."
+                )
+            if canonical.rejected and (self._on_bad_rows == "fail" or not canonical.rows):
+                raise _bad_rows(self.subject, canonical)
+            bad.seek(0)
+            copy_blocks(iter(lambda: bad.read(COPY_BYTES), b""), [connection], tables.COPY_REJECTED)
+        return _Tally(loaded=canonical.rows, rejected=canonical.rejected)
 
-            def reject(record: Record, reason: str) -> None:
-                rejects.write_row((self.subject, record.line, record.text, reason))
-
-            tally = copy_carefully(stream, second, statement, reject)
-        self._check(stream, tally.rows)
-        if tally.rejected and self._on_bad_rows == "fail":
-            raise _bad_rows(self.subject, tally)
-        return tally
+    def _copy(self, connection: "Connection", blocks: Iterable[bytes], columns: Sequence[Column]) -> int:
+        statement = tables.copy_into_loading(self.service, self._file.month, columns)
+        with connect(self._url) as second:
+            return copy_blocks(blocks, [connection, second], statement)
 
     def _create(self, connection: "Connection") -> None:
         execute(connection, f"drop table if exists {tables.loading_of(self.service, self._file.month)}")
         execute(connection, tables.create_loading(self.service, self._file.month))
-        execute(connection, tables.create_rejected(self.service))
+        execute(connection, tables.create_rejected(self.service, self._file.month))
 
-    def _open(self, *, sees_blank_lines: bool) -> TripStream:
+    def _open(self) -> TripStream:
         path = self._file.path
         try:
-            return TripStream(
-                read_chunks(path),
-                self.service,
-                self._file.month,
-                compressed=is_compressed(path),
-                sees_blank_lines=sees_blank_lines,
-            )
+            return TripStream(read_chunks(path), self.service, self._file.month, compressed=is_compressed(path))
         except FileNotFoundError:
             raise DamagedFile(str(path), "the file is gone", "Materialize its raw asset again.") from None
 
@@ -196,7 +211,7 @@ class _Load:
                 "Something changed it on disk; materialize its raw asset again with force: true.",
             )
 
-    def _swap(self, connection: "Connection", tally: Tally, copied: datetime) -> None:
+    def _swap(self, connection: "Connection", tally: _Tally, copied: datetime) -> None:
         """Exchange the month's table, its rejects and its record, all in one transaction."""
         service, month, file = self.service, self._file.month, self._file
         partition = tables.partition_of(service, month)
@@ -222,19 +237,30 @@ class _Load:
                     "sha256": file.sha256,
                     "file_bytes": file.bytes,
                     "csv_bytes": file.csv_bytes,
-                    "rows_in_file": tally.rows,
+                    "rows_in_file": tally.loaded + tally.rejected,
                     "rows_loaded": tally.loaded,
                     "rows_rejected": tally.rejected,
                     "contract": tables.fingerprint(service),
+                    "parser": PARSER,
                 },
             )
 
 
-def _bad_rows(subject: str, tally: Tally) -> BadRows:
-    lines = "".join(f"\n  line {record.line}: {record.problem}: {record.text[:200]}" for record in tally.first)
-    more = f"\n  … and {tally.rejected - len(tally.first):,} more" if tally.rejected > len(tally.first) else ""
+def _regular_blocks(stream: TripStream) -> Iterator[bytes]:
+    for block in stream.blocks():
+        if not stream.regular:
+            raise _IrregularFile("some lines are not plain CSV as the TLC writes it")
+        yield block
+
+
+def _bad_rows(subject: str, canonical: Canonical) -> BadRows:
+    total = canonical.rows + canonical.rejected
+    lines = "".join(f"\n  line {record.line}: {record.problem}: {record.text}" for record in canonical.first_rejected)
+    others = canonical.rejected - len(canonical.first_rejected)
+    more = f"\n  … and {others:,} more" if others else ""
+    advice = "or set TAXI_ON_BAD_ROWS=quarantine to load the good rows and keep the bad ones aside."
     return BadRows(
         subject,
-        f"{tally.rejected:,} of {tally.rows:,} rows cannot be stored:{lines}{more}\nThe table is as it was",
-        "Correct the file, or set TAXI_ON_BAD_ROWS=quarantine to load the good rows and keep the bad ones aside.",
+        f"{canonical.rejected:,} of {total:,} rows cannot be stored:{lines}{more}\nThe table is as it was",
+        f"Correct the file, {advice}" if canonical.rows else "Not one row is good: this is not a file of trips.",
     )

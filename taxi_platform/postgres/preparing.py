@@ -46,9 +46,8 @@ def _is_ours(connection: "Connection", service: Service) -> bool:
 
 
 def _has_companions(connection: "Connection", service: Service) -> bool:
-    """Whether the tables of files and rejects are there, which somebody may have dropped."""
-    names = (tables.FILES, tables.rejects_of(service))
-    return execute(connection, tables.TABLES_EXIST, names).fetchone() == (True,)
+    """Whether the tables of files and rejects are there, which somebody may have dropped, with today's columns."""
+    return execute(connection, tables.COMPANIONS_EXIST, (tables.rejects_of(service),)).fetchone() == (True,)
 
 
 def _create(connection: "Connection", service: Service) -> None:
@@ -56,6 +55,7 @@ def _create(connection: "Connection", service: Service) -> None:
     with connection.transaction():
         execute(connection, "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (tables.FILES,))
         execute(connection, tables.create_files())
+        execute(connection, tables.ADD_PARSER)
         if not _is_ours(connection, service):
             for statement in tables.create_table(service, connection.info.server_version):
                 execute(connection, statement)

@@ -94,7 +94,8 @@ create table if not exists {FILES} (
     rows_rejected bigint not null check (rows_in_file = rows_loaded + rows_rejected),
     contract text not null,
     filenode oid not null,
-    loaded_at timestamptz not null default now()
+    loaded_at timestamptz not null default now(),
+    parser integer
 )"""
 
 
@@ -189,11 +190,15 @@ def attach(service: Service, month: Month) -> list[str]:
     ]
 
 
-def create_rejected(service: Service) -> str:
-    """The session's own, empty table of bad rows, from which the swap takes them."""
+def create_rejected(service: Service, month: Month) -> str:
+    """Return the statements for the session's own table of a month's bad rows, from which the swap takes them."""
     return f"""
 create temporary table if not exists rejected (like {rejects_of(service)});
+alter table rejected alter column filename set default {literal(service.file_name(month))};
 truncate rejected"""
+
+
+COPY_REJECTED = "copy rejected (line, text, reason) from stdin (format csv)"
 
 
 def replace_rejects(service: Service) -> str:
@@ -220,17 +225,17 @@ where f.filename = %s and f.sha256 = %s and f.contract = %s and {UNTOUCHED}"""
 RECORD_MONTH = f"""
 insert into {FILES} (
     filename, table_name, partition_name, source, sha256, file_bytes, csv_bytes,
-    rows_in_file, rows_loaded, rows_rejected, contract, filenode
+    rows_in_file, rows_loaded, rows_rejected, contract, parser, filenode
 ) values (
     %(filename)s, %(table_name)s, %(partition_name)s, %(source)s, %(sha256)s, %(file_bytes)s, %(csv_bytes)s,
-    %(rows_in_file)s, %(rows_loaded)s, %(rows_rejected)s, %(contract)s,
+    %(rows_in_file)s, %(rows_loaded)s, %(rows_rejected)s, %(contract)s, %(parser)s,
     pg_relation_filenode(%(partition_name)s::text::regclass)
 )
 on conflict (filename) do update set
     table_name = excluded.table_name, partition_name = excluded.partition_name, source = excluded.source,
     sha256 = excluded.sha256, file_bytes = excluded.file_bytes, csv_bytes = excluded.csv_bytes,
     rows_in_file = excluded.rows_in_file, rows_loaded = excluded.rows_loaded, rows_rejected = excluded.rows_rejected,
-    contract = excluded.contract, filenode = excluded.filenode, loaded_at = now()"""
+    contract = excluded.contract, parser = excluded.parser, filenode = excluded.filenode, loaded_at = now()"""
 
 
 def summary(service: Service, month: Month) -> str:
@@ -262,6 +267,14 @@ select attname, format_type(atttypid, atttypmod) from pg_attribute
 where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by attnum"""
 
 TABLES_EXIST = "select to_regclass(%s) is not null and to_regclass(%s) is not null"
+
+# Version 0.1 recorded no parser: its months have NULL there, which counts as parser 1.
+ADD_PARSER = f"alter table {FILES} add column if not exists parser integer"
+
+COMPANIONS_EXIST = f"""
+select to_regclass(%s) is not null and exists (
+    select from pg_attribute where attrelid = to_regclass('{FILES}') and attname = 'parser' and not attisdropped
+)"""
 
 COLUMN_COMMENTS = """
 select attname, coalesce(col_description(attrelid, attnum), '') from pg_attribute

@@ -19,7 +19,7 @@ from taxi_platform.sources.source import Source
 from taxi_platform.trips.files import FileFacts, SourceVersion, Transfer, TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.reading import TripStream, is_compressed, read_chunks
-from taxi_platform.trips.records import read_records
+from taxi_platform.trips.records import count_records
 from taxi_platform.trips.services import Service
 
 Log = Callable[[str], None]
@@ -164,7 +164,7 @@ def _verify(part: Path, path: Path, service: Service, month: Month, address: str
         whole = stream()
         for _ in whole.blocks():
             pass
-        rows = whole.rows if whole.regular else sum(1 for _ in read_records(stream()))
+        rows = whole.rows if whole.regular else count_records(stream())
     except DamagedFile as error:
         raise DamagedFile(
             error.subject,

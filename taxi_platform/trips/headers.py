@@ -1,7 +1,6 @@
 """The first line of a trip file, matched against the service's contract. Pure; rows do not belong here."""
 
 import csv
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from taxi_platform.errors import SchemaMismatch
@@ -20,17 +19,6 @@ class Header:
 
     columns: tuple[Column, ...]
     line_end: bytes
-
-    @property
-    def has_decimals(self) -> bool:
-        """Whether a number such as ``7.0`` is to be expected among the fields at all."""
-        return any(column.postgres == "double precision" for column in self.columns)
-
-    def spells_codes_as_floats(self, fields: Sequence[bytes]) -> bool:
-        """Whether a record carries a code such as a zone id as ``1.0``, as files rewritten by pandas do."""
-        return any(
-            column.is_code and field.endswith(b".0") for column, field in zip(self.columns, fields, strict=False)
-        )
 
 
 def match_header(service: Service, line: bytes, subject: str) -> Header:

@@ -1,25 +1,29 @@
 """TripStream, the one way in which a trip file is read.
 
-A stream is verified while it is read: length, gzip checksums, header, line ends, rows counted. Judging the values of
-single rows does not belong here (see ``records``), nor does where files come from (``sources``).
+A stream is verified while it is read: gzip checksums, header, line ends, and rows are counted. The values of single
+rows do not belong here (see ``records``), nor does where files come from (``sources``).
 """
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import cast
+
+from isal import isal_zlib
 
 from taxi_platform.errors import DamagedFile
 from taxi_platform.trips.headers import Header, match_header
-from taxi_platform.trips.inflating import FETCH_AGAIN, inflate
 from taxi_platform.trips.months import Month
+from taxi_platform.trips.regular import RegularRows
 from taxi_platform.trips.services import Service
 
-CHUNK = 64 * 1024  # compressed bytes read at once: inflated about 0.5 MB, at worst (a gzip bomb) 64 MB a copy
-LONGEST_LINE = 1024 * 1024  # bytes; a trip takes about 100, so that a longer line is no trip
+CHUNK = 64 * 1024  # compressed bytes read at once: inflated about 0.5 MB
+LARGEST_PIECE = 2 * 1024 * 1024  # bytes inflated at once, however well the file is compressed
+LONGEST_LINE = 1024 * 1024  # bytes; a trip takes about 100, so a longer line is not a trip
+GZIP_MAGIC = b"\x1f\x8b"
+FETCH_AGAIN = "Delete it and fetch it again; if that does not help, the file is broken at its source."
 
-_BLANK_LINE = re.compile(rb"\n\r?\n")  # three times as fast here as looking for both spellings with ``in``
-_POINT_ZERO = re.compile(rb"\.0[,\r\n]")
+_CORRUPT = cast("type[Exception]", isal_zlib.error)  # isal's stubs declare it an instance
 
 
 def is_compressed(path: Path) -> bool:
@@ -44,8 +48,6 @@ class TripStream:
         service: the contract that the header must keep.
         month: the file's month, for messages.
         compressed: whether the bytes are gzipped.
-        sees_blank_lines: whether blank lines are looked for. Where COPY takes the blocks they need not be, for it
-            refuses such a line; the search is half of what all checks cost.
 
     Attributes:
         header: which columns come in which order.
@@ -53,8 +55,7 @@ class TripStream:
         csv_bytes: uncompressed bytes so far.
         rows: lines after the header so far; the number of records when the stream is ``regular``.
         unterminated: whether the last line had no line end and no checksum vouches for it, so that it may be cut.
-        regular: whether nothing was seen that needs the careful reading of ``records``: no quotes, backslashes, blank
-            lines, codes spelled ``1.0`` nor an unterminated last line.
+        regular: whether all lines so far are regular, so that they need not go through the parser in ``records``.
 
     Raises:
         DamagedFile: the file is empty, no gzip, cut off, has no line ends, or no rows.
@@ -68,7 +69,6 @@ class TripStream:
         month: Month,
         *,
         compressed: bool,
-        sees_blank_lines: bool = True,
     ) -> None:
         self.subject = service.file_name(month)
         self.bytes = 0
@@ -77,12 +77,12 @@ class TripStream:
         self.regular = True
         self.unterminated = False
         self._compressed = compressed
-        self._sees_blank_lines = sees_blank_lines
         self._digest = hashlib.sha256()
         counted = self._count(chunks)
         self._inflated = inflate(counted, self.subject) if compressed else counted
         line, self._rest = self._first_line()
         self.header: Header = match_header(service, line, self.subject)
+        self._regular_rows = RegularRows(self.header.columns)
 
     @property
     def sha256(self) -> str:
@@ -97,7 +97,7 @@ class TripStream:
             if cut:
                 block = rest[:cut]
                 self.rows += block.count(b"\n")
-                self.regular = self.regular and self._looks_regular(block)
+                self.regular = self.regular and self._regular_rows.holds(block)
                 yield block
             rest = rest[cut:]
             if len(rest) > LONGEST_LINE:
@@ -136,21 +136,75 @@ class TripStream:
             raise DamagedFile(self.subject, "it is empty", "Ask the source for the month again.")
         return start, b""
 
-    def _looks_regular(self, block: bytes) -> bool:
-        if b'"' in block or b"\\" in block:
-            return False
-        if self._sees_blank_lines and (block[:1] in (b"\n", b"\r") or _BLANK_LINE.search(block)):
-            return False
-        if not self.header.has_decimals:
-            return _POINT_ZERO.search(block) is None
-        # A look at one row will do here: what makes floats of codes makes floats of counts too, which COPY refuses.
-        first = block[: block.find(b"\n")].rstrip(b"\r").split(b",")
-        return not self.header.spells_codes_as_floats(first)
-
     def _last_line(self, line: bytes) -> bytes:
         """The line behind the last line end: whole if a gzip checksum vouches for it, else suspected to be cut."""
         whole = line + self.header.line_end
         self.rows += 1
         self.unterminated = not self._compressed
-        self.regular = self.regular and not self.unterminated and self._looks_regular(whole)
+        self.regular = self.regular and not self.unterminated and self._regular_rows.holds(whole)
         return whole
+
+
+def inflate(chunks: Iterable[bytes], subject: str) -> Iterator[bytes]:
+    """Uncompress a gzip stream of one or more members, checking each member's length and CRC.
+
+    Raises:
+        DamagedFile: the stream is not gzip, is cut off, fails a checksum, or something else follows its end.
+    """
+    member = None
+    rest = b""
+    inflated = 0
+    for chunk in chunks:
+        rest += chunk
+        while rest:
+            if member is None:
+                if len(rest) < 2:
+                    break  # a magic number cut in two by the chunk's end
+                if rest[:2] != GZIP_MAGIC:
+                    if inflated and _is_padding(rest):
+                        rest = b""
+                        break
+                    raise _not_gzip(subject, rest, inflated)
+                member = isal_zlib.decompressobj(wbits=31)  # pyright: ignore[reportUnknownMemberType]
+            for piece in _pieces(member, rest, subject, inflated):
+                inflated += len(piece)
+                yield piece
+            rest = b""
+            if member.eof:
+                rest, member = member.unused_data, None
+    if member is not None:
+        raise DamagedFile(
+            subject,
+            f"the gzip data ends too early, after {inflated:,} uncompressed bytes: the file was cut off",
+            FETCH_AGAIN,
+        )
+    if rest and not (inflated and _is_padding(rest)):
+        raise _not_gzip(subject, rest, inflated)
+
+
+def _pieces(member: "isal_zlib.Decompress", data: bytes, subject: str, inflated: int) -> Iterator[bytes]:
+    """Return what some compressed bytes of a member become, at most ``LARGEST_PIECE`` at a time."""
+    while True:
+        try:
+            piece = member.decompress(data, LARGEST_PIECE)
+        except _CORRUPT as error:
+            raise DamagedFile(
+                subject, f"the gzip data is corrupt after {inflated:,} uncompressed bytes ({error})", FETCH_AGAIN
+            ) from None
+        if piece:
+            yield piece
+        data = member.unconsumed_tail
+        if member.eof or (not data and len(piece) < LARGEST_PIECE):
+            return
+
+
+def _is_padding(data: bytes) -> bool:
+    """Return whether these are the zeros that tape and block devices append to a file; gzip ignores them too."""
+    return not data.strip(b"\0")
+
+
+def _not_gzip(subject: str, data: bytes, inflated: int) -> DamagedFile:
+    if inflated:
+        return DamagedFile(subject, f"something that is not gzip follows the gzip data: {data[:40]!r}", FETCH_AGAIN)
+    page = " (a web page, as servers send it instead of a file)" if data.lstrip()[:1] == b"<" else ""
+    return DamagedFile(subject, f"not a gzip file: it begins with {data[:40]!r}{page}", FETCH_AGAIN)

@@ -1,29 +1,46 @@
-"""The careful reading of a file that is not regular: every record with its line number, judged by the contract.
+"""The one parser of trip files: which field values are valid, and how they are spelled.
 
-About ten times slower than handing blocks to the database, so only files that need it are read this way. Pure:
-what happens to bad records is decided by the caller.
+It is about ten times slower than a database's own reader, so only files with lines that are not regular (see
+``regular``) are parsed. What it writes, a canonical CSV, is loaded by PostgreSQL and BigQuery alike. What happens to
+bad rows is decided by the caller.
 """
 
 import csv
+import math
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Context, Decimal
+from fractions import Fraction
+from functools import lru_cache
 from itertools import islice
+from typing import IO
 
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.reading import TripStream
+from taxi_platform.trips.services import Service
+
+PARSER = 2  # stored with each month that is loaded; raise it when a value is read differently. Version 0.1 was 1.
 
 LINES_PER_RECORD = 10  # a quoted field may hold line ends; an open quote must not swallow the rest of the file
 INTEGERS = range(-(2**31), 2**31)  # PostgreSQL's integer
-DIGITS = 20  # of a whole number; Python does not even read one of thousands
+TOO_LARGE = 1e29  # BigQuery's NUMERIC has 29 digits before the point, and both warehouses hold the same values
+SHOWN = 10  # rejected records that a message lists
+SHOWN_TEXT = 200  # characters of each
+BLOCK = 256 * 1024  # characters of canonical rows that are handed on together
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?|[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
+_DIGITS = 20  # of a whole number; Python refuses to read thousands of them
+_CACHED = 40  # characters: longer fields hardly ever come twice
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _INTEGER = re.compile(r"([+-]?\d+)(\.0*)?", re.ASCII)
 _CODE = re.compile(r"(\d+)\.0*", re.ASCII)
 _ISO = re.compile(r"(\d{4})-(\d\d?)-(\d\d?)[ T](\d\d?):(\d\d)(?::(\d\d)(\.\d{1,6})?)?", re.ASCII)
-_US = re.compile(r"(\d\d?)/(\d\d?)/(\d{4}) (\d\d?):(\d\d)(?::(\d\d))?", re.ASCII)
+_US = re.compile(r"(\d\d?)/(\d\d?)/(\d{4}) (\d\d?):(\d\d)(?::(\d\d))?(?: ([AP])M)?", re.ASCII | re.IGNORECASE)
+_NEEDS_QUOTES = re.compile(r'[",\r\n]')
+_EXACT = Context(prec=60)
+_WHOLE = 2.0**53  # from here on, doubles are whole numbers
 
 
 @dataclass(frozen=True)
@@ -32,8 +49,8 @@ class Record:
 
     Attributes:
         line: the number of its first line in the uncompressed file; the header is line 1.
-        text: the line as it stands without its line end, bytes that are no UTF-8 spelled ``\xNN``.
-        values: its values in the file's order, spelled as PostgreSQL reads them, ``""`` for none.
+        text: the line as it stands without its line end, bytes that are not UTF-8 spelled ``\xNN``.
+        values: its values in the file's order, spelled as PostgreSQL prints them, ``""`` for none.
         problem: why it is bad, or None.
     """
 
@@ -44,22 +61,125 @@ class Record:
 
 
 def read_records(stream: TripStream) -> Iterator[Record]:
-    """Every record that a stream holds, blank lines passed over; the stream is exhausted by it.
+    """Return every record that a stream holds, without blank lines; the stream is exhausted afterwards.
 
     Raises:
-        DamagedFile: as ``TripStream.blocks`` does.
+        DamagedFile: the file is cut off, fails a checksum, or has a line that is too long.
     """
     columns = stream.header.columns
+    for record in _split_records(stream):
+        if record.problem is not None:
+            yield record
+            continue
+        values, problem = _parse(record.values, columns)
+        yield Record(record.line, record.text, values, problem)
+
+
+def count_records(stream: TripStream) -> int:
+    """Return the number of records of a stream, good or bad, without looking at their values.
+
+    Raises:
+        DamagedFile: the file is cut off, fails a checksum, or has a line that is too long.
+    """
+    return sum(1 for _ in _split_records(stream))
+
+
+@dataclass
+class Canonical:
+    """The canonical CSV of a file, while it is made, and what was found on the way.
+
+    One line for each good row: all columns of the contract in its order, UTF-8, LF, nothing for NULL, numbers and
+    times as PostgreSQL prints them, quotes only around fields that need them, no header.
+
+    Args:
+        stream: the file.
+        service: its contract.
+        bad: where bad rows are written: ``line,text,reason`` as CSV, every field in quotes.
+
+    Attributes:
+        rows: good rows so far.
+        rejected: bad rows so far.
+        first_rejected: the first of those, shortened for messages.
+    """
+
+    stream: TripStream
+    service: Service
+    bad: IO[bytes]
+    rows: int = 0
+    rejected: int = 0
+    first_rejected: list[Record] = field(default_factory=list[Record])
+
+    def blocks(self) -> Iterator[bytes]:
+        """Return the canonical CSV in blocks of whole rows; the counts are final after the last one.
+
+        Raises:
+            DamagedFile: the file is cut off, fails a checksum, or has a line that is too long.
+        """
+        columns = self.stream.header.columns
+        # A column that the file lacks takes the empty value that stands behind all others.
+        order = [columns.index(column) if column in columns else -1 for column in self.service.columns]
+        lines: list[str] = []
+        size = 0
+        for record in read_records(self.stream):
+            if record.problem is not None:
+                self._reject(record, record.problem)
+                continue
+            values = (*record.values, "")
+            line = ",".join([_quote(values[index]) for index in order])
+            lines.append(line)
+            self.rows += 1
+            size += len(line)
+            if size >= BLOCK:
+                yield _encode(lines)
+                lines, size = [], 0
+        if lines:
+            yield _encode(lines)
+
+    def _reject(self, record: Record, problem: str) -> None:
+        self.rejected += 1
+        if len(self.first_rejected) < SHOWN:
+            self.first_rejected.append(replace(record, text=record.text[:SHOWN_TEXT]))
+        fields = (str(record.line), record.text, problem)
+        self.bad.write(_encode([",".join('"' + text.replace('"', '""') + '"' for text in fields)]))
+
+
+def write_canonical(stream: TripStream, service: Service, good: IO[bytes], bad: IO[bytes]) -> Canonical:
+    """Write the canonical CSV of a file, and its bad rows.
+
+    Args:
+        stream: the file.
+        service: its contract.
+        good: where the canonical CSV is written.
+        bad: where bad rows are written: ``line,text,reason`` as CSV, every field in quotes.
+
+    Raises:
+        DamagedFile: the file is cut off, fails a checksum, or has a line that is too long.
+    """
+    canonical = Canonical(stream, service, bad)
+    for block in canonical.blocks():
+        good.write(block)
+    return canonical
+
+
+def _encode(lines: Sequence[str]) -> bytes:
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _quote(value: str) -> str:
+    return '"' + value.replace('"', '""') + '"' if _NEEDS_QUOTES.search(value) else value
+
+
+def _split_records(stream: TripStream) -> Iterator[Record]:
+    """Return every record with its fields as they are written; one that cannot be split has a problem."""
     lines = _Lines(stream)
+    expected = len(stream.header.columns)
     while (line := lines.take()) is not None:
         if line in (b"", b"\r"):
             continue
         number = lines.number
-        line, fields, problem = _split(line, lines, len(columns))
+        line, fields, problem = _split(line, lines, expected)
         if stream.unterminated and lines.look(0) is None:
             fields, problem = (), "the last line has no line end: the file may be cut off"
-        elif problem is None:
-            fields, problem = _judge(fields, columns)
         yield Record(number, _spell(line), fields, problem)
 
 
@@ -82,9 +202,9 @@ class _Lines:
 
 
 def _split(line: bytes, lines: _Lines, expected: int) -> tuple[bytes, tuple[str, ...], str | None]:
-    """The record that begins with ``line``: its bytes, its fields, or why it has none.
+    """Return the record that begins with ``line``: its bytes, its fields, or why it has none.
 
-    A bad one is its first line alone, so that the lines behind it are judged for themselves.
+    A bad record is its first line alone, so that the lines after it are still read one by one.
     """
     record, line = line, line.removesuffix(b"\r")
     if line.count(b'"') % 2:
@@ -114,48 +234,102 @@ def _split(line: bytes, lines: _Lines, expected: int) -> tuple[bytes, tuple[str,
     return record, fields, None
 
 
-def _judge(fields: Sequence[str], columns: Sequence[Column]) -> tuple[tuple[str, ...], str | None]:
+def _parse(fields: Sequence[str], columns: Sequence[Column]) -> tuple[tuple[str, ...], str | None]:
+    """Return the values of a record, or what is wrong with the first field that is not valid."""
     values: list[str] = []
-    for field, column in zip(fields, columns, strict=True):
-        value, problem = _convert(field, column)
+    for text, column in zip(fields, columns, strict=True):
+        kind = "code" if column.is_code else column.postgres
+        value, problem = _convert(text, kind) if len(text) <= _CACHED else _convert.__wrapped__(text, kind)
         if problem is not None:
-            return (), f"{column.source} {field[:60]!r} is {problem}"
+            return (), f"{column.source} {text[:60]!r} {problem}"
         values.append(value)
     return tuple(values), None
 
 
-def _convert(field: str, column: Column) -> tuple[str, str | None]:
-    """A field as PostgreSQL reads it, or what is wrong with it."""
-    if column.postgres == "text":
-        code = _CODE.fullmatch(field) if column.is_code else None
-        return (code[1] if code else field), None
-    field = field.strip()
-    if field == "":
+@lru_cache(maxsize=50_000)
+def _convert(text: str, kind: str) -> tuple[str, str | None]:
+    """Return a field as PostgreSQL prints its value, or what is wrong with it."""
+    if kind == "text":
+        return text, None
+    if kind == "code":
+        code = _CODE.fullmatch(text)
+        return (code[1] if code else text), None
+    text = text.strip()
+    if text == "":
         return "", None
-    if column.postgres == "timestamp":
-        return _timestamp(field)
-    if column.postgres == "integer":
-        whole = _INTEGER.fullmatch(field)
-        if whole is None:
-            return "", "not a whole number"
-        fits = len(whole[1]) <= DIGITS and int(whole[1]) in INTEGERS
-        return whole[1], None if fits else "too large for a whole number"
-    return field, None if _NUMBER.fullmatch(field) else "not a number"
+    if kind == "timestamp":
+        return _timestamp(text)
+    return _whole_number(text) if kind == "integer" else _amount(text)
 
 
-def _timestamp(field: str) -> tuple[str, str | None]:
-    if match := _ISO.fullmatch(field):
+def _whole_number(text: str) -> tuple[str, str | None]:
+    number = _INTEGER.fullmatch(text)
+    if number is None:
+        return "", "is not a whole number"
+    if len(number[1]) > _DIGITS or int(number[1]) not in INTEGERS:
+        return "", "is too large for a whole number"
+    return str(int(number[1])), None
+
+
+def _amount(text: str) -> tuple[str, str | None]:
+    if _NUMBER.fullmatch(text) is None:
+        return "", "is not a number"
+    number = float(text)
+    if abs(number) >= TOO_LARGE:
+        return "", "is too large for an amount"
+    if number == 0 and re.search("[1-9]", re.split("[eE]", text)[0]):
+        return "", "is too small for an amount"
+    return double_precision(number), None
+
+
+def _timestamp(text: str) -> tuple[str, str | None]:
+    if match := _ISO.fullmatch(text):
         year, month, day, hour, minute, second, fraction = match.groups()
-    elif match := _US.fullmatch(field):  # as spreadsheets rewrite it
-        month, day, year, hour, minute, second = match.groups()
+        half = None
+    elif match := _US.fullmatch(text):  # as spreadsheets and NYC Open Data spell it
+        month, day, year, hour, minute, second, half = match.groups()
         fraction = None
     else:
-        return "", "not a date and time"
+        return "", "is not a date and time"
+    hours = int(hour)
+    if half and hours in range(1, 13):
+        hours = hours % 12 + 12 * (half in "Pp")
+    elif half:
+        hours = -1
     try:
-        moment = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0))
+        moment = datetime(int(year), int(month), int(day), hours, int(minute), int(second or 0))
     except ValueError:
-        return "", "an impossible date or time"
-    return f"{moment:%Y-%m-%d %H:%M:%S}".rjust(19, "0") + (fraction or ""), None
+        return "", "is an impossible date or time"
+    return moment.isoformat(" ") + (fraction or "").rstrip("0").rstrip("."), None
+
+
+def double_precision(number: float) -> str:
+    """Return a finite number as PostgreSQL prints it: the shortest digits that mean it, with an exponent from 1e+15.
+
+    PostgreSQL prints the shortest digits that lie strictly between the neighbours' halves; see ``_shortest``.
+    """
+    sign, digits, exponent = Decimal(_shortest(number)).normalize(_EXACT).as_tuple()
+    power = len(digits) + int(exponent) - 1  # of the first digit
+    if number == 0 or -5 < power < 15:
+        return f"{Decimal((sign, digits, int(exponent))):f}"
+    first, rest = str(digits[0]), "".join(map(str, digits[1:]))
+    return f"{'-' * sign}{first}{'.' * bool(rest)}{rest}e{power:+03d}"
+
+
+def _shortest(number: float) -> str:
+    """Return the shortest digits that mean a number, but none that lie halfway to the next number.
+
+    Python accepts those and PostgreSQL does not, because not every reader rounds to even. Below 2^53, numbers halfway
+    between two doubles have more digits than either.
+    """
+    if abs(number) < _WHOLE:
+        return repr(number)
+    step = Fraction(math.ulp(number))
+    for places in range(17):
+        text = f"{number:.{places}e}"
+        if float(text) == number and abs(Fraction(text) - Fraction(number)) * 2 != step:
+            return text
+    return repr(number)
 
 
 def _spell(line: bytes) -> str:

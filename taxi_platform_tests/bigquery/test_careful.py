@@ -98,7 +98,7 @@ def test_good_rows_come_out_with_their_ids_in_front() -> None:
         ("pulocationid", "7.0", "7"),
         ("passenger_count", "2.0", "2"),
         ("lpep_pickup_datetime", "3/1/2019 0:46", "2019-03-01 00:46:00"),
-        ("lpep_pickup_datetime", "2019-03-01T00:46:07.500", "2019-03-01 00:46:07.500"),
+        ("lpep_pickup_datetime", "2019-03-01T00:46:07.500", "2019-03-01 00:46:07.5"),
         ("fare_amount", " 7 ", "7"),
         ("tip_amount", "1e-3", "0.001"),
         ("store_and_fwd_flag", '"a ""b"", c"', 'a "b", c'),
@@ -126,7 +126,7 @@ def test_bad_rows_come_out_with_line_text_and_reason() -> None:
     done, good, bad = read(text(GREEN, lines))
     assert [(entry["line"], entry["text"]) for entry in bad] == [("3", lines[1]), ("5", lines[3])]
     assert bad[0]["reason"] == "trip_distance 'far' is not a number"
-    assert bad[1]["reason"] == "tip_amount 'nan' is no amount that BigQuery's NUMERIC can hold"
+    assert bad[1]["reason"] == "tip_amount 'nan' is not a number"
     assert (len(good), done.loaded, done.rejected) == (3, 3, 2)
     assert [record.line for record in done.first] == [3, 5]
 

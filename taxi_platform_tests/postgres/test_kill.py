@@ -59,7 +59,7 @@ copying._SharedBlocks._next = next_block
 """
 )
 POINTS = {
-    "before the month's table is filled": (DIE + "loader.copy_fast = die", False),
+    "before the month's table is filled": (DIE + "loader.copy_blocks = die", False),
     "in mid-COPY": (MID_COPY, False),
     "when all rows are copied": (DIE + "loader._Load._check = die", False),
     "before the swap": (DIE + "loader.with_patience = die", False),
@@ -121,8 +121,8 @@ def test_a_load_that_is_killed_leaves_the_old_month_or_the_new_one(
     assert loads.load().unchanged
 
 
-@pytest.mark.parametrize("point", ["loader.copy_carefully = die", "loader.with_patience = die"])
-def test_a_careful_load_that_is_killed_leaves_the_old_month_and_its_rejects(loads: Loads, point: str) -> None:
+@pytest.mark.parametrize("point", ["loader.Canonical = die", "loader.with_patience = die"])
+def test_a_killed_load_of_an_irregular_file_leaves_the_old_month_and_its_rejects(loads: Loads, point: str) -> None:
     loads.load(["worse", *OLD], on_bad_rows="quarantine")
     before = loads.state()
     loads.publish([BAD, *NEW])
@@ -136,7 +136,7 @@ def test_a_careful_load_that_is_killed_leaves_the_old_month_and_its_rejects(load
 def test_a_load_that_dies_frees_its_month_for_one_that_waits(loads: Loads) -> None:
     loads.publish(NEW)
     process = loads.begin(
-        DIE + "loader.copy_fast = lambda *a: (print('copying', flush=True), __import__('time').sleep(60))"
+        DIE + "loader.copy_blocks = lambda *a: (print('copying', flush=True), __import__('time').sleep(60))"
     )
     assert process.stdout is not None
     for line in process.stdout:
@@ -161,11 +161,9 @@ def test_a_backend_that_is_killed_in_mid_copy_interrupts_the_load(
 ) -> None:
     loads.load(OLD)
     before = loads.state()
-    copy_fast = loader.copy_fast
+    copy_blocks = loader.copy_blocks
 
-    def copy(stream, copying, statement):
-        blocks = stream.blocks()
-
+    def copy(blocks, copying, statement):
         def broken():
             yield next(blocks)
             loads.ask("select pg_terminate_backend(%s)", copying[victim].info.backend_pid)
@@ -173,10 +171,9 @@ def test_a_backend_that_is_killed_in_mid_copy_interrupts_the_load(
             yield from blocks
             yield from iter(lambda: (NEW[0] + "\r\n").encode() * 10_000, None)  # as much as the kernel would buffer
 
-        monkeypatch.setattr(stream, "blocks", broken)
-        return copy_fast(stream, copying, statement)
+        return copy_blocks(broken(), copying, statement)
 
-    monkeypatch.setattr(loader, "copy_fast", copy)
+    monkeypatch.setattr(loader, "copy_blocks", copy)
     with pytest.raises(DatabaseInterrupted, match=r"2019-03\.csv: PostgreSQL went away") as caught:
         loads.load(NEW)
     assert caught.value.transient

@@ -123,14 +123,6 @@ def test_bytes_that_are_no_text_are_refused() -> None:
         match(b"PAR1\x15\x04\xa0\xff\n")
 
 
-def test_codes_spelled_as_floats_are_seen_in_the_columns_that_hold_codes() -> None:
-    found = match("trip_distance," + header(GREEN).replace("trip_distance,", ""))
-    fields = [b"1.0"] + [b"2.5"] * 19
-    assert not found.spells_codes_as_floats(fields)
-    fields[names(found).index("pulocationid")] = b"74.0"
-    assert found.spells_codes_as_floats(fields)
-
-
 @pytest.mark.skipif(not HEADS.is_dir(), reason="the real heads are not in ../shared/data/heads")
 def test_the_header_of_every_real_month_matches() -> None:
     files = sorted(HEADS.glob("*.csv"))

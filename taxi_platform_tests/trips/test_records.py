@@ -1,7 +1,9 @@
-"""The careful reading: each record with its line, what is merely spelled differently, and what is bad and why."""
+"""The parser: each record with its line, what is merely spelled differently, and what is bad and why."""
 
 import csv
 import io
+import tempfile
+import tracemalloc
 from datetime import datetime
 
 import pytest
@@ -9,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxi_platform.trips.reading import LONGEST_LINE
-from taxi_platform.trips.records import LINES_PER_RECORD, Record, read_records
+from taxi_platform.trips.records import (
+    LINES_PER_RECORD,
+    Record,
+    count_records,
+    double_precision,
+    read_records,
+    write_canonical,
+)
 from taxi_platform.trips.services import FHV, GREEN, YELLOW, Service
 from taxi_platform_tests.support.trip_texts import header, rows, stream, text, with_field, zipped
 
@@ -57,17 +66,30 @@ def problem(column: str, text: str, service: Service = GREEN) -> str:
 
 @pytest.mark.parametrize("service", [GREEN, YELLOW, FHV], ids=lambda service: service.name)
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_good_rows_come_out_as_they_stand(service: Service, end: str) -> None:
+def test_good_rows_come_out_with_numbers_as_postgresql_prints_them(service: Service, end: str) -> None:
     lines = rows(service, 5)
-    assert read(text(service, lines, end), service) == [
-        Record(number, line, tuple(line.split(","))) for number, line in enumerate(lines, start=2)
+    records = read(text(service, lines, end), service)
+    assert [(record.line, record.text, record.problem) for record in records] == [
+        (number, line, None) for number, line in enumerate(lines, start=2)
     ]
+    for line, record in zip(lines, records, strict=True):
+        for field, value, column in zip(line.split(","), record.values, service.columns, strict=True):
+            assert value == (f"{float(field):g}" if field and column.postgres == "double precision" else field)
 
 
 @pytest.mark.parametrize("column", ["passenger_count", "payment_type", "trip_type"])
 @pytest.mark.parametrize(
     ("spelled", "meant"),
-    [("1.0", "1"), ("1.", "1"), ("1.000", "1"), ("-3", "-3"), ("+4", "+4"), (" 5 ", "5"), ("2147483647", "2147483647")],
+    [
+        ("1.0", "1"),
+        ("1.", "1"),
+        ("1.000", "1"),
+        ("-3", "-3"),
+        ("+4", "4"),
+        (" 5 ", "5"),
+        ("007", "7"),
+        ("2147483647", "2147483647"),
+    ],
 )
 def test_a_whole_number_may_be_spelled_as_a_float(column: str, spelled: str, meant: str) -> None:
     assert value(column, spelled) == meant
@@ -84,9 +106,27 @@ def test_a_text_that_is_no_code_stays_as_it_is() -> None:
     assert value("pulocationid", "74.5") == "74.5"
 
 
-@pytest.mark.parametrize("spelled", [".00", ".68", "7", "7.00", "-0.5", "+3", "1e3", "-1.5E-7", "nan", "-Infinity"])
-def test_numbers_are_handed_on_as_they_are_spelled(spelled: str) -> None:
-    assert value("fare_amount", spelled) == spelled
+@pytest.mark.parametrize(
+    ("spelled", "printed"),
+    [
+        (".00", "0"),
+        (".68", "0.68"),
+        ("7", "7"),
+        ("7.00", "7"),
+        ("7.", "7"),
+        ("-0.5", "-0.5"),
+        ("-0", "-0"),
+        ("+3", "3"),
+        (" 3 ", "3"),
+        ("1e3", "1000"),
+        ("-1.5E-7", "-1.5e-07"),
+        ("13.299999999999999", "13.299999999999999"),
+        ("9.9e28", "9.9e+28"),
+        ("5e-324", "5e-324"),
+    ],
+)
+def test_amounts_are_spelled_as_postgresql_prints_them(spelled: str, printed: str) -> None:
+    assert value("fare_amount", spelled) == printed
 
 
 @pytest.mark.parametrize("column", ["passenger_count", "fare_amount", "lpep_pickup_datetime"])
@@ -101,12 +141,17 @@ def test_nothing_is_no_value(column: str, spelled: str) -> None:
         ("2019-03-01 00:10:16", "2019-03-01 00:10:16"),
         ("2019-03-01T00:10:16", "2019-03-01 00:10:16"),
         ("2019-3-1 0:10", "2019-03-01 00:10:00"),
-        ("2019-03-01 00:10:16.250", "2019-03-01 00:10:16.250"),
+        ("2019-03-01 00:10:16.250", "2019-03-01 00:10:16.25"),
+        ("2019-03-01 00:10:16.000", "2019-03-01 00:10:16"),
         ("3019-02-03 17:30:00", "3019-02-03 17:30:00"),
         ("0009-01-02 03:04:05", "0009-01-02 03:04:05"),
         ("2020-02-29 23:59:59", "2020-02-29 23:59:59"),
         ("1/31/2019 0:46", "2019-01-31 00:46:00"),
         ("01/31/2019 12:46:07", "2019-01-31 12:46:07"),
+        ("3/1/2019 01:10:16 PM", "2019-03-01 13:10:16"),
+        ("3/1/2019 1:10 am", "2019-03-01 01:10:00"),
+        ("03/01/2019 12:00:00 AM", "2019-03-01 00:00:00"),
+        ("03/01/2019 12:00:00 PM", "2019-03-01 12:00:00"),
         (" 2019-03-01 00:10:16 ", "2019-03-01 00:10:16"),
     ],
 )
@@ -183,21 +228,60 @@ def test_a_count_that_does_not_fit(spelled: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "spelled", ["far", "1.2.3", "0x1F", "1_0.5", "$3", "1e9999", "--1", ".", "-", "\u0663", "inf.", "1 000"]
+    "spelled", ["far", "1.2.3", "0x1F", "1_0.5", "$3", "1e9999", "--1", ".", "-", "\u0663", "nan", "-Infinity", "1 000"]
 )
 def test_an_amount_that_is_no_number(spelled: str) -> None:
     assert problem("trip_distance", spelled) == f"trip_distance {spelled!r} is not a number"
 
 
+@pytest.mark.parametrize("spelled", ["1e29", "-1e29", "99999999999999999999999999999.9999999999", "1e400", "9" * 300])
+def test_an_amount_that_not_both_warehouses_can_hold(spelled: str) -> None:
+    assert problem("fare_amount", spelled) == f"fare_amount {spelled[:60]!r} is too large for an amount"
+
+
+@pytest.mark.parametrize("spelled", ["1e-400", "-0.1E-400", "0." + "0" * 400 + "1"])
+def test_an_amount_too_small_for_a_double(spelled: str) -> None:
+    assert problem("fare_amount", spelled) == f"fare_amount {spelled[:60]!r} is too small for an amount"
+
+
 @pytest.mark.parametrize(
     "spelled",
-    ["2019-02-30 00:00:00", "2019-13-01 00:00:00", "2019-03-01 25:00:00", "0000-01-01 00:00:00", "13/31/2019 0:00"],
+    [
+        "2019-03-01 24:00:00",
+        "2019-03-01 23:59:60",
+        "3/1/2019 13:00 PM",
+        "3/1/2019 0:10 AM",
+        "2019-02-30 00:00:00",
+        "2019-13-01 00:00:00",
+        "2019-03-01 25:00:00",
+        "0000-01-01 00:00:00",
+        "13/31/2019 0:00",
+    ],
 )
 def test_a_date_that_no_calendar_has(spelled: str) -> None:
     assert problem("lpep_pickup_datetime", spelled) == f"lpep_pickup_datetime {spelled!r} is an impossible date or time"
 
 
-@pytest.mark.parametrize("spelled", ["yesterday", "2019-03-01", "01.03.2019 00:00", "20190301 000000", "1551398400"])
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "now",
+        "yesterday",
+        "epoch",
+        "infinity",
+        "2019-03-01",
+        "01.03.2019 00:00",
+        "20190301 000000",
+        "1551398400",
+        "2019-03-01T00:10:16Z",
+        "2019-03-01 00:10:16+05",
+        "2019-03-01 00:10:16 America/Los_Angeles",
+        "10019-03-01 00:00:00",
+        "2019-03-01 00:10:16 BC",
+        "Mar 1 2019 00:10:16",
+        "2019-03-01 01:10:16 PM",
+    ],
+)
 def test_a_date_that_is_none(spelled: str) -> None:
     assert problem("lpep_pickup_datetime", spelled) == f"lpep_pickup_datetime {spelled!r} is not a date and time"
 
@@ -308,3 +392,87 @@ def test_no_bytes_at_all_end_in_an_error(lines: list[bytes]) -> None:
 def test_a_line_as_long_as_a_stream_allows_is_one_record() -> None:
     record = among("x" * (LONGEST_LINE - 100))[2]
     assert record.problem == "1 fields where the header has 20"
+
+
+# The canonical CSV
+
+
+def canonical(content: bytes, service: Service = GREEN) -> tuple[list[list[str]], list[list[str]]]:
+    """The rows of the canonical CSV and of the list of bad rows."""
+    good, bad = io.BytesIO(), io.BytesIO()
+    counts = write_canonical(stream(content, service), service, good, bad)
+    parsed = [list(csv.reader(io.StringIO(file.getvalue().decode(), newline=""))) for file in (good, bad)]
+    assert (counts.rows, counts.rejected) == (len(parsed[0]), len(parsed[1]))
+    return parsed[0], parsed[1]
+
+
+def test_canonical_rows_have_all_columns_in_the_order_of_the_contract() -> None:
+    names = [column.source for column in FHV.columns if column.name != "affiliated_base_number"][::-1]
+    content = "\n".join([",".join(names), ",74.0,75.0,2019-03-01 00:00:00,3/1/2019 0:00,B1", ""]).encode()
+    good, _ = canonical(content, FHV)
+    assert good == [["B1", "2019-03-01 00:00:00", "2019-03-01 00:00:00", "75", "74", "", ""]]
+
+
+def test_only_fields_that_need_them_have_quotes() -> None:
+    line = with_field(FHV, rows(FHV, 1)[0], "sr_flag", "?").replace("?", '"say ""N"", or\nY"')
+    good = io.BytesIO()
+    write_canonical(stream(text(FHV, [line]), FHV), FHV, good, io.BytesIO())
+    assert good.getvalue().decode() == line + "\n"
+
+
+def test_bad_rows_come_with_line_text_and_reason() -> None:
+    lines = rows(GREEN, 5)
+    lines[1] = with_field(GREEN, lines[1], "store_and_fwd_flag", '"N" ')
+    lines[3] = with_field(GREEN, lines[3], "tip_amount", "nan")
+    good, bad = canonical(text(GREEN, lines))
+    assert len(good) == 3
+    assert bad == [
+        ["3", lines[1], "its fields cannot be told apart (',' expected after '\"')"],
+        ["5", lines[3], "tip_amount 'nan' is not a number"],
+    ]
+
+
+def test_only_the_first_bad_rows_are_kept_for_the_message_and_shortened() -> None:
+    done = write_canonical(stream(text(GREEN, ["no trip" * 100] * 25)), GREEN, io.BytesIO(), io.BytesIO())
+    assert (done.rows, done.rejected, len(done.first_rejected)) == (0, 25, 10)
+    assert {len(record.text) for record in done.first_rejected} == {200}
+
+
+def test_fields_of_a_megabyte_take_little_memory() -> None:
+    line = with_field(GREEN, LINE, "store_and_fwd_flag", "x" * 900_000)
+    content = zipped(text(GREEN, ["", *[line] * 100]))
+    tracemalloc.start()
+    try:
+        assert count_records(stream(content)) == 100
+        with tempfile.TemporaryFile() as good:
+            assert write_canonical(stream(content), GREEN, good, io.BytesIO()).rows == 100
+        assert tracemalloc.get_traced_memory()[1] < 40 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("number", "printed"),
+    [
+        (7.0, "7"),
+        (-0.0, "-0"),
+        (0.0001, "0.0001"),
+        (0.00001, "1e-05"),
+        (0.000012, "1.2e-05"),
+        (123456789012345.0, "123456789012345"),
+        (1e15, "1e+15"),
+        (1234567890123456.0, "1.234567890123456e+15"),
+        (0.1 + 0.2, "0.30000000000000004"),
+        (3.057666453800223e16, "3.0576664538002232e+16"),
+        (1e22, "1e+22"),
+        (1e100, "1e+100"),
+        (-2.5e-101, "-2.5e-101"),
+    ],
+)
+def test_a_double_is_spelled_as_postgresql_prints_it(number: float, printed: str) -> None:
+    assert double_precision(number) == printed
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_printed_double_means_the_same_number(number: float) -> None:
+    assert float(double_precision(number)) == number
