@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from taxi_platform.disk_errors import storing
-from taxi_platform.errors import BadRows, DamagedFile, DatabaseRefused
+from taxi_platform.errors import BadRows, DamagedFile, DatabaseRefused, disk_errors
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute, in_our_words, shortened
 from taxi_platform.postgres.copying import copy_blocks
@@ -170,7 +169,7 @@ class _Load:
         """Copy what the parser makes of the file, and its bad rows into the table of rejects."""
         self._create(connection)
         stream = self._open()
-        with storing(self._file.path), tempfile.TemporaryFile(dir=self._file.path.parent) as bad:
+        with disk_errors(self._file.path), tempfile.TemporaryFile(dir=self._file.path.parent) as bad:
             canonical = Canonical(stream, self.service, bad)
             copied = self._copy(connection, canonical.blocks(), self.service.columns)
             self._check(stream, canonical.rows + canonical.rejected)
