@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import dagster as dg
@@ -235,3 +235,29 @@ def delete_events(instance: dg.DagsterInstance, run_id: str) -> None:
 def state_database_url(instance: dg.DagsterInstance) -> str | None:
     """Return SQLAlchemy's URL of the state in PostgreSQL, or None. If this breaks: no lock for concurrency limits."""
     return getattr(instance.event_log_storage, "postgres_url", None)
+
+
+def forget_cursor_value(run_storage: Any, key: str) -> None:
+    """Delete one of the cursors and values that a run storage keeps. If this breaks, heartbeats of ended runs stay."""
+    from dagster._core.storage.runs.schema import KeyValueStoreTable
+
+    with run_storage.connect() as connection:
+        connection.execute(KeyValueStoreTable.delete().where(KeyValueStoreTable.c.key == key))
+
+
+# Run launcher ----------------------------------------------------------------------------------------------------
+
+
+def code_server_answers(launcher: dg.DefaultRunLauncher, run_id: str) -> bool:
+    """Tell whether the code server that started a run answers, or is one that nobody can wait for.
+
+    If this breaks: a run may be declared failed while its code server restarts, and is then not retried.
+    """
+    client = cast("Any", launcher)._get_grpc_client_for_termination(run_id)
+    if client is None or (client.socket and not Path(client.socket).exists()):
+        return True
+    try:
+        client.ping("")
+    except CodeServerUnreachable:
+        return False
+    return True

@@ -17,12 +17,7 @@ from taxi_platform_tests.support.shell import instance as opened
 PACKAGE = Path(taxi_platform.__file__).parent
 AT_MOST = 12
 TO_BE_MOVED = {
-    "ledger/heartbeats.py",
     "operations/slots/choose.py",
-    "orchestration/database.py",
-    "orchestration/event_log.py",
-    "orchestration/launcher.py",
-    "orchestration/storage.py",
 }
 MONTHS = dg.StaticPartitionsDefinition(["2019-01", "2019-02", "2019-03"])
 TRIPS = dg.AssetKey("trips")

@@ -15,7 +15,7 @@ LAYERS = (
     {"ledger"},
     {"checks", "models", "reports", "assistant", "course", "operations"},
     {"orchestration"},
-    {"defs"},
+    {"defs", "instance"},  # instance: names of version 0.1 that a copied dagster.yaml may still hold
     {"definitions"},
     {"cli"},
 )

@@ -1,1 +1,1 @@
-"""Dagster's own state: where it is kept, how crashed runs are found, how long it is kept. Trips do not belong here."""
+"""The names of version 0.1 that a copied ``dagster.yaml`` may still hold; ``taxi doctor`` reports it. To be removed."""

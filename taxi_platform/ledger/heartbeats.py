@@ -1,8 +1,12 @@
-"""How a run whose process has crashed is told from one that works: a process that executes a run gives signs of life.
+"""Heartbeats tell whether the process of a run is still alive.
 
-Who asks cannot see the process: in Compose and on Kubernetes it is in another container, a command runs anywhere. The
-server that has started it may be gone, or new. So the process says itself that it lives, in the database of the state,
-and stops when its run is over for everybody else. Clocks are never compared, and a machine that slept is not a crash.
+A process that executes a run writes a heartbeat into the database of Dagster's state every few seconds, whatever
+started it: the code server, a command, ``taxi backfill``. It stops itself when the run is over for everybody else. Two
+readers:
+
+* the daemon, through the run launcher's health check. It cannot see the process, which may be in another container, so
+  it measures for how long the heartbeat has not changed (``SilenceTimer``). Clocks are never compared.
+* a command without a daemon, which cannot wait. It looks at the processes of its own machine (``abandoned_runs``).
 """
 
 import itertools
@@ -12,155 +16,191 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta, timezone
+from typing import Any, Protocol
 
-from dagster import DagsterRun, DagsterRunStatus, RunsFilter
+import dagster as dg
+import psutil
 
-if TYPE_CHECKING:
-    from dagster._core.storage.runs import SqlRunStorage
-
-BEAT_SECONDS = 10.0
-SILENCE_SECONDS = 60.0  # several beats
-LONGEST_GAP_SECONDS = 20.0  # between two looks, of which run monitoring takes one every 15 s
-PATIENT_BEATS = 3  # the server of the process has that long to pass on a request to stop
+HEARTBEAT_SECONDS = 10.0
+TIMEOUT_SECONDS = 60.0  # several heartbeats
+LONGEST_GAP_SECONDS = 20.0  # between two health checks, of which run monitoring makes one every 15 s
+CANCELING_HEARTBEATS = 3  # for so long the code server may take to pass on a request to stop
+START_SECONDS = 180.0  # a run that no process has started by then was abandoned by the one that created it
 
 Interrupt = Callable[[], None]
 
 
+class CursorValues(Protocol):
+    """Dagster's table of keys and values, as its run storage offers it."""
+
+    def get_cursor_values(self, keys: set[str]) -> Mapping[str, str]:
+        """Return the values of those keys that exist."""
+        ...
+
+    def set_cursor_values(self, pairs: Mapping[str, str]) -> None:
+        """Insert or replace values."""
+        ...
+
+
 def interrupt_this_process() -> None:
-    """What Ctrl-C does: Dagster ends the step and records it."""
+    """Do what Ctrl-C does: Dagster ends the step and records it."""
     os.kill(os.getpid(), signal.SIGINT)
 
 
-class SignsOfLife:
-    """The table of the state's database in which the processes say that they live, one row a run in progress."""
-
-    def __init__(self, storage: "SqlRunStorage") -> None:
-        self._storage = storage
-
-    def give(self, run_id: str, beat: int) -> None:
-        """Say that this process still executes the run."""
-        sign = {"host": socket.gethostname(), "pid": os.getpid(), "beat": beat}
-        self._storage.set_cursor_values({_key(run_id): json.dumps(sign)})
-
-    def last(self, run_id: str) -> str | None:
-        """The last sign; it differs from the one before."""
-        return self._storage.get_cursor_values({_key(run_id)}).get(_key(run_id))
-
-    def forget(self, run_id: str) -> None:
-        """Remove the row of a run that is over."""
-        from dagster._core.storage.runs.schema import KeyValueStoreTable
-
-        with self._storage.connect() as connection:
-            connection.execute(KeyValueStoreTable.delete().where(KeyValueStoreTable.c.key == _key(run_id)))
-
-    def run(self, run_id: str) -> DagsterRun | None:
-        """The run as it is known now."""
-        return next(iter(self._storage.get_runs(RunsFilter(run_ids=[run_id]))), None)
+def key_of(run_id: str) -> str:
+    """Return the key of a run's heartbeat. Version 0.1 uses the same, so runs in progress survive an upgrade."""
+    return f"taxi_platform/sign_of_life/{run_id}"
 
 
-class Pulse:
-    """Gives signs of life for one run of this process, and stops the process when the run is over for the others.
+def last_heartbeat(values: CursorValues, run_id: str) -> str | None:
+    """Return the last heartbeat of a run, which differs from the one before; None if there is none."""
+    return values.get_cursor_values({key_of(run_id)}).get(key_of(run_id))
+
+
+def process_named_in(heartbeat: str | None) -> str:
+    """Describe the process that wrote a heartbeat."""
+    if heartbeat is None:
+        return "its process"
+    parts = json.loads(heartbeat)
+    return f"process {parts['pid']} on {parts['host']}"
+
+
+class Heartbeat:
+    """Writes the heartbeat of one run of this process, and interrupts the process when the run is over for the others.
 
     Args:
-        signs: where they are given.
+        values: where the heartbeat is written.
+        get_run: reads the run as it is now.
+        forget: removes the heartbeat of the run.
         run_id: the run.
-        interrupt: how this process is stopped.
+        interrupt: how this process is interrupted.
     """
 
-    def __init__(self, signs: SignsOfLife, run_id: str, interrupt: Interrupt = interrupt_this_process) -> None:
-        self._signs = signs
+    def __init__(
+        self,
+        values: CursorValues,
+        get_run: Callable[[], dg.DagsterRun | None],
+        forget: Callable[[], None],
+        run_id: str,
+        interrupt: Interrupt = interrupt_this_process,
+    ) -> None:
+        self._values = values
+        self._get_run = get_run
+        self._forget = forget
         self._run_id = run_id
         self._interrupt = interrupt
+        self._process = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "started": psutil.Process().create_time(),
+        }
         self._ended = threading.Event()
-        self._one_at_a_time = threading.Lock()  # no sign may come after the end
+        self._one_at_a_time = threading.Lock()  # no heartbeat may be written after the end
         self._canceling = 0
-        self._thread = threading.Thread(target=self._beat, name="signs-of-life", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def begin(self) -> None:
-        """Give the first sign now, and the others from a thread."""
-        self._give(0)
+        """Write the first heartbeat now, and the others from a thread."""
+        self._write(0)
         self._thread.start()
 
     def end(self) -> None:
-        """Give no more signs."""
+        """Write no more heartbeats."""
         with self._one_at_a_time:
             self._ended.set()
 
     def _beat(self) -> None:
-        from dagster_postgres.utils import DagsterPostgresException
-        from sqlalchemy.exc import SQLAlchemyError
-
-        for beat in itertools.count(1):
-            if self._ended.wait(BEAT_SECONDS):
+        for number in itertools.count(1):
+            if self._ended.wait(HEARTBEAT_SECONDS):
                 return
             try:
                 is_over = self._is_over_for_the_others()
                 if is_over:
-                    self._signs.forget(self._run_id)  # the last sign may have come after the run was declared over
+                    self._forget()  # the last heartbeat may have come after the run was declared over
                 else:
-                    self._give(beat)
-            except (SQLAlchemyError, DagsterPostgresException):
-                continue  # PostgreSQL is away; who asks it for signs gets no answer either
+                    self._write(number)
+            except Exception:  # noqa: S112 - PostgreSQL is away, and whoever reads heartbeats gets no answer either
+                continue
             if is_over and not self._ended.is_set():
                 self._interrupt()
                 return
 
-    def _give(self, beat: int) -> None:
+    def _write(self, number: int) -> None:
         with self._one_at_a_time:
             if not self._ended.is_set():
-                self._signs.give(self._run_id, beat)
+                self._values.set_cursor_values({key_of(self._run_id): json.dumps({**self._process, "beat": number})})
 
     def _is_over_for_the_others(self) -> bool:
-        """Whether the run was declared dead, or shall stop and nobody was there to tell this process."""
-        run = self._signs.run(self._run_id)
+        """Tell whether the run was declared dead, or must stop and nobody could tell this process."""
+        run = self._get_run()
         if run is None or run.is_finished:
             return True
-        self._canceling = self._canceling + 1 if run.status == DagsterRunStatus.CANCELING else 0
-        return self._canceling >= PATIENT_BEATS
+        self._canceling = self._canceling + 1 if run.status == dg.DagsterRunStatus.CANCELING else 0
+        return self._canceling >= CANCELING_HEARTBEATS
 
 
 @dataclass(frozen=True)
-class _Look:
-    seen: object
+class _Observation:
+    value: object
     at: float
     seconds: float
 
 
-class Watch:
-    """Tells for how long something about a run has been the same, as seen from here."""
+class SilenceTimer:
+    """Measures for how long something about a run has not changed, as observed from here."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._looks: dict[str, _Look] = {}
+        self._observations: dict[str, _Observation] = {}
 
-    def unchanged(self, run_id: str, seen: object) -> float:
-        """Seconds for which what is seen has been the same, when looked at every few of them.
+    def unchanged(self, run_id: str, value: object) -> float:
+        """Return the seconds for which the value has been the same, when it is observed every few seconds.
 
-        A longer gap counts as a short one: whatever kept us from looking, an outage of the database or a machine that
-        slept, may have kept the process from giving signs.
+        A longer gap counts as a short one: whatever kept us from observing, an outage of the database or a machine that
+        slept, may have kept the process from writing heartbeats.
         """
         now = self._clock()
-        last = self._looks.get(run_id)
-        same = last is not None and last.seen == seen
+        last = self._observations.get(run_id)
+        same = last is not None and last.value == value
         seconds = last.seconds + min(now - last.at, LONGEST_GAP_SECONDS) if last and same else 0.0
-        self._looks[run_id] = _Look(seen, now, seconds)
+        self._observations[run_id] = _Observation(value, now, seconds)
         return seconds
 
     def forget(self, run_id: str) -> None:
-        """Do not remember a run that is over."""
-        self._looks.pop(run_id, None)
+        """Forget a run that is over."""
+        self._observations.pop(run_id, None)
 
 
-def whose(sign: str | None) -> str:
-    """The process that gave a sign, in words."""
-    if sign is None:
-        return "its process"
-    parts = json.loads(sign)
-    return f"process {parts['pid']} on {parts['host']}"
+def abandoned_runs(instance: dg.DagsterInstance, records: Iterable[dg.RunRecord]) -> set[str]:
+    """Return the ids of the unfinished runs among these whose process was on this machine and is gone.
+
+    Of processes on other machines nothing is known. A run that nobody has started for minutes has no process at all.
+    """
+    unfinished = {record.dagster_run.run_id: record for record in records if not record.dagster_run.is_finished}
+    if not unfinished:
+        return set()
+    heartbeats = instance.daemon_cursor_storage.get_cursor_values({key_of(run_id) for run_id in unfinished})
+    return {run_id for run_id, record in unfinished.items() if _is_abandoned(record, heartbeats.get(key_of(run_id)))}
 
 
-def _key(run_id: str) -> str:
-    return f"taxi_platform/sign_of_life/{run_id}"
+def _is_abandoned(record: dg.RunRecord, heartbeat: str | None) -> bool:
+    if heartbeat is not None:
+        return not _may_be_alive(json.loads(heartbeat))
+    created = record.create_timestamp.replace(tzinfo=timezone.utc)
+    is_old = datetime.now(timezone.utc) - created > timedelta(seconds=START_SECONDS)
+    return is_old and record.dagster_run.status == dg.DagsterRunStatus.NOT_STARTED
+
+
+def _may_be_alive(heartbeat: Mapping[str, Any]) -> bool:
+    if heartbeat["host"] != socket.gethostname():
+        return True
+    try:
+        process = psutil.Process(heartbeat["pid"])
+        # Another process may have the same number by now. Heartbeats of version 0.1 do not say when theirs started.
+        is_same = abs(heartbeat.get("started", process.create_time()) - process.create_time()) < 2
+        return is_same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -11,10 +11,9 @@ from typing import Any
 import dagster as dg
 
 from taxi_platform import dagster_private
+from taxi_platform.ledger.heartbeats import abandoned_runs
 from taxi_platform.ledger.materializations import latest_materializations
-from taxi_platform.ledger.processes import is_abandoned
 from taxi_platform.ledger.states import Attempt, Materialized, Outcome
-from taxi_platform.settings import settings
 from taxi_platform.trips.keys import BLOCKING_CHECKS, raw_key
 from taxi_platform.trips.services import Service
 
@@ -119,20 +118,18 @@ def outcomes_of(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> dict[st
     wanted = sorted(run_ids)
     if not wanted:
         return {}
+    records = instance.get_run_records(dg.RunsFilter(run_ids=wanted))
+    abandoned = abandoned_runs(instance, records)
     return {
         record.dagster_run.run_id: Attempt(
             run_id=record.dagster_run.run_id,
-            outcome=_outcome(record.dagster_run),
+            outcome="failed"
+            if record.dagster_run.run_id in abandoned
+            else _FINISHED.get(record.dagster_run.status, "unfinished"),
             at=_moment(record.end_time or record.start_time) or record.create_timestamp,
         )
-        for record in instance.get_run_records(dg.RunsFilter(run_ids=wanted))
+        for record in records
     }
-
-
-def _outcome(run: dg.DagsterRun) -> Outcome:
-    if not run.is_finished and is_abandoned(run.tags, settings().data_dir):
-        return "failed"
-    return _FINISHED.get(run.status, "unfinished")
 
 
 def _moment(timestamp: float | None) -> datetime | None:

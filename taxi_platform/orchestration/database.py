@@ -1,7 +1,7 @@
-"""The database of Dagster's state: found, made, and filled with Dagster's tables, whoever comes first.
+"""The database of Dagster's state: found, created, and filled with Dagster's own tables by whichever process is first.
 
-A new database is made whole or not at all, however many processes start at once. Older tables are left to
-``dagster instance migrate``.
+A new state is complete before anybody uses it, however many processes start at once and are killed. Older tables are
+left to ``dagster instance migrate``.
 """
 
 from collections.abc import Callable, Generator
@@ -16,21 +16,23 @@ from taxi_platform.postgres.connection import CONNECT_SECONDS, connect, diagnose
 from taxi_platform.settings import Settings
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Connection
 
 Log = Callable[[str], object]
 
 SETTING = "TAXI_DAGSTER_POSTGRES_URL"
 DATABASE = "dagster"
-PATIENCE = 10.0  # seconds: what a restart takes, and what a person bears who has forgotten to start the server
+RETRY_SECONDS = 10.0  # seconds: what a restart takes, and what a person bears who has forgotten to start the server
 _MAY_PASS = ("refused", "starting up", "shutting down", "closed the connection", "too many clients", "connection slots")
 POOLS = {"duckdb": 1}
 """The pools that hold fewer runs than dagster.yaml says of all: a DuckDB file has one writing process."""
 
 _LOCK = "select pg_advisory_lock(hashtextextended('the database of dagster', 0))"
-_LOCK_TABLES = "select pg_advisory_xact_lock(hashtextextended('the tables of dagster', 0))"
-_READY = """
-select to_regclass('runs') is not null and to_regclass('event_logs') is not null and to_regclass('jobs') is not null"""
+_LOCK_TABLES = "select pg_advisory_lock(hashtextextended('the tables of dagster', 0))"
+_BEING_MADE = "taxi_platform_state_is_being_made"
+_READY = f"""
+select to_regclass('runs') is not null and to_regclass('event_logs') is not null and to_regclass('jobs') is not null
+and to_regclass('{_BEING_MADE}') is null"""
 
 
 class StateUnavailable(TaxiError, click.ClickException):
@@ -95,28 +97,37 @@ def _embedded_url(settings: Settings, log: Log) -> str:
 
 
 def _make_tables(driven: str, url: str) -> None:
+    """Have Dagster make its tables where they are missing, one process at a time.
+
+    Raises:
+        DatabaseUnreachable: there is no connection.
+        DatabaseRefused: the user may not make tables.
+    """
     from sqlalchemy import create_engine, text
     from sqlalchemy.exc import DBAPIError, OperationalError
     from sqlalchemy.pool import NullPool
 
-    engine = create_engine(driven, poolclass=NullPool, connect_args={"connect_timeout": CONNECT_SECONDS})
+    options = {"poolclass": NullPool, "isolation_level": "AUTOCOMMIT"}
+    engine = create_engine(driven, connect_args={"connect_timeout": CONNECT_SECONDS}, **options)
     try:
-        with _patiently(engine.connect) as connection:
+        with _connect_with_retries(engine.connect) as connection:
             if connection.execute(text(_READY)).scalar():
                 return
-        _make_all_or_none(engine)
+            connection.execute(text(_LOCK_TABLES))  # until the connection is closed
+            if not connection.execute(text(_READY)).scalar():
+                _have_dagster_make_tables(connection, driven)
     except OperationalError as error:
         raise diagnose(url, str(error.orig)) from None
     except DBAPIError as error:
-        said = " ".join(str(error.orig).split())
+        reason = " ".join(str(error.orig).split())
         advice = f"Let {SETTING} name a database in which its user may create tables."
         raise DatabaseRefused(
-            "the database of Dagster's state", f"Dagster's tables cannot be made ({said})", advice
+            "the database of Dagster's state", f"Dagster's tables cannot be made ({reason})", advice
         ) from None
 
 
-def _patiently(connect: "Callable[[], Connection]") -> "Connection":
-    """A connection, also to a server that is just being started again; runs begin while it is."""
+def _connect_with_retries(connect: "Callable[[], Connection]") -> "Connection":
+    """Connect, also to a server that is just being started again; runs begin while it is."""
     from sqlalchemy.exc import OperationalError
     from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
@@ -124,57 +135,32 @@ def _patiently(connect: "Callable[[], Connection]") -> "Connection":
         return isinstance(error, OperationalError) and any(sign in str(error.orig) for sign in _MAY_PASS)
 
     return Retrying(
-        retry=retry_if_exception(may_pass), wait=wait_fixed(0.5), stop=stop_after_delay(PATIENCE), reraise=True
+        retry=retry_if_exception(may_pass), wait=wait_fixed(0.5), stop=stop_after_delay(RETRY_SECONDS), reraise=True
     )(connect)
 
 
-def _make_all_or_none(engine: "Engine") -> None:
-    """Make what is missing of Dagster's tables in one transaction, one process at a time.
+def _have_dagster_make_tables(connection: "Connection", driven: str) -> None:
+    """Make Dagster's tables, and set the limits of pools, which Dagster keeps in its tables and not in dagster.yaml.
 
-    Dagster's storages do the same each for itself in several transactions, and complain when two processes do it.
+    Dagster's storages take several transactions each, and never complete what a killed process has begun. So a table
+    of ours says that the tables are being made: nobody has stored anything in them, and they are made from the start.
     """
-    import dagster_postgres.run_storage
-    from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
-    from dagster._core.storage.runs.schema import RunStorageSqlMetadata
-    from dagster._core.storage.schedules.schema import ScheduleStorageSqlMetadata
-    from dagster._core.storage.sql import stamp_alembic_rev
-    from dagster_postgres.utils import pg_alembic_config
-    from sqlalchemy import inspect, text
+    from dagster_postgres import (
+        DagsterPostgresStorage,
+        PostgresEventLogStorage,
+        PostgresRunStorage,
+        PostgresScheduleStorage,
+    )
+    from sqlalchemy import text
 
-    with engine.begin() as connection:
-        connection.execute(text(_LOCK_TABLES))
-        is_new = not inspect(connection).get_table_names()
-        for metadata in (RunStorageSqlMetadata, SqlEventLogStorageMetadata, ScheduleStorageSqlMetadata):
-            metadata.create_all(connection)
-        if is_new:
-            _mark_nothing_to_migrate(connection)
-            _limit_pools(connection)
-            stamp_alembic_rev(pg_alembic_config(str(dagster_postgres.run_storage.__file__)), connection)
-
-
-def _mark_nothing_to_migrate(connection: "Connection") -> None:
-    """Have Dagster read the new tables in its fast way, which it keeps for tables whose old rows are converted."""
-    from dagster._core.storage.event_log import migration as events
-    from dagster._core.storage.runs import migration as runs
-    from dagster._core.storage.runs.schema import SecondaryIndexMigrationTable
-    from dagster._core.storage.schedules import migration as schedules
-    from sqlalchemy import func
-
-    names = [
-        *runs.REQUIRED_DATA_MIGRATIONS,
-        *runs.OPTIONAL_DATA_MIGRATIONS,
-        *events.EVENT_LOG_DATA_MIGRATIONS,
-        *events.ASSET_DATA_MIGRATIONS,
-        *schedules.REQUIRED_SCHEDULE_DATA_MIGRATIONS,
-        *schedules.OPTIONAL_SCHEDULE_DATA_MIGRATIONS,
-    ]
-    row = SecondaryIndexMigrationTable.insert().values(migration_completed=func.now())
-    connection.execute(row, [{"name": name} for name in names])
-
-
-def _limit_pools(connection: "Connection") -> None:
-    """Set the limits of single pools, which Dagster keeps in its tables and not in dagster.yaml."""
-    from dagster._core.storage.event_log.schema import ConcurrencyLimitsTable
-
-    rows = [{"concurrency_key": pool, "limit": limit} for pool, limit in POOLS.items()]
-    connection.execute(ConcurrencyLimitsTable.insert(), rows)
+    if connection.execute(text(f"select to_regclass('{_BEING_MADE}') is not null")).scalar():
+        for storage in (PostgresRunStorage, PostgresEventLogStorage, PostgresScheduleStorage):
+            storage.create_clean_storage(driven, should_autocreate_tables=False)
+    is_new = connection.execute(text("select to_regclass('runs') is null")).scalar()
+    if is_new:
+        connection.execute(text(f"create table if not exists {_BEING_MADE} ()"))
+    storage = DagsterPostgresStorage(driven, should_autocreate_tables=True)
+    if is_new:
+        for pool, limit in POOLS.items():
+            storage.event_log_storage.set_concurrency_slots(pool, limit)
+        connection.execute(text(f"drop table {_BEING_MADE}"))

@@ -1,65 +1,70 @@
-"""The run launcher that ``dagster.yaml`` names: Dagster's default one, which cannot tell a crashed run by itself.
+"""The run launcher that ``dagster.yaml`` names: Dagster's default one, with a health check by heartbeat.
 
 The code server notices when a process that it has started dies. What it does not notice, because it died too or lost
-the database meanwhile, Dagster's run monitoring finds by asking here, and declares the run failed, to be retried.
+the database meanwhile, Dagster's run monitoring finds by the health check: it declares the run failed, to be retried.
 """
 
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import Any, cast
 
-from dagster import DagsterRun, DefaultRunLauncher
-from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
-from dagster._serdes import ConfigurableClassData
+import dagster as dg
 
-from taxi_platform.ledger.heartbeats import SILENCE_SECONDS, SignsOfLife, Watch, whose
+from taxi_platform.dagster_private import CheckRunHealthResult, WorkerStatus, code_server_answers
+from taxi_platform.ledger import heartbeats
+from taxi_platform.ledger.heartbeats import SilenceTimer, last_heartbeat, process_named_in
 
-if TYPE_CHECKING:
-    from dagster._core.storage.runs import SqlRunStorage
-
-
-READY_SECONDS = 20.0  # what the daemon takes to know again a code server that has come back
+READY_SECONDS = 20.0  # the daemon needs that long to recognize a code server that has come back
 OUTAGE_SECONDS = 600.0  # then a code server is not coming back, and its runs must not keep their places in the pools
+_ENDS = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
 
 
-class WatchedRunLauncher(DefaultRunLauncher):
-    """Starts runs in the code server, and knows by their signs of life whether their processes still work."""
+class WatchedRunLauncher(dg.DefaultRunLauncher):
+    """Starts runs in the code server, and knows by their heartbeats whether their processes are alive."""
 
-    def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
+    def __init__(self, inst_data: Any = None) -> None:
         super().__init__(inst_data)
-        self._signs = Watch()
-        self._servers = Watch()
+        self._heartbeats = SilenceTimer()
+        self._servers = SilenceTimer()
 
     @property
     def supports_check_run_worker_health(self) -> bool:
         """Run monitoring asks for it."""
         return True
 
-    def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Whether the process of a started run works; one that has been silent for long enough is gone.
+    def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
+        """Tell whether the process of a started run is alive: one that was silent for long enough is gone.
 
         Without its code server a run cannot be retried, and Dagster tries to only once, at the moment when the run has
         failed. So that moment waits for the server. A run of a command has no server, and is watched all the same.
         """
-        sign = SignsOfLife(cast("SqlRunStorage", self._instance.run_storage)).last(run.run_id)
-        silence = self._signs.unchanged(run.run_id, sign)
-        answers = self._server_answers(run)
+        heartbeat = last_heartbeat(self._instance.daemon_cursor_storage, run.run_id)
+        silence = self._heartbeats.unchanged(run.run_id, heartbeat)
+        answers = code_server_answers(self, run.run_id)
         known = self._servers.unchanged(run.run_id, answers)
         ready = known if answers else 0.0
-        if silence < SILENCE_SECONDS or (ready < READY_SECONDS and silence < OUTAGE_SECONDS):
+        if silence < heartbeats.TIMEOUT_SECONDS or (ready < READY_SECONDS and silence < OUTAGE_SECONDS):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        self._signs.forget(run.run_id)
+        self._heartbeats.forget(run.run_id)
         self._servers.forget(run.run_id)
-        said = f"{whose(sign)} has given no sign of life for {silence:.0f} s"
-        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, said)
+        if _complete_end(self._instance, run):
+            return CheckRunHealthResult(WorkerStatus.SUCCESS)
+        reason = f"{process_named_in(heartbeat)} has written no heartbeat for {silence:.0f} s"
+        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, reason)
 
-    def _server_answers(self, run: DagsterRun) -> bool:
-        """Whether the code server that started the run is there, or is none that one could wait for."""
-        client = self._get_grpc_client_for_termination(run.run_id)
-        if client is None or (client.socket and not Path(client.socket).exists()):
-            return True
-        try:
-            client.ping("")
-        except DagsterUserCodeUnreachableError:
-            return False
-        return True
+
+def _complete_end(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Give a run the status that its last event says, and tell whether there was such an event.
+
+    Dagster stores the event of a run's end first and its status afterwards. A process that is killed in between leaves
+    a run that has ended and counts as started. A failure is reported once more, because whether it is retried is
+    decided when its event is seen, which has happened already.
+    """
+    events = [entry for entry in instance.all_logs(run.run_id, of_type=set(_ENDS)) if entry.dagster_event]
+    if not events:
+        return False
+    end = cast("dg.DagsterEvent", events[-1].dagster_event)
+    if end.event_type == dg.DagsterEventType.RUN_FAILURE:
+        data = end.job_failure_data if end.event_specific_data else None
+        instance.report_run_failed(run, end.message, data)
+    else:
+        instance.report_dagster_event(end, run.run_id)
+    return True

@@ -1,34 +1,38 @@
-"""The storage that ``dagster.yaml`` names: Dagster's own on PostgreSQL, in the database that the settings mean.
+"""The storage that ``dagster.yaml`` names: Dagster's own on PostgreSQL, in the database that the settings name.
 
-Imported by every process that has an instance. What the database is and how it is made stands in ``database``.
+Imported by every process that has an instance. How that database is found and made is in ``database``. Dagster's
+storages decide what events mean and how they are stored. Added here are only kept connections, and heartbeats.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import click
-from dagster._serdes import ConfigurableClassData
-from dagster_postgres import DagsterPostgresStorage
-from sqlalchemy.event import listens_for
+import dagster as dg
+from dagster_postgres import (
+    DagsterPostgresStorage,
+    PostgresEventLogStorage,
+    PostgresRunStorage,
+    PostgresScheduleStorage,
+)
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.pool import QueuePool
 
+from taxi_platform.dagster_private import forget_cursor_value
+from taxi_platform.ledger.heartbeats import Heartbeat, key_of
 from taxi_platform.orchestration.database import state_url
-from taxi_platform.orchestration.event_log import StateEventLog
-from taxi_platform.orchestration.runs import StateRuns
 from taxi_platform.settings import settings
 
-
-def _aside(line: str) -> None:
-    """Tell what the start of a server takes, without getting between a command's output and its reader."""
-    click.echo(line, err=True)
+_ENDS = {dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED}
 
 
-@listens_for(QueuePool, "checkout")
-def _is_alive(connection: Any, record: object, proxy: object) -> None:
-    """Ask a kept connection whether it still leads anywhere; the pool then makes a new one.
+def _raise_if_broken(connection: Any, record: object, proxy: object) -> None:
+    """Make the pool replace a kept connection that does not lead anywhere, because PostgreSQL has been restarted.
 
-    The web server keeps connections open. Without this, each page after a restart of PostgreSQL would show an error.
+    Raises:
+        DisconnectionError: the connection is broken.
     """
     from psycopg2 import Error
 
@@ -39,27 +43,114 @@ def _is_alive(connection: Any, record: object, proxy: object) -> None:
         raise DisconnectionError(str(error)) from error
 
 
+class _KeepsConnections:
+    """A storage that opens a connection for every query, like all of Dagster's, unless it is told to keep some.
+
+    Opening one takes longer than storing an event, so a process that executes a run keeps them: that halves the time of
+    a backfill of small months. Other processes keep none, so that connections do not add up.
+    """
+
+    postgres_url: str
+    _engine: Engine
+    _opening_each_time: Engine | None = None  # Dagster's engine, while connections are kept
+
+    def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
+        """Keep a connection, as Dagster does for its web server, and check it before every use."""
+        super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)  # pyright: ignore
+        event.listen(self._engine, "checkout", _raise_if_broken)
+
+    def keep_connections(self) -> None:
+        """Keep connections from now on."""
+        if self._opening_each_time is None:
+            self._opening_each_time = self._engine
+            # Two, because some events are stored over one connection while another one is open.
+            options = {"isolation_level": "AUTOCOMMIT", "pool_size": 2, "max_overflow": -1}
+            self._engine = create_engine(self.postgres_url, **options)
+            event.listen(self._engine, "checkout", _raise_if_broken)
+
+    def close_connections(self) -> None:
+        """Open a connection for every query again."""
+        if self._opening_each_time is not None:
+            self._engine.dispose()
+            self._engine, self._opening_each_time = self._opening_each_time, None
+
+
+class _Schedules(_KeepsConnections, PostgresScheduleStorage):
+    """Schedules, sensors and their ticks."""
+
+
+class _Events(_KeepsConnections, PostgresEventLogStorage):
+    """The events of runs."""
+
+
+class _Runs(_KeepsConnections, PostgresRunStorage):
+    """Runs. The process that stores the start of a run executes it, and writes its heartbeat from then on.
+
+    There is no other place that every run passes: those of the code server, of a command, and of the demo.
+
+    Args:
+        postgres_url: the database of the state.
+        events: the storage of the events of these runs.
+    """
+
+    def __init__(self, postgres_url: str, events: _Events) -> None:
+        super().__init__(postgres_url, should_autocreate_tables=False)
+        self._events = events
+        self._heartbeats: dict[str, Heartbeat] = {}
+
+    def handle_run_event(self, run_id: str, event: dg.DagsterEvent, update_timestamp: datetime | None = None) -> None:
+        """Update the run as Dagster does, and begin or end its heartbeat."""
+        heartbeat = self._heartbeats.pop(run_id, None) if event.event_type in _ENDS else None
+        if heartbeat:
+            heartbeat.end()  # first, because it stops a process whose run is over
+        super().handle_run_event(run_id, event, update_timestamp)
+        if event.event_type == dg.DagsterEventType.RUN_START:
+            self._begin_heartbeat(run_id)
+        elif event.event_type in _ENDS:
+            forget_cursor_value(self, key_of(run_id))
+            if not self._heartbeats:
+                self.close_connections()
+                self._events.close_connections()
+
+    def _begin_heartbeat(self, run_id: str) -> None:
+        self.keep_connections()
+        self._events.keep_connections()
+        self._heartbeats[run_id] = Heartbeat(
+            self,
+            get_run=lambda: next(iter(self.get_runs(dg.RunsFilter(run_ids=[run_id]))), None),
+            forget=lambda: forget_cursor_value(self, key_of(run_id)),
+            run_id=run_id,
+        )
+        self._heartbeats[run_id].begin()
+
+
 class StateStorage(DagsterPostgresStorage):
     """Runs, events and schedules in the database of ``TAXI_DAGSTER_POSTGRES_URL``, else in the embedded server.
 
     Everything is in one PostgreSQL, so that concurrent runs never meet SQLite's "database is locked".
     """
 
-    def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
+    def __init__(self, postgres_url: str, inst_data: Any = None) -> None:
         super().__init__(postgres_url, should_autocreate_tables=False, inst_data=inst_data)
-        self._run_storage = StateRuns(postgres_url)
-        self._event_log_storage = StateEventLog(postgres_url, self._run_storage)
+        self._event_log_storage = _Events(postgres_url, should_autocreate_tables=False)
+        self._run_storage = _Runs(postgres_url, self._event_log_storage)
+        self._schedule_storage = _Schedules(postgres_url, should_autocreate_tables=False)
 
     @classmethod
     def config_type(cls) -> Mapping[str, Any]:
-        """Nothing: the settings say where."""
+        """Return an empty configuration: the settings name the database."""
         return {}
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> "StateStorage":
-        """The storage of this process's settings.
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> "StateStorage":
+        """Open the storage of this process's settings.
 
         Raises:
             StateUnavailable: the database cannot be reached or made.
         """
-        return cls(state_url(settings(), _aside), inst_data)
+        return cls(state_url(settings(), _report), inst_data)
+
+
+def _report(line: str) -> None:
+    """Report the start of a server without mixing it into the output of a command."""
+    click.echo(line, err=True)

@@ -1,10 +1,26 @@
-"""How long a run's process counts as silent, for a clock that a test moves."""
+"""Heartbeats: how long a process counts as silent, for a clock that a test moves; and which processes are gone."""
 
+import json
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import cast
 
+import dagster as dg
+import psutil
 import pytest
 
-from taxi_platform.ledger.heartbeats import LONGEST_GAP_SECONDS, Watch, whose
+from taxi_platform.ledger.heartbeats import (
+    LONGEST_GAP_SECONDS,
+    START_SECONDS,
+    SilenceTimer,
+    abandoned_runs,
+    key_of,
+    process_named_in,
+)
 
 
 class Clock:
@@ -21,44 +37,89 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def look(clock: Clock) -> Callable[[float, object], float]:
-    """Look after so many seconds at a run that shows this."""
-    watch = Watch(clock)
+def observe(clock: Clock) -> Callable[[float, object], float]:
+    """Observe, after so many seconds, a run with this heartbeat."""
+    timer = SilenceTimer(clock)
 
-    def looked(after: float, seen: object) -> float:
+    def observed(after: float, heartbeat: object) -> float:
         clock.now += after
-        return watch.unchanged("run", seen)
+        return timer.unchanged("run", heartbeat)
 
-    return looked
-
-
-def test_silence_adds_up_while_the_sign_is_the_same(look: Callable[[float, object], float]) -> None:
-    assert [look(15, "a") for _ in range(5)] == [0, 15, 30, 45, 60]
+    return observed
 
 
-def test_another_sign_ends_the_silence(look: Callable[[float, object], float]) -> None:
-    assert [look(15, sign) for sign in "aaabb"] == [0, 15, 30, 0, 15]
+def test_silence_adds_up_while_the_heartbeat_is_the_same(observe: Callable[[float, object], float]) -> None:
+    assert [observe(15, "a") for _ in range(5)] == [0, 15, 30, 45, 60]
 
 
-def test_a_run_that_never_gave_a_sign_is_silent_too(look: Callable[[float, object], float]) -> None:
-    assert [look(15, None) for _ in range(3)] == [0, 15, 30]
+def test_another_heartbeat_ends_the_silence(observe: Callable[[float, object], float]) -> None:
+    assert [observe(15, heartbeat) for heartbeat in "aaabb"] == [0, 15, 30, 0, 15]
 
 
-def test_an_hour_in_which_nobody_looked_counts_as_a_short_gap(look: Callable[[float, object], float]) -> None:
-    look(0, "a")
-    assert look(3600, "a") == LONGEST_GAP_SECONDS
+def test_a_run_without_a_heartbeat_is_silent_too(observe: Callable[[float, object], float]) -> None:
+    assert [observe(15, None) for _ in range(3)] == [0, 15, 30]
 
 
-def test_runs_are_watched_apart_and_forgotten_when_they_are_over(clock: Clock) -> None:
-    watch = Watch(clock)
-    watch.unchanged("one", "a")
+def test_an_hour_in_which_nobody_observed_counts_as_a_short_gap(observe: Callable[[float, object], float]) -> None:
+    observe(0, "a")
+    assert observe(3600, "a") == LONGEST_GAP_SECONDS
+
+
+def test_runs_are_observed_separately_and_forgotten_when_they_are_over(clock: Clock) -> None:
+    timer = SilenceTimer(clock)
+    timer.unchanged("one", "a")
     clock.now += 10
-    assert (watch.unchanged("one", "a"), watch.unchanged("two", "a")) == (10, 0)
-    watch.forget("one")
-    watch.forget("never seen")
-    assert watch.unchanged("one", "a") == 0
+    assert (timer.unchanged("one", "a"), timer.unchanged("two", "a")) == (10, 0)
+    timer.forget("one")
+    timer.forget("never seen")
+    assert timer.unchanged("one", "a") == 0
 
 
-def test_the_process_is_named_as_far_as_it_is_known() -> None:
-    assert whose('{"host": "code", "pid": 7, "beat": 3}') == "process 7 on code"
-    assert whose(None) == "its process"
+def test_the_process_is_named_if_it_is_known() -> None:
+    assert process_named_in('{"host": "code", "pid": 7, "beat": 3}') == "process 7 on code"
+    assert process_named_in(None) == "its process"
+
+
+# Processes of this machine
+
+
+def record(instance: dg.DagsterInstance, minutes: float, status: dg.DagsterRunStatus) -> dg.RunRecord:
+    """Return the record of a new run, as if it was created some minutes ago."""
+    run = instance.create_run_for_job(dg.job(name="job")(lambda: None), status=status)
+    (known,) = instance.get_run_records(dg.RunsFilter(run_ids=[run.run_id]))
+    return known._replace(create_timestamp=datetime.now(timezone.utc) - timedelta(minutes=minutes))
+
+
+def is_abandoned(heartbeat: object, *, status: str = "STARTED", minutes: float = 60) -> bool:
+    instance = dg.DagsterInstance.ephemeral()
+    known = record(instance, minutes, dg.DagsterRunStatus(status))
+    if heartbeat:
+        instance.daemon_cursor_storage.set_cursor_values({key_of(known.dagster_run.run_id): json.dumps(heartbeat)})
+    return bool(abandoned_runs(instance, [known]))
+
+
+def test_a_run_is_abandoned_when_its_process_on_this_machine_is_gone() -> None:
+    here = {"host": socket.gethostname(), "pid": os.getpid(), "beat": 3}
+    started = psutil.Process().create_time()
+    assert not is_abandoned(here)  # as version 0.1 wrote it
+    assert not is_abandoned({**here, "started": started})
+    assert is_abandoned({**here, "started": started - 60})  # another process had this number then
+    assert not is_abandoned({**here, "host": "another", "started": started - 60})
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        psutil.wait_procs([psutil.Process(child.pid)], timeout=0.1)
+        gone = {**here, "pid": child.pid}
+        while psutil.pid_exists(child.pid) and psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
+            pass
+        assert is_abandoned(gone)
+    assert is_abandoned(gone)
+    assert not is_abandoned(gone, status="SUCCESS")
+
+
+def test_a_run_that_nobody_ever_started_is_abandoned_after_minutes() -> None:
+    assert is_abandoned(None, status="NOT_STARTED", minutes=START_SECONDS / 60 + 1)
+    assert not is_abandoned(None, status="NOT_STARTED", minutes=1)
+    assert not is_abandoned(None, status="STARTED")  # its process may be about to write its first heartbeat
+
+
+def test_of_finished_runs_nothing_is_asked() -> None:
+    assert abandoned_runs(cast("dg.DagsterInstance", None), []) == set()

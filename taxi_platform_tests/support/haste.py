@@ -1,6 +1,6 @@
 """Waits of the services made shorter, where a test would do nothing but wait, in the copies that a stack runs.
 
-Signs of life come five times as often, and a run is declared dead after a fifth of the silence: as many signs.
+Heartbeats come five times as often, and a run is declared dead after a fifth of the timeout: as many heartbeats.
 """
 
 import re
@@ -9,8 +9,8 @@ from pathlib import Path
 # In files of the image, below its root: a pattern with the one number that is replaced.
 SHORTER = (
     ("opt/dagster/dagster.yaml", r"poll_interval_seconds: (15)", "2"),
-    ("app/taxi_platform/ledger/heartbeats.py", r"BEAT_SECONDS = (10\.0)", "2.0"),
-    ("app/taxi_platform/ledger/heartbeats.py", r"SILENCE_SECONDS = (60\.0)", "12.0"),
+    ("app/taxi_platform/ledger/heartbeats.py", r"HEARTBEAT_SECONDS = (10\.0)", "2.0"),
+    ("app/taxi_platform/ledger/heartbeats.py", r"TIMEOUT_SECONDS = (60\.0)", "12.0"),
     ("app/taxi_platform/orchestration/launcher.py", r"READY_SECONDS = (20\.0)", "8.0"),
 )
 # Dagster looks at backfills every 30 s, and no setting changes that; it forgives five failures in a row, which is to

@@ -9,10 +9,9 @@ from typing import NoReturn
 import dagster as dg
 
 from taxi_platform.ledger import backfills as queue
+from taxi_platform.ledger.heartbeats import abandoned_runs
 from taxi_platform.ledger.plan import Plan, Stretch
-from taxi_platform.ledger.processes import TAG, is_abandoned, sign_of_life
 from taxi_platform.ledger.run_tags import BY_BACKFILL, run_labels
-from taxi_platform.settings import settings
 
 _UNFINISHED = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
@@ -53,7 +52,7 @@ def load_here(instance: dg.DagsterInstance, plan: Plan) -> None:
     from taxi_platform.definitions import defs
 
     job = defs().resolve_implicit_global_asset_job_def()
-    with sign_of_life(settings().data_dir) as sign, _ended_by(signal.SIGTERM):
+    with _ended_by(signal.SIGTERM):
         for stretch in plan.stretches():
             span = {
                 "dagster/asset_partition_range_start": str(stretch.first),
@@ -62,7 +61,7 @@ def load_here(instance: dg.DagsterInstance, plan: Plan) -> None:
             result = job.execute_in_process(
                 instance=instance,
                 asset_selection=[dg.AssetKey(stretch.service.table)],
-                tags={**_labels([stretch]), **sign, **span},
+                tags={**_labels([stretch]), **span},
                 run_config={**plan.run_config([stretch]), "loggers": _QUIET},
                 raise_on_error=False,
             )
@@ -72,12 +71,13 @@ def load_here(instance: dg.DagsterInstance, plan: Plan) -> None:
 
 
 def end_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Say of runs whose process on this machine is gone that they failed, and return their ids."""
-    started = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
-    gone = [run for run in started if TAG in run.tags and is_abandoned(run.tags, settings().data_dir)]
-    for run in gone:
-        instance.report_run_failed(run, "The process that loaded it was killed.")
-    return [run.run_id for run in gone]
+    """Report the runs whose process on this machine is gone as failed, and return their ids."""
+    records = instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED))
+    abandoned = abandoned_runs(instance, records)
+    for record in records:
+        if record.dagster_run.run_id in abandoned:
+            instance.report_run_failed(record.dagster_run, "The process that loaded it was killed.")
+    return sorted(abandoned)
 
 
 def _labels(stretches: Sequence[Stretch]) -> Mapping[str, str]:

@@ -8,14 +8,20 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import dagster as dg
 import psycopg
 import pytest
-from dagster_postgres import DagsterPostgresStorage
+from dagster_postgres import (
+    DagsterPostgresStorage,
+    PostgresEventLogStorage,
+    PostgresRunStorage,
+    PostgresScheduleStorage,
+)
 
 from taxi_platform.orchestration import database as states
 from taxi_platform.orchestration.database import StateUnavailable, state_url
 from taxi_platform.postgres.embedded.server import EmbeddedServer
-from taxi_platform.settings import PROJECT, Settings
+from taxi_platform.settings import PROJECT, Settings, settings
 from taxi_platform_tests.support.shell import environment, instance, recorded, script, typed
 
 SHAPE = (
@@ -87,20 +93,73 @@ def test_many_that_come_at_once_make_it_once(database: str) -> None:
     assert len(ask(database, "select * from alembic_version")) == 1
 
 
-def test_a_state_that_is_killed_while_it_is_made_is_made_by_the_next_one(
-    database: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("storage", "method"),
+    [
+        (PostgresRunStorage, "_init_db"),
+        (PostgresRunStorage, "optimize"),
+        (PostgresEventLogStorage, "reindex_assets"),
+        (PostgresScheduleStorage, "migrate"),
+        (PostgresEventLogStorage, "set_concurrency_slots"),
+    ],
+)
+def test_a_process_that_is_killed_while_it_makes_the_state_leaves_it_to_the_next_one(
+    database: str, second: str, storage: type, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(connection: object) -> None:
+    def killed(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(states, "_mark_nothing_to_migrate", killed)
+    monkeypatch.setattr(storage, method, killed)
     with pytest.raises(KeyboardInterrupt):
         state_in(database)
-    assert ask(database, "select relname from pg_class where relnamespace = 'public'::regnamespace") == []
     monkeypatch.undo()
     state_in(database)
+    DagsterPostgresStorage(driven(second))
+    for query in SHAPE:
+        assert ask(database, query) == ask(second, query) != []
     with instance(database) as opened:
         assert opened.get_runs() == []
+
+
+def test_a_state_that_was_killed_within_a_statement_is_made_from_the_start(database: str, second: str) -> None:
+    state_in(second)
+    with psycopg.connect(database) as connection:
+        connection.execute("create table taxi_platform_state_is_being_made (); create table runs (id bigint)")
+    state_in(database)
+    for query in SHAPE:
+        assert ask(database, query) == ask(second, query) != []
+
+
+def test_a_state_of_version_0_1_opens_with_its_runs_also_without_a_stamp(database: str) -> None:
+    """Version 0.1 made the tables by itself, and sometimes left out the row that names their version."""
+    with instance(database) as opened:
+        dg.job(name="before")(lambda: None).execute_in_process(instance=opened)
+    with psycopg.connect(database) as connection:
+        connection.execute("drop table alembic_version")
+    with instance(database) as opened:
+        assert [run.job_name for run in opened.get_runs()] == ["before"]
+        assert dg.job(name="after")(lambda: None).execute_in_process(instance=opened).success
+
+
+def test_a_duckdb_file_has_one_writer_from_the_start(database: str) -> None:
+    state_in(database)
+    query = 'select concurrency_key, "limit" from concurrency_limits'
+    assert ask(database, query) == [("duckdb", 1)]
+
+
+def test_a_copied_configuration_of_version_0_1_still_names_the_storage_and_the_launcher(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (PROJECT / "dagster.yaml").read_text()
+    old = text.replace("taxi_platform.orchestration.", "taxi_platform.instance.")
+    assert old.count("taxi_platform.instance.") == 2
+    (tmp_path / "dagster.yaml").write_text(old)
+    monkeypatch.setenv("TAXI_DAGSTER_POSTGRES_URL", database)
+    settings.cache_clear()
+    with dg.DagsterInstance.from_config(str(tmp_path)) as opened:
+        assert type(opened.run_launcher).__name__ == "WatchedRunLauncher"
+        assert opened.get_runs() == []
+    settings.cache_clear()
 
 
 def test_a_state_of_an_older_dagster_is_left_to_its_own_migration(database: str) -> None:
@@ -124,7 +183,7 @@ def test_a_server_that_is_just_starting_is_waited_for(database: str, monkeypatch
             raise answer
         return "connected"
 
-    assert states._patiently(connect) == "connected"  # pyright: ignore[reportPrivateUsage]
+    assert states._connect_with_retries(connect) == "connected"  # pyright: ignore[reportPrivateUsage]
     assert answers == []
 
 
@@ -132,7 +191,7 @@ def test_a_server_that_is_just_starting_is_waited_for(database: str, monkeypatch
 
 
 def refusal(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(states, "PATIENCE", 0)
+    monkeypatch.setattr(states, "RETRY_SECONDS", 0)
     with pytest.raises(StateUnavailable) as caught:
         state_in(url)
     assert "pa55word" not in str(caught.value)
