@@ -10,7 +10,8 @@ from taxi_platform.checks.results import Row
 from taxi_platform.checks.rules import rules_of, unique_ids
 from taxi_platform.ledger.loaded import read_loaded
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import connect, execute, in_our_words
+from taxi_platform.postgres.connection import connect, execute
+from taxi_platform.postgres.errors import postgres_errors
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -32,7 +33,7 @@ def gather(url: str, service: Service, month: Month, raw: Raw | None) -> MonthFa
     Raises:
         DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: as they say.
     """
-    with connect(url) as connection, in_our_words(service.file_name(month)), connection.transaction():
+    with connect(url) as connection, postgres_errors(service.file_name(month)), connection.transaction():
         return _Gathering(connection, service, month).facts(raw)
 
 

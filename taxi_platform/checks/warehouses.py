@@ -12,7 +12,8 @@ from taxi_platform.bigquery.outcomes import JobFailed, refused
 from taxi_platform.bigquery.tables import Tables
 from taxi_platform.checks.results import Check, Verdict
 from taxi_platform.postgres import tables as postgres
-from taxi_platform.postgres.connection import connect, execute, in_our_words
+from taxi_platform.postgres.connection import connect, execute
+from taxi_platform.postgres.errors import postgres_errors
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -114,7 +115,7 @@ def in_postgres(url: str, service: Service, month: Month) -> Summary | None:
     Raises:
         DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: as they say.
     """
-    with connect(url) as connection, in_our_words(service.table):
+    with connect(url) as connection, postgres_errors(service.table):
         there = execute(connection, "select to_regclass(%s) is not null", (postgres.partition_of(service, month),))
         if there.fetchone() != (True,):
             return None

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import connect, execute, in_our_words
+from taxi_platform.postgres.connection import connect, execute
+from taxi_platform.postgres.errors import postgres_errors
 from taxi_platform.postgres.locking import try_lock, unlock
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.keys import parse_file_name
@@ -67,7 +68,7 @@ def months_in_place(url: str) -> dict[str, LoadRecord]:
         DatabaseInterrupted: the connection broke, or a timeout ended a wait.
         DatabaseRefused: the server refuses to answer.
     """
-    with connect(url) as connection, in_our_words(tables.FILES):
+    with connect(url) as connection, postgres_errors(tables.FILES):
         records = read_loaded(connection)
     return {name: record for name, record in records.items() if record.is_in_place}
 
@@ -90,7 +91,7 @@ def why_not_loaded(url: str, file: TripFile) -> str | None:
     """
     service = SERVICES[file.service]
     name, partition = service.file_name(file.month), tables.partition_of(service, file.month)
-    with connect(url) as connection, in_our_words(name):
+    with connect(url) as connection, postgres_errors(name):
         if not try_lock(connection, partition):
             return BEING_LOADED
         record = read_loaded(connection, [name]).get(name)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from taxi_platform.errors import NotLoaded
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import LOCK_SECONDS, STATEMENT_SECONDS, connect, execute, in_our_words
+from taxi_platform.postgres.connection import LOCK_SECONDS, STATEMENT_SECONDS, connect, execute
+from taxi_platform.postgres.errors import postgres_errors
 from taxi_platform.postgres.locking import try_lock
 from taxi_platform.postgres.preparing import prepare
 from taxi_platform.trips import zones
@@ -93,7 +94,7 @@ def prepare_postgres(connection: "Connection") -> None:
         DatabaseInterrupted: the server went away.
         DatabaseRefused: a privilege is missing.
     """
-    with in_our_words(f"schema {MODELS_SCHEMA}"):
+    with postgres_errors(f"schema {MODELS_SCHEMA}"):
         for service in SERVICES.values():
             prepare(connection, service)
         lookup = tables.qualified(zones.TABLE)

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import click
 
 from taxi_platform.errors import DatabaseRefused, InvalidSetting, TaxiError
-from taxi_platform.postgres.connection import CONNECT_SECONDS, connect, diagnose, execute
+from taxi_platform.postgres.connection import CONNECT_SECONDS, connect, execute, server_of
+from taxi_platform.postgres.errors import diagnose
 from taxi_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _make_tables(driven: str, url: str) -> None:
             if not connection.execute(text(_READY)).scalar():
                 _have_dagster_make_tables(connection, driven)
     except OperationalError as error:
-        raise diagnose(url, str(error.orig)) from None
+        raise diagnose(server_of(url), str(error.orig)) from None
     except DBAPIError as error:
         reason = " ".join(str(error.orig).split())
         advice = f"Let {SETTING} name a database in which its user may create tables."

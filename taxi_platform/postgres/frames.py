@@ -5,16 +5,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused, SchemaMismatch, StorageFull, TaxiError
+from taxi_platform.errors import SchemaMismatch
 from taxi_platform.postgres.connection import connect, session_settings
+from taxi_platform.postgres.errors import translated
 from taxi_platform.postgres.tables import literal, qualified
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
     from adbc_driver_postgresql import dbapi
-
-_WAITED = ("55P03", "57014", "40P01")  # a lock was not available, a statement took too long, a deadlock
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class TableReference:
 
 
 def database_of(url: str) -> str:
-    """The name of the database that a connection string leads to."""
+    """Return the name of the database that a connection string leads to."""
     from psycopg.conninfo import conninfo_to_dict
 
     parts = conninfo_to_dict(url)
@@ -45,10 +44,10 @@ def database_of(url: str) -> str:
 
 
 def as_arrow(data: "pd.DataFrame | pa.Table") -> "pa.Table":
-    """A small table as Arrow, whichever way it came.
+    """Return a small table as Arrow, whichever way it came.
 
     Raises:
-        TypeError: it is neither pandas nor Arrow.
+        TypeError: the data is neither pandas nor Arrow.
     """
     import pandas as pd
     import pyarrow as pa
@@ -61,10 +60,12 @@ def as_arrow(data: "pd.DataFrame | pa.Table") -> "pa.Table":
 
 
 def read_arrow(url: str, reference: TableReference) -> "pa.Table":
-    """The referenced rows as an Arrow table, with the database's types.
+    """Return the referenced rows as an Arrow table, with the database's types.
 
     Raises:
-        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: as they say.
+        DatabaseUnreachable: the server does not answer.
+        DatabaseInterrupted: the connection broke, or a wait took too long.
+        DatabaseRefused: the server refuses the statement.
     """
     with _session(url, reference.table) as connection, connection.cursor() as cursor:
         cursor.execute(reference.query)
@@ -72,10 +73,12 @@ def read_arrow(url: str, reference: TableReference) -> "pa.Table":
 
 
 def read_pandas(url: str, reference: TableReference) -> "pd.DataFrame":
-    """The referenced rows as a pandas DataFrame; integers with missing values stay integers.
+    """Return the referenced rows as a pandas DataFrame; integers with missing values stay integers.
 
     Raises:
-        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: as they say.
+        DatabaseUnreachable: the server does not answer.
+        DatabaseInterrupted: the connection broke, or a wait took too long.
+        DatabaseRefused: the server refuses the statement.
     """
     import pandas as pd
     import pyarrow as pa
@@ -85,10 +88,10 @@ def read_pandas(url: str, reference: TableReference) -> "pd.DataFrame":
 
 
 def replace_table(url: str, table: str, data: "pa.Table", comment: str, columns: Mapping[str, str]) -> None:
-    """Make a table exactly these rows, in one transaction: readers see the old rows or the new ones.
+    """Make a table hold exactly these rows, in one transaction: readers see the old rows or the new ones.
 
-    A table that is there keeps its identity, so that views on it and privileges stay; columns find each other by
-    name. One with other columns, or with types that do not fit, is refused and stays as it was.
+    A table that exists keeps its identity, so that views on it and privileges stay; columns are matched by name. A
+    table with other columns, or with types that do not fit, is refused and stays as it was.
 
     Args:
         url: the database.
@@ -98,8 +101,10 @@ def replace_table(url: str, table: str, data: "pa.Table", comment: str, columns:
         columns: what each column is.
 
     Raises:
-        SchemaMismatch: there is a table of that name with other columns.
-        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: as they say.
+        SchemaMismatch: a table of that name has other columns.
+        DatabaseUnreachable: the server does not answer.
+        DatabaseInterrupted: the connection broke, or a wait took too long.
+        DatabaseRefused: the server refuses the statement.
     """
     place = qualified(table)
     names = ", ".join(map(_quoted, data.column_names))
@@ -136,35 +141,20 @@ def _check_columns(cursor: "dbapi.Cursor", place: str, expected: Sequence[str]) 
 
 
 def _quoted(name: str) -> str:
-    """A column's name as SQL, whatever it is made of."""
+    """Return a column's name as SQL, whatever it is made of."""
     return '"' + name.replace('"', '""') + '"'
 
 
 @contextmanager
 def _session(url: str, subject: str) -> "Generator[dbapi.Connection]":
-    """A connection of the Arrow driver, whose errors are told in our words."""
+    """Return a connection of the Arrow driver, whose errors become the platform's own."""
     from adbc_driver_postgresql import dbapi
 
-    connect(url).close()  # tells why there is no connection, where the driver would only quote
+    connect(url).close()  # says why there is no connection; the driver would only quote
     try:
         with dbapi.connect(url) as connection:
             with connection.cursor() as cursor:
                 cursor.execute(session_settings())
             yield connection
     except dbapi.Error as error:
-        raise _translate(subject, error) from error
-
-
-def _translate(subject: str, error: "dbapi.Error") -> TaxiError:
-    from adbc_driver_postgresql import dbapi
-
-    said = " ".join(str(error).split())
-    if error.sqlstate in _WAITED:
-        return DatabaseInterrupted(
-            subject, f"PostgreSQL gave up waiting ({said})", "See pg_stat_activity for who holds on."
-        )
-    if error.sqlstate == "53100":
-        return StorageFull(subject, f"PostgreSQL's disk is full ({said})", "Free space on it and run again.")
-    if isinstance(error, dbapi.OperationalError):
-        return DatabaseInterrupted(subject, f"PostgreSQL went away ({said})", "Run again once it is back.")
-    return DatabaseRefused(subject, f"PostgreSQL refused ({said})", "The table is as it was.")
+        raise translated(subject, error) from error

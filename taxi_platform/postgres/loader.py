@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Literal
 
 from taxi_platform.errors import BadRows, DamagedFile, DatabaseRefused, disk_errors
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import connect, execute, in_our_words, shortened
+from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.postgres.copying import copy_blocks
+from taxi_platform.postgres.errors import postgres_errors, shortened
 from taxi_platform.postgres.locking import lock_month, refuse_older_snapshots, with_patience
 from taxi_platform.postgres.preparing import prepare
 from taxi_platform.trips.columns import Column
@@ -77,7 +78,7 @@ def load_month(
     """
     started = time.monotonic()
     load = _Load(url, file, log, on_bad_rows)
-    with connect(url) as connection, in_our_words(load.subject):
+    with connect(url) as connection, postgres_errors(load.subject):
         prepare(connection, load.service)
         lock_month(connection, load.service, file.month, log)
         found = None if force else load.already_there(connection)
@@ -98,7 +99,7 @@ def rows_in_table(url: str, service: Service) -> int:
     Raises:
         DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: as they say.
     """
-    with connect(url) as connection, in_our_words(service.table):
+    with connect(url) as connection, postgres_errors(service.table):
         row = execute(connection, tables.ROWS_IN_TABLE, (tables.table_of(service),)).fetchone()
     return row[0] if row else 0
 

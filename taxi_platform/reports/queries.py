@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from taxi_platform.ledger.loaded import months_of
 from taxi_platform.ledger.record import LoadRecord
-from taxi_platform.postgres.connection import connect, execute, in_our_words
+from taxi_platform.postgres.connection import connect, execute
+from taxi_platform.postgres.errors import postgres_errors
 from taxi_platform.reports.figures import DOLLARS, MILES, NOT_GIVEN, ServiceFigures, figures_of
 from taxi_platform.trips.keys import MODELS_SCHEMA
 from taxi_platform.trips.months import Month
@@ -106,7 +107,7 @@ def read_months(url: str, loaded: Mapping[str, LoadRecord]) -> list[Month]:
         DatabaseRefused: the server refuses the query.
     """
     months = {month for service in SERVICES.values() for month in months_of(service, loaded)}
-    with connect(url) as connection, in_our_words(REVENUE):
+    with connect(url) as connection, postgres_errors(REVENUE):
         if _models_exist(connection):
             months |= {Month(day.year, day.month) for (day,) in execute(connection, _MONTHS).fetchall()}
     return sorted(months)
@@ -127,7 +128,7 @@ def read_figures(url: str, months: Iterable[Month], loaded: Mapping[str, LoadRec
         DatabaseInterrupted: the connection broke, or a timeout ended a query.
         DatabaseRefused: the server refuses a query.
     """
-    with connect(url) as connection, in_our_words(TRIPS):
+    with connect(url) as connection, postgres_errors(TRIPS):
         if _models_exist(connection):
             for month in months:
                 yield from _read_month(connection, month, loaded)

@@ -147,7 +147,11 @@ def test_a_server_that_is_as_it_should_be_is_told_with_its_version(database: str
         ("password", "wrong", "authentication failed"),
         ("user", "nobody_at_all", "authentication failed"),
         ("database", "no_such_database", "there is no such database"),
-        ("port", "70000", "TAXI_POSTGRES_URL: it is no PostgreSQL address (its port is none)"),
+        (
+            "port",
+            "70000",
+            "TAXI_POSTGRES_URL: it is not a PostgreSQL address (its port is not a number from 1 to 65535)",
+        ),
     ],
 )
 def test_what_fails_of_name_port_log_in_and_database_is_told(part: str, value: str, what: str, database: str) -> None:

@@ -25,7 +25,8 @@ from taxi_platform.errors import (
 )
 from taxi_platform.postgres import connection as connections
 from taxi_platform.postgres import loader, tables
-from taxi_platform.postgres.connection import connect, in_our_words
+from taxi_platform.postgres.connection import connect
+from taxi_platform.postgres.errors import postgres_errors
 from taxi_platform.postgres.loader import load_month
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.month_loads import Loads
@@ -221,7 +222,7 @@ def test_a_lock_that_somebody_holds_makes_the_load_give_up(loads: Loads, monkeyp
 def test_a_statement_that_hangs_makes_the_load_give_up(loads: Loads) -> None:
     with connect(loads.url) as connection:
         connection.execute("set statement_timeout = '50ms'")
-        with pytest.raises(DatabaseInterrupted, match=r"gave up waiting .*statement timeout"), in_our_words("x"):
+        with pytest.raises(DatabaseInterrupted, match=r"gave up waiting .*statement timeout"), postgres_errors("x"):
             connection.execute("select pg_sleep(5)")
 
 
@@ -363,7 +364,7 @@ def test_a_missing_privilege_is_a_refusal(loads: Loads, role: str) -> None:
 )
 def test_an_address_that_is_none_is_an_invalid_setting(address: str) -> None:
     message = refusal(address, InvalidSetting)
-    assert message.startswith("TAXI_POSTGRES_URL: it is no PostgreSQL address (")
+    assert message.startswith("TAXI_POSTGRES_URL: it is not a PostgreSQL address (")
     assert message.endswith("Write postgresql://user:password@host:5432/database.")
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from taxi_platform.assistant.data.statement import SCHEMAS
 from taxi_platform.errors import DatabaseUnreachable
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import connect, execute, in_our_words
+from taxi_platform.postgres.connection import connect, execute
+from taxi_platform.postgres.errors import postgres_errors
 from taxi_platform.trips.services import SERVICES
 from taxi_platform.trips.zones import TABLE as ZONES
 
@@ -61,11 +62,11 @@ def reader(url: str) -> Generator[Reader]:
     Raises:
         DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: as they say.
     """
-    with connect(url) as owner, in_our_words("the reader's role"):
+    with connect(url) as owner, postgres_errors("the reader's role"):
         readable = _readable(owner)
         role = role_of(owner.info.dbname)
         session, remark = _log_in(owner, url, role, readable)
-    with session, in_our_words("the reader's session"):
+    with session, postgres_errors("the reader's session"):
         session.read_only = True
         execute(session, f"set statement_timeout = '{STATEMENT_SECONDS}s'")
         execute(session, f"set search_path = {', '.join(SCHEMAS)}")

@@ -9,7 +9,7 @@ from typing import cast
 
 from taxi_platform.assistant.data.reader import STATEMENT_SECONDS, Reader
 from taxi_platform.assistant.data.statement import StatementRefused
-from taxi_platform.postgres.connection import in_our_words
+from taxi_platform.postgres.errors import postgres_errors
 
 ROWS = 100  # more than anybody reads in an answer
 LONGEST_CELL = 200  # characters
@@ -40,7 +40,7 @@ def rows_of(reader: Reader, statement: str) -> Rows:
         DatabaseInterrupted: the server went away.
     """
     started = time.monotonic()
-    with in_our_words("the statement"), _refusals(), reader.connection.transaction(force_rollback=True):
+    with postgres_errors("the statement"), _refusals(), reader.connection.transaction(force_rollback=True):
         columns, found = _first(reader, statement)
     return Rows(columns, found[:ROWS], len(found) > ROWS, time.monotonic() - started)
 

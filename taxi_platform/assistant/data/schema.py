@@ -4,7 +4,8 @@ from collections import defaultdict
 from typing import Any
 
 from taxi_platform.assistant.data.reader import Reader
-from taxi_platform.postgres.connection import execute, in_our_words
+from taxi_platform.postgres.connection import execute
+from taxi_platform.postgres.errors import postgres_errors
 
 _COLUMNS = """
 select t.name, a.attname, format_type(a.atttypid, a.atttypmod), col_description(a.attrelid, a.attnum)
@@ -20,7 +21,7 @@ def schema_of(reader: Reader) -> dict[str, dict[str, Any]]:
         DatabaseInterrupted, DatabaseRefused: as they say.
     """
     described: dict[str, dict[str, Any]] = defaultdict(dict)
-    with in_our_words("the tables' columns"):
+    with postgres_errors("the tables' columns"):
         rows = execute(reader.connection, _COLUMNS, (list(reader.tables),)).fetchall()
     for table, column, kind, meaning in rows:
         described[table][column] = f"{kind}: {meaning}" if meaning else kind

@@ -34,7 +34,8 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_platform.postgres.connection import connect, execute, in_our_words
+from taxi_platform.postgres.connection import connect, execute
+from taxi_platform.postgres.errors import postgres_errors
 from taxi_platform.orchestration.postgres_io import PostgresResource
 from taxi_platform.orchestration.run_failures import told_to_dagster
 
@@ -52,7 +53,7 @@ QUERY = "select count(*) from {table}"
 )
 def {name}(context: dg.AssetExecutionContext, database: PostgresResource) -> dg.MaterializeResult[Any]:
     """The number that the query gives, as metadata that the UI plots over time."""
-    with told_to_dagster(), connect(database.address(context.log.info)) as connection, in_our_words("{name}"):
+    with told_to_dagster(), connect(database.address(context.log.info)) as connection, postgres_errors("{name}"):
         (number,) = execute(connection, QUERY).fetchone() or (0,)
     return dg.MaterializeResult(metadata={{"number": int(number)}})
 '''

@@ -53,10 +53,11 @@ def reached(url: str) -> Iterator[Finding]:
 
 def allowed(url: str) -> Iterator[Finding]:
     """Whether the user may make tables, and replace those that are there."""
-    from taxi_platform.postgres.connection import connect, execute, in_our_words
+    from taxi_platform.postgres.connection import connect, execute
+    from taxi_platform.postgres.errors import postgres_errors
 
     names = [name.rpartition(".")[2] for name in (tables.FILES, *map(tables.table_of, SERVICES.values()), ZONES)]
-    with connect(url) as connection, in_our_words("the user's privileges"):
+    with connect(url) as connection, postgres_errors("the user's privileges"):
         values = {"schema": tables.SCHEMA, "tables": names}
         row = cast("tuple[Any, ...]", execute(connection, _PRIVILEGES, values).fetchone())
     read_only, may_create, foreign = row

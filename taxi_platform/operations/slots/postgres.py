@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from taxi_platform.postgres.connection import connect, execute, in_our_words
+from taxi_platform.postgres.connection import connect, execute
+from taxi_platform.postgres.errors import postgres_errors
 from taxi_platform.postgres.locking import try_lock
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class PostgresClaim:
         if self._connection is None:
             self._connection = connect(self._url)
         connection = self._connection
-        with in_our_words(self._names[0]):
+        with postgres_errors(self._names[0]):
             execute(connection, "set idle_session_timeout = 0")
             return any(try_lock(connection, name) for name in self._names)
 

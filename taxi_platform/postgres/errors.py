@@ -1,0 +1,144 @@
+"""What an error of PostgreSQL means for the platform: one table of SQLSTATEs, and one of failed connections.
+
+Every driver's errors come here: psycopg, ADBC and SQLAlchemy's psycopg2 all follow the Python DB-API (PEP 249).
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused, DatabaseUnreachable, StorageFull, TaxiError
+
+LONGEST_MESSAGE = 500  # characters of a server's message that are repeated: it may quote a field of a megabyte
+
+
+class _Meaning(NamedTuple):
+    error: type[TaxiError]
+    what: str
+    advice: str
+    transient: bool
+
+
+_LOST = _Meaning(
+    DatabaseInterrupted,
+    "PostgreSQL went away",
+    "The table is as it was; run again once the server is back.",
+    transient=True,
+)
+_WAITED = _Meaning(
+    DatabaseInterrupted, "PostgreSQL gave up waiting", "See pg_stat_activity for who holds on.", transient=True
+)
+_REFUSED = _Meaning(DatabaseRefused, "PostgreSQL refused", "The table is as it was.", transient=False)
+_LOG_IN = _Meaning(
+    DatabaseUnreachable,
+    "PostgreSQL does not let the user in",
+    "Check user, password and database in TAXI_POSTGRES_URL.",
+    transient=False,
+)
+
+# The first entry that begins the SQLSTATE counts; anything else is refused. See PostgreSQL's appendix A.
+_BY_SQLSTATE = {
+    "08": _LOST,
+    "57P01": _LOST,  # an administrator ended the session
+    "57P02": _LOST,  # the server crashed
+    "57P03": _LOST,  # it is starting or stopping
+    "57P05": _LOST,  # idle_session_timeout
+    "55P03": _WAITED,  # a lock was not available
+    "57014": _WAITED,  # statement_timeout, or cancelled
+    "25P04": _WAITED,  # transaction_timeout
+    "40P01": _WAITED,  # a deadlock
+    "40001": _WAITED,  # a serialization failure
+    "53200": _Meaning(DatabaseInterrupted, "PostgreSQL is out of memory", "Load fewer months at once.", transient=True),
+    "53300": _Meaning(
+        DatabaseUnreachable,
+        "PostgreSQL has no connection left",
+        "Raise max_connections, or run fewer loads at once.",
+        transient=True,
+    ),
+    "53100": _Meaning(StorageFull, "PostgreSQL's disk is full", "Free space on it and run again.", transient=False),
+    "28": _LOG_IN,
+    "3D000": _LOG_IN,
+}
+
+# libpq reports no SQLSTATE for a connection that fails; the first entry whose text is in its message counts.
+_PASSING = (
+    ("starting up", "it is still starting", "Try again in a moment."),
+    ("not yet accepting", "it is still starting", "Try again in a moment."),
+    ("recovery mode", "it recovers from a crash", "Try again in a moment."),
+    ("shutting down", "it is shutting down", "Start it again."),
+    ("closed the connection", "it closed the connection", "Try again in a moment."),
+    ("resolve host", "the host name is unknown (DNS)", "Check the host in TAXI_POSTGRES_URL."),
+    ("translate host", "the host name is unknown (DNS)", "Check the host in TAXI_POSTGRES_URL."),
+    ("refused", "nothing listens on the port", "Start PostgreSQL, or correct host and port in TAXI_POSTGRES_URL."),
+    ("timeout", "the host does not answer (port)", "Check host, port and firewall, then TAXI_POSTGRES_URL."),
+    ("too many clients", "it has no connection left", "Raise max_connections, or run fewer loads at once."),
+    ("connection slots", "it has no connection left", "Raise max_connections, or run fewer loads at once."),
+    ("too many connections", "it has no connection left", "Raise the limit, or run fewer loads at once."),
+)
+_LASTING = (
+    ("not permitted to log in", "authentication failed: the user may not log in", "Allow it with alter role … login."),
+    ("permission denied", "the user may not enter the database", "Grant it connect on the database."),
+    ("not currently accepting", "the database accepts no connections", "Allow them with alter database."),
+    ("authentication", "authentication failed", "Check user and password in TAXI_POSTGRES_URL."),
+    ("no password supplied", "authentication failed: it wants a password", "Put one into TAXI_POSTGRES_URL."),
+    ("pg_hba.conf", "authentication failed: it does not admit this user from here", "Add a line to its pg_hba.conf."),
+    ("role ", "authentication failed: there is no such user", "Create it, or correct TAXI_POSTGRES_URL."),
+    ("database ", "there is no such database", "Create it, or correct TAXI_POSTGRES_URL."),
+)
+
+
+@contextmanager
+def postgres_errors(subject: str) -> Generator[None]:
+    """Turn psycopg's errors inside the block into the platform's own.
+
+    Args:
+        subject: what is being worked on, for the message.
+
+    Raises:
+        DatabaseInterrupted: the connection broke, or a timeout ended a wait; trying again can help.
+        DatabaseUnreachable: the server has no connection left, or does not let the user in.
+        StorageFull: the server's disk is full.
+        DatabaseRefused: the server refuses for any other reason.
+    """
+    import psycopg
+
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translated(subject, error) from error
+
+
+def translated(subject: str, error: Exception) -> TaxiError:
+    """Return the platform's own error for an error of any PostgreSQL driver.
+
+    Args:
+        subject: what was being worked on, for the message.
+        error: the driver's error, with a SQLSTATE unless the connection was lost.
+    """
+    sqlstate: str = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
+    meaning = next((meaning for start, meaning in _BY_SQLSTATE.items() if sqlstate.startswith(start)), _REFUSED)
+    if not sqlstate and type(error).__name__ == "OperationalError":
+        meaning = _LOST
+    result = meaning.error(subject, f"{meaning.what} ({shortened(str(error))})", meaning.advice)
+    result.transient = meaning.transient
+    return result
+
+
+def diagnose(server: str, message: str) -> DatabaseUnreachable:
+    """Return which of name, port, authentication, database or number of connections a failed connection is about.
+
+    Args:
+        server: where it should have led, without secrets.
+        message: what libpq reported.
+    """
+    entries = (entry for entry in (*_PASSING, *_LASTING) if entry[0] in message)
+    entry = next(entries, ("", "no connection", "Check TAXI_POSTGRES_URL."))
+    error = DatabaseUnreachable(server, f"{entry[1]} ({shortened(message)})", entry[2])
+    error.transient = entry not in _LASTING
+    return error
+
+
+def shortened(message: str) -> str:
+    """Return a server's message on one line, cut where it gets too long."""
+    line = " ".join(message.split())
+    return line if len(line) <= LONGEST_MESSAGE else line[:LONGEST_MESSAGE] + " …"
