@@ -11,7 +11,7 @@ from benchmarks.workbench import Workbench
 from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.postgres.frames import as_arrow, replace_table
 from taxi_platform.postgres.loader import load_month
-from taxi_platform.sources.sample.zones import zone_lookup
+from taxi_platform.sources.sample import zone_lookup
 from taxi_platform.trips.keys import MODELS_SCHEMA
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import YELLOW

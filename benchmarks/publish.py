@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from taxi_platform.sources.sample.file import write_month
+from taxi_platform.sources.sample_trips import write_month
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES
 

@@ -37,7 +37,7 @@ def source_named(text: str, *, hurried: bool = False) -> Source:
 
 
 def _sample(name: str, scale: str) -> Source:
-    from taxi_platform.sources.sample.source import SampleSource
+    from taxi_platform.sources.sample import SampleSource
 
     try:
         factor = float(scale)

@@ -5,23 +5,19 @@ import hashlib
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taxi_platform.errors import InvalidSetting, NotPublished, StorageFull
-from taxi_platform.sources.sample import blocks as sample_blocks
-from taxi_platform.sources.sample import file as sample_file
-from taxi_platform.sources.sample.blocks import Block, Plan
-from taxi_platform.sources.sample.clock import Clock, clock_of
-from taxi_platform.sources.sample.file import write_month
-from taxi_platform.sources.sample.source import SampleSource
-from taxi_platform.sources.sample.volumes import GENERATION, rows_of_month
+from taxi_platform.sources import sample_trips
+from taxi_platform.sources.sample import GENERATION, SampleSource, rows_of_month
+from taxi_platform.sources.sample_trips import Block, Plan, write_month
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.reading import TripStream, read_chunks
 from taxi_platform.trips.records import read_records
@@ -29,9 +25,9 @@ from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
 
 # What the generator makes of 31,000 rows of 2020-06. When this changes on purpose, raise GENERATION and renew it.
 CHECKSUMS = {
-    "green": "b7be22023f8ea34d45f9db300160dfbdf8ecd7b410fdf0d14cab8daaddc7c611",
-    "yellow": "c1586926bfb69d830ae93c493f3da9b522b02823f2b76bf771fae7a5b80ceae1",
-    "fhv": "9deaa58aa305ee407f21fb892a195b7efbac1cff82f3858cec9b258d56e37d86",
+    "green": "af0d0fc64138d3b5e8ba5be65cfe0614d6abdb57e54b2918bcfcde1ed7bfe830",
+    "yellow": "4bc852e54756ff402cb6f8795631e5b684c1388e4c8d8482c60d1bfc1b07b5e2",
+    "fhv": "59c1a8bc1b8ccc996edffef0317a3cf233418a5e0fb95b2cffff0f26471c2a5f",
 }
 MIB = 1024 * 1024
 
@@ -95,7 +91,7 @@ def test_the_same_request_gets_the_same_bytes_in_every_process(tmp_path: Path) -
     code = """if True:
         import sys
         from pathlib import Path
-        from taxi_platform.sources.sample.source import SampleSource
+        from taxi_platform.sources.sample import SampleSource
         from taxi_platform.trips.services import GREEN
         from taxi_platform.trips.months import Month
         source = SampleSource(0.5)
@@ -110,7 +106,7 @@ def test_the_same_request_gets_the_same_bytes_in_every_process(tmp_path: Path) -
 
 def test_the_number_of_threads_changes_nothing(service: Service, june: Path, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sample_file, "MOST_THREADS", 1)
+        patch.setattr(sample_trips, "MOST_THREADS", 1)
         assert made(service, "2020-06", 31_000, tmp_path).read_bytes() == june.read_bytes()
 
 
@@ -244,16 +240,16 @@ def test_a_full_disk_is_told() -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_no_more_is_made_than_can_be_written_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     blocks: list[int] = []
-    make = sample_file.csv_of_block
+    make = sample_trips.csv_of_block
 
     def counting(plan: Plan, block: Block) -> bytes:
         blocks.append(block.number)
         return make(plan, block)
 
-    monkeypatch.setattr(sample_file, "csv_of_block", counting)
+    monkeypatch.setattr(sample_trips, "csv_of_block", counting)
     with pytest.raises(StorageFull):
         write_month(YELLOW, Month(2019, 3), 8_000_000, Path("/dev/full"))
-    assert len(blocks) <= 3 * sample_file.MOST_THREADS
+    assert len(blocks) <= 3 * sample_trips.MOST_THREADS
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
@@ -265,7 +261,7 @@ def test_memory_does_not_grow_with_the_month(tmp_path: Path) -> None:
     code = f"""if True:
         import resource
         from pathlib import Path
-        from taxi_platform.sources.sample.file import write_month
+        from taxi_platform.sources.sample_trips import write_month
         from taxi_platform.trips.services import YELLOW
         from taxi_platform.trips.months import Month
         peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -320,12 +316,11 @@ def test_no_two_rows_are_equal_and_the_identity_tells_them_apart(service: Servic
 
 
 def test_even_a_crowded_file_repeats_no_trip(service: Service, tmp_path: Path) -> None:
-    def all_in_one_hour(month: Month) -> Clock:
-        clock = clock_of(month)
-        return replace(clock, weights=(1, *[0] * (len(clock.weights) - 1)))
+    def all_in_the_first(hours: sample_trips.Numbers) -> sample_trips.Numbers:
+        return np.where(hours == hours[0], 1, 0)
 
     with pytest.MonkeyPatch.context() as patch:  # about as many in a second as the largest month would have
-        patch.setattr(sample_blocks, "clock_of", all_in_one_hour)
+        patch.setattr(sample_trips, "busy", all_in_the_first)
         frame = texts(made(service, "2021-03", 200_000, tmp_path))
     assert frame.select(service.identity).n_unique() == frame.height
 

@@ -389,7 +389,7 @@ def test_a_path_means_a_folder_and_starts_at_the_project(
 
 @pytest.mark.parametrize("text", ["sample", "sample:1", "sample:0.1", "sample:10", "sample:1e-3"])
 def test_the_sample_is_meant_by_its_name_with_or_without_a_scale(text: str) -> None:
-    from taxi_platform.sources.sample.source import SampleSource
+    from taxi_platform.sources.sample import SampleSource
 
     assert isinstance(source_named(text), SampleSource)
 

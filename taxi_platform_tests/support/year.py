@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from taxi_platform.sources.sample.source import SampleSource
+from taxi_platform.sources.sample import SampleSource
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 from taxi_platform_tests.support.stack import PASSWORDS, Stack

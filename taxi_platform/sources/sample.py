@@ -1,0 +1,149 @@
+"""The source ``sample``: made-up trips of any month, without a network or an account.
+
+What the trips are like belongs in ``sample_trips``, which needs numpy and is imported only when a file is made.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import cycle, product
+from pathlib import Path
+
+from taxi_platform.errors import InvalidSetting, NotPublished, disk_errors
+from taxi_platform.sources.partial import note_beside
+from taxi_platform.sources.source import Log
+from taxi_platform.trips import zones as lookup
+from taxi_platform.trips.files import SourceVersion
+from taxi_platform.trips.keys import parse_file_name
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES, SMALLEST, Service
+
+GENERATION = 2  # raise it with every change that makes any file another one: it is part of each file's version
+FIRST_YEAR, LAST_YEAR = 2009, 2099
+MOST_SCALE = 10.0
+FEWEST_ROWS = 100
+SEASON = (98, 96, 106, 103, 104, 99, 94, 91, 95, 104, 100, 101)  # per cent of the year's typical month
+
+# The names of zones, each of the second with each of the first.
+_PLACES = ("Heights", "Hollow", "Meadow", "Landing", "Crossing", "Mills", "Green", "Point", "Gardens", "Yards", "Row")
+_NAMES = (
+    *("Amber", "Birch", "Cinder", "Dapple", "Elder", "Fennel", "Gravel", "Hazel", "Indigo", "Juniper", "Kestrel"),
+    *("Larch", "Marten", "Nettle", "Otter", "Plover", "Quarry", "Rowan", "Sorrel", "Thistle", "Umber", "Vetch"),
+    *("Willow", "Yarrow"),
+)
+_AIRPORTS = (132, 138)
+# From zone 2 on, over and over: the boroughs' shares of the city's zones.
+_BOROUGHS = "Queens Manhattan Brooklyn Bronx Manhattan Queens Brooklyn Queens Manhattan Bronx Brooklyn Queens Manhattan"
+
+
+class SampleSource:
+    """Makes any month from 2009 to 2099 of any service when it is asked for; the same request gets the same bytes.
+
+    The uncompressed bytes are the same on every machine. The compressed ones are, too, where isal's version and the
+    kind of processor are the same.
+
+    Args:
+        scale: how many trips to make for one of the real order: 1 makes about 7 million of a yellow month of 2019.
+
+    Raises:
+        InvalidSetting: ``scale`` is not above 0 and at most ``MOST_SCALE``.
+    """
+
+    asking_is_free = True
+
+    def __init__(self, scale: float = 1.0) -> None:
+        if not 0 < scale <= MOST_SCALE:
+            raise InvalidSetting(
+                f"TAXI_SOURCE=sample:{scale}",
+                "the scale of the sample must be above 0 and at most 10",
+                "Write sample for months of the real order, or for example sample:0.1 for a tenth of it.",
+            )
+        self.scale = float(scale)
+        self._root = f"sample:{repr(self.scale).removesuffix('.0')}"
+
+    def trips(self, service: Service, month: Month) -> str:
+        """Return the address of a month's file, ``sample:0.1/green/green_tripdata_2019-03.csv.gz``.
+
+        Raises:
+            NotPublished: the month lies before 2009 or after 2099.
+        """
+        if not FIRST_YEAR <= month.year <= LAST_YEAR:
+            raise NotPublished(
+                service.file_name(month),
+                f"the sample has months from {FIRST_YEAR} to {LAST_YEAR}",
+                "Choose TAXI_FIRST_MONTH and TAXI_LAST_MONTH among them.",
+            )
+        return f"{self._root}/{service.name}/{service.file_name(month)}.gz"
+
+    def zones(self) -> str:
+        """Return the address of the zone lookup, which is the same at every scale."""
+        return f"{self._root}/{lookup.FILE}"
+
+    def version(self, address: str) -> SourceVersion:
+        """Return the version of the file under an address, which changes with the generator; its size is not known.
+
+        Raises:
+            NotPublished: the address is not one of this source's.
+        """
+        self._file(address)
+        return SourceVersion(etag=f"{address}#{GENERATION}", modified=None, bytes=None)
+
+    def fetch(self, address: str, target: Path, log: Log) -> SourceVersion:
+        """Make the file under an address and write it to ``target``, over whatever is there.
+
+        Raises:
+            NotPublished: the address is not one of this source's.
+            StorageFull: ``target`` cannot be written.
+        """
+        version = self.version(address)
+        file = self._file(address)
+        with disk_errors(target):
+            note_beside(target).unlink(missing_ok=True)  # of a download that was interrupted
+            if file is None:
+                target.write_text(zone_lookup(), encoding="utf-8", newline="")
+                return version
+        service, month = file
+        rows = rows_of_month(service, month, self.scale)
+        log(f"{service.file_name(month)}: making a sample of {rows:,} trips")
+        from taxi_platform.sources.sample_trips import write_month  # needs numpy, which takes long to import
+
+        write_month(service, month, rows, target)
+        return version
+
+    def _file(self, address: str) -> tuple[Service, Month] | None:
+        """Return the service and month of a trip file's address, or None for the zone lookup's."""
+        if address == self.zones():
+            return None
+        name, month = parse_file_name(address.rpartition("/")[2]) or ("", None)
+        if name in SERVICES and month and FIRST_YEAR <= month.year <= LAST_YEAR:
+            service = SERVICES[name]
+            if address == self.trips(service, month):
+                return service, month
+        example = self.trips(SMALLEST, Month(2019, 3))
+        raise NotPublished(address, "the sample has no such file", f"Its addresses look like {example}.")
+
+
+def rows_of_month(service: Service, month: Month, scale: float) -> int:
+    """Return the rows of a month's file at a scale: 1 is the real order; never fewer than ``FEWEST_ROWS``."""
+    typical = figure_at(service.sample.thousands, month) * 10 * SEASON[month.month - 1]
+    return max(FEWEST_ROWS, round(typical * scale))
+
+
+def figure_at(steps: Sequence[tuple[str, int]], month: Month) -> int:
+    """Return the figure that holds for a month, of figures that each hold from a named month on."""
+    return steps[bisect_right(steps, str(month), key=lambda step: step[0]) - 1][1]
+
+
+def zone_lookup() -> str:
+    """Return the zone lookup as CSV: a quoted header and 265 zones, of which the last two are unknown places."""
+    names = [f"{name} {place}" for place, name in product(_PLACES, _NAMES)]
+    boroughs = cycle(_BOROUGHS.split())
+    rows = [(1, "EWR", f"{names[0]} Airport", "EWR")]
+    for number in range(2, 264):
+        borough = "Staten Island" if number % 13 == 0 else next(boroughs)
+        if number in _AIRPORTS:
+            rows.append((number, "Queens", f"{names[number - 1]} Airport", "Airports"))
+        else:
+            rows.append((number, borough, names[number - 1], "Yellow Zone" if borough == "Manhattan" else "Boro Zone"))
+    rows += [(264, "Unknown", "NV", "N/A"), (265, "Unknown", "NA", "N/A")]
+    quoted = (f'{number},"{borough}","{zone}","{serves}"' for number, borough, zone, serves in rows)
+    return "\n".join(['"LocationID","Borough","Zone","service_zone"', *quoted, ""])
