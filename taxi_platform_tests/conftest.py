@@ -15,7 +15,9 @@ from uuid import uuid4
 import dagster as dg
 import psycopg
 import pytest
+import yaml
 
+from taxi_platform import retries
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.cli.emulators import Addresses, StandIns
 from taxi_platform.postgres.embedded.server import EmbeddedServer
@@ -110,10 +112,19 @@ def unused_instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home of an instance that nothing has been run on; making one takes longer than most tests."""
     home = tmp_path_factory.mktemp("instance") / "dagster"
     home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    logs = yaml.safe_load((PROJECT / "dagster.yaml").read_text())["python_logs"]
+    (home / "dagster.yaml").write_text(yaml.safe_dump({"telemetry": {"enabled": False}, "python_logs": logs}))
     with dg.DagsterInstance.from_config(str(home)) as instance:
         instance.get_runs()
     return home
+
+
+@pytest.fixture
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let every retry and poll of the platform come at once, and return the list of the waits that were skipped."""
+    waits: list[float] = []
+    monkeypatch.setattr(retries, "sleep", waits.append)
+    return waits
 
 
 @pytest.fixture

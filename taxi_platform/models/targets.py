@@ -5,7 +5,6 @@ A target is opened for one build: it checks that the tables the models read exis
 """
 
 import logging
-import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from taxi_platform.postgres.connection import LOCK_SECONDS, STATEMENT_SECONDS, c
 from taxi_platform.postgres.errors import postgres_errors
 from taxi_platform.postgres.locking import try_lock
 from taxi_platform.postgres.preparing import prepare
+from taxi_platform.retries import TURN
 from taxi_platform.trips import zones
 from taxi_platform.trips.keys import MODELS_SCHEMA
 from taxi_platform.trips.months import Month
@@ -192,12 +192,8 @@ def bigquery_variables(cloud: "Cloud") -> Mapping[str, str]:
 
 def _lock_builds(connection: "Connection") -> None:
     """Wait for the lock of all builds; it is released when the connection ends, however it ends."""
-    seconds = 0.0
-    while not try_lock(connection, _BUILD_LOCK):
-        if not seconds:
-            logger.info("Another build of the models is running in this database; waiting until it ends.")
-        seconds = min(2 * seconds or 0.05, 1.0)
-        time.sleep(seconds)
+    waiting = "Another build of the models is running in this database; waiting until it ends."
+    TURN.wait_until(lambda: try_lock(connection, _BUILD_LOCK), waiting_for=waiting)
 
 
 def _by_month(rows: Any, months: Sequence[Month]) -> Mapping[Month, int]:

@@ -4,10 +4,8 @@ In a run over a range of months Dagster would record one result that belongs to 
 makes of results otherwise are made here, each with its partition. They belong to the run, and answer what it planned.
 """
 
-import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 
 import dagster as dg
 
@@ -15,7 +13,7 @@ from taxi_platform.checks.results import Check, Verdict
 from taxi_platform.dagster_private import CheckTarget
 from taxi_platform.errors import TaxiError
 from taxi_platform.ledger.materializations import latest_materializations
-from taxi_platform.orchestration.monthly_io import PAUSES
+from taxi_platform.retries import MONTH_AGAIN
 from taxi_platform.trips.months import Month
 
 Judge = Callable[[Month], Iterable[Verdict]]
@@ -62,7 +60,7 @@ def record_months(
     problems: dict[Month, str] = {}
     for month in months:
         try:
-            found = patiently(partial(judge, month), str(month), context.log.warning)
+            found = MONTH_AGAIN.run(lambda month=month: list(judge(month)), subject=f"checks of {month}")
         except TaxiError as error:
             problems[month] = str(error)
             context.log.error(f"{month} could not be checked: {error}")
@@ -85,11 +83,11 @@ def record_service(
     """Record verdicts that are about no month in particular.
 
     Raises:
-        TaxiError: as ``ask`` does, after its patience.
+        TaxiError: what ``ask`` raises, in the last attempt.
     """
     specs = [spec for spec in context.check_specs if not spec.partitions_def]
     wanted = {spec.name for spec in selected(context, specs)}
-    for verdict in patiently(ask, asset.to_user_string(), context.log.warning):
+    for verdict in MONTH_AGAIN.run(lambda: list(ask()), subject=f"checks of {asset.to_user_string()}"):
         if verdict.check.name in wanted:
             yield evaluation(asset, verdict)
     yield from _outputs(context, specs)
@@ -150,23 +148,6 @@ def _targets(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Targets:
         str(made.partition): CheckTarget(storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp)
         for made, record in latest_materializations(instance, asset)
     }
-
-
-def patiently(ask: Callable[[], Iterable[Verdict]], what: str, log: Callable[[str], object]) -> list[Verdict]:
-    """What is answered; when there is no answer for a reason that may pass, asked again after each pause.
-
-    Raises:
-        TaxiError: as ``ask`` does, in the end.
-    """
-    for pause in PAUSES:
-        try:
-            return list(ask())
-        except TaxiError as error:
-            if not error.transient:
-                raise
-            log(f"{error} The reason may pass; checking {what} again in {pause:.0f} s")
-            time.sleep(pause)
-    return list(ask())
 
 
 def _failure(asset: dg.AssetKey, problems: dict[Month, str], total: int) -> dg.Failure:

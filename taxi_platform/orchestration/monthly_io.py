@@ -3,15 +3,16 @@
 Where the bytes of a month go is each I/O manager's own.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import dagster as dg
 
 from taxi_platform.dagster_private import add_output_metadata
-from taxi_platform.errors import SourceUnreachable, TaxiError
+from taxi_platform.errors import TaxiError
 from taxi_platform.ledger.event_metadata import PROGRESS, raw_metadata
+from taxi_platform.retries import MONTH_AGAIN
 from taxi_platform.sources.trip_files import TripFiles
 from taxi_platform.trips.files import Transfer
 from taxi_platform.trips.keys import raw_key
@@ -19,9 +20,6 @@ from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service, service_of_table
 
 Metadata = Mapping[str, Any]
-
-PAUSES = (15.0, 60.0)
-"""Seconds: after the first a server is back that was restarted, after the second a network, or somebody has noticed."""
 
 
 class MonthlyFiles(Protocol):
@@ -98,6 +96,12 @@ def service_of_asset(context: dg.InputContext) -> Service:
     return service
 
 
+class _MayPass(Exception):
+    """Months failed that may succeed later."""
+
+    transient = True
+
+
 class _Work:
     """The months of one output: which are in place, and why the others are not."""
 
@@ -111,20 +115,9 @@ class _Work:
         self.failed: dict[Month, TaxiError] = {}
 
     def do(self) -> None:
-        """Store every month; those that fail for a reason that may pass, again after each pause."""
-        for month in self._files.months:
-            self._try(month)
-        for pause in PAUSES:
-            passing = [month for month, error in self.failed.items() if _may_pass(error)]
-            if not passing:
-                return
-            names = ", ".join(map(str, passing))
-            self._context.log.warning(f"{names}: the reason may pass; trying again in {pause:.0f} s")
-            time.sleep(pause)
-            for month in passing:
-                self._try(month)
-                if month in self.failed and _may_pass(self.failed[month]):
-                    break  # it has not passed yet, and the other months would have to wait for the same answer
+        """Store every month; those that fail for a reason that may pass, again after a wait."""
+        with suppress(_MayPass):
+            MONTH_AGAIN.run(self._try_months, subject=self._files.service.name)
 
     def record(self) -> None:
         """Record the months that are in place although the run as a whole does not succeed."""
@@ -143,6 +136,23 @@ class _Work:
             allow_retries=False,  # what may pass has had its time
         )
 
+    def _try_months(self) -> None:
+        """Try every month that was not tried yet or may succeed now.
+
+        Raises:
+            _MayPass: a month failed, and may succeed later.
+        """
+        is_first = not (self.stored or self.failed)
+        for month in self._files.months if is_first else self._passing():
+            self._try(month)
+            if not is_first and month in self._passing():
+                break  # it has not passed yet, and the other months would have to wait for the same answer
+        if passing := self._passing():
+            raise _MayPass(f"{', '.join(map(str, passing))} failed for a reason that may pass")
+
+    def _passing(self) -> list[Month]:
+        return [month for month, error in self.failed.items() if error.transient and MONTH_AGAIN.obeys(error)]
+
     def _try(self, month: Month) -> None:
         try:
             self.stored[month] = self._store_month(month)
@@ -159,8 +169,3 @@ class _Work:
         metadata = self.stored[month]
         seen = {name: metadata[name] for name in PROGRESS if name in metadata}
         self._context.log_event(dg.AssetObservation(self._context.asset_key, partition=str(month), metadata=seen))
-
-
-def _may_pass(error: TaxiError) -> bool:
-    """Whether it can help to try again soon; a source that asks to be left alone is left alone."""
-    return error.transient and not (isinstance(error, SourceUnreachable) and error.retry_after)

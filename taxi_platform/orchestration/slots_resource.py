@@ -32,7 +32,7 @@ class RunSlot(dg.ConfigurableResource["RunSlot"]):
             self._claim = claim  # before it holds anything, so that no interruption leaves it held
             subject = f"{context.job_name} (at most {self.slots} runs at once)"
             advice = f"Start it again when one of them has ended, or with the tag {self.tag}=queue to let it wait."
-            take(claim, subject, choice, advice, context.log.info)
+            take(claim, subject, choice, advice)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Give the slot back."""

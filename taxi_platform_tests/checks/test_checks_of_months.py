@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import dagster as dg
 import psycopg
@@ -11,6 +10,7 @@ import pytest
 from taxi_platform.checks.queries import SAMPLE
 from taxi_platform.checks.rules import FEW
 from taxi_platform.orchestration import check_results as recording
+from taxi_platform.retries import ONCE
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, Service
 from taxi_platform_tests.support.asset_runs import Platform
 from taxi_platform_tests.support.trip_texts import row, rows, text, with_field
@@ -227,14 +227,12 @@ def test_a_suspicious_month_warns_with_numbers_and_a_sample_and_is_built_on(
 
 
 def test_a_database_that_is_gone_is_asked_again_and_then_told_in_a_sentence(
-    publish: Publish, platform: Platform, monkeypatch: pytest.MonkeyPatch
+    publish: Publish, platform: Platform, no_waits: list[float]
 ) -> None:
-    waited: list[float] = []
-    monkeypatch.setattr(recording, "time", SimpleNamespace(sleep=waited.append))
     platform.use(TAXI_POSTGRES_URL="postgresql://taxi:secret@127.0.0.1:1/ny_taxi")
     run = platform.check("green_tripdata", "2019-03")
     assert not run.succeeded
-    assert waited == [15.0, 60.0]
+    assert no_waits == [15.0, 60.0]
     assert "nothing listens on the port" in run.failure
     assert "Traceback" not in run.failure
     assert "secret" not in run.failure
@@ -243,7 +241,7 @@ def test_a_database_that_is_gone_is_asked_again_and_then_told_in_a_sentence(
 def test_a_month_that_somebody_holds_is_told_and_the_others_are_checked(
     publish: Publish, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording, "PAUSES", ())
+    monkeypatch.setattr(recording, "MONTH_AGAIN", ONCE)
     monkeypatch.setattr("taxi_platform.postgres.connection._SESSION", {"lock_timeout": "100ms"})
     for month in ("2019-02", "2019-03"):
         publish(rows(GREEN, 5), month=month)

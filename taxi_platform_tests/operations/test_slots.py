@@ -53,7 +53,7 @@ def test_of_ten_processes_at_once_exactly_two_get_a_slot_and_a_killed_one_frees_
     mine, another = claim(), claim()
     assert not mine.try_take()
     lucky[0].kill()
-    take(mine, NAME, "queue", "", print, poll=0.01)
+    take(mine, NAME, "queue", "")
     assert not another.try_take()
 
     mine.release()
@@ -64,19 +64,19 @@ def test_of_ten_processes_at_once_exactly_two_get_a_slot_and_a_killed_one_frees_
 def test_who_will_not_wait_is_told_so_and_holds_nothing(claim: "partial[Claim]") -> None:
     first, second, third = claim(), claim(), claim()
     for lucky in (first, second):
-        take(lucky, NAME, "fail", ADVICE, print)
+        take(lucky, NAME, "fail", ADVICE)
     with pytest.raises(TooManyRuns, match=r"hello_world: that many are at it already\. Wait\."):
-        take(third, NAME, "fail", ADVICE, print)
+        take(third, NAME, "fail", ADVICE)
     third.release()
     first.release()
-    take(third, NAME, "fail", ADVICE, print)
+    take(third, NAME, "fail", ADVICE)
     for lucky in (second, third):
         lucky.release()
 
 
-def test_who_waits_says_so_once(claim: "partial[Claim]") -> None:
+def test_who_waits_says_so_once(no_waits: list[float], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "taxi_platform")
     tries = iter([False, False, False, True])
-    said: list[str] = []
 
     class Busy:
         def try_take(self) -> bool:
@@ -84,8 +84,9 @@ def test_who_waits_says_so_once(claim: "partial[Claim]") -> None:
 
         def release(self) -> None: ...
 
-    take(Busy(), NAME, "queue", ADVICE, said.append, poll=0)
-    assert said == ["hello_world: that many are at it already; waiting until one of them has ended"]
+    take(Busy(), NAME, "queue", ADVICE)
+    assert caplog.messages == ["hello_world: that many are at it already; waiting until one ends"]
+    assert no_waits == [0.05, 0.1, 0.2]
 
 
 def test_slots_of_two_jobs_are_not_the_same(database: str, tmp_path: Path) -> None:

@@ -1,9 +1,7 @@
 """A source that is away for a minute is waited for, on a clock that a test turns forward."""
 
 import pytest
-import tenacity.nap
 
-from taxi_platform.orchestration import monthly_io as monthly_io_manager
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.asset_runs import Platform
 from taxi_platform_tests.support.trip_server import TripServer
@@ -13,7 +11,7 @@ MINUTE = 60.0
 
 
 class Clock:
-    """In place of the module ``time`` of those who wait for a source: they believe to have slept.
+    """Waits for a source without taking the time.
 
     Args:
         server: it is away from now on.
@@ -39,8 +37,7 @@ def test_a_source_that_is_away_for_a_minute_is_waited_for_and_one_that_stays_awa
     server.publish("/green/green_tripdata_2019-03.csv.gz", zipped(text(GREEN, rows(GREEN, 50))))
     platform.use(TAXI_SOURCE=server.template)
     clock = Clock(server, minutes * MINUTE)
-    monkeypatch.setattr(monthly_io_manager, "time", clock)
-    monkeypatch.setattr(tenacity.nap, "time", clock)
+    monkeypatch.setattr("taxi_platform.retries.sleep", clock.sleep)
     run = platform.run("green_tripdata", month="2019-03")
     assert (run.succeeded, run.months("green_tripdata") == ["2019-03"]) == (is_loaded, is_loaded)
     assert (clock.slept >= minutes * MINUTE) == is_loaded

@@ -1,24 +1,15 @@
 """Failures that pass by themselves: tried again inside of the step, each month recorded once, and never without end."""
 
-import time
 from collections.abc import Callable
 
 import pytest
 
+from taxi_platform import retries
 from taxi_platform.errors import DatabaseInterrupted, NotPublished, SourceUnreachable
-from taxi_platform.orchestration import monthly_io as monthly_io_manager
 from taxi_platform.orchestration import postgres_io as io_manager
 from taxi_platform_tests.support.asset_runs import Platform
 
 MONTHS = "2019-01...2019-03"
-
-
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that were made, which take no time here."""
-    made: list[float] = []
-    monkeypatch.setattr(monthly_io_manager, "time", type("Clock", (), {"sleep": made.append}))
-    return made
 
 
 @pytest.fixture
@@ -47,26 +38,28 @@ def away(month: str = "x") -> DatabaseInterrupted:
 
 
 def test_a_failure_that_passes_costs_a_pause_and_nothing_else(
-    platform: Platform, pauses: list[float], failing: Callable[..., list[str]]
+    platform: Platform, no_waits: list[float], failing: Callable[..., list[str]]
 ) -> None:
     tried = failing(m2019_02=[away()])
     run = platform.run("green_tripdata", months=MONTHS)
     assert run.succeeded
     assert tried == ["2019-01", "2019-02", "2019-03", "2019-02"]
-    assert pauses == [15.0]
+    assert no_waits == [15.0]
     assert sorted(run.months("green_tripdata")) == ["2019-01", "2019-02", "2019-03"]
     assert not any(run.of("green_tripdata", f"2019-0{month}")["unchanged"] for month in (1, 2, 3))
-    assert "2019-02: the reason may pass; trying again in 15 s" in [entry.user_message for entry in run.log]
+    assert "green: 2019-02 failed for a reason that may pass; attempt 2 of 3 in 15.0 s" in [
+        entry.user_message for entry in run.log
+    ]
 
 
 def test_a_failure_that_does_not_pass_fails_its_month_once_after_the_last_pause(
-    platform: Platform, pauses: list[float], failing: Callable[..., list[str]]
+    platform: Platform, no_waits: list[float], failing: Callable[..., list[str]]
 ) -> None:
     tried = failing(m2019_02=[away()] * 9, m2019_03=[away()] * 9)
     run = platform.run("green_tripdata", months=MONTHS)
     # The months that wait for the same server are not asked for again before it is back.
     assert tried == ["2019-01", "2019-02", "2019-03", "2019-02", "2019-02"]
-    assert pauses == [15.0, 60.0]
+    assert no_waits == [15.0, 60.0]
     assert run.failure.startswith("2 of 3 months of green failed. The other 1 are in place and recorded.\n2019-02: ")
     assert run.months("green_tripdata") == ["2019-01"]
 
@@ -75,7 +68,7 @@ def test_a_failure_that_does_not_pass_fails_its_month_once_after_the_last_pause(
 def test_a_failure_that_will_not_pass_is_not_waited_for(
     lasting: NotPublished | SourceUnreachable,
     platform: Platform,
-    pauses: list[float],
+    no_waits: list[float],
     failing: Callable[..., list[str]],
 ) -> None:
     if isinstance(lasting, SourceUnreachable):
@@ -83,7 +76,7 @@ def test_a_failure_that_will_not_pass_is_not_waited_for(
     tried = failing(m2019_02=[lasting])
     assert not platform.run("green_tripdata", months=MONTHS).succeeded
     assert tried == ["2019-01", "2019-02", "2019-03"]
-    assert pauses == []
+    assert no_waits == []
 
 
 def test_a_run_that_is_ended_in_the_pause_has_recorded_what_is_in_place(
@@ -92,7 +85,7 @@ def test_a_run_that_is_ended_in_the_pause_has_recorded_what_is_in_place(
     def ended(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(time, "sleep", ended)
+    monkeypatch.setattr(retries, "sleep", ended)
     failing(m2019_02=[away()] * 9)
     assert not platform.run("green_tripdata", months=MONTHS).succeeded
     assert platform.recorded("green_tripdata") == {"2019-01", "2019-03"}

@@ -1,14 +1,11 @@
 """What claiming a slot means, and waiting for one. Where slots are kept is the business of each kind of claim."""
 
-import time
-from collections.abc import Callable
 from typing import Literal, Protocol, get_args
 
 from taxi_platform.errors import InvalidSetting, TooManyRuns
+from taxi_platform.retries import TURN
 
-Log = Callable[[str], object]
 WhenFull = Literal["fail", "queue"]
-POLL = 0.5  # seconds between two looks for a free slot
 
 
 class Claim(Protocol):
@@ -27,7 +24,7 @@ class Claim(Protocol):
         ...
 
 
-def take(claim: Claim, subject: str, when_full: WhenFull, advice: str, log: Log, poll: float = POLL) -> None:
+def take(claim: Claim, subject: str, when_full: WhenFull, advice: str) -> None:
     """Hold a slot from now on, if need be after waiting for it.
 
     Args:
@@ -35,19 +32,14 @@ def take(claim: Claim, subject: str, when_full: WhenFull, advice: str, log: Log,
         subject: the job and its limit, for messages.
         when_full: whether to fail at once when no slot is free, or to wait until one is.
         advice: what who fails can do about it.
-        log: where it is told that somebody waits.
-        poll: seconds between two looks.
 
     Raises:
         TooManyRuns: no slot is free, and nobody wanted to wait.
     """
-    if claim.try_take():
-        return
-    if when_full == "fail":
+    if when_full == "queue":
+        TURN.wait_until(claim.try_take, waiting_for=f"{subject}: that many are at it already; waiting until one ends")
+    elif not claim.try_take():
         raise TooManyRuns(subject, "that many are at it already", advice)
-    log(f"{subject}: that many are at it already; waiting until one of them has ended")
-    while not claim.try_take():
-        time.sleep(poll)
 
 
 def when_full(text: str, tag: str) -> WhenFull:

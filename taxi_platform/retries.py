@@ -1,0 +1,165 @@
+"""How long the platform waits for something outside of it, and how often it tries again.
+
+All waiting is here: ``RetryPolicy`` and its instances, each with the reason for its numbers. Whether an error is worth
+another attempt is decided where the error is raised (``transient``). Nothing here knows HTTP, Google or a database.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar, cast
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
+
+
+def sleep(seconds: float) -> None:
+    """Wait. Tests replace this function, and with it every wait of the platform."""
+    time.sleep(seconds)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Return whether the error itself says that trying again without changing anything can help."""
+    return bool(getattr(error, "transient", False))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """When to try again, and when to give up. All times are seconds.
+
+    Waits grow by ``factor`` from ``first_wait`` to ``longest_wait``. Each is lengthened by up to ``jitter``, so that
+    processes that failed together do not come back together. An error may carry ``retry_after``, the seconds that a
+    server asks for: they are obeyed up to ``longest_retry_after``, and a server that asks for more is not asked again.
+
+    Attributes:
+        first_wait: the first wait.
+        longest_wait: the longest wait.
+        attempts: how many attempts there are in all; None if only ``total`` limits them.
+        total: how long after the first attempt the last one may begin; None if only ``attempts`` limits them.
+        factor: how much longer each wait is than the one before.
+        jitter: how much longer a wait may be at random.
+        longest_retry_after: how long a server may ask to be left alone.
+    """
+
+    first_wait: float = 0.0
+    longest_wait: float = 0.0
+    attempts: int | None = None
+    total: float | None = None
+    factor: float = 2.0
+    jitter: float = 0.0
+    longest_retry_after: float = 0.0
+
+    def run(
+        self,
+        action: Callable[[], Result],
+        *,
+        subject: str,
+        is_transient: Callable[[BaseException], bool] = is_transient,
+    ) -> Result:
+        """Return the result of the first attempt that succeeds, and log each that does not.
+
+        Raises the error of the last attempt, or the first error that is not worth another one.
+
+        Args:
+            action: one attempt.
+            subject: what is attempted, for the log.
+            is_transient: decides whether another attempt may succeed.
+        """
+        import tenacity  # takes long to import, and is not needed to load the definitions
+
+        def log(state: "RetryCallState") -> None:
+            of = f" of {self.attempts}" if self.attempts else ""
+            again = f"attempt {state.attempt_number + 1}{of} in {state.upcoming_sleep:.1f} s"
+            logger.info("%s: %s; %s", subject, _error(state), again)
+
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda error: is_transient(error) and self.obeys(error)),
+            wait=lambda state: max(self._wait(state.attempt_number), _retry_after(_error(state))),
+            stop=tenacity.stop_any(
+                tenacity.stop_after_attempt(self.attempts) if self.attempts else tenacity.stop_never,
+                tenacity.stop_never if self.total is None else tenacity.stop_after_delay(self.total),
+            ),
+            before_sleep=log,
+            sleep=lambda seconds: sleep(seconds),
+            reraise=True,
+        )(action)
+
+    def obeys(self, error: BaseException) -> bool:
+        """Return whether the server that an error comes from may be asked again as soon as it allows."""
+        return _retry_after(error) <= self.longest_retry_after
+
+    def wait_until(self, condition: Callable[[], bool], *, waiting_for: str) -> bool:
+        """Poll until a condition holds, and return whether it came to hold in time.
+
+        This waits for somebody else to finish, which is not a failure: only the first wait is logged.
+
+        Args:
+            condition: asked again after each wait.
+            waiting_for: the line for the log.
+        """
+        deadline = time.monotonic() + self.total if self.total is not None else None
+        polls = 1
+        while not condition():
+            if polls == 1:
+                logger.info(waiting_for)
+            if deadline is not None and time.monotonic() > deadline:
+                return False
+            sleep(self._wait(polls))
+            polls += 1
+        return True
+
+    def _wait(self, attempt: int) -> float:
+        """Return the seconds to wait after an attempt, the first of which is number 1."""
+        import random
+
+        grown = self.first_wait * self.factor ** min(attempt - 1, 50)
+        return min(grown, self.longest_wait) + random.uniform(0, self.jitter)  # noqa: S311
+
+
+def _error(state: "RetryCallState") -> BaseException:
+    """Return the error that ended the latest attempt; tenacity only waits after one."""
+    return cast("BaseException", state.outcome and state.outcome.exception())
+
+
+def _retry_after(error: BaseException) -> float:
+    return getattr(error, "retry_after", None) or 0.0
+
+
+DOWNLOAD = RetryPolicy(attempts=6, first_wait=1.0, longest_wait=30.0, jitter=1.0, longest_retry_after=120.0)
+"""A file, or a page of an API. Six attempts bridge half a minute, as long as a server needs to restart."""
+
+METADATA = RetryPolicy(attempts=2, first_wait=0.5, longest_wait=1.0, jitter=0.5, longest_retry_after=1.0)
+"""A question that somebody waits for, or one of hundreds: one lost connection is forgiven, an outage is reported."""
+
+ONCE = RetryPolicy(attempts=1)
+"""A question whose asker has another answer ready."""
+
+MONTH_AGAIN = RetryPolicy(attempts=3, first_wait=15.0, longest_wait=60.0, factor=4.0)
+"""A month that failed in a run: after 15 s a server has restarted, after 60 more a network is back or somebody has
+noticed. A server that asks to be left alone is not asked again in that run."""
+
+MONTH_LOCK = RetryPolicy(first_wait=0.05, longest_wait=1.0, total=900.0)
+"""The lock of a month that another process loads: the largest month takes a minute or two."""
+
+SWAP = RetryPolicy(first_wait=0.5, longest_wait=10.0, jitter=0.5, total=900.0)
+"""The swap of a month's partition, which readers' transactions hold up: they end within a quarter of an hour."""
+
+TURN = RetryPolicy(first_wait=0.05, longest_wait=1.0)
+"""Another build of the models, or another run of a limited job: it ends when it is done, so there is no limit."""
+
+STATE_DATABASE = RetryPolicy(first_wait=0.5, longest_wait=0.5, total=10.0)
+"""The server of Dagster's state: long enough for its restart, short enough for a person who forgot to start it."""
+
+GOOGLE = RetryPolicy(first_wait=1.0, longest_wait=30.0, jitter=1.0, total=180.0)
+"""A request to Google. Three minutes outlast the restart of a router."""
+
+METADATA_OF_GOOGLE = RetryPolicy(first_wait=0.5, longest_wait=2.0, jitter=0.5, total=8.0)
+"""A request of a sensor's tick, which Dagster ends after 60 seconds."""
+
+JOB = RetryPolicy(attempts=5, first_wait=1.0, longest_wait=30.0, jitter=1.0)
+"""A BigQuery job that lost against another one, or that BigQuery broke off: such conflicts are over by then."""
