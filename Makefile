@@ -1,12 +1,12 @@
 # Set-up and the everyday commands. `make demo` and `make test` need nothing but Python 3.10–3.13 and the network.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cloud getting-started stand-ins test test-gcp lint format dbt bench dev psql stop clean lock
+.PHONY: help demo demo-cloud getting-started emulators test test-gcp lint format dbt bench dev psql stop clean lock
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-STAND_INS := .venv-stand-ins
+EMULATORS := .venv-emulators
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -20,20 +20,20 @@ $(INSTALLED): requirements.lock pyproject.toml deploy/activate.sh
 	@$(BIN)/python -m taxi_platform.models > /dev/null
 	@touch $@
 
-$(STAND_INS)/.installed: deploy/stand-ins/requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The stand-ins need Python 3.11 or later; name one: make stand-ins PYTHON=python3.13"; exit 1; }
-	@$(PYTHON) -m venv $(STAND_INS)
-	@echo "Installing the stand-ins for Google Cloud into $(STAND_INS) …"
-	@$(STAND_INS)/bin/pip install -qq --disable-pip-version-check --root-user-action ignore --requirement deploy/stand-ins/requirements.lock
-	@HOME=$(CURDIR)/$(STAND_INS) $(STAND_INS)/bin/python -c "from duckdb_extensions import import_extension; import_extension('spatial')"
+$(EMULATORS)/.installed: deploy/emulators/requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The emulators need Python 3.11 or later; name one: make emulators PYTHON=python3.13"; exit 1; }
+	@$(PYTHON) -m venv $(EMULATORS)
+	@echo "Installing the emulators of Google Cloud into $(EMULATORS) …"
+	@$(EMULATORS)/bin/pip install -qq --disable-pip-version-check --root-user-action ignore --requirement deploy/emulators/requirements.lock
+	@HOME=$(CURDIR)/$(EMULATORS) $(EMULATORS)/bin/python -c "from duckdb_extensions import import_extension; import_extension('spatial')"
 	@touch $@
 
-stand-ins: $(STAND_INS)/.installed ## Install stand-ins for Cloud Storage and BigQuery, for the tests and demo-cloud
+emulators: $(EMULATORS)/.installed ## Install emulators of Cloud Storage and BigQuery, for the tests and demo-cloud
 
 demo: $(INSTALLED) ## Load 2019 from the real source, or from the sample when it cannot be reached, and make a report of it
 	@. $(BIN)/activate && taxi demo
 
-demo-cloud: $(INSTALLED) $(STAND_INS)/.installed ## Load three sample months into stand-ins for Google Cloud, and show the rows
+demo-cloud: $(INSTALLED) $(EMULATORS)/.installed ## Load three sample months into emulators of Google Cloud, and show the rows
 	@. $(BIN)/activate && taxi demo-cloud
 
 getting-started: $(INSTALLED) ## Average prices of products by brand: a first graph, in a few seconds
@@ -67,7 +67,7 @@ stop: $(INSTALLED) ## Stop the embedded PostgreSQL; its data stays
 	@. $(BIN)/activate && taxi stop
 
 clean: ## Remove the virtual environments and caches; data stays in .taxi
-	rm -rf $(VENV) $(STAND_INS) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(EMULATORS) .pytest_cache .ruff_cache .hypothesis
 	find taxi_platform taxi_platform_tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: $(INSTALLED) ## Resolve the dependencies anew

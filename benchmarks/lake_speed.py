@@ -1,4 +1,4 @@
-"""Bringing a month into the lake, against the bare client that does nothing but upload, both to the stand-in."""
+"""Bringing a month into the lake, against the bare client that does nothing but upload, both to the emulator."""
 
 import time
 from collections.abc import Generator, Iterator
@@ -10,11 +10,9 @@ from benchmarks.pairs import in_turn, spread
 from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery.lake_file import object_name
-from taxi_platform.bigquery.lake_store import Lake
-from taxi_platform.bigquery.lake_upload import CHUNK
+from taxi_platform.bigquery.lake import PART, Lake, object_name
 from taxi_platform.bigquery.setup import set_up
-from taxi_platform.cli.emulators import StandIns
+from taxi_platform.cli.emulators import Emulators
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.services import YELLOW
 
@@ -32,8 +30,8 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
 
 @contextmanager
 def project(bench: Workbench) -> Generator[Cloud]:
-    """A project on stand-ins that live as long as the measurement, with bucket and dataset."""
-    with StandIns(bench.folder / "google").running(lambda _: None) as addresses:
+    """A project on emulators that live as long as the measurement, with bucket and dataset."""
+    with Emulators(bench.folder / "google").running() as addresses:
         cloud = Cloud("trips-123", "US", "trips-123-lake", "trips", "", addresses.storage, addresses.bigquery)
         set_up(cloud, lambda _: None)
         yield cloud
@@ -41,13 +39,13 @@ def project(bench: Workbench) -> Generator[Cloud]:
 
 def _compare(cloud: Cloud, file: TripFile, count: int) -> Finding:
     """The target is against parts of the same size; in one piece, the client would hold up to 100 MiB twice."""
-    runs = [lambda: _put(cloud, file), lambda: _bare(cloud, file, CHUNK), lambda: _bare(cloud, file, None)]
+    runs = [lambda: _put(cloud, file), lambda: _bare(cloud, file, PART), lambda: _bare(cloud, file, None)]
     ours, in_parts, whole = in_turn(runs, count)
     ratios, against_whole = (
         [mine / bare for mine, bare in zip(ours, other, strict=True)] for other in (in_parts, whole)
     )
     return Finding(
-        f"{file.bytes / MIB:,.0f} MiB into the lake, against the bare client with parts of {CHUNK / MIB:.0f} MiB",
+        f"{file.bytes / MIB:,.0f} MiB into the lake, against the bare client with parts of {PART / MIB:.0f} MiB",
         f"≤ {MOST} times",
         f"{spread(ratios)} times",
         median(ratios) <= MOST,

@@ -1,4 +1,4 @@
-"""A month from its file into BigQuery, against the bare clients that upload, load and replace it, on the stand-ins."""
+"""A month from its file into BigQuery, against the bare clients that upload, load and replace it, on the emulators."""
 
 import time
 from collections.abc import Iterator
@@ -9,10 +9,9 @@ from benchmarks.lake_speed import MIB, MOST, bare_upload, project, remove
 from benchmarks.pairs import in_turn, spread
 from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
-from taxi_platform.bigquery import schema, statements
+from taxi_platform.bigquery import statements, tables
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery.lake_file import object_name, uri_of
-from taxi_platform.bigquery.lake_store import Lake
+from taxi_platform.bigquery.lake import Lake, object_name, uri_of
 from taxi_platform.bigquery.loader import load_month
 from taxi_platform.bigquery.tables import Tables
 from taxi_platform.settings import PROJECT
@@ -34,8 +33,8 @@ def measure(bench: Workbench, _: int, count: int) -> Iterator[Finding]:
     with project(bench) as cloud:
         file = _file(bench)
         header = TripStream(read_chunks(file.path, 64 * 1024), GREEN, MONTH, compressed=True).header
-        table = schema.table_of(cloud, GREEN)
-        Tables(cloud, _silent).ensure(table, schema.trip_fields(GREEN), schema.clustering(GREEN), "")
+        table = tables.table_of(cloud, GREEN)
+        Tables(cloud, _silent).ensure(table, tables.trip_fields(GREEN), tables.clustering(GREEN), "")
         ours, bare = in_turn([lambda: _ours(cloud, file), lambda: _bare(cloud, file, header)], count)
     ratios = [mine / other for mine, other in zip(ours, bare, strict=True)]
     yield Finding(
@@ -43,7 +42,7 @@ def measure(bench: Workbench, _: int, count: int) -> Iterator[Finding]:
         f"≤ {MOST} times",
         f"{spread(ratios)} times",
         median(ratios) <= MOST,
-        f"{spread(ours)} s against {spread(bare)} s; upload, load job and replacement, on the stand-ins",
+        f"{spread(ours)} s against {spread(bare)} s; upload, load job and replacement, on the emulators",
     )
 
 
@@ -65,7 +64,7 @@ def _bare(cloud: Cloud, file: TripFile, header: Header) -> float:
     from google.cloud import bigquery
 
     _empty(cloud, file)
-    table = schema.table_of(cloud, GREEN)
+    table = tables.table_of(cloud, GREEN)
     staging = f"{table}_bare"
     config = bigquery.LoadJobConfig(
         schema=[bigquery.SchemaField(column.name, "STRING") for column in header.columns],
@@ -73,7 +72,7 @@ def _bare(cloud: Cloud, file: TripFile, header: Header) -> float:
         skip_leading_rows=1,
     )
     rows = statements.staged_trips(GREEN, MONTH, header, 1, staging)
-    statement = statements.replace_month(table, MONTH, schema.trip_fields(GREEN), rows)
+    statement = statements.replace_month(table, MONTH, tables.trip_fields(GREEN), rows)
     client = cast("Any", cloud.bigquery)
     started = time.perf_counter()
     bare_upload(cloud, file)
@@ -85,7 +84,7 @@ def _bare(cloud: Cloud, file: TripFile, header: Header) -> float:
 
 def _empty(cloud: Cloud, file: TripFile) -> None:
     remove(cloud, file)
-    cast("Any", cloud.bigquery).query_and_wait(f"delete from `{schema.table_of(cloud, GREEN)}` where true")
+    cast("Any", cloud.bigquery).query_and_wait(f"delete from `{tables.table_of(cloud, GREEN)}` where true")
 
 
 def _silent(_: object) -> None:

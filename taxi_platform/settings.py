@@ -96,10 +96,10 @@ class CloudSettings(BaseSettings):
         None, description="A key as JSON or base64, or sm://project/secret; unset, application-default credentials."
     )
     storage_host: str = Field(
-        "", validation_alias="STORAGE_EMULATOR_HOST", description="A stand-in for Cloud Storage, as for the clients."
+        "", validation_alias="STORAGE_EMULATOR_HOST", description="An emulator for Cloud Storage, as for the clients."
     )
     bigquery_host: str = Field(
-        "", validation_alias="BIGQUERY_EMULATOR_HOST", description="A stand-in for BigQuery, as for the clients."
+        "", validation_alias="BIGQUERY_EMULATOR_HOST", description="An emulator for BigQuery, as for the clients."
     )
 
     @property

@@ -19,7 +19,7 @@ import yaml
 
 from taxi_platform import retries
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.cli.emulators import Addresses, StandIns
+from taxi_platform.cli.emulators import Addresses, Emulators
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.settings import PROJECT, settings
 from taxi_platform_tests.support.asset_runs import Platform
@@ -46,7 +46,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         folder = Path(os.environ.pop(_SERVER))
         EmbeddedServer(folder / "postgres").stop(lambda _: None)
-        StandIns(folder / "google").stop()
+        Emulators(folder / "google").stop()
         shutil.rmtree(folder)
 
 
@@ -82,15 +82,15 @@ def database(postgres_url: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def stand_ins() -> Addresses:
-    """Where the session's stand-ins for Cloud Storage and BigQuery answer."""
+def emulators() -> Addresses:
+    """Where the session's emulators of Cloud Storage and BigQuery answer."""
     return start_or_skip(Path(os.environ[_SERVER]) / "google")
 
 
 @pytest.fixture
-def cloud(stand_ins: Addresses) -> Cloud:
+def cloud(emulators: Addresses) -> Cloud:
     """A project of the test's own; its bucket and its dataset have names and are not there yet."""
-    return cloud_of_its_own(stand_ins)
+    return cloud_of_its_own(emulators)
 
 
 @pytest.fixture

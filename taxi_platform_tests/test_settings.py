@@ -197,7 +197,7 @@ def test_a_cloud_that_is_set_in_part_is_no_obstacle_to_those_who_do_not_use_it(f
 
 
 @pytest.mark.parametrize("field", ["storage_host", "bigquery_host"])
-def test_a_stand_in_alone_makes_no_cloud(field: str) -> None:
+def test_an_emulator_alone_makes_no_cloud(field: str) -> None:
     assert with_setting(variable(field), "http://127.0.0.1:9023").cloud is None
 
 

@@ -1,21 +1,57 @@
-"""The project in Google Cloud that the settings name, and the official clients for it.
+"""The project in Google Cloud that the settings name: its credentials, its official clients, how they retry.
 
-What is done with the clients does not belong here. Nothing is asked of Google, nor are credentials looked for, before
-a client is used.
+Nothing is sent to Google and no credentials are looked up before a client is used. What the clients are used for does
+not belong here.
 """
 
+import base64
+import binascii
+import json
+import logging
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from taxi_platform.bigquery.credentials import credentials_of
+from taxi_platform.bigquery.errors import google_errors, is_transient, translate
 from taxi_platform.bigquery.names import problems_of_names
-from taxi_platform.errors import CloudNotConfigured
+from taxi_platform.errors import CloudNotConfigured, InvalidSetting
 from taxi_platform.settings import CloudSettings
 
 if TYPE_CHECKING:
+    from google.api_core.retry import Retry
     from google.auth.credentials import Credentials
     from google.cloud import bigquery, storage
+
+logger = logging.getLogger(__name__)
+
+SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+SECRET = "sm://"  # noqa: S105 - begins the address of a secret
+SECRET_MANAGER = "https://secretmanager.googleapis.com"  # noqa: S105
+_SECRET_ADDRESS = re.compile(r"sm://([a-z0-9.:-]+)/([A-Za-z0-9_-]{1,255})(?:/(latest|\d+))?", re.ASCII)
+_VALID = (
+    "It may be a service account's key as JSON, the same in base64 (`base64 -w0 key.json`), "
+    "or sm://PROJECT/SECRET; unset, application-default credentials are used."
+)
+
+
+@dataclass(frozen=True)
+class Retries:
+    """How Google's clients wait and retry, in seconds. Waits double, with jitter.
+
+    Attributes:
+        first_wait: the first wait, on average.
+        longest_wait: the longest wait.
+        total: how long after the first attempt the last one may start; three minutes outlast the restart of a router.
+        connect_timeout: how long a connection may take.
+        read_timeout: how long Google may stay silent.
+    """
+
+    first_wait: float = 1.0
+    longest_wait: float = 30.0
+    total: float = 180.0
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -28,8 +64,9 @@ class Cloud:
         bucket: the bucket's name.
         dataset: the dataset's name, without the project.
         creds: as ``GCP_CREDS``; empty for application-default credentials.
-        storage_host: a stand-in for Cloud Storage, e.g. ``http://127.0.0.1:9023``; it gets no credentials.
-        bigquery_host: a stand-in for BigQuery, likewise.
+        storage_host: an emulator of Cloud Storage, e.g. ``http://127.0.0.1:9023``; it gets no credentials.
+        bigquery_host: an emulator of BigQuery, likewise.
+        retries: how the clients retry.
     """
 
     project: str
@@ -39,13 +76,17 @@ class Cloud:
     creds: str = field(default="", repr=False)
     storage_host: str = ""
     bigquery_host: str = ""
+    retries: Retries = Retries()
 
     @cached_property
     def credentials(self) -> "Credentials":
-        """What Google is shown.
+        """The credentials that Google is shown.
 
         Raises:
-            InvalidSetting, CloudNotConfigured, CloudRefused, CloudUnavailable: as ``credentials_of`` says.
+            InvalidSetting: GCP_CREDS holds something else than a key or a secret's address.
+            CloudNotConfigured: there are no credentials.
+            CloudRefused: the secret that GCP_CREDS names cannot be read.
+            CloudUnavailable: Google does not answer.
         """
         return credentials_of(self.creds)
 
@@ -54,7 +95,7 @@ class Cloud:
         """The client for Cloud Storage.
 
         Raises:
-            InvalidSetting, CloudNotConfigured, CloudRefused, CloudUnavailable: there are no credentials.
+            TaxiError: there are no credentials; see ``credentials``.
         """
         from google.auth.credentials import AnonymousCredentials
         from google.cloud import storage
@@ -69,7 +110,7 @@ class Cloud:
         """The client for BigQuery, which works in the location of the dataset.
 
         Raises:
-            InvalidSetting, CloudNotConfigured, CloudRefused, CloudUnavailable: there are no credentials.
+            TaxiError: there are no credentials; see ``credentials``.
         """
         from google.auth.credentials import AnonymousCredentials
         from google.cloud import bigquery
@@ -78,6 +119,33 @@ class Cloud:
             options = {"api_endpoint": _url(self.bigquery_host)}
             return bigquery.Client(self.project, AnonymousCredentials(), location=self.location, client_options=options)
         return bigquery.Client(self.project, self.credentials, location=self.location)
+
+    def storage_options(self, subject: str) -> dict[str, Any]:
+        """Return ``retry`` and ``timeout`` for a call of the storage client."""
+        timeout = (self.retries.connect_timeout, self.retries.read_timeout)
+        return {"retry": google_retry(self.retries, subject), "timeout": timeout}
+
+    def bigquery_options(self, subject: str) -> dict[str, Any]:
+        """Return ``retry`` and ``timeout`` for a call of the BigQuery client."""
+        return {"retry": google_retry(self.retries, subject), "timeout": self.retries.read_timeout}
+
+
+def google_retry(retries: Retries, subject: str) -> "Retry":
+    """Return what a client's ``retry`` takes; each attempt that will be repeated is logged."""
+    from google.api_core.retry import Retry
+
+    def log(error: Exception) -> None:
+        ours = translate(error, subject)
+        logger.warning("%s: %s; trying again", subject, ours.what if ours else error)
+
+    return Retry(
+        predicate=is_transient,
+        initial=retries.first_wait,
+        maximum=retries.longest_wait,
+        multiplier=2.0,
+        timeout=retries.total,
+        on_error=log,
+    )
 
 
 def cloud_named(
@@ -90,11 +158,11 @@ def cloud_named(
     storage_host: str = "",
     bigquery_host: str = "",
 ) -> Cloud:
-    """The cloud that the settings name; no call is made.
+    """Return the cloud that the settings name, without a request.
 
     Raises:
         CloudNotConfigured: settings are missing; the message says which.
-        InvalidSetting: a name is none that Google accepts.
+        InvalidSetting: Google does not accept a name.
     """
     named = {
         "GCP_PROJECT_ID": project_id,
@@ -104,8 +172,8 @@ def cloud_named(
     }
     missing = [name for name, value in named.items() if not value]
     if missing:
-        there = [name for name in named if name not in missing]
-        what = f"not set, while {', '.join(there)} {'is' if len(there) == 1 else 'are'}" if there else "not set"
+        present = [name for name in named if name not in missing]
+        what = f"not set, while {', '.join(present)} {'is' if len(present) == 1 else 'are'}" if present else "not set"
         raise CloudNotConfigured(
             ", ".join(missing),
             what,
@@ -117,10 +185,11 @@ def cloud_named(
 
 
 def cloud_of(settings: CloudSettings | None) -> Cloud:
-    """The cloud of these settings, if there are any; no call is made.
+    """Return the cloud of these settings, without a request.
 
     Raises:
-        CloudNotConfigured, InvalidSetting: as ``cloud_named`` says.
+        CloudNotConfigured: there are no settings, or some are missing.
+        InvalidSetting: Google does not accept a name.
     """
     if settings is None:
         return cloud_named("", "", "", "")
@@ -135,6 +204,123 @@ def cloud_of(settings: CloudSettings | None) -> Cloud:
     )
 
 
+def credentials_of(creds: str) -> "Credentials":
+    """Return the credentials that ``GCP_CREDS`` holds or leads to; when it is empty, the application-default ones.
+
+    Nothing of the content of ``GCP_CREDS`` is ever part of a message.
+
+    Raises:
+        InvalidSetting: it holds something else.
+        CloudNotConfigured: it is empty, and this machine has no application-default credentials.
+        CloudRefused: it is the address of a secret that cannot be read.
+        CloudUnavailable: Google does not answer.
+    """
+    text = creds.strip()
+    if not text:
+        return application_default()
+    if text.startswith(SECRET):
+        version = secret_version(text)
+        text = read_secret(version, application_default())
+    return _from_key(_parse(text))
+
+
+def application_default() -> "Credentials":
+    """Return what Google finds: ``GOOGLE_APPLICATION_CREDENTIALS``, gcloud's log-in, or the machine's own account.
+
+    Raises:
+        CloudNotConfigured: Google's library finds nothing, or nothing that it can read.
+    """
+    import google.auth
+    from google.auth.exceptions import GoogleAuthError
+
+    try:
+        return cast("Credentials", google.auth.default(scopes=SCOPES)[0])
+    except (GoogleAuthError, OSError, ValueError) as error:
+        raise CloudNotConfigured(
+            "Google Cloud's credentials",
+            f"none were found ({str(error).partition('. ')[0].rstrip('.')})",
+            "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file, "
+            "or GCP_CREDS to a key.",
+        ) from None
+
+
+def secret_version(address: str) -> str:
+    """Return Google's name of the secret at ``sm://PROJECT/SECRET`` (its latest version) or ``…/SECRET/VERSION``.
+
+    Raises:
+        InvalidSetting: the address has another form.
+    """
+    match = _SECRET_ADDRESS.fullmatch(address)
+    if match is None:
+        raise InvalidSetting(
+            f"GCP_CREDS={address}", "no secret has such an address", "Write sm://PROJECT/SECRET or sm://…/VERSION."
+        )
+    project, secret, version = match.groups()
+    return f"projects/{project}/secrets/{secret}/versions/{version or 'latest'}"
+
+
+def read_secret(version: str, credentials: "Credentials", retries: Retries = Retries()) -> str:
+    """Return the text of a secret in Secret Manager.
+
+    Args:
+        version: as ``secret_version`` returns it.
+        credentials: with the role ``roles/secretmanager.secretAccessor`` on the secret.
+        retries: how Google is asked again.
+
+    Raises:
+        CloudRefused: the account may not read it.
+        CloudNotReady: there is no such secret.
+        CloudUnavailable: Google does not answer.
+    """
+    from google.cloud import secretmanager_v1 as manager
+    from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
+        SecretManagerServiceRestTransport as Rest,
+    )
+
+    with google_errors(version):
+        # REST, as the other two clients use: one proxy and one certificate store for all.
+        client = manager.SecretManagerServiceClient(transport=Rest(credentials=credentials, host=SECRET_MANAGER))
+        answer = client.access_secret_version(
+            name=version, retry=google_retry(retries, version), timeout=retries.read_timeout
+        )
+        return answer.payload.data.decode()
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """Return the key, from JSON or from JSON in base64, with or without line ends."""
+    try:
+        if not text.lstrip().startswith("{"):
+            text = base64.b64decode("".join(text.split()), validate=True).decode()
+        key = json.loads(text)
+    except (binascii.Error, ValueError):
+        raise InvalidSetting("GCP_CREDS", "it is neither JSON nor JSON in base64", _VALID) from None
+    if not isinstance(key, dict):
+        raise InvalidSetting("GCP_CREDS", "it is JSON, but not a key", _VALID)
+    return cast("dict[str, Any]", key)
+
+
+def _from_key(key: dict[str, Any]) -> "Credentials":
+    from google.auth.exceptions import GoogleAuthError
+    from google.oauth2 import credentials, service_account
+
+    kind = key.get("type")
+    try:
+        if kind == "service_account":
+            return service_account.Credentials.from_service_account_info(key, scopes=SCOPES)
+        if kind == "authorized_user":
+            return credentials.Credentials.from_authorized_user_info(key, scopes=SCOPES)
+    except (GoogleAuthError, ValueError, TypeError, AttributeError):
+        wanted = ("client_email", "private_key", "token_uri") if kind == "service_account" else ()
+        absent = ", ".join(name for name in wanted if not key.get(name))
+        what = f"the key lacks {absent}" if absent else "the key is damaged: it cannot be read"
+        raise InvalidSetting("GCP_CREDS", what, "Download the key again, and copy the whole of it.") from None
+    raise InvalidSetting(
+        "GCP_CREDS",
+        "it is not the key of a service account",
+        "Other credentials, such as those of a workload identity, are named by GOOGLE_APPLICATION_CREDENTIALS.",
+    )
+
+
 def _url(host: str) -> str:
-    """A stand-in's address; people write it with and without the scheme."""
+    """Return an emulator's URL; people write it with and without the scheme."""
     return host if "://" in host else f"http://{host}"

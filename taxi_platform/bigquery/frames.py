@@ -1,27 +1,31 @@
-"""Any table of the warehouse read as pandas or Arrow; the trips as PostgreSQL would hand them out."""
+"""Any table of BigQuery read as pandas or Arrow, the trips in the form in which PostgreSQL returns them; the zones.
+
+Loading trips belongs in ``loader``.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from taxi_platform.bigquery.answers import asking
 from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.bigquery.errors import google_errors
 from taxi_platform.bigquery.jobs import BYTES_BILLED, Jobs
-from taxi_platform.bigquery.outcomes import JobFailed, refused
-from taxi_platform.bigquery.statements import rows_of
+from taxi_platform.bigquery.statements import replace_zones, rows_of
+from taxi_platform.bigquery.tables import dataset_of
+from taxi_platform.trips import zones
 from taxi_platform.trips.months import Month
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-Log = Callable[[str], None]
+_TYPES = {"integer": "INT64", "text": "STRING"}
 
 
 @dataclass(frozen=True)
 class WarehouseReference:
-    """A table, or those of its months that an asset asks for, to be read where it lies.
+    """A table, or some months of it, to be read where it is.
 
     Attributes:
         table: its name with project and dataset.
@@ -39,46 +43,60 @@ class WarehouseReference:
         return rows_of(self.table, self.columns, self.months)
 
 
-def read_arrow(cloud: Cloud, reference: WarehouseReference, log: Log, bytes_billed: int = BYTES_BILLED) -> "pa.Table":
-    """The referenced rows as an Arrow table: amounts are exact decimals, moments the local time in New York.
+def read_arrow(cloud: Cloud, reference: WarehouseReference, bytes_billed: int = BYTES_BILLED) -> "pa.Table":
+    """Return the referenced rows as an Arrow table: amounts are exact decimals, moments the local time in New York.
 
-    BigQuery calls the moments UTC because it has no other kind; the trips' local times carry no zone.
+    BigQuery calls the moments UTC because it has no other kind; the trips' local times have no zone.
 
     Raises:
-        CloudNotReady, CloudRefused, CloudUnavailable: they cannot be had, or cost more than they may.
+        CloudNotReady: the table does not exist.
+        CloudRefused: the account may not read it, or it would cost more than it may.
+        CloudUnavailable: Google does not answer.
     """
     import pyarrow as pa
 
-    jobs = Jobs(cloud, f"taxi_read_{uuid4().hex}", f"table {reference.table}", log, bytes_billed=bytes_billed)
-    try:
-        job = jobs.query("read", reference.query)
-    except JobFailed as failed:
-        raise refused(failed, f"table {reference.table}") from failed
-    with asking(f"table {reference.table}"):
-        # The reader of the stand-in is elsewhere; the real one is fifty times as fast as pages of JSON.
+    subject = f"table {reference.table}"
+    job: Any = Jobs(cloud, f"taxi_read_{uuid4().hex}", subject, bytes_billed).query("read", reference.query)
+    with google_errors(subject):
+        # An emulator's read API has an address of its own; the real one is fifty times as fast as pages of JSON.
         rows = job.to_arrow(create_bqstorage_client=not cloud.bigquery_host)
-    return _converted(rows, pa.types.is_timestamp, pa.timestamp("us"))
+    return _cast(rows, pa.types.is_timestamp, pa.timestamp("us"))
 
 
-def read_pandas(
-    cloud: Cloud, reference: WarehouseReference, log: Log, bytes_billed: int = BYTES_BILLED
-) -> "pd.DataFrame":
-    """The referenced rows as a pandas DataFrame: amounts are floats, integers with missing values stay integers.
+def read_pandas(cloud: Cloud, reference: WarehouseReference, bytes_billed: int = BYTES_BILLED) -> "pd.DataFrame":
+    """Return the referenced rows as a DataFrame: amounts are floats, integers with missing values stay integers.
 
     Raises:
-        as ``read_arrow`` does.
+        CloudNotReady: the table does not exist.
+        CloudRefused: the account may not read it, or it would cost more than it may.
+        CloudUnavailable: Google does not answer.
     """
     import pandas as pd
     import pyarrow as pa
 
-    table = _converted(read_arrow(cloud, reference, log, bytes_billed), pa.types.is_decimal, pa.float64())
+    table = _cast(read_arrow(cloud, reference, bytes_billed), pa.types.is_decimal, pa.float64())
     nullable: dict[Any, Any] = {pa.int64(): pd.Int64Dtype()}
     return table.to_pandas(types_mapper=nullable.get)
 
 
-def _converted(table: "pa.Table", is_such: Callable[[Any], bool], wanted: "pa.DataType") -> "pa.Table":
-    """The table with every column of such a type as another one."""
+def write_zones(cloud: Cloud, lookup: "pd.DataFrame") -> str:
+    """Make the table of zones exactly these, by one statement, and return its name.
+
+    Raises:
+        CloudNotReady: there is no such dataset.
+        CloudRefused: the account may not create tables.
+        CloudUnavailable: Google does not answer.
+    """
+    table = f"{dataset_of(cloud)}.{zones.TABLE}"
+    columns = [(name, _TYPES[kind]) for name, (kind, _) in zones.COLUMNS.items()]
+    statement = replace_zones(table, lookup.itertuples(index=False, name=None), columns)
+    Jobs(cloud, f"taxi_zones_{uuid4().hex}", f"table {table}").query("zones", statement)
+    return table
+
+
+def _cast(table: "pa.Table", matches: Callable[[Any], bool], wanted: "pa.DataType") -> "pa.Table":
+    """Return the table with every column whose type matches converted to another type."""
     for index, name in enumerate(table.column_names):
-        if is_such(table.schema.field(index).type):
+        if matches(table.schema.field(index).type):
             table = table.set_column(index, name, table.column(index).cast(wanted))
     return table

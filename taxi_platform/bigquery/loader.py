@@ -1,45 +1,52 @@
-"""Loading one month into the warehouse: from a file of the lake into a staging table, and from there by one statement.
+"""Load one month into BigQuery: stage its file as text, then replace the month's partition by one job.
 
-Knows nothing of Dagster; a shell can call it. A reader sees the old month or the new one. A load that is killed leaves
-at most a staging table, which expires by itself, and nothing that the next load would mind.
+Can be called from a shell. A reader sees the old month or the new one. A load that is killed leaves at most staging
+tables, which expire by themselves and which the next load does not use. Of two loads of the same month at once, the
+later job wins, because each replaces the whole partition.
 """
 
+import gzip
+import logging
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import IO, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 from uuid import uuid4
 
-from taxi_platform.bigquery import schema, statements
-from taxi_platform.bigquery.careful import Prepared
+from taxi_platform.bigquery import statements, tables
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery.exchange import Exchange
-from taxi_platform.bigquery.jobs import BYTES_BILLED, Jobs
-from taxi_platform.bigquery.outcomes import JobFailed, Spent, refused
-from taxi_platform.bigquery.patience import PATIENT, Patience
-from taxi_platform.bigquery.staging import NotPlain, Staging, scratch
-from taxi_platform.bigquery.tables import Tables
-from taxi_platform.errors import BadRows
+from taxi_platform.bigquery.errors import JobFailed
+from taxi_platform.bigquery.jobs import BYTES_BILLED, Jobs, Spent, spent
+from taxi_platform.bigquery.lake import HEADER_BYTES, Lake
+from taxi_platform.bigquery.tables import Field, Tables
+from taxi_platform.errors import BadRows, CloudNotReady, DamagedFile
 from taxi_platform.trips.files import TripFile
-from taxi_platform.trips.headers import Header
+from taxi_platform.trips.reading import TripStream
+from taxi_platform.trips.records import Canonical, write_canonical
 from taxi_platform.trips.services import SERVICES
 
-Log = Callable[[str], None]
+if TYPE_CHECKING:
+    from google.cloud.bigquery import LoadJobConfig
+
+logger = logging.getLogger(__name__)
+
 OnBadRows = Literal["fail", "quarantine"]
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What is in the warehouse for one month.
+    """What BigQuery holds of one month now.
 
     Attributes:
         table: the service's table, with project and dataset.
         rows: rows of the month in it.
         rejected: records of the file that are among the rejects instead.
-        seconds: how long this took.
+        seconds: how long the load took.
         unchanged: whether the month was there already, from the very same file, and nothing was done.
-        line_by_line: whether the file had to be read so.
-        jobs: the jobs that this took, by step.
+        line_by_line: whether the file is irregular, so that the parser had to read it.
+        jobs: the jobs of the load, by step.
     """
 
     table: str
@@ -52,180 +59,264 @@ class Loaded:
 
 
 @dataclass
-class _Tally:
-    loaded: int
+class _Outcome:
+    rows: int
     rejected: int = 0
-    line_by_line: bool = False
     unchanged: bool = False
+    line_by_line: bool = False
     jobs: dict[str, Spent] = field(default_factory=dict[str, Spent])
+
+
+class _Irregular(Exception):
+    """BigQuery cannot load the object as it is. The parser decides what is wrong with it, if anything."""
 
 
 def load_month(
     cloud: Cloud,
     file: TripFile,
-    log: Log,
     *,
     run: str,
     on_bad_rows: OnBadRows = "fail",
     force: bool = False,
     bytes_billed: int = BYTES_BILLED,
-    patience: Patience = PATIENT,
 ) -> Loaded:
-    """Make the month in the warehouse exactly its file.
+    """Make the month in BigQuery exactly its file.
 
     Args:
         cloud: the project and its dataset.
         file: the verified file, as an object of the lake.
-        log: where progress is told.
         run: who loads it, for the names of jobs and staging tables; of letters, digits and underscores. Each call is an
-            attempt of its own, with names that no other has: what another one has staged may be gone.
+            attempt of its own, whose names nobody else uses.
         on_bad_rows: whether bad rows fail the month, or are set aside among the service's rejects.
         force: load even when the table holds this very file already.
         bytes_billed: what one statement may be billed for at most.
-        patience: how long Google is asked again.
 
     Raises:
-        BadRows: records that cannot be stored, with their lines; the table is as it was.
-        DamagedFile, SchemaMismatch: the object is not what it should be, or the table is not ours.
-        CloudNotReady, CloudRefused, CloudUnavailable: as they say; the table is as it was.
+        BadRows: records cannot be stored, or all of them are bad; the table is unchanged.
+        DamagedFile: the object is not the file that was verified.
+        SchemaMismatch: the file's header, or the table, is not the contract's.
+        CloudNotReady: the dataset or this version of the object does not exist.
+        CloudRefused: a role or a quota is missing, or BigQuery cannot load the file; the table is unchanged.
+        CloudUnavailable: Google does not answer; the table is unchanged.
     """
     started = time.monotonic()
-    service = SERVICES[file.service]
-    attempt = f"{run}_{uuid4().hex[:8]}"
-    name = f"taxi_{service.name}_{file.month}_{file.sha256[:12]}_{attempt}"
-    jobs = Jobs(cloud, name, service.file_name(file.month), log, patience, bytes_billed)
-    load = _Load(cloud, file, jobs, log, attempt, on_bad_rows, patience)
-    try:
-        tally = load.run(force=force)
-    except JobFailed as failed:
-        raise refused(failed, service.file_name(file.month)) from failed
+    load = _Load(cloud, file, f"{run}_{uuid4().hex[:8]}", on_bad_rows, bytes_billed)
+    outcome = load.run(force=force)
     return Loaded(
         table=load.table,
-        rows=tally.loaded,
-        rejected=tally.rejected,
+        rows=outcome.rows,
+        rejected=outcome.rejected,
         seconds=time.monotonic() - started,
-        unchanged=tally.unchanged,
-        line_by_line=tally.line_by_line,
-        jobs=tally.jobs,
+        unchanged=outcome.unchanged,
+        line_by_line=outcome.line_by_line,
+        jobs=outcome.jobs,
     )
 
 
 class _Load:
-    """One file on its way into its table."""
+    """One attempt to load one file."""
 
-    def __init__(
-        self,
-        cloud: Cloud,
-        file: TripFile,
-        jobs: Jobs,
-        log: Log,
-        attempt: str,
-        on_bad_rows: OnBadRows,
-        patience: Patience,
-    ) -> None:
-        self.service = SERVICES[file.service]
-        self.table = schema.table_of(cloud, self.service)
-        self._subject = self.service.file_name(file.month)
+    def __init__(self, cloud: Cloud, file: TripFile, attempt: str, on_bad_rows: OnBadRows, bytes_billed: int) -> None:
+        self._service = SERVICES[file.service]
+        self._subject = self._service.file_name(file.month)
+        self.table = tables.table_of(cloud, self._service)
+        self._rejects = tables.rejects_of(cloud, self._service)
+        self._cloud = cloud
         self._file = file
-        self._jobs = jobs
-        self._log = log
+        self._attempt = attempt
         self._on_bad_rows = on_bad_rows
-        self._tables = Tables(cloud, log, patience)
-        self._staging = Staging(cloud, file, jobs, self._tables, log, patience)
-        self._staged = schema.staging_of(self.table, file.month, attempt)
-        self._prepared = schema.staging_of(self.table, file.month, f"{attempt}_prepared")
-        self._rejects = schema.rejects_of(cloud, self.service)
-        self._staged_rejects = schema.staging_of(self._rejects, file.month, attempt)
-        self._version = schema.version_of(self.service, file)
+        self._version = tables.version_of(self._service, file)
+        self._lake = Lake(cloud)
+        self._tables = Tables(cloud)
+        name = f"taxi_{self._service.name}_{file.month}_{file.sha256[:12]}_{attempt}"
+        self._jobs = Jobs(cloud, name, self._subject, bytes_billed)
+        self._staging: list[str] = []
 
-    def run(self, *, force: bool) -> _Tally:
-        """Load the month, unless it is there."""
-        self._tables.ensure(
-            self.table, schema.trip_fields(self.service), schema.clustering(self.service), self.service.description
-        )
-        exchange = Exchange(self._jobs, self.table, self._file.month, self._log)
-        found = None if force else self._already_there(exchange)
-        if found:
-            return found
-        header = self._staging.header()
+    def run(self, *, force: bool) -> _Outcome:
+        service = self._service
+        self._tables.ensure(self.table, tables.trip_fields(service), tables.clustering(service), service.description)
+        if not force and (existing := self._already_loaded()):
+            return existing
         try:
-            return self._load_plain(exchange, header)
-        except NotPlain as reason:
-            self._staging.confirm()
-            self._log(f"{self._subject}: reading it line by line ({reason})")
-            return self._load_carefully(exchange, header)
+            return self._load_object()
+        except _Irregular as reason:
+            self._lake.confirm(self._file)
+            logger.info("%s: reading it with the parser (%s)", self._subject, reason)
+            return self._load_canonical()
         finally:
-            self._staging.clear()
+            for table in self._staging:
+                self._tables.drop_staging(table)
 
-    def _already_there(self, exchange: Exchange) -> _Tally | None:
-        """What an earlier load of this very file left, if it is still there whole."""
-        loaded, rejected = self._rows_of(exchange), 0
-        if loaded is None:
+    def _already_loaded(self) -> _Outcome | None:
+        """Return what an earlier load of this very file left, if it is still there completely."""
+        rows, rejected = self._rows_in(self.table), 0
+        if rows is None:
             return None
-        if loaded < self._file.rows and self._on_bad_rows == "quarantine" and self._tables.find(self._rejects):
-            rejects = Exchange(self._jobs, self._rejects, self._file.month, self._log)
-            rejected = self._rows_of(rejects) or 0
-        whole = loaded + rejected == self._file.rows
-        return _Tally(loaded, rejected, unchanged=True) if whole else None
+        if rows < self._file.rows and self._on_bad_rows == "quarantine" and self._tables.find(self._rejects):
+            rejected = self._rows_in(self._rejects) or 0
+        return _Outcome(rows, rejected, unchanged=True) if rows + rejected == self._file.rows else None
 
-    def _rows_of(self, exchange: Exchange) -> int | None:
-        """The month's rows, if all of them are of this version."""
-        return exchange.there.get(self._version) if len(exchange.there) == 1 else None
+    def _rows_in(self, table: str) -> int | None:
+        """Return the month's rows in a table; None if some of them are not of this version of the file."""
+        found = {
+            row[tables.VERSION]: int(row["row_count"])
+            for row in self._jobs.rows("look", statements.versions(table, self._file.month))
+        }
+        return found[self._version] if list(found) == [self._version] else None
 
-    def _load_plain(self, exchange: Exchange, header: Header) -> _Tally:
-        """Let BigQuery read the object itself; what is not plain stops it before anything is visible."""
-        loaded = self._staging.load_as_it_is(header, self._staged)
-        self._staging.confirm()
+    def _load_object(self) -> _Outcome:
+        """Load the object as it is. Whatever is irregular about it stops this before anything is visible."""
+        columns = self._stream(HEADER_BYTES).header.columns
+        if not self._is_compressed and not self._lake.ends_with_a_line(self._file):
+            raise _Irregular("its last line has no line end")
+        staging = self._staging_table(self.table, tables.staged_fields(columns))
         try:
-            replaced = self._replace(exchange, header, self._file.rows, prepared=False)
+            load = self._jobs.load("load", self._file.uri, staging, _csv(tables.staged_fields(columns)))
+            rows = int(load.output_rows or 0)
+            if rows != self._file.rows:
+                raise _Irregular(f"BigQuery reads {rows:,} rows where the file has {self._file.rows:,}")
+            self._lake.confirm(self._file)
+            query = statements.staged_trips(
+                self._service, self._file.month, columns, self._version, staging, canonical=False
+            )
+            replace = self._replace(self.table, tables.trip_fields(self._service), query)
         except JobFailed as failed:
-            raise NotPlain(f"BigQuery says: {failed}") from failed
-        self._forget_other_rejects()
-        return _Tally(self._file.rows, jobs={"load": loaded, "replace": replaced})
+            raise _Irregular(failed.what) from failed
+        self._clear_rejects()
+        return _Outcome(self._file.rows, jobs={"load": spent(load), "replace": spent(replace)})
 
-    def _load_carefully(self, exchange: Exchange, header: Header) -> _Tally:
-        """Read the object here. Rejects are stored first: with rows of their version in the table, they are there."""
-        with scratch() as (good, bad):
-            done = self._staging.prepare(good, bad)
-            if done.rejected and (self._on_bad_rows == "fail" or not done.loaded):
-                raise _bad_rows(self._subject, done)
-            fields = schema.staged_fields(header, prepared=True)
-            loaded = self._staging.load_prepared(good, done.loaded, "load_prepared", self._prepared, fields)
-            if done.rejected:
-                self._store_rejects(bad, done.rejected)
-            replaced = self._replace(exchange, header, done.loaded, prepared=True)
-        self._forget_other_rejects()
-        return _Tally(done.loaded, done.rejected, line_by_line=True, jobs={"load": loaded, "replace": replaced})
+    def _load_canonical(self) -> _Outcome:
+        """Load what the parser makes of the file."""
+        columns = self._service.columns
+        with _temporary() as good, _temporary() as bad:
+            canonical = self._parse(good, bad)
+            load, staging = self._stage("load", self.table, good, canonical.rows, tables.staged_fields(columns))
+            # Rejects first, so that a month whose rows are there has its rejects, too.
+            if canonical.rejected:
+                self._store_rejects(bad, canonical.rejected)
+            query = statements.staged_trips(
+                self._service, self._file.month, columns, self._version, staging, canonical=True
+            )
+            replace = self._replace(self.table, tables.trip_fields(self._service), query)
+        if not canonical.rejected:
+            self._clear_rejects()
+        jobs = {"load": spent(load), "replace": spent(replace)}
+        return _Outcome(canonical.rows, canonical.rejected, line_by_line=True, jobs=jobs)
 
-    def _replace(self, exchange: Exchange, header: Header, count: int, *, prepared: bool) -> Spent:
-        month = self._file.month
-        staged = self._prepared if prepared else self._staged
-        rows = statements.staged_trips(self.service, month, header, self._version, staged, prepared=prepared)
-        fields = schema.trip_fields(self.service)
-        statement = statements.replace_month(self.table, month, fields, rows)
-        return exchange.run("replace the month", statement, {self._version: count})
+    def _parse(self, good: IO[bytes], bad: IO[bytes]) -> Canonical:
+        """Write the file's good and bad records to two compressed files."""
+        with _compressed(good) as rows, _compressed(bad) as rejects:
+            # A header, so that one configuration fits these files and the published ones.
+            rows.write(_header(tables.staged_fields(self._service.columns)))
+            rejects.write(_header(tables.staged_reject_fields()))
+            stream = self._stream()
+            canonical = write_canonical(stream, self._service, rows, rejects)
+        records = canonical.rows + canonical.rejected
+        if (stream.sha256, records) != (self._file.sha256, self._file.rows):
+            raise DamagedFile(
+                self._file.uri,
+                f"it is not the file that was verified: {records:,} rows, SHA-256 {stream.sha256}, "
+                f"where {self._file.rows:,} and {self._file.sha256} were expected",
+                "Materialize its gcs/… asset again with force: true.",
+            )
+        if canonical.rejected and (self._on_bad_rows == "fail" or not canonical.rows):
+            raise _bad_rows(self._subject, canonical)
+        return canonical
+
+    def _stage(self, step: str, table: str, content: IO[bytes], rows: int, fields: list[Field]) -> tuple[Any, str]:
+        """Load a file that the parser wrote into a staging table, and return the job and the table."""
+        staging = self._staging_table(table, fields)
+        with self._lake.staged(content, f"{self._service.name}/{staging.rpartition('.')[2]}.csv.gz") as uri:
+            job = self._jobs.load(step, uri, staging, _csv(fields))
+        if int(job.output_rows or 0) != rows:
+            raise DamagedFile(
+                uri, f"BigQuery reads {job.output_rows:,} rows where {rows:,} were written", "Run it again."
+            )
+        return job, staging
 
     def _store_rejects(self, bad: IO[bytes], count: int) -> None:
-        month, fields = self._file.month, schema.reject_fields()
-        meaning = f"Rows of {self.service.name} files that are no trips: where they stand, and why they were rejected."
+        fields = tables.reject_fields()
+        meaning = f"Rows of {self._service.name} files that are not trips: where they are, and why they were rejected."
         self._tables.ensure(self._rejects, fields, (), meaning)
-        self._staging.load_prepared(bad, count, "load_rejects", self._staged_rejects, schema.staged_reject_fields())
-        rows = statements.staged_rejects(self.service, month, self._version, self._staged_rejects)
-        statement = statements.replace_month(self._rejects, month, fields, rows, self._version)
-        exchange = Exchange(self._jobs, self._rejects, month, self._log)
-        exchange.run("replace the rejects", statement, {**exchange.there, self._version: count})
+        _, staging = self._stage("load_rejects", self._rejects, bad, count, tables.staged_reject_fields())
+        query = statements.staged_rejects(self._service, self._file.month, self._version, staging)
+        self._replace(self._rejects, fields, query)
 
-    def _forget_other_rejects(self) -> None:
+    def _clear_rejects(self) -> None:
+        """Remove what an earlier version of the file left among the rejects."""
         if self._tables.find(self._rejects):
-            statement = statements.clear_other_versions(self._rejects, self._file.month, self._version)
-            self._jobs.change("forget_rejects", statement)
+            self._jobs.query("clear_rejects", statements.clear_month(self._rejects, self._file.month))
+
+    def _replace(self, table: str, fields: list[Field], query: str) -> Any:
+        """Replace the month's partition of a table by the rows of a query: all at once, or not at all."""
+        try:
+            return self._jobs.query("replace", query, destination=tables.partition_of(table, self._file.month))
+        except CloudNotReady as error:
+            if not self._cloud.bigquery_host or "$" not in error.what:
+                raise
+            return self._replace_on_emulator(table, fields, query)
+
+    def _replace_on_emulator(self, table: str, fields: list[Field], query: str) -> Any:
+        """Replace the month by a statement, because emulators do not know partitions as destinations."""
+        return self._jobs.query("replace", statements.merge_month(table, self._file.month, fields, query))
+
+    def _staging_table(self, table: str, fields: list[Field]) -> str:
+        name = tables.staging_of(table, self._file.month, f"{self._attempt}_{len(self._staging)}")
+        self._staging.append(name)
+        self._tables.create_staging(name, fields)
+        return name
+
+    def _stream(self, first: int | None = None) -> TripStream:
+        chunks = self._lake.read(self._file, first) if first else self._lake.read(self._file)
+        return TripStream(chunks, self._service, self._file.month, compressed=self._is_compressed)
+
+    @property
+    def _is_compressed(self) -> bool:
+        return self._file.name.endswith(".gz")
 
 
-def _bad_rows(subject: str, done: Prepared) -> BadRows:
-    lines = "".join(f"\n  line {record.line}: {record.problem}: {record.text[:200]}" for record in done.first)
-    more = f"\n  … and {done.rejected - len(done.first):,} more" if done.rejected > len(done.first) else ""
+@contextmanager
+def _temporary() -> Generator[IO[bytes]]:
+    with tempfile.TemporaryFile() as file:
+        yield file
+
+
+@contextmanager
+def _compressed(file: IO[bytes]) -> Generator[IO[bytes]]:
+    with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1, mtime=0) as compressed:
+        yield cast("IO[bytes]", compressed)
+
+
+def _bad_rows(subject: str, canonical: Canonical) -> BadRows:
+    first = canonical.first_rejected
+    lines = "".join(f"\n  line {record.line}: {record.problem}: {record.text}" for record in first)
+    more = f"\n  … and {canonical.rejected - len(first):,} more" if canonical.rejected > len(first) else ""
+    rows = canonical.rows + canonical.rejected
     return BadRows(
         subject,
-        f"{done.rejected:,} of {done.rows:,} rows cannot be stored:{lines}{more}\nThe table is as it was",
+        f"{canonical.rejected:,} of {rows:,} rows cannot be stored:{lines}{more}\nThe table is unchanged",
         "Correct the file, or set TAXI_ON_BAD_ROWS=quarantine to load the good rows and keep the bad ones aside.",
+    )
+
+
+def _header(fields: list[Field]) -> bytes:
+    return (",".join(field.name for field in fields) + "\n").encode()
+
+
+def _csv(fields: list[Field]) -> "LoadJobConfig":
+    from google.cloud import bigquery
+
+    return bigquery.LoadJobConfig(
+        source_format=bigquery.SourceFormat.CSV,
+        autodetect=False,
+        schema=tables.api_schema(fields),
+        skip_leading_rows=1,
+        max_bad_records=0,
+        allow_jagged_rows=False,
+        allow_quoted_newlines=True,  # free where a file is compressed, because one worker reads it anyway
+        ignore_unknown_values=False,
+        encoding="UTF-8",
+        create_disposition=bigquery.CreateDisposition.CREATE_NEVER,  # a table created here would not expire
+        write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,  # so that a job can be started again
+        labels=tables.LABELS,
     )

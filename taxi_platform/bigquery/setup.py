@@ -1,34 +1,116 @@
-"""Making the bucket and the dataset where they are missing; what is there stays as it is. Knows nothing of Dagster."""
+"""The bucket and the dataset: find them, create them where they are missing, and check them before a run.
 
-from collections.abc import Callable
+What exists is left as it is. A bucket or dataset in another location, or somebody else's, is refused.
+"""
+
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from taxi_platform.bigquery.answers import asking
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery.lake_file import STAGING
-from taxi_platform.bigquery.patience import PATIENT
-from taxi_platform.bigquery.places import find_bucket, find_dataset, not_ours
-from taxi_platform.errors import CloudNotReady
+from taxi_platform.bigquery.errors import advice_for, google_errors, names_a_project
+from taxi_platform.bigquery.lake import STAGING
+from taxi_platform.errors import CloudNotReady, CloudRefused, TaxiError
 
 if TYPE_CHECKING:
     from google.cloud import bigquery, storage
 
-Log = Callable[[str], None]
+logger = logging.getLogger(__name__)
+
 LABELS = {"app": "taxi_platform"}
-STAGING_DAYS = 1  # a load is done within the hour with what it has staged
+STAGING_DAYS = 1  # a load needs what it has staged for less than an hour
 DESCRIPTION = "NYC taxi trips, loaded by taxi_platform: every row of every file exactly once."
+NEEDED = ("storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list")
+_CREATE_IT = "The job gcp_setup makes it: `dagster job execute -j gcp_setup`."
+
+
+# Find
+
+
+def find_bucket(cloud: Cloud) -> "storage.Bucket | None":
+    """Return the bucket of this name, if there is one.
+
+    Raises:
+        CloudNotReady: it is in another location, or it may be somebody else's.
+        CloudRefused: the account may not ask.
+        CloudUnavailable: Google does not answer.
+    """
+    from google.api_core.exceptions import Forbidden, NotFound
+
+    subject = f"bucket {cloud.bucket}"
+    with google_errors(subject):
+        try:
+            bucket = cast("Any", cloud.storage).get_bucket(cloud.bucket, **cloud.storage_options(subject))
+        except NotFound:
+            return None
+        except Forbidden as error:
+            if "storage.buckets.get" in str(error):
+                raise _not_ours(cloud) from error
+            raise
+    _check_location(subject, bucket.location, cloud.location, "GCP_BUCKET_NAME")
+    return cast("storage.Bucket", bucket)
+
+
+def find_dataset(cloud: Cloud) -> "bigquery.Dataset | None":
+    """Return the dataset of this name, if there is one.
+
+    Raises:
+        CloudNotReady: it is in another location, or there is no such project.
+        CloudRefused: the account may not ask.
+        CloudUnavailable: Google does not answer.
+    """
+    from google.api_core.exceptions import NotFound
+
+    subject = f"dataset {cloud.dataset}"
+    with google_errors(subject):
+        try:
+            dataset = cast("Any", cloud.bigquery).get_dataset(cloud.dataset, **cloud.bigquery_options(subject))
+        except NotFound as error:
+            if names_a_project(str(error)):
+                raise
+            return None
+    _check_location(subject, dataset.location, cloud.location, "GCP_DATASET")
+    return cast("bigquery.Dataset", dataset)
+
+
+def same_location(first: str, second: str) -> bool:
+    """Return whether two spellings mean the same place: Google writes both ``EUROPE-WEST2`` and ``europe-west2``."""
+    return first.upper() == second.upper()
+
+
+def _check_location(subject: str, location: str, wanted: str, setting: str) -> None:
+    if not same_location(location, wanted):
+        raise CloudNotReady(
+            subject,
+            f"it is in {location}, and GCP_LOCATION is {wanted}; BigQuery loads only from its own location",
+            f"Set GCP_LOCATION={location}, or {setting} to a new name: neither can be moved.",
+        )
+
+
+def _not_ours(cloud: Cloud) -> CloudNotReady:
+    return CloudNotReady(
+        f"bucket {cloud.bucket}",
+        "there is such a bucket, but the account may not see it: the name is taken by somebody else, because bucket "
+        "names are shared by the whole world, or a role is missing",
+        f"Set GCP_BUCKET_NAME to another name, such as {cloud.project}-taxi-lake; "
+        "if the bucket is yours, have the account granted roles/storage.legacyBucketReader.",
+    )
+
+
+# Create
 
 
 @dataclass(frozen=True)
 class SetUp:
-    """What is there now.
+    """The outcome of the set-up.
 
     Attributes:
         bucket: the bucket's address.
         dataset: the dataset's full name.
-        location: where both lie.
-        made_bucket: whether the bucket was made just now.
+        location: where both are.
+        made_bucket: whether the bucket was created just now.
         made_dataset: whether the dataset was.
     """
 
@@ -39,12 +121,11 @@ class SetUp:
     made_dataset: bool
 
 
-def set_up(cloud: Cloud, log: Log) -> SetUp:
-    """Make the bucket and the dataset where they are missing. Doing so twice, or twice at once, changes nothing.
+def set_up(cloud: Cloud) -> SetUp:
+    """Create the bucket and the dataset where they are missing. Running twice, or twice at once, changes nothing.
 
     Raises:
-        CloudNotReady: one of them lies in another location, the bucket's name is somebody else's, or there is no such
-            project.
+        CloudNotReady: one of them is in another location, the bucket is somebody else's, or there is no such project.
         CloudRefused: a role is missing; the message names it.
         CloudUnavailable: Google does not answer.
     """
@@ -52,33 +133,29 @@ def set_up(cloud: Cloud, log: Log) -> SetUp:
         bucket=f"gs://{cloud.bucket}",
         dataset=f"{cloud.project}.{cloud.dataset}",
         location=cloud.location,
-        made_bucket=_ensure_bucket(cloud, log),
-        made_dataset=_ensure_dataset(cloud, log),
+        made_bucket=_ensure_bucket(cloud),
+        made_dataset=_ensure_dataset(cloud),
     )
 
 
-def _ensure_bucket(cloud: Cloud, log: Log) -> bool:
+def _ensure_bucket(cloud: Cloud) -> bool:
     from google.api_core.exceptions import Conflict
 
     subject = f"bucket {cloud.bucket}"
-    if find_bucket(cloud, log):
-        log(f"{subject}: it is there, in {cloud.location}")
+    if find_bucket(cloud):
+        logger.info("%s: exists, in %s", subject, cloud.location)
         return False
-    with asking(subject):
+    with google_errors(subject):
         try:
             cast("Any", cloud.storage).create_bucket(
-                _new_bucket(cloud),
-                project=cloud.project,
-                location=cloud.location,
-                retry=PATIENT.retry(subject, log),
-                timeout=PATIENT.timeouts,
+                _new_bucket(cloud), project=cloud.project, location=cloud.location, **cloud.storage_options(subject)
             )
         except Conflict:
-            if find_bucket(cloud, log) is None:
-                raise not_ours(cloud) from None
-            log(f"{subject}: another run has made it at the same time")
+            if find_bucket(cloud) is None:
+                raise _not_ours(cloud) from None
+            logger.info("%s: another run has created it at the same time", subject)
             return False
-    log(f"{subject}: made, in {cloud.location}")
+    logger.info("%s: created, in %s", subject, cloud.location)
     return True
 
 
@@ -92,24 +169,22 @@ def _new_bucket(cloud: Cloud) -> "storage.Bucket":
     return bucket
 
 
-def _ensure_dataset(cloud: Cloud, log: Log) -> bool:
+def _ensure_dataset(cloud: Cloud) -> bool:
     from google.api_core.exceptions import Conflict
 
     subject = f"dataset {cloud.dataset}"
-    if find_dataset(cloud, log):
-        log(f"{subject}: it is there, in {cloud.location}")
+    if find_dataset(cloud):
+        logger.info("%s: exists, in %s", subject, cloud.location)
         return False
-    with asking(subject):
+    with google_errors(subject):
         try:
-            cast("Any", cloud.bigquery).create_dataset(
-                _new_dataset(cloud), retry=PATIENT.retry(subject, log), timeout=PATIENT.read_timeout
-            )
+            cast("Any", cloud.bigquery).create_dataset(_new_dataset(cloud), **cloud.bigquery_options(subject))
         except Conflict:
-            if find_dataset(cloud, log) is None:
-                raise CloudNotReady(subject, "somebody makes and removes it just now", "Run it again.") from None
-            log(f"{subject}: another run has made it at the same time")
+            if find_dataset(cloud) is None:
+                raise CloudNotReady(subject, "somebody creates and removes it just now", "Run it again.") from None
+            logger.info("%s: another run has created it at the same time", subject)
             return False
-    log(f"{subject}: made, in {cloud.location}")
+    logger.info("%s: created, in %s", subject, cloud.location)
     return True
 
 
@@ -121,3 +196,66 @@ def _new_dataset(cloud: Cloud) -> "bigquery.Dataset":
     dataset.labels = LABELS
     dataset.description = DESCRIPTION
     return dataset
+
+
+# Check
+
+
+def problems(cloud: Cloud) -> Iterator[TaxiError]:
+    """Yield what prevents uploads and loads, each with what to do; ``taxi doctor`` shows the same.
+
+    Only reads, and costs nothing: credentials, the bucket, its location and what the account may do there, the
+    dataset, its location, and whether the account may run jobs.
+    """
+    for check in (_check_credentials, _check_lake, _check_warehouse):
+        try:
+            check(cloud)
+        except TaxiError as problem:
+            yield problem
+            if check is _check_credentials:
+                return
+
+
+def preflight(cloud: Cloud, run: str) -> None:
+    """Refuse a run that cannot succeed, before its first byte is sent. Asks Google once per run.
+
+    Raises:
+        TaxiError: the first problem.
+    """
+    logger.info("%s: checking credentials, gs://%s and dataset %s", cloud.project, cloud.bucket, cloud.dataset)
+    _pass_once(cloud, run)
+
+
+@lru_cache(maxsize=8)  # of runs that passed; a run that did not pass is checked again
+def _pass_once(cloud: Cloud, run: str) -> None:
+    for problem in problems(cloud):
+        raise problem
+
+
+def _check_credentials(cloud: Cloud) -> None:
+    """Check that there are credentials. Only the first request shows whether Google accepts them."""
+    _ = cloud.storage, cloud.bigquery
+
+
+def _check_lake(cloud: Cloud) -> None:
+    subject = f"bucket {cloud.bucket}"
+    bucket = cast("Any", find_bucket(cloud))
+    if bucket is None:
+        raise CloudNotReady(subject, "there is no such bucket", _CREATE_IT)
+    with google_errors(subject):
+        granted = bucket.test_iam_permissions(NEEDED, **cloud.storage_options(subject))
+    missing = [permission for permission in NEEDED if permission not in granted]
+    if missing:
+        raise CloudRefused(subject, f"the account lacks {', '.join(missing)} there", advice_for(missing))
+
+
+def _check_warehouse(cloud: Cloud) -> None:
+    from google.cloud import bigquery
+
+    subject = f"dataset {cloud.dataset}"
+    if find_dataset(cloud) is None:
+        raise CloudNotReady(subject, "there is no such dataset", _CREATE_IT)
+    subject = f"BigQuery in {cloud.project}"
+    with google_errors(subject):
+        config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
+        cast("Any", cloud.bigquery).query("select 1", config, **cloud.bigquery_options(subject))

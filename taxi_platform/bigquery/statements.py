@@ -1,42 +1,63 @@
-"""The SQL that reads and replaces months in the warehouse. Pure: text only, derived from the contracts.
+r"""The SQL that makes, replaces and reads months in BigQuery. Pure text, derived from the contracts.
 
-Names and literals in it come from the settings, which are validated, and from the contracts, never from a file.
+Names and literals come from the settings, which are validated, and from the contracts, never from a file.
+
+Every column is staged as text, so that the platform decides what a field may look like, and not BigQuery's reader. An
+object of the lake is staged as it is; each of its rows must then be spelled plainly, in the way that published files
+are, or the statement stops and the file is read by the parser (``trips.records``), whose output is staged instead.
+
+| kind | plain, when it is not empty |
+|---|---|
+| moment | ``2019-03-01 00:21:11`` |
+| count | ``1`` |
+| amount | any number without an exponent |
+| amount of the row's id | ``7``, ``7.00``, ``.68``: up to 11 digits, and up to 4 significant ones after the point |
+| code | ASCII text without a point or quote, because ``1.0`` means ``1`` |
+| text | ASCII text without a quote |
 """
 
 from collections.abc import Iterable, Sequence
 
-from taxi_platform.bigquery import values
-from taxi_platform.bigquery.schema import PARTITION, ROW_ID, VERSION, Field, first_day
+from taxi_platform.bigquery.tables import PARTITION, ROW_ID, VERSION, Field
 from taxi_platform.trips.columns import Column
-from taxi_platform.trips.headers import Header
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
 NOT_PLAIN = "taxi_platform: a row that is not plain"
 
+_SEPARATOR = "|"
+# Printable ASCII only: BigQuery converts other bytes as it sees fit. No quote, which may have been left open.
+_TEXT = r"[ !#-{}~]*"
+_CODE = r"[ !#-\-/-{}~]*"
+_MOMENT = r"([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})?"
+_COUNT = r"(-?[0-9]{1,9})?"
+_AMOUNT = r"[+-]?[0-9]{0,29}(\.[0-9]*)?"
+# At most 15 digits, so that the decimal is the shortest text of the double precision number that it stands for; at
+# least 0.0001, which PostgreSQL still writes without an exponent; no leading zeros, because PostgreSQL writes none.
+_AMOUNT_OF_ID = r"-?(0|[1-9][0-9]{0,10})?(\.[0-9]{0,4}0*)?"
+
 
 def staged_trips(
-    service: Service, month: Month, header: Header, version: int, staging: str, *, prepared: bool = False
+    service: Service, month: Month, columns: Sequence[Column], version: int, staging: str, *, canonical: bool
 ) -> str:
-    """The query that makes trips of a staging table's texts; an error stops it at a row that is not plain.
+    """Return the query that makes trips of a staging table's texts.
 
     Args:
         service: the contract.
         month: the file's month.
-        header: which columns are staged.
+        columns: the staged columns.
         version: marks the rows.
         staging: the table of texts.
-        prepared: whether the texts were prepared by ``careful``, ids included.
+        canonical: whether the parser wrote the texts; if not, an error stops the query at a row that is not plain.
     """
-    identity = [column for column in map(service.column, service.identity) if column in header.columns]
-    made = (
-        f"IF(\n    {values.is_plain(service, header.columns)},\n    {values.row_id(identity)},\n"
-        f"    ERROR('{NOT_PLAIN}')\n  )"
-    )
-    trips = ",\n  ".join(f"{_value(column, header)} AS {column.name}" for column in service.columns)
+    identity = [column for column in map(service.column, service.identity) if column in columns]
+    row_id = f"TO_HEX(MD5(CONCAT({', '.join(map(_as_postgres_writes, identity))})))"
+    if not canonical:
+        row_id = f"IF(\n    {_is_plain(service, columns)},\n    {row_id},\n    ERROR('{NOT_PLAIN}')\n  )"
+    trips = ",\n  ".join(f"{_value(column, columns)} AS {column.name}" for column in service.columns)
     return f"""\
 SELECT
-  {ROW_ID if prepared else made} AS {ROW_ID},
+  {row_id} AS {ROW_ID},
   '{service.file_name(month)}' AS filename,
   {trips},
   {_day(month)} AS {PARTITION},
@@ -44,12 +65,8 @@ SELECT
 FROM `{staging}`"""
 
 
-def _value(column: Column, header: Header) -> str:
-    return values.value(column) if column in header.columns else f"CAST(NULL AS {column.bigquery})"
-
-
 def staged_rejects(service: Service, month: Month, version: int, staging: str) -> str:
-    """The query that makes rejects of a staging table's lines, texts and reasons."""
+    """Return the query that makes rejects of a staging table's lines, texts and reasons."""
     return f"""\
 SELECT
   '{service.file_name(month)}' AS filename,
@@ -61,80 +78,127 @@ SELECT
 FROM `{staging}`"""
 
 
-def replace_month(table: str, month: Month, fields: Sequence[Field], rows: str, version: int | None = None) -> str:
-    """The one statement that makes a month in a table exactly the rows of a query; all at once, or not at all.
+def merge_month(table: str, month: Month, fields: Sequence[Field], rows: str) -> str:
+    """Return the statement by which emulators, which cannot replace a partition, replace a month by a query's rows.
 
-    Nothing ever matches, so that every row of the query is inserted, and every row of the month that was there before
-    is deleted. The condition names one partition: the others are neither read nor locked, and a statement for another
-    month runs beside this one. Two for the same month have to be kept apart by whoever sends them (see ``exchange``).
-
-    Args:
-        table: which table.
-        month: which month.
-        fields: the table's columns, which are the query's.
-        rows: the query.
-        version: only the rows of this version are replaced; without one, all of the month's.
+    Nothing ever matches, so that every row of the query is inserted and every old row of the month is deleted.
     """
     names = ", ".join(field.name for field in fields)
     incoming = rows.replace("\n", "\n  ")
-    only = "" if version is None else f" AND there.{VERSION} = {version}"
     return f"""\
-MERGE `{table}` AS there
+MERGE `{table}` AS existing
 USING (
   {incoming}
 ) AS incoming
 ON FALSE
-WHEN NOT MATCHED BY SOURCE AND there.{PARTITION} = {_day(month)}{only} THEN
+WHEN NOT MATCHED BY SOURCE AND existing.{PARTITION} = {_day(month)} THEN
   DELETE
 WHEN NOT MATCHED BY TARGET THEN
   INSERT ({names})
   VALUES ({names})"""
 
 
-def clear_other_versions(table: str, month: Month, version: int) -> str:
-    """The statement that removes what other versions of the month's file have left in a table."""
-    return f"DELETE FROM `{table}` WHERE {PARTITION} = {_day(month)} AND {VERSION} != {version}"
+def clear_month(table: str, month: Month) -> str:
+    """Return the statement that removes a month from a table; BigQuery drops the whole partition, free of charge."""
+    return f"DELETE FROM `{table}` WHERE {PARTITION} = {_day(month)}"
 
 
 def versions(table: str, month: Month) -> str:
-    """The query for what is there of a month: how many rows of which version."""
+    """Return the query for how many rows of which version a month has."""
     return f"""\
-SELECT {VERSION}, COUNT(*) AS rows_there
+SELECT {VERSION}, COUNT(*) AS row_count
 FROM `{table}`
 WHERE {PARTITION} = {_day(month)}
 GROUP BY {VERSION}"""
 
 
 def summary(service: Service, table: str, month: Month) -> str:
-    """The query for a month's rows, the sum of its amounts in cents, and the sums of the four parts of its ids.
+    """Return the query for a month's rows, the sum of its amounts in cents, and the sums of the four parts of its ids.
 
-    Sums do not depend on an order, and see a row that is there twice. The first 32 bits of eight million ids add up to
+    Sums do not depend on an order, and show a row that is there twice. The first 32 bits of eight million ids add up to
     55 bits.
     """
     parts = ",\n  ".join(
         f"COALESCE(SUM(CAST(CONCAT('0x', SUBSTR({ROW_ID}, {first}, 8)) AS INT64)), 0) AS ids_{first}"
         for first in (1, 9, 17, 25)
     )
+    paid = "COALESCE(CAST(ROUND(SUM(total_amount) * 100) AS INT64), 0)" if service.has("total_amount") else "0"
     return f"""\
 SELECT
-  COUNT(*) AS rows_there,
-  {_cents(service)} AS cents,
+  COUNT(*) AS row_count,
+  {paid} AS cents,
   {parts}
 FROM `{table}`
 WHERE {PARTITION} = {_day(month)}"""
 
 
-def _cents(service: Service) -> str:
-    """The sum of what was paid; trips of services that publish no amounts have none."""
-    paid = service.has("total_amount")
-    return "COALESCE(CAST(ROUND(SUM(total_amount) * 100) AS INT64), 0)" if paid else "0"
-
-
 def rows_of(table: str, columns: Iterable[str] = (), months: Iterable[Month] = ()) -> str:
-    """The query for a table's rows: some columns or all, of some months or all."""
+    """Return the query for a table's rows: some columns or all, of some months or all."""
     days = ", ".join(map(_day, months))
     return f"SELECT {', '.join(columns) or '*'} FROM `{table}`" + (f" WHERE {PARTITION} IN ({days})" if days else "")
 
 
+def replace_zones(table: str, rows: Iterable[Sequence[object]], columns: Iterable[tuple[str, str]]) -> str:
+    """Return the statement that makes a table of zones of exactly these rows.
+
+    Args:
+        table: the table.
+        rows: the zones, their values in the order of the columns.
+        columns: name and type of each column, as BigQuery spells it.
+    """
+    structs = ",\n  ".join(f"({', '.join(map(_literal, row))})" for row in rows)
+    fields = ", ".join(f"{name} {kind}" for name, kind in columns)
+    return f"CREATE OR REPLACE TABLE `{table}` AS\nSELECT * FROM UNNEST(ARRAY<STRUCT<{fields}>>[\n  {structs}\n])"
+
+
 def _day(month: Month) -> str:
-    return f"DATE '{first_day(month)}'"
+    return f"DATE '{month}-01'"
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n").replace("\r", "\\r")
+        return f"'{escaped}'"
+    return str(value)
+
+
+def _is_plain(service: Service, columns: Sequence[Column]) -> str:
+    """Return the condition that all fields of a row are plain: the row as one line, matched against one pattern."""
+    fields = f", '{_SEPARATOR}', ".join(f"COALESCE({column.name}, '')" for column in columns)
+    pattern = rf"\{_SEPARATOR}".join(_pattern(service, column) for column in columns)
+    return f"REGEXP_CONTAINS(CONCAT({fields}), r'^{pattern}$')"
+
+
+def _pattern(service: Service, column: Column) -> str:
+    if column.postgres == "double precision":
+        return _AMOUNT_OF_ID if column.name in service.identity else _AMOUNT
+    if column.postgres == "text":
+        return _CODE if column.is_code else _TEXT
+    return _MOMENT if column.postgres == "timestamp" else _COUNT
+
+
+def _value(column: Column, staged: Sequence[Column]) -> str:
+    """Return the column's value, made of its text. A text that is neither plain nor canonical is an error."""
+    if column not in staged:
+        return f"CAST(NULL AS {column.bigquery})"
+    text = f"NULLIF({column.name}, '')"
+    if column.postgres == "integer":
+        number = f"CAST({text} AS INT64)"
+        return f"CAST({number} AS STRING)" if column.bigquery == "STRING" else number
+    if column.bigquery == "TIMESTAMP":
+        return f"TIMESTAMP({text}, 'UTC')"  # a CAST would use the time zone that the project may have set
+    return text if column.bigquery == "STRING" else f"CAST({text} AS {column.bigquery})"
+
+
+def _as_postgres_writes(column: Column) -> str:
+    """Return a plain or canonical field as PostgreSQL writes its value: an amount without superfluous zeros.
+
+    Numbers with an exponent were written by the parser and stay as they are. In the replacement, only the digit after
+    the backslash names a group; the zero after it is the one that PostgreSQL writes before a point.
+    """
+    name = column.name
+    if column.postgres != "double precision":
+        return f"COALESCE({name}, '')"
+    has_zeros = f"STRPOS({name}, '.') > 0 AND STRPOS({name}, 'e') = 0"
+    bare = f"IF({has_zeros}, RTRIM(RTRIM({name}, '0'), '.'), NULLIF({name}, ''))"
+    return f"COALESCE(REGEXP_REPLACE({bare}, r'^(-?)(\\.|$)', r'\\10\\2'), '')"

@@ -1,152 +1,270 @@
-"""The warehouse's tables as they are in BigQuery: made where they are missing, refused where they are not ours."""
+"""The tables in BigQuery: their names and columns, derived from the contracts, and creating or finding them.
 
-from collections.abc import Callable, Sequence
+A service's table is partitioned by ``file_month``, because a row belongs to its file's month whenever the trip began,
+so that a month can be replaced without touching the others. Within a partition, rows are sorted by pickup. The SQL that
+fills and reads the tables is in ``statements``.
+"""
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, cast
 
-from taxi_platform.bigquery.answers import asking
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery.jobs import LABELS
-from taxi_platform.bigquery.patience import PATIENT, Patience
-from taxi_platform.bigquery.schema import PARTITION, Field
+from taxi_platform.bigquery.errors import google_errors
 from taxi_platform.errors import CloudRefused, CloudUnavailable, SchemaMismatch
+from taxi_platform.trips.columns import Column
+from taxi_platform.trips.files import TripFile
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import FILENAME, Service, column_comments
 
 if TYPE_CHECKING:
     from google.cloud import bigquery
 
-Log = Callable[[str], None]
+logger = logging.getLogger(__name__)
+
+LABELS = {"app": "taxi_platform"}
 STAGING_HOURS = 24
-_SAME = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}
+PARTITION = "file_month"
+VERSION = "file_version"
+ROW_ID = "unique_row_id"
+_SAME_TYPE = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}
+
+
+# Names
+
+
+def dataset_of(cloud: Cloud) -> str:
+    """Return the dataset with its project, e.g. ``trips-123456.zoomcamp``."""
+    return f"{cloud.project}.{cloud.dataset}"
+
+
+def table_of(cloud: Cloud, service: Service) -> str:
+    """Return the service's table, e.g. ``trips-123456.zoomcamp.green_tripdata``."""
+    return f"{dataset_of(cloud)}.{service.table}"
+
+
+def rejects_of(cloud: Cloud, service: Service) -> str:
+    """Return the table of the service's bad rows, e.g. ``trips-123456.zoomcamp.green_tripdata_rejects``."""
+    return f"{table_of(cloud, service)}_rejects"
+
+
+def staging_of(table: str, month: Month, attempt: str) -> str:
+    """Return the table that one attempt to load a month fills first; nobody else's has its name."""
+    return f"{table}_{month.year:04d}_{month.month:02d}_staging_{attempt}"
+
+
+def partition_of(table: str, month: Month) -> str:
+    """Return one month of a table, as a job's destination takes it, e.g. ``….green_tripdata$201903``."""
+    return f"{table}${month.year:04d}{month.month:02d}"
+
+
+# Columns
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of a table, its type spelled as the API spells it.
+
+    All columns are nullable: BigQuery refuses to replace a partition by a query where the table has a required one.
+    """
+
+    name: str
+    kind: str
+    description: str = ""
+
+    def as_api(self) -> Mapping[str, str]:
+        """Return the column as the REST API takes it."""
+        return {"name": self.name, "type": self.kind, "mode": "NULLABLE", "description": self.description}
+
+
+_OF_EVERY_TABLE = (
+    Field(PARTITION, "DATE", "The first day of the file's month, by which the table is partitioned."),
+    Field(VERSION, "INTEGER", "Which version of the file, read by which contract, the row was made from."),
+)
+
+
+def trip_fields(service: Service) -> list[Field]:
+    """Return the columns of a service's table: the course's, and which file and version a row came from."""
+    comments = column_comments(service)
+    return [
+        Field(ROW_ID, "STRING", comments["unique_row_id"]),
+        Field("filename", "STRING", comments["filename"]),
+        *(Field(column.name, column.bigquery, column.documentation) for column in service.columns),
+        *_OF_EVERY_TABLE,
+    ]
+
+
+def reject_fields() -> list[Field]:
+    """Return the columns of the tables of bad rows."""
+    return [Field("filename", "STRING", FILENAME), *staged_reject_fields(), *_OF_EVERY_TABLE]
+
+
+def staged_fields(columns: Sequence[Column]) -> list[Field]:
+    """Return the columns of a staging table: those of the file, in its order, all of them text."""
+    return [Field(column.name, "STRING") for column in columns]
+
+
+def staged_reject_fields() -> list[Field]:
+    """Return the columns of the staging tables of bad rows."""
+    return [
+        Field("line", "INTEGER", "The number of its line in the uncompressed file; the header is line 1."),
+        Field("text", "STRING", "The line as it is in the file."),
+        Field("reason", "STRING", "Why it is not a trip."),
+    ]
+
+
+def clustering(service: Service) -> Sequence[str]:
+    """Return the columns by which the rows of a month are sorted: what most questions filter by."""
+    return [service.pickup, *(name for name in service.identity if name == "pulocationid")]
+
+
+def fingerprint(service: Service) -> str:
+    """Return a short hash of everything that decides which values a row has; a month of another one is reloaded."""
+    text = repr([(column.name, column.bigquery, column.is_code) for column in service.columns])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def version_of(service: Service, file: TripFile) -> int:
+    """Return the number that marks a row of this very file under this contract: 64 bits of a SHA-256."""
+    digest = hashlib.sha256(f"{file.sha256} {fingerprint(service)}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+# Create and find
 
 
 class Tables:
-    """Making and finding tables.
+    """The tables as they are in BigQuery.
 
     Args:
         cloud: the project and its dataset.
-        log: where progress is told.
-        patience: how long Google is asked again.
     """
 
-    def __init__(self, cloud: Cloud, log: Log, patience: Patience = PATIENT) -> None:
+    def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self._log = log
-        self._patience = patience
 
     def ensure(self, name: str, fields: Sequence[Field], sorted_by: Sequence[str], description: str) -> None:
-        """Have a table that is partitioned by file month, with these columns; their descriptions are kept up to date.
+        """Create a table that is partitioned by file month, with these columns, unless it exists.
+
+        Descriptions are kept up to date, and columns that version 0.1 created as required become nullable.
 
         Raises:
-            SchemaMismatch: there is a table of that name which is not like that.
-            CloudNotReady, CloudRefused, CloudUnavailable: there is no such dataset, or Google does not let us.
+            SchemaMismatch: there is a table of that name with other columns, partitions or sorting.
+            CloudNotReady: there is no such dataset.
+            CloudRefused: the account may not create tables.
+            CloudUnavailable: Google does not answer.
         """
-        there = self.find(name)
-        if there is None:
-            wanted = _table(name, fields, description)
-            wanted.time_partitioning = _by_file_month()
-            wanted.clustering_fields = list(sorted_by) or None
-            self._create(wanted)
-            self._log(f"table {name}: made")
-            there = self.find(name)
-        _refuse_other(name, there, fields, sorted_by)
-        if _descriptions(there.schema) != {field.name: field.description for field in fields}:
-            there.schema = _schema(fields)
-            with asking(f"table {name}"):
-                self._client.update_table(there, ["schema"], retry=self._retry(name))
+        table = self.find(name)
+        if table is None:
+            self._create(_new_table(name, fields, description, sorted_by=sorted_by))
+            logger.info("table %s: created", name)
+            table = self.find(name)
+        _check_layout(name, table, fields, sorted_by)
+        existing = {field.name: (field.mode, field.description or "") for field in table.schema}
+        if existing != {field.name: ("NULLABLE", field.description) for field in fields}:
+            table.schema = api_schema(fields)
+            with google_errors(f"table {name}"):
+                self._client.update_table(table, ["schema"], **self._options(name))
 
     def find(self, name: str) -> Any:
-        """The table as the API describes it; none if there is none.
+        """Return the table as the API describes it; None if it does not exist.
 
         Raises:
-            CloudRefused, CloudUnavailable: Google does not say.
+            CloudRefused: the account may not look.
+            CloudUnavailable: Google does not answer.
         """
         from google.api_core.exceptions import NotFound
 
-        with asking(f"table {name}"):
+        with google_errors(f"table {name}"):
             try:
-                return self._client.get_table(name, retry=self._retry(name), timeout=self._patience.read_timeout)
+                return self._client.get_table(name, **self._options(name))
             except NotFound:
                 return None
 
     def create_staging(self, name: str, fields: Sequence[Field]) -> None:
-        """Make a table that expires by itself, in place of what an earlier try may have left of it."""
-        table = _table(name, fields, "A month that is being loaded; it expires by itself.")
+        """Create a table that expires by itself.
+
+        Raises:
+            CloudNotReady: there is no such dataset.
+            CloudRefused: the account may not create tables.
+            CloudUnavailable: Google does not answer.
+        """
+        table = _new_table(name, fields, "A month that is being loaded; it expires by itself.")
         table.expires = datetime.now(timezone.utc) + timedelta(hours=STAGING_HOURS)
         self._create(table)
 
     def drop_staging(self, name: str) -> None:
-        """Remove a staging table, if it is there; where Google does not answer, it expires by itself."""
+        """Remove a staging table if it exists; where Google does not answer, it expires by itself."""
+        options = self._options(name)
+        options["retry"] = options["retry"].with_timeout(self._cloud.retries.longest_wait)
         try:
-            with asking(f"table {name}"):
-                retry = self._retry(name).with_timeout(self._patience.longest_wait)
-                self._client.delete_table(name, not_found_ok=True, retry=retry, timeout=self._patience.read_timeout)
+            with google_errors(f"table {name}"):
+                self._client.delete_table(name, not_found_ok=True, **options)
         except (CloudRefused, CloudUnavailable) as error:
-            self._log(f"table {name}: left to expire, for it cannot be removed: {error.what}")
+            logger.warning("table %s: cannot be removed and will expire: %s", name, error.what)
 
     def _create(self, table: "bigquery.Table") -> None:
-        with asking(f"table {table.full_table_id or table.reference}"):
-            self._client.create_table(
-                table, exists_ok=True, retry=self._retry(table.table_id), timeout=self._patience.read_timeout
-            )
+        with google_errors(f"table {table.full_table_id or table.reference}"):
+            self._client.create_table(table, exists_ok=True, **self._options(table.table_id))
 
     @property
     def _client(self) -> Any:
         return self._cloud.bigquery
 
-    def _retry(self, name: str) -> Any:
-        return self._patience.retry(f"table {name}", self._log)
+    def _options(self, name: str) -> dict[str, Any]:
+        return self._cloud.bigquery_options(f"table {name}")
 
 
-def _table(name: str, fields: Sequence[Field], description: str) -> "bigquery.Table":
-    from google.cloud import bigquery
-
-    table = cast("Any", bigquery.Table)(name, schema=_schema(fields))
-    table.description = description
-    table.labels = LABELS
-    return table
-
-
-def _schema(fields: Sequence[Field]) -> "list[bigquery.SchemaField]":
+def api_schema(fields: Sequence[Field]) -> "list[bigquery.SchemaField]":
+    """Return columns as Google's client takes them."""
     from google.cloud import bigquery
 
     return [bigquery.SchemaField.from_api_repr(dict(field.as_api())) for field in fields]
 
 
-def _by_file_month() -> "bigquery.TimePartitioning":
+def _new_table(
+    name: str, fields: Sequence[Field], description: str, *, sorted_by: Sequence[str] | None = None
+) -> "bigquery.Table":
+    """Return a table to create, partitioned by file month where ``sorted_by`` is given."""
     from google.cloud import bigquery
 
-    return bigquery.TimePartitioning(type_=bigquery.TimePartitioningType.MONTH, field=PARTITION)
+    table = cast("Any", bigquery.Table)(name, schema=api_schema(fields))
+    table.description = description
+    table.labels = LABELS
+    if sorted_by is not None:
+        table.time_partitioning = bigquery.TimePartitioning(type_=bigquery.TimePartitioningType.MONTH, field=PARTITION)
+        table.clustering_fields = list(sorted_by) or None
+    return table
 
 
-def _descriptions(schema: Any) -> dict[str, str]:
-    return {field.name: field.description or "" for field in schema}
-
-
-def _refuse_other(name: str, there: Any, fields: Sequence[Field], sorted_by: Sequence[str]) -> None:
-    partition = there.time_partitioning
-    found = {
-        "columns": {field.name: _SAME.get(field.field_type, field.field_type) for field in there.schema},
+def _check_layout(name: str, table: Any, fields: Sequence[Field], sorted_by: Sequence[str]) -> None:
+    partition = table.time_partitioning
+    actual = {
+        "columns": {field.name: _SAME_TYPE.get(field.field_type, field.field_type) for field in table.schema},
         "partitioned by": (partition.type_, partition.field) if partition else None,
-        "clustered by": list(there.clustering_fields or []),
+        "clustered by": list(table.clustering_fields or []),
     }
     wanted = {
         "columns": {field.name: field.kind for field in fields},
         "partitioned by": ("MONTH", PARTITION),
         "clustered by": list(sorted_by),
     }
-    if found != wanted:
-        differing = [
-            f"{part}: {_difference(found[part], wanted[part])}" for part in wanted if found[part] != wanted[part]
+    if actual != wanted:
+        differences = [
+            f"{part}: {_difference(actual[part], wanted[part])}" for part in wanted if actual[part] != wanted[part]
         ]
         raise SchemaMismatch(
             f"table {name}",
-            f"it exists and was not made by this platform ({'; '.join(differing)})",
+            f"it exists and was not made by this platform ({'; '.join(differences)})",
             "Rename it (`ALTER TABLE … RENAME TO …`), or set GCP_DATASET to another dataset.",
         )
 
 
-def _difference(found: Any, wanted: Any) -> str:
+def _difference(actual: Any, wanted: Any) -> str:
     if not isinstance(wanted, dict):
-        return f"{found} where {wanted} is wanted"
-    there, needed = cast("dict[str, str]", found), cast("dict[str, str]", wanted)
-    return ", ".join(f"{column} {kind}" for column, kind in sorted(there.items() ^ needed.items()))
+        return f"{actual} where {wanted} is wanted"
+    existing, needed = cast("dict[str, str]", actual), cast("dict[str, str]", wanted)
+    return ", ".join(f"{column} {kind}" for column, kind in sorted(existing.items() ^ needed.items()))

@@ -1,15 +1,13 @@
-"""Whether a month is the same in both warehouses: as many rows, the same sum, and the very same ids."""
+"""The check that a month is the same in PostgreSQL and BigQuery: as many rows, the same sum, and the very same ids."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 from uuid import uuid4
 
-from taxi_platform.bigquery import schema, statements
+from taxi_platform.bigquery import statements
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.jobs import Jobs
-from taxi_platform.bigquery.outcomes import JobFailed, refused
-from taxi_platform.bigquery.tables import Tables
+from taxi_platform.bigquery.tables import Tables, table_of
 from taxi_platform.checks.results import Check, Verdict
 from taxi_platform.postgres import tables as postgres
 from taxi_platform.postgres.connection import connect, execute
@@ -17,12 +15,10 @@ from taxi_platform.postgres.errors import postgres_errors
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
-Log = Callable[[str], None]
-
 SAME_IN_BOTH = Check(
     "same_in_both_warehouses",
     "Where a month is in PostgreSQL too, it has as many rows there, the same sum, and the very same ids.",
-    "It warns and does not block, for either of the two may be the one that has yet to load a corrected file.",
+    "It warns and does not block, because either of the two may not have loaded a corrected file yet.",
 )
 
 
@@ -43,7 +39,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Compared:
-    """A month in both; none where it is not there."""
+    """A month in both databases; None where it is not loaded."""
 
     month: Month
     bigquery: Summary | None
@@ -51,15 +47,15 @@ class Compared:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing speaks against their being the same: a month that is in one only cannot be compared."""
+        """Whether no difference was found; a month that only one database has cannot be compared."""
         return self.bigquery is None or self.postgres is None or self.bigquery == self.postgres
 
     @property
     def story(self) -> str:
-        """What was found, in one line."""
+        """The outcome in one line."""
         if self.bigquery is None or self.postgres is None:
             absent = "PostgreSQL" if self.postgres is None else "BigQuery"
-            return f"{self.month}: not in {absent}, so that there is nothing to compare"
+            return f"{self.month}: not in {absent}, so there is nothing to compare"
         if self.passed:
             return f"{self.month}: the same {self.bigquery.rows:,} rows in both"
         differing = "; ".join(
@@ -71,56 +67,61 @@ class Compared:
 
     @property
     def verdict(self) -> Verdict:
-        """The same as the check says it."""
+        """The check result."""
         numbers = {
-            name: {"rows": one.rows, "dollars": one.cents / 100, "ids": list(map(str, one.ids))}
-            for name, one in (("bigquery", self.bigquery), ("postgres", self.postgres))
-            if one
+            name: {"rows": summary.rows, "dollars": summary.cents / 100, "ids": list(map(str, summary.ids))}
+            for name, summary in (("bigquery", self.bigquery), ("postgres", self.postgres))
+            if summary
         }
         return Verdict(SAME_IN_BOTH, self.passed, self.story, self.month, numbers)
 
 
-def compare_month(cloud: Cloud, url: str | None, service: Service, month: Month, log: Log) -> Compared:
-    """A month in both warehouses. Without the URL of a database, there is no PostgreSQL.
+def compare_month(cloud: Cloud, url: str | None, service: Service, month: Month) -> Compared:
+    """Compare a month in both databases. Without a URL there is no PostgreSQL.
 
     Raises:
-        CloudNotReady, CloudRefused, CloudUnavailable: BigQuery does not say.
-        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: PostgreSQL does not.
+        CloudNotReady: the dataset does not exist.
+        CloudRefused: the account may not read the table.
+        CloudUnavailable: Google does not answer.
+        DatabaseUnreachable: PostgreSQL does not answer.
+        DatabaseInterrupted: PostgreSQL went away.
+        DatabaseRefused: PostgreSQL does not let us read the table.
     """
-    there = in_postgres(url, service, month) if url else None
-    # What BigQuery would have to say is not free, and would say nothing.
-    return Compared(month, in_bigquery(cloud, service, month, log) if there else None, there)
+    here = in_postgres(url, service, month) if url else None
+    # BigQuery's answer costs money, and without a counterpart there is nothing to compare it with.
+    return Compared(month, in_bigquery(cloud, service, month) if here else None, here)
 
 
-def in_bigquery(cloud: Cloud, service: Service, month: Month, log: Log) -> Summary | None:
-    """The month in the warehouse; none when it is not there.
+def in_bigquery(cloud: Cloud, service: Service, month: Month) -> Summary | None:
+    """Return the month in BigQuery; None when it is not loaded.
 
     Raises:
-        CloudNotReady, CloudRefused, CloudUnavailable: BigQuery does not say.
+        CloudNotReady: the dataset does not exist.
+        CloudRefused: the account may not read the table.
+        CloudUnavailable: Google does not answer.
     """
-    table = schema.table_of(cloud, service)
-    if Tables(cloud, log).find(table) is None:
+    table = table_of(cloud, service)
+    if Tables(cloud).find(table) is None:
         return None
-    jobs = Jobs(cloud, f"taxi_compare_{uuid4().hex}", service.file_name(month), log)
-    try:
-        (found,) = jobs.rows("compare", statements.summary(service, table, month))
-    except JobFailed as failed:
-        raise refused(failed, service.file_name(month)) from failed
-    return _summary([int(value) for value in found.values()])
+    jobs = Jobs(cloud, f"taxi_compare_{uuid4().hex}", service.file_name(month))
+    (row,) = jobs.rows("compare", statements.summary(service, table, month))
+    return _summary([int(value) for value in row.values()])
 
 
 def in_postgres(url: str, service: Service, month: Month) -> Summary | None:
-    """The month in PostgreSQL; none when it is not there.
+    """Return the month in PostgreSQL; None when it is not loaded.
 
     Raises:
-        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: as they say.
+        DatabaseUnreachable: PostgreSQL does not answer.
+        DatabaseInterrupted: PostgreSQL went away.
+        DatabaseRefused: PostgreSQL does not let us read the table.
     """
     with connect(url) as connection, postgres_errors(service.table):
-        there = execute(connection, "select to_regclass(%s) is not null", (postgres.partition_of(service, month),))
-        if there.fetchone() != (True,):
+        exists = execute(connection, "select to_regclass(%s) is not null", (postgres.partition_of(service, month),))
+        if exists.fetchone() != (True,):
             return None
-        found = cast("tuple[int, ...]", execute(connection, postgres.summary(service, month)).fetchone())
-    return _summary([int(value) for value in found])
+        row = cast("tuple[int, ...]", execute(connection, postgres.summary(service, month)).fetchone())
+    return _summary([int(value) for value in row])
 
 
 def _summary(numbers: list[int]) -> Summary | None:

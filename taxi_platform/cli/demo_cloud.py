@@ -1,4 +1,7 @@
-"""``taxi demo-cloud``: three sample months through the cloud branch, on stand-ins that live as long as it takes."""
+"""``taxi demo-cloud``: three sample months through Cloud Storage and BigQuery, on emulators started for it.
+
+Starting and stopping the emulators belongs in ``emulators``.
+"""
 
 import os
 import signal
@@ -14,7 +17,7 @@ from filelock import FileLock, Timeout
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.cli.demo import SAMPLE_FOLDER, SCALE, URLS
 from taxi_platform.cli.demo_runs import SILENT, Outcome, materialize, reasons, use_instance
-from taxi_platform.cli.emulators import Addresses, StandIns
+from taxi_platform.cli.emulators import Addresses, Emulators
 from taxi_platform.errors import InvalidRequest
 from taxi_platform.settings import settings
 from taxi_platform.trips.months import Month
@@ -25,7 +28,7 @@ Say = Callable[[str], None]
 GOOGLE_FOLDER = "google"  # of the sample's folder
 CLOUD = {
     "GCP_PROJECT_ID": "taxi-demo",
-    "GCP_LOCATION": "US",  # where the stand-in for Cloud Storage puts every bucket
+    "GCP_LOCATION": "US",  # where the emulator of Cloud Storage puts every bucket
     "GCP_BUCKET_NAME": "taxi-demo-lake",
     "GCP_DATASET": "zoomcamp",
     "GCP_CREDS": "",
@@ -33,27 +36,28 @@ CLOUD = {
 FIRST, LAST = Month(2019, 1), Month(2019, 3)
 ASSETS = (f"gcs/{SMALLEST.table}", f"bigquery/{SMALLEST.table}")
 SHOWN = 3  # trips
-ENDS = (signal.SIGTERM, signal.SIGHUP)  # as Ctrl-C does, they end the stand-ins too
+SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # like Ctrl-C, they must stop the emulators, too
 
 
 def run_demo_cloud(say: Say, scale: float = SCALE) -> bool:
-    """Make bucket and dataset, upload and load three months, and show the rows; then end the stand-ins.
+    """Create bucket and dataset, upload and load three months, show the rows, and stop the emulators.
 
     Args:
-        say: where that is told.
-        scale: how many trips the sample makes for one of the real order.
+        say: prints a line.
+        scale: how many trips the sample makes for one real trip.
 
     Returns:
         Whether everything was loaded.
 
     Raises:
-        CloudNotReady: the stand-ins are not installed.
-        CloudUnavailable: they do not come up.
+        CloudNotReady: the emulators are not installed.
+        CloudUnavailable: they do not start.
         InvalidRequest: another demo uses them.
     """
     folder = settings().data_dir / SAMPLE_FOLDER
-    say("Starting stand-ins for Cloud Storage and BigQuery on this machine: no account is needed, and nothing costs.")
-    with _alone(folder), _ended_in_order(), StandIns(folder / GOOGLE_FOLDER).running(say) as addresses:
+    say("Starting emulators of Cloud Storage and BigQuery on this machine: no account is needed, and it is free.")
+    with _alone(folder), _ended_in_order(), Emulators(folder / GOOGLE_FOLDER).running() as addresses:
+        say(f"Emulators answer: Cloud Storage at {addresses.storage}, BigQuery at {addresses.bigquery}")
         _use(folder, addresses, scale)
         started = time.monotonic()
         failures, outcomes = _run(say)
@@ -61,7 +65,7 @@ def run_demo_cloud(say: Say, scale: float = SCALE) -> bool:
         good = not failures and not any(outcome.failures for outcome in outcomes)
         if good:
             _show(say)
-    say(f"\nThe stand-ins have ended; what they hold stays in {folder / GOOGLE_FOLDER}.")
+    say(f"\nThe emulators are stopped; their data stays in {folder / GOOGLE_FOLDER}.")
     say("What to type next:")
     say(". .venv/bin/activate")
     say(f"export TAXI_SOURCE={settings().source} TAXI_DATA_DIR={folder} DAGSTER_HOME={folder}/dagster")
@@ -73,7 +77,7 @@ def run_demo_cloud(say: Say, scale: float = SCALE) -> bool:
 
 @contextmanager
 def _alone(folder: Path) -> Generator[None]:
-    """Only one demo at a time, for the first one to end would end the other's stand-ins."""
+    """Allow only one demo at a time, because the first one to end would stop the other's emulators."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / "demo-cloud.lock", timeout=0):
@@ -84,16 +88,16 @@ def _alone(folder: Path) -> Generator[None]:
 
 @contextmanager
 def _ended_in_order() -> Generator[None]:
-    """Let the signals that end a process unwind it as Ctrl-C does."""
+    """Let the signals that end a process raise SystemExit, so that the emulators are stopped."""
     with ExitStack() as stack:
-        for number in ENDS:
+        for number in SIGNALS:
             before = signal.signal(number, lambda number, _: sys.exit(128 + number))
             stack.callback(signal.signal, number, before)
         yield
 
 
 def _use(folder: Path, addresses: Addresses, scale: float) -> None:
-    """Turn this process to the sample and to the stand-ins, whatever the settings say."""
+    """Set this process to the sample and the emulators, whatever the settings are."""
     os.environ |= {
         "TAXI_SOURCE": f"sample:{scale}",
         "TAXI_DATA_DIR": str(folder),
@@ -109,7 +113,7 @@ def _use(folder: Path, addresses: Addresses, scale: float) -> None:
 
 
 def _run(say: Say) -> tuple[Sequence[str], Sequence[Outcome]]:
-    """The set-up, then each asset; why the set-up failed, and what became of the assets."""
+    """Run the set-up, then each asset. Return why the set-up failed, and the outcome of each asset."""
     import dagster as dg
 
     from taxi_platform.definitions import defs
@@ -139,7 +143,7 @@ def _summarize(failures: Sequence[str], outcomes: Sequence[Outcome], seconds: fl
 
 
 def _show(say: Say) -> None:
-    """What is in "BigQuery" now, as its own client answers."""
+    """Print what is in "BigQuery" now."""
     from tabulate import tabulate
 
     from taxi_platform.defs.resources import google_of
@@ -152,7 +156,7 @@ def _show(say: Say) -> None:
 
 
 def _queries(cloud: Cloud) -> Sequence[str]:
-    """The months, and the first trips."""
+    """Return the queries for the months and for the first trips."""
     table = f"`{cloud.project}.{cloud.dataset}.{SMALLEST.table}`"
     return [
         f"SELECT filename, COUNT(*) AS trips, COUNT(DISTINCT unique_row_id) AS ids, SUM(total_amount) AS dollars "  # noqa: S608 - names of our own

@@ -1,18 +1,18 @@
-"""Stand-ins for Cloud Storage and BigQuery on this machine, for the demo and the tests.
+"""Start and stop emulators of Cloud Storage and BigQuery on this machine, for the demo and the tests.
 
-They live in a virtual environment of their own, which ``make stand-ins`` makes. What they show of the real services and
-what they do not is in ``docs/cloud.md``. Starting and stopping belongs here; talking to them is done by the clients.
+They are installed in a virtual environment of their own, by ``make emulators``. What they show of the real services and
+what they do not is in ``docs/cloud.md``.
 """
 
 import json
+import logging
 import os
-import signal
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,12 +22,12 @@ from filelock import FileLock
 
 from taxi_platform.errors import CloudNotReady, CloudUnavailable
 
-PROGRAMS = Path(__file__).resolve().parents[2] / ".venv-stand-ins"
-PATIENCE_SECONDS = 120  # a start takes three, on a machine that has nothing else to do
-_ATTEMPTS = 3  # when another program takes a port between our look and theirs
-_STOP_SECONDS = 5
+logger = logging.getLogger(__name__)
 
-Log = Callable[[str], object]
+PROGRAMS = Path(__file__).resolve().parents[2] / ".venv-emulators"
+START_SECONDS = 120  # three on a machine that has nothing else to do
+_ATTEMPTS = 3  # another program may take a port before the emulator does
+_STOP_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,14 @@ class Addresses:
     bigquery: str
     processes: Sequence[int]
 
+    @property
+    def health_urls(self) -> list[str]:
+        """The addresses that answer when the emulators are ready."""
+        return [f"{self.storage}/storage/v1/b?project=p", f"{self.bigquery}/healthz"]
 
-class StandIns:
-    """One of each, with all that they keep in one folder; any number of processes may share them.
+
+class Emulators:
+    """One emulator of each service, with their data in one folder; any number of processes may share them.
 
     Args:
         folder: where they keep objects and tables, which last until it is deleted.
@@ -52,56 +57,56 @@ class StandIns:
         self._programs = programs
         self._state = self._folder / "running.json"
 
-    def start(self, log: Log) -> Addresses:
-        """Start them unless they run, and say where they answer.
+    def start(self) -> Addresses:
+        """Start them unless they run, and return where they answer.
 
         Raises:
             CloudNotReady: they are not installed.
-            CloudUnavailable: they do not come up; the message ends with what they said.
+            CloudUnavailable: they do not start; the message ends with their output.
         """
         if not (self._programs / ".installed").exists():
             raise CloudNotReady(
-                str(self._programs), "the stand-ins for Google Cloud are not installed", "Run `make stand-ins`."
+                str(self._programs), "the emulators of Google Cloud are not installed", "Run `make emulators`."
             )
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._lock():
             running = self._running()
-            if running and all(map(_answers, _questions(running))):
+            if running and all(map(_answers, running.health_urls)):
                 return running
             for _ in range(_ATTEMPTS):
-                self._end()  # one of the two may live on without the other
+                self._end()  # one of the two may still run without the other
                 addresses = self._launch()
-                if self._wait_for(addresses):
-                    log(f"Stand-ins answer: Cloud Storage at {addresses.storage}, BigQuery at {addresses.bigquery}")
+                if _wait_for(addresses):
+                    logger.info("Emulators: Cloud Storage at %s, BigQuery at %s", addresses.storage, addresses.bigquery)
                     return addresses
             self._end()
-        said = "".join(self._output(name).read_text(errors="replace")[-500:] for name in ("storage", "bigquery"))
-        raise CloudUnavailable("the stand-ins for Google Cloud", f"they do not start: {said.strip() or 'no output'}")
+        output = "".join(self._output(name).read_text(errors="replace")[-500:] for name in ("storage", "bigquery"))
+        raise CloudUnavailable("the emulators of Google Cloud", f"they do not start: {output.strip() or 'no output'}")
 
     @contextmanager
-    def running(self, log: Log) -> Generator[Addresses]:
-        """Start them, and end them whatever ends the block.
+    def running(self) -> Generator[Addresses]:
+        """Start them, and stop them at the end of the block.
 
         Raises:
-            CloudNotReady, CloudUnavailable: as ``start`` does.
+            CloudNotReady: they are not installed.
+            CloudUnavailable: they do not start.
         """
         try:
-            yield self.start(log)
+            yield self.start()
         finally:
             self.stop()
 
     def stop(self) -> None:
-        """End them if they run; what they hold stays in the folder."""
-        if not self._folder.exists():
-            return
-        with self._lock():
-            self._end()
+        """Stop them if they run; their data stays in the folder."""
+        if self._folder.exists():
+            with self._lock():
+                self._end()
 
     def _lock(self) -> FileLock:
         return FileLock(self._folder / "lock")
 
     def _running(self) -> Addresses | None:
-        """Those that an earlier start has left, as far as they live."""
+        """Return those that an earlier start has left, without the processes that have ended."""
         try:
             left = Addresses(**json.loads(self._state.read_text()))
         except (FileNotFoundError, ValueError, TypeError):
@@ -109,7 +114,7 @@ class StandIns:
         return replace(left, processes=[process for process in left.processes if self._is_ours(process)])
 
     def _is_ours(self, process: int) -> bool:
-        """Whether a process is one of these two; its number alone may be another's by now."""
+        """Return whether a process is one of these two; its number alone may be another's by now."""
         try:
             return any(str(self._folder) in argument for argument in psutil.Process(process).cmdline())
         except psutil.Error:
@@ -117,8 +122,16 @@ class StandIns:
 
     def _end(self) -> None:
         running = self._running()
-        if running:
-            _end(running.processes)
+        processes: list[psutil.Process] = []
+        for number in running.processes if running else ():
+            with suppress(psutil.NoSuchProcess):
+                processes.append(psutil.Process(number))
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+        for process in psutil.wait_procs(processes, timeout=_STOP_SECONDS)[1]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self._state.unlink(missing_ok=True)
 
     def _launch(self) -> Addresses:
@@ -147,26 +160,13 @@ class StandIns:
         addresses = Addresses(f"http://127.0.0.1:{storage}", f"http://127.0.0.1:{bigquery}", [])
         for name, command in commands.items():
             addresses = replace(addresses, processes=[*addresses.processes, self._begin(name, command)])
-            self._state.write_text(json.dumps(asdict(addresses)))  # at once, for whoever has to end what we began
+            self._state.write_text(json.dumps(asdict(addresses)))  # at once, for whoever has to stop them
         return addresses
-
-    def _wait_for(self, addresses: Addresses) -> bool:
-        """Whether both come up; false as soon as one has ended."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        questions = _questions(addresses)
-        while time.monotonic() < deadline:
-            questions = [url for url in questions if not _answers(url)]
-            if not questions:
-                return True
-            if not all(map(_lives, addresses.processes)):
-                return False
-            time.sleep(0.1)
-        return False
 
     def _begin(self, name: str, command: Sequence[str]) -> int:
         environment = {
             "PATH": os.environ.get("PATH", ""),
-            "HOME": str(self._programs),  # DuckDB's extension lies there
+            "HOME": str(self._programs),  # where DuckDB's extension is installed
             "BQEMU_ENABLE_FORMAT_EXTENSIONS": "false",  # they would be downloaded
             "BQEMU_GCS_LOCAL_ROOT": str(self._folder / ".cloudstorage"),  # where the other keeps its objects
         }
@@ -178,7 +178,7 @@ class StandIns:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # an interrupt of the terminal is for us, who stop them in order
+                start_new_session=True,  # the terminal's interrupt is for us; we stop them afterwards
             ).pid
 
     def _output(self, name: str) -> Path:
@@ -188,16 +188,26 @@ class StandIns:
 def _free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        for listener in sockets:
+            listener.bind(("127.0.0.1", 0))
+        return [listener.getsockname()[1] for listener in sockets]
     finally:
-        for one in sockets:
-            one.close()
+        for listener in sockets:
+            listener.close()
 
 
-def _questions(addresses: Addresses) -> list[str]:
-    return [f"{addresses.storage}/storage/v1/b?project=p", f"{addresses.bigquery}/healthz"]
+def _wait_for(addresses: Addresses) -> bool:
+    """Return True when both answer, False as soon as one has ended."""
+    deadline = time.monotonic() + START_SECONDS
+    waiting = addresses.health_urls
+    while time.monotonic() < deadline:
+        waiting = [url for url in waiting if not _answers(url)]
+        if not waiting:
+            return True
+        if not all(map(_is_alive, addresses.processes)):
+            return False
+        time.sleep(0.1)
+    return False
 
 
 def _answers(url: str) -> bool:
@@ -208,27 +218,8 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _lives(process: int) -> bool:
-    """Whether a process has not ended; one of our own that has is buried."""
+def _is_alive(process: int) -> bool:
     try:
-        if os.waitpid(process, os.WNOHANG) != (0, 0):
-            return False
-    except ChildProcessError:
-        pass  # another process has started it
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    return True
-
-
-def _end(processes: Sequence[int]) -> None:
-    deadline = time.monotonic() + _STOP_SECONDS
-    for process in processes:
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGTERM)
-    while any(map(_lives, processes)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    for process in filter(_lives, processes):
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)

@@ -69,7 +69,7 @@ def demo(scale: float | None) -> None:
 @taxi.command("demo-cloud")
 @click.option("--scale", type=click.FloatRange(0, 10, min_open=True), help="Trips of the sample for one real one.")
 def demo_cloud(scale: float | None) -> None:
-    """Load three sample months into stand-ins for Google Cloud, show the rows, and end the stand-ins."""
+    """Load three sample months into emulators of Google Cloud, show the rows, and end the emulators."""
     from taxi_platform.cli.demo_cloud import SCALE, run_demo_cloud
 
     if not run_demo_cloud(click.echo, scale or SCALE):
@@ -176,11 +176,11 @@ def stop() -> None:
     """Stop the embedded servers, the demo's too, and what a killed demo left; their data stays."""
     from taxi_platform.cli.demo import SAMPLE_FOLDER
     from taxi_platform.cli.demo_cloud import GOOGLE_FOLDER
-    from taxi_platform.cli.emulators import StandIns
+    from taxi_platform.cli.emulators import Emulators
     from taxi_platform.postgres.embedded.server import EmbeddedServer
     from taxi_platform.settings import settings
 
     for folder in (settings().data_dir, settings().data_dir / SAMPLE_FOLDER):
         if (folder / "postgres").exists():
             EmbeddedServer(folder / "postgres").stop(lambda line, folder=folder: click.echo(f"{folder}: {line}"))
-    StandIns(settings().data_dir / SAMPLE_FOLDER / GOOGLE_FOLDER).stop()
+    Emulators(settings().data_dir / SAMPLE_FOLDER / GOOGLE_FOLDER).stop()

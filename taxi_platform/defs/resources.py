@@ -3,17 +3,15 @@
 import dagster as dg
 
 from taxi_platform.orchestration.assistant_resource import AssistantResource
+from taxi_platform.orchestration.cloud_io import CloudResource, LakeIOManager, WarehouseIOManager
 from taxi_platform.orchestration.dbt import ModelsResource
 from taxi_platform.orchestration.docker_hub_resource import DockerHub
 from taxi_platform.orchestration.duckdb_file import DuckDBFile
 from taxi_platform.orchestration.getting_started_resource import ProductFile
-from taxi_platform.orchestration.google_resource import CloudResource
-from taxi_platform.orchestration.lake_io import LakeIOManager
 from taxi_platform.orchestration.landing_resource import LandingResource
 from taxi_platform.orchestration.postgres_io import PostgresIOManager, PostgresResource
 from taxi_platform.orchestration.raw_io import RawFilesResource, TripFilesIOManager
 from taxi_platform.orchestration.report_resource import ReportsResource
-from taxi_platform.orchestration.warehouse_io import WarehouseIOManager
 from taxi_platform.settings import CloudSettings, Settings, settings
 
 

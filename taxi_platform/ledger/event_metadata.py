@@ -178,7 +178,7 @@ def trips_schema(service: Service) -> dg.TableSchema:
 
 def warehouse_schema(service: Service) -> dg.TableSchema:
     """Return the columns of a service's BigQuery table."""
-    from taxi_platform.bigquery.schema import trip_fields
+    from taxi_platform.bigquery.tables import trip_fields
 
     return dg.TableSchema(
         [dg.TableColumn(field.name, field.kind, description=field.description) for field in trip_fields(service)]

@@ -147,13 +147,13 @@ def open_bigquery(cloud: "Cloud", *, prepared: bool = True) -> Generator[Target]
         prepare_bigquery(cloud)
 
     def count(model: str, months: Sequence[Month]) -> Mapping[Month, int]:
-        from taxi_platform.bigquery import schema
-        from taxi_platform.bigquery.answers import asking
+        from taxi_platform.bigquery.errors import google_errors
+        from taxi_platform.bigquery.tables import dataset_of
 
-        days = ", ".join(f"DATE '{schema.first_day(month)}'" for month in months)
-        table = f"{schema.dataset_of(cloud)}.{model}"
+        days = ", ".join(f"DATE '{month}-01'" for month in months)
+        table = f"{dataset_of(cloud)}.{model}"
         query = f"SELECT file_month, COUNT(*) FROM `{table}` WHERE file_month IN ({days}) GROUP BY 1"  # noqa: S608 - our own names
-        with asking(f"table {table}"):
+        with google_errors(f"table {table}"):
             return _by_month(cast("Any", cloud.bigquery).query_and_wait(query) if months else (), months)
 
     yield Target(BIGQUERY, (BIGQUERY,), bigquery_variables(cloud), count)
@@ -166,14 +166,13 @@ def prepare_bigquery(cloud: "Cloud") -> None:
         NotLoaded: the zone lookup does not exist.
         SchemaMismatch: a table with a service's name was not made by this platform.
     """
-    from taxi_platform.bigquery import schema
-    from taxi_platform.bigquery.tables import Tables
+    from taxi_platform.bigquery import tables as bigquery
 
-    existing = Tables(cloud, logger.info)
+    existing = bigquery.Tables(cloud)
     for service in SERVICES.values():
-        fields, sorted_by = schema.trip_fields(service), schema.clustering(service)
-        existing.ensure(schema.table_of(cloud, service), fields, sorted_by, service.description)
-    lookup = f"{schema.dataset_of(cloud)}.{zones.TABLE}"
+        fields, sorted_by = bigquery.trip_fields(service), bigquery.clustering(service)
+        existing.ensure(bigquery.table_of(cloud, service), fields, sorted_by, service.description)
+    lookup = f"{bigquery.dataset_of(cloud)}.{zones.TABLE}"
     if existing.find(lookup) is None:
         raise _no_zones(lookup, f"{BIGQUERY}/{zones.TABLE}")
 
@@ -212,9 +211,9 @@ def _no_zones(table: str, asset: str) -> NotLoaded:
 def _request_token(cloud: "Cloud") -> str:
     from google.auth.transport.requests import Request
 
-    from taxi_platform.bigquery.answers import asking
+    from taxi_platform.bigquery.errors import google_errors
 
-    with asking("Google Cloud's credentials"):
+    with google_errors("Google Cloud's credentials"):
         credentials = cast("Any", cloud.credentials)
         credentials.refresh(Request())
         return credentials.token

@@ -11,7 +11,7 @@ from pydantic import Field
 from taxi_platform.models.manifest import Lineage, Model
 from taxi_platform.models.project import find_manifest
 from taxi_platform.models.targets import BIGQUERY, Target, open_bigquery, open_postgres
-from taxi_platform.orchestration.google_resource import CloudResource
+from taxi_platform.orchestration.cloud_io import CloudResource
 from taxi_platform.orchestration.postgres_io import PostgresResource
 from taxi_platform.orchestration.run_failures import told_to_dagster
 

@@ -9,7 +9,7 @@ from taxi_platform.errors import InvalidSetting
 from taxi_platform.operations.landing.folder import LandingFolder
 from taxi_platform.operations.landing.place import LandingPlace
 from taxi_platform.operations.landing.source import DroppedFile
-from taxi_platform.orchestration.google_resource import CloudResource
+from taxi_platform.orchestration.cloud_io import CloudResource
 from taxi_platform.settings import PROJECT
 
 BUCKET = "gs://"

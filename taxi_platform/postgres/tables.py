@@ -9,14 +9,11 @@ from collections.abc import Iterable
 
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import Service
+from taxi_platform.trips.services import Service, column_comments
 
 SCHEMA = "public"
 FILES = f"{SCHEMA}.tripdata_files"
 VIRTUAL_COLUMNS_SINCE = 180_000  # PostgreSQL 18, as server_version counts
-
-UNIQUE_ROW_ID = "The course's identifier of a trip: md5 of {columns}, concatenated without separators."
-FILENAME = "The file that the row came from; the file's month is the row's month."
 
 
 def qualified(table: str) -> str:
@@ -131,15 +128,6 @@ def column_types(service: Service) -> dict[str, str]:
     for column in service.columns:
         types[column.name] = "timestamp without time zone" if column.postgres == "timestamp" else column.postgres
     return types
-
-
-def column_comments(service: Service) -> dict[str, str]:
-    """What each column of the table means."""
-    return {
-        "unique_row_id": UNIQUE_ROW_ID.format(columns=", ".join(service.identity)),
-        "filename": FILENAME,
-        **{column.name: column.documentation for column in service.columns},
-    }
 
 
 def comments(service: Service) -> list[str]:

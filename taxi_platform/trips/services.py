@@ -12,6 +12,9 @@ from taxi_platform.trips.columns import FHV_COLUMNS, GREEN_COLUMNS, YELLOW_COLUM
 from taxi_platform.trips.keys import file_name, partition_name, table_name
 from taxi_platform.trips.months import Month
 
+UNIQUE_ROW_ID = "The course's identifier of a trip: md5 of {columns}, concatenated without separators."
+FILENAME = "The file that the row came from; the file's month is the row's month."
+
 # What the course's release publishes; of fhv all of 2019 is certain, and later months answer for themselves.
 FIRST_MONTH = Month(2019, 1)
 LAST_MONTH = Month(2021, 7)
@@ -324,3 +327,12 @@ SMALLEST = GREEN
 def service_of_table(table: str) -> Service | None:
     """Return the service whose table has this name; None when the table holds no trips."""
     return next((service for service in SERVICES.values() if service.table == table), None)
+
+
+def column_comments(service: Service) -> dict[str, str]:
+    """Return what each column of the service's table means, in any database."""
+    return {
+        "unique_row_id": UNIQUE_ROW_ID.format(columns=", ".join(service.identity)),
+        "filename": FILENAME,
+        **{column.name: column.documentation for column in service.columns},
+    }

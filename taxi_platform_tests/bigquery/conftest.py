@@ -1,17 +1,25 @@
 """A Google of the test's own, with a bucket and a dataset, and a folder of published trip files."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.bigquery.clients import Cloud, Retries
 from taxi_platform.cli.emulators import Addresses
 from taxi_platform_tests.support.google_server import GoogleServer
 from taxi_platform_tests.support.job_server import JobServer
 from taxi_platform_tests.support.published import Published
 from taxi_platform_tests.support.warehouse_loads import WarehouseLoads
+
+
+@pytest.fixture(autouse=True)
+def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """What the platform logs, from progress messages on."""
+    caplog.set_level(logging.INFO, "taxi_platform")
+    return caplog
 
 
 @pytest.fixture
@@ -32,7 +40,15 @@ def google(nothing: GoogleServer) -> GoogleServer:
 @pytest.fixture
 def google_cloud(nothing: GoogleServer) -> Cloud:
     """The cloud that this test's Google is."""
-    return Cloud("trips-123", "EU", "trips-123-lake", "zoomcamp", storage_host=nothing.url, bigquery_host=nothing.url)
+    return Cloud(
+        "trips-123",
+        "EU",
+        "trips-123-lake",
+        "zoomcamp",
+        storage_host=nothing.url,
+        bigquery_host=nothing.url,
+        retries=Retries(first_wait=0.01, longest_wait=0.02, total=0.4, connect_timeout=5.0, read_timeout=5.0),
+    )
 
 
 @pytest.fixture
@@ -43,14 +59,14 @@ def published(tmp_path: Path) -> Published:
 
 @pytest.fixture
 def loads(ready_cloud: Cloud, published: Published) -> WarehouseLoads:
-    """A warehouse of the test's own on the stand-ins."""
+    """A warehouse of the test's own on the emulators."""
     return WarehouseLoads(ready_cloud, published)
 
 
 @pytest.fixture
-def front(stand_ins: Addresses) -> Iterator[JobServer]:
-    """A server that passes on to the stand-in for BigQuery."""
-    with JobServer(stand_ins.bigquery) as server:
+def front(emulators: Addresses) -> Iterator[JobServer]:
+    """A server that passes on to the emulator of BigQuery."""
+    with JobServer(emulators.bigquery) as server:
         yield server
 
 

@@ -10,13 +10,10 @@ from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.transport.requests import AuthorizedSession
 from google.oauth2 import service_account
 
-from taxi_platform.bigquery import secret_manager
-from taxi_platform.bigquery.answers import asking
-from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery.credentials import credentials_of
-from taxi_platform.bigquery.patience import Patience
-from taxi_platform.bigquery.preflight import problems
-from taxi_platform.bigquery.secret_manager import read_secret, secret_version
+from taxi_platform.bigquery import clients
+from taxi_platform.bigquery.clients import Cloud, Retries, credentials_of, read_secret, secret_version
+from taxi_platform.bigquery.errors import google_errors
+from taxi_platform.bigquery.setup import problems
 from taxi_platform.errors import (
     CloudNotConfigured,
     CloudNotReady,
@@ -48,7 +45,7 @@ def no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def shown_to(google: GoogleServer, credentials: Credentials) -> str:
     """What a request with these credentials shows."""
-    with asking("a bucket"):
+    with google_errors("a bucket"):
         AuthorizedSession(credentials).get(f"{google.url}/storage/v1/b/trips-123-lake")
     return google.asked("GET /storage/v1/b/")[-1].headers["authorization"]
 
@@ -94,7 +91,7 @@ def test_without_any_credentials_it_is_said_how_to_get_some(
     if file:
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / file))
     cloud = Cloud("trips-123", "EU", "trips-123-lake", "zoomcamp")
-    (problem,) = problems(cloud, print)
+    (problem,) = problems(cloud)
     assert isinstance(problem, CloudNotConfigured)
     assert what in problem.what
     assert problem.advice.startswith(
@@ -110,9 +107,9 @@ def test_without_any_credentials_it_is_said_how_to_get_some(
         (lambda key: base64.b64encode(b"\xff\xfe not text").decode(), "it is neither JSON nor JSON in base64"),
         (lambda key: base64.b64encode(key.encode()).decode()[:-7], "it is neither JSON nor JSON in base64"),
         (lambda key: "[1, 2]", "it is neither JSON nor JSON in base64"),
-        (lambda key: base64.b64encode(b"[1, 2]").decode(), "it is no key but other JSON"),
-        (lambda key: "{}", "it holds no key of a service account"),
-        (lambda key: key.replace("service_account", "external_account"), "it holds no key of a service account"),
+        (lambda key: base64.b64encode(b"[1, 2]").decode(), "it is JSON, but not a key"),
+        (lambda key: "{}", "it is not the key of a service account"),
+        (lambda key: key.replace("service_account", "external_account"), "it is not the key of a service account"),
         (lambda key: key.replace('"client_email"', '"mail"'), "the key lacks client_email"),
         (lambda key: key.replace('"token_uri"', '"uri"'), "the key lacks token_uri"),
         (lambda key: key.replace("BEGIN PRIVATE", "BEGIN"), "the key is damaged"),
@@ -130,7 +127,7 @@ def test_a_key_that_is_none_is_refused_and_not_repeated(change, what: str, key: 
 def test_a_key_that_has_expired_says_to_make_a_new_one(key: str, nothing: GoogleServer) -> None:
     nothing.script("POST /token", *[Answer(400, "Invalid JWT Signature.", "invalid_grant")] * 9)
     cloud = Cloud("trips-123", "EU", "trips-123-lake", "zoomcamp", creds=key)
-    for problem in problems(cloud, print):
+    for problem in problems(cloud):
         assert isinstance(problem, CloudRefused)
         assert "the credentials are not accepted: " in problem.what
         assert "Invalid JWT Signature" in problem.what
@@ -138,19 +135,19 @@ def test_a_key_that_has_expired_says_to_make_a_new_one(key: str, nothing: Google
     assert {asked.path for asked in nothing.requests} == {"/token"}
 
 
-def test_stand_ins_get_no_credentials(google: GoogleServer) -> None:
+def test_emulators_get_no_credentials(google: GoogleServer) -> None:
     cloud = Cloud("trips-123", "EU", "b-1", "d", creds="garbage", storage_host=google.url, bigquery_host=google.url)
-    assert len(list(problems(cloud, print))) == 2
+    assert len(list(problems(cloud))) == 2
     assert len(google.requests) == 2
     assert all("authorization" not in asked.headers for asked in google.requests)
 
 
-def test_the_address_of_a_stand_in_may_lack_its_scheme_and_an_empty_one_is_none(
+def test_the_address_of_an_emulator_may_lack_its_scheme_and_an_empty_one_is_none(
     monkeypatch: pytest.MonkeyPatch, google: GoogleServer
 ) -> None:
     bare = google.url.removeprefix("http://")
     cloud = Cloud("trips-123", "EU", "trips-123-lake", "zoomcamp", storage_host=bare, bigquery_host=bare)
-    assert list(problems(cloud, print)) == []
+    assert list(problems(cloud)) == []
     for name in ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST"):
         monkeypatch.setenv(name, "")  # as Compose hands on what is not set
     real = Cloud("trips-123", "EU", "trips-123-lake", "zoomcamp")
@@ -186,7 +183,7 @@ def test_a_key_is_read_from_its_secret(
     file = tmp_path / "key.json"
     file.write_text(key)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
-    monkeypatch.setattr(secret_manager, "ENDPOINT", nothing.url)
+    monkeypatch.setattr(clients, "SECRET_MANAGER", nothing.url)
     nothing.secrets[VERSION] = key.replace("robot@", "loader@")
     found = credentials_of("sm://trips-123/key")
     assert isinstance(found, service_account.Credentials)
@@ -206,8 +203,8 @@ def test_a_key_is_read_from_its_secret(
 def test_a_secret_that_cannot_be_read_says_why(
     answers: list[Answer], kind: type[TaxiError], said: str, nothing: GoogleServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(secret_manager, "ENDPOINT", nothing.url)
+    monkeypatch.setattr(clients, "SECRET_MANAGER", nothing.url)
     nothing.script("GET /v1/", *answers)
     with pytest.raises(kind, match=said) as caught:
-        read_secret(VERSION, AnonymousCredentials(), Patience(first_wait=0.01, give_up_after=0.2))
+        read_secret(VERSION, AnonymousCredentials(), Retries(first_wait=0.01, total=0.2))
     assert caught.value.subject == VERSION

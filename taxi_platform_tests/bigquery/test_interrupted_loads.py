@@ -4,12 +4,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
-from taxi_platform.bigquery.lake_store import Lake
+from taxi_platform.bigquery.lake import Lake
 from taxi_platform.bigquery.loader import Loaded
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
@@ -46,24 +46,24 @@ def begin_to_load(behind: WarehouseLoads) -> "subprocess.Popen[str]":
 LOADING = """
 import sys
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery.lake_store import Lake
+from taxi_platform.bigquery.lake import Lake
 from taxi_platform.bigquery.loader import load_month
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
 project, bucket, dataset, storage, bigquery = sys.argv[1:]
 cloud = Cloud(project, "US", bucket, dataset, "", storage, bigquery)
-load_month(cloud, Lake(cloud).find(GREEN, Month(2019, 3), print), print, run="killed")
+load_month(cloud, Lake(cloud).find(GREEN, Month(2019, 3)), run="killed")
 """
 
 
 @pytest.mark.parametrize(
     ("step", "begun", "new"),
     [
-        ("look", True, False),  # the file lies in the lake, nothing is loaded yet
+        ("look", True, False),  # the file is in the lake, nothing is loaded yet
         ("load", False, False),
         ("load", True, False),
-        ("exchange", False, False),
-        ("exchange", True, True),
+        ("replace", False, False),
+        ("replace", True, True),
         ("DELETE", False, True),  # of the staging table, at the end
     ],
 )
@@ -83,22 +83,19 @@ def test_a_process_that_is_killed_leaves_the_old_month_or_the_new_one_and_the_ne
     assert all("expirationTime" in one for one in staged)
 
 
-def test_a_statement_that_outlives_its_process_is_waited_for_and_not_run_twice(
+def test_a_job_that_outlives_its_process_does_no_harm_to_the_load_that_follows(
     front: JobServer, loaded: WarehouseLoads
 ) -> None:
     process = begin_to_load(loaded)
-    goes_on = threading.Event()
-    front.script("exchange", Answer(during=lambda: (process.kill(), process.wait(), goes_on.wait(60))))
+    goes_on, ended = threading.Event(), threading.Event()
+    front.script("replace", Answer(during=lambda: (process.kill(), process.wait(), goes_on.wait(60), ended.set())))
     out, _ = process.communicate(timeout=120)
     assert process.returncode == -9, out
-    with ThreadPoolExecutor(1) as pool:
-        again = pool.submit(loaded.load)
-        front.wait_for("exchange", 2)
-        assert loaded.ask(COUNT) == [(NAME, 10, 10)]
-        goes_on.set()
-        assert again.result().rows == 12
-    first, second = front.ids("exchange")
-    assert first == second
+    assert loaded.load().rows == 12
+    goes_on.set()
+    assert ended.wait(60)
+    first, second = front.ids("replace")
+    assert first != second
     assert loaded.ask(COUNT) == [(NAME, 12, 12)]
 
 
@@ -106,16 +103,15 @@ def test_a_statement_that_outlives_its_process_is_waited_for_and_not_run_twice(
 
 
 def meeting(front: JobServer, first: Callable[[], Loaded], second: Callable[[], Loaded]) -> tuple[Loaded, Loaded]:
-    """Two loads, of which the second comes to its statement while the first one's goes on."""
+    """Two loads, of which the second begins and ends while the first one replaces the month."""
     goes_on = threading.Event()
-    front.script("exchange", Answer(during=lambda: goes_on.wait(60)))
+    front.script("replace", Answer(during=lambda: goes_on.wait(60)))
     with ThreadPoolExecutor(2) as pool:
-        one = pool.submit(first)
-        front.wait_for("exchange", 1)
-        other: Future[Loaded] = pool.submit(second)
-        front.wait_for("exchange", 2)
+        slow = pool.submit(first)
+        front.wait_for("replace", 1)
+        quick = pool.submit(second).result()
         goes_on.set()
-        return one.result(), other.result()
+        return slow.result(), quick
 
 
 def another(loads: WarehouseLoads) -> WarehouseLoads:
@@ -130,14 +126,14 @@ def test_the_same_month_twice_at_once_is_there_once(there: int, front: JobServer
         front.requests.clear()
     file = behind.upload(rows(GREEN, 12))
     loads = (lambda: behind.load_file(file), lambda: another(behind).load_file(file))
-    assert [one.rows for one in meeting(front, *loads)] == [12, 12]
-    first, second = front.ids("exchange")
-    assert first == second
+    assert [loaded.rows for loaded in meeting(front, *loads)] == [12, 12]
+    first, second = front.ids("replace")
+    assert first != second
     assert behind.ask(COUNT) == [(NAME, 12, 12)]
     assert behind.staging() == set()
 
 
-def test_two_files_of_a_month_at_once_take_turns_and_the_later_one_stays(
+def test_of_two_files_of_a_month_at_once_the_later_job_wins_and_the_next_load_notices(
     front: JobServer, behind: WarehouseLoads
 ) -> None:
     old = behind.upload(rows(GREEN, 12))
@@ -146,20 +142,18 @@ def test_two_files_of_a_month_at_once_take_turns_and_the_later_one_stays(
         return another(behind).load(rows(GREEN, 7))
 
     meeting(front, lambda: behind.load_file(old), corrected)
-    first, second, third = front.ids("exchange")
-    assert first == second != third
+    assert behind.ask(COUNT) == [(NAME, 12, 12)]
+    assert not behind.load().unchanged
     assert behind.ask(COUNT) == [(NAME, 7, 7)]
 
 
-def test_a_month_that_is_emptied_and_loaded_anew_takes_the_next_name(front: JobServer, behind: WarehouseLoads) -> None:
+def test_a_month_that_is_emptied_is_loaded_again(behind: WarehouseLoads) -> None:
     file = behind.upload(rows(GREEN, 5))
-    for _ in range(3):
+    for _ in range(2):
         behind.load_file(file)
         behind.ask("delete from `{}.green_tripdata` where true")
     assert behind.load_file(file).rows == 5
     assert behind.ask(COUNT) == [(NAME, 5, 5)]
-    numbers = [int(job_id.rpartition("_")[2]) for job_id in front.ids("exchange")]
-    assert numbers == [1, 1, 2, 1, 2, 3, 1, 2, 3, 4]
 
 
 def test_a_month_that_is_forced_again_and_again_is_loaded_each_time(front: JobServer, behind: WarehouseLoads) -> None:
@@ -176,7 +170,7 @@ def test_two_months_at_once_do_not_touch_each_other(front: JobServer, behind: Wa
         return another(behind).load_file(months[month])
 
     meeting(front, lambda: load(MARCH), lambda: load(APRIL))
-    assert len(set(front.ids("exchange"))) == 2
+    assert len(set(front.ids("replace"))) == 2
     assert behind.ask(COUNT) == [(NAME, 12, 12), ("green_tripdata_2019-04.csv", 7, 7)]
 
 
@@ -192,5 +186,5 @@ def test_the_rejects_of_a_month_that_is_loaded_twice_at_once_are_there_once(
 
 def test_an_upload_without_a_load_is_found_by_the_load_that_comes_later(behind: WarehouseLoads) -> None:
     behind.upload(rows(GREEN, 5))
-    file = Lake(behind.cloud).find(GREEN, MARCH, print)
+    file = Lake(behind.cloud).find(GREEN, MARCH)
     assert behind.load_file(file).rows == 5

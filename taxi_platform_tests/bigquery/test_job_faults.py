@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from taxi_platform.bigquery.jobs import ROUNDS
+from taxi_platform.bigquery.jobs import ATTEMPTS
 from taxi_platform.errors import CloudNotReady, CloudRefused, CloudUnavailable, TaxiError
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.google_server import Answer
@@ -15,7 +15,7 @@ from taxi_platform_tests.support.trip_texts import rows, with_field
 from taxi_platform_tests.support.warehouse_loads import HURRIED, WarehouseLoads
 
 COUNT = "select count(*), count(distinct unique_row_id) from `{}.green_tripdata`"
-JOBS = ("dry run", "look", "load", "exchange")
+JOBS = ("dry run", "look", "load", "replace")
 SPELLED = with_field(GREEN, rows(GREEN, 1)[0], "vendorid", "2.0")  # which has to be read line by line
 
 
@@ -26,12 +26,12 @@ def broken(reason: str, message: str, **more: Any) -> Answer:
 # What is asked
 
 
-def test_a_month_is_one_load_job_and_one_statement_each_under_an_id_of_its_own(
+def test_a_month_is_one_load_job_and_one_query_into_its_partition_each_under_an_id_of_its_own(
     front: JobServer, behind: WarehouseLoads
 ) -> None:
     loaded = behind.load(rows(GREEN, 20))
-    (load,), (exchange,) = front.asked("load"), front.asked("exchange")
-    assert [spent.job for spent in loaded.jobs.values()] == front.ids("load") + front.ids("exchange")
+    (load,), (change,) = front.asked("load"), front.asked("replace")
+    assert [spent.job for spent in loaded.jobs.values()] == front.ids("load") + front.ids("replace")
     config = load.json["configuration"]["load"]
     assert {key: config[key] for key in ("sourceUris", "maxBadRecords", "autodetect", "createDisposition")} == {
         "sourceUris": [f"gs://{behind.cloud.bucket}/raw/green/green_tripdata_2019-03.csv.gz"],
@@ -41,18 +41,28 @@ def test_a_month_is_one_load_job_and_one_statement_each_under_an_id_of_its_own(
     }
     fields = [(field["name"], field["type"]) for field in config["schema"]["fields"]]
     assert fields == [(column.name, "STRING") for column in GREEN.columns]
-    assert exchange.json["configuration"]["query"]["query"].startswith("MERGE ")
+    query = change.json["configuration"]["query"]
+    assert query["query"].startswith("SELECT\n")
+    assert {key: query[key] for key in ("destinationTable", "writeDisposition", "createDisposition")} == {
+        "destinationTable": {
+            "projectId": behind.cloud.project,
+            "datasetId": behind.cloud.dataset,
+            "tableId": "green_tripdata$201903",
+        },
+        "writeDisposition": "WRITE_TRUNCATE",
+        "createDisposition": "CREATE_NEVER",
+    }
 
 
 def test_every_statement_is_estimated_first_and_may_be_billed_for_so_much_at_most(
-    front: JobServer, behind: WarehouseLoads
+    front: JobServer, behind: WarehouseLoads, logged: pytest.LogCaptureFixture
 ) -> None:
     behind.load(rows(GREEN, 5))
     asked = [front.name_of(one) for one in front.requests if front.name_of(one) in JOBS]
-    assert asked == ["dry run", "look", "load", "dry run", "exchange"]
-    queries = [*front.asked("look"), *front.asked("exchange")]
+    assert asked == ["dry run", "look", "load", "dry run", "replace"]
+    queries = [*front.asked("look"), *front.asked("replace")]
     assert {one.json["configuration"]["query"]["maximumBytesBilled"] for one in queries} == {str(10 * 2**30)}
-    assert sum("will read 0 bytes at most" in line for line in behind.said) == 2
+    assert sum("will read at most 0 bytes" in line for line in logged.messages) == 2
 
 
 def test_a_staging_table_expires_by_itself_and_has_a_name_that_no_other_attempt_has(
@@ -79,35 +89,35 @@ def test_a_staging_table_expires_by_itself_and_has_a_name_that_no_other_attempt_
     ids=lambda fault: str(fault.status),
 )
 def test_a_job_that_bigquery_is_too_busy_for_is_asked_for_again_under_the_same_id(
-    fault: Answer, front: JobServer, behind: WarehouseLoads
+    fault: Answer, front: JobServer, behind: WarehouseLoads, logged: pytest.LogCaptureFixture
 ) -> None:
     for name in (*JOBS, "GET /bigquery/v2/projects/", "POST /bigquery/v2/projects/"):
         front.script(name, fault, fault)
     assert behind.load(rows(GREEN, 20)).rows == 20
     assert behind.ask(COUNT) == [(20, 20)]
-    for step in ("load", "exchange"):
+    for step in ("load", "replace"):
         assert len(front.ids(step)) == 3
         assert len(set(front.ids(step))) == 1
-    assert any(f"Google answers {fault.status}: made for this test; asking again" in line for line in behind.said)
+    assert any(f"Google answers {fault.status}: made for this test; trying again" in line for line in logged.messages)
 
 
 @pytest.mark.parametrize("fault", [Answer(cut=True), Answer(lost=True)], ids=["cut", "lost"])
 def test_a_job_whose_answer_does_not_arrive_is_begun_once(
-    fault: Answer, front: JobServer, behind: WarehouseLoads
+    fault: Answer, front: JobServer, behind: WarehouseLoads, logged: pytest.LogCaptureFixture
 ) -> None:
     for step in JOBS:
         front.script(step, fault)
     assert behind.load(rows(GREEN, 20)).rows == 20
     assert behind.ask(COUNT) == [(20, 20)]
-    for step in ("load", "exchange"):
+    for step in ("load", "replace"):
         first, second = front.ids(step)
         assert first == second
-    adopted = [line for line in behind.said if "has been begun already; waiting for that one" in line]
+    adopted = [line for line in logged.messages if "has been started already; waiting for that one" in line]
     assert len(adopted) == (3 if fault.lost else 0)
 
 
 def test_a_job_that_goes_on_is_looked_at_until_it_has_ended(front: JobServer, behind: WarehouseLoads) -> None:
-    for step in ("look", "load", "exchange"):
+    for step in ("look", "load", "replace"):
         front.script(step, Answer(looks=2))
     front.script("GET /bigquery/v2/projects/", Answer(503), Answer(cut=True))
     assert behind.load(rows(GREEN, 20)).rows == 20
@@ -126,7 +136,7 @@ def test_a_job_that_goes_on_is_looked_at_until_it_has_ended(front: JobServer, be
 def test_a_job_that_bigquery_breaks_off_is_begun_again_under_the_next_number(
     reason: str, message: str, front: JobServer, behind: WarehouseLoads
 ) -> None:
-    steps = ("exchange",) if reason == "invalidQuery" else ("load", "exchange")
+    steps = ("replace",) if reason == "invalidQuery" else ("load", "replace")
     for step in steps:
         front.script(step, broken(reason, message), broken(reason, message))
     assert behind.load(rows(GREEN, 20)).rows == 20
@@ -146,12 +156,12 @@ def test_what_bigquery_is_too_busy_for_without_end_is_given_up_and_nothing_of_it
     behind.load(rows(GREEN, 5))
     before = behind.state()
     file = behind.upload(rows(GREEN, 6))
-    behind.patience = replace(behind.patience, give_up_after=0.2)
+    behind.cloud = replace(behind.cloud, retries=replace(HURRIED, total=0.2))
     front.script(step, *[Answer(503)] * 1000)
     with pytest.raises(CloudUnavailable, match="Google answers 503") as caught:
         behind.load_file(file)
     front.forgive()
-    behind.patience = HURRIED
+    behind.cloud = replace(behind.cloud, retries=HURRIED)
     assert caught.value.transient
     assert behind.state() == before
     assert behind.staging() == set()
@@ -160,15 +170,15 @@ def test_what_bigquery_is_too_busy_for_without_end_is_given_up_and_nothing_of_it
 
 
 def test_a_job_that_is_broken_off_without_end_is_given_up(front: JobServer, behind: WarehouseLoads) -> None:
-    front.script("exchange", *[broken("jobInternalError", "oops")] * 50)
-    with pytest.raises(CloudUnavailable, match=r"BigQuery has broken off job .*: oops") as caught:
+    front.script("replace", *[broken("jobInternalError", "oops")] * 50)
+    with pytest.raises(CloudUnavailable, match=r"BigQuery has ended job .* early: oops") as caught:
         behind.load(rows(GREEN, 5))
     assert caught.value.transient
-    assert len(front.ids("exchange")) == ROUNDS
+    assert len(front.ids("replace")) == ATTEMPTS
     assert behind.state() == {"green_tripdata": []}
 
 
-@pytest.mark.parametrize("step", ["load", "exchange"])
+@pytest.mark.parametrize("step", ["load", "replace"])
 @pytest.mark.parametrize(
     ("fault", "kind", "what", "advice"),
     [
@@ -240,7 +250,9 @@ def test_a_role_that_is_missing_for_tables_is_named(front: JobServer, behind: Wa
         behind.load(rows(GREEN, 5))
 
 
-def test_an_error_of_a_load_job_is_told_with_file_and_line(front: JobServer, behind: WarehouseLoads) -> None:
+def test_an_error_of_a_load_job_is_told_with_file_and_line(
+    front: JobServer, behind: WarehouseLoads, logged: pytest.LogCaptureFixture
+) -> None:
     place = "gs://trips/staging/green/prepared.csv.gz"
     line = "Error while reading data, error message: CSV table references column position 19; line_number: 7"
     sum_of_it = "CSV processing encountered too many errors, giving up. Rows: 7; errors: 1"
@@ -250,22 +262,26 @@ def test_an_error_of_a_load_job_is_told_with_file_and_line(front: JobServer, beh
         behind.load([SPELLED, *rows(GREEN, 6)])
     assert caught.value.subject == "green_tripdata_2019-03.csv"
     assert caught.value.what == f"BigQuery refuses it: {sum_of_it} ({place}); {line} ({place})"
-    assert any("reading it line by line (BigQuery says: CSV processing" in said for said in behind.said)
+    assert any("reading it with the parser (BigQuery refuses it: CSV processing" in said for said in logged.messages)
     assert behind.state() == {"green_tripdata": []}
     assert behind.staging() == set()
 
 
-def test_rows_that_bigquery_counts_otherwise_are_not_taken_over(front: JobServer, behind: WarehouseLoads) -> None:
+def test_rows_that_bigquery_counts_otherwise_are_not_taken_over(
+    front: JobServer, behind: WarehouseLoads, logged: pytest.LogCaptureFixture
+) -> None:
     file = behind.upload(rows(GREEN, 6))
     front.script("load", *[Answer(ended=ended(outputRows="5"))] * 2)
     with pytest.raises(TaxiError, match="BigQuery reads 5 rows where 6 were written"):
         behind.load_file(file)
-    assert any("BigQuery reads 5 rows where the file has 6" in line for line in behind.said)
+    assert any("BigQuery reads 5 rows where the file has 6" in line for line in logged.messages)
     assert behind.state() == {"green_tripdata": []}
 
 
-def test_a_staging_table_that_cannot_be_removed_is_left_to_expire(front: JobServer, behind: WarehouseLoads) -> None:
+def test_a_staging_table_that_cannot_be_removed_is_left_to_expire(
+    front: JobServer, behind: WarehouseLoads, logged: pytest.LogCaptureFixture
+) -> None:
     front.script("DELETE", *[Answer(503)] * 100)
     assert behind.load(rows(GREEN, 5)).rows == 5
-    assert any("left to expire" in line for line in behind.said)
+    assert any("cannot be removed and will expire" in line for line in logged.messages)
     assert len(behind.staging()) == 1

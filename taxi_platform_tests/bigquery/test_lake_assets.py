@@ -6,8 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from taxi_platform.bigquery.lake_files import LakeFiles
-from taxi_platform.bigquery.lake_store import Lake
+from taxi_platform.bigquery.lake import Lake, LakeFiles
 from taxi_platform.sources.cache import RawFiles
 from taxi_platform.sources.folder import FolderSource
 from taxi_platform.trips.months import Month
@@ -126,7 +125,7 @@ def test_an_upload_whose_run_was_killed_before_it_was_recorded_is_recorded_by_th
 ) -> None:
     files = RawFiles(tmp_path / "raw", FolderSource(tmp_path / "published"))
     cloud = lake.definitions().resources["google"].cloud()
-    Lake(cloud).put(files.get(GREEN, MARCH, print).file, print)
+    Lake(cloud).put(files.get(GREEN, MARCH, print).file)
     assert lake.recorded(LAKE) == set()
     assert lake.run(LAKE, month="2019-03").of(LAKE, "2019-03")["unchanged"] is True
     assert lake.recorded(LAKE) == {"2019-03"}
@@ -163,7 +162,7 @@ def test_an_interruption_is_no_failure(google: GoogleServer, lake: Platform) -> 
         (dict.fromkeys(SETTINGS, ""), "GCP_PROJECT_ID, GCP_LOCATION, GCP_BUCKET_NAME, GCP_DATASET: not set. "),
         ({"GCP_DATASET": ""}, "GCP_DATASET: not set, while GCP_PROJECT_ID, GCP_LOCATION, GCP_BUCKET_NAME are. "),
         ({"GCP_DATASET": "zoom-camp"}, "GCP_DATASET=zoom-camp: a dataset's name has no dashes. "),
-        ({"GCP_LOCATION": "US"}, "bucket trips-123-lake: it lies in EU, and GCP_LOCATION is US; "),
+        ({"GCP_LOCATION": "US"}, "bucket trips-123-lake: it is in EU, and GCP_LOCATION is US; "),
         ({"GCP_BUCKET_NAME": "another-lake"}, "bucket another-lake: there is no such bucket. The job gcp_setup"),
         ({"GCP_CREDS": "garbage", "STORAGE_EMULATOR_HOST": ""}, "GCP_CREDS: it is neither JSON nor JSON in base64."),
     ],
@@ -198,7 +197,7 @@ def read(platform: Platform, month: str) -> tuple[dg.ExecuteInProcessResult, lis
     )
     def reader(context: dg.AssetExecutionContext, files) -> None:
         given.append(files)
-        given.extend(files.find(month, context.log.info) for month in files.months)
+        given.extend(files.find(month) for month in files.months)
 
     return platform.run("reader", month=month, further=[reader]).result, given
 

@@ -12,21 +12,18 @@ from uuid import uuid4
 import pytest
 from google.api_core.exceptions import PreconditionFailed
 
-from taxi_platform.bigquery import schema, statements
+from taxi_platform.bigquery import statements, tables
 from taxi_platform.bigquery.clients import Cloud, cloud_named
 from taxi_platform.bigquery.frames import WarehouseReference, read_pandas
-from taxi_platform.bigquery.jobs import Jobs
-from taxi_platform.bigquery.lake_store import Lake
+from taxi_platform.bigquery.lake import Lake
 from taxi_platform.bigquery.loader import load_month
-from taxi_platform.bigquery.preflight import problems
-from taxi_platform.bigquery.setup import set_up
-from taxi_platform.bigquery.staging import Staging
+from taxi_platform.bigquery.setup import problems, set_up
 from taxi_platform.bigquery.tables import Tables
 from taxi_platform.errors import CloudNotReady, CloudRefused
 from taxi_platform.settings import CloudSettings, settings
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.published import Published
-from taxi_platform_tests.support.trip_texts import APRIL, MARCH, rows, text
+from taxi_platform_tests.support.trip_texts import APRIL, MARCH, rows, text, with_field
 from taxi_platform_tests.support.warehouse_loads import WarehouseLoads
 
 pytestmark = pytest.mark.gcp
@@ -57,14 +54,14 @@ def project() -> Iterator[Cloud]:
 @pytest.fixture(scope="module")
 def made(project: Cloud) -> Cloud:
     """The same project, once the bucket and the dataset are made."""
-    set_up(project, print)
+    set_up(project)
     return project
 
 
 def test_set_up_makes_both_and_then_nothing_stands_in_the_way(made: Cloud) -> None:
-    again = set_up(made, print)
+    again = set_up(made)
     assert (again.made_bucket, again.made_dataset) == (False, False)
-    assert list(problems(made, print)) == []
+    assert list(problems(made)) == []
 
 
 def test_the_bucket_is_where_and_as_it_should_be(made: Cloud) -> None:
@@ -79,13 +76,13 @@ def test_the_bucket_is_where_and_as_it_should_be(made: Cloud) -> None:
 
 def test_another_location_is_refused(made: Cloud) -> None:
     elsewhere = "US" if made.location.upper() != "US" else "EU"
-    with pytest.raises(CloudNotReady, match="it lies in"):
-        set_up(replace(made, location=elsewhere), print)
+    with pytest.raises(CloudNotReady, match="it is in"):
+        set_up(replace(made, location=elsewhere))
 
 
 def test_a_bucket_of_somebody_else_is_said_to_be(made: Cloud) -> None:
     with pytest.raises((CloudNotReady, CloudRefused)):
-        set_up(replace(made, bucket="test"), print)
+        set_up(replace(made, bucket="test"))
 
 
 @pytest.mark.parametrize("count", [50, 500_000], ids=["one request", "in parts"])
@@ -93,8 +90,8 @@ def test_a_file_goes_up_is_recognised_and_found(count: int, made: Cloud, tmp_pat
     published = Published(tmp_path)
     published.publish(text(GREEN, rows(GREEN, count)))
     file, lake = published.fetch(), Lake(made)
-    stored = lake.put(file, print)
-    assert (lake.put(file, print).is_new, lake.find(GREEN, MARCH, print)) == (False, stored.file)
+    stored = lake.put(file)
+    assert (lake.put(file).is_new, lake.find(GREEN, MARCH)) == (False, stored.file)
     assert made.storage.bucket(made.bucket).blob(stored.file.object.name).download_as_bytes() == file.path.read_bytes()
 
 
@@ -111,11 +108,11 @@ def test_other_bytes_than_were_announced_never_become_an_object(
     published = Published(tmp_path)
     month = MARCH.plus(1)
     published.publish(rows(GREEN, 50), month=month)
-    monkeypatch.setattr("taxi_platform.bigquery.lake_store.crc32c_of", lambda _: "AAAAAA==")
+    monkeypatch.setattr("taxi_platform.bigquery.lake.crc32c_of", lambda _: "AAAAAA==")
     with pytest.raises(CloudRefused):
-        Lake(made).put(published.fetch(month=month), print)
+        Lake(made).put(published.fetch(month=month))
     with pytest.raises(CloudNotReady, match="the lake does not have it"):
-        Lake(made).find(GREEN, month, print)
+        Lake(made).find(GREEN, month)
 
 
 # The warehouse
@@ -137,27 +134,56 @@ def test_a_month_is_its_file_is_recognised_and_says_what_it_took(loads: Warehous
     assert loads.load(rows(GREEN, 900)).rows == 900
     assert loads.one("select count(*) from `{}.green_tripdata`") == 900
     assert loads.staging() == set()
-    frame = read_pandas(loads.cloud, WarehouseReference(schema.table_of(loads.cloud, GREEN), (), [MARCH]), print)
+    frame = read_pandas(loads.cloud, WarehouseReference(tables.table_of(loads.cloud, GREEN), (), [MARCH]))
     assert len(frame) == 900
 
 
 def test_two_loads_of_a_month_at_once_leave_it_once(loads: WarehouseLoads) -> None:
     file = loads.upload(rows(GREEN, 1000))
     with ThreadPoolExecutor(3) as pool:
-        done = [pool.submit(load_month, replace(loads.cloud), file, print, run="test", force=True) for _ in range(3)]
+        done = [pool.submit(load_month, replace(loads.cloud), file, run="test", force=True) for _ in range(3)]
     assert [one.result().rows for one in done] == [1000] * 3
     assert loads.ask("select count(*), count(distinct unique_row_id) from `{}.green_tripdata`") == [(1000, 1000)]
 
 
-def test_a_staging_table_still_expires_once_it_is_loaded(loads: WarehouseLoads) -> None:
-    file = loads.upload(rows(GREEN, 10))
-    table = schema.staging_of(schema.table_of(loads.cloud, GREEN), MARCH, "test")
-    jobs = Jobs(loads.cloud, f"taxi_test_{uuid4().hex}", file.uri, print)
-    staging = Staging(loads.cloud, file, jobs, Tables(loads.cloud, print), print)
-    staging.load_as_it_is(staging.header(), table)
-    there = loads.cloud.bigquery.get_table(table)
-    assert there.num_rows == 10
-    assert there.expires is not None
+def test_a_staging_table_still_expires_once_it_is_loaded(
+    loads: WarehouseLoads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Tables, "drop_staging", lambda _, name: None)
+    loads.load(rows(GREEN, 10))
+    (name,) = loads.staging()
+    table = loads.cloud.bigquery.get_table(f"{loads.cloud.dataset}.{name}")
+    assert table.num_rows == 10
+    assert table.expires is not None
+
+
+def test_a_table_of_version_0_1_is_recognised_and_its_month_can_be_replaced(loads: WarehouseLoads) -> None:
+    from google.cloud.bigquery import SchemaField
+
+    loads.load(rows(GREEN, 10))
+    loads.cloud.bigquery.delete_table(f"{loads.cloud.dataset}.green_tripdata")
+    required = {"unique_row_id", "filename", "file_month", "file_version"}
+    fields = [field.as_api() for field in tables.trip_fields(GREEN)]
+    schema = [{**field, "mode": "REQUIRED" if field["name"] in required else "NULLABLE"} for field in fields]
+    table = tables._new_table(tables.table_of(loads.cloud, GREEN), [], "", sorted_by=tables.clustering(GREEN))
+    table.schema = [SchemaField.from_api_repr(field) for field in schema]
+    loads.cloud.bigquery.create_table(table)
+    assert loads.load().rows == 10
+    assert loads.load(rows(GREEN, 9)).rows == 9
+    assert loads.load().unchanged
+
+
+def test_an_irregular_file_and_its_bad_rows_arrive(loads: WarehouseLoads) -> None:
+    lines = rows(GREEN, 10)
+    lines[3] = with_field(GREEN, lines[3], "vendorid", "2.0")
+    lines[5] = with_field(GREEN, lines[5], "store_and_fwd_flag", '"a, ""b"""')
+    lines[7] = with_field(GREEN, lines[7], "trip_distance", "far")
+    lines[9] = with_field(GREEN, lines[9], "tip_amount", "1.5e+20")
+    loaded = loads.load(lines, on_bad_rows="quarantine")
+    assert (loaded.rows, loaded.rejected, loaded.line_by_line) == (9, 1, True)
+    assert loads.load(on_bad_rows="quarantine").unchanged
+    assert loads.load(rows(GREEN, 10)).rows == 10
+    assert loads.one("select count(*) from `{}.green_tripdata_rejects`") == 0
 
 
 def test_a_month_is_asked_for_without_reading_the_others(loads: WarehouseLoads) -> None:
@@ -165,13 +191,13 @@ def test_a_month_is_asked_for_without_reading_the_others(loads: WarehouseLoads) 
 
     loads.load(rows(GREEN, 1000))
     loads.load(rows(GREEN, 10), month=APRIL)
-    query = statements.versions(schema.table_of(loads.cloud, GREEN), APRIL)
+    query = statements.versions(tables.table_of(loads.cloud, GREEN), APRIL)
     asked = loads.cloud.bigquery.query(query, QueryJobConfig(dry_run=True, use_query_cache=False))
     assert asked.total_bytes_processed == 10 * 16
 
 
 def test_a_statement_that_would_read_too_much_is_refused_before_it_does(loads: WarehouseLoads) -> None:
     loads.load(rows(GREEN, 1000))
-    reference = WarehouseReference(schema.table_of(loads.cloud, GREEN))
+    reference = WarehouseReference(tables.table_of(loads.cloud, GREEN))
     with pytest.raises(CloudRefused, match="would bill more than it may"):
-        read_pandas(loads.cloud, reference, print, bytes_billed=1)
+        read_pandas(loads.cloud, reference, bytes_billed=1)

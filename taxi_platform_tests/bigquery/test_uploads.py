@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from taxi_platform.bigquery import lake_upload as upload
+from taxi_platform.bigquery import lake as upload
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery.lake_store import ROUNDS, Lake
-from taxi_platform.bigquery.patience import Patience
+from taxi_platform.bigquery.lake import ATTEMPTS, Lake
 from taxi_platform.errors import CloudNotReady, CloudRefused, CloudUnavailable, DamagedFile
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.services import GREEN
@@ -26,13 +25,12 @@ NAME = "raw/green/green_tripdata_2019-03.csv.gz"
 PLAIN = "raw/green/green_tripdata_2019-03.csv"
 URI = f"gs://{BUCKET}/{NAME}"
 SMALL, LARGE = "POST /upload/", "PUT /upload/"
-HURRIED = Patience(first_wait=0.01, longest_wait=0.02, give_up_after=0.4, connect_timeout=5.0, read_timeout=5.0)
 PART = 256 * 1024
 
 
 @pytest.fixture
 def lake(google_cloud: Cloud) -> Lake:
-    return Lake(google_cloud, HURRIED)
+    return Lake(google_cloud)
 
 
 @pytest.fixture
@@ -45,7 +43,7 @@ def file(published: Published) -> TripFile:
 @pytest.fixture
 def parts(published: Published, monkeypatch: pytest.MonkeyPatch) -> TripFile:
     """A verified file that is sent in four parts."""
-    monkeypatch.setattr(upload, "CHUNK", PART)
+    monkeypatch.setattr(upload, "PART", PART)
     monkeypatch.setattr("google.cloud.storage.blob._MAX_MULTIPART_SIZE", 0)
     published.publish(text(GREEN, rows(GREEN, 9000)))
     file = published.fetch()
@@ -69,7 +67,7 @@ def corrected(published: Published, count: int = 51) -> TripFile:
 def test_a_file_is_put_there_byte_for_byte_with_all_that_is_known_of_it(
     google: GoogleServer, lake: Lake, file: TripFile
 ) -> None:
-    stored = lake.put(file, print)
+    stored = lake.put(file)
     assert content(google) == file.path.read_bytes()
     there = google.objects[BUCKET, NAME].properties
     assert there["metadata"] == {
@@ -87,14 +85,14 @@ def test_a_file_is_put_there_byte_for_byte_with_all_that_is_known_of_it(
     assert "contentEncoding" not in there
     assert (stored.is_new, stored.file.uri, stored.file.rows) == (True, URI, 50)
     assert (str(stored.file.object.generation), stored.file.object.crc32c) == (there["generation"], there["crc32c"])
-    assert lake.find(GREEN, MARCH, print) == stored.file
+    assert lake.find(GREEN, MARCH) == stored.file
 
 
 def test_the_checksum_goes_with_the_first_byte_and_the_version_that_is_replaced_is_named(
     google: GoogleServer, lake: Lake, file: TripFile, published: Published
 ) -> None:
-    first = lake.put(file, print)
-    lake.put(corrected(published), print)
+    first = lake.put(file)
+    lake.put(corrected(published))
     one, other = google.asked(SMALL)
     assert one.query["ifGenerationMatch"] == "0"
     assert other.query["ifGenerationMatch"] == str(first.file.object.generation)
@@ -104,7 +102,7 @@ def test_the_checksum_goes_with_the_first_byte_and_the_version_that_is_replaced_
 def test_a_large_file_goes_in_parts_of_which_one_is_held_at_a_time(
     google: GoogleServer, lake: Lake, parts: TripFile
 ) -> None:
-    lake.put(parts, print)
+    lake.put(parts)
     assert content(google, PLAIN) == parts.path.read_bytes()
     assert [len(asked.body) for asked in google.asked(LARGE)] == [PART, PART, PART, parts.bytes - 3 * PART]
     (began,) = google.asked(SMALL)
@@ -116,8 +114,8 @@ def test_a_large_file_goes_in_parts_of_which_one_is_held_at_a_time(
 def test_a_file_that_is_there_already_is_not_sent_again(
     google: GoogleServer, lake: Lake, google_cloud: Cloud, file: TripFile
 ) -> None:
-    first = lake.put(file, print)
-    again = Lake(google_cloud, HURRIED).put(file, print)
+    first = lake.put(file)
+    again = Lake(google_cloud).put(file)
     assert (again.is_new, again.file) == (False, first.file)
     assert len(google.asked(SMALL)) == 1
 
@@ -125,8 +123,8 @@ def test_a_file_that_is_there_already_is_not_sent_again(
 def test_a_file_that_is_there_already_is_sent_again_when_forced(
     google: GoogleServer, lake: Lake, file: TripFile
 ) -> None:
-    first = lake.put(file, print)
-    forced = lake.put(file, print, force=True)
+    first = lake.put(file)
+    forced = lake.put(file, force=True)
     assert forced.is_new
     assert forced.file.object.generation > first.file.object.generation
     assert google.asked(SMALL)[1].query["ifGenerationMatch"] == str(first.file.object.generation)
@@ -135,10 +133,10 @@ def test_a_file_that_is_there_already_is_sent_again_when_forced(
 def test_a_corrected_file_takes_the_place_of_the_first(
     google: GoogleServer, lake: Lake, file: TripFile, published: Published
 ) -> None:
-    lake.put(file, print)
-    stored = lake.put(corrected(published), print)
+    lake.put(file)
+    stored = lake.put(corrected(published))
     assert (stored.is_new, stored.file.rows) == (True, 51)
-    assert lake.find(GREEN, MARCH, print) == stored.file
+    assert lake.find(GREEN, MARCH) == stored.file
     assert len(google.objects) == 1
 
 
@@ -148,34 +146,34 @@ def test_the_same_bytes_from_a_strangers_hand_are_put_there_anew_with_what_is_kn
 ) -> None:
     google.put(BUCKET, NAME, file.path.read_bytes(), {"metadata": metadata})
     with pytest.raises(CloudNotReady, match="this is not what the platform has put there"):
-        lake.find(GREEN, MARCH, print)
-    assert lake.put(file, print).is_new
-    assert lake.find(GREEN, MARCH, print).sha256 == file.sha256
+        lake.find(GREEN, MARCH)
+    assert lake.put(file).is_new
+    assert lake.find(GREEN, MARCH).sha256 == file.sha256
 
 
 def test_a_month_that_is_published_in_another_form_is_one_object_still(
     google: GoogleServer, lake: Lake, file: TripFile, published: Published
 ) -> None:
-    lake.put(file, print)
+    lake.put(file)
     published.publish(text(GREEN, rows(GREEN, 51)))
-    plain = lake.put(published.fetch(), print)
+    plain = lake.put(published.fetch())
     assert list(google.objects) == [(BUCKET, PLAIN)]
-    assert lake.find(GREEN, MARCH, print) == plain.file
-    assert lake.put(file, print).file.name == "green_tripdata_2019-03.csv.gz"
+    assert lake.find(GREEN, MARCH) == plain.file
+    assert lake.put(file).file.name == "green_tripdata_2019-03.csv.gz"
     assert list(google.objects) == [(BUCKET, NAME)]
 
 
 def test_neighbours_with_longer_names_are_left_alone(google: GoogleServer, lake: Lake, file: TripFile) -> None:
     google.put(BUCKET, f"{PLAIN}.gz.bak", b"somebody's")
     with pytest.raises(CloudNotReady):
-        lake.find(GREEN, MARCH, print)
-    lake.put(file, print)
+        lake.find(GREEN, MARCH)
+    lake.put(file)
     assert content(google, f"{PLAIN}.gz.bak") == b"somebody's"
 
 
 def test_a_month_that_is_not_there_says_how_to_bring_it(google: GoogleServer, lake: Lake) -> None:
     with pytest.raises(CloudNotReady) as caught:
-        lake.find(GREEN, MARCH, print)
+        lake.find(GREEN, MARCH)
     assert str(caught.value) == f"{URI}: the lake does not have it. Materialize gcs/green_tripdata for 2019-03 first."
 
 
@@ -185,19 +183,19 @@ def test_a_month_that_is_not_there_says_how_to_bring_it(google: GoogleServer, la
 def test_a_raw_file_that_was_changed_on_disk_is_not_sent(google: GoogleServer, lake: Lake, file: TripFile) -> None:
     file.path.write_bytes(zipped(b"something else"))
     with pytest.raises(DamagedFile, match="it is not the file that was verified: SHA-256"):
-        lake.put(file, print)
+        lake.put(file)
     file.path.unlink()
     with pytest.raises(DamagedFile, match="the file is gone"):
-        lake.put(file, print)
+        lake.put(file)
     assert google.requests == []
 
 
 def test_bytes_that_change_under_the_upload_are_refused_by_the_server(
     google: GoogleServer, lake: Lake, file: TripFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("taxi_platform.bigquery.lake_store.crc32c_of", lambda _: "AAAAAA==")
+    monkeypatch.setattr("taxi_platform.bigquery.lake.crc32c_of", lambda _: "AAAAAA==")
     with pytest.raises(CloudRefused, match='Provided CRC32C "AAAAAA==" doesn\'t match'):
-        lake.put(file, print)
+        lake.put(file)
     assert google.objects == {}
 
 
@@ -207,7 +205,7 @@ def test_what_a_careless_server_keeps_damaged_is_removed_again(
     put = google.put
     monkeypatch.setattr(google, "put", lambda bucket, name, data, about: put(bucket, name, data[:-1], about))
     with pytest.raises(CloudUnavailable, match="it arrived damaged"):
-        lake.put(file, print)
+        lake.put(file)
     assert google.objects == {}
     (removed,) = google.asked("DELETE")
     assert removed.query["ifGenerationMatch"]
@@ -217,14 +215,13 @@ def test_what_a_careless_server_keeps_damaged_is_removed_again(
 
 
 def test_another_writer_who_brings_the_same_is_welcome(
-    google: GoogleServer, lake: Lake, google_cloud: Cloud, file: TripFile
+    google: GoogleServer, lake: Lake, google_cloud: Cloud, file: TripFile, logged: pytest.LogCaptureFixture
 ) -> None:
-    said: list[str] = []
-    google.script(SMALL, Answer(before=lambda: Lake(google_cloud, HURRIED).put(file, print)))
-    stored = lake.put(file, said.append)
-    assert stored.file == lake.find(GREEN, MARCH, print)
-    assert [line.partition(": ")[2] for line in said[1:]] == [
-        "another writer has put a version there meanwhile; looking which",
+    google.script(SMALL, Answer(before=lambda: Lake(google_cloud).put(file)))
+    stored = lake.put(file)
+    assert stored.file == lake.find(GREEN, MARCH)
+    assert [line.partition(": ")[2] for line in logged.messages[2:]] == [
+        "another writer has put a version there; looking it up",
         "it is the very same file",
     ]
     assert len(google.asked(SMALL)) == 2
@@ -234,9 +231,9 @@ def test_another_writer_who_brings_something_else_is_seen_and_replaced_as_a_whol
     google: GoogleServer, lake: Lake, file: TripFile
 ) -> None:
     google.script(SMALL, Answer(before=lambda: google.put(BUCKET, NAME, b"another's")))
-    stored = lake.put(file, print)
+    stored = lake.put(file)
     assert content(google) == file.path.read_bytes()
-    assert lake.find(GREEN, MARCH, print) == stored.file
+    assert lake.find(GREEN, MARCH) == stored.file
     late, good = google.asked(SMALL)
     assert int(late.query["ifGenerationMatch"]) == 0 < int(good.query["ifGenerationMatch"])
 
@@ -246,16 +243,16 @@ def test_a_writer_that_comes_while_the_parts_go_up_is_seen_at_the_last_one(
 ) -> None:
     between = [Answer(), Answer(), Answer(before=lambda: google.put(BUCKET, PLAIN, b"another's"))]
     google.script(LARGE, *between)
-    stored = lake.put(parts, print)
+    stored = lake.put(parts)
     assert content(google, PLAIN) == parts.path.read_bytes()
-    assert lake.find(GREEN, MARCH, print) == stored.file
+    assert lake.find(GREEN, MARCH) == stored.file
 
 
 def test_many_who_bring_the_same_month_at_once_leave_one_whole_object(
     google: GoogleServer, google_cloud: Cloud, parts: TripFile
 ) -> None:
     with ThreadPoolExecutor(4) as pool:
-        stored = list(pool.map(lambda _: Lake(replace(google_cloud), HURRIED).put(parts, print), range(4)))
+        stored = list(pool.map(lambda _: Lake(replace(google_cloud)).put(parts), range(4)))
     assert content(google, PLAIN) == parts.path.read_bytes()
     assert len({one.file.object.generation for one in stored}) == 1
 
@@ -268,15 +265,15 @@ def test_two_months_at_once_do_not_touch_each_other(
         published.publish(rows(GREEN, 40 + month.month), month=month)
     files = [published.fetch(month=month) for month in months]
     with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda file: Lake(replace(google_cloud), HURRIED).put(file, print), files))
-    assert [Lake(google_cloud).find(GREEN, month, print).rows for month in months] == [43, 44, 45]
+        list(pool.map(lambda file: Lake(replace(google_cloud)).put(file), files))
+    assert [Lake(google_cloud).find(GREEN, month).rows for month in months] == [43, 44, 45]
 
 
 def test_writers_without_end_are_given_up_on(google: GoogleServer, lake: Lake, file: TripFile) -> None:
     other = Answer(before=lambda: google.put(BUCKET, NAME, b"another's"))
-    google.script(SMALL, *[other] * ROUNDS)
+    google.script(SMALL, *[other] * ATTEMPTS)
     with pytest.raises(CloudUnavailable, match="another writer came first") as caught:
-        lake.put(file, print)
+        lake.put(file)
     assert caught.value.transient
     assert content(google) == b"another's"
 
@@ -286,13 +283,12 @@ def test_writers_without_end_are_given_up_on(google: GoogleServer, lake: Lake, f
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_an_upload_is_tried_again_when_google_is_busy(
-    status: int, google: GoogleServer, lake: Lake, file: TripFile
+    status: int, google: GoogleServer, lake: Lake, file: TripFile, logged: pytest.LogCaptureFixture
 ) -> None:
-    said: list[str] = []
     google.script(SMALL, Answer(status), Answer(status))
-    lake.put(file, said.append)
+    lake.put(file)
     assert content(google) == file.path.read_bytes()
-    assert said[1:] == [f"{URI}: Google answers {status}: made for this test; asking again"] * 2
+    assert logged.messages[1:] == [f"{URI}: Google answers {status}: made for this test; trying again"] * 2
 
 
 def test_an_upload_that_google_is_too_busy_for_is_given_up_and_may_be_tried_later(
@@ -300,7 +296,7 @@ def test_an_upload_that_google_is_too_busy_for_is_given_up_and_may_be_tried_late
 ) -> None:
     google.script(SMALL, *[Answer(503)] * 200)
     with pytest.raises(CloudUnavailable, match=r"^gs://.*: Google answers 503: made for this test\.") as caught:
-        lake.put(file, print)
+        lake.put(file)
     assert caught.value.transient
     assert google.objects == {}
 
@@ -309,7 +305,7 @@ def test_a_connection_that_is_cut_half_way_begins_the_request_again(
     google: GoogleServer, lake: Lake, file: TripFile
 ) -> None:
     google.script(SMALL, Answer(cut=True))
-    lake.put(file, print)
+    lake.put(file)
     assert content(google) == file.path.read_bytes()
 
 
@@ -317,7 +313,7 @@ def test_an_upload_whose_acknowledgement_is_lost_is_found_there_and_not_sent_twi
     google: GoogleServer, lake: Lake, file: TripFile
 ) -> None:
     google.script(SMALL, Answer(lost=True))
-    stored = lake.put(file, print)
+    stored = lake.put(file)
     assert stored.is_new
     assert content(google) == file.path.read_bytes()
     assert [asked.query["ifGenerationMatch"] for asked in google.asked(SMALL)] == ["0", "0"]
@@ -331,7 +327,7 @@ def test_a_part_that_is_lost_is_sent_again_and_those_before_are_not(
     part: int, fault: Answer, google: GoogleServer, lake: Lake, parts: TripFile
 ) -> None:
     google.script(LARGE, *[Answer()] * part, fault)
-    lake.put(parts, print)
+    lake.put(parts)
     assert content(google, PLAIN) == parts.path.read_bytes()
     sent = [asked.headers["content-range"].partition("-")[0] for asked in google.asked(LARGE)]
     assert len(sent) == 5
@@ -343,17 +339,18 @@ def test_an_upload_of_which_google_keeps_less_than_was_sent_begins_anew(
     google: GoogleServer, lake: Lake, parts: TripFile
 ) -> None:
     google.script(LARGE, Answer(), Answer(kept=1000))
-    lake.put(parts, print)
+    lake.put(parts)
     assert content(google, PLAIN) == parts.path.read_bytes()
     assert len(google.asked(SMALL)) == 2
 
 
-def test_an_upload_that_google_has_forgotten_begins_anew(google: GoogleServer, lake: Lake, parts: TripFile) -> None:
-    said: list[str] = []
+def test_an_upload_that_google_has_forgotten_begins_anew(
+    google: GoogleServer, lake: Lake, parts: TripFile, logged: pytest.LogCaptureFixture
+) -> None:
     google.script(LARGE, Answer(), Answer(410))
-    lake.put(parts, said.append)
+    lake.put(parts)
     assert content(google, PLAIN) == parts.path.read_bytes()
-    assert any("beginning anew" in line for line in said)
+    assert any("Google lost the upload; looking it up" in line for line in logged.messages)
 
 
 @pytest.mark.parametrize("kill_at", [0, 1, 3], ids=lambda part: f"part {part}")
@@ -371,7 +368,7 @@ def test_a_process_that_is_killed_half_way_leaves_nothing_and_the_next_one_uploa
     assert killed.returncode == -9, out
     assert len(google.asked(LARGE)) == kill_at + 1
     assert google.objects == {}
-    assert Lake(google_cloud, HURRIED).put(parts, print).is_new
+    assert Lake(google_cloud).put(parts).is_new
     assert content(google, PLAIN) == parts.path.read_bytes()
 
 
@@ -380,16 +377,16 @@ import sys
 from pathlib import Path
 from google.cloud.storage import blob
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery import lake_upload as upload
-from taxi_platform.bigquery.lake_store import Lake
+from taxi_platform.bigquery import lake as upload
+from taxi_platform.bigquery.lake import Lake
 from taxi_platform.trips.files import FileFacts, SourceVersion, TripFile
 from taxi_platform.trips.months import Month
-blob._MAX_MULTIPART_SIZE, upload.CHUNK = 0, {PART}
+blob._MAX_MULTIPART_SIZE, upload.PART = 0, {PART}
 url, path, sha256 = sys.argv[1:]
 size = Path(path).stat().st_size
 file = TripFile(service="green", month=Month(2019, 3), source="-", uri=Path(path).as_uri(),
     version=SourceVersion(None, None, size), facts=FileFacts(size, size, sha256, 9000))
-Lake(Cloud("trips-123", "EU", "{BUCKET}", "zoomcamp", storage_host=url)).put(file, print)
+Lake(Cloud("trips-123", "EU", "{BUCKET}", "zoomcamp", storage_host=url)).put(file)
 """
 
 
@@ -400,19 +397,19 @@ def test_a_role_that_is_missing_is_named(google: GoogleServer, lake: Lake, file:
     said = "robot does not have storage.objects.create access. Permission 'storage.objects.create' denied on resource."
     google.script(SMALL, Answer(403, said, "forbidden"))
     with pytest.raises(CloudRefused, match=r"granted roles/storage\.objectUser") as caught:
-        lake.put(file, print)
+        lake.put(file)
     assert not caught.value.transient
     assert len(google.asked(SMALL)) == 1
 
 
 def test_a_bucket_that_is_gone_is_named(nothing: GoogleServer, lake: Lake, file: TripFile) -> None:
     with pytest.raises(CloudNotReady, match="The specified bucket does not exist"):
-        lake.put(file, print)
+        lake.put(file)
 
 
 def test_memory_does_not_grow_with_the_file(google: GoogleServer, tmp_path: Path) -> None:
-    small, large = (peak_of_an_upload(google, tmp_path, upload.CHUNK * parts) for parts in (2, 6))
-    assert large - small < upload.CHUNK / 2
+    small, large = (peak_of_an_upload(google, tmp_path, upload.PART * parts) for parts in (2, 6))
+    assert large - small < upload.PART / 2
 
 
 def peak_of_an_upload(google: GoogleServer, folder: Path, size: int) -> int:
@@ -423,7 +420,7 @@ def peak_of_an_upload(google: GoogleServer, folder: Path, size: int) -> int:
             file.write(block)
             digest.update(block)
     program = f"{UPLOADING}\nprint('peak', *[line.split()[1] for line in open('/proc/self/status') if 'VmHWM' in line])"
-    program = program.replace(str(PART), "upload.CHUNK")
+    program = program.replace(str(PART), "upload.PART")
     done = subprocess.run(
         [sys.executable, "-c", program, google.url, str(path), digest.hexdigest()], capture_output=True, text=True
     )

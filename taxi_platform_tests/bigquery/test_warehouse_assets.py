@@ -1,4 +1,4 @@
-"""The warehouse's assets as Dagster runs them, on the stand-ins: months, ranges, schedules, frames, and the check."""
+"""The warehouse's assets as Dagster runs them, on the emulators: months, ranges, schedules, frames, and the check."""
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -35,7 +35,7 @@ def source(published: Published) -> Published:
 
 @pytest.fixture
 def warehouse(loads: WarehouseLoads, source: Published, platform: Platform) -> Platform:
-    """The platform with that source and a Google of its own on the stand-ins."""
+    """The platform with that source and a Google of its own on the emulators."""
     cloud: Cloud = loads.cloud
     platform.use(
         TAXI_SOURCE=str(source.folder),
@@ -121,7 +121,7 @@ def test_a_month_that_cannot_be_loaded_does_not_stop_the_others(
     run = warehouse.run(LAKE, TABLE, months="2019-01...2019-03")
     assert "1 of 3 months of green failed. The other 2 are in place and recorded." in run.failure
     assert "2019-02: green_tripdata_2019-02.csv: 1 of 2 rows cannot be stored" in run.failure
-    assert "line 3: tip_amount 'nan' is no amount" in run.failure
+    assert "line 3: tip_amount 'nan' is not a number" in run.failure
     assert warehouse.recorded(TABLE) == {"2019-01", "2019-03"}
     assert counts(loads) == {"2019-01": 10, "2019-03": 30}
     warehouse.use(TAXI_ON_BAD_ROWS="quarantine")

@@ -1,4 +1,4 @@
-"""The commands of the README for Google Cloud, typed in a shell, on the stand-ins."""
+"""The commands of the README for Google Cloud, typed in a shell, on the emulators."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def test_set_up_and_one_month_in_the_lake(cloud: Cloud, database: str, tmp_path:
     values = of(cloud) | {"TAXI_POSTGRES_URL": database}
     made = typed("dagster job execute -j gcp_setup", data=tmp_path, **values)
     assert made.returncode == 0, made.stdout
-    assert f"bucket {cloud.bucket}: made, in US" in made.stdout
+    assert f"bucket {cloud.bucket}: created, in US" in made.stdout
     sent = typed("dagster asset materialize --select gcs/green_tripdata --partition 2019-03", data=tmp_path, **values)
     assert sent.returncode == 0, sent.stdout
     (blob,) = cloud.storage.list_blobs(cloud.bucket)

@@ -120,17 +120,17 @@ def test_months_that_cannot_be_loaded_are_told_and_fail_the_demo(data: Path, ser
     assert "Nothing is in the models yet." in page
 
 
-# On stand-ins for Google Cloud
+# On emulators of Google Cloud
 
 
-def stand_ins_of(data: Path) -> list[psutil.Process]:
-    """The stand-ins that keep what they hold under a data folder."""
+def emulators_of(data: Path) -> list[psutil.Process]:
+    """The emulators that keep what they hold under a data folder."""
     folder = str(data / "sample/google")
     return [one for one in psutil.process_iter(["cmdline"]) if folder in " ".join(one.info["cmdline"] or [])]
 
 
-def test_the_cloud_branch_goes_through_stand_ins_which_end_and_know_the_months_the_next_time(
-    data: Path, stand_ins: Addresses
+def test_the_cloud_branch_goes_through_emulators_which_end_and_know_the_months_the_next_time(
+    data: Path, emulators: Addresses
 ) -> None:
     mine = {
         "GCP_PROJECT_ID": "my-own-123456",
@@ -148,27 +148,27 @@ def test_the_cloud_branch_goes_through_stand_ins_which_end_and_know_the_months_t
     assert all(trips == ids for _, trips, ids in shown)
     assert uploaded[1] == loaded[1] == f"{sum(int(trips.replace(',', '')) for _, trips, _ in shown):,}"
     assert "my-own" not in first.stdout
-    assert stand_ins_of(data) == []
+    assert emulators_of(data) == []
     assert not (data / "raw").exists()
 
     second = typed("taxi demo-cloud --scale 0.001", data)
     assert len(re.findall(r"were already there \(3 months, checked in [\d.]+ s\)", second.stdout)) == 2
     assert second.stdout.partition("In ")[2] == first.stdout.partition("In ")[2]
-    assert stand_ins_of(data) == []
+    assert emulators_of(data) == []
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda end: end.name)
-def test_the_stand_ins_end_with_a_demo_that_is_interrupted(
-    end: signal.Signals, data: Path, stand_ins: Addresses
+def test_the_emulators_end_with_a_demo_that_is_interrupted(
+    end: signal.Signals, data: Path, emulators: Addresses
 ) -> None:
     demo = begin_the_cloud_demo(data)
     os.killpg(demo.pid, end)
     assert demo.wait(60) != 0
-    assert stand_ins_of(data) == []
+    assert emulators_of(data) == []
 
 
 def test_what_a_killed_demo_leaves_is_ended_by_taxi_stop_and_another_demo_has_to_wait(
-    data: Path, stand_ins: Addresses
+    data: Path, emulators: Addresses
 ) -> None:
     demo = begin_the_cloud_demo(data)
     other = typed("taxi demo-cloud", data)
@@ -176,13 +176,13 @@ def test_what_a_killed_demo_leaves_is_ended_by_taxi_stop_and_another_demo_has_to
     assert "another one is running. Wait until it has ended." in other.stdout
     os.killpg(demo.pid, signal.SIGKILL)
     demo.wait(60)
-    assert len(stand_ins_of(data)) == 2
+    assert len(emulators_of(data)) == 2
     assert typed("taxi stop", data).returncode == 0
-    assert stand_ins_of(data) == []
+    assert emulators_of(data) == []
 
 
 def begin_the_cloud_demo(data: Path) -> "subprocess.Popen[str]":
-    """A demo whose stand-ins answer by now, in a process group of its own, as a terminal makes it."""
+    """A demo whose emulators answer by now, in a process group of its own, as a terminal makes it."""
     require_activation()
     demo = subprocess.Popen(
         script("exec taxi demo-cloud"),
@@ -193,5 +193,5 @@ def begin_the_cloud_demo(data: Path) -> "subprocess.Popen[str]":
         start_new_session=True,
     )
     assert demo.stdout is not None
-    assert any("Stand-ins answer" in line for line in iter(demo.stdout.readline, ""))
+    assert any("Emulators answer" in line for line in iter(demo.stdout.readline, ""))
     return demo

@@ -1,17 +1,13 @@
-"""The stand-ins for Google Cloud: started once, shared, stopped, and what they hold lasts."""
+"""The emulators of Google Cloud: started once, shared, stopped, and what they hold lasts."""
 
 from pathlib import Path
 
 import pytest
 
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.cli.emulators import Addresses, StandIns
+from taxi_platform.cli.emulators import Addresses, Emulators
 from taxi_platform.errors import CloudNotReady, CloudUnavailable
 from taxi_platform_tests.support.emulators import cloud_of_its_own, make_ready
-
-
-def silent(_: str) -> None:
-    pass
 
 
 def test_the_clients_talk_to_them(ready_cloud: Cloud) -> None:
@@ -20,39 +16,39 @@ def test_the_clients_talk_to_them(ready_cloud: Cloud) -> None:
     assert [tuple(row.values()) for row in ready_cloud.bigquery.query_and_wait("select 1, 'a'")] == [(1, "a")]
 
 
-def test_whoever_asks_later_gets_those_that_run(stand_ins: Addresses, tmp_path: Path) -> None:
-    first = StandIns(tmp_path).start(silent)
+def test_whoever_asks_later_gets_those_that_run(emulators: Addresses, tmp_path: Path) -> None:
+    first = Emulators(tmp_path).start()
     try:
-        assert first != stand_ins
-        assert StandIns(tmp_path).start(silent) == first
+        assert first != emulators
+        assert Emulators(tmp_path).start() == first
     finally:
-        StandIns(tmp_path).stop()
+        Emulators(tmp_path).stop()
 
 
-def test_what_they_hold_is_there_after_a_restart(stand_ins: Addresses, tmp_path: Path) -> None:
+def test_what_they_hold_is_there_after_a_restart(emulators: Addresses, tmp_path: Path) -> None:
     try:
-        cloud = cloud_of_its_own(StandIns(tmp_path).start(silent))
+        cloud = cloud_of_its_own(Emulators(tmp_path).start())
         make_ready(cloud)
         cloud.storage.bucket(cloud.bucket).blob("a").upload_from_string("b")
         cloud.bigquery.query_and_wait(f"create table `{cloud.project}.{cloud.dataset}.t` as select 7 as n")
-        StandIns(tmp_path).stop()
-        again = StandIns(tmp_path).start(silent)
+        Emulators(tmp_path).stop()
+        again = Emulators(tmp_path).start()
         moved = Cloud(cloud.project, cloud.location, cloud.bucket, cloud.dataset, "", again.storage, again.bigquery)
         assert moved.storage.bucket(moved.bucket).blob("a").download_as_bytes() == b"b"
         (row,) = moved.bigquery.query_and_wait(f"select n from `{moved.project}.{moved.dataset}.t`")
         assert row["n"] == 7
     finally:
-        StandIns(tmp_path).stop()
+        Emulators(tmp_path).stop()
 
 
 def test_stopping_those_that_do_not_run_is_no_mistake(tmp_path: Path) -> None:
-    StandIns(tmp_path / "never").stop()
+    Emulators(tmp_path / "never").stop()
     assert not (tmp_path / "never").exists()
 
 
 def test_where_they_are_not_installed_it_is_said_how(tmp_path: Path) -> None:
-    with pytest.raises(CloudNotReady, match="make stand-ins"):
-        StandIns(tmp_path / "data", tmp_path / "nothing").start(silent)
+    with pytest.raises(CloudNotReady, match="make emulators"):
+        Emulators(tmp_path / "data", tmp_path / "nothing").start()
 
 
 def test_one_that_does_not_start_says_why(tmp_path: Path) -> None:
@@ -63,4 +59,4 @@ def test_one_that_does_not_start_says_why(tmp_path: Path) -> None:
         (programs / "bin" / name).write_text("#!/bin/sh\necho no room\nexit 1\n")
         (programs / "bin" / name).chmod(0o755)
     with pytest.raises(CloudUnavailable, match="no room"):
-        StandIns(tmp_path / "data", programs).start(silent)
+        Emulators(tmp_path / "data", programs).start()

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from taxi_platform.postgres import tables
 from taxi_platform.settings import PROJECT
-from taxi_platform.trips.services import SERVICES
+from taxi_platform.trips.services import FILENAME, SERVICES, column_comments
 from taxi_platform.trips.zones import COLUMNS
 from taxi_platform_tests.support.shell import UNSET
 
@@ -372,8 +371,8 @@ def test_a_table_shows_the_columns_types_and_meanings_of_its_contract(
         for column in service.columns
     ]
     assert shown["columns"][:2] == [
-        ["unique_row_id", "text", tables.column_comments(service)["unique_row_id"]],
-        ["filename", "text", tables.FILENAME],
+        ["unique_row_id", "text", column_comments(service)["unique_row_id"]],
+        ["filename", "text", FILENAME],
     ]
     assert service.description in shown["description"]
     assert shown["relation"] == f"ny_taxi.public.{service.table}"

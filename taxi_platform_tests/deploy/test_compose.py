@@ -19,7 +19,7 @@ from taxi_platform_tests.support.stack import PASSWORDS
 FILE = compose.read()
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 OURS = {name: one for name, one in SERVICES.items() if one["image"].startswith("taxi-platform:")}
-STAND_INS = {name: one for name, one in SERVICES.items() if one["image"].startswith("taxi-stand-ins:")}
+EMULATORS = {name: one for name, one in SERVICES.items() if one["image"].startswith("taxi-emulators:")}
 VARIABLES = {found["name"]: found for found in compose.VARIABLE.finditer(compose.FILE.read_text()) if found["name"]}
 
 
@@ -97,10 +97,10 @@ def test_services_of_ours_are_one_image_without_the_rights_of_root() -> None:
         assert "user" not in service
 
 
-def test_the_stand_ins_are_one_image_without_the_rights_of_root_and_share_what_they_hold() -> None:
-    assert set(STAND_INS) == {"storage", "bigquery"}
-    for service in STAND_INS.values():
-        assert service["build"] == {"context": ".", "dockerfile": "deploy/stand-ins/Dockerfile"}
+def test_the_emulators_are_one_image_without_the_rights_of_root_and_share_what_they_hold() -> None:
+    assert set(EMULATORS) == {"storage", "bigquery"}
+    for service in EMULATORS.values():
+        assert service["build"] == {"context": ".", "dockerfile": "deploy/emulators/Dockerfile"}
         assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
         assert service["volumes"] == ["google:/google"]
 
@@ -153,7 +153,7 @@ def test_a_profile_adds_its_services(profiles: list[str], names: set[str]) -> No
     assert set(compose.services(PASSWORDS, profiles)) == names
 
 
-def test_the_names_of_the_stand_ins_are_those_that_the_example_tells() -> None:
+def test_the_names_of_the_emulators_are_those_that_the_example_tells() -> None:
     text = compose.EXAMPLE.read_text(encoding="utf-8")
     for name in ("storage", "bigquery"):
         port = SERVICES[name]["ports"][0].rpartition(":")[2]

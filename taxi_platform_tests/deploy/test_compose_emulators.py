@@ -1,12 +1,11 @@
-"""The stand-ins of Compose's profile gcp, by their own commands as processes of this machine: set-up, upload, load."""
+"""The emulators of Compose's profile gcp, by their own commands as processes of this machine: set-up, upload, load."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from taxi_platform.bigquery.clients import Cloud, cloud_named
-from taxi_platform.bigquery.preflight import problems
-from taxi_platform.bigquery.setup import set_up
+from taxi_platform.bigquery.setup import problems, set_up
 from taxi_platform.cli.emulators import Addresses
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support import compose
@@ -26,8 +25,8 @@ DOTENV = {
 
 
 @pytest.fixture
-def stack(stand_ins: Addresses) -> Iterator[Stack]:
-    """The two services, healthy; where the stand-ins are not installed, the test is skipped."""
+def stack(emulators: Addresses) -> Iterator[Stack]:
+    """The two services, healthy; where the emulators are not installed, the test is skipped."""
     stack = Stack("gcp", **DOTENV)
     try:
         for name in ("storage", "bigquery"):
@@ -49,8 +48,8 @@ def cloud_of(stack: Stack) -> Cloud:
 
 def test_a_month_goes_through_them_and_is_there_after_a_restart(stack: Stack, published: Published) -> None:
     cloud = cloud_of(stack)
-    assert set_up(cloud, print).made_bucket
-    assert list(problems(cloud, print)) == []
+    assert set_up(cloud).made_bucket
+    assert list(problems(cloud)) == []
     assert {path.name for path in (stack.root / "google").iterdir()} >= {".cloudstorage", "bigquery"}
     loads = WarehouseLoads(cloud, published)
     assert loads.load(rows(GREEN, 20)).rows == 20

@@ -15,7 +15,7 @@ from taxi_platform.settings import PROJECT
 from taxi_platform_tests.support import image
 
 PACKAGE = PROJECT / "taxi_platform"
-STAND_INS = PROJECT / "deploy/stand-ins/Dockerfile"
+EMULATORS = PROJECT / "deploy/emulators/Dockerfile"
 LOAD = "from taxi_platform.definitions import defs; print(len(list(defs().resolve_all_asset_specs())))"
 
 
@@ -51,7 +51,7 @@ def imported() -> set[str]:
     return found - set(sys.stdlib_module_names) - {"taxi_platform"}
 
 
-@pytest.mark.parametrize("file", [image.FILE, STAND_INS], ids=lambda file: file.parent.name)
+@pytest.mark.parametrize("file", [image.FILE, EMULATORS], ids=lambda file: file.parent.name)
 def test_a_linter_has_nothing_to_say(file: Path) -> None:
     done = subprocess.run([Path(sys.executable).parent / "hadolint", file], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
@@ -82,14 +82,14 @@ def test_what_is_copied_is_there_and_reaches_the_builder() -> None:
         assert not image.is_ignored(Path(source))
 
 
-def test_the_stand_ins_are_installed_as_make_installs_them_and_do_not_run_as_root() -> None:
-    text, makefile = STAND_INS.read_text(encoding="utf-8"), (PROJECT / "Makefile").read_text(encoding="utf-8")
+def test_the_emulators_are_installed_as_make_installs_them_and_do_not_run_as_root() -> None:
+    text, makefile = EMULATORS.read_text(encoding="utf-8"), (PROJECT / "Makefile").read_text(encoding="utf-8")
     assert f"FROM {image.parser().baseimage}\n" in text
     assert "USER 10001:10001\n" in text
     extension = "from duckdb_extensions import import_extension; import_extension('spatial')"
     assert extension in text
     assert extension in makefile
-    assert not image.is_ignored(Path("deploy/stand-ins/requirements.lock"))
+    assert not image.is_ignored(Path("deploy/emulators/requirements.lock"))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The same models on BigQuery, as far as its stand-in goes: built by Dagster, and holding what PostgreSQL's hold."""
+"""The same models on BigQuery, as far as its emulator goes: built by Dagster, and holding what PostgreSQL's hold."""
 
 from pathlib import Path
 

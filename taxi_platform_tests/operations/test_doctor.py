@@ -347,7 +347,7 @@ def chosen(place: Cloud, patch: pytest.MonkeyPatch, **changes: str) -> None:
 
 
 def test_bucket_and_dataset_are_there_and_where_the_settings_say(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = replace(cloud, location="US")  # where the stand-in has every bucket
+    place = replace(cloud, location="US")  # where the emulator has every bucket
     make_ready(place)
     chosen(place, monkeypatch)
     found = found_by(google)
@@ -355,7 +355,7 @@ def test_bucket_and_dataset_are_there_and_where_the_settings_say(cloud: Cloud, m
     chosen(place, monkeypatch, GCP_LOCATION="EU")
     elsewhere = [finding.what for finding in found_by(google) if finding.state == "problem"]
     assert len(elsewhere) == 2
-    assert all("it lies in US, and GCP_LOCATION is EU" in what for what in elsewhere)
+    assert all("it is in US, and GCP_LOCATION is EU" in what for what in elsewhere)
 
 
 def test_a_bucket_and_a_dataset_that_are_not_there_are_made_by_a_job(

@@ -1,4 +1,4 @@
-"""The landing place that a prefix of a bucket is, against a stand-in for Cloud Storage."""
+"""The landing place that a prefix of a bucket is, against an emulator for Cloud Storage."""
 
 from collections.abc import Mapping
 from pathlib import Path

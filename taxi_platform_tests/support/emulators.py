@@ -1,9 +1,9 @@
-"""Stand-ins for Google Cloud, shared by all tests of a session, and a project of each test's own on them.
+"""Emulators of Google Cloud, shared by all tests of a session, and a project of each test's own on them.
 
     def test_...(cloud: Cloud) -> None:          # project, bucket and dataset that nothing has been asked of yet
     def test_...(ready_cloud: Cloud) -> None:    # bucket and dataset are made
 
-The fixtures stand in ``conftest.py``. Where the stand-ins are not installed, such tests are skipped.
+The fixtures stand in ``conftest.py``. Where the emulators are not installed, such tests are skipped.
 """
 
 from pathlib import Path
@@ -12,16 +12,16 @@ from uuid import uuid4
 import pytest
 
 from taxi_platform.bigquery.clients import Cloud, cloud_named
-from taxi_platform.cli.emulators import Addresses, StandIns
+from taxi_platform.cli.emulators import Addresses, Emulators
 from taxi_platform.errors import CloudNotReady
 
-LOCATION = "US"  # where the stand-in for Cloud Storage puts every bucket, whatever it is told
+LOCATION = "US"  # where the emulator of Cloud Storage puts every bucket, whatever it is told
 
 
 def start_or_skip(folder: Path) -> Addresses:
-    """The stand-ins under a folder, started by the first who asks."""
+    """The emulators under a folder, started by the first who asks."""
     try:
-        return StandIns(folder).start(print)
+        return Emulators(folder).start()
     except CloudNotReady as absent:
         pytest.skip(str(absent))
 

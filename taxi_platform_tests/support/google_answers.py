@@ -1,6 +1,6 @@
 """What Google answers: buckets, objects, datasets, secrets and tokens, all in memory. How it is asked does not matter.
 
-Unlike the stand-ins, it keeps preconditions, knows locations and buckets of strangers, and looks at checksums.
+Unlike the emulators, it keeps preconditions, knows locations and buckets of strangers, and looks at checksums.
 """
 
 import base64

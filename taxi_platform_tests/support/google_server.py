@@ -1,4 +1,4 @@
-"""A real HTTP server that answers as Google does where the stand-ins do not, and fails on command.
+"""A real HTTP server that answers as Google does where the emulators do not, and fails on command.
 
     with GoogleServer() as google:
         google.add_bucket("trips-lake", location="EU")

@@ -1,26 +1,31 @@
-"""A server in front of the stand-in for BigQuery: it passes on what it is asked, records it, and fails on command.
+"""A server in front of the emulator of BigQuery: it passes on what it is asked, records it, and fails on command.
 
-    with JobServer(stand_ins.bigquery) as front:
+    with JobServer(emulators.bigquery) as front:
         front.script("load", Answer(503), Answer(lost=True))
         ...                            # a load: first 503, then done but never acknowledged, then found under its id
         front.ids("load")              # of the jobs that were asked for
 
-It keeps two of Google's promises that the stand-in lacks: a job's id is taken once, and a job that goes on says so.
+It keeps three of Google's promises that the emulator lacks: a job's id is taken once, a job that goes on says so, and a
+query may replace a partition, ``table$YYYYMM``, which the emulator is asked for as a statement.
 """
 
 import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import requests
 
+from taxi_platform.bigquery.statements import merge_month
+from taxi_platform.bigquery.tables import reject_fields, trip_fields
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES
 from taxi_platform_tests.support.google_answers import Asked, Json, Refused, Reply
 from taxi_platform_tests.support.google_server import RecordingServer
 
-STEPS = ("dry run", "look", "load", "exchange", "forget", "compare", "read")
+STEPS = ("dry run", "look", "load", "replace", "clear_rejects", "compare", "read")
 
 
 @dataclass
@@ -49,7 +54,7 @@ class JobServer(RecordingServer):
     """The server; a request for a job is named by the job's step, any other one by its method and path.
 
     Args:
-        behind: the address of the stand-in.
+        behind: the address of the emulator.
     """
 
     def __init__(self, behind: str) -> None:
@@ -79,7 +84,7 @@ class JobServer(RecordingServer):
             time.sleep(0.02)
 
     def answer(self, asked: Asked) -> Reply:
-        """What the stand-in answers, and of jobs, what Google would."""
+        """What the emulator answers, and of jobs, what Google would."""
         name = self.name_of(asked)
         if name in STEPS and name != "dry run":
             return self._take(asked)
@@ -95,7 +100,7 @@ class JobServer(RecordingServer):
             job = self._jobs[job_id] = Job(wanted, asked.looks)
         if asked.during:
             asked.during()
-        job.ended = {**wanted, **asked.ended} if asked.ended else self._pass_on(asked)[2]
+        job.ended = {**wanted, **asked.ended} if asked.ended else self._pass_on(_for_the_emulator(asked))[2]
         return 200, {}, job.look()
 
     def _pass_on(self, asked: Asked) -> Reply:
@@ -108,6 +113,23 @@ class JobServer(RecordingServer):
             timeout=180,
         )
         return answer.status_code, {}, json.loads(answer.content or b"{}")
+
+
+def _for_the_emulator(asked: Asked) -> Asked:
+    """Return a query that replaces a partition as the statement that the emulator understands."""
+    job = asked.json
+    query = job["configuration"].get("query", {})
+    target = query.get("destinationTable")
+    if not target or "$" not in target["tableId"]:
+        return asked
+    assert (query["writeDisposition"], query["createDisposition"]) == ("WRITE_TRUNCATE", "CREATE_NEVER")
+    table, _, partition = target["tableId"].partition("$")
+    fields = reject_fields() if table.endswith("_rejects") else trip_fields(SERVICES[table.removesuffix("_tripdata")])
+    month = Month(int(partition[:4]), int(partition[4:]))
+    name = f"{target['projectId']}.{target['datasetId']}.{table}"
+    statement = {"query": merge_month(name, month, fields, query["query"]), "useLegacySql": False}
+    job["configuration"] = {**job["configuration"], "query": statement}
+    return replace(asked, body=json.dumps(job).encode())
 
 
 def ended(**of_load: object) -> Mapping[str, Any]:

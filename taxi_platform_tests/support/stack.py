@@ -37,7 +37,7 @@ from taxi_platform_tests.support.small_disk import SmallDisk
 from taxi_platform_tests.support.this_machine import OnThisMachine
 
 OURS = "taxi-platform:"
-STAND_INS = "taxi-stand-ins:"
+EMULATORS = "taxi-emulators:"
 PASSWORDS = {"POSTGRES_PASSWORD": "5uper", "TAXI_DB_PASSWORD": "tr1ps", "DAGSTER_DB_PASSWORD": "d4gs"}
 START_SECONDS = 180
 PRELUDES = "preludes"
@@ -194,7 +194,7 @@ class Stack:
         own = {key: self._here(value) for key, value in variables.items()}
         if name == "postgres":
             own["PATH"] = self._postgres.search_path
-        if service.image.startswith(STAND_INS):
+        if service.image.startswith(EMULATORS):
             own |= {"PATH": f"{PROGRAMS}/bin", "HOME": str(PROGRAMS)}
         # The image's package is a link to /app; on this machine it is one to the project, which has more files.
         folders = ["app", f"{PRELUDES}/{name}"]

@@ -8,37 +8,33 @@ assert loads.state() == before
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery.lake_store import Lake
+from taxi_platform.bigquery.clients import Cloud, Retries
+from taxi_platform.bigquery.lake import Lake
 from taxi_platform.bigquery.loader import Loaded, OnBadRows, load_month
-from taxi_platform.bigquery.patience import Patience
-from taxi_platform.bigquery.schema import dataset_of
+from taxi_platform.bigquery.tables import dataset_of
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, SERVICES, Service
 from taxi_platform_tests.support.published import Published
 from taxi_platform_tests.support.trip_texts import MARCH
 
-HURRIED = Patience(first_wait=0.01, longest_wait=0.02, give_up_after=30.0, connect_timeout=5.0, read_timeout=30.0)
+HURRIED = Retries(first_wait=0.01, longest_wait=0.02, total=30.0, connect_timeout=5.0, read_timeout=30.0)
 
 
 class WarehouseLoads:
-    """A test's warehouse, and the lake and the folder in front of it.
+    """A test's dataset, and the lake and the folder in front of it. Requests are repeated at once.
 
     Attributes:
         cloud: where the warehouse is.
         published: the folder that files are fetched from.
-        said: what the loads told of their progress.
-        patience: how long they ask again.
     """
 
     def __init__(self, cloud: Cloud, published: Published) -> None:
-        self.cloud = cloud
+        self.cloud = replace(cloud, retries=HURRIED)
         self.published = published
-        self.said: list[str] = []
-        self.patience = HURRIED
 
     def upload(
         self, content: bytes | Sequence[str] | None = None, service: Service = GREEN, month: Month = MARCH
@@ -46,7 +42,7 @@ class WarehouseLoads:
         """The month in the lake, published anew where there is new content."""
         if content is not None:
             self.published.publish(content, service, month)
-        return Lake(self.cloud, self.patience).put(self.published.fetch(service, month), self.said.append).file
+        return Lake(self.cloud).put(self.published.fetch(service, month)).file
 
     def load(
         self,
@@ -69,15 +65,7 @@ class WarehouseLoads:
         cloud: Cloud | None = None,
     ) -> Loaded:
         """Load a month of the lake, perhaps by another way to the same warehouse."""
-        return load_month(
-            cloud or self.cloud,
-            file,
-            self.said.append,
-            run="test",
-            on_bad_rows=on_bad_rows,
-            force=force,
-            patience=self.patience,
-        )
+        return load_month(cloud or self.cloud, file, run="test", on_bad_rows=on_bad_rows, force=force)
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """The rows that a query finds, in which ``{}`` stands for the dataset."""

@@ -7,7 +7,7 @@ import dagster as dg
 from taxi_platform.checks.results import Verdict
 from taxi_platform.checks.warehouses import SAME_IN_BOTH, compare_month
 from taxi_platform.orchestration.check_results import Event, record_months, specs_of
-from taxi_platform.orchestration.google_resource import CloudResource
+from taxi_platform.orchestration.cloud_io import CloudResource
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.postgres_io import PostgresResource
 from taxi_platform.orchestration.run_failures import told_to_dagster
@@ -33,7 +33,7 @@ def warehouse_checks(service: Service) -> dg.AssetChecksDefinition:
             cloud, url = google.cloud(), database.address_if_used(context.log.info)
 
             def judge(month: Month) -> list[Verdict]:
-                return [compare_month(cloud, url, service, month, context.log.info).verdict]
+                return [compare_month(cloud, url, service, month).verdict]
 
             yield from record_months(context, asset, [Month.parse(key) for key in context.partition_keys], judge)
 

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from taxi_platform.bigquery.setup import set_up
-from taxi_platform.orchestration.google_resource import CloudResource
+from taxi_platform.orchestration.cloud_io import CloudResource
 from taxi_platform.orchestration.run_failures import told_to_dagster
 
 
@@ -11,7 +11,7 @@ from taxi_platform.orchestration.run_failures import told_to_dagster
 def make_bucket_and_dataset(context: dg.OpExecutionContext, google: CloudResource) -> None:
     """Make the bucket and the dataset that the settings name, where they are missing."""
     with told_to_dagster():
-        done = set_up(google.cloud(), context.log.info)
+        done = set_up(google.cloud())
     context.add_output_metadata(
         {
             "bucket": done.bucket,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.bigquery.lake_files import LakeFiles
+from taxi_platform.bigquery.lake import LakeFiles
 from taxi_platform.defs.cloud.lake import GROUP
 from taxi_platform.defs.taxi.assets import OWNERS
 from taxi_platform.defs.taxi.labelling import label_run

@@ -4,11 +4,11 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_platform.bigquery.zones import replace_zones
+from taxi_platform.bigquery.frames import write_zones
 from taxi_platform.defs.cloud.lake import GROUP
 from taxi_platform.defs.taxi.assets import OWNERS
 from taxi_platform.ledger.event_metadata import zones_schema
-from taxi_platform.orchestration.google_resource import CloudResource
+from taxi_platform.orchestration.cloud_io import CloudResource
 from taxi_platform.orchestration.links import RELEASES, TRIP_RECORDS, links
 from taxi_platform.orchestration.raw_io import RawFilesResource
 from taxi_platform.orchestration.run_failures import told_to_dagster
@@ -34,5 +34,5 @@ def zone_lookup(
     with told_to_dagster():
         cloud = google.cloud()
         found = zones.read_zones(raw_files.store().zones(context.log.info))
-        table = replace_zones(cloud, found, context.log.info)
+        table = write_zones(cloud, found)
     return dg.MaterializeResult(metadata={"table": table, "dagster/row_count": len(found)})

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_platform.operations.purge import Rule, WhyNotHeld, purge
-from taxi_platform.orchestration.google_resource import CloudResource
+from taxi_platform.orchestration.cloud_io import CloudResource
 from taxi_platform.orchestration.postgres_io import PostgresResource
 from taxi_platform.orchestration.raw_io import RawFilesResource
 from taxi_platform.settings import Settings, settings
@@ -54,11 +54,9 @@ def _places(url: str, google: CloudResource, log: Callable[[str], None]) -> Sequ
     places: list[WhyNotHeld] = [lambda file: why_not_loaded(url, file)]
     cloud = settings().cloud
     if cloud and cloud.is_complete:
-        from taxi_platform.bigquery.lake_holding import why_not_in
-        from taxi_platform.bigquery.lake_store import Lake
+        from taxi_platform.bigquery.lake import Lake
 
-        lake = Lake(google.cloud())
-        places.append(lambda file: why_not_in(lake, file, log))
+        places.append(Lake(google.cloud()).why_not_in)
     return places
 
 

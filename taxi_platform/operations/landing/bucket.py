@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from taxi_platform.bigquery.answers import asking
-from taxi_platform.bigquery.patience import Patience
+from taxi_platform.bigquery.clients import Retries, google_retry
+from taxi_platform.bigquery.errors import google_errors
 from taxi_platform.errors import CloudNotReady, DamagedFile, InvalidSetting, NotPublished, disk_errors
 from taxi_platform.operations.landing.names import numbered
 from taxi_platform.operations.landing.place import Dropped, Log, Where
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from google.cloud import storage
 
 # For the requests of a look, because Dagster gives up on a tick after 60 seconds.
-HURRIED = Patience(first_wait=0.5, longest_wait=2.0, give_up_after=8.0, connect_timeout=5.0, read_timeout=10.0)
+HURRIED = Retries(first_wait=0.5, longest_wait=2.0, total=8.0, connect_timeout=5.0, read_timeout=10.0)
 
 
 class LandingBucket:
@@ -41,8 +41,8 @@ class LandingBucket:
         self._client = cast("Any", client)
         self._bucket = self._client.bucket(bucket)
         self._patience: dict[str, Any] = {
-            "timeout": HURRIED.timeouts,
-            "retry": HURRIED.retry(self._uri, lambda _: None),
+            "timeout": (HURRIED.connect_timeout, HURRIED.read_timeout),
+            "retry": google_retry(HURRIED, self._uri),
         }
 
     def address(self, name: str) -> str:
@@ -51,7 +51,7 @@ class LandingBucket:
 
     def look(self) -> list[Dropped]:
         """The objects directly under the prefix; the one that was written first comes first."""
-        with asking(self._uri):
+        with google_errors(self._uri):
             blobs = list(
                 self._client.list_blobs(
                     self._bucket, prefix=self._prefix, delimiter="/", **self._patience, fields=_FIELDS
@@ -65,7 +65,7 @@ class LandingBucket:
         """Download one generation of an object to ``target``, its checksum compared by the client."""
         blob = self._bucket.blob(self._prefix + name)
         try:
-            with asking(self.address(name)), disk_errors(target):
+            with google_errors(self.address(name)), disk_errors(target):
                 blob.reload()
                 found = SourceVersion(str(blob.generation), blob.updated and blob.updated.isoformat(), blob.size)
                 if found.etag == version:
@@ -83,7 +83,7 @@ class LandingBucket:
         room = f"{self._prefix}{where}/"
         blob = self._bucket.blob(self._prefix + dropped.name)
         generation = int(dropped.version)
-        with asking(self.address(dropped.name)):
+        with google_errors(self.address(dropped.name)):
             number, name = 1, dropped.name
             while (there := self._bucket.get_blob(room + name, **self._patience)) is not None:
                 if there.metadata and there.metadata.get(_FROM) == dropped.version:  # copied by a look that was killed

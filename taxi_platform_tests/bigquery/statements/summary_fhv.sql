@@ -1,5 +1,5 @@
 SELECT
-  COUNT(*) AS rows_there,
+  COUNT(*) AS row_count,
   0 AS cents,
   COALESCE(SUM(CAST(CONCAT('0x', SUBSTR(unique_row_id, 1, 8)) AS INT64)), 0) AS ids_1,
   COALESCE(SUM(CAST(CONCAT('0x', SUBSTR(unique_row_id, 9, 8)) AS INT64)), 0) AS ids_9,

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from taxi_platform.bigquery import schema
+from taxi_platform.bigquery import tables
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.trips.files import FileFacts, SourceVersion, TripFile
 from taxi_platform.trips.headers import match_header
@@ -26,15 +26,15 @@ FILE = TripFile(
 
 
 def test_tables_are_named_with_project_and_dataset() -> None:
-    assert schema.table_of(CLOUD, GREEN) == "trips-123.zoomcamp.green_tripdata"
-    assert schema.rejects_of(CLOUD, GREEN) == "trips-123.zoomcamp.green_tripdata_rejects"
-    staged = schema.staging_of(schema.table_of(CLOUD, GREEN), Month(2019, 3), "1a2b_0")
+    assert tables.table_of(CLOUD, GREEN) == "trips-123.zoomcamp.green_tripdata"
+    assert tables.rejects_of(CLOUD, GREEN) == "trips-123.zoomcamp.green_tripdata_rejects"
+    staged = tables.staging_of(tables.table_of(CLOUD, GREEN), Month(2019, 3), "1a2b_0")
     assert staged == "trips-123.zoomcamp.green_tripdata_2019_03_staging_1a2b_0"
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 def test_a_table_has_the_contracts_columns_with_their_meanings_between_ids_and_month(service) -> None:
-    fields = schema.trip_fields(service)
+    fields = tables.trip_fields(service)
     assert [field.name for field in fields[:2]] == ["unique_row_id", "filename"]
     assert [field.name for field in fields[-2:]] == ["file_month", "file_version"]
     assert [(field.name, field.kind, field.description) for field in fields[2:-2]] == [
@@ -44,7 +44,7 @@ def test_a_table_has_the_contracts_columns_with_their_meanings_between_ids_and_m
 
 
 def test_greens_types_are_the_courses() -> None:
-    kinds = {field.name: field.kind for field in schema.trip_fields(GREEN)}
+    kinds = {field.name: field.kind for field in tables.trip_fields(GREEN)}
     assert {name: kinds[name] for name in ("vendorid", "pulocationid", "trip_type")} == dict.fromkeys(
         ("vendorid", "pulocationid", "trip_type"), "STRING"
     )
@@ -55,30 +55,38 @@ def test_greens_types_are_the_courses() -> None:
 
 
 def test_rows_of_a_month_are_sorted_by_pickup() -> None:
-    assert list(schema.clustering(GREEN)) == ["lpep_pickup_datetime", "pulocationid"]
-    assert list(schema.clustering(YELLOW)) == ["tpep_pickup_datetime", "pulocationid"]
-    assert list(schema.clustering(FHV)) == ["pickup_datetime", "pulocationid"]
+    assert list(tables.clustering(GREEN)) == ["lpep_pickup_datetime", "pulocationid"]
+    assert list(tables.clustering(YELLOW)) == ["tpep_pickup_datetime", "pulocationid"]
+    assert list(tables.clustering(FHV)) == ["pickup_datetime", "pulocationid"]
 
 
 def test_everything_is_staged_as_text_in_the_order_of_the_file() -> None:
     names = header(FHV).split(",")[:-1][::-1]
-    staged = schema.staged_fields(match_header(FHV, ",".join(names).encode() + b"\n", "a file"))
+    staged = tables.staged_fields(match_header(FHV, ",".join(names).encode() + b"\n", "a file").columns)
     assert [field.name for field in staged] == [name.lower() for name in names]
     assert {field.kind for field in staged} == {"STRING"}
-    assert not any(field.required for field in staged)
 
 
 def test_a_version_is_another_one_for_another_file_and_for_another_contract() -> None:
-    version = schema.version_of(GREEN, FILE)
+    version = tables.version_of(GREEN, FILE)
     assert -(2**63) <= version < 2**63
-    assert schema.version_of(GREEN, FILE) == version
+    assert tables.version_of(GREEN, FILE) == version
     assert (
-        schema.version_of(GREEN, dataclasses.replace(FILE, source="elsewhere", version=SourceVersion("x", None, None)))
+        tables.version_of(GREEN, dataclasses.replace(FILE, source="elsewhere", version=SourceVersion("x", None, None)))
         == version
     )
     assert (
-        schema.version_of(GREEN, dataclasses.replace(FILE, facts=dataclasses.replace(FILE.verified, sha256="cd" * 32)))
+        tables.version_of(GREEN, dataclasses.replace(FILE, facts=dataclasses.replace(FILE.verified, sha256="cd" * 32)))
         != version
     )
     other = dataclasses.replace(GREEN, columns=(dataclasses.replace(GREEN.columns[0], bigquery="INTEGER"),))
-    assert schema.version_of(other, FILE) != version
+    assert tables.version_of(other, FILE) != version
+
+
+def test_months_that_version_0_1_has_loaded_are_recognised() -> None:
+    versions = {name: tables.version_of(SERVICES[name], FILE) for name in ("green", "yellow", "fhv")}
+    assert versions == {
+        "green": -1384338112379779932,
+        "yellow": 3379191632554443662,
+        "fhv": 5439605156202188232,
+    }

@@ -6,7 +6,7 @@ import urllib3
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 
-from taxi_platform.bigquery.answers import LONGEST_MESSAGE, asking, meaning
+from taxi_platform.bigquery.errors import LONGEST_MESSAGE, google_errors, translate
 from taxi_platform.errors import (
     CloudNotConfigured,
     CloudNotReady,
@@ -24,7 +24,7 @@ def refusal(message: str, reason: str = "forbidden") -> api.Forbidden:
 
 
 def told(error: BaseException) -> TaxiError:
-    failure = meaning(error, "bucket trips")
+    failure = translate(error, "bucket trips")
     assert failure is not None
     assert failure.subject == "bucket trips"
     return failure
@@ -72,7 +72,7 @@ def test_what_may_pass_by_itself_is_transient(error: Exception) -> None:
             "application-default login",
         ),
         (auth.DefaultCredentialsError("none"), CloudNotConfigured, "there are no credentials", "login"),
-        (api.NotFound("no such bucket"), CloudNotReady, "it is not there: no such bucket", "gcp_setup"),
+        (api.NotFound("no such bucket"), CloudNotReady, "it does not exist: no such bucket", "gcp_setup"),
         (api.BadRequest("Unknown project id: x"), CloudNotReady, "there is no such project", "GCP_PROJECT_ID"),
         (api.NotFound("Not found: Project x"), CloudNotReady, "there is no such project", "GCP_PROJECT_ID"),
         (api.BadRequest("Invalid argument."), CloudRefused, "Google refuses it: Invalid argument", ""),
@@ -132,7 +132,7 @@ def test_what_is_raised_while_asking_becomes_a_failure_and_names_its_cause() -> 
     cause = api.ServiceUnavailable("busy")
     with (
         pytest.raises(CloudUnavailable, match=r"^bucket trips: Google answers 503: busy\.") as caught,
-        asking("bucket trips"),
+        google_errors("bucket trips"),
     ):
         raise cause
     assert caught.value.__cause__ is cause
@@ -140,6 +140,6 @@ def test_what_is_raised_while_asking_becomes_a_failure_and_names_its_cause() -> 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("a bug"), NotPublished("a", "b")])
 def test_what_is_not_googles_stays_what_it_is(error: Exception) -> None:
-    with pytest.raises(type(error)) as caught, asking("bucket trips"):
+    with pytest.raises(type(error)) as caught, google_errors("bucket trips"):
         raise error
     assert caught.value is error

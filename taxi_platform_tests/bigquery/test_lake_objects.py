@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from taxi_platform.bigquery.lake_file import StoredObject, lake_file, object_name, object_names, provenance
+from taxi_platform.bigquery.lake import StoredObject, file_of, object_metadata, object_name, object_names
 from taxi_platform.errors import CloudNotReady
 from taxi_platform.trips.files import FileFacts, ObjectFacts, SourceVersion, TripFile
 from taxi_platform.trips.services import FHV, GREEN
@@ -26,7 +26,7 @@ def stored(**changes: Any) -> StoredObject:
     """The object that the file becomes."""
     facts = {
         "name": object_name(RAW),
-        "metadata": provenance(RAW, "AAAAAA=="),
+        "metadata": object_metadata(RAW, "AAAAAA=="),
         "generation": 1_600_000_000_000_000,
         "crc32c": "AAAAAA==",
         "size": 1000,
@@ -36,7 +36,7 @@ def stored(**changes: Any) -> StoredObject:
 
 
 def without(name: str) -> dict[str, str]:
-    return {key: value for key, value in provenance(RAW, "AAAAAA==").items() if key != name}
+    return {key: value for key, value in object_metadata(RAW, "AAAAAA==").items() if key != name}
 
 
 def test_an_object_is_called_as_the_file_in_the_folder_of_its_service() -> None:
@@ -49,7 +49,7 @@ def test_an_object_is_called_as_the_file_in_the_folder_of_its_service() -> None:
 
 
 def test_an_object_says_all_that_is_known_of_its_file() -> None:
-    found = lake_file("trips", stored())
+    found = file_of("trips", stored())
     name = "raw/green/green_tripdata_2019-03.csv.gz"
     assert found == replace(
         RAW,
@@ -61,7 +61,7 @@ def test_an_object_says_all_that_is_known_of_its_file() -> None:
 
 @pytest.mark.parametrize("name", ["source-etag", "source-modified"])
 def test_what_the_source_does_not_say_the_object_need_not_say(name: str) -> None:
-    found = lake_file("trips", stored(metadata=without(name)))
+    found = file_of("trips", stored(metadata=without(name)))
     assert None in (found.version.etag, found.version.modified)
 
 
@@ -73,14 +73,14 @@ def test_what_the_source_does_not_say_the_object_need_not_say(name: str) -> None
             ({"metadata": without(name)}, f"its metadata lacks '{name}'")
             for name in ("service", "month", "source", "bytes", "csv-bytes", "sha256", "crc32c", "rows")
         ],
-        ({"metadata": {**without("rows"), "rows": "many"}}, "its metadata means nothing"),
-        ({"metadata": {**without("month"), "month": "2019-13"}}, "its metadata means nothing"),
+        ({"metadata": {**without("rows"), "rows": "many"}}, "its metadata cannot be read"),
+        ({"metadata": {**without("month"), "month": "2019-13"}}, "its metadata cannot be read"),
         ({"size": 999}, "it has 999 bytes with the CRC32C AAAAAA== where its metadata says 1,000 and AAAAAA=="),
         ({"crc32c": "BBBBBB=="}, "it has 1,000 bytes with the CRC32C BBBBBB== where its metadata says 1,000"),
     ],
 )
 def test_an_object_that_is_not_what_it_says_is_refused(changes: dict[str, Any], what: str) -> None:
     with pytest.raises(CloudNotReady, match=r"^gs://trips/raw/green/green_tripdata_2019-03\.csv\.gz: ") as caught:
-        lake_file("trips", stored(**changes))
+        file_of("trips", stored(**changes))
     assert what in caught.value.what
     assert caught.value.advice == "Materialize its gcs/… asset again."

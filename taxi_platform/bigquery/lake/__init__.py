@@ -1,1 +1,0 @@
-"""The lake: verified trip files as objects in Cloud Storage."""

@@ -1,1 +1,0 @@
-"""The warehouse: the trips as tables in BigQuery."""

@@ -1,0 +1,1 @@
+DELETE FROM `trips-123.zoomcamp.green_tripdata_rejects` WHERE file_month = DATE '2019-03-01'

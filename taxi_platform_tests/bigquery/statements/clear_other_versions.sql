@@ -1,1 +1,0 @@
-DELETE FROM `trips-123.zoomcamp.green_tripdata_rejects` WHERE file_month = DATE '2019-03-01' AND file_version != -42

@@ -1,0 +1,30 @@
+SELECT
+  IF(
+    REGEXP_CONTAINS(CONCAT(COALESCE(vendorid, ''), '|', COALESCE(lpep_pickup_datetime, ''), '|', COALESCE(lpep_dropoff_datetime, ''), '|', COALESCE(store_and_fwd_flag, ''), '|', COALESCE(ratecodeid, ''), '|', COALESCE(pulocationid, ''), '|', COALESCE(dolocationid, ''), '|', COALESCE(passenger_count, ''), '|', COALESCE(trip_distance, ''), '|', COALESCE(fare_amount, ''), '|', COALESCE(extra, ''), '|', COALESCE(mta_tax, ''), '|', COALESCE(tip_amount, ''), '|', COALESCE(tolls_amount, ''), '|', COALESCE(ehail_fee, ''), '|', COALESCE(improvement_surcharge, ''), '|', COALESCE(total_amount, ''), '|', COALESCE(payment_type, ''), '|', COALESCE(trip_type, ''), '|', COALESCE(congestion_surcharge, '')), r'^[ !#-\-/-{}~]*\|([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})?\|([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})?\|[ !#-{}~]*\|[ !#-\-/-{}~]*\|[ !#-\-/-{}~]*\|[ !#-\-/-{}~]*\|(-?[0-9]{1,9})?\|-?(0|[1-9][0-9]{0,10})?(\.[0-9]{0,4}0*)?\|-?(0|[1-9][0-9]{0,10})?(\.[0-9]{0,4}0*)?\|[+-]?[0-9]{0,29}(\.[0-9]*)?\|[+-]?[0-9]{0,29}(\.[0-9]*)?\|[+-]?[0-9]{0,29}(\.[0-9]*)?\|[+-]?[0-9]{0,29}(\.[0-9]*)?\|[+-]?[0-9]{0,29}(\.[0-9]*)?\|[+-]?[0-9]{0,29}(\.[0-9]*)?\|[+-]?[0-9]{0,29}(\.[0-9]*)?\|(-?[0-9]{1,9})?\|(-?[0-9]{1,9})?\|[+-]?[0-9]{0,29}(\.[0-9]*)?$'),
+    TO_HEX(MD5(CONCAT(COALESCE(vendorid, ''), COALESCE(lpep_pickup_datetime, ''), COALESCE(lpep_dropoff_datetime, ''), COALESCE(pulocationid, ''), COALESCE(dolocationid, ''), COALESCE(REGEXP_REPLACE(IF(STRPOS(fare_amount, '.') > 0 AND STRPOS(fare_amount, 'e') = 0, RTRIM(RTRIM(fare_amount, '0'), '.'), NULLIF(fare_amount, '')), r'^(-?)(\.|$)', r'\10\2'), ''), COALESCE(REGEXP_REPLACE(IF(STRPOS(trip_distance, '.') > 0 AND STRPOS(trip_distance, 'e') = 0, RTRIM(RTRIM(trip_distance, '0'), '.'), NULLIF(trip_distance, '')), r'^(-?)(\.|$)', r'\10\2'), '')))),
+    ERROR('taxi_platform: a row that is not plain')
+  ) AS unique_row_id,
+  'green_tripdata_2019-03.csv' AS filename,
+  NULLIF(vendorid, '') AS vendorid,
+  TIMESTAMP(NULLIF(lpep_pickup_datetime, ''), 'UTC') AS lpep_pickup_datetime,
+  TIMESTAMP(NULLIF(lpep_dropoff_datetime, ''), 'UTC') AS lpep_dropoff_datetime,
+  NULLIF(store_and_fwd_flag, '') AS store_and_fwd_flag,
+  NULLIF(ratecodeid, '') AS ratecodeid,
+  NULLIF(pulocationid, '') AS pulocationid,
+  NULLIF(dolocationid, '') AS dolocationid,
+  CAST(NULLIF(passenger_count, '') AS INT64) AS passenger_count,
+  CAST(NULLIF(trip_distance, '') AS NUMERIC) AS trip_distance,
+  CAST(NULLIF(fare_amount, '') AS NUMERIC) AS fare_amount,
+  CAST(NULLIF(extra, '') AS NUMERIC) AS extra,
+  CAST(NULLIF(mta_tax, '') AS NUMERIC) AS mta_tax,
+  CAST(NULLIF(tip_amount, '') AS NUMERIC) AS tip_amount,
+  CAST(NULLIF(tolls_amount, '') AS NUMERIC) AS tolls_amount,
+  CAST(NULLIF(ehail_fee, '') AS NUMERIC) AS ehail_fee,
+  CAST(NULLIF(improvement_surcharge, '') AS NUMERIC) AS improvement_surcharge,
+  CAST(NULLIF(total_amount, '') AS NUMERIC) AS total_amount,
+  CAST(NULLIF(payment_type, '') AS INT64) AS payment_type,
+  CAST(CAST(NULLIF(trip_type, '') AS INT64) AS STRING) AS trip_type,
+  CAST(NULLIF(congestion_surcharge, '') AS NUMERIC) AS congestion_surcharge,
+  DATE '2019-03-01' AS file_month,
+  42 AS file_version
+FROM `trips-123.zoomcamp.green_tripdata_2019_03_staging_1a2b_0`
