@@ -15,17 +15,18 @@ from uuid import uuid4
 import dagster as dg
 import psycopg
 import pytest
-import yaml
 
 from taxi_platform import retries
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.cli.emulators import Addresses, Emulators
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.settings import PROJECT, settings
-from taxi_platform_tests.support.asset_runs import Platform
+from taxi_platform_tests.support.asset_runs import Platform, instance_in_memory
 from taxi_platform_tests.support.backfills import Backfills
+from taxi_platform_tests.support.databases import database_from
 from taxi_platform_tests.support.emulators import cloud_of_its_own, make_ready, start_or_skip
 from taxi_platform_tests.support.shell import UNSET, environment
+from taxi_platform_tests.support.shell import instance as dagster_state
 from taxi_platform_tests.support.trip_server import TripServer
 
 # Set by the first process of the session and inherited by xdist's workers, which share the one server.
@@ -53,7 +54,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what talks to PostgreSQL, so that it can be run alone against another server."""
     for item in items:
-        if "database" in getattr(item, "fixturenames", ()):
+        if {"database", "state_database"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("database")
 
 
@@ -74,11 +75,26 @@ def postgres_url() -> str:
 @pytest.fixture
 def database(postgres_url: str) -> Iterator[str]:
     """The URL of an empty database of the test's own."""
-    name = f"test_{uuid4().hex}"
+    with database_from(postgres_url, "template0") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def state_template(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database with Dagster's tables, to copy: making them takes longer than most tests."""
+    name = f"state_{uuid4().hex}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f"create database {name} template template0".encode())
-        yield urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
-        connection.execute(f"drop database {name} with (force)".encode())
+    with dagster_state(urlsplit(postgres_url)._replace(path=f"/{name}").geturl()) as instance:
+        instance.get_runs()
+    return name
+
+
+@pytest.fixture
+def state_database(postgres_url: str, state_template: str) -> Iterator[str]:
+    """The URL of a database of the test's own that has Dagster's tables."""
+    with database_from(postgres_url, state_template) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -107,18 +123,6 @@ def server() -> Iterator[TripServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
-def unused_instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The home of an instance that nothing has been run on; making one takes longer than most tests."""
-    home = tmp_path_factory.mktemp("instance") / "dagster"
-    home.mkdir()
-    logs = yaml.safe_load((PROJECT / "dagster.yaml").read_text())["python_logs"]
-    (home / "dagster.yaml").write_text(yaml.safe_dump({"telemetry": {"enabled": False}, "python_logs": logs}))
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        instance.get_runs()
-    return home
-
-
 @pytest.fixture
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Let every retry and poll of the platform come at once, and return the list of the waits that were skipped."""
@@ -128,13 +132,10 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
-def platform(
-    database: str, unused_instance: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Platform]:
-    """The platform with the sample as its source, an empty database and an instance of its own."""
+def platform(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    """The platform with the sample as its source, an empty database and an instance in memory."""
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    home = shutil.copytree(unused_instance, tmp_path / "dagster")
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with instance_in_memory() as instance:
         platform = Platform(instance, database, monkeypatch)
         mine = {"TAXI_SOURCE": "sample:0.001", "TAXI_DATA_DIR": str(tmp_path), "TAXI_POSTGRES_URL": database}
         platform.use(**UNSET | mine)
@@ -143,16 +144,16 @@ def platform(
 
 
 @pytest.fixture
-def backfills(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Backfills]:
+def backfills(state_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Backfills]:
     """Trips and Dagster's state in the test's database, the sample as the source."""
     home = tmp_path / "dagster"
     home.mkdir()
     (home / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")
     monkeypatch.setenv("DAGSTER_HOME", str(home))
-    for name, value in environment(tmp_path, TAXI_SOURCE="sample:0.001", TAXI_POSTGRES_URL=database).items():
+    for name, value in environment(tmp_path, TAXI_SOURCE="sample:0.001", TAXI_POSTGRES_URL=state_database).items():
         if name.startswith("TAXI_"):
             monkeypatch.setenv(name, value)
     settings.cache_clear()
     with dg.DagsterInstance.get() as instance:
-        yield Backfills(instance, database, monkeypatch)
+        yield Backfills(instance, state_database, monkeypatch)
     settings.cache_clear()

@@ -1,19 +1,15 @@
 """Two months of trips and the models that dbt has built of them, once for all tests that only look at them."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
-from uuid import uuid4
 
-import dagster as dg
-import psycopg
 import pytest
 
 from taxi_platform.settings import settings
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, YELLOW, Service
-from taxi_platform_tests.support.asset_runs import Platform, Run
+from taxi_platform_tests.support.asset_runs import Platform, Run, instance_in_memory
+from taxi_platform_tests.support.databases import database_from
 from taxi_platform_tests.support.shell import UNSET
 from taxi_platform_tests.support.trip_texts import APRIL, MARCH, rows, text, with_field, zipped
 
@@ -73,19 +69,16 @@ def green_march() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def models(postgres_url: str, unused_instance: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
+def models(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
     """March of green and fhv, April of green and yellow; the zones; every model."""
-    folder, name = tmp_path_factory.mktemp("models"), f"test_{uuid4().hex}"
+    folder = tmp_path_factory.mktemp("models")
     (folder / "published").mkdir()
     (folder / "published/taxi_zone_lookup.csv").write_text(ZONES)
-    url = urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
-    home = shutil.copytree(unused_instance, folder / "dagster")
     with (
-        psycopg.connect(postgres_url, autocommit=True) as server,
+        database_from(postgres_url, "template0") as url,
         pytest.MonkeyPatch.context() as patch,
-        dg.DagsterInstance.from_config(str(home)) as instance,
+        instance_in_memory() as instance,
     ):
-        server.execute(f"create database {name} template template0".encode())
         patch.delenv("DAGSTER_HOME", raising=False)
         platform = Platform(instance, url, patch)
         source, data = str(folder / "published"), str(folder)
@@ -100,5 +93,4 @@ def models(postgres_url: str, unused_instance: Path, tmp_path_factory: pytest.Te
             assert run.succeeded, run.failure
         made.first = made.build()
         yield made
-        server.execute(f"drop database {name} with (force)".encode())
     settings.cache_clear()

@@ -15,12 +15,19 @@ from typing import Any
 import dagster as dg
 import psycopg
 import pytest
+import yaml
 
 from taxi_platform.definitions import defs
-from taxi_platform.settings import settings
+from taxi_platform.settings import PROJECT, settings
 
 Asset = dg.AssetsDefinition
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+
+
+def instance_in_memory() -> dg.DagsterInstance:
+    """Return an instance that ends with the test, and shows the platform's logs in the log of the run."""
+    logs = yaml.safe_load((PROJECT / "dagster.yaml").read_text("utf-8"))["python_logs"]
+    return dg.DagsterInstance.ephemeral(settings={"python_logs": logs})
 
 
 class Run:
