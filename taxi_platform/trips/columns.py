@@ -45,6 +45,10 @@ class Column:
         """Its name in every database: the header's name in lower case."""
         return self.source.lower()
 
+    def may_lack(self, month: Month | None) -> bool:
+        """Return whether a file of this month may lack the column."""
+        return self.optional or (self.since is not None and month is not None and month < self.since)
+
     @property
     def documentation(self) -> str:
         """The description with the unit, as shown in the database and in Dagster's UI."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from taxi_platform.errors import SchemaMismatch
 from taxi_platform.trips.columns import Column
+from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
 
@@ -21,8 +22,14 @@ class Header:
     line_end: bytes
 
 
-def match_header(service: Service, line: bytes, subject: str) -> Header:
-    """Match a header line to the contract: names without case and outer space, order free, optional ones may lack.
+def match_header(service: Service, line: bytes, subject: str, month: Month | None = None) -> Header:
+    """Match a header line to the contract: names without case and outer space, in any order.
+
+    Args:
+        service: whose contract.
+        line: the file's first line.
+        subject: the file's name, for messages.
+        month: the file's month; columns that are newer than it may be absent, as may optional ones.
 
     Raises:
         SchemaMismatch: a column is missing, unknown or named twice, or the line is no header at all.
@@ -39,7 +46,7 @@ def match_header(service: Service, line: bytes, subject: str) -> Header:
             "The header is missing, or this is another kind of file.",
         )
     unknown = [name for name in names if name not in known]
-    missing = [c.source for c in service.columns if c not in columns and not c.optional]
+    missing = [c.source for c in service.columns if c not in columns and not c.may_lack(month)]
     twice = sorted({c.source for c in columns if columns.count(c) > 1})
     problems = [
         f"{label} {', '.join(repr(name) for name in found)}"
@@ -50,7 +57,7 @@ def match_header(service: Service, line: bytes, subject: str) -> Header:
         raise SchemaMismatch(
             subject,
             f"the columns of the header are not those of {service.name} trips ({'; '.join(problems)})",
-            "Correct the file, or the contract in taxi_platform/trips/services.py if the publisher changed it.",
+            "Correct the file, or the contract in taxi_platform/trips/columns.py if the publisher changed it.",
         )
     return Header(tuple(columns), line_end)
 

@@ -81,7 +81,7 @@ class TripStream:
         counted = self._count(chunks)
         self._inflated = inflate(counted, self.subject) if compressed else counted
         line, self._rest = self._first_line()
-        self.header: Header = match_header(service, line, self.subject)
+        self.header: Header = match_header(service, line, self.subject, month)
         self._regular_rows = RegularRows(self.header.columns)
 
     @property

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from taxi_platform.errors import SchemaMismatch
 from taxi_platform.settings import PROJECT
 from taxi_platform.trips.headers import Header, match_header
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
-from taxi_platform_tests.support.trip_texts import header, row
+from taxi_platform_tests.support.trip_texts import MARCH, header, row
 
 HEADS = PROJECT.parent / "shared" / "data" / "heads"
 ALL = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
@@ -133,3 +134,11 @@ def test_the_header_of_every_real_month_matches() -> None:
             found = match_header(service, file.readline(), path.name)
         assert set(service.columns) - set(found.columns) <= {FHV.column("affiliated_base_number")}
         assert found.line_end == b"\r\n"
+
+
+def test_a_column_may_be_absent_from_months_before_it_was_published() -> None:
+    newer = replace(GREEN, columns=(*GREEN.columns, replace(GREEN.columns[-1], source="cbd_fee", since=MARCH)))
+    line = header(GREEN).encode()
+    assert match_header(newer, line, CALLED, MARCH.plus(-1)).columns == GREEN.columns
+    with pytest.raises(SchemaMismatch, match="missing: 'cbd_fee'"):
+        match_header(newer, line, CALLED, MARCH)
