@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from bs4 import BeautifulSoup
 
 from taxi_platform.cli.main import taxi
 from taxi_platform_tests.golden.archive import Restored
@@ -34,6 +35,9 @@ PLANS = {
 }
 # Subjects of ``taxi doctor`` whose findings depend on the data, and not on the machine.
 SUBJECTS = ("settings", "source", "PostgreSQL", "Dagster's home", "code location", "daemons", "alerts")
+
+# The page's table that consists of sentences.
+SENTENCES = "Questions and answers"
 
 
 def status(on: Location, at: Restored) -> Any:
@@ -255,6 +259,38 @@ def _metadata(on: Location, at: Restored, result: dg.ExecuteInProcessResult, ass
     }
 
 
+def report(on: Location, at: Restored) -> Any:
+    """The figures of the pages, which are read from the models that version 0.1 has built, and what is said of gaps."""
+    made = {"trips": on.materialize("trips_report"), "2019-02": on.materialize("monthly_report", first="2019-02")}
+    return {name: _page(on, run) for name, run in made.items()}
+
+
+def _page(on: Location, run: dg.ExecuteInProcessResult) -> Any:
+    (made,) = [one for asset in ("trips_report", "monthly_report") for one in on.materializations(run, asset)]
+    page = BeautifulSoup(Path(str(made.metadata["path"].value)).read_text(encoding="utf-8"), "html.parser")
+    return {
+        "trips": made.metadata["trips"].value,
+        "warns": "notices" in made.metadata,
+        "figures": [_numbers(one.text) for one in page.find_all("dd") if _numbers(one.text)],
+        "tables": {
+            table.caption.text: _rows(table)
+            for table in page.find_all("table")
+            if table.caption and table.caption.text != SENTENCES
+        },
+        "commands": sorted(one.text for one in page.find_all("code")),
+    }
+
+
+def _rows(table: Any) -> list[str]:
+    """The rows of a table that have more than zeros in them."""
+    found = [[cell.get_text(" ", strip=True) for cell in row.find_all(["td", "th"])] for row in table.find_all("tr")]
+    return [" | ".join(row) for row in found if any(re.search(r"[1-9]", cell) for cell in row[1:])]
+
+
+def _numbers(text: str) -> str:
+    return " ".join(re.findall(r"[-+$]*\d[\d,.]*", text))
+
+
 ANSWERS: Mapping[str, Callable[[Location, Restored], Any]] = {
     "names": names,
     "status": status,
@@ -262,6 +298,7 @@ ANSWERS: Mapping[str, Callable[[Location, Restored], Any]] = {
     "new_months": new_months,
     "landing": landing,
     "doctor": doctor,
+    "report": report,
     "checks": checks,
     "load": load,
 }

@@ -45,6 +45,22 @@ def content(service: str, lines: list[str]) -> bytes:
     return gzip.compress("".join(f"{line}\r\n" for line in [HEADERS[service], *lines]).encode(), mtime=0)
 
 
+def odd_rows(service: str, month: str, count: int) -> list[str]:
+    """Rows of which every rule of the checks is broken by more than it allows: the same trip, often, with faults."""
+    values = dict(zip(HEADERS[service].split(","), rows(service, month, 1)[0].split(","), strict=True))
+    times = [name for name in values if name.endswith("_datetime")]
+    values |= {times[0]: "2008-12-31 23:59:59", times[1]: "2008-12-31 23:00:00", "PULocationID": "299"}
+    values |= {"VendorID": "", "fare_amount": "-4", "total_amount": "-5.3"}
+    return [",".join(values.values())] * count
+
+
+def zones() -> str:
+    """The zone lookup, with made-up names."""
+    boroughs = ("Bronx", "Manhattan", "Queens")
+    lines = [f'{number},"{boroughs[number % 3]}","Zone {number}","Boro Zone"' for number in range(1, 266)]
+    return "\r\n".join(['"LocationID","Borough","Zone","service_zone"', *lines, ""])
+
+
 class Published:
     """The folder that a source publishes its files in.
 
@@ -56,6 +72,12 @@ class Published:
         folder.mkdir(parents=True)
         self._folder = folder
         self.versions: list[tuple[str, int, int]] = []
+
+    def publish_zones(self) -> None:
+        """Publish the zone lookup."""
+        path = self._folder / "taxi_zone_lookup.csv"
+        path.write_text(zones())
+        os.utime(path, ns=(_FIRST_PUBLISHED, _FIRST_PUBLISHED))
 
     def publish(self, service: str, month: str, data: "bytes | list[str]") -> bytes:
         """Publish a month, or another version of it."""

@@ -110,6 +110,12 @@ class Location:
             raise_on_error=False,
         )
 
+    def group(self, name: str) -> list[str]:
+        """The assets of a group."""
+        return sorted(
+            spec.key.to_user_string() for spec in self.definitions.resolve_all_asset_specs() if spec.group_name == name
+        )
+
     def materializations(self, result: dg.ExecuteInProcessResult, asset: str) -> list[dg.AssetMaterialization]:
         """What a run has recorded of an asset, in that order."""
         entries = self.instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)

@@ -128,6 +128,15 @@ def test_the_code_of_today_loads_the_rows_that_version_0_1_has_loaded(restore: R
     ]
 
 
+def test_models_that_version_0_1_has_built_are_built_further(restore: Restore) -> None:
+    on, _ = restore()
+    query = "select file_month::text, service, count(*) from analytics.fct_trips group by 1, 2 order by 1, 2"
+    before = on.rows(query)
+    run = on.materialize(*on.group("models"), first="2019-08")
+    assert run.success
+    assert on.rows(query) == [*before, ("2019-08-01", "green", 18), ("2019-08-01", "yellow", 11)]
+
+
 def test_the_sensors_ask_for_no_run_that_version_0_1_has_asked_for(restore: Restore) -> None:
     on, at = restore()
     asked = {run.tags.get("dagster/run_key") for run in on.instance.get_runs()} - {None}
