@@ -179,9 +179,6 @@ def test_a_run_whose_process_was_killed_is_ended_and_its_month_is_loaded(restore
     assert on.rows("select count(*) from yellow_tripdata_2019_10") == [(9,)]
 
 
-@pytest.mark.xfail(
-    reason="taxi_platform.instance.storage and .launcher have yet to lead to the modules' new names", strict=False
-)
 def test_a_dagster_yaml_that_was_copied_from_version_0_1_still_opens(
     restore: Restore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
