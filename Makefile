@@ -40,6 +40,7 @@ getting-started: $(INSTALLED) ## Average prices of products by brand: a first gr
 	@. $(BIN)/activate && taxi getting-started
 
 test: $(INSTALLED) ## Run the whole test suite
+	@$(MAKE) --no-print-directory emulators || echo "The tests that need the emulators will be skipped."
 	@. $(BIN)/activate && pytest -n logical --maxprocesses 4 --dist worksteal --reruns 1 --reruns-delay 2
 
 test-gcp: $(INSTALLED) ## Test against your own project in Google Cloud (GCP_… in .env); less than a cent

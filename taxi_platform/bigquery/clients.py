@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from taxi_platform.bigquery.errors import google_errors, is_transient, translate
 from taxi_platform.bigquery.names import problems_of_names
 from taxi_platform.errors import CloudNotConfigured, InvalidSetting
+from taxi_platform.retries import GOOGLE, RetryPolicy
 from taxi_platform.settings import CloudSettings
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+TIMEOUTS = (10.0, 60.0)  # seconds for a connection, and of silence afterwards
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 SECRET = "sm://"  # noqa: S105 - begins the address of a secret
 SECRET_MANAGER = "https://secretmanager.googleapis.com"  # noqa: S105
@@ -33,25 +35,6 @@ _VALID = (
     "It may be a service account's key as JSON, the same in base64 (`base64 -w0 key.json`), "
     "or sm://PROJECT/SECRET; unset, application-default credentials are used."
 )
-
-
-@dataclass(frozen=True)
-class Retries:
-    """How Google's clients wait and retry, in seconds. Waits double, with jitter.
-
-    Attributes:
-        first_wait: the first wait, on average.
-        longest_wait: the longest wait.
-        total: how long after the first attempt the last one may start; three minutes outlast the restart of a router.
-        connect_timeout: how long a connection may take.
-        read_timeout: how long Google may stay silent.
-    """
-
-    first_wait: float = 1.0
-    longest_wait: float = 30.0
-    total: float = 180.0
-    connect_timeout: float = 10.0
-    read_timeout: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +49,8 @@ class Cloud:
         creds: as ``GCP_CREDS``; empty for application-default credentials.
         storage_host: an emulator of Cloud Storage, e.g. ``http://127.0.0.1:9023``; it gets no credentials.
         bigquery_host: an emulator of BigQuery, likewise.
-        retries: how the clients retry.
+        retries: when the clients repeat a request.
+        timeouts: for how many seconds they wait for a connection, and for each part of an answer.
     """
 
     project: str
@@ -76,7 +60,8 @@ class Cloud:
     creds: str = field(default="", repr=False)
     storage_host: str = ""
     bigquery_host: str = ""
-    retries: Retries = Retries()
+    retries: RetryPolicy = GOOGLE
+    timeouts: tuple[float, float] = TIMEOUTS
 
     @cached_property
     def credentials(self) -> "Credentials":
@@ -122,16 +107,15 @@ class Cloud:
 
     def storage_options(self, subject: str) -> dict[str, Any]:
         """Return ``retry`` and ``timeout`` for a call of the storage client."""
-        timeout = (self.retries.connect_timeout, self.retries.read_timeout)
-        return {"retry": google_retry(self.retries, subject), "timeout": timeout}
+        return {"retry": google_retry(self.retries, subject), "timeout": self.timeouts}
 
     def bigquery_options(self, subject: str) -> dict[str, Any]:
         """Return ``retry`` and ``timeout`` for a call of the BigQuery client."""
-        return {"retry": google_retry(self.retries, subject), "timeout": self.retries.read_timeout}
+        return {"retry": google_retry(self.retries, subject), "timeout": self.timeouts[1]}
 
 
-def google_retry(retries: Retries, subject: str) -> "Retry":
-    """Return what a client's ``retry`` takes; each attempt that will be repeated is logged."""
+def google_retry(policy: RetryPolicy, subject: str) -> "Retry":
+    """Return a policy as a client's ``retry`` takes it; each attempt that fails is logged."""
     from google.api_core.retry import Retry
 
     def log(error: Exception) -> None:
@@ -140,10 +124,10 @@ def google_retry(retries: Retries, subject: str) -> "Retry":
 
     return Retry(
         predicate=is_transient,
-        initial=retries.first_wait,
-        maximum=retries.longest_wait,
-        multiplier=2.0,
-        timeout=retries.total,
+        initial=policy.first_wait,
+        maximum=policy.longest_wait,
+        multiplier=policy.factor,
+        timeout=policy.total if policy.attempts != 1 else 0.0,
         on_error=log,
     )
 
@@ -259,13 +243,13 @@ def secret_version(address: str) -> str:
     return f"projects/{project}/secrets/{secret}/versions/{version or 'latest'}"
 
 
-def read_secret(version: str, credentials: "Credentials", retries: Retries = Retries()) -> str:
+def read_secret(version: str, credentials: "Credentials", policy: RetryPolicy = GOOGLE) -> str:
     """Return the text of a secret in Secret Manager.
 
     Args:
         version: as ``secret_version`` returns it.
         credentials: with the role ``roles/secretmanager.secretAccessor`` on the secret.
-        retries: how Google is asked again.
+        policy: when the request is repeated.
 
     Raises:
         CloudRefused: the account may not read it.
@@ -280,9 +264,7 @@ def read_secret(version: str, credentials: "Credentials", retries: Retries = Ret
     with google_errors(version):
         # REST, as the other two clients use: one proxy and one certificate store for all.
         client = manager.SecretManagerServiceClient(transport=Rest(credentials=credentials, host=SECRET_MANAGER))
-        answer = client.access_secret_version(
-            name=version, retry=google_retry(retries, version), timeout=retries.read_timeout
-        )
+        answer = client.access_secret_version(name=version, retry=google_retry(policy, version), timeout=TIMEOUTS[1])
         return answer.payload.data.decode()
 
 

@@ -56,6 +56,10 @@ _PROJECT = "Check GCP_PROJECT_ID; `gcloud projects list` shows the ids of those 
 _QUOTA = "Wait until the quota is renewed, or have it raised: https://console.cloud.google.com/iam-admin/quotas."
 
 
+class JobEndedEarly(CloudUnavailable):
+    """BigQuery ended a job for a reason that passes by itself; it can be started again."""
+
+
 class JobFailed(CloudRefused):
     """BigQuery ended a job because of its data or its statement."""
 
@@ -116,14 +120,14 @@ def names_a_project(message: str) -> bool:
 
 
 def job_error(job: Any, subject: str) -> TaxiError | None:
-    """Return why a job of BigQuery failed; transient when starting it again can help, None when it succeeded."""
+    """Return why a job of BigQuery failed; None when it succeeded."""
     if job.error_result is None:
         return None
     from google.api_core import exceptions
 
     message, reason = _job_message(job), str(job.error_result.get("reason", ""))
     if reason in _JOB_ENDED_EARLY or _CONFLICT.search(message):
-        return CloudUnavailable(subject, f"BigQuery has ended job {job.job_id} early: {message}", "Run it again.")
+        return JobEndedEarly(subject, f"BigQuery has ended job {job.job_id} early: {message}", "Run it again.")
     if reason == "bytesBilledLimitExceeded":
         return CloudRefused(
             subject,

@@ -6,7 +6,6 @@ statement, is started again under the next number.
 """
 
 import logging
-import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,15 +13,15 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery.errors import google_errors, is_transient, job_error
+from taxi_platform.bigquery.errors import JobEndedEarly, google_errors, is_transient, job_error
 from taxi_platform.bigquery.tables import LABELS
+from taxi_platform.retries import JOB
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import LoadJob, LoadJobConfig, QueryJob
 
 logger = logging.getLogger(__name__)
 
-ATTEMPTS = 5  # of one job: conflicts and Google's own trouble are over by then, anything else does not pass by itself
 BYTES_BILLED = 10 * 1024**3  # of one statement at most: the largest month needs a third of it, all months three times
 _START_SECONDS = 300.0  # emulators answer when the job is done
 _FIRST_POLL, _LONGEST_POLL = 0.1, 5.0  # seconds between two polls of a job
@@ -158,18 +157,16 @@ class Jobs:
     def _run(self, step: str, start: Callable[[str], Any]) -> Any:
         """Return the job when it has succeeded, started again as often as that can help."""
         name = f"{self._name}_{next(self._steps)}_{step}"
-        for attempt in count(1):
-            job = self._start(f"{name}_{attempt}", start)
+        numbers = count(1)
+
+        def attempt() -> Any:
+            job = self._start(f"{name}_{next(numbers)}", start)
             self._wait(job)
-            error = job_error(job, self._subject)
-            if error is None:
-                return job
-            if not error.transient or attempt == ATTEMPTS:
+            if error := job_error(job, self._subject):
                 raise error
-            logger.warning("%s: %s; starting it again", self._subject, error.what)
-            wait = min(self._cloud.retries.first_wait * 2**attempt, self._cloud.retries.longest_wait)
-            time.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - so that two that met do not meet again
-        raise AssertionError("unreachable")
+            return job
+
+        return JOB.run(attempt, subject=self._subject, is_transient=lambda error: isinstance(error, JobEndedEarly))
 
     def _start(self, job_id: str, start: Callable[[str], Any]) -> Any:
         """Return the job of this id, started now or by an earlier request whose answer was lost."""

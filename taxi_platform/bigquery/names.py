@@ -1,7 +1,7 @@
-"""What Google Cloud accepts as the name of a project, a location, a bucket and a dataset. Pure: nothing is asked.
+"""The names that Google Cloud accepts for a project, a location, a bucket and a dataset. Pure.
 
 The rules are those of https://cloud.google.com/storage/docs/buckets#naming, of BigQuery's datasets and of project ids.
-Whether something of that name is there is not asked here (see ``preflight``).
+Whether something with that name exists is checked in ``setup``.
 """
 
 import re
@@ -19,7 +19,7 @@ _DATASET = re.compile(r"[A-Za-z0-9_]{1,1024}", re.ASCII)
 
 
 def problems_of_names(project_id: str, location: str, bucket_name: str, dataset: str) -> Iterator[InvalidSetting]:
-    """What is wrong with each of the four names, in the order in which they are set."""
+    """Yield what is wrong with each of the four names, in the order in which they are set."""
     for setting, value, problem in (
         ("GCP_PROJECT_ID", project_id, _problem_of_project(project_id)),
         ("GCP_LOCATION", location, _problem_of_location(location)),
@@ -37,7 +37,7 @@ def _problem_of_project(name: str) -> tuple[str, str] | None:
     if name.isdigit():
         return "this is a project's number, not its id", "`gcloud projects list` shows the id beside it."
     return (
-        "no project has such an id",
+        "this cannot be the id of a project",
         "An id has 6 to 30 lower-case letters, digits and dashes, and begins with a letter; "
         "`gcloud projects list` shows yours.",
     )
@@ -47,9 +47,9 @@ def _problem_of_location(name: str) -> tuple[str, str] | None:
     if _LOCATION.fullmatch(name):
         return None
     if zone := _ZONE.fullmatch(name):
-        return "this is a zone; buckets and datasets lie in a region", f"Set GCP_LOCATION={zone[1]}."
+        return "this is a zone; buckets and datasets are in a region", f"Set GCP_LOCATION={zone[1]}."
     return (
-        "there is no location of this form that has both buckets and datasets",
+        "this is not a location that has both buckets and datasets",
         "Write a region such as europe-west2, or the multi-region EU or US.",
     )
 
@@ -57,7 +57,7 @@ def _problem_of_location(name: str) -> tuple[str, str] | None:
 def _problem_of_bucket(name: str) -> tuple[str, str] | None:
     valid = (
         "A name has 3 to 63 lower-case letters, digits, dashes, underscores and dots, and begins and ends with a "
-        "letter or digit; it must be unique in the whole world, so begin it with the project's id."
+        "letter or digit; it must be unique in the whole world, so start it with the project's id."
     )
     if name.startswith("gs://") or "/" in name:
         return "this is an address, not a bucket's name", valid
@@ -69,7 +69,7 @@ def _problem_of_bucket(name: str) -> tuple[str, str] | None:
         return "a bucket's name must not begin with `goog` nor contain `google`", valid
     parts = name.split(".")
     if not _BUCKET.fullmatch(name) or not all(1 <= len(part) <= 63 for part in parts):
-        return "no bucket can have this name", valid
+        return "a bucket cannot have this name", valid
     return None
 
 
@@ -81,4 +81,4 @@ def _problem_of_dataset(name: str) -> tuple[str, str] | None:
         return "a dataset's name has no dashes", f"{valid} For instance {name.replace('-', '_')}."
     if "." in name:
         return "a dataset is named without its project", valid
-    return "no dataset can have this name", valid
+    return "a dataset cannot have this name", valid

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from taxi_platform.bigquery.clients import Cloud, Retries
+from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.cli.emulators import Addresses
+from taxi_platform.retries import RetryPolicy
 from taxi_platform_tests.support.google_server import GoogleServer
 from taxi_platform_tests.support.job_server import JobServer
 from taxi_platform_tests.support.published import Published
@@ -47,7 +48,8 @@ def google_cloud(nothing: GoogleServer) -> Cloud:
         "zoomcamp",
         storage_host=nothing.url,
         bigquery_host=nothing.url,
-        retries=Retries(first_wait=0.01, longest_wait=0.02, total=0.4, connect_timeout=5.0, read_timeout=5.0),
+        retries=RetryPolicy(first_wait=0.01, longest_wait=0.02, total=0.4),
+        timeouts=(5.0, 5.0),
     )
 
 
@@ -71,6 +73,6 @@ def front(emulators: Addresses) -> Iterator[JobServer]:
 
 
 @pytest.fixture
-def behind(front: JobServer, ready_cloud: Cloud, published: Published) -> WarehouseLoads:
-    """A warehouse of the test's own behind that server."""
+def behind(front: JobServer, ready_cloud: Cloud, published: Published, no_waits: list[float]) -> WarehouseLoads:
+    """A dataset of the test's own behind that server; jobs are started again without a wait."""
     return WarehouseLoads(replace(ready_cloud, bigquery_host=front.url), published)

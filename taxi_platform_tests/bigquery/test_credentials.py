@@ -11,7 +11,7 @@ from google.auth.transport.requests import AuthorizedSession
 from google.oauth2 import service_account
 
 from taxi_platform.bigquery import clients
-from taxi_platform.bigquery.clients import Cloud, Retries, credentials_of, read_secret, secret_version
+from taxi_platform.bigquery.clients import Cloud, credentials_of, read_secret, secret_version
 from taxi_platform.bigquery.errors import google_errors
 from taxi_platform.bigquery.setup import problems
 from taxi_platform.errors import (
@@ -22,6 +22,7 @@ from taxi_platform.errors import (
     InvalidSetting,
     TaxiError,
 )
+from taxi_platform.retries import RetryPolicy
 from taxi_platform_tests.support.google_keys import secrets_of, service_account_key
 from taxi_platform_tests.support.google_server import Answer, GoogleServer
 
@@ -206,5 +207,5 @@ def test_a_secret_that_cannot_be_read_says_why(
     monkeypatch.setattr(clients, "SECRET_MANAGER", nothing.url)
     nothing.script("GET /v1/", *answers)
     with pytest.raises(kind, match=said) as caught:
-        read_secret(VERSION, AnonymousCredentials(), Retries(first_wait=0.01, total=0.2))
+        read_secret(VERSION, AnonymousCredentials(), RetryPolicy(first_wait=0.01, longest_wait=0.01, total=0.2))
     assert caught.value.subject == VERSION

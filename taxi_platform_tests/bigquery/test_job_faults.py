@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from taxi_platform.bigquery.jobs import ATTEMPTS
 from taxi_platform.errors import CloudNotReady, CloudRefused, CloudUnavailable, TaxiError
+from taxi_platform.retries import JOB
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.google_server import Answer
 from taxi_platform_tests.support.job_server import JobServer, ended, ended_with
@@ -174,7 +174,7 @@ def test_a_job_that_is_broken_off_without_end_is_given_up(front: JobServer, behi
     with pytest.raises(CloudUnavailable, match=r"BigQuery has ended job .* early: oops") as caught:
         behind.load(rows(GREEN, 5))
     assert caught.value.transient
-    assert len(front.ids("replace")) == ATTEMPTS
+    assert len(front.ids("replace")) == JOB.attempts
     assert behind.state() == {"green_tripdata": []}
 
 

@@ -11,17 +11,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from taxi_platform.bigquery.clients import Cloud, Retries
+from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.lake import Lake
 from taxi_platform.bigquery.loader import Loaded, OnBadRows, load_month
 from taxi_platform.bigquery.tables import dataset_of
+from taxi_platform.retries import RetryPolicy
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, SERVICES, Service
 from taxi_platform_tests.support.published import Published
 from taxi_platform_tests.support.trip_texts import MARCH
 
-HURRIED = Retries(first_wait=0.01, longest_wait=0.02, total=30.0, connect_timeout=5.0, read_timeout=30.0)
+HURRIED = RetryPolicy(first_wait=0.01, longest_wait=0.02, total=30.0)
 
 
 class WarehouseLoads:

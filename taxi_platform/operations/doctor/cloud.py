@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from taxi_platform.bigquery.clients import Cloud, Retries, cloud_of
+from taxi_platform.bigquery.clients import Cloud, cloud_of
 from taxi_platform.bigquery.names import problems_of_names
 from taxi_platform.operations.doctor.findings import Finding, ok, problem_of
+from taxi_platform.retries import ONCE
 from taxi_platform.settings import CloudSettings, Settings
 
-ONCE = Retries(total=0.0, connect_timeout=5.0, read_timeout=10.0)  # a run would repeat a request for minutes
+TIMEOUTS = (5.0, 10.0)  # seconds; a run would wait and repeat a request for minutes
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -20,7 +21,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     wrong = _wrong_names(chosen)
     yield from wrong
     if not wrong:
-        yield from _asked(replace(cloud_of(chosen), retries=ONCE))
+        yield from _asked(replace(cloud_of(chosen), retries=ONCE, timeouts=TIMEOUTS))
 
 
 def _wrong_names(chosen: CloudSettings) -> list[Finding]:

@@ -3,18 +3,18 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from taxi_platform.bigquery.clients import Retries, google_retry
+from taxi_platform.bigquery.clients import google_retry
 from taxi_platform.bigquery.errors import google_errors
 from taxi_platform.errors import CloudNotReady, DamagedFile, InvalidSetting, NotPublished, disk_errors
 from taxi_platform.operations.landing.names import numbered
 from taxi_platform.operations.landing.place import Dropped, Log, Where
+from taxi_platform.retries import METADATA_OF_GOOGLE
 from taxi_platform.trips.files import SourceVersion
 
 if TYPE_CHECKING:
     from google.cloud import storage
 
-# For the requests of a look, because Dagster gives up on a tick after 60 seconds.
-HURRIED = Retries(first_wait=0.5, longest_wait=2.0, total=8.0, connect_timeout=5.0, read_timeout=10.0)
+TIMEOUTS = (5.0, 10.0)  # seconds for a connection and of silence; Dagster ends a tick after 60 seconds
 
 
 class LandingBucket:
@@ -41,8 +41,8 @@ class LandingBucket:
         self._client = cast("Any", client)
         self._bucket = self._client.bucket(bucket)
         self._patience: dict[str, Any] = {
-            "timeout": (HURRIED.connect_timeout, HURRIED.read_timeout),
-            "retry": google_retry(HURRIED, self._uri),
+            "timeout": TIMEOUTS,
+            "retry": google_retry(METADATA_OF_GOOGLE, self._uri),
         }
 
     def address(self, name: str) -> str:
