@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_platform.ledger import backfills as queue
+from taxi_platform import dagster_private
 
 MONTHS = 31
 PATIENCE_SECONDS = 600.0
@@ -28,7 +28,7 @@ def main(module: str, *names: str) -> None:
         since = instance.event_log_storage.get_maximum_record_id() or 0
         asked = time.time()
         backfills = [
-            queue.request(
+            dagster_private.request_backfill(
                 instance,
                 graph,
                 asset,

@@ -17,7 +17,8 @@ from sqlalchemy import text
 
 from taxi_platform.cli import status
 from taxi_platform.definitions import defs
-from taxi_platform.ledger import facts
+from taxi_platform.ledger.reading import read_months
+from taxi_platform.ledger.states import states_of
 from taxi_platform.settings import settings
 from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import SERVICES
@@ -40,9 +41,9 @@ def main(count: str) -> None:
                 connection.execute(text(DOUBLE))
             connection.execute(text("analyze event_logs"))
             (events,) = connection.execute(text("select count(*) from event_logs")).one()
-        picture = facts.take_picture(instance, list(SERVICES.values()))
-        months = [one for states in picture.states.values() for one in states.values()]
-        assert all(one.state == "materialized" for one in months)
+        found = states_of(read_months(instance, list(SERVICES.values())).months)
+        months = [state for states in found.values() for state in states.values()]
+        assert all(month.state == "materialized" for month in months)
     began = time.perf_counter()
     with dg.DagsterInstance.get():
         opening = time.perf_counter() - began

@@ -24,9 +24,6 @@ GROUND = LAYERS[0]
 
 TO_BE_CUT: set[str] = {
     "assistant/surroundings.py -> definitions",
-    "ledger/raw_facts.py -> checks",
-    "ledger/trigger_records.py -> operations",
-    "operations/backfill/launch.py -> definitions",
     "operations/doctor/dagster_home.py -> orchestration",
 }
 

@@ -67,15 +67,16 @@ def _records(
 ) -> tuple[Mapping[str, str], list[str]]:
     import dagster as dg
 
-    from taxi_platform.ledger.facts import take_picture
+    from taxi_platform.ledger.reading import read_months
+    from taxi_platform.ledger.states import states_of
 
     if not environment().get("DAGSTER_HOME"):
         remarks.append("DAGSTER_HOME is not set, so nothing is known of runs: . .venv/bin/activate sets it.")
         return {}, []
     with dg.DagsterInstance.get() as instance:
-        picture = take_picture(instance, list(SERVICES.values()))
-        remarks += picture.remarks
-        return _states(instance, repository), on_record(question, picture.states)
+        ledger = read_months(instance, list(SERVICES.values()))
+        remarks += ledger.remarks
+        return _states(instance, repository), on_record(question, states_of(ledger.months))
 
 
 def _states(instance: "dg.DagsterInstance", repository: "dg.RepositoryDefinition") -> dict[str, str]:

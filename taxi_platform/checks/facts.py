@@ -5,15 +5,8 @@ from dataclasses import dataclass, field
 
 from taxi_platform.checks.results import Row
 from taxi_platform.ledger.record import LoadRecord
+from taxi_platform.trips.files import FileFacts
 from taxi_platform.trips.months import Month
-
-
-@dataclass(frozen=True)
-class Raw:
-    """What is known of the month's raw file, from the kept file itself or from Dagster's record of it."""
-
-    sha256: str
-    rows: int
 
 
 @dataclass(frozen=True)
@@ -37,7 +30,7 @@ class MonthFacts:
     month: Month
     columns: Sequence[tuple[str, str]] = ()
     record: LoadRecord | None = None
-    raw: Raw | None = None
+    raw: FileFacts | None = None
     rows: int = 0
     rejected: int = 0
     broken: Mapping[str, int] = field(default_factory=dict[str, int])

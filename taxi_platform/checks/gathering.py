@@ -5,13 +5,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from taxi_platform.checks import queries as statements
-from taxi_platform.checks.facts import MonthFacts, Raw
+from taxi_platform.checks.facts import MonthFacts
 from taxi_platform.checks.results import Row
 from taxi_platform.checks.rules import rules_of, unique_ids
 from taxi_platform.ledger.loaded import read_loaded
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.postgres.errors import postgres_errors
+from taxi_platform.trips.files import FileFacts
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from taxi_platform.postgres.connection import Connection
 
 
-def gather(url: str, service: Service, month: Month, raw: Raw | None) -> MonthFacts:
+def gather(url: str, service: Service, month: Month, raw: FileFacts | None) -> MonthFacts:
     """The facts of a month, from one scan of its table and a second one for ids that come twice.
 
     All of it is seen in one transaction, which holds the table: a load that would exchange it waits meanwhile.
@@ -47,7 +48,7 @@ class _Gathering:
         self._name = service.file_name(month)
         self._partition = tables.partition_of(service, month)
 
-    def facts(self, raw: Raw | None) -> MonthFacts:
+    def facts(self, raw: FileFacts | None) -> MonthFacts:
         if not self._exists(self._partition):
             return MonthFacts(self._month, raw=raw)
         execute(self._connection, statements.hold(self._service, self._month))

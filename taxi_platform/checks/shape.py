@@ -30,7 +30,7 @@ def shape_verdicts(service: Service, facts: MonthFacts) -> Iterator[Verdict]:
 
 
 def _rows(service: Service, facts: MonthFacts) -> Verdict:
-    recorded = facts.record.rows_in_file if facts.record else None
+    recorded = facts.record.facts.rows if facts.record else None
     in_file = facts.raw.rows if facts.raw else recorded
     passed = in_file == facts.rows + facts.rejected
     told = f"{facts.rows:,} in the table and {facts.rejected:,} among the rejects"
@@ -40,7 +40,7 @@ def _rows(service: Service, facts: MonthFacts) -> Verdict:
 
 
 def _file(service: Service, facts: MonthFacts) -> Verdict:
-    recorded, raw = facts.record and facts.record.sha256, facts.raw and facts.raw.sha256
+    recorded, raw = facts.record and facts.record.facts.sha256, facts.raw and facts.raw.sha256
     numbers = {"sha256_of_table": recorded, "sha256_of_raw_file": raw}
     problem = ""
     if facts.record is None:

@@ -1,43 +1,50 @@
-"""``taxi backfill``: says what it will load and why, has it loaded, shows how it goes, and says what became of it."""
+"""``taxi backfill``: prints what it will load and why, has it loaded, shows the progress, and prints what became of it.
 
+What is imported at the top is pure, so that a mistyped command is answered at once.
+"""
+
+import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from taxi_platform.cli.progress import Show, progress
 from taxi_platform.ledger.plan import Choice, Plan, make_plan, months_in, parse_services, parse_span
+from taxi_platform.ledger.states import states_of
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import SERVICES, Service
+from taxi_platform.trips.services import Service
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-    from taxi_platform.ledger.facts import Picture
-    from taxi_platform.operations.backfill.verdicts import Verdict
-    from taxi_platform.operations.backfill.watch import Watch
+    from taxi_platform.ledger.events import Progress
+    from taxi_platform.ledger.reading import Ledger
+    from taxi_platform.operations.backfill import Follower, MonthOutcome, Show
 
-Say = Callable[[str], object]
+Print = Callable[[str], object]
 
-LOOK_SECONDS = 0.5  # between looks at what has come into place
-CHECK_SECONDS = 3.0  # between checks whether anybody works on what has not
-SILENT_SECONDS = 150.0  # without a sign of the daemon, nor of a month: five heartbeats
 DONE, NOT_DONE, INTERRUPTED = 0, 1, 130
+_WORDS = {
+    "unchanged": "there already, unchanged",
+    "failed": "failed",
+    "cancelled": "cancelled",
+    "unfinished": "not finished",
+}
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What the command was asked for, as it was typed.
+class BackfillRequest:
+    """What was typed.
 
     Attributes:
         services: ``green``, ``green,yellow`` or ``all``.
         months: ``2019-03``, ``2019-01..2019-12`` or with an open end.
         choice: which of these months.
-        newest_first: begin with the newest.
-        dry_run: only say what would be done.
-        ask_source: ask the source, too, which of the loaded months have changed.
+        newest_first: whether to begin with the newest.
+        dry_run: whether to print the plan only.
+        ask_source: whether to ask the source which of the loaded months have changed.
     """
 
     services: str
@@ -48,180 +55,187 @@ class Wish:
     ask_source: bool = False
 
 
-def run_backfill(wish: Wish, say: Say) -> int:
-    """Do what was asked for.
-
-    Returns:
-        The exit status: ``DONE`` only when every month that was asked for is in place.
+def run_backfill(request: BackfillRequest, output: Print) -> int:
+    """Run the command and return its exit status: ``DONE`` only if every month that was asked for is in place.
 
     Raises:
         InvalidRequest: there are no such services or months.
     """
-    months = _months(wish)
+    months = _months(request)
     import dagster as dg
 
-    from taxi_platform.ledger import backfills as queue
-    from taxi_platform.ledger.facts import take_picture
-    from taxi_platform.operations.backfill.launch import end_abandoned_runs
-    from taxi_platform.operations.backfill.watch import Watch
+    from taxi_platform.ledger.backfills import daemon_is_alive
+    from taxi_platform.ledger.reading import read_months
+    from taxi_platform.operations.backfill import Follower, end_abandoned_runs
 
     with dg.DagsterInstance.get() as instance:
-        watch = Watch(instance)
-        if not wish.dry_run:
+        follower = Follower(instance)
+        if not request.dry_run:
             end_abandoned_runs(instance)
-        picture = take_picture(instance, list(months), ask_source=wish.ask_source)
-        plan = _plan(wish, months, picture)
-        daemon = queue.daemon_is_alive(instance)
-        _tell_plan(wish, plan, picture, say)
-        if wish.dry_run:
+        ledger = read_months(instance, list(months), ask_source=request.ask_source)
+        plan = _plan(request, months, ledger)
+        daemon = daemon_is_alive(instance)
+        _print_plan(request, plan, ledger.remarks, output)
+        if request.dry_run:
             return DONE
-        _wait_for(watch, plan, with_busy=daemon)
+        for month in plan.planned:
+            follower.follow(month.service.name, month.month, previous_run=month.previous_run)
+        for state in plan.in_progress if daemon else ():
+            follower.follow(state.service, state.month)
         try:
-            (_through_daemon if daemon else _here)(instance, plan, watch, say)
+            (_load_by_daemon if daemon else _load_here)(instance, plan, follower, output)
         except KeyboardInterrupt:
-            _tell_interrupted(plan, watch, say, daemon=daemon)
+            _print_interrupted(plan, follower, output, daemon=daemon)
             return INTERRUPTED
-        return _conclude(instance, plan, watch, say, daemon=daemon)
+        left = () if daemon else plan.in_progress
+        return _conclude(follower.outcomes(), len(left), output)
 
 
-def _months(wish: Wish) -> Mapping[Service, Sequence[Month]]:
+def _months(request: BackfillRequest) -> Mapping[Service, Sequence[Month]]:
     from taxi_platform.trips.partitions import partition_months
 
-    span = parse_span(wish.months)
-    return {service: months_in(span, service, partition_months(service)) for service in parse_services(wish.services)}
+    span = parse_span(request.months)
+    services = parse_services(request.services)
+    return {service: months_in(span, service, partition_months(service)) for service in services}
 
 
-def _plan(wish: Wish, months: Mapping[Service, Sequence[Month]], picture: "Picture") -> Plan:
-    states = [picture.states[service.name][month] for service, asked in months.items() for month in asked]
-    return make_plan(states, wish.choice, newest_first=wish.newest_first)
+def _plan(request: BackfillRequest, months: Mapping[Service, Sequence[Month]], ledger: "Ledger") -> Plan:
+    states = states_of(ledger.months)
+    wanted = [states[service.name][month] for service, in_span in months.items() for month in in_span]
+    return make_plan(wanted, request.choice, newest_first=request.newest_first)
 
 
-def _tell_plan(wish: Wish, plan: Plan, picture: "Picture", say: Say) -> None:
-    for remark in picture.remarks:
-        say(remark)
-    for one in plan.planned:
-        note = f"  {one.note}" if one.note else ""
-        say(f"  {one.service.name:<7}{one.month}  {one.reason:<12}{note}".rstrip())
-    say(f"{wish.services} {wish.months}: {_counted(len(plan.planned), 'month')} to load{_left_out(plan)}")
+def _print_plan(request: BackfillRequest, plan: Plan, remarks: Sequence[str], output: Print) -> None:
+    for remark in remarks:
+        output(remark)
+    for month in plan.planned:
+        note = f"  {month.note}" if month.note else ""
+        output(f"  {month.service.name:<7}{month.month}  {month.reason:<12}{note}".rstrip())
+    output(f"{request.services} {request.months}: {_count(len(plan.planned), 'month')} to load{_left_out(plan)}")
 
 
 def _left_out(plan: Plan) -> str:
+    in_progress = Counter(state.note for state in plan.in_progress)
     parts = [f"{plan.loaded} loaded already"] if plan.loaded else []
-    parts += [f"{count} {state}" for state, count in sorted((plan.others or {}).items())]
-    parts += [f"{count} in progress ({who})" for who, count in sorted(Counter(one.note for one in plan.busy).items())]
+    parts += [f"{count} {state}" for state, count in sorted(plan.others.items())]
+    parts += [f"{count} in progress ({who})" for who, count in sorted(in_progress.items())]
     return f"; left out: {', '.join(parts)}" if parts else ""
 
 
-def _wait_for(watch: "Watch", plan: Plan, *, with_busy: bool) -> None:
-    for one in plan.planned:
-        watch.want(one.service, one.month, tried_before=one.tried_before)
-    for state in plan.busy if with_busy else ():
-        watch.want(SERVICES[state.service], state.month)
-
-
-def _through_daemon(instance: "DagsterInstance", plan: Plan, watch: "Watch", say: Say) -> None:
-    from taxi_platform.operations.backfill.launch import ask_daemon
+def _load_by_daemon(instance: "DagsterInstance", plan: Plan, follower: "Follower", output: Print) -> None:
+    from taxi_platform.definitions import defs
+    from taxi_platform.operations.backfill import follow_to_the_end, request_backfills
 
     if plan.planned:
-        ids = ask_daemon(instance, plan)
-        say(f"The daemon loads them, within half a minute: backfill {', '.join(ids)}")
-    if plan.busy:
-        say(f"Waiting for {_counted(len(plan.busy), 'month')} in progress, too.")
-    with progress(len(watch.wanted), say) as show:
-        _follow(instance, watch, show, say)
+        ids = request_backfills(instance, defs(), plan)
+        output(f"The daemon loads them, within half a minute: backfill {', '.join(ids)}")
+    if plan.in_progress:
+        output(f"Waiting for {_count(len(plan.in_progress), 'month')} in progress, too.")
+    with progress(len(follower.followed), output) as show:
+        silent = follow_to_the_end(instance, follower, show)
+    if silent:
+        output(f"The daemon has been silent for {silent:.0f} s. It goes on once it is started: dagster-daemon run")
 
 
-def _follow(instance: "DagsterInstance", watch: "Watch", show: Show, say: Say) -> None:
-    """Look on until nobody works on what is not in place."""
-    from taxi_platform.ledger import backfills as queue
-
-    moved = checked = time.monotonic()
-    while not watch.is_over:
-        time.sleep(LOOK_SECONDS)
-        arrived = watch.look()
-        show(arrived)
-        now = time.monotonic()
-        moved = now if arrived else moved
-        if now - checked < CHECK_SECONDS:
-            continue
-        checked = now
-        if watch.pending and len(watch.unattended()) == len(watch.pending):
-            show(watch.look())
-            return
-        heard = queue.heard_before(instance)
-        if now - moved > SILENT_SECONDS and heard is not None and heard > SILENT_SECONDS:
-            say(f"The daemon has been silent for {heard:.0f} s. It goes on once it is started: dagster-daemon run")
-            return
-
-
-def _here(instance: "DagsterInstance", plan: Plan, watch: "Watch", say: Say) -> None:
-    """Load in this process, while a thread looks at what has come into place."""
-    from taxi_platform.operations.backfill.launch import load_here
+def _load_here(instance: "DagsterInstance", plan: Plan, follower: "Follower", output: Print) -> None:
+    """Load in this process, while a thread shows the progress."""
+    from taxi_platform.definitions import defs
+    from taxi_platform.operations.backfill import POLL_SECONDS, load_here
 
     if not plan.planned:
         return
-    say("No daemon is running, so this process loads them.")
+    output("No daemon is running, so this process loads them.")
     done = threading.Event()
-    with progress(len(watch.wanted), say) as show:
+    with progress(len(follower.followed), output) as show:
 
-        def look() -> None:
-            while not done.wait(LOOK_SECONDS):
-                show(watch.look())
+        def follow() -> None:
+            while not done.wait(POLL_SECONDS):
+                show(follower.poll())
 
-        looking = threading.Thread(target=look)
-        looking.start()
+        following = threading.Thread(target=follow)
+        following.start()
         try:
-            load_here(instance, plan)
+            load_here(instance, defs(), plan)
         finally:
             done.set()
-            looking.join()
-        show(watch.look())
+            following.join()
+        show(follower.poll())
 
 
-def _tell_interrupted(plan: Plan, watch: "Watch", say: Say, *, daemon: bool) -> None:
-    watch.look()
-    there = len(watch.wanted) - len(watch.pending)
-    say(f"Interrupted. {there} of {_counted(len(watch.wanted), 'month')} are in place.")
+def _print_interrupted(plan: Plan, follower: "Follower", output: Print, *, daemon: bool) -> None:
+    follower.poll()
+    loaded = len(follower.followed) - len(follower.pending)
+    output(f"Interrupted. {loaded} of {_count(len(follower.followed), 'month')} are in place.")
     if daemon:
-        say("The daemon goes on without this window. The same command shows the rest of it;")
-        say("to end it, use the web UI: Runs, Backfills.")
+        output("The daemon goes on without this window. The same command shows the rest of it;")
+        output("to end it, use the web UI: Runs, Backfills.")
     elif plan.force:
-        say("They stay. Without --all, the same command loads what is not in place as its file.")
+        output("They stay. Without --all, the same command loads what is not in place as its file.")
     else:
-        say("They stay. The same command goes on with the others.")
+        output("They stay. The same command goes on with the others.")
 
 
-def _conclude(instance: "DagsterInstance", plan: Plan, watch: "Watch", say: Say, *, daemon: bool) -> int:
-    from taxi_platform.operations.backfill.verdicts import all_in_place, give_verdicts
-
-    verdicts = give_verdicts(instance, watch)
-    if verdicts:
-        _summarize(verdicts, say)
-    left = () if daemon else plan.busy
-    if left:
-        say(f"Not waited for, because no daemon is running: {_counted(len(left), 'month')} in progress.")
-        say("Start it with dagster-daemon run; if nobody works on them any more, end their run in the web UI.")
-    return DONE if all_in_place(verdicts) and not left else NOT_DONE
-
-
-def _summarize(verdicts: Sequence["Verdict"], say: Say) -> None:
-    counts = Counter(verdict.ending for verdict in verdicts)
-    rows = sum(verdict.rows for verdict in verdicts if verdict.ending == "loaded")
-    parts = [f"{counts['loaded']} loaded ({rows:,} rows)"]
-    parts += [f"{counts[ending]} {word}" for ending, word in _WORDS.items() if counts[ending]]
-    say(f"{_counted(len(verdicts), 'month')}: {', '.join(parts)}")
-    for verdict in verdicts:
-        if not verdict.is_in_place:
-            say(f"  {verdict.service} {verdict.month} {verdict.ending}: {verdict.reason}")
+def _conclude(outcomes: Sequence["MonthOutcome"], left_in_progress: int, output: Print) -> int:
+    """Print what became of the months and return the exit status."""
+    if outcomes:
+        counts = Counter(month.outcome for month in outcomes)
+        rows = sum(month.rows for month in outcomes if month.outcome == "loaded")
+        parts = [f"{counts['loaded']} loaded ({rows:,} rows)"]
+        parts += [f"{counts[outcome]} {words}" for outcome, words in _WORDS.items() if counts[outcome]]
+        output(f"{_count(len(outcomes), 'month')}: {', '.join(parts)}")
+    for month in outcomes:
+        if not month.is_in_place:
+            output(f"  {month.service} {month.month} {month.outcome}: {month.reason}")
+    if left_in_progress:
+        output(f"Not waited for, because no daemon is running: {_count(left_in_progress, 'month')} in progress.")
+        output("Start it with dagster-daemon run; if nobody works on them any more, end their run in the web UI.")
+    all_in_place = all(month.is_in_place for month in outcomes)
+    return DONE if all_in_place and not left_in_progress else NOT_DONE
 
 
-_WORDS = {
-    "unchanged": "there already, unchanged",
-    "failed": "failed",
-    "cancelled": "cancelled",
-    "unfinished": "not finished",
-}
-
-
-def _counted(number: int, noun: str) -> str:
+def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+@contextmanager
+def progress(months: int, output: Print) -> Generator["Show"]:
+    """Show months as they are loaded: with a bar on a terminal, with a line each elsewhere."""
+    if not sys.stdout.isatty():
+        yield lambda loaded: _print_loaded(loaded, output)
+        return
+    from rich import progress as rich
+
+    columns = (
+        rich.TextColumn("{task.description:<16}"),
+        rich.BarColumn(bar_width=None),
+        rich.MofNCompleteColumn(),
+        rich.TextColumn("{task.fields[rows]:>12,} rows {task.fields[rate]:>9,}/s"),
+        rich.TimeElapsedColumn(),
+    )
+    with rich.Progress(*columns) as bar:
+        task = bar.add_task("waiting", total=months, rows=0, rate=0)
+        so_far: list[Progress] = []
+
+        def show(loaded: Sequence["Progress"]) -> None:
+            so_far.extend(loaded)
+            if loaded:
+                name = f"{loaded[-1].service} {loaded[-1].month}"
+                rows = sum(month.rows for month in so_far)
+                bar.update(task, completed=len(so_far), description=name, rows=rows, rate=rate(so_far))
+
+        yield show
+
+
+def rate(loaded: Sequence["Progress"]) -> int:
+    """Return the rows per second from the beginning of the first load to the end of the last."""
+    if not loaded:
+        return 0
+    begin = min(month.at - month.seconds for month in loaded)
+    seconds = max(month.at for month in loaded) - begin
+    return round(sum(month.rows for month in loaded if not month.unchanged) / max(seconds, 0.001))
+
+
+def _print_loaded(loaded: Sequence["Progress"], output: Print) -> None:
+    for month in loaded:
+        how = "there already" if month.unchanged else f"in {month.seconds:.2f} s"
+        output(f"  {month.service:<7}{month.month}  {month.rows:>12,} rows {how}")

@@ -96,10 +96,10 @@ def getting_started() -> None:
 @click.option("--ask-source", is_flag=True, help="Ask the source, too, which of the loaded months have changed.")
 def backfill(services: str, months: str, choice: str, newest_first: bool, dry_run: bool, ask_source: bool) -> None:
     """Load MONTHS (2019-03, 2019-01..2019-12, 2020-01..) of SERVICES (green, green,yellow or all)."""
-    from taxi_platform.cli.backfill import Wish, run_backfill
+    from taxi_platform.cli.backfill import BackfillRequest, run_backfill
 
-    wish = Wish(services, months, cast("Choice", choice), newest_first, dry_run, ask_source)
-    raise click.exceptions.Exit(run_backfill(wish, click.echo))
+    request = BackfillRequest(services, months, cast("Choice", choice), newest_first, dry_run, ask_source)
+    raise click.exceptions.Exit(run_backfill(request, click.echo))
 
 
 @taxi.command()

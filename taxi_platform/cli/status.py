@@ -2,11 +2,11 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from taxi_platform.ledger.states import MonthState, State
+from taxi_platform.ledger.states import MonthState, State, states_of
 from taxi_platform.trips.months import Month, spans
 from taxi_platform.trips.services import SERVICES
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from taxi_platform.ledger.facts import Picture
+Print = Callable[[str], object]
+States = Mapping[str, Mapping[Month, MonthState]]
+"""The state of every month, by service."""
 
-Say = Callable[[str], object]
-
-# What stands for a state in the grid: a letter, so that nobody has to tell colours apart, and a colour.
-_MARKS: Mapping[State, tuple[str, str]] = {
+# The letter of each state, so that nobody has to tell colours apart, and its colour.
+_LETTERS: Mapping[State, tuple[str, str]] = {
     "materialized": ("M", "green"),
     "failed": ("F", "bold red"),
     "file changed": ("C", "bold yellow"),
@@ -28,96 +28,99 @@ _MARKS: Mapping[State, tuple[str, str]] = {
 }
 
 
-def show_status(say: Say, *, as_json: bool, ask_source: bool) -> None:
-    """Find out the state of every month, and tell it.
+def show_status(output: Print, *, as_json: bool, ask_source: bool) -> None:
+    """Print the state of every month.
 
     Raises:
-        SourceUnreachable, AccessDenied: the source was to be asked, and does not answer.
+        SourceUnreachable, AccessDenied: the source was to be asked and does not answer.
     """
     import dagster as dg
 
-    from taxi_platform.ledger import backfills as queue
-    from taxi_platform.ledger.facts import take_picture
+    from taxi_platform.ledger.backfills import daemon_is_alive
+    from taxi_platform.ledger.reading import read_months
 
     with dg.DagsterInstance.get() as instance:
-        picture = take_picture(instance, list(SERVICES.values()), ask_source=ask_source)
+        ledger = read_months(instance, list(SERVICES.values()), ask_source=ask_source)
+        states = states_of(ledger.months)
         if as_json:
-            say(json.dumps(as_data(picture, daemon=queue.daemon_is_alive(instance)), indent=2))
+            output(json.dumps(as_data(states, ledger.remarks, daemon=daemon_is_alive(instance)), indent=2))
             return
-        _print_grid(picture)
-        for line in summary(picture):
-            say(line)
+        _print_grid(states)
+        for line in summary(states, ledger.remarks):
+            output(line)
 
 
-def as_data(picture: "Picture", *, daemon: bool) -> dict[str, Any]:
-    """The picture as JSON has it; ``docs/backfills.md`` describes it, and names stay as they are."""
+def as_data(states: States, remarks: Sequence[str], *, daemon: bool) -> dict[str, Any]:
+    """Return what ``--json`` prints. ``docs/backfills.md`` describes it; the names do not change."""
     return {
         "daemon_is_alive": daemon,
-        "remarks": list(picture.remarks),
+        "remarks": list(remarks),
         "services": {
             name: {
-                "rows": sum(one.rows for one in states.values()),
-                "file_bytes": sum(one.file_bytes for one in states.values()),
-                "last_run": _moment(_last(states.values())),
-                "months": {str(month): _month_data(one, picture) for month, one in states.items()},
+                "rows": sum(state.rows for state in months.values()),
+                "file_bytes": sum(state.file_bytes for state in months.values()),
+                "last_run": _iso(_last_run(months.values())),
+                "months": {str(month): _month_data(state) for month, state in months.items()},
             }
-            for name, states in picture.states.items()
+            for name, months in states.items()
         },
     }
 
 
-def summary(picture: "Picture") -> list[str]:
-    """The lines under the grid: each service in sum, and what its letters do not say."""
+def summary(states: States, remarks: Sequence[str]) -> list[str]:
+    """Return the lines under the grid: the sums of each service, and the notes that the letters cannot show."""
     lines = [
-        f"{name:<7}{sum(one.rows for one in states.values()):>14,} rows "
-        f"{sum(one.file_bytes for one in states.values()) / 2**20:>10,.1f} MiB of files   last run {_told(states)}"
-        for name, states in picture.states.items()
+        f"{name:<7}{sum(state.rows for state in months.values()):>14,} rows "
+        f"{sum(state.file_bytes for state in months.values()) / 2**20:>10,.1f} MiB of files"
+        f"   last run {_last_run_for_people(months)}"
+        for name, months in states.items()
     ]
     noted: dict[tuple[str, str], list[Month]] = defaultdict(list)
-    for name, states in picture.states.items():
-        for month, one in states.items():
-            if one.note:
-                noted[name, f"{one.state}: {one.note}"].append(month)
+    for name, months in states.items():
+        for month, state in months.items():
+            if state.note:
+                noted[name, f"{state.state}: {state.note}"].append(month)
     lines += [f"{name} {spans(months)} {note}" for (name, note), months in noted.items()]
-    return [*lines, *picture.remarks]
+    return [*lines, *remarks]
 
 
-def _month_data(one: MonthState, picture: "Picture") -> dict[str, Any]:
+def _month_data(state: MonthState) -> dict[str, Any]:
     return {
-        "state": one.state,
-        "rows": one.rows,
-        "file_bytes": one.file_bytes,
-        "run_id": one.run_id,
-        "at": _moment(one.at),
-        "note": one.note,
-        "is_partition": one.month in picture.partitions[one.service],
+        "state": state.state,
+        "rows": state.rows,
+        "file_bytes": state.file_bytes,
+        "run_id": state.run_id,
+        "at": _iso(state.at),
+        "note": state.note,
+        "is_partition": state.is_partition,
     }
 
 
-def _last(states: Iterable[MonthState]) -> datetime | None:
-    return max((one.at for one in states if one.at), default=None)
+def _last_run(states: Iterable[MonthState]) -> datetime | None:
+    return max((state.at for state in states if state.at), default=None)
 
 
-def _moment(at: datetime | None) -> str | None:
-    return at.isoformat(timespec="seconds") if at else None
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None
 
 
-def _told(states: Mapping[Month, MonthState]) -> str:
-    last = _last(states.values())
+def _last_run_for_people(months: Mapping[Month, MonthState]) -> str:
+    last = _last_run(months.values())
     return last.astimezone().strftime("%Y-%m-%d %H:%M") if last else "never"
 
 
-def _print_grid(picture: "Picture") -> None:
+def _print_grid(states: States) -> None:
     from rich.console import Console
 
     console = Console()
-    console.print(grid(picture))
-    used = {one.state for states in picture.states.values() for one in states.values()}
-    console.print("  ".join(f"{mark} {state}" for state, (mark, _) in _MARKS.items() if state in used), highlight=False)
+    console.print(grid(states))
+    used = {state.state for months in states.values() for state in months.values()}
+    legend = "  ".join(f"{letter} {state}" for state, (letter, _) in _LETTERS.items() if state in used)
+    console.print(legend, highlight=False)
 
 
-def grid(picture: "Picture") -> "Table":
-    """One line a year and service, one column a month; empty where a month is no partition."""
+def grid(states: States) -> "Table":
+    """Return a table with one row per year and service and one column per month; empty if it is not a partition."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -126,16 +129,16 @@ def grid(picture: "Picture") -> "Table":
     for month in range(1, 13):
         table.add_column(f"{month:02d}", justify="center")
     table.add_column("rows", justify="right")
-    years = sorted({month.year for states in picture.states.values() for month in states})
+    years = sorted({month.year for months in states.values() for month in months})
     for year in years:
-        for number, (name, states) in enumerate(picture.states.items()):
-            of_year = [states.get(Month(year, month)) for month in range(1, 13)]
-            rows = sum(one.rows for one in of_year if one)
+        for number, (name, months) in enumerate(states.items()):
+            of_year = [months.get(Month(year, month)) for month in range(1, 13)]
+            rows = sum(state.rows for state in of_year if state)
             table.add_row("" if number else str(year), name, *map(_cell, of_year), f"{rows:,}")
     return table
 
 
-def _cell(one: MonthState | None) -> "Text":
+def _cell(state: MonthState | None) -> "Text":
     from rich.text import Text
 
-    return Text(*_MARKS[one.state]) if one else Text("")
+    return Text(*_LETTERS[state.state]) if state else Text("")

@@ -1,34 +1,33 @@
-"""Dagster's own backfills: requesting one, which partitions still wait for one, and whether there is a daemon."""
+"""Dagster's own backfills: which months wait for one, and whether a daemon is there to run them."""
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 
 import dagster as dg
 
 from taxi_platform import dagster_private
-from taxi_platform.ledger.states import Waiting
+from taxi_platform.ledger.record import Waiting
+from taxi_platform.trips.services import Service
 
-HEARD_SECONDS = 75.0  # a daemon writes a heartbeat every 30 s, and later when it is busy
-
-request = dagster_private.request_backfill
-end_of = dagster_private.backfill_outcome
+HEARTBEAT_TIMEOUT = 75.0  # seconds; a daemon writes a heartbeat every 30 s, and later when it is busy
 
 
-def waiting(instance: dg.DagsterInstance, assets: Sequence[dg.AssetKey]) -> dict[dg.AssetKey, dict[str, Waiting]]:
-    """Return, for each asset, the partitions that a backfill has not dealt with yet.
+def waiting_months(instance: dg.DagsterInstance, services: Sequence[Service]) -> dict[str, dict[str, Waiting]]:
+    """Return, by service and partition, the months of tables that a requested backfill has not dealt with yet.
 
     Until the daemon has created a backfill's runs, nothing else tells that its partitions are taken care of.
     """
-    found: dict[dg.AssetKey, dict[str, Waiting]] = {asset: {} for asset in assets}
+    found: dict[str, dict[str, Waiting]] = defaultdict(dict)
     for backfill in dagster_private.requested_backfills(instance):
         entry = Waiting(backfill.id, backfill.requested_at)
-        for asset in assets:
-            found[asset] |= dict.fromkeys(backfill.undecided(asset), entry)
+        for service in services:
+            found[service.name] |= dict.fromkeys(backfill.undecided(dg.AssetKey(service.table)), entry)
     return found
 
 
-def heard_before(instance: dg.DagsterInstance) -> float | None:
-    """How many seconds ago a daemon that works on backfills has last been heard; None when none ever was."""
+def seconds_since_heartbeat(instance: dg.DagsterInstance) -> float | None:
+    """Return how long ago a daemon that runs backfills reported; None if none ever did."""
     heartbeats = instance.get_daemon_heartbeats()
     if "BACKFILL" not in heartbeats:
         return None
@@ -36,6 +35,6 @@ def heard_before(instance: dg.DagsterInstance) -> float | None:
 
 
 def daemon_is_alive(instance: dg.DagsterInstance) -> bool:
-    """Whether a daemon has been heard lately."""
-    before = heard_before(instance)
-    return before is not None and before <= HEARD_SECONDS
+    """Return whether a daemon has reported lately."""
+    seconds = seconds_since_heartbeat(instance)
+    return seconds is not None and seconds <= HEARTBEAT_TIMEOUT

@@ -12,7 +12,7 @@ import dagster as dg
 from taxi_platform.ledger.record import Materialized
 from taxi_platform.postgres import tables
 from taxi_platform.trips import zones
-from taxi_platform.trips.files import SourceVersion, Transfer, TripFile
+from taxi_platform.trips.files import FileFacts, SourceVersion, Transfer, TripFile
 from taxi_platform.trips.services import Service
 
 if TYPE_CHECKING:
@@ -51,10 +51,21 @@ def read_materialization(
         timestamp=timestamp,
         source=values.get("source", ""),
         version=SourceVersion(values.get("etag"), values.get("modified"), values.get("file_bytes")),
-        sha256=values.get("sha256"),
-        rows_in_file=values.get("rows_in_file"),
+        facts=_read_facts(values),
         rows_loaded=values.get("rows_loaded"),
         landed=bool(values.get("landed")),
+    )
+
+
+def _read_facts(values: Mapping[str, Any]) -> FileFacts | None:
+    """Return what is recorded about the file; None if somebody else has recorded the materialization."""
+    if "sha256" not in values or "rows_in_file" not in values:
+        return None
+    return FileFacts(
+        bytes=values.get("file_bytes", 0),
+        csv_bytes=values.get("csv_bytes", 0),
+        sha256=values["sha256"],
+        rows=values["rows_in_file"],
     )
 
 

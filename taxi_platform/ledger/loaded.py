@@ -11,7 +11,7 @@ from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.postgres.errors import postgres_errors
 from taxi_platform.postgres.locking import try_lock, unlock
-from taxi_platform.trips.files import TripFile
+from taxi_platform.trips.files import FileFacts, TripFile
 from taxi_platform.trips.keys import parse_file_name
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, Service
@@ -42,10 +42,7 @@ def read_loaded(connection: "Connection", names: Collection[str] | None = None) 
     return {
         name: LoadRecord(
             source=source,
-            sha256=sha256,
-            file_bytes=file_bytes,
-            csv_bytes=csv_bytes,
-            rows_in_file=rows_in_file,
+            facts=FileFacts(file_bytes, csv_bytes, sha256, rows_in_file),
             rows_loaded=rows_loaded,
             rows_rejected=rows_rejected,
             contract=contract,
@@ -96,4 +93,4 @@ def why_not_loaded(url: str, file: TripFile) -> str | None:
             return BEING_LOADED
         record = read_loaded(connection, [name]).get(name)
         unlock(connection, partition)
-    return None if record and record.is_in_place and record.sha256 == file.sha256 else NOT_LOADED
+    return None if record and record.is_in_place and record.facts.sha256 == file.sha256 else NOT_LOADED

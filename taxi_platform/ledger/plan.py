@@ -1,9 +1,9 @@
-"""What a backfill would load, and why. Pure: the states come from ``facts``, and who loads is another matter."""
+"""What a backfill would load, and why. Pure: ``states`` says what is there, ``operations/backfill`` carries it out."""
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Literal
 
@@ -19,92 +19,99 @@ Span = tuple[Month | None, Month | None]
 EVERY_SERVICE = "all"
 _SPAN = re.compile(r"(?P<first>[^.]*)(?P<dots>\.{2,3})(?P<last>[^.]*)")
 _HOW = "Write 2019-03, 2019-01..2019-12, 2019-06.. or ..2019-06."
-# A file that failed may have been corrected at its source meanwhile; a changed one has another version there.
+# The source may have corrected a file that failed, and has another version of one that changed.
 _ASKS_THE_SOURCE: set[Reason] = {"failed", "file changed"}
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One month that is to be loaded, and why.
+    """One month that is to be loaded.
 
     Attributes:
         service: whose month.
         month: the month.
-        reason: why, in a word.
-        note: what is to be added to that, or nothing.
-        tried_before: the last run that was to load it, if any did.
-        by_force: whether it is loaded even when the table says that it holds the very file.
+        reason: why.
+        note: what the reason alone does not say, or nothing.
+        previous_run: the last run that loaded it or was to load it.
+        by_force: whether it is loaded even if the table says that it holds the file.
     """
 
     service: Service
     month: Month
     reason: Reason
     note: str = ""
-    tried_before: str | None = None
+    previous_run: str | None = None
     by_force: bool = False
 
 
 @dataclass(frozen=True)
-class Stretch:
+class MonthRange:
     """Months of one service without a gap, which one run loads."""
 
     service: Service
     first: Month
     last: Month
 
+    @property
+    def months(self) -> list[Month]:
+        """The months, both ends included."""
+        return list(self.first.through(self.last))
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}..{self.last}"
+
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be loaded.
+    """What a backfill loads.
 
     Attributes:
         planned: by service, in the order in which the months are loaded.
-        loaded: how many months are in place, and left out for that.
-        others: how many are left out for another state, by that state.
-        busy: months that are being loaded already; nobody starts a second time on them.
+        loaded: how many months are left out because they are loaded.
+        others: how many are left out because of another state, by that state.
+        in_progress: months that are left out because they are being loaded already.
         newest_first: whether the newest month comes first.
-        force: whether months are loaded even when the table holds these very files.
+        force: whether months are loaded even if the tables hold these very files.
     """
 
     planned: Sequence[Planned]
     loaded: int = 0
-    others: Mapping[str, int] | None = None
-    busy: Sequence[MonthState] = ()
+    others: Mapping[str, int] = field(default_factory=dict[str, int])
+    in_progress: Sequence[MonthState] = ()
     newest_first: bool = False
     force: bool = False
 
-    def stretches(self) -> list[Stretch]:
-        """The runs that it takes, in the order in which they should begin."""
-        by_service = groupby(self.planned, lambda one: one.service)
+    def month_ranges(self) -> list[MonthRange]:
+        """Return the runs that it takes, in the order in which they should start."""
         found = [
-            Stretch(service, first, last)
-            for service, planned in by_service
-            for first, last in ranges(one.month for one in planned)
+            MonthRange(service, first, last)
+            for service, planned in groupby(self.planned, lambda month: month.service)
+            for first, last in ranges(month.month for month in planned)
         ]
-        return sorted(found, key=lambda stretch: stretch.last, reverse=True) if self.newest_first else found
+        return sorted(found, key=lambda found: found.last, reverse=True) if self.newest_first else found
 
-    def batches(self) -> list[list[Stretch]]:
-        """What is asked of the daemon at once: a service, or, for their order's sake, each stretch for itself."""
+    def batches(self) -> list[list[MonthRange]]:
+        """Return the Dagster backfills that it takes: one per service, or one per range when order matters."""
         if self.newest_first:
-            return [[stretch] for stretch in self.stretches()]
-        return [list(stretches) for _, stretches in groupby(self.stretches(), lambda stretch: stretch.service)]
+            return [[months] for months in self.month_ranges()]
+        return [list(months) for _, months in groupby(self.month_ranges(), lambda months: months.service)]
 
-    def run_config(self, stretches: Iterable[Stretch]) -> dict[str, Any]:
-        """The configuration of the run of some stretches of one service."""
-        stretches = list(stretches)
-        (service,) = {stretch.service for stretch in stretches}
-        months = {month for stretch in stretches for month in stretch.first.through(stretch.last)}
-        anew = [one for one in self.planned if one.service == service and one.month in months]
+    def run_config(self, month_ranges: Iterable[MonthRange]) -> dict[str, Any]:
+        """Return the configuration of the runs that load some ranges of one service."""
+        month_ranges = list(month_ranges)
+        (service,) = {one_range.service for one_range in month_ranges}
+        months = {month for one_range in month_ranges for month in one_range.months}
+        planned = [month for month in self.planned if month.service == service and month.month in months]
         values = {
-            "force": self.force or any(one.by_force for one in anew),  # all of them are to be loaded anyway
+            "force": self.force or any(month.by_force for month in planned),  # all of them are loaded anyway
             "newest_first": self.newest_first,
-            "refresh": sorted(str(one.month) for one in anew if one.reason in _ASKS_THE_SOURCE),
+            "refresh": sorted(str(month.month) for month in planned if month.reason in _ASKS_THE_SOURCE),
         }
         return {"ops": {service.table: {"config": {name: value for name, value in values.items() if value}}}}
 
 
 def parse_services(text: str) -> list[Service]:
-    """The services that ``green``, ``green,yellow`` or ``all`` names, each once, in the contracts' order.
+    """Return the services that ``green``, ``green,yellow`` or ``all`` names, each once, in the contracts' order.
 
     Raises:
         InvalidRequest: there is no such service.
@@ -117,15 +124,15 @@ def parse_services(text: str) -> list[Service]:
 
 
 def parse_span(text: str) -> Span:
-    """The first and the last month that ``2019-01..2019-12`` names, both included; None where an end is open.
+    """Return the first and last month that ``2019-01..2019-12`` names; None for an open end.
 
     Raises:
-        InvalidRequest: it names no months, or the first lies after the last.
+        InvalidRequest: it does not name months, or the first is later than the last.
     """
     match = _SPAN.fullmatch(text.strip())
     first, last = (match["first"], match["last"]) if match else (text, text)
     try:
-        span = _end(first, open_=match is not None), _end(last, open_=match is not None)
+        span = _parse_end(first, may_be_open=bool(match)), _parse_end(last, may_be_open=bool(match))
     except ValueError as error:
         raise InvalidRequest(repr(text), str(error), _HOW) from None
     if span[0] and span[1] and span[1] < span[0]:
@@ -133,11 +140,15 @@ def parse_span(text: str) -> Span:
     return span
 
 
+def _parse_end(text: str, *, may_be_open: bool) -> Month | None:
+    return None if may_be_open and not text.strip() else Month.parse(text.strip())
+
+
 def months_in(span: Span, service: Service, partitions: Sequence[Month]) -> list[Month]:
-    """The months of the span, every one of which must be a partition.
+    """Return the months of a span, all of which must be partitions.
 
     Raises:
-        InvalidRequest: a month of the span is none, or there is none at all.
+        InvalidRequest: an end of the span is not a partition, or there are no partitions.
     """
     outside = [month for month in span if month and month not in partitions]
     if outside or not partitions:
@@ -151,34 +162,31 @@ def months_in(span: Span, service: Service, partitions: Sequence[Month]) -> list
 
 
 def make_plan(states: Iterable[MonthState], choice: Choice, *, newest_first: bool = False) -> Plan:
-    """What is to be loaded of these months.
+    """Return what to load of these months.
 
     Args:
-        states: the months that were asked for, by service and then in order.
-        choice: ``missing`` is all that is not in place as its file, so failed months and changed files, too;
-            ``failed`` these alone; ``all`` loads also what is in place.
-        newest_first: begin with the newest.
+        states: the months in question, by service and then in order.
+        choice: ``missing`` loads whatever does not hold its file, which includes failed months and changed files;
+            ``failed`` loads failed months alone; ``all`` also loads what is in place.
+        newest_first: whether to begin with the newest month.
     """
     planned: list[Planned] = []
-    busy: list[MonthState] = []
+    in_progress: list[MonthState] = []
     left_out: Counter[str] = Counter()
     for state in states:
         reason = _reason(state, choice)
         if state.state == "in progress":
-            busy.append(state)
+            in_progress.append(state)
         elif reason:
             service = SERVICES[state.service]
             planned.append(Planned(service, state.month, reason, state.note, state.run_id, state.is_broken))
         else:
             left_out[state.state] += 1
     if newest_first:
-        planned = [
-            one
-            for _, months in groupby(planned, lambda one: one.service)
-            for one in sorted(months, key=lambda one: one.month, reverse=True)
-        ]
+        by_service = [list(months) for _, months in groupby(planned, lambda month: month.service)]
+        planned = [month for months in by_service for month in sorted(months, key=lambda m: m.month, reverse=True)]
     loaded = left_out.pop("materialized", 0)
-    return Plan(planned, loaded, dict(left_out), busy, newest_first, force=choice == "all")
+    return Plan(planned, loaded, dict(left_out), in_progress, newest_first, force=choice == "all")
 
 
 def _reason(state: MonthState, choice: Choice) -> Reason | None:
@@ -187,7 +195,3 @@ def _reason(state: MonthState, choice: Choice) -> Reason | None:
     if state.state == "materialized":
         return "forced" if choice == "all" else None
     return state.state if choice != "failed" or state.state == "failed" else None
-
-
-def _end(text: str, *, open_: bool) -> Month | None:
-    return None if open_ and not text.strip() else Month.parse(text.strip())

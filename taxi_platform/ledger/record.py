@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Literal
 
-from taxi_platform.trips.files import SourceVersion
+from taxi_platform.trips.files import FileFacts, SourceVersion
 from taxi_platform.trips.keys import Key, raw_key, table_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
@@ -24,10 +24,7 @@ class LoadRecord:
 
     Attributes:
         source: the address or path that the file came from.
-        sha256: of the file as published.
-        file_bytes: the size of the file as published.
-        csv_bytes: its size uncompressed.
-        rows_in_file: all records of the file, good or bad.
+        facts: of that file.
         rows_loaded: its rows in the table.
         rows_rejected: its records among the rejects instead.
         contract: the fingerprint of the contract that it was loaded by.
@@ -37,10 +34,7 @@ class LoadRecord:
     """
 
     source: str
-    sha256: str
-    file_bytes: int
-    csv_bytes: int
-    rows_in_file: int
+    facts: FileFacts
     rows_loaded: int
     rows_rejected: int
     contract: str
@@ -64,8 +58,7 @@ class Materialized:
         timestamp: when, in seconds since 1970.
         source: the address or path that the file came from.
         version: of the file at its source; the record of a table knows the size alone.
-        sha256: of the file; None in a record that does not say.
-        rows_in_file: None in a record that does not say.
+        facts: of the file; None if the record does not say.
         rows_loaded: of a table; None for a file.
         landed: whether the file was dropped by hand, so that it stays whatever its source has.
     """
@@ -75,8 +68,7 @@ class Materialized:
     timestamp: float
     source: str = ""
     version: SourceVersion = UNKNOWN_VERSION
-    sha256: str | None = None
-    rows_in_file: int | None = None
+    facts: FileFacts | None = None
     rows_loaded: int | None = None
     landed: bool = False
 
@@ -99,6 +91,11 @@ class Attempt:
     run_id: str
     outcome: Outcome
     at: datetime | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run failed, and so left the month."""
+        return self.outcome == "failed"
 
 
 @dataclass(frozen=True)

@@ -1,104 +1,35 @@
-"""The state of a month, as it follows from what is known of it. Pure: what is known is found out by ``facts``.
+"""The state of a month, derived from its ``MonthRecord``. Pure.
 
-Dagster's record of a materialization is a claim about the table. Where the table itself could be asked, it is believed.
+Dagster's record of a materialization is a claim about the table. If the table itself could be asked, the table wins.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from taxi_platform.ledger.record import LoadRecord
-from taxi_platform.trips.files import SourceVersion
+from taxi_platform.ledger.record import MonthRecord
+from taxi_platform.trips.files import FileFacts
 from taxi_platform.trips.months import Month
 
 State = Literal["materialized", "failed", "missing", "in progress", "file changed"]
-Outcome = Literal["unfinished", "failed", "cancelled"]
-
-
-@dataclass(frozen=True)
-class Materialized:
-    """What Dagster recorded when a month of an asset was materialized last.
-
-    Attributes:
-        order: materializations of all assets are numbered in the order in which they were recorded.
-        run_id: the run that did it.
-        at: when, in UTC.
-        sha256: of the file, compressed as it was published.
-        rows: of the file that are in the table.
-        file_bytes: the size of the file.
-        etag: the version of the file at its source, if the record tells it; that of a table does not.
-        modified: likewise.
-        landed: whether the file was brought by hand, and stays whatever its source has.
-    """
-
-    order: int
-    run_id: str
-    at: datetime
-    sha256: str
-    rows: int
-    file_bytes: int
-    etag: str | None = None
-    modified: str | None = None
-    landed: bool = False
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """A run that was to materialize a month, begun after the last that did so, and what became of it."""
-
-    run_id: str
-    outcome: Outcome
-    at: datetime | None
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A Dagster backfill that has yet to deal with a month, and since when."""
-
-    backfill_id: str
-    since: datetime
-
-
-@dataclass(frozen=True)
-class Facts:
-    """All that is known of one month of a service.
-
-    Attributes:
-        table: the table's last materialization.
-        raw: the raw file's last materialization.
-        attempt: the run that tried to load it since.
-        broken: the checks that block and that it did not pass as it is in the table.
-        waiting: the Dagster backfill that has yet to deal with it.
-        held: what the table says, or None when it does not hold the month or was not asked.
-        asked: whether the table was asked.
-        source: the version that the source has now, or None when it was not asked or does not say.
-    """
-
-    table: Materialized | None = None
-    raw: Materialized | None = None
-    attempt: Attempt | None = None
-    broken: Sequence[str] = ()
-    waiting: Waiting | None = None
-    held: LoadRecord | None = None
-    asked: bool = False
-    source: SourceVersion | None = None
 
 
 @dataclass(frozen=True)
 class MonthState:
-    """One month of a service.
+    """One month of a service, as people and programs see it.
 
     Attributes:
         service: its name.
         month: the month.
-        state: what is to be said of it in a word.
-        rows: rows of the month that are in the table; 0 when it is not there.
+        state: the state.
+        rows: rows of the month that are in the table.
         file_bytes: the size of the file behind them, as published.
         run_id: the last run that loaded it or was to load it.
         at: when that was, in UTC.
         note: what the state alone does not say, or nothing.
-        is_broken: whether the table says that it holds the file and is not to be believed.
+        is_broken: whether the table says that it holds the file but did not pass a blocking check.
+        is_partition: whether the settings allow it to be loaded.
     """
 
     service: str
@@ -110,58 +41,80 @@ class MonthState:
     at: datetime | None = None
     note: str = ""
     is_broken: bool = False
+    is_partition: bool = True
 
 
-def month_state(service: str, month: Month, facts: Facts) -> MonthState:
-    """The state of a month, from all that is known of it."""
-    state, note = _judge(facts)
-    rows, file_bytes = _content(facts)
-    last = facts.attempt or facts.table
+def states_of(months: Mapping[str, Mapping[Month, MonthRecord]]) -> dict[str, dict[Month, MonthState]]:
+    """Return the state of every partition, and of the months that were loaded before the settings left them out."""
+    return {
+        service: {month: state_of(record) for month, record in records.items() if record.is_partition or record.table}
+        for service, records in months.items()
+    }
+
+
+def state_of(record: MonthRecord) -> MonthState:
+    """Return the state of a month. Only attempts on its table count: a raw file may fail and the table be there."""
+    state, note = _state_and_note(record)
+    rows, file_bytes = _content(record)
+    last = record.attempt or record.table
     return MonthState(
-        service=service,
-        month=month,
+        service=record.service.name,
+        month=record.month,
         state=state,
         rows=rows,
         file_bytes=file_bytes,
         run_id=last.run_id if last else None,
         at=last.at if last else None,
         note=note,
-        is_broken=bool(facts.broken),
+        is_broken=bool(record.failed_checks),
+        is_partition=record.is_partition,
     )
 
 
-def _judge(facts: Facts) -> tuple[State, str]:
-    if facts.attempt and facts.attempt.outcome == "unfinished":
-        return "in progress", f"run {facts.attempt.run_id[:8]}"
-    if facts.waiting and not (facts.table and facts.table.at >= facts.waiting.since):
-        return "in progress", f"backfill {facts.waiting.backfill_id}"
-    if facts.attempt and facts.attempt.outcome == "failed":
-        return "failed", f"run {facts.attempt.run_id[:8]}"
-    if facts.table is None:
-        return "missing", "in the table, but not recorded" if facts.held else ""
-    if facts.asked and facts.held is None:
+def _state_and_note(record: MonthRecord) -> tuple[State, str]:
+    attempt, table, waiting = record.attempt, record.table, record.waiting
+    if attempt and attempt.outcome == "unfinished":
+        return "in progress", f"run {attempt.run_id[:8]}"
+    if waiting and not (table and table.at >= waiting.since):
+        return "in progress", f"backfill {waiting.backfill_id}"
+    if attempt and attempt.outcome == "failed":
+        return "failed", f"run {attempt.run_id[:8]}"
+    if table is None:
+        return "missing", "in the table, but not recorded" if record.loaded else ""
+    if record.tables_known and record.loaded is None:
         return "missing", "recorded, but not in the table any more"
-    if facts.broken:
-        return "failed", f"check {', '.join(facts.broken)}"
-    change = _change(facts)
+    if record.failed_checks:
+        return "failed", f"check {', '.join(record.failed_checks)}"
+    change = _change(record)
     return ("file changed", change) if change else ("materialized", "")
 
 
-def _change(facts: Facts) -> str:
-    """How the file differs from the one that is in the table, if it does."""
-    table, raw = facts.table, facts.raw
+def _change(record: MonthRecord) -> str:
+    """Return how the month's file differs from the one in the table, or nothing."""
+    table, raw, published = record.table, record.raw, record.published
     if table is None or raw is None:
         return ""
     # An older record of the raw file says nothing: the table may come from a file that was fetched without Dagster.
-    if raw.order > table.order and raw.sha256 != (facts.held.sha256 if facts.held else table.sha256):
+    in_table = record.loaded.facts if record.loaded else table.facts
+    if raw.order > table.order and _sha256(raw.facts) != _sha256(in_table):
         return "the raw file is newer than the table"
-    known, now = (raw.etag, raw.modified), facts.source and (facts.source.etag, facts.source.modified)
-    if raw.landed or now is None or now == (None, None) or known == (None, None) or now == known:
+    recorded = (raw.version.etag, raw.version.modified)
+    if raw.landed or published is None or recorded == (None, None):
         return ""
-    return "the source has another version"
+    now = (published.etag, published.modified)
+    return "" if now in ((None, None), recorded) else "the source has another version"
 
 
-def _content(facts: Facts) -> tuple[int, int]:
-    if facts.asked:
-        return (facts.held.rows_loaded, facts.held.file_bytes) if facts.held else (0, 0)
-    return (facts.table.rows, facts.table.file_bytes) if facts.table else (0, 0)
+def _sha256(facts: FileFacts | None) -> str | None:
+    return facts.sha256 if facts else None
+
+
+def _content(record: MonthRecord) -> tuple[int, int]:
+    """Return the rows in the table and the size of their file."""
+    if record.tables_known:
+        return (record.loaded.rows_loaded, record.loaded.facts.bytes) if record.loaded else (0, 0)
+    table = record.table
+    if table is None:
+        return 0, 0
+    rows_in_file = table.facts.rows if table.facts else 0
+    return rows_in_file if table.rows_loaded is None else table.rows_loaded, table.version.bytes or 0

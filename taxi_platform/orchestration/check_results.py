@@ -12,7 +12,7 @@ import dagster as dg
 from taxi_platform.checks.results import Check, Verdict
 from taxi_platform.dagster_private import CheckTarget
 from taxi_platform.errors import TaxiError
-from taxi_platform.ledger.materializations import latest_materializations
+from taxi_platform.ledger.events import latest_materializations
 from taxi_platform.retries import MONTH_AGAIN
 from taxi_platform.trips.months import Month
 
@@ -143,10 +143,10 @@ def _plain(value: object) -> str | int | float | bool | None:
 
 
 def _targets(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Targets:
-    """The materializations that results are about, by partition: a later one makes them a thing of the past."""
+    """Return the materializations that results are about, by partition: a later one makes the results outdated."""
     return {
-        str(made.partition): CheckTarget(storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp)
-        for made, record in latest_materializations(instance, asset)
+        partition: CheckTarget(storage_id=made.order, run_id=made.run_id, timestamp=made.timestamp)
+        for partition, made in latest_materializations(instance, tuple(asset.path)).items()
     }
 
 

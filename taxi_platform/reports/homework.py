@@ -52,7 +52,7 @@ def _size(loaded: Mapping[str, LoadRecord], service: Service, month: Month) -> A
     record = loaded.get(name)
     if record is None:
         return Answer(question, command=load_command(service, month, month))
-    size = f"{whole(record.csv_bytes)} bytes, {record.csv_bytes / MIB:,.1f} MiB"
+    size = f"{whole(record.facts.csv_bytes)} bytes, {record.facts.csv_bytes / MIB:,.1f} MiB"
     return Answer(question, size, remark=_remark([record]))
 
 
@@ -63,7 +63,7 @@ def _rows(loaded: Mapping[str, LoadRecord], question: str, service: Service, mon
         remark = f"{present} of {len(months)} are loaded." if present else ""
         return Answer(question, command=load_command(service, missing[0], missing[-1]), remark=remark)
     records = [loaded[service.file_name(month)] for month in months]
-    return Answer(question, whole(sum(record.rows_in_file for record in records)), remark=_remark(records))
+    return Answer(question, whole(sum(record.facts.rows for record in records)), remark=_remark(records))
 
 
 def _remark(records: Iterable[LoadRecord]) -> str:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from taxi_platform.checks import queries as statements
-from taxi_platform.checks.facts import MonthFacts, Raw
+from taxi_platform.checks.facts import MonthFacts
 from taxi_platform.checks.gathering import gather
 from taxi_platform.checks.judging import quality_verdicts
 from taxi_platform.checks.results import Verdict
@@ -31,7 +31,7 @@ def loads(tmp_path: Path, database: str) -> Loads:
 
 def facts(loads: Loads, service: Service = GREEN, month: Month = MARCH) -> MonthFacts:
     file = loads.fetch(service, month)
-    return gather(loads.url, service, month, Raw(file.sha256, file.rows))
+    return gather(loads.url, service, month, file.verified)
 
 
 def verdicts(found: MonthFacts, service: Service = GREEN) -> dict[str, Verdict]:

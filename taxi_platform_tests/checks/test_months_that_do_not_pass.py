@@ -3,7 +3,8 @@
 import psycopg
 import pytest
 
-from taxi_platform.ledger.facts import take_picture
+from taxi_platform.ledger.reading import read_months
+from taxi_platform.ledger.states import state_of
 from taxi_platform.postgres import loader
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
@@ -13,8 +14,8 @@ MARCH = Month(2019, 3)
 
 
 def state(backfills: Backfills) -> tuple[str, str]:
-    one = take_picture(backfills.instance, [GREEN]).states["green"][MARCH]
-    return one.state, one.note
+    found = state_of(read_months(backfills.instance, [GREEN]).months["green"][MARCH])
+    return found.state, found.note
 
 
 def delete_a_row(backfills: Backfills) -> None:

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from taxi_platform.checks.facts import MonthFacts, Raw
+from taxi_platform.checks.facts import MonthFacts
 from taxi_platform.checks.judging import quality_checks, quality_verdicts
 from taxi_platform.checks.results import Verdict
 from taxi_platform.checks.rules import FEW, rules_of, unique_ids
 from taxi_platform.checks.shape import shape_verdicts
 from taxi_platform.postgres import tables
+from taxi_platform.trips.files import FileFacts
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
 from taxi_platform_tests.support.month_records import load_record
@@ -24,7 +25,7 @@ def facts(service: Service = GREEN, rows: int = 100_000) -> MonthFacts:
         month=MARCH,
         columns=list(tables.column_types(service).items()),
         record=load_record(rows, sha256=SHA),
-        raw=Raw(SHA, rows),
+        raw=FileFacts(0, 0, SHA, rows),
         rows=rows,
         broken=dict.fromkeys([*rules_of(service), unique_ids(service).check.name], 0),
     )
@@ -63,7 +64,7 @@ def test_rejects_count_as_rows_of_the_file() -> None:
 
 
 def test_rows_are_held_against_the_raw_file_and_not_against_what_the_table_says_of_it() -> None:
-    assert failing(replace(facts(), raw=Raw(SHA, 99_000))) == ["row_count_matches_file"]
+    assert failing(replace(facts(), raw=FileFacts(0, 0, SHA, 99_000))) == ["row_count_matches_file"]
     assert failing(replace(facts(), raw=None)) == []
 
 
@@ -72,7 +73,7 @@ def test_rows_are_held_against_the_raw_file_and_not_against_what_the_table_says_
     [
         {"record": None},
         {"record": load_record(100_000, sha256=SHA, untouched=False)},
-        {"raw": Raw(OTHER, 100_000)},
+        {"raw": FileFacts(0, 0, OTHER, 100_000)},
     ],
 )
 def test_a_table_that_is_not_known_to_come_from_the_raw_file_blocks(change: dict[str, object]) -> None:

@@ -38,7 +38,7 @@ def planned(plan: Plan) -> list[tuple[str, str, str]]:
 
 
 def spans(plan: Plan) -> list[tuple[str, str, str]]:
-    return [(one.service.name, str(one.first), str(one.last)) for one in plan.stretches()]
+    return [(one.service.name, str(one.first), str(one.last)) for one in plan.month_ranges()]
 
 
 # What was typed
@@ -173,7 +173,7 @@ def test_all_forces_what_is_in_place_and_keeps_the_reasons_of_the_rest() -> None
 @pytest.mark.parametrize("choice", CHOICES)
 def test_nobody_starts_a_second_time_on_a_month_in_progress(choice: str) -> None:
     plan = make_plan(states(m01="in progress"), choice)  # pyright: ignore[reportArgumentType]
-    assert (plan.planned, [str(one.month) for one in plan.busy]) == ([], ["2019-01"])
+    assert (plan.planned, [str(one.month) for one in plan.in_progress]) == ([], ["2019-01"])
 
 
 @given(found=known, choice=st.sampled_from(CHOICES), newest_first=st.booleans())
@@ -192,7 +192,7 @@ def test_a_plan_is_what_reading_the_rules_aloud_gives(found: list[MonthState], c
     assert planned(plan) == expected
     assert plan.loaded == counts.pop("materialized")
     assert plan.others == {state: count for state, count in counts.items() if count}
-    assert {(one.service, one.month) for one in plan.busy} == {
+    assert {(one.service, one.month) for one in plan.in_progress} == {
         (one.service, one.month) for one in found if one.state == "in progress"
     }
 
@@ -201,22 +201,20 @@ def test_a_plan_is_what_reading_the_rules_aloud_gives(found: list[MonthState], c
 
 
 @given(found=known, newest_first=st.booleans())
-def test_stretches_are_without_gaps_and_hold_each_planned_month_once(
-    found: list[MonthState], newest_first: bool
-) -> None:
+def test_ranges_are_without_gaps_and_hold_each_planned_month_once(found: list[MonthState], newest_first: bool) -> None:
     plan = make_plan(found, "missing", newest_first=newest_first)
-    held = [(s.service.name, str(m)) for s in plan.stretches() for m in s.first.through(s.last)]
+    held = [(s.service.name, str(m)) for s in plan.month_ranges() for m in s.first.through(s.last)]
     assert sorted(held) == sorted((name, month) for name, month, _ in planned(plan))
-    for one in plan.stretches():
+    for one in plan.month_ranges():
         for beside in (one.first.plus(-1), one.last.plus(1)):
             assert (one.service.name, str(beside)) not in held
     if newest_first:
-        assert [s.last for s in plan.stretches()] == sorted((s.last for s in plan.stretches()), reverse=True)
-    assert [s for batch in plan.batches() for s in batch] == plan.stretches()
+        assert [s.last for s in plan.month_ranges()] == sorted((s.last for s in plan.month_ranges()), reverse=True)
+    assert [s for batch in plan.batches() for s in batch] == plan.month_ranges()
     assert all(len({s.service.name for s in batch}) == 1 for batch in plan.batches())
 
 
-def test_the_daemon_is_asked_once_a_service_and_once_a_stretch_when_the_newest_comes_first() -> None:
+def test_the_daemon_is_asked_once_a_service_and_once_a_range_when_the_newest_comes_first() -> None:
     months = {f"m{month:02d}": "materialized" if month == 6 else "missing" for month in range(1, 13)}
     found = [*states(**months), *states("fhv", **months)]
     assert [len(batch) for batch in make_plan(found, "missing").batches()] == [2, 2]
@@ -242,10 +240,10 @@ def test_the_source_is_asked_anew_for_files_that_changed_or_failed_of_the_run_in
 
 def test_the_configuration_says_only_what_is_not_usual() -> None:
     found = states(m01="missing", m02="materialized")
-    assert make_plan(found, "missing").run_config(make_plan(found, "missing").stretches()) == {
+    assert make_plan(found, "missing").run_config(make_plan(found, "missing").month_ranges()) == {
         "ops": {"green_tripdata": {"config": {}}}
     }
     plan = make_plan(found, "all", newest_first=True)
-    assert plan.run_config(plan.stretches()) == {
+    assert plan.run_config(plan.month_ranges()) == {
         "ops": {"green_tripdata": {"config": {"force": True, "newest_first": True}}}
     }

@@ -1,95 +1,130 @@
 """The state of a month, from all that is known of it."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
+from functools import partial
 
 import pytest
 
-from taxi_platform.ledger.states import Attempt, Facts, Materialized, MonthState, Waiting, month_state
-from taxi_platform.trips.files import SourceVersion
+from taxi_platform.ledger.record import Attempt, Materialized, MonthRecord, Waiting
+from taxi_platform.ledger.states import state_of, states_of
+from taxi_platform.trips.files import FileFacts, SourceVersion
+from taxi_platform.trips.keys import raw_key, table_key
 from taxi_platform.trips.months import Month
-from taxi_platform_tests.support.month_records import load_record
+from taxi_platform.trips.services import GREEN
+from taxi_platform_tests.support.month_records import NOW, load_record
 
-NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
-RAW = Materialized(10, "run-of-raw", NOW, "aaa", 50, 1000, etag='"v1"', modified="Tue")
-TABLE = Materialized(11, "run-of-table", NOW, "aaa", 49, 1000)
-LOADED = Facts(table=TABLE, raw=RAW, held=load_record(), asked=True)
+RAW = Materialized(
+    order=10,
+    run_id="run-of-raw",
+    timestamp=NOW.timestamp(),
+    version=SourceVersion('"v1"', "Tue", 1000),
+    facts=FileFacts(1000, 9000, "aaa", 50),
+)
+TABLE = Materialized(
+    order=11,
+    run_id="run-of-table",
+    timestamp=NOW.timestamp(),
+    version=SourceVersion(None, None, 1000),
+    facts=FileFacts(1000, 9000, "aaa", 50),
+    rows_loaded=49,
+)
+OTHER_FACTS = FileFacts(1001, 9001, "bbb", 50)
 SAME, OTHER = SourceVersion('"v1"', "Tue", 1000), SourceVersion('"v2"', "Wed", 1001)
 
 
-def state(facts: Facts) -> MonthState:
-    return month_state("green", Month(2019, 3), facts)
+def record(
+    *,
+    table: Materialized | None = None,
+    raw: Materialized | None = None,
+    attempt: Attempt | None = None,
+    **values: object,
+) -> MonthRecord:
+    made = {raw_key(GREEN.table): raw, table_key(GREEN.table): table}
+    return MonthRecord(
+        service=GREEN,
+        month=Month(2019, 3),
+        materialized={key: materialized for key, materialized in made.items() if materialized},
+        attempts={table_key(GREEN.table): attempt} if attempt else {},
+        **values,  # pyright: ignore[reportArgumentType]
+    )
 
 
-def told(facts: Facts) -> tuple[str, str]:
-    found = state(facts)
-    return found.state, found.note
+def in_place(**values: object) -> MonthRecord:
+    """Return the record of a loaded month, different where the values say so."""
+    usual = {"table": TABLE, "raw": RAW, "loaded": load_record(49), "tables_known": True}
+    return record(**{**usual, **values})  # pyright: ignore[reportArgumentType]
+
+
+def told(found: MonthRecord) -> tuple[str, str]:
+    return state_of(found).state, state_of(found).note
 
 
 def test_a_month_that_is_recorded_and_in_its_table_is_materialized() -> None:
-    found = state(LOADED)
+    found = state_of(in_place())
     assert (found.state, found.note) == ("materialized", "")
     assert (found.rows, found.file_bytes, found.run_id, found.at) == (49, 1000, "run-of-table", NOW)
 
 
 def test_without_any_record_a_month_is_missing() -> None:
-    found = state(Facts())
+    found = state_of(record())
     assert (found.state, found.rows, found.file_bytes, found.run_id, found.at) == ("missing", 0, 0, None, None)
 
 
 def test_the_record_is_believed_only_while_the_table_cannot_be_asked() -> None:
-    gone = replace(LOADED, held=None)
+    gone = in_place(loaded=None)
     assert told(gone) == ("missing", "recorded, but not in the table any more")
-    assert (state(gone).rows, state(gone).file_bytes) == (0, 0)
-    unknown = replace(LOADED, held=None, asked=False)
-    assert (told(unknown), state(unknown).rows) == (("materialized", ""), 49)
+    assert (state_of(gone).rows, state_of(gone).file_bytes) == (0, 0)
+    unknown = in_place(loaded=None, tables_known=False)
+    assert (told(unknown), state_of(unknown).rows) == (("materialized", ""), 49)
 
 
 def test_what_is_in_the_table_but_not_recorded_is_missing_and_said_to_be_there() -> None:
-    found = state(replace(LOADED, table=None))
+    found = state_of(in_place(table=None))
     assert (found.state, found.note, found.rows) == ("missing", "in the table, but not recorded", 49)
 
 
-@pytest.mark.parametrize("facts", [Facts(), LOADED, replace(LOADED, held=None)])
-def test_a_run_that_goes_on_makes_its_month_in_progress(facts: Facts) -> None:
+@pytest.mark.parametrize("made", [record, in_place, partial(in_place, loaded=None)])
+def test_a_run_that_goes_on_makes_its_month_in_progress(made: Callable[..., MonthRecord]) -> None:
     attempt = Attempt("12345678-9", "unfinished", NOW)
-    assert told(replace(facts, attempt=attempt)) == ("in progress", "run 12345678")
+    assert told(made(attempt=attempt)) == ("in progress", "run 12345678")
 
 
 def test_a_run_that_failed_makes_its_month_failed_though_an_older_one_is_in_the_table() -> None:
-    found = state(replace(LOADED, attempt=Attempt("12345678-9", "failed", NOW)))
+    found = state_of(in_place(attempt=Attempt("12345678-9", "failed", NOW)))
     assert (found.state, found.note, found.run_id) == ("failed", "run 12345678", "12345678-9")
     assert found.rows == 49
 
 
 def test_a_run_that_was_cancelled_leaves_the_month_what_it_was() -> None:
     attempt = Attempt("12345678-9", "cancelled", NOW)
-    assert told(Facts(attempt=attempt)) == ("missing", "")
-    assert told(replace(LOADED, attempt=attempt)) == ("materialized", "")
+    assert told(record(attempt=attempt)) == ("missing", "")
+    assert told(in_place(attempt=attempt)) == ("materialized", "")
 
 
 def test_a_backfill_that_has_yet_to_deal_with_a_month_makes_it_in_progress() -> None:
     waiting = Waiting("abcdefgh", NOW + timedelta(seconds=1))
-    assert told(Facts(waiting=waiting)) == ("in progress", "backfill abcdefgh")
-    assert told(replace(LOADED, waiting=waiting)) == ("in progress", "backfill abcdefgh")
+    assert told(record(waiting=waiting)) == ("in progress", "backfill abcdefgh")
+    assert told(in_place(waiting=waiting)) == ("in progress", "backfill abcdefgh")
     failed = Attempt("12345678-9", "failed", NOW)
-    assert told(Facts(waiting=waiting, attempt=failed)) == ("in progress", "backfill abcdefgh")
+    assert told(record(waiting=waiting, attempt=failed)) == ("in progress", "backfill abcdefgh")
 
 
 def test_a_backfill_has_dealt_with_a_month_that_was_recorded_since() -> None:
-    assert told(replace(LOADED, waiting=Waiting("abcdefgh", NOW))) == ("materialized", "")
+    assert told(in_place(waiting=Waiting("abcdefgh", NOW))) == ("materialized", "")
 
 
 def test_a_raw_file_that_was_fetched_after_the_load_is_a_changed_one() -> None:
-    newer = replace(RAW, order=12, sha256="bbb")
-    assert told(replace(LOADED, raw=newer)) == ("file changed", "the raw file is newer than the table")
-    assert told(replace(LOADED, raw=newer, asked=False)) == ("file changed", "the raw file is newer than the table")
-    assert told(replace(LOADED, raw=replace(RAW, order=12))) == ("materialized", "")
-    assert told(replace(LOADED, raw=newer, held=load_record(sha256="bbb"))) == ("materialized", "")
+    newer = replace(RAW, order=12, facts=OTHER_FACTS)
+    assert told(in_place(raw=newer)) == ("file changed", "the raw file is newer than the table")
+    assert told(in_place(raw=newer, tables_known=False)) == ("file changed", "the raw file is newer than the table")
+    assert told(in_place(raw=replace(RAW, order=12))) == ("materialized", "")
+    assert told(in_place(raw=newer, loaded=load_record(sha256="bbb"))) == ("materialized", "")
 
 
 def test_an_older_record_of_another_raw_file_says_nothing() -> None:
-    assert told(replace(LOADED, raw=replace(RAW, sha256="bbb"))) == ("materialized", "")
+    assert told(in_place(raw=replace(RAW, facts=OTHER_FACTS))) == ("materialized", "")
 
 
 @pytest.mark.parametrize(
@@ -103,15 +138,34 @@ def test_an_older_record_of_another_raw_file_says_nothing() -> None:
     ],
 )
 def test_another_version_at_the_source_is_a_changed_file(version: SourceVersion | None, expected: str) -> None:
-    assert state(replace(LOADED, source=version)).state == expected
+    assert state_of(in_place(published=version)).state == expected
 
 
 def test_a_file_that_was_brought_by_hand_stays_whatever_its_source_has() -> None:
-    assert state(replace(LOADED, raw=replace(RAW, landed=True), source=OTHER)).state == "materialized"
+    assert state_of(in_place(raw=replace(RAW, landed=True), published=OTHER)).state == "materialized"
 
 
 def test_a_version_says_nothing_when_none_was_recorded_or_nothing_is_loaded() -> None:
-    nameless = replace(RAW, etag=None, modified=None)
-    assert state(replace(LOADED, raw=nameless, source=OTHER)).state == "materialized"
-    assert state(replace(LOADED, raw=None, source=OTHER)).state == "materialized"
-    assert state(Facts(raw=RAW, source=OTHER, asked=True)).state == "missing"
+    nameless = replace(RAW, version=SourceVersion(None, None, 1000))
+    assert state_of(in_place(raw=nameless, published=OTHER)).state == "materialized"
+    assert state_of(in_place(raw=None, published=OTHER)).state == "materialized"
+    assert state_of(record(raw=RAW, published=OTHER, tables_known=True)).state == "missing"
+
+
+def test_only_a_month_that_can_be_loaded_or_was_has_a_state() -> None:
+    failed = Attempt("12345678-9", "failed", NOW)
+    months = {
+        Month(2018, 11): record(attempt=failed, is_partition=False),
+        Month(2018, 12): in_place(is_partition=False),
+        Month(2019, 1): record(),
+    }
+    found = states_of({"green": months})["green"]
+    assert {str(month): (state.state, state.is_partition) for month, state in found.items()} == {
+        "2018-12": ("materialized", False),
+        "2019-01": ("missing", True),
+    }
+
+
+def test_a_run_that_failed_on_the_raw_file_alone_leaves_the_month_what_it_was() -> None:
+    failed = {raw_key(GREEN.table): Attempt("12345678-9", "failed", NOW)}
+    assert told(replace(in_place(), attempts=failed)) == ("materialized", "")

@@ -14,12 +14,12 @@ import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 from dagster._daemon.types import DaemonHeartbeat
 
-from taxi_platform.cli import backfill as command
 from taxi_platform.cli.backfill import DONE, NOT_DONE
-from taxi_platform.ledger import backfills as queue
+from taxi_platform.ledger.backfills import daemon_is_alive
 from taxi_platform.ledger.plan import make_plan
 from taxi_platform.ledger.states import MonthState
-from taxi_platform.operations.backfill.launch import ask_daemon
+from taxi_platform.operations import backfill as operation
+from taxi_platform.operations.backfill import request_backfills
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.settings import PROJECT
 from taxi_platform.trips.months import Month
@@ -113,7 +113,7 @@ def test_a_dry_run_only_says_what_would_be_done(backfills: Backfills) -> None:
     assert backfills.runs() == []
 
 
-def test_gaps_are_filled_by_a_run_for_each_stretch_with_the_labels_of_a_backfill(backfills: Backfills) -> None:
+def test_gaps_are_filled_by_a_run_for_each_range_with_the_labels_of_a_backfill(backfills: Backfills) -> None:
     backfills.run("green_tripdata", month="2019-03")
     status, said = backfills.backfill("green", "2019-01..2019-05")
     assert status == DONE
@@ -222,7 +222,7 @@ def test_a_partition_that_somebody_dropped_is_loaded_again(backfills: Backfills)
 
 def test_months_that_wait_for_a_daemon_are_not_loaded_a_second_time(backfills: Backfills) -> None:
     wanted = [MonthState("green", Month(2019, month), "missing") for month in (1, 3)]
-    (backfill,) = ask_daemon(backfills.instance, make_plan(wanted, "missing"))
+    (backfill,) = request_backfills(backfills.instance, backfills.definitions(), make_plan(wanted, "missing"))
     status, said = backfills.backfill("green", QUARTER)
     assert status == NOT_DONE
     assert f"green {QUARTER}: 1 month to load; left out: 2 in progress (backfill {backfill})" in said
@@ -249,14 +249,14 @@ def heard(backfills: Backfills, monkeypatch: pytest.MonkeyPatch) -> Backfills:
     """The platform with a daemon that was heard a minute ago, and will not be again."""
     heartbeat = DaemonHeartbeat(time.time() - 60, "BACKFILL", None, None)
     backfills.instance.add_daemon_heartbeat(heartbeat)
-    monkeypatch.setattr(command, "CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(operation, "CHECK_SECONDS", 0.0)
     return backfills
 
 
 def test_a_daemon_that_has_fallen_silent_is_not_waited_for_for_ever(
     heard: Backfills, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "SILENT_SECONDS", 1.0)
+    monkeypatch.setattr(operation, "SILENT_SECONDS", 1.0)
     status, said = heard.backfill("green", QUARTER)
     assert status == NOT_DONE
     assert re.search(
@@ -274,7 +274,7 @@ def test_a_backfill_that_somebody_cancelled_is_told_as_cancelled(
         for backfill in heard.instance.get_backfills():
             heard.instance.update_backfill(backfill.with_status(BulkActionStatus.CANCELED))
 
-    monkeypatch.setattr(command.time, "sleep", cancel)
+    monkeypatch.setattr(operation.time, "sleep", cancel)
     status, said = heard.backfill("green", "2019-03")
     assert status == NOT_DONE
     assert said[-2:] == [
@@ -283,9 +283,9 @@ def test_a_backfill_that_somebody_cancelled_is_told_as_cancelled(
     ]
 
 
-def test_the_daemon_is_asked_for_the_newest_stretch_first(heard: Backfills) -> None:
+def test_the_daemon_is_asked_for_the_newest_range_first(heard: Backfills) -> None:
     wanted = [MonthState("green", Month(2019, month), "missing") for month in (1, 2, 4, 6)]
-    ask_daemon(heard.instance, make_plan(wanted, "missing", newest_first=True))
+    request_backfills(heard.instance, heard.definitions(), make_plan(wanted, "missing", newest_first=True))
     asked = sorted(heard.instance.get_backfills(), key=lambda backfill: backfill.backfill_timestamp)
     assert [backfill.title for backfill in asked] == [
         "taxi backfill green 2019-06",
@@ -400,8 +400,8 @@ def test_the_months_that_can_be_loaded_are_dagsters_partitions(backfills: Backfi
 
 
 def test_a_daemon_is_alive_while_it_is_heard(backfills: Backfills, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not queue.daemon_is_alive(backfills.instance)
+    assert not daemon_is_alive(backfills.instance)
     for seconds, alive in ((70, True), (80, False)):
         heartbeat = DaemonHeartbeat(time.time() - seconds, "BACKFILL", None, None)
         backfills.instance.add_daemon_heartbeat(heartbeat)
-        assert queue.daemon_is_alive(backfills.instance) is alive
+        assert daemon_is_alive(backfills.instance) is alive

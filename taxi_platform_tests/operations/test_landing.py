@@ -15,7 +15,7 @@ from taxi_platform.operations.landing.folder import LandingFolder
 from taxi_platform.operations.landing.names import is_unfinished, numbered, shown, trips_in
 from taxi_platform.operations.landing.place import Dropped
 from taxi_platform.operations.landing.source import DroppedFile
-from taxi_platform.operations.new_months.monthly import outside
+from taxi_platform.operations.monthly import outside
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, Service
 

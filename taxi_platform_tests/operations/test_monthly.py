@@ -1,6 +1,5 @@
 """The monthly schedules: which month each real tick asks for, in any time zone, and when it asks for none."""
 
-from collections.abc import Sequence
 from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
@@ -12,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taxi_platform.errors import AccessDenied, InvalidSetting, NotPublished, SourceUnreachable, TaxiError
-from taxi_platform.operations.new_months.monthly import cron_of, ended_month, outside, reason_to_skip
+from taxi_platform.operations.monthly import cron_of, ended_month, outside, reason_to_skip
 from taxi_platform.sources.folder import FolderSource
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
@@ -116,21 +115,18 @@ class Answering:
         raise self.failure
 
 
-def reason(source: object, month: Month = LAST) -> tuple[str | None, Sequence[str]]:
-    told: list[str] = []
-    return reason_to_skip(GREEN, month, PARTITIONS, source, told.append), told  # pyright: ignore[reportArgumentType]
+def reason(source: object, month: Month = LAST) -> str | None:
+    return reason_to_skip(GREEN, month, PARTITIONS, source)  # pyright: ignore[reportArgumentType]
 
 
-def test_a_month_outside_is_not_even_asked_about() -> None:
-    skipped, told = reason(Answering(SourceUnreachable("x", "must not be asked")), Month(2021, 8))
+def test_a_month_outside_is_not_even_asked_about(caplog: pytest.LogCaptureFixture) -> None:
+    skipped = reason(Answering(SourceUnreachable("x", "must not be asked")), Month(2021, 8))
     assert "TAXI_LAST_MONTH" in (skipped or "")
-    assert told == []
+    assert caplog.messages == []
 
 
 def test_a_month_that_is_not_published_is_skipped_with_what_the_source_said() -> None:
-    skipped, _ = reason(
-        Answering(NotPublished("green_tripdata_2021-07.csv.gz", "https://host/… answers 404 Not Found"))
-    )
+    skipped = reason(Answering(NotPublished("green_tripdata_2021-07.csv.gz", "https://host/… answers 404 Not Found")))
     assert skipped == (
         "Not published yet: https://host/… answers 404 Not Found. "
         "The new_month_sensor, while it is on, loads it when it appears."
@@ -141,14 +137,15 @@ def test_a_month_that_is_not_published_is_skipped_with_what_the_source_said() ->
     "failure",
     [SourceUnreachable("f", "no answer"), AccessDenied("f", "answers 403"), InvalidSetting("TAXI_SOURCE", "gone")],
 )
-def test_anything_but_a_clear_no_is_left_to_the_run_and_told(failure: TaxiError) -> None:
-    skipped, told = reason(Answering(failure))
-    assert skipped is None
-    assert told == [f"{failure} The run finds out."]
+def test_anything_but_a_clear_no_is_left_to_the_run_and_logged(
+    failure: TaxiError, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert reason(Answering(failure)) is None
+    assert caplog.messages == [f"{failure} The run will find out."]
 
 
 def test_a_month_that_a_folder_has_or_has_not(tmp_path: Path) -> None:
     (tmp_path / "green_tripdata_2021-07.csv").touch()
-    assert reason(FolderSource(tmp_path)) == (None, [])
-    skipped, _ = reason(FolderSource(tmp_path), Month(2021, 6))
+    assert reason(FolderSource(tmp_path)) is None
+    skipped = reason(FolderSource(tmp_path), Month(2021, 6))
     assert f"{tmp_path} has no green_tripdata_2021-06.csv.gz and no green_tripdata_2021-06.csv" in (skipped or "")

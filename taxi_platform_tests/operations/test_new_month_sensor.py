@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import dagster as dg
 import pytest
 
+from taxi_platform import dagster_private
 from taxi_platform.defs.resources import resources_for
-from taxi_platform.ledger import backfills as queue
 from taxi_platform.settings import settings
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, SERVICES, YELLOW
@@ -174,7 +174,7 @@ def test_a_server_that_stops_answering_is_not_pressed_and_the_look_goes_on_later
         for month in ("2019-01", "2019-02", "2019-03"):
             server.script(path(month, service), *[Answer(status=503)] * 2)
     assert sensor.look() == []
-    assert "The source stopped answering, the next look goes on from here" in sensor.words
+    assert "The source stopped answering, the next tick goes on from here" in sensor.words
     assert "503" in sensor.words
     assert len(server.requests) <= 8
     found = [name for _ in range(6) for name in asked_for(sensor.look())]
@@ -209,7 +209,7 @@ def test_a_month_that_a_run_is_about_to_load_is_left_to_it(sensor: Sensor, serve
 def test_a_month_that_a_backfill_has_yet_to_start_is_left_to_it(sensor: Sensor, server: TripServer) -> None:
     for month in ("2019-01", "2019-02", "2019-03"):
         server.publish(path(month), file(10))
-    queue.request(
+    dagster_private.request_backfill(
         sensor.platform.instance,
         sensor.platform.definitions().get_repository_def().asset_graph,
         dg.AssetKey("green_tripdata"),

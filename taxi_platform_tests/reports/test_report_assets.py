@@ -248,7 +248,7 @@ def test_a_genuine_month_has_its_published_figures_on_the_page(platform: Platfor
     )
     assert run.succeeded, run.failure
     (held,) = months_in_place(platform.database).values()
-    assert (held.rows_in_file, held.csv_bytes, held.source.endswith(".csv.gz")) == (35_612, 3_210_216, True)
+    assert (held.facts.rows, held.facts.csv_bytes, held.source.endswith(".csv.gz")) == (35_612, 3_210_216, True)
 
     april = next(iter(read_figures(platform.database, [Month(2020, 4)], {})))
     assert april.sum.trips == 35_612

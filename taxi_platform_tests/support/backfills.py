@@ -6,7 +6,7 @@ status, said = backfills.backfill("green", "2019-01..2019-03")
 
 import dagster as dg
 
-from taxi_platform.cli.backfill import Wish, run_backfill
+from taxi_platform.cli.backfill import BackfillRequest, run_backfill
 from taxi_platform_tests.support.asset_runs import Platform
 
 
@@ -16,7 +16,7 @@ class Backfills(Platform):
     def backfill(self, services: str, months: str, **options: object) -> tuple[int, list[str]]:
         """Run the command; its exit status and what it said."""
         said: list[str] = []
-        return run_backfill(Wish(services, months, **options), said.append), said  # pyright: ignore[reportArgumentType]
+        return run_backfill(BackfillRequest(services, months, **options), said.append), said  # pyright: ignore
 
     def runs(self) -> list[dg.DagsterRun]:
         """All runs, the oldest first."""

@@ -3,24 +3,30 @@
 from datetime import datetime, timezone
 
 from taxi_platform.ledger.record import LoadRecord
+from taxi_platform.trips.files import FileFacts
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
-def load_record(rows: int = 49, **values: object) -> LoadRecord:
-    """Return the record of a month with so many rows in its table, in place unless ``values`` say otherwise."""
-    rejected = values.get("rows_rejected", 0)
-    usual = {
-        "source": "https://example.com/x.csv.gz",
-        "sha256": "aaa",
-        "file_bytes": 1000,
-        "csv_bytes": 9000,
-        "rows_in_file": rows + rejected,  # pyright: ignore[reportOperatorIssue]
-        "rows_loaded": rows,
-        "rows_rejected": rejected,
-        "contract": "today's",
-        "loaded_at": NOW,
-        "untouched": True,
-        "current": True,
-    }
-    return LoadRecord(**{**usual, **values})  # pyright: ignore[reportArgumentType]
+def load_record(
+    rows: int = 49,
+    *,
+    sha256: str = "aaa",
+    rows_rejected: int = 0,
+    file_bytes: int = 1000,
+    csv_bytes: int = 9000,
+    source: str = "https://example.com/x.csv.gz",
+    untouched: bool = True,
+    current: bool = True,
+) -> LoadRecord:
+    """Return the record of a month with so many rows in its table."""
+    return LoadRecord(
+        source=source,
+        facts=FileFacts(file_bytes, csv_bytes, sha256, rows + rows_rejected),
+        rows_loaded=rows,
+        rows_rejected=rows_rejected,
+        contract="today's",
+        loaded_at=NOW,
+        untouched=untouched,
+        current=current,
+    )

@@ -3,9 +3,9 @@
 import dagster as dg
 
 from taxi_platform.defs.taxi.assets import OWNERS, LoadConfig
+from taxi_platform.defs.taxi.automation import follows_its_files
 from taxi_platform.defs.taxi.labelling import label_run
 from taxi_platform.ledger.event_metadata import file_schema
-from taxi_platform.operations.new_months.automation import follows_its_files
 from taxi_platform.orchestration.links import trip_links
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.settings import settings

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.checks import shape, upkeep
+from taxi_platform.checks import services, shape
 from taxi_platform.checks.gathering import gather
 from taxi_platform.checks.judging import quality_checks, quality_verdicts
-from taxi_platform.checks.keeping_up import upkeep_verdicts
 from taxi_platform.checks.results import Verdict
 from taxi_platform.errors import InvalidRequest
 from taxi_platform.ledger.loaded import months_in_place
-from taxi_platform.ledger.raw_facts import RawFacts
+from taxi_platform.ledger.reading import read_raw_facts
 from taxi_platform.orchestration.check_results import Event, record_months, record_service, selected, specs_of
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.postgres_io import PostgresResource
@@ -35,7 +34,7 @@ def table_checks(service: Service) -> dg.AssetChecksDefinition:
     """All checks of a service's table: those of each month, and those of the service as a whole."""
     table = dg.AssetKey(service.table)
     of_months = specs_of(table, [*shape.CHECKS, *quality_checks(service)], monthly_partitions(service))
-    of_service = specs_of(table, upkeep.upkeep_checks(service))
+    of_service = specs_of(table, services.service_checks(service))
 
     @dg.multi_asset_check(
         name=f"{service.table}_checks",
@@ -53,19 +52,20 @@ def table_checks(service: Service) -> dg.AssetChecksDefinition:
         with told_to_dagster():
             url = database.address(context.log.info)
             if selected(context, of_service):
-                yield from record_service(context, table, lambda: upkeep_verdicts(context.instance, url, service))
+                yield from record_service(
+                    context, table, lambda: services.service_verdicts(context.instance, url, service)
+                )
             if selected(context, of_months):
-                raw = RawFacts(raw_files.store(), context.instance, service)
-                months = _months(context, config, url, service)
-                yield from record_months(context, table, months, lambda month: _verdicts(url, service, month, raw))
+                cache = raw_files.store()
+
+                def judge(month: Month) -> Iterator[Verdict]:
+                    facts = gather(url, service, month, read_raw_facts(context.instance, cache, service, month))
+                    yield from shape.shape_verdicts(service, facts)
+                    yield from quality_verdicts(service, facts)
+
+                yield from record_months(context, table, _months(context, config, url, service), judge)
 
     return checks
-
-
-def _verdicts(url: str, service: Service, month: Month, raw: RawFacts) -> Iterator[Verdict]:
-    facts = gather(url, service, month, raw.of(month))
-    yield from shape.shape_verdicts(service, facts)
-    yield from quality_verdicts(service, facts)
 
 
 def _months(context: dg.AssetCheckExecutionContext, config: CheckConfig, url: str, service: Service) -> list[Month]:

@@ -4,7 +4,7 @@ from functools import cache
 
 import dagster as dg
 
-from taxi_platform.checks.upkeep import upkeep_checks
+from taxi_platform.checks.services import service_checks
 from taxi_platform.settings import settings
 from taxi_platform.trips.services import SERVICES, Service
 
@@ -27,7 +27,7 @@ def upkeep_job():
     keys = [
         dg.AssetCheckKey(dg.AssetKey(service.table), check.name)
         for service in SERVICES.values()
-        for check in upkeep_checks(service)
+        for check in service_checks(service)
     ]
     return dg.define_asset_job(
         UPKEEP_JOB,

@@ -5,9 +5,9 @@ from dataclasses import replace
 import dagster as dg
 from pydantic import Field
 
+from taxi_platform.defs.taxi.automation import follows_its_files
 from taxi_platform.defs.taxi.labelling import label_run
 from taxi_platform.ledger.event_metadata import file_schema, relation, trips_schema
-from taxi_platform.operations.new_months.automation import follows_its_files
 from taxi_platform.orchestration.landing_resource import LandingResource
 from taxi_platform.orchestration.links import trip_links
 from taxi_platform.orchestration.partitions import monthly_partitions

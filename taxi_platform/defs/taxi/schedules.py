@@ -4,7 +4,7 @@ import dagster as dg
 
 from taxi_platform.defs.taxi.jobs import loading_job, loading_run
 from taxi_platform.ledger.run_tags import by_schedule, run_labels
-from taxi_platform.operations.new_months.monthly import cron_of, ended_month, reason_to_skip
+from taxi_platform.operations.monthly import cron_of, ended_month, reason_to_skip
 from taxi_platform.orchestration.raw_io import RawFilesResource
 from taxi_platform.settings import settings
 from taxi_platform.trips.partitions import month_range
@@ -12,10 +12,10 @@ from taxi_platform.trips.services import SERVICES, Service
 
 
 def monthly_schedule(service: Service) -> dg.ScheduleDefinition:
-    """The schedule of a service, e.g. ``green_monthly_schedule``.
+    """Return the schedule of a service, e.g. ``green_monthly_schedule``.
 
-    It is on from the start, as the course's triggers are from the moment a flow is saved: a tick a month asks the
-    source one question, and starts a run only for a month that is published and among the partitions.
+    It is on from the start, as the course's triggers are as soon as a flow is saved: one tick per month asks the source
+    one question, and starts a run only for a month that is published and among the partitions.
     """
     name = f"{service.name}_monthly_schedule"
     timezone = settings().schedule_timezone
@@ -30,8 +30,7 @@ def monthly_schedule(service: Service) -> dg.ScheduleDefinition:
     )
     def schedule(context: dg.ScheduleEvaluationContext, raw_files: RawFilesResource) -> dg.RunRequest | dg.SkipReason:
         month = ended_month(context.scheduled_execution_time, timezone)
-        source = raw_files.hurried_source()
-        reason = reason_to_skip(service, month, month_range(settings(), service), source, context.log.warning)
+        reason = reason_to_skip(service, month, month_range(settings(), service), raw_files.hurried_source())
         if reason:
             return dg.SkipReason(reason)
         return loading_run(service, month, tags=run_labels(service, month, trigger=by_schedule(name)))
@@ -41,5 +40,5 @@ def monthly_schedule(service: Service) -> dg.ScheduleDefinition:
 
 @dg.definitions
 def schedules() -> dg.Definitions:
-    """A schedule a service."""
+    """Return one schedule per service."""
     return dg.Definitions(schedules=[monthly_schedule(service) for service in SERVICES.values()])

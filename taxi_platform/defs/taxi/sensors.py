@@ -6,77 +6,72 @@ import dagster as dg
 
 from taxi_platform.defs.taxi.jobs import loading_job, loading_run
 from taxi_platform.errors import TaxiError
+from taxi_platform.ledger.reading import read_months
 from taxi_platform.ledger.run_tags import by_sensor, run_labels
 from taxi_platform.operations.landing.place import Dropped, LandingPlace
 from taxi_platform.operations.landing.watching import TAG, tag_of
 from taxi_platform.operations.landing.watching import look as look_at_landing
-from taxi_platform.operations.new_months.decision import Request
-from taxi_platform.operations.new_months.monthly import outside
-from taxi_platform.operations.new_months.watching import look
+from taxi_platform.operations.monthly import outside
+from taxi_platform.operations.new_months import Request, evaluate
 from taxi_platform.orchestration.landing_resource import LandingResource
-from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.raw_io import RawFilesResource
 from taxi_platform.settings import settings
 from taxi_platform.trips.keys import raw_key
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.partitions import month_range
+from taxi_platform.trips.partitions import month_range, partition_months
 from taxi_platform.trips.services import SERVICES, Service
 
 NEW_MONTH_SENSOR = "new_month_sensor"
 LANDING_SENSOR = "landing_sensor"
-SECONDS_BETWEEN_LOOKS = 600
-SECONDS_BETWEEN_LANDINGS = 30
+SECONDS_BETWEEN_TICKS = 600
+SECONDS_BETWEEN_LANDING_TICKS = 30
 
 
 def new_month_sensor() -> dg.SensorDefinition:
-    """The sensor that looks for months that are new at the source, or are another file there than the one loaded.
+    """Return the sensor that loads months that are new at the source, or have another file there than the loaded one.
 
     It is off at first, unlike the schedules: switched on, it loads *every* month of the partitions that the source has
-    and the platform has not, ten a look. That is 93 months and some ten gigabytes of files, which nobody should get for
-    having started a web server. Once all is loaded, a look is a dozen small questions.
+    and the platform has not, ten per tick. These are 93 months and some ten gigabytes of files, which nobody should get
+    for having started a web server. Once everything is loaded, a tick is a dozen small questions.
     """
 
     @dg.sensor(
         name=NEW_MONTH_SENSOR,
         jobs=[loading_job(service) for service in SERVICES.values()],
-        minimum_interval_seconds=SECONDS_BETWEEN_LOOKS,
+        minimum_interval_seconds=SECONDS_BETWEEN_TICKS,
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Loads every month that the source has and the platform has not, or has as another file.",
     )
     def sensor(context: dg.SensorEvaluationContext, raw_files: RawFilesResource) -> dg.SensorResult:
-        partitions = {service: _months(service) for service in SERVICES.values()}
-        source = raw_files.hurried_source()
-        found = look(source, context.instance, partitions, context.cursor, time.time(), context.log.warning)
-        context.log.info(found.words)
+        ledger = read_months(context.instance, list(SERVICES.values()), ("materialized", "attempts", "waiting"))
+        records = [record for months in ledger.months.values() for record in months.values()]
+        tick = evaluate(raw_files.hurried_source(), records, context.cursor, time.time())
+        context.log.info(tick.summary)
         return dg.SensorResult(
-            run_requests=[_run(request) for request in found.requests],
-            skip_reason=None if found.requests else found.words,
-            cursor=found.cursor,
+            run_requests=[_run(request) for request in tick.requests],
+            skip_reason=None if tick.requests else tick.summary,
+            cursor=tick.cursor,
         )
 
     return sensor
 
 
-def _months(service: Service) -> list[Month]:
-    return [Month.parse(key) for key in monthly_partitions(service).get_partition_keys()]
-
-
 def _run(request: Request) -> dg.RunRequest:
-    service, month = request.candidate.service, request.candidate.month
+    service, month = request.record.service, request.record.month
     labels = run_labels(service, month, trigger=by_sensor(NEW_MONTH_SENSOR))
     return loading_run(service, month, run_key=request.run_key, tags=labels)
 
 
 def landing_sensor() -> dg.SensorDefinition:
-    """The sensor that has dropped files loaded, and moves them when that is done.
+    """Return the sensor that has dropped files loaded, and moves them when that is done.
 
-    It is on from the start: who drops a file wants it loaded, and a look at an empty folder costs nothing.
+    It is on from the start: whoever drops a file wants it loaded, and a tick on an empty folder costs nothing.
     """
 
     @dg.sensor(
         name=LANDING_SENSOR,
         jobs=[loading_job(service) for service in SERVICES.values()],
-        minimum_interval_seconds=SECONDS_BETWEEN_LANDINGS,
+        minimum_interval_seconds=SECONDS_BETWEEN_LANDING_TICKS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Loads trip files that are dropped into the landing place, and moves them to done or failed.",
     )
@@ -94,9 +89,9 @@ def landing_sensor() -> dg.SensorDefinition:
 
 
 def _refusal(service: Service, month: Month) -> str | None:
-    """Why a month cannot be loaded, if it cannot."""
+    """Return why a month cannot be loaded, or None if it can."""
     problem = outside(service, month, month_range(settings(), service))
-    return problem or (None if month in _months(service) else f"{month} has not ended yet.")
+    return problem or (None if month in partition_months(service) else f"{month} has not ended yet.")
 
 
 def _landing_run(place: LandingPlace, dropped: Dropped, service: Service, month: Month) -> dg.RunRequest:
@@ -113,5 +108,5 @@ def _landing_run(place: LandingPlace, dropped: Dropped, service: Service, month:
 
 @dg.definitions
 def sensors() -> dg.Definitions:
-    """The sensors of the trips."""
+    """Return the sensors of the trips."""
     return dg.Definitions(sensors=[new_month_sensor(), landing_sensor()])

@@ -1,12 +1,15 @@
-"""What a tick of a monthly schedule asks for: which month, and why not, if not."""
+"""What a tick of a monthly schedule loads: which month, or why none. Pure, but for one question to the source."""
 
+import logging
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from taxi_platform.errors import NotPublished, TaxiError
-from taxi_platform.sources.source import Log, Source
+from taxi_platform.sources.source import Source
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
+
+logger = logging.getLogger(__name__)
 
 
 def cron_of(service: Service) -> str:
@@ -15,10 +18,10 @@ def cron_of(service: Service) -> str:
 
 
 def ended_month(scheduled: datetime, timezone: str) -> Month:
-    """The month before the one in which a tick is scheduled, by the calendar of its time zone.
+    """Return the month before the one in which a tick is scheduled, by the calendar of its time zone.
 
-    By the time for which the tick was scheduled, whenever it is evaluated: a daemon that was down over a month's end
-    asks for the month that was meant.
+    The time for which the tick was scheduled counts, whenever it is evaluated: a daemon that was down over the end of a
+    month loads the month that was meant.
 
     Args:
         scheduled: the tick's own time, aware of its zone, whichever that is.
@@ -29,7 +32,7 @@ def ended_month(scheduled: datetime, timezone: str) -> Month:
 
 
 def outside(service: Service, month: Month, partitions: tuple[Month, Month]) -> str | None:
-    """Why a month cannot be asked for, if it lies outside the partitions: a sentence that says what would change it."""
+    """Return why a month outside the partitions cannot be loaded, and which setting would change that."""
     first, last = partitions
     if first <= month <= last:
         return None
@@ -37,14 +40,12 @@ def outside(service: Service, month: Month, partitions: tuple[Month, Month]) -> 
     return f"{month} lies outside the months of {service.name}, {first} to {last}. Set {setting} to have it loaded."
 
 
-def reason_to_skip(
-    service: Service, month: Month, partitions: tuple[Month, Month], source: Source, log: Log
-) -> str | None:
-    """Why a tick starts no run; none when it shall start one.
+def reason_to_skip(service: Service, month: Month, partitions: tuple[Month, Month], source: Source) -> str | None:
+    """Return why a tick starts no run, or None if it must start one.
 
-    Only the source's clear no skips a month. Where it does not answer, or with something else, the run is started all
-    the same: it has the patience that a tick lacks, and if it fails too, that is a failed partition and an alert,
-    whereas a failed tick of a schedule is never evaluated again, and a month would be missing without a trace.
+    Only a clear no of the source skips a month. If the source does not answer, or answers anything else, the run is
+    started: it asks again and again, which a tick cannot, and if it fails too there is a failed partition and an alert.
+    A failed tick of a schedule is never evaluated again, and the month would be missing without a trace.
     """
     reason = outside(service, month, partitions)
     if reason:
@@ -54,5 +55,5 @@ def reason_to_skip(
     except NotPublished as error:
         return f"Not published yet: {error.what}. The new_month_sensor, while it is on, loads it when it appears."
     except TaxiError as error:
-        log(f"{error} The run finds out.")
+        logger.warning("%s The run will find out.", error)
     return None

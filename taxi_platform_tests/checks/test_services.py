@@ -2,7 +2,7 @@ from datetime import date, datetime, timezone
 
 import pytest
 
-from taxi_platform.checks.upkeep import due, last_month_verdict, none_failed_verdict
+from taxi_platform.checks.services import due, last_month_verdict, none_failed_verdict
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN
 

@@ -1,21 +1,27 @@
-"""Whether a service is kept up: its last month is there in time, and no month was left failed. Pure.
+"""The checks of a service as a whole: its last month is loaded in time, and no month was left failed.
 
-Both are about all months at once. The first looks at one month and no other, so that loading an old one says nothing.
+The first looks at one month and no other, so that loading an old month does not turn it green.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
+import dagster as dg
+
 from taxi_platform.checks.results import Check, Verdict
+from taxi_platform.ledger.reading import read_months
+from taxi_platform.settings import settings
+from taxi_platform.trips.keys import assets_of
 from taxi_platform.trips.months import Month, spans
+from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import Service
 
 NONE_FAILED = Check("no_partition_is_left_failed", "No month failed and was left so, wherever it is loaded into.")
 
 
-def upkeep_checks(service: Service) -> tuple[Check, ...]:
+def service_checks(service: Service) -> tuple[Check, ...]:
     """Return the checks of a service as a whole."""
     return (_last_month(service), NONE_FAILED)
 
@@ -51,6 +57,27 @@ def due(first: Month, last: Month, now: datetime, timezone: str, overdue_days: i
     if following > last:
         return Due(overdue[-1] if overdue else None, None, None)
     return Due(overdue[-1] if overdue else None, following, _deadline(following, overdue_days))
+
+
+def service_verdicts(instance: dg.DagsterInstance, url: str, service: Service) -> Iterator[Verdict]:
+    """Yield the check results of a service as of now.
+
+    Raises:
+        DatabaseUnreachable: the database does not answer.
+        DatabaseInterrupted: the connection broke, or a timeout ended a wait.
+        DatabaseRefused: the database refuses to answer.
+    """
+    first, last = month_range(settings(), service)
+    wanted = due(first, last, datetime.now(timezone.utc), settings().schedule_timezone, service.overdue_days)
+    ledger = read_months(instance, [service], ("loaded", "attempts"), cloud=True, url=url)
+    months = ledger.months[service.name]
+    loaded = [month for month, record in months.items() if record.is_partition and record.loaded]
+    yield last_month_verdict(service, wanted, loaded)
+    failed = {
+        "/".join(key): [m for m, record in months.items() if key in record.attempts and record.attempts[key].failed]
+        for key in assets_of(service.table, cloud=True)
+    }
+    yield none_failed_verdict(service.name, failed)
 
 
 def last_month_verdict(service: Service, wanted: Due, held: Collection[Month]) -> Verdict:

@@ -1,0 +1,171 @@
+"""Reads what is known about months from the tables, from Dagster and from the source, in few queries side by side.
+
+No server is started for it, and a part that is not asked for costs nothing.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, TypeVar
+
+import dagster as dg
+
+from taxi_platform.errors import NotPublished, TaxiError
+from taxi_platform.ledger.backfills import waiting_months
+from taxi_platform.ledger.events import failed_checks, latest_materializations, read_attempts, recorded_raw_file
+from taxi_platform.ledger.loaded import months_in_place
+from taxi_platform.ledger.record import Attempt, LoadRecord, Materialized, MonthRecord
+from taxi_platform.settings import settings
+from taxi_platform.sources.cache import RawFiles
+from taxi_platform.sources.choose import source_named
+from taxi_platform.sources.source import Source
+from taxi_platform.trips.files import FileFacts, SourceVersion
+from taxi_platform.trips.keys import Key, assets_of, table_key
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.partitions import partition_months
+from taxi_platform.trips.services import Service
+
+QUERIES_AT_ONCE = 8  # each waits for its database over a connection of its own
+QUESTIONS_AT_ONCE = 8  # to the source
+
+T = TypeVar("T")
+Part = Literal["published", "loaded", "materialized", "attempts", "checks", "waiting"]
+EVERY_PART: Collection[Part] = ("published", "loaded", "materialized", "attempts", "checks", "waiting")
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What is known about the months of some services.
+
+    Attributes:
+        months: by service and month, in order: the partitions, and the other months that Dagster has records of.
+        remarks: what could not be asked, as sentences for people.
+    """
+
+    months: Mapping[str, Mapping[Month, MonthRecord]]
+    remarks: Sequence[str] = ()
+
+
+def read_months(
+    instance: dg.DagsterInstance,
+    services: Sequence[Service],
+    parts: Collection[Part] = EVERY_PART,
+    *,
+    cloud: bool = False,
+    url: str | None = None,
+    ask_source: bool = False,
+) -> Ledger:
+    """Return what is known about every month of some services.
+
+    Args:
+        instance: where Dagster's records are.
+        services: whose months.
+        parts: what to ask for; the other attributes of the records stay empty.
+        cloud: whether Dagster's records of the assets in Google Cloud are read as well.
+        url: a database that must answer; if it is None, the database of the settings may be out of reach.
+        ask_source: whether the source is asked about loaded months even when that takes the network.
+
+    Raises:
+        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: the database at ``url`` does not answer.
+        SourceUnreachable, AccessDenied: the source was to be asked and does not answer.
+    """
+    keys = {service.name: assets_of(service.table, cloud=cloud) for service in services}
+    with ThreadPoolExecutor(QUERIES_AT_ONCE) as pool:
+
+        def ask(part: Part, question: Callable[..., dict[Any, Any]], *arguments: Any) -> Future[dict[Any, Any]]:
+            return pool.submit(question, instance, *arguments) if part in parts else pool.submit(dict)
+
+        tables = pool.submit(_read_tables, url) if "loaded" in parts else pool.submit(_unread_tables)
+        waiting = ask("waiting", waiting_months, services)
+        attempts = {service.name: ask("attempts", read_attempts, keys[service.name]) for service in services}
+        checks = {service.name: ask("checks", failed_checks, service) for service in services}
+        materialized = {
+            key: ask("materialized", latest_materializations, key) for service in services for key in keys[service.name]
+        }
+    loaded, remarks = tables.result()
+    tables_made = {service: materialized[table_key(service.table)].result() for service in services}
+    in_tables = [(service, Month.parse(month)) for service, made in tables_made.items() for month in made]
+    versions = _versions(in_tables, ask_source=ask_source) if "published" in parts else {}
+
+    def records_of(service: Service) -> dict[Month, MonthRecord]:
+        partitions = set(partition_months(service))
+        made: Mapping[Key, Mapping[str, Materialized]] = {key: materialized[key].result() for key in keys[service.name]}
+        tried: Mapping[Key, Mapping[str, Attempt]] = attempts[service.name].result()
+        recorded = {Month.parse(name) for by_name in (*made.values(), *tried.values()) for name in by_name}
+        return {
+            month: MonthRecord(
+                service=service,
+                month=month,
+                is_partition=month in partitions,
+                published=versions.get((service, month)),
+                loaded=loaded.get(service.file_name(month)) if loaded else None,
+                tables_known=loaded is not None,
+                materialized=_at(month, made),
+                attempts=_at(month, tried),
+                failed_checks=tuple(checks[service.name].result().get(str(month), ())),
+                waiting=waiting.result().get(service.name, {}).get(str(month)),
+            )
+            for month in sorted(partitions | recorded)
+        }
+
+    return Ledger({service.name: records_of(service) for service in services}, remarks)
+
+
+def read_raw_facts(instance: dg.DagsterInstance, cache: RawFiles, service: Service, month: Month) -> FileFacts | None:
+    """Return what is known about a raw file: from the cached file, or from Dagster's record of a removed one."""
+    file = cache.kept(service, month)
+    if file:
+        return file.verified
+    recorded = recorded_raw_file(instance, service, month)
+    return recorded.facts if recorded else None
+
+
+def _at(month: Month, by_key: Mapping[Key, Mapping[str, T]]) -> dict[Key, T]:
+    return {key: by_name[str(month)] for key, by_name in by_key.items() if str(month) in by_name}
+
+
+def _read_tables(url: str | None) -> tuple[Mapping[str, LoadRecord] | None, list[str]]:
+    """Return what the tables hold; None and the reason if they may be out of reach and are."""
+    if url:
+        return months_in_place(url), []
+    try:
+        address = _running_database()
+        if address is None:
+            return None, ["The embedded PostgreSQL does not run, so this is what Dagster recorded."]
+        return months_in_place(address), []
+    except TaxiError as error:
+        return None, [f"The tables could not be asked, so this is what Dagster recorded. {error}"]
+
+
+def _running_database() -> str | None:
+    from taxi_platform.postgres.embedded.server import EmbeddedServer
+
+    url = settings().postgres_url
+    if url:
+        return url.get_secret_value()
+    server = EmbeddedServer(settings().data_dir / "postgres")
+    return server.url() if server.is_running() else None
+
+
+def _unread_tables() -> tuple[None, list[str]]:
+    return None, []
+
+
+def _versions(
+    loaded: Sequence[tuple[Service, Month]], *, ask_source: bool
+) -> dict[tuple[Service, Month], SourceVersion]:
+    """Return the versions that the source has of some months, if asking is free or wanted."""
+    source = source_named(settings().source) if loaded else None
+    if source is None or not (ask_source or source.asking_is_free):
+        return {}
+    with ThreadPoolExecutor(QUESTIONS_AT_ONCE) as pool:
+        versions = pool.map(partial(_version, source), *zip(*loaded, strict=True))
+    return {month: version for month, version in zip(loaded, versions, strict=True) if version}
+
+
+def _version(source: Source, service: Service, month: Month) -> SourceVersion | None:
+    try:
+        return source.version(source.trips(service, month))
+    except NotPublished:  # no longer; what was loaded stays
+        return None

@@ -1,0 +1,288 @@
+"""Carries out a backfill plan: has it loaded by the daemon or by this process, follows it, and reports every month.
+
+With a daemon the plan becomes Dagster backfills, which the web UI shows. What to load is decided in ``ledger/plan``.
+"""
+
+import signal
+import time
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from types import FrameType
+from typing import Literal, NoReturn
+
+import dagster as dg
+
+from taxi_platform import dagster_private
+from taxi_platform.ledger.backfills import seconds_since_heartbeat
+from taxi_platform.ledger.events import (
+    Progress,
+    Reasons,
+    last_event_id,
+    read_progress,
+    read_reasons,
+    run_outcomes,
+)
+from taxi_platform.ledger.heartbeats import abandoned_runs
+from taxi_platform.ledger.plan import MonthRange, Plan
+from taxi_platform.ledger.reading import read_months
+from taxi_platform.ledger.record import Attempt, MonthRecord
+from taxi_platform.ledger.run_tags import BY_BACKFILL, run_labels
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES, Service
+
+POLL_SECONDS = 0.5  # between looks at the months that were loaded
+CHECK_SECONDS = 3.0  # between checks whether anybody is working on the others
+SILENT_SECONDS = 150.0  # five heartbeats of the daemon; after that without any progress it is given up
+
+MonthKey = tuple[str, Month]
+"""A service's name and a month."""
+Outcome = Literal["loaded", "unchanged", "failed", "cancelled", "unfinished"]
+Show = Callable[[Sequence[Progress]], None]
+
+_UNFINISHED = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+_QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+
+
+@dataclass(frozen=True)
+class MonthOutcome:
+    """What became of one month.
+
+    Attributes:
+        service: its name.
+        month: the month.
+        outcome: ``loaded`` and ``unchanged`` are in place; ``unfinished`` may still be loaded by the daemon.
+        rows: its rows in the table, if it is there.
+        reason: why it is not in place, if it is not.
+    """
+
+    service: str
+    month: Month
+    outcome: Outcome
+    rows: int = 0
+    reason: str = ""
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the table holds the month, and Dagster knows it."""
+        return self.outcome in ("loaded", "unchanged")
+
+
+def request_backfills(instance: dg.DagsterInstance, definitions: dg.Definitions, plan: Plan) -> list[str]:
+    """Request the whole plan from the daemon and return the ids of the Dagster backfills.
+
+    There is one per service, or one per month range if the newest comes first, because the daemon keeps the order of
+    backfills only. The table alone is selected, because it brings the raw file along: with the raw file's asset in the
+    same run, one bad month would keep the others out of their table.
+    """
+    graph = definitions.resolve_asset_graph()
+    return [
+        dagster_private.request_backfill(
+            instance,
+            graph,
+            dg.AssetKey(batch[0].service.table),
+            [str(month) for months in batch for month in months.months],
+            title=f"taxi backfill {batch[0].service.name} {', '.join(map(str, batch))}",
+            tags=_labels(batch),
+            run_config=plan.run_config(batch),
+        )
+        for batch in plan.batches()
+    ]
+
+
+def load_here(instance: dg.DagsterInstance, definitions: dg.Definitions, plan: Plan) -> None:
+    """Load the whole plan in this process, one run per month range.
+
+    The instance knows what became of each month. A run that fails does not stop the next one.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C or SIGTERM ended it; the months loaded by then are recorded.
+    """
+    job = definitions.resolve_implicit_global_asset_job_def()
+    with _interrupted_by(signal.SIGTERM):
+        for months in plan.month_ranges():
+            partitions = {
+                "dagster/asset_partition_range_start": str(months.first),
+                "dagster/asset_partition_range_end": str(months.last),
+            }
+            result = job.execute_in_process(
+                instance=instance,
+                asset_selection=[dg.AssetKey(months.service.table)],
+                tags={**_labels([months]), **partitions},
+                run_config={**plan.run_config([months]), "loggers": _QUIET},
+                raise_on_error=False,
+            )
+            if _was_interrupted(result):
+                _report_cancelled(instance, result.run_id)
+                raise KeyboardInterrupt
+
+
+def end_abandoned_runs(instance: dg.DagsterInstance) -> None:
+    """Report the runs as failed that a killed process on this machine has left unfinished."""
+    records = instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED))
+    abandoned = abandoned_runs(instance, records)
+    for record in records:
+        if record.dagster_run.run_id in abandoned:
+            instance.report_run_failed(record.dagster_run, "The process that loaded it was killed.")
+
+
+def _labels(batch: Sequence[MonthRange]) -> Mapping[str, str]:
+    first, last = min(months.first for months in batch), max(months.last for months in batch)
+    return run_labels(batch[0].service, first, last, trigger=BY_BACKFILL, backfill=True)
+
+
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Return whether somebody interrupted the run, which Dagster does not report by an exception."""
+    failures = [event.step_failure_data for event in result.get_step_failure_events()]
+    between_steps = not failures and result.dagster_run.status == dg.DagsterRunStatus.FAILURE
+    return between_steps or any(data.error_source and data.error_source.value == "INTERRUPT" for data in failures)
+
+
+def _report_cancelled(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Report an interrupted run as cancelled; Dagster has recorded it as failed."""
+    run = instance.get_run_by_id(run_id)
+    if run and run.status == dg.DagsterRunStatus.FAILURE:
+        instance.report_run_canceled(run, "It was ended by Ctrl-C or SIGTERM.")
+
+
+@contextmanager
+def _interrupted_by(number: signal.Signals) -> Generator[None]:
+    """Treat a signal like Ctrl-C inside the block, so that nothing is left half done."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+class Follower:
+    """Follows months from its creation on, whichever run loads them. Create it before anything is requested.
+
+    Attributes:
+        progress: the months that were loaded since, as they were reported last.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.progress: dict[MonthKey, Progress] = {}
+        self._instance = instance
+        self._since = last_event_id(instance)
+        self._previous_runs: dict[MonthKey, str | None] = {}
+
+    def follow(self, service: str, month: Month, *, previous_run: str | None = None) -> None:
+        """Follow another month.
+
+        Args:
+            service: its service's name.
+            month: the month.
+            previous_run: an earlier run that was to load it, whose failure is known already.
+        """
+        self._previous_runs[service, month] = previous_run
+
+    @property
+    def followed(self) -> Collection[MonthKey]:
+        """The months that are followed."""
+        return self._previous_runs.keys()
+
+    @property
+    def pending(self) -> list[MonthKey]:
+        """The months that are not recorded as materialized yet."""
+        return [key for key in self.followed if key not in self.progress or not self.progress[key].is_recorded]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all months are recorded, and the runs that loaded them have finished their checks."""
+        if self.pending:
+            return False
+        runs = run_outcomes(self._instance, {progress.run_id for progress in self.progress.values()})
+        return not any(run.outcome == "unfinished" for run in runs.values())
+
+    def poll(self) -> list[Progress]:
+        """Return the months that were loaded since the last poll."""
+        before = set(self.progress)
+        for service in _services(self.pending):
+            months = [month for name, month in self.pending if name == service.name]
+            unseen = [month for month in months if (service.name, month) not in self.progress]
+            for progress in read_progress(self._instance, service, months, observed=unseen, after=self._since):
+                key = (progress.service, progress.month)
+                earlier = self.progress.get(key)
+                self.progress[key] = replace(progress, at=earlier.at) if earlier else progress
+        return [progress for key, progress in self.progress.items() if key not in before]
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether months are pending, and no unfinished run and no waiting backfill will load any of them."""
+        records = self._read(self.pending)
+        return bool(records) and not any(self._is_attended(key, record) for key, record in records.items())
+
+    def outcomes(self) -> list[MonthOutcome]:
+        """Return what became of every month, by service and month."""
+        reasons = cache(partial(read_reasons, self._instance))  # a run may have failed for many months
+        order = list(SERVICES)
+        keys = sorted(self.followed, key=lambda key: (order.index(key[0]), key[1]))
+        records = self._read(keys)
+        return [self._outcome(key, records[key], reasons) for key in keys]
+
+    def _read(self, keys: Collection[MonthKey]) -> dict[MonthKey, MonthRecord]:
+        ledger = read_months(self._instance, _services(keys), ("attempts", "checks", "waiting"))
+        return {(name, month): ledger.months[name][month] for name, month in keys}
+
+    def _attempt(self, key: MonthKey, record: MonthRecord) -> Attempt | None:
+        """Return the latest run that was to load the month, unless its failure was known before."""
+        attempt = record.attempt
+        return attempt if attempt and attempt.run_id != self._previous_runs[key] else None
+
+    def _is_attended(self, key: MonthKey, record: MonthRecord) -> bool:
+        attempt = self._attempt(key, record)
+        return record.waiting is not None or (attempt is not None and attempt.outcome == "unfinished")
+
+    def _outcome(self, key: MonthKey, record: MonthRecord, reasons: Callable[[Attempt], Reasons]) -> MonthOutcome:
+        progress = self.progress.get(key)
+        if progress and progress.is_recorded:
+            if record.failed_checks:
+                reason = f"it is in the table and did not pass {', '.join(record.failed_checks)}"
+                return MonthOutcome(*key, "failed", progress.rows, reason)
+            return MonthOutcome(*key, "unchanged" if progress.unchanged else "loaded", progress.rows)
+        if self._is_attended(key, record):
+            return MonthOutcome(*key, "unfinished", reason="it is still waited for")
+        attempt = self._attempt(key, record)
+        if attempt is None:
+            return MonthOutcome(*key, "cancelled", reason="no run was made for it")
+        reason = reasons(attempt).of(record.month)
+        if progress:
+            reason = f"it is in the table, but its run ended before that was recorded: {reason}"
+        return MonthOutcome(*key, "failed" if attempt.outcome == "failed" else "cancelled", reason=reason)
+
+
+def follow_to_the_end(instance: dg.DagsterInstance, follower: Follower, show: Show) -> float | None:
+    """Follow a plan until nobody works on its pending months any more.
+
+    Returns:
+        None, or for how many seconds the daemon has been silent if that is why this gave up.
+    """
+    moved = checked = time.monotonic()
+    while not follower.is_done:
+        time.sleep(POLL_SECONDS)
+        loaded = follower.poll()
+        show(loaded)
+        now = time.monotonic()
+        moved = now if loaded else moved
+        if now - checked < CHECK_SECONDS:
+            continue
+        checked = now
+        if follower.is_abandoned:
+            show(follower.poll())
+            return None
+        silent = seconds_since_heartbeat(instance)
+        if now - moved > SILENT_SECONDS and silent is not None and silent > SILENT_SECONDS:
+            return silent
+    return None
+
+
+def _services(keys: Collection[MonthKey]) -> list[Service]:
+    names = {name for name, _ in keys}
+    return [service for service in SERVICES.values() if service.name in names]
