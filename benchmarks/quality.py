@@ -7,7 +7,6 @@ from time import perf_counter
 from benchmarks.pairs import Pairs, in_turn, spread
 from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
-from taxi_platform.checks.facts import Raw
 from taxi_platform.checks.gathering import gather
 from taxi_platform.checks.judging import quality_verdicts
 from taxi_platform.checks.shape import shape_verdicts
@@ -24,7 +23,7 @@ TARGET = 1.0
 def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
     """All checks of a month within a running process, against its load, and against the md5 of its ids alone."""
     file = bench.file(YELLOW, MONTH, rows)
-    raw = Raw(file.sha256, file.rows)
+    raw = file.verified
 
     def check() -> float:
         started = perf_counter()
