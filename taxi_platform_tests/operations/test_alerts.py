@@ -1,5 +1,6 @@
 """The alert, tick by tick: runs that fail, a real instance, Apprise, and a receiver that answers, refuses or hangs."""
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -10,12 +11,9 @@ import dagster as dg
 import pytest
 
 from taxi_platform.errors import DatabaseRefused, NotPublished
-from taxi_platform.operations.alerts.addresses import Address, addresses_of
-from taxi_platform.operations.alerts.delivery import deliver
-from taxi_platform.operations.alerts.mailbox import BURST, INTERVAL, KEEP, LONGEST_PAUSE
-from taxi_platform.operations.alerts.message import Message
-from taxi_platform.operations.alerts.tick import Deliver, Office, Tick, tick
-from taxi_platform.redaction import redact
+from taxi_platform.operations import alerts
+from taxi_platform.operations.alerts import KEEP_SECONDS, Address, Deliver, Tick, addresses_of, deliver, describe, tick
+from taxi_platform.operations.failed_runs import Message
 from taxi_platform_tests.support.alert_receiver import AlertReceiver
 from taxi_platform_tests.support.asset_runs import Platform
 
@@ -54,7 +52,8 @@ class Watch:
 
     def __init__(self, instance: dg.DagsterInstance, deliver: Deliver, *urls: str) -> None:
         self.instance = instance
-        self.office = Office(addresses_of(" ".join(urls)), "http://ui:3000", redact, deliver)
+        self.urls = " ".join(urls)
+        self.deliver = deliver
         self.cursor: str | None = None
         self.now = NOW
 
@@ -67,10 +66,18 @@ class Watch:
         )
         return result.run_id
 
-    def tick(self, later: float = 30) -> Tick:
+    def tick(self, later: float = 30, started: float = NOW - 1) -> Tick:
         self.now += later
-        done = tick(self.instance, self.office, self.cursor, NOW - 1, self.now)
-        self.cursor = done.cursor
+        done = tick(
+            self.instance,
+            addresses_of(self.urls),
+            partial(describe, web_url="http://ui:3000", secrets=[]),
+            self.cursor,
+            started=started,
+            now=self.now,
+            deliver=self.deliver,
+        )
+        self.cursor = done.cursor.model_dump_json()
         return done
 
 
@@ -94,8 +101,8 @@ def test_a_failure_is_told_once_with_its_root_error_and_a_link(watching: Watchin
     watch = watching(receiver.url)
     watch.tick()
     run_id = watch.fail()
-    assert watch.tick().told == 1
-    assert watch.tick().told == 0
+    assert watch.tick().delivered == 1
+    assert watch.tick().delivered == 0
     (message,) = receiver.taken
     assert message["title"] == "taxi_platform: green 2019-03 failed"
     assert message["type"] == "failure"
@@ -121,28 +128,41 @@ def test_the_deepest_of_our_own_errors_is_told_and_without_passwords(
 def test_what_failed_before_the_sensor_was_started_is_not_told(watching: Watching, receiver: AlertReceiver) -> None:
     watch = watching(receiver.url)
     watch.fail()
-    done = tick(watch.instance, watch.office, None, time.time() + 1, time.time() + 2)
-    assert (done.told, done.waiting) == (0, 0)
+    done = watch.tick(started=time.time() + 1)
+    assert (done.delivered, done.cursor.pending) == (0, {})
     assert receiver.asked == []
 
 
 def test_what_failed_between_its_start_and_its_first_tick_is_told(watching: Watching, receiver: AlertReceiver) -> None:
     watch = watching(receiver.url)
     watch.fail()
-    assert watch.tick().told == 1
+    assert watch.tick().delivered == 1
 
 
-def test_a_cursor_that_is_none_begins_anew(watching: Watching, receiver: AlertReceiver) -> None:
+def test_a_cursor_that_cannot_be_read_starts_again(watching: Watching, receiver: AlertReceiver) -> None:
     watch = watching(receiver.url)
     watch.fail()
     watch.tick()
     watch.cursor = "somebody's own"
-    assert watch.tick().told == 0  # the run's log knows
+    assert watch.tick().delivered == 0  # the run's log knows
     assert len(receiver.taken) == 1
 
 
+def test_a_cursor_of_version_0_1_is_continued(watching: Watching, receiver: AlertReceiver) -> None:
+    watch = watching(receiver.url)
+    watch.fail()
+    watch.tick()
+    after = alerts.Cursor.model_validate_json(watch.cursor or "").after
+    watch.fail(stumble)
+    watch.cursor = json.dumps(
+        {"after": after, "seen": [after], "waiting": {"run": {"since": 0, "told": []}}, "lines": {}}
+    )
+    assert watch.tick().delivered == 1
+    assert receiver.taken[-1]["message"].startswith("stumble: ")
+
+
 @pytest.mark.parametrize("trouble", ["refuses", "hangs", "is away"])
-def test_a_message_that_cannot_be_delivered_is_kept_until_it_can(
+def test_a_message_that_cannot_be_delivered_is_tried_again_on_later_ticks(
     trouble: str, watching: Watching, receiver: AlertReceiver
 ) -> None:
     with AlertReceiver() as sound:
@@ -156,16 +176,16 @@ def test_a_message_that_cannot_be_delivered_is_kept_until_it_can(
             receiver.__exit__(None, None, None)
         watch.fail()
         first = watch.tick()
-        assert (first.told, first.waiting, len(first.problems)) == (1, 1, 1)
+        assert (first.delivered, len(first.cursor.pending), len(first.problems)) == (1, 1, 1)
         assert first.problems[0].startswith("json (1 of 2) could not be told: ")
-        assert first.problems[0].endswith("; again in 30 s")
-        assert watch.tick(later=10).told == 0  # not before its pause is over
+        watch.fail(stumble)
+        second = watch.tick()
+        assert (second.delivered, len(second.problems)) == (1, 1)  # the address that is in trouble is asked once a tick
         receiver.status, receiver.hangs = 200, False
         if trouble == "is away":
             receiver.__enter__()
-        watch.fail(stumble)
-        assert watch.tick(later=60).told == 3
-        assert watch.tick(later=LONGEST_PAUSE).waiting == 0
+        assert watch.tick().delivered == 2
+        assert watch.tick().cursor.pending == {}
         assert [len(receiver.taken), len(sound.taken)] == [2, 2]
 
 
@@ -177,9 +197,9 @@ def test_a_failure_is_no_longer_told_after_a_day_and_its_log_says_so(
     watch.tick()
     run_id = watch.fail()
     watch.tick()
-    assert watch.tick(later=KEEP - 60).waiting == 1
+    assert watch.tick(later=KEEP_SECONDS - 60).cursor.pending.keys() == {run_id}
     last = watch.tick(later=61)
-    assert last.waiting == 0
+    assert last.cursor.pending == {}
     assert f"gave up telling json of run {run_id}" in last.problems[-1]
     log = watch.instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
     assert log[-1].dagster_event
@@ -198,23 +218,43 @@ def test_a_daemon_killed_before_it_stored_the_cursor_tells_nothing_twice(
         watch.tick()
         watch.cursor = before
         refusing.status = 200
-        watch.tick(later=LONGEST_PAUSE)
+        watch.tick()
         assert [len(receiver.taken), len(refusing.taken)] == [1, 1]
 
 
-def test_a_storm_comes_as_ten_messages_and_everybody_is_in_one(watching: Watching, receiver: AlertReceiver) -> None:
+def test_every_failed_run_has_a_message_of_its_own(watching: Watching, receiver: AlertReceiver) -> None:
     watch = watching(receiver.url)
     watch.tick()
     for number in range(12):
         watch.fail(**{"dagster/partition": f"2020-{number + 1:02d}"})
-    assert watch.tick().told == BURST
-    assert [message["title"] for message in receiver.taken[-2:]] == [
-        "taxi_platform: green 2020-09 failed",
-        "taxi_platform: 3 runs failed",
-    ]
+    assert watch.tick().delivered == 12
+    assert receiver.taken[-1]["title"] == "taxi_platform: green 2020-12 failed"
+
+
+def test_a_tick_ends_in_time_and_the_next_one_goes_on(
+    watching: Watching, receiver: AlertReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = watching(receiver.url)
+    watch.tick()
     watch.fail()
-    assert (watch.tick().told, watch.tick(later=INTERVAL).told) == (0, 1)
-    assert watch.tick().waiting == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(alerts, "TICK_SECONDS", -1.0)
+        assert watch.tick().delivered == 0
+    assert watch.tick().delivered == 1
+
+
+def test_a_run_is_told_once_although_its_failure_was_recorded_twice(
+    watching: Watching, receiver: AlertReceiver
+) -> None:
+    """The health check records the end of a run a second time when its process was killed while it stored the first."""
+    watch = watching(receiver.url)
+    watch.tick()
+    run = watch.instance.get_run_by_id(watch.fail())
+    assert run
+    watch.tick()
+    watch.instance.report_run_failed(run, "once more")
+    watch.tick()
+    assert len(receiver.taken) == 1
 
 
 def test_a_plugin_that_raises_or_does_not_end_stops_nobody(
@@ -230,7 +270,7 @@ def test_a_plugin_that_raises_or_does_not_end_stops_nobody(
     watch.tick()
     watch.fail()
     done = watch.tick()
-    assert (done.told, done.waiting) == (1, 1)
+    assert (done.delivered, len(done.cursor.pending)) == (1, 1)
     assert "token-of-mine" not in "".join(done.problems)
     assert len(receiver.taken) == 1
 
@@ -243,7 +283,7 @@ def test_an_address_that_apprise_does_not_know_is_a_problem_and_no_end(
     watch.fail()
     done = watch.tick()
     assert done.problems == [
-        "pigeon (1 of 2) could not be told: Apprise knows no service pigeon://; again in 30 s",
+        "pigeon (1 of 2) could not be told: Apprise knows no service pigeon://; it is tried again",
     ]
     assert len(receiver.taken) == 1
 
@@ -265,7 +305,9 @@ def test_no_secret_of_an_address_is_in_the_cursor_the_problems_the_logs_or_the_o
     second = watch.tick(later=60)
     assert len(first.problems) == 3
     kept = b"".join(found.read_bytes() for found in tmp_path.rglob("*") if found.is_file())
-    said = "".join([*first.problems, *second.problems, first.cursor, second.cursor, *capfd.readouterr(), caplog.text])
+    said = "".join(
+        [*first.problems, *second.problems, str(first.cursor), str(second.cursor), *capfd.readouterr(), caplog.text]
+    )
     for secret in (receiver.password, "token-of-mine"):
         assert secret not in said
         assert secret.encode() not in kept
@@ -280,8 +322,8 @@ def test_a_log_that_cannot_be_understood_is_told_as_that(
     watch = watching(receiver.url)
     watch.tick()
     watch.fail()
-    monkeypatch.setattr("taxi_platform.operations.alerts.failed_runs.failed_run", fail)
-    assert watch.tick().told == 1
+    monkeypatch.setattr("taxi_platform.operations.failed_runs._of_step", fail)
+    assert watch.tick().delivered == 1
     assert "its log cannot be read (LookupError: an event from the future)" in receiver.taken[0]["message"]
 
 
@@ -295,10 +337,10 @@ def test_more_than_one_address_is_asked_at_the_same_time(watching: Watching, rec
         return None
 
     watch = watching(receiver.url, "json://127.0.0.1:9/")
-    watch.office = Office(watch.office.addresses, "http://ui:3000", redact, slow)
+    watch.deliver = slow
     watch.tick()
     watch.fail()
-    assert watch.tick().told == 2
+    assert watch.tick().delivered == 2
 
 
 def test_a_range_is_one_message_with_each_failed_month(
@@ -309,9 +351,7 @@ def test_a_range_is_one_message_with_each_failed_month(
     platform.use(TAXI_SOURCE=str(folder))
     run = platform.run("green_tripdata", months="2019-01...2019-03")
     assert not run.succeeded
-    office = Office(addresses_of(receiver.url), "http://ui:3000", redact, deliver)
-    done = tick(platform.instance, office, None, NOW - 1, time.time())
-    assert done.told == 1
+    assert Watch(platform.instance, deliver, receiver.url).tick(later=60).delivered == 1
     (message,) = receiver.taken
     lines = message["message"].splitlines()
     assert message["title"] == "taxi_platform: green 2019-01...2019-03 failed"
@@ -319,3 +359,36 @@ def test_a_range_is_one_message_with_each_failed_month(
     assert [line[:11] for line in lines[1:4]] == ["  2019-01: ", "  2019-02: ", "  2019-03: "]
     assert "has no green_tripdata_2019-02.csv.gz" in lines[2]
     assert lines[4] == "Started by: manual"
+
+
+# Addresses
+
+SLACK = "slack://TokenA/TokenB/TokenC/#alerts"
+MAIL = "mailtos://user:pass@example.com?to=a@example.com,b@example.com"
+
+
+@pytest.mark.parametrize("between", [" ", ",", ", ", "\n", ";", "  ,\n "])
+def test_several_addresses_are_in_one_text(between: str) -> None:
+    addresses = addresses_of(f" {SLACK}{between}{MAIL}\n")
+    assert [address.url for address in addresses] == [SLACK, MAIL]
+    assert [address.name for address in addresses] == ["slack (1 of 2)", "mailtos (2 of 2)"]
+
+
+def test_one_address_needs_no_number() -> None:
+    assert [address.name for address in addresses_of(SLACK)] == ["slack"]
+
+
+def test_an_address_that_is_named_twice_is_told_once() -> None:
+    assert len(addresses_of(f"{SLACK} {SLACK}")) == 1
+
+
+@pytest.mark.parametrize("text", ["secret-token", "slack://", "json://h/ secret-token", "https:/secret-token"])
+def test_what_is_not_an_address_is_named_by_its_number_alone(text: str) -> None:
+    with pytest.raises(ValueError, match=r"address \d of \d is none: write service://…") as caught:
+        addresses_of(text)
+    assert "secret" not in str(caught.value)
+
+
+def test_neither_the_name_nor_the_repr_of_an_address_gives_a_secret_away() -> None:
+    address = addresses_of(SLACK)[0]
+    assert "Token" not in f"{address!r} {address.name}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from taxi_platform.operations.alerts.addresses import addresses_of
+from taxi_platform.operations.alerts import addresses_of, problem_with
 from taxi_platform.operations.doctor.findings import Finding, ok, problem
 from taxi_platform.settings import Settings
 
@@ -14,8 +14,6 @@ def examine(settings: Settings) -> Iterator[Finding]:
     if settings.alert_urls is None:
         yield ok("TAXI_ALERT_URLS is not set, so nobody is told of failed runs")
         return
-    from taxi_platform.operations.alerts.delivery import problem_with
-
     addresses = addresses_of(settings.alert_urls.get_secret_value())
     wrong = {address: said for address in addresses if (said := problem_with(address))}
     for address, said in wrong.items():

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from taxi_platform.errors import TaxiError
-from taxi_platform.operations.alerts.failed_runs import FailedRuns
-from taxi_platform.operations.alerts.verdict import Verdict, verdict_on
+from taxi_platform.operations.failed_runs import EVENTS_WITH_REASONS, decide, read_reasons
 from taxi_platform.operations.landing.decision import Outcome, Plan, cursor, in_words, plan, recall
 from taxi_platform.operations.landing.place import Dropped, LandingPlace
 from taxi_platform.trips.months import Month
@@ -73,9 +72,9 @@ def outcome_of(instance: dg.DagsterInstance, place: LandingPlace, dropped: Dropp
     if run.status != dg.DagsterRunStatus.FAILURE:
         return Outcome("running")
     waited = time.time() - (records[0].end_time or 0)
-    if verdict_on(run, None, retries=instance.run_retries_enabled, waited=waited) is not Verdict.TELL:
+    if decide(run, None, retries=instance.run_retries_enabled, waited=waited) != "report":
         return Outcome("running")
-    reasons = FailedRuns(instance).story(run).reasons
+    reasons = read_reasons(instance.all_logs(run.run_id, of_type=EVENTS_WITH_REASONS))
     return Outcome("failed", "\n".join(line for reason in reasons for line in reason.months.values() or [reason.text]))
 
 

@@ -1,0 +1,298 @@
+"""Alerts: every failed run that no retry replaces is reported once to each address of ``TAXI_ALERT_URLS``, by Apprise.
+
+Called by the sensor ``run_failure_alert``. Its cursor keeps the runs that are not reported to everybody yet; who has
+been told about a run is written into the log of that run. Dagster's own ``run_failure_sensor`` would pass over a
+failure whose message could not be delivered, and knows nothing of a retry that is coming.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+import dagster as dg
+from pydantic import BaseModel, ValidationError
+
+from taxi_platform.operations.failed_runs import (
+    EVENTS_WITH_REASONS,
+    RETRY_RUN,
+    Message,
+    cut,
+    decide,
+    message_about,
+    read_reasons,
+)
+from taxi_platform.redaction import redact
+from taxi_platform.settings import alert_urls_in
+
+logger = logging.getLogger(__name__)
+
+DELIVERY_SECONDS = 10.0  # until an address must have accepted a message
+TICK_SECONDS = 40.0  # then a tick begins no further message; Dagster ends it after a minute
+KEEP_SECONDS = 24 * 3600.0  # then a message that cannot be delivered is given up
+_READ = 300  # failures read in one tick; more of them follow in the next
+_MOST_REASON = 300  # characters
+_DELIVERED = "run_failure_alert: told "
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where messages go.
+
+    Attributes:
+        url: the Apprise URL, which may be all secret: user, host or path are tokens with many services.
+        name: what people may see of it, e.g. ``slack (1 of 2)``.
+    """
+
+    url: str = field(repr=False)
+    name: str
+
+    def redact(self, text: str) -> str:
+        """Remove every part of the URL that may be a secret from a text: all but the scheme."""
+        rest = self.url.partition("://")[2]
+        return redact(text, [rest, *re.split(r"[/:@?&=#]", rest)])
+
+
+Deliver = Callable[[Address, Message], str | None]
+Describe = Callable[[dg.DagsterRun, Sequence[dg.EventLogEntry]], Message]
+
+
+class Cursor(BaseModel):
+    """What the sensor keeps between ticks. A cursor of version 0.1 has other fields, of which ``after`` is understood.
+
+    Attributes:
+        after: the storage id of the last failure that was read.
+        pending: the runs that are not reported yet, and when their failures were read.
+    """
+
+    after: int
+    pending: dict[str, float] = {}
+
+
+@dataclass
+class Tick:
+    """The result of one tick.
+
+    Attributes:
+        cursor: for the next tick.
+        delivered: how many messages were delivered.
+        problems: what went wrong, in sentences.
+    """
+
+    cursor: Cursor
+    delivered: int = 0
+    problems: list[str] = field(default_factory=list[str])
+
+    @property
+    def story(self) -> str:
+        """What the tick did, for its page."""
+        waiting = f"{len(self.cursor.pending)} failed run(s) waiting" if self.cursor.pending else "nothing waits"
+        return "; ".join([f"{self.delivered} message(s) delivered", waiting, *self.problems])
+
+
+def addresses_of(text: str) -> Sequence[Address]:
+    """Return the addresses in a text that names one or several, each once, in their order.
+
+    Raises:
+        ValueError: a part of the text is not an address.
+    """
+    urls = alert_urls_in(text)
+    return [Address(url, _name(url, number, len(urls))) for number, url in enumerate(urls, 1)]
+
+
+def _name(url: str, number: int, count: int) -> str:
+    scheme = url.partition("://")[0].lower()
+    return scheme if count == 1 else f"{scheme} ({number} of {count})"
+
+
+# Delivery
+
+
+def problem_with(address: Address) -> str | None:
+    """Return why Apprise cannot use an address; None when it can. No message is sent."""
+    import apprise
+
+    _redact_log_of_apprise(address)
+    if apprise.Apprise().add(address.url):
+        return None
+    scheme = address.url.partition("://")[0].lower()
+    plugins = apprise.Apprise().details()["schemas"]
+    known = any(scheme in {*(each["protocols"] or ()), *(each["secure_protocols"] or ())} for each in plugins)
+    return "a part of it is missing or wrong" if known else f"Apprise knows no service {scheme}://"
+
+
+def deliver(address: Address, message: Message) -> str | None:
+    """Send a message and return why it could not be delivered, without secrets; None when it was. Never raises."""
+    import apprise
+
+    try:
+        _redact_log_of_apprise(address)
+        service = apprise.Apprise()
+        if not service.add(address.url):
+            return problem_with(address)
+        result = service.notify(
+            body=message.body,
+            title=message.title,
+            notify_type=apprise.NotifyType.FAILURE,
+            body_format=apprise.NotifyFormat.TEXT,
+            timeout=DELIVERY_SECONDS,
+        )
+    except Exception as error:
+        return address.redact(cut(f"{type(error).__name__}: {error}", _MOST_REASON))
+    if result:
+        return None
+    if result.status == apprise.AppriseResultStatus.TIMEOUT:
+        return f"no answer within {DELIVERY_SECONDS:.0f} s"
+    text = " ".join(entry.message for entry in result.logs())
+    return cut(address.redact(text), _MOST_REASON) or "Apprise does not say why"
+
+
+class _Redacting(logging.Filter):
+    """Removes the secrets of addresses from Apprise's own log, which quotes a token that it does not like."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: set[Address] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let the line pass, without secrets."""
+        text = record.getMessage()
+        for address in self.addresses:
+            text = address.redact(text)
+        record.msg, record.args = text, None
+        return True
+
+
+_APPRISE_LOG = _Redacting()
+
+
+def _redact_log_of_apprise(address: Address) -> None:
+    _APPRISE_LOG.addresses.add(address)
+    logging.getLogger("apprise").addFilter(_APPRISE_LOG)  # once, however often it is added
+
+
+# Ticks
+
+
+def tick(
+    instance: dg.DagsterInstance,
+    addresses: Sequence[Address],
+    describe: Describe,
+    cursor: str | None,
+    *,
+    started: float | None,
+    now: float,
+    deliver: Deliver = deliver,
+) -> Tick:
+    """Report the runs that have failed since the last tick, and those that could not be reported before.
+
+    Args:
+        instance: whose runs are watched.
+        addresses: who gets the messages.
+        describe: makes the message about a run from its log.
+        cursor: what the last tick left.
+        started: when the sensor was started; the first tick reports what has failed since then.
+        now: seconds, as ``time.time``.
+        deliver: sends one message.
+    """
+    done = Tick(_read(cursor) or _new_cursor(instance, started))
+    _read_failures(instance, done.cursor, now)
+    broken: set[Address] = set()  # an address that does not answer is left alone until the next tick
+    end = time.monotonic() + TICK_SECONDS
+    for run in list(_due(instance, done.cursor, now)):
+        if time.monotonic() > end:
+            break
+        entries = instance.all_logs(run.run_id, of_type=EVENTS_WITH_REASONS)
+        missing = [address for address in addresses if address.name not in _told(entries)]
+        reachable = [address for address in missing if address not in broken]
+        message = describe(run, entries)
+        with ThreadPoolExecutor(len(addresses)) as pool:
+            answers = {address: pool.submit(deliver, address, message) for address in reachable}
+        for address, answer in answers.items():
+            problem = answer.result()
+            if problem:
+                broken.add(address)
+                done.problems.append(f"{address.name} could not be told: {problem}; it is tried again")
+            else:
+                done.delivered += 1
+                instance.report_engine_event(f"{_DELIVERED}{address.name}", run)
+        _settle(instance, done, run, [address.name for address in missing if address in broken], now)
+    return done
+
+
+def _read(cursor: str | None) -> Cursor | None:
+    try:
+        return Cursor.model_validate_json(cursor or "")
+    except ValidationError:
+        return None
+
+
+def _new_cursor(instance: dg.DagsterInstance, started: float | None) -> Cursor:
+    """Return a cursor that passes over every failure from before the sensor was started."""
+    latest = _failures(instance, limit=_READ, ascending=False)
+    old = [record.storage_id for record in latest if started is None or record.timestamp < started]
+    oldest = min((record.storage_id for record in latest), default=1)
+    return Cursor(after=max(old, default=oldest - 1))
+
+
+def _failures(
+    instance: dg.DagsterInstance, *, limit: int, ascending: bool, after: int | None = None
+) -> Sequence[dg.EventLogRecord]:
+    wanted = dg.RunStatusChangeRecordsFilter(dg.DagsterEventType.RUN_FAILURE, after_storage_id=after)
+    return instance.fetch_run_status_changes(wanted, limit=limit, ascending=ascending).records
+
+
+def _read_failures(instance: dg.DagsterInstance, cursor: Cursor, now: float) -> None:
+    """Take new failures into the cursor. Those of more than a day ago, when the daemon did not run, are passed over."""
+    for record in _failures(instance, limit=_READ, ascending=True, after=cursor.after):
+        cursor.after = record.storage_id
+        if record.timestamp > now - KEEP_SECONDS:
+            cursor.pending.setdefault(record.run_id, now)
+
+
+def _due(instance: dg.DagsterInstance, cursor: Cursor, now: float) -> Iterator[dg.DagsterRun]:
+    """Yield the runs that can be reported now, oldest first. Those that never will be leave the cursor."""
+    runs = _runs(instance, list(cursor.pending))
+    retries = _runs(instance, [run.tags[RETRY_RUN] for run in runs.values() if RETRY_RUN in run.tags])
+    for run_id, since in list(cursor.pending.items()):
+        run = runs.get(run_id)
+        retry = retries.get(run.tags.get(RETRY_RUN, "")) if run else None
+        decision = decide(run, retry, retries=instance.run_retries_enabled, waited=now - since)
+        if decision == "drop":
+            del cursor.pending[run_id]
+        elif run and decision == "report":
+            yield run
+
+
+def _runs(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> Mapping[str, dg.DagsterRun]:
+    if not run_ids:
+        return {}
+    return {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=run_ids))}
+
+
+def _told(entries: Sequence[dg.EventLogEntry]) -> set[str]:
+    """Return the names of the addresses that were told about a run, from its log: a tick may end without a cursor."""
+    messages = ((entry.dagster_event and entry.dagster_event.message) or "" for entry in entries)
+    return {text.removeprefix(_DELIVERED) for text in messages if text.startswith(_DELIVERED)}
+
+
+def _settle(instance: dg.DagsterInstance, done: Tick, run: dg.DagsterRun, untold: Sequence[str], now: float) -> None:
+    """Remove a run that everybody was told about, or that somebody could not be told about for a day."""
+    if untold and now - done.cursor.pending[run.run_id] < KEEP_SECONDS:
+        return
+    if untold:
+        names = ", ".join(untold)
+        hours = KEEP_SECONDS / 3600
+        instance.report_engine_event(f"run_failure_alert: gave up after {hours:.0f} hours; never told {names}", run)
+        done.problems.append(f"gave up telling {names} of run {run.run_id}")
+    del done.cursor.pending[run.run_id]
+
+
+def describe(
+    run: dg.DagsterRun, entries: Sequence[dg.EventLogEntry], *, web_url: str, secrets: Sequence[str]
+) -> Message:
+    """Return the message about a failed run, with a link to it and without secrets."""
+    return message_about(run, read_reasons(entries), web_url, partial(redact, secrets=secrets))

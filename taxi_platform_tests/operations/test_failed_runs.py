@@ -1,0 +1,123 @@
+"""Failed runs: reported, waiting or dropped, by what Dagster 1.13 stores; and a bounded message with a link."""
+
+import dagster as dg
+import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxi_platform.operations.failed_runs import (
+    DECISION_SECONDS,
+    MOST_BODY,
+    MOST_TITLE,
+    RETRY_SECONDS,
+    Message,
+    StepReason,
+    decide,
+    message_about,
+)
+from taxi_platform.redaction import redact
+
+WEB = "https://dagster.example"
+LACKING = "green_tripdata_2019-03.csv.gz: the source does not have it. Choose another month."
+
+
+def about(*reasons: StepReason, partition: str = "2019-03", **tags: str) -> Message:
+    known = {"taxi": "green", "dagster/partition": partition, **tags}
+    return message_about(dg.DagsterRun(job_name="job", run_id="a1b2", tags=known), reasons, WEB, redact)
+
+
+def test_a_month_is_told_in_a_few_lines() -> None:
+    told = about(StepReason("green_tripdata", LACKING), trigger="backfill", **{"dagster/retry_number": "2"})
+    assert told.title == "taxi_platform: green 2019-03 failed"
+    assert told.body.splitlines() == [
+        f"green_tripdata: {LACKING}",
+        "Dagster had started it again 2 times.",
+        "Started by: backfill",
+        "Run: https://dagster.example/runs/a1b2",
+    ]
+
+
+def test_a_range_is_told_with_its_failed_months_and_the_reason_of_each() -> None:
+    months = {"2019-03": "not published", "2019-07": "cut off"}
+    text = "2 of 12 months of green failed. The other 10 are in place and recorded.\n2019-03: not published\n…"
+    told = about(StepReason("green_tripdata", text, months))
+    assert told.body.splitlines()[:3] == [
+        "green_tripdata: 2 of 12 months of green failed. The other 10 are in place and recorded.",
+        "  2019-03: not published",
+        "  2019-07: cut off",
+    ]
+
+
+def test_of_very_many_months_the_last_are_only_named() -> None:
+    months = {f"2019-{month:02d}": LACKING for month in range(1, 13)}
+    told = about(StepReason("", "12 of 12 months failed.", months))
+    assert "  … and 2019-09, 2019-10, 2019-11, 2019-12" in told.body.splitlines()
+
+
+def test_passwords_are_taken_out_before_a_text_is_cut() -> None:
+    url = "postgresql://taxi:hunter22@db/x"
+    for filler in range(560, 620):
+        told = about(StepReason("t", "x" * filler + url))
+        assert "hunter" not in told.body
+
+
+@given(st.lists(st.text(max_size=3000), min_size=1, max_size=30), st.text(max_size=300))
+def test_whatever_went_wrong_a_message_is_bounded_and_ends_with_the_link(texts: list[str], subject: str) -> None:
+    months = {f"2019-{month:02d}": texts[0] for month in range(1, 13)}
+    message = about(*(StepReason("step", text, months) for text in texts), partition=subject)
+    assert len(message.title) <= MOST_TITLE
+    assert len(message.body) <= MOST_BODY
+    assert message.body.splitlines()[-1].startswith("Run: https://")
+
+
+# Retries
+
+FAILURE, SUCCESS, STARTED = (dg.DagsterRunStatus[name] for name in ("FAILURE", "SUCCESS", "STARTED"))
+ORIGIN = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("taxi_platform"), "__repository__"), "job")
+WAITING = {"will_retry": "true"}
+RETRIED = {"will_retry": "true", "auto_retry_run_id": "second"}
+
+
+def failed_run(
+    status: dg.DagsterRunStatus = FAILURE, origin: RemoteJobOrigin | None = ORIGIN, **tags: str
+) -> dg.DagsterRun:
+    named = {f"dagster/{name}": value for name, value in tags.items()}
+    return dg.DagsterRun(job_name="job", run_id="first", status=status, tags=named, remote_job_origin=origin)
+
+
+def retry_of(run_id: str) -> dg.DagsterRun:
+    return dg.DagsterRun(job_name="job", run_id="second", parent_run_id=run_id, root_run_id=run_id)
+
+
+@pytest.mark.parametrize(
+    ("failed", "waited", "decision"),
+    [
+        (None, 0, "drop"),  # deleted
+        (failed_run(SUCCESS), 0, "drop"),  # given up by the monitor, and yet it lived
+        (failed_run(STARTED), 0, "wait"),  # the event is there, the status not yet
+        (failed_run(STARTED), DECISION_SECONDS, "drop"),
+        (failed_run(), 0, "wait"),  # nobody has decided yet
+        (failed_run(), DECISION_SECONDS, "report"),
+        (failed_run(will_retry="false"), 0, "report"),
+        (failed_run(**WAITING), 0, "wait"),
+        (failed_run(**WAITING), RETRY_SECONDS - 1, "wait"),
+        (failed_run(**WAITING), RETRY_SECONDS, "report"),  # promised, and it never came
+        (failed_run(origin=None, **WAITING), 0, "report"),  # begun by a command: Dagster cannot start it again
+        (failed_run(**RETRIED), 0, "report"),  # the retry has been deleted
+    ],
+)
+def test_a_failure_is_told_when_no_retry_is_coming(failed: dg.DagsterRun | None, waited: float, decision: str) -> None:
+    assert decide(failed, None, retries=True, waited=waited) == decision
+
+
+def test_without_retries_a_failure_is_told_at_once() -> None:
+    assert decide(failed_run(), None, retries=False, waited=0) == "report"
+
+
+def test_a_retry_replaces_the_run_that_it_repeats() -> None:
+    assert decide(failed_run(**RETRIED), retry_of("first"), retries=True, waited=0) == "drop"
+
+
+def test_a_run_that_carries_the_tags_of_the_one_that_it_repeats_is_told() -> None:
+    assert decide(failed_run(**RETRIED), retry_of("another"), retries=True, waited=0) == "report"
