@@ -1,7 +1,7 @@
 """The family of errors that the platform raises on bad input and broken surroundings.
 
-Each says what happened, to which file or service, and what to do next. ``transient`` tells whether trying
-again without changing anything can help. Programming errors do not belong here.
+Each says what happened, to which file or service, and what to do next. ``transient`` says whether trying again can
+help without changing anything. Programming errors do not belong here.
 """
 
 import errno
@@ -19,7 +19,7 @@ _FULL_DISK = {
 
 
 class TaxiError(Exception):
-    """Something went wrong that a person can understand and mend.
+    """Something went wrong that a person can understand and fix.
 
     Args:
         subject: the file, month, setting or server it happened to.
@@ -37,26 +37,26 @@ class TaxiError(Exception):
 
 
 class InvalidSetting(TaxiError):
-    """A setting has a value that means nothing."""
+    """A setting has an invalid value."""
 
 
 class InvalidRequest(TaxiError):
-    """A command was asked for something that there is not."""
+    """A command was asked for something that does not exist."""
 
 
 class NotPublished(TaxiError):
-    """The source answers, and does not have the file."""
+    """The source answers, but does not have the file."""
 
 
 class AccessDenied(TaxiError):
-    """The source answers, and does not let us have the file."""
+    """The source answers, but refuses to send the file."""
 
 
 class SourceUnreachable(TaxiError):
-    """The source does not answer, or breaks off, however often it is asked.
+    """The source does not answer or breaks off, after all retries.
 
     Attributes:
-        retry_after: the seconds for which the source asks to be left alone, if it does.
+        retry_after: how many seconds the source asks us to wait, if it does.
     """
 
     transient = True
@@ -72,7 +72,7 @@ class SchemaMismatch(TaxiError):
 
 
 class BadRows(TaxiError):
-    """Rows of the file cannot be stored as what the contract says they are."""
+    """Rows of the file do not fit the contract's types."""
 
 
 class DatabaseUnreachable(TaxiError):
@@ -82,17 +82,17 @@ class DatabaseUnreachable(TaxiError):
 
 
 class DatabaseInterrupted(TaxiError):
-    """PostgreSQL went away, or gave up waiting, in the middle of the work."""
+    """The connection to PostgreSQL was lost, or PostgreSQL gave up waiting, in the middle of the work."""
 
     transient = True
 
 
 class DatabaseRefused(TaxiError):
-    """PostgreSQL answers and refuses a statement, for lack of a privilege for instance."""
+    """PostgreSQL answers but refuses a statement, for example because a privilege is missing."""
 
 
 class TooManyRuns(TaxiError):
-    """As many runs of a job as there may be are at it already."""
+    """The job is at its concurrency limit."""
 
     transient = True
 
@@ -102,7 +102,7 @@ class StorageFull(TaxiError):
 
 
 class UnsupportedServer(TaxiError):
-    """A PostgreSQL server or data directory of a version or layout that cannot be used."""
+    """A PostgreSQL server or data directory has a version or layout that cannot be used."""
 
 
 class CloudNotConfigured(TaxiError):
@@ -110,25 +110,25 @@ class CloudNotConfigured(TaxiError):
 
 
 class CloudNotReady(TaxiError):
-    """The bucket or the dataset is absent, lies elsewhere than the settings say, or belongs to somebody else."""
+    """The bucket or the dataset does not exist, is not where the settings say, or belongs to somebody else."""
 
 
 class CloudRefused(TaxiError):
-    """Google answers and refuses: expired credentials, a role that is missing, a quota that is used up."""
+    """Google answers but refuses: expired credentials, a missing role, a quota that is used up."""
 
 
 class CloudUnavailable(TaxiError):
-    """Google does not answer, or asks to come back later, however often it is asked."""
+    """Google does not answer or asks us to come back later, after all retries."""
 
     transient = True
 
 
 class NotLoaded(TaxiError):
-    """What a table is made of is not there yet."""
+    """Something that a table is made from is not loaded yet."""
 
 
 class BrokenModels(TaxiError):
-    """dbt cannot read the models, or what they say cannot be."""
+    """dbt cannot read the models, or they contradict themselves."""
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The settings, read once from the environment and from ``.env`` beside ``pyproject.toml``, and validated.
 
-Only this module reads the settings' environment. What a setting leads to (a server, a source) is made elsewhere.
+No other module reads settings from the environment. Servers, sources and months are made from the settings elsewhere.
 """
 
 import os
@@ -30,7 +30,6 @@ from taxi_platform.redaction import redact, secrets_of
 
 PROJECT = Path(__file__).resolve().parents[1]
 RELEASE = "https://github.com/DataTalksClub/nyc-tlc-data/releases/download/{service}/{service}_tripdata_{month}.csv.gz"
-
 
 # As Apprise does it: an address ends where white space, a comma or a semicolon is followed by the next one.
 _BETWEEN_ADDRESSES = re.compile(r"[\s,;]+(?=[A-Za-z0-9]+://)")
@@ -72,7 +71,7 @@ def _alert_urls(value: SecretStr) -> SecretStr:
 
 def _web_url(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
-        raise ValueError("it is no address of a web server: write http://host:port")
+        raise ValueError("it is not the address of a web server: write http://host:port")
     return value.rstrip("/")
 
 
@@ -82,14 +81,14 @@ MonthText = Annotated[str, AfterValidator(_month)]
 class CloudSettings(BaseSettings):
     """Google Cloud's settings as they stand; ``project_id`` is read from ``GCP_PROJECT_ID``, and so on.
 
-    What is missing or means nothing is said when it is used (see ``google.clients``): whoever works without Google
-    Cloud need not mind a half-set one.
+    Missing and invalid values are reported when they are used (see ``bigquery.clients``), so that a half-set cloud does
+    not disturb work without it.
     """
 
     model_config = SettingsConfigDict(env_prefix="GCP_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     project_id: str = Field("", description="The project's id.")
-    location: str = Field("", description="Where bucket and dataset lie: a region, EU or US.")
+    location: str = Field("", description="Where bucket and dataset are: a region, EU or US.")
     bucket_name: str = Field("", description="The bucket of the lake.")
     dataset: str = Field("", description="The dataset of the warehouse.")
     creds: SecretStr | None = Field(
@@ -142,16 +141,16 @@ class Settings(BaseSettings):
         "UTC", description="The time zone in which months end and schedules tick."
     )
     alert_urls: Annotated[SecretStr, AfterValidator(_alert_urls)] | None = Field(
-        None, description="Where failed runs are told: Apprise URLs; unset, nowhere."
+        None, description="Where messages about failed runs go: Apprise URLs; unset, nowhere."
     )
     keep_runs_days: PositiveInt | None = Field(
-        None, description="Days after which runs are removed on which nothing rests; unset, never."
+        None, description="Days after which runs are removed whose records nothing needs; unset, never."
     )
     keep_raw_days: PositiveInt | None = Field(
-        None, description="Days after which raw files are removed that are loaded; unset, never."
+        None, description="Days after which loaded raw files are removed; unset, never."
     )
     keep_raw_gb: PositiveFloat | None = Field(
-        None, description="Gigabytes of raw files; beyond, the oldest that are loaded are removed. Unset, no limit."
+        None, description="Gigabytes of raw files, beyond which the oldest loaded ones are removed; unset, no limit."
     )
     web_url: Annotated[str, AfterValidator(_web_url)] = Field(
         "http://127.0.0.1:3000", description="Where people reach the web UI, for links in messages."
@@ -171,14 +170,14 @@ class Settings(BaseSettings):
 
     @property
     def cloud(self) -> CloudSettings | None:
-        """Google Cloud's settings; none when none of the ``GCP_…`` is set."""
-        found = self._cloud
-        named = (found.project_id, found.location, found.bucket_name, found.dataset, found.creds)
-        return found if any(named) else None
+        """Google Cloud's settings; None when no ``GCP_…`` is set."""
+        cloud = self._cloud
+        values = (cloud.project_id, cloud.location, cloud.bucket_name, cloud.dataset, cloud.creds)
+        return cloud if any(values) else None
 
     @property
     def has_cloud(self) -> bool:
-        """Whether Google Cloud is set up to its end, so that whatever loads a month loads it there too."""
+        """Whether Google Cloud is completely set, so that every load of a month includes it."""
         return self.cloud is not None and self.cloud.is_complete
 
 
@@ -192,31 +191,31 @@ def alert_urls_in(text: str) -> list[str]:
     for number, url in enumerate(urls, 1):
         if not _ADDRESS.fullmatch(url):
             raise ValueError(
-                f"address {number} of {len(urls)} is none: write service://… as https://github.com/caronc/apprise "
+                f"address {number} of {len(urls)} is not a URL: write service://… as https://github.com/caronc/apprise "
                 "explains, several with a space or a comma between them"
             )
     return urls
 
 
 def dotenv() -> Mapping[str, str | None]:
-    """What ``.env`` says, with nothing for the value of a line that has no ``=``."""
+    """Return the content of ``.env``; names without ``=`` map to None."""
     return dotenv_values(PROJECT / ".env")
 
 
 def environment() -> Mapping[str, str]:
-    """The environment of this process, for those who look at it as it is."""
+    """Return the environment of this process, for checks of variables that are not settings."""
     return os.environ
 
 
 def field_variables() -> Sequence[str]:
-    """The variables that settings are read from."""
+    """Return the names of the variables that settings are read from."""
     own = [f"TAXI_{field.upper()}" for field in Settings.model_fields]
     cloud = [str(info.validation_alias or f"GCP_{field.upper()}") for field, info in CloudSettings.model_fields.items()]
     return [*own, *cloud]
 
 
 def secrets() -> Iterator[str]:
-    """Every text in the environment that must never be shown, for redaction, whether or not the settings are valid."""
+    """Yield every secret in the environment, for redaction, whether or not the settings are valid."""
     for field in (*Settings.model_fields, "creds"):
         name = "GCP_CREDS" if field == "creds" else f"TAXI_{field.upper()}"
         value = os.environ.get(name, "")
@@ -228,10 +227,10 @@ def secrets() -> Iterator[str]:
 
 @cache
 def settings() -> Settings:
-    """The settings of this process.
+    """Return the settings of this process.
 
     Raises:
-        InvalidSetting: a value means nothing; the message names the setting and what is valid.
+        InvalidSetting: a value is invalid; the message names the setting and what is valid.
     """
     # Into the environment, not just into Settings: Dagster resolves the secrets among them by name, when a run starts.
     load_dotenv(PROJECT / ".env")
@@ -242,7 +241,7 @@ def settings() -> Settings:
 
 
 def invalid_settings() -> Sequence[InvalidSetting]:
-    """Every setting whose value means nothing, where ``settings`` raises the first; empty when all are good."""
+    """Return every error in the settings, of which ``settings`` raises the first; empty when all are valid."""
     load_dotenv(PROJECT / ".env")
     try:
         Settings()  # pyright: ignore[reportCallIssue]
@@ -252,13 +251,13 @@ def invalid_settings() -> Sequence[InvalidSetting]:
 
 
 def _invalid(error: ValidationError) -> Sequence[InvalidSetting]:
-    return [_told(str(problem["loc"][0]), problem) for problem in error.errors(include_url=False)]
+    return [_error(str(problem["loc"][0]), problem) for problem in error.errors(include_url=False)]
 
 
-def _told(field: str, problem: ErrorDetails) -> InvalidSetting:
+def _error(field: str, problem: ErrorDetails) -> InvalidSetting:
     name = "TAXI_" + field.upper()
     shown = name if _is_secret(field) else f"{name}={redact(str(problem['input']))}"
-    what = problem["msg"].removeprefix("Value error, ")  # what pydantic puts before a sentence of ours
+    what = problem["msg"].removeprefix("Value error, ")  # pydantic puts this before our own messages
     return InvalidSetting(shown, what, "See .env.example for what it may be.")
 
 

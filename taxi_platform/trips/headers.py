@@ -32,7 +32,7 @@ def match_header(service: Service, line: bytes, subject: str, month: Month | Non
         month: the file's month; columns that are newer than it may be absent, as may optional ones.
 
     Raises:
-        SchemaMismatch: a column is missing, unknown or named twice, or the line is no header at all.
+        SchemaMismatch: a column is missing, unknown or named twice, or the line is not a header at all.
     """
     line_end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
     names = _names(line, subject)
@@ -67,7 +67,7 @@ def _names(line: bytes, subject: str) -> list[str]:
         text = line.decode("utf-8-sig")
         return [name.strip().lower() for record in csv.reader([text.strip()]) for name in record]
     except UnicodeDecodeError:
-        problem = f"the first line is no text: {line[:40]!r}"
+        problem = f"the first line is not text: {line[:40]!r}"
     except csv.Error as error:  # a field as long as a file, or lines that end in CR alone
-        problem = f"the first line is no header ({error}): {line[:40]!r}"
-    raise SchemaMismatch(subject, problem, "This is no trip file; fetch it again.")
+        problem = f"the first line is not a header ({error}): {line[:40]!r}"
+    raise SchemaMismatch(subject, problem, "This is not a trip file; fetch it again.")

@@ -28,30 +28,30 @@ COLUMNS = {
 
 
 def read_zones(path: Path) -> "pd.DataFrame":
-    """The zones of a lookup file, one row each, in the file's order.
+    """Return the zones of a lookup file, one row each, in the file's order.
 
     ``NA`` and ``N/A`` are names in this file, not missing values.
 
     Raises:
-        DamagedFile: the file is empty or no text.
+        DamagedFile: the file is empty or not text.
         SchemaMismatch: the header has other columns.
-        BadRows: a row has another number of fields, an open quote, or an id that is no number or comes twice.
+        BadRows: a row has another number of fields, an open quote, or an id that is not a number or comes twice.
     """
     import pandas as pd
 
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DamagedFile(FILE, f"it is no UTF-8 text ({error})", f"It lies at {path}.") from None
+        raise DamagedFile(FILE, f"it is not UTF-8 text ({error})", f"It is at {path}.") from None
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     except csv.Error as error:  # a quote that is never closed, for one
         raise BadRows(FILE, f"its rows cannot be told apart ({error})", "Correct the file and run again.") from None
     if len(rows) < 2:
-        raise DamagedFile(FILE, "it holds no zones", f"It lies at {path}.")
+        raise DamagedFile(FILE, "it has no zones", f"It is at {path}.")
     header = [name.strip().lower() for name in rows[0]]
     if header != list(COLUMNS):
-        raise SchemaMismatch(FILE, f"its columns are {header}, not {list(COLUMNS)}", f"It lies at {path}.")
+        raise SchemaMismatch(FILE, f"its columns are {header}, not {list(COLUMNS)}", f"It is at {path}.")
     _check_rows(rows[1:])
     ids, *texts = zip(*rows[1:], strict=True)
     names = list(COLUMNS)
@@ -65,7 +65,7 @@ def _check_rows(rows: Sequence[Sequence[str]]) -> None:
         if len(row) != len(COLUMNS):
             problem = f"{len(row)} fields where there are {len(COLUMNS)} columns"
         elif not _ZONE.fullmatch(row[0]):
-            problem = f"{row[0]!r} is no zone number"
+            problem = f"{row[0]!r} is not a zone number"
         elif int(row[0]) in seen:
             problem = f"zone {int(row[0])} comes twice"
         if problem:

@@ -1,7 +1,5 @@
 """What a backfill would load: the months that were typed, the ones that are planned and why, and the runs it takes."""
 
-from datetime import datetime, timezone
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,10 +7,7 @@ from hypothesis import strategies as st
 from taxi_platform.errors import InvalidRequest
 from taxi_platform.ledger.plan import Plan, make_plan, months_in, parse_services, parse_span
 from taxi_platform.ledger.states import MonthState
-from taxi_platform.settings import Settings
-from taxi_platform.trips import partitions
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.partitions import partition_months
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW
 
 STATES = ("materialized", "failed", "missing", "in progress", "file changed")
@@ -131,18 +126,6 @@ def test_a_month_outside_the_partitions_is_refused_with_those_that_there_are(tex
 def test_a_service_without_any_month_yet_says_so() -> None:
     with pytest.raises(InvalidRequest, match=r"^green: .*green has none\."):
         months_in((None, None), GREEN, [])
-
-
-def test_a_month_can_be_loaded_when_it_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partitions, "settings", Settings.model_construct)
-
-    def last(*now: int) -> Month:
-        return partition_months(GREEN, datetime(*now, tzinfo=timezone.utc))[-1]  # pyright: ignore[reportArgumentType]
-
-    assert last(2019, 3, 31, 23, 59, 59) == Month(2019, 2)
-    assert last(2019, 4, 1) == Month(2019, 3)
-    assert last(2030, 1, 1) == Month(2021, 7)
-    assert partition_months(GREEN, datetime(2019, 1, 31, tzinfo=timezone.utc)) == []
 
 
 # What is planned

@@ -120,7 +120,7 @@ def test_lines_that_end_as_on_the_old_macintosh_are_no_header() -> None:
 
 
 def test_bytes_that_are_no_text_are_refused() -> None:
-    with pytest.raises(SchemaMismatch, match="the first line is no text"):
+    with pytest.raises(SchemaMismatch, match="the first line is not text"):
         match(b"PAR1\x15\x04\xa0\xff\n")
 
 

@@ -75,12 +75,12 @@ def test_names_may_be_in_any_script_and_hold_commas(read: Read) -> None:
 
 @pytest.mark.parametrize("content", ["", "\n\n", HEADER, HEADER + "\n"])
 def test_a_file_without_zones_is_damaged(read: Read, content: str) -> None:
-    with pytest.raises(DamagedFile, match=r"^taxi_zone_lookup\.csv: it holds no zones\. It lies at /"):
+    with pytest.raises(DamagedFile, match=r"^taxi_zone_lookup\.csv: it has no zones\. It is at /"):
         read(content)
 
 
 def test_a_file_that_is_no_text_is_damaged(read: Read) -> None:
-    with pytest.raises(DamagedFile, match="it is no UTF-8 text"):
+    with pytest.raises(DamagedFile, match="it is not UTF-8 text"):
         read(b"\x1f\x8b\x08\x00\xff\xff")
 
 
@@ -106,12 +106,12 @@ def test_other_columns_are_named_in_the_message(read: Read, content: str) -> Non
     [
         ("3,Bronx,Allerton\n", "3 fields where there are 4 columns"),
         ("3,Bronx,Allerton,Boro Zone,x\n", "5 fields where there are 4 columns"),
-        ("three,Bronx,Allerton,Boro Zone\n", "'three' is no zone number"),
-        (",Bronx,Allerton,Boro Zone\n", "'' is no zone number"),
-        ("-3,Bronx,Allerton,Boro Zone\n", "'-3' is no zone number"),
-        ("3.0,Bronx,Allerton,Boro Zone\n", "'3.0' is no zone number"),
-        ("\u0663,Bronx,Allerton,Boro Zone\n", "'\u0663' is no zone number"),
-        ("99999999999,Bronx,Allerton,Boro Zone\n", "'99999999999' is no zone number"),
+        ("three,Bronx,Allerton,Boro Zone\n", "'three' is not a zone number"),
+        (",Bronx,Allerton,Boro Zone\n", "'' is not a zone number"),
+        ("-3,Bronx,Allerton,Boro Zone\n", "'-3' is not a zone number"),
+        ("3.0,Bronx,Allerton,Boro Zone\n", "'3.0' is not a zone number"),
+        ("\u0663,Bronx,Allerton,Boro Zone\n", "'\u0663' is not a zone number"),
+        ("99999999999,Bronx,Allerton,Boro Zone\n", "'99999999999' is not a zone number"),
         ("2,Bronx,Allerton,Boro Zone\n", "zone 2 comes twice"),
         ("02,Bronx,Allerton,Boro Zone\n", "zone 2 comes twice"),
     ],
