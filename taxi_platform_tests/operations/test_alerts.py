@@ -384,7 +384,7 @@ def test_an_address_that_is_named_twice_is_told_once() -> None:
 
 @pytest.mark.parametrize("text", ["secret-token", "slack://", "json://h/ secret-token", "https:/secret-token"])
 def test_what_is_not_an_address_is_named_by_its_number_alone(text: str) -> None:
-    with pytest.raises(ValueError, match=r"address \d of \d is none: write service://…") as caught:
+    with pytest.raises(ValueError, match=r"address \d of \d is not a URL: write service://…") as caught:
         addresses_of(text)
     assert "secret" not in str(caught.value)
 
