@@ -23,7 +23,6 @@ GROUND = LAYERS[0]
 
 
 TO_BE_CUT: set[str] = {
-    "assistant/surroundings.py -> definitions",
     "operations/doctor/dagster_home.py -> orchestration",
 }
 

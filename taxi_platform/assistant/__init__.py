@@ -1,1 +1,4 @@
-"""The assistant: documents and their retrieval, language models, answers with sources. Knows nothing of Dagster."""
+"""The assistant: answers from documents and about the platform, and proposals for new assets, with or without a model.
+
+Dagster's assets and resource for it do not belong here; they are in ``defs`` and ``orchestration``.
+"""

@@ -1,4 +1,4 @@
-"""Google's Gemini as the language model, by the google-genai library. What is asked of it is decided elsewhere."""
+"""Google's Gemini as the language model, through the google-genai library. Prompts do not belong here."""
 
 import math
 import re
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import SecretStr
 
 from taxi_platform.assistant.model import ModelRefused, ModelUnreachable, Prompt, Purpose, Vector
+from taxi_platform.settings import settings
 
 if TYPE_CHECKING:
     from google.genai import Client
@@ -16,16 +17,16 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-DIMENSIONS = 768  # of 3,072 that the model can give; Google measures less than 1 % lost, at a quarter of the room
-BATCH = 100  # texts in one request, the most that the service takes
-ATTEMPTS = 4  # after 429, 5xx and broken connections, with pauses of 1, 2 and 4 s
+DIMENSIONS = 768  # of 3,072; a quarter of the space, and by Google's measurements less than 1 % worse
+BATCH = 100  # texts in one request, the service's limit
+ATTEMPTS = 4  # after 429, 5xx and broken connections, after 1, 2 and 4 s
 TIMEOUT = 60.0  # seconds for one attempt; a thinking model may take half of that
 KEYS = "https://aistudio.google.com/apikey"
 _TASKS = {"passage": "RETRIEVAL_DOCUMENT", "question": "RETRIEVAL_QUERY"}
 
 
 class Gemini:
-    """A ``LanguageModel`` that asks Google's service.
+    """A ``LanguageModel`` served by Google.
 
     Args:
         key: the API key.
@@ -45,7 +46,7 @@ class Gemini:
         self._first_wait = first_wait
 
     def answer(self, prompt: Prompt) -> str:
-        """The model's answer, as ``LanguageModel.answer`` promises."""
+        """Return the model's answer, as ``LanguageModel.answer`` promises."""
         from google.genai.types import GenerateContentConfig
 
         config = GenerateContentConfig(
@@ -61,7 +62,7 @@ class Gemini:
         return _text_of(response, self.name)
 
     def embed(self, texts: Sequence[str], purpose: Purpose) -> list[Vector]:
-        """Vectors of ``DIMENSIONS`` numbers, as ``LanguageModel.embed`` promises."""
+        """Return vectors of ``DIMENSIONS`` numbers, as ``LanguageModel.embed`` promises."""
         return [
             vector
             for start in range(0, len(texts), BATCH)
@@ -79,8 +80,8 @@ class Gemini:
         )
         vectors = [embedding.values or [] for embedding in response.embeddings or []]
         if len(vectors) != len(texts) or not all(vectors):
-            raise ModelRefused(self.embedding_name, f"it gave {len(vectors)} vectors for {len(texts)} texts")
-        return [_of_length_one(vector) for vector in vectors]  # what was cut to fewer dimensions is not, as it comes
+            raise ModelRefused(self.embedding_name, f"it returned {len(vectors)} vectors for {len(texts)} texts")
+        return [_of_length_one(vector) for vector in vectors]  # shortened vectors come without this length
 
     @cached_property
     def _client(self) -> "Client":
@@ -89,23 +90,23 @@ class Gemini:
 
         key = self._key.get_secret_value().strip()
         if not re.fullmatch("[!-~]+", key):  # it goes into a header
-            what = "it is no key: it has a space in it, or a character that is not ASCII"
-            raise ModelRefused("GEMINI_API_KEY", what, f"Copy it once more from {KEYS}.")
+            what = "it is not a key: it contains a space or a character that is not ASCII"
+            raise ModelRefused("GEMINI_API_KEY", what, f"Copy it again from {KEYS}.")
         retries = HttpRetryOptions(attempts=ATTEMPTS, initial_delay=self._first_wait, jitter=self._first_wait / 2)
         options = HttpOptions(timeout=round(self._timeout * 1000), retry_options=retries)
         return Client(api_key=key, http_options=options)
 
     def _ask(self, model: str, question: "Callable[[Client], Result]") -> Result:
-        """One request with its retries, its failures told in words."""
+        """Send one request with its retries, and turn its failures into our errors."""
         from google.genai.errors import APIError
 
         try:
             return question(self._client)
         except APIError as error:
             raise _failure(model, error) from None
-        except ValueError as error:  # among them pydantic's and json's
+        except ValueError as error:  # includes pydantic's and json's
             raise ModelUnreachable(
-                model, f"its answer cannot be read ({str(error)[:100]})", "Is a proxy in between?"
+                model, f"its answer cannot be read ({str(error)[:100]})", "Check whether a proxy answers instead."
             ) from None
         except Exception as error:
             if not _is_of_transport(error):
@@ -115,25 +116,27 @@ class Gemini:
 
 
 def _is_of_transport(error: Exception) -> bool:
-    """Whether the HTTP library broke off; it is httpx or httpx2, as google-genai's version has it."""
+    """Return whether the HTTP library failed: httpx or httpx2, depending on google-genai's version."""
     return type(error).__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2")
 
 
 def _failure(model: str, error: Any) -> ModelRefused | ModelUnreachable:
-    said = " ".join(str(error.message or error.status or "no reason given").split())[:300]
-    what = f"Gemini answers {error.code}: {said}"
+    message = " ".join(str(error.message or error.status or "no reason given").split())[:300]
+    what = f"Gemini answers {error.code}: {message}"
     if error.code == 429:
         return ModelUnreachable(
-            model, f"{what} (the rate limit, asked {ATTEMPTS} times)", "Wait a minute, or raise the quota."
+            model, f"{what} (the rate limit, after {ATTEMPTS} attempts)", "Wait a minute, or raise the quota."
         )
     if error.code == 408 or error.code >= 500:
         return ModelUnreachable(model, what, "Try again later, or unset GEMINI_API_KEY to stay offline.")
     if error.code == 404:
-        return ModelRefused(model, f"there is no such model ({said})", "Set TAXI_CHAT_MODEL or TAXI_EMBEDDING_MODEL.")
-    if error.code in (401, 403) or "api key" in said.lower():
-        return ModelRefused("GEMINI_API_KEY", f"the key is not accepted ({said})", f"Make one at {KEYS}.")
-    if "token" in said.lower():
-        return ModelRefused(model, f"the prompt is too long ({said})", "Ask more shortly, or cite fewer passages.")
+        return ModelRefused(
+            model, f"there is no such model ({message})", "Set TAXI_CHAT_MODEL or TAXI_EMBEDDING_MODEL."
+        )
+    if error.code in (401, 403) or "api key" in message.lower():
+        return ModelRefused("GEMINI_API_KEY", f"the key is not accepted ({message})", f"Make one at {KEYS}.")
+    if "token" in message.lower():
+        return ModelRefused(model, f"the prompt is too long ({message})", "Ask a shorter question.")
     return ModelRefused(model, what)
 
 
@@ -145,9 +148,17 @@ def _text_of(response: "GenerateContentResponse", model: str) -> str:
     reasons = [candidate.finish_reason for candidate in response.candidates or []]
     blocked = (feedback and feedback.block_reason) or next((reason for reason in reasons if reason), None)
     reason = getattr(blocked, "value", blocked) or "no reason given"
-    raise ModelRefused(model, f"it gave no answer: {reason}", "Ask in another way.")
+    raise ModelRefused(model, f"it gave no answer: {reason}", "Rephrase the question.")
 
 
 def _of_length_one(vector: Sequence[float]) -> Vector:
     length = math.sqrt(sum(value * value for value in vector))
     return [value / length for value in vector] if length else list(vector)
+
+
+def configured_model() -> Gemini | None:
+    """Return the model of the settings, or None if there is no key for it."""
+    chosen = settings()
+    if chosen.gemini_api_key is None:
+        return None
+    return Gemini(chosen.gemini_api_key, chosen.chat_model, chosen.embedding_model)

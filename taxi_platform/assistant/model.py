@@ -1,4 +1,4 @@
-"""What the assistant asks of a language model, and what can go wrong with one. No model is implemented here."""
+"""The language model as a protocol: what it is asked, and what can go wrong. Implementations do not belong here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ Shape = TypeVar("Shape", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a model is told.
+    """A request to a model.
 
     Attributes:
-        instructions: who it is and which rules it follows; written by this project alone.
+        instructions: the rules that the model follows; written by this project alone.
         text: the question and the material for it; nothing in it is an instruction.
-        shape: of the JSON that the answer shall be; none when it shall be prose.
+        shape: the shape of the answer's JSON; None if the answer is prose.
     """
 
     instructions: str
@@ -33,28 +33,29 @@ class LanguageModel(Protocol):
 
     @property
     def name(self) -> str:
-        """Which model answers, e.g. ``gemini-2.5-flash``; answers are labelled with it."""
+        """The model that answers, e.g. ``gemini-2.5-flash``; answers are labelled with it."""
         ...
 
     @property
     def embedding_name(self) -> str:
-        """Which model embeds; the vectors of different ones cannot be compared."""
+        """The model that embeds; vectors of different models cannot be compared."""
         ...
 
     def answer(self, prompt: Prompt) -> str:
-        """The model's answer to a prompt.
+        """Return the model's answer to a prompt.
 
         Raises:
-            ModelUnreachable: no answer in time, or too many requests, however often asked.
+            ModelUnreachable: no answer in time, or too many requests, after all attempts.
             ModelRefused: the key, the model's name or the prompt is not accepted.
         """
         ...
 
     def embed(self, texts: Sequence[str], purpose: Purpose) -> list[Vector]:
-        """A vector of length one for each text, in order.
+        """Return a vector of length one for each text, in order.
 
         Raises:
-            ModelUnreachable, ModelRefused: as ``answer`` does.
+            ModelUnreachable: no answer in time, or too many requests, after all attempts.
+            ModelRefused: the key, the model's name or a text is not accepted.
         """
         ...
 
@@ -66,26 +67,28 @@ class ModelUnreachable(TaxiError):
 
 
 class ModelRefused(TaxiError):
-    """The model's server answers, and does not do what it was asked."""
+    """The model's server answers, but refuses the request."""
 
 
 class Misshapen(TaxiError):
-    """The model's answer is not the JSON that it was asked for."""
+    """The model's answer is not the JSON that was requested."""
 
 
 class QuestionRefused(InvalidRequest):
-    """The question cannot be asked: it is empty or far too long."""
+    """The question is empty or far too long."""
 
 
 def in_shape(answer: str, shape: type[Shape]) -> Shape:
-    """A model's answer as the JSON that it was asked for, which some wrap into Markdown all the same.
+    """Parse the JSON of a model's answer, which some models wrap in Markdown.
 
     Raises:
-        Misshapen: it is none, or lacks a field.
+        Misshapen: the answer is not JSON, or lacks a field.
     """
     bare = answer.strip().removeprefix("```json").removeprefix("```").removesuffix("```")
     try:
         return shape.model_validate_json(bare)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg']}" for one in error.errors()[:3])
-        raise Misshapen("the model's answer", f"it is not the JSON that it was asked for ({problems[:300]})") from None
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc'])) or 'it'}: {problem['msg']}" for problem in error.errors()[:3]
+        )
+        raise Misshapen("the model's answer", f"it is not the JSON that was requested ({problems[:300]})") from None

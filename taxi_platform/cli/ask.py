@@ -1,10 +1,14 @@
-"""``taxi ask``: has a question about the platform answered, and shows what was done for the answer."""
+"""``taxi ask``: answers a question about the platform, and shows the statement that was run for it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from taxi_platform.errors import TaxiError
+from taxi_platform.settings import settings
+
 if TYPE_CHECKING:
-    from taxi_platform.assistant.data.rows import Rows
+    from taxi_platform.assistant.sql import Reader, Rows
 
 Say = Callable[[str], object]
 SHOWN = 20  # rows: what fits on a screen; the model gets a hundred
@@ -15,46 +19,64 @@ def run_ask(question: str, say: Say, aside: Say) -> None:
 
     Args:
         question: in words.
-        say: where the statement, its rows and the answer go.
-        aside: where remarks go.
+        say: prints the statement, its rows and the answer.
+        aside: prints remarks.
 
     Raises:
-        QuestionRefused, ModelUnreachable, ModelRefused, StatementRefused: see ``assistant.ask``.
+        QuestionRefused: the question is empty or longer than a page.
+        ModelUnreachable: the model does not answer.
+        ModelRefused: the model refuses to answer.
+        StatementRefused: neither the model's statement nor its corrected one could be run.
     """
-    from taxi_platform.assistant import surroundings
+    from taxi_platform.assistant import gemini
     from taxi_platform.assistant.answers import check
     from taxi_platform.assistant.ask import Listener, ask
+    from taxi_platform.assistant.knowledge import gather
+    from taxi_platform.definitions import defs
 
     check(question)
-    model = surroundings.model()
+    model = gemini.configured_model()
     if model is None:
-        aside("There is no GEMINI_API_KEY, so what is known is quoted, and no statement is written for data.")
-    platform = surroundings.look_around(question)
-    _tell(platform.remarks, aside)
+        aside("There is no GEMINI_API_KEY: the docs, the asset graph and the records are quoted, no data is queried.")
+    knowledge = gather(question, defs().get_repository_def())
+    for remark in knowledge.remarks:
+        aside(remark)
     if model is None:
-        say(ask(question, platform, None).markdown)
+        say(ask(question, knowledge, None).markdown)
         return
-    remarks: list[str] = []
-    with surroundings.data(remarks) as data:
-        _tell(remarks, aside)
+    with _data(aside) as data:
         listener = Listener(
             statement=lambda text: say(f"```sql\n{text}\n```\n"),
             rows=lambda rows: say(shown(rows, data.role if data else "")),
-            refusal=lambda why: aside(f"The statement is not good: {why}. The model is asked to mend it."),
+            refusal=lambda reason: aside(f"The statement is refused: {reason}. The model is asked to correct it."),
         )
-        say(ask(question, platform, model, data, listener).markdown)
+        say(ask(question, knowledge, model, data, listener).markdown)
 
 
-def _tell(remarks: Iterable[str], aside: Say) -> None:
-    for remark in remarks:
-        aside(remark)
+@contextmanager
+def _data(aside: Say) -> "Generator[Reader | None]":
+    """Open the tables of trips and models, or say why they cannot be queried."""
+    from taxi_platform.assistant.sql import reader
+    from taxi_platform.postgres.embedded.server import EmbeddedServer
+
+    with ExitStack() as stack:
+        data = None
+        own, folder = settings().postgres_url, settings().data_dir / "postgres"
+        try:
+            if own:
+                data = stack.enter_context(reader(own.get_secret_value()))
+            elif folder.exists():
+                data = stack.enter_context(reader(EmbeddedServer(folder).start(lambda _: None)))
+        except TaxiError as error:
+            aside(f"The trips cannot be queried. {error}")
+        yield data
 
 
 def shown(rows: "Rows", role: str) -> str:
-    """The rows as a table, with how many there are, how long they took and who read them."""
+    """Return the rows as a table, with how many there are, how long they took and the role that read them."""
     from tabulate import tabulate
 
     count = f"more than {len(rows.rows)} rows" if rows.is_cut else f"{len(rows.rows)} row{'s' * (len(rows.rows) != 1)}"
-    first = f", of which {SHOWN}" if len(rows.rows) > SHOWN else ""
+    first = f", the first {SHOWN} of which" if len(rows.rows) > SHOWN else ""
     table = tabulate(rows.rows[:SHOWN], rows.columns, "github", missingval="NULL", disable_numparse=True)
     return f"{count}{first}, in {rows.seconds:.2f} s, read as {role}:\n\n{table}\n"

@@ -113,11 +113,21 @@ def ask(question: str) -> None:
 
 @taxi.command("new-asset")
 @click.argument("description")
-def new_asset(description: str) -> None:
-    """Propose an asset for DESCRIPTION with its test, checked in a copy of the project. Executes what is proposed."""
+@click.option("--yes", is_flag=True, help="Execute the proposed code without asking.")
+def new_asset(description: str, yes: bool) -> None:
+    """Propose an asset for DESCRIPTION with its test, checked in a copy of the project. Asks before it executes it."""
     from taxi_platform.cli.new_asset import run_new_asset
 
-    run_new_asset(description, click.echo, _aside)
+    def confirm() -> None:
+        click.echo(
+            "To check this code, it is executed: in a copy of the project, in processes without your settings and "
+            "secrets, with a time limit. This is not a sandbox: the code may do whatever you may do.",
+            err=True,
+        )
+        if not yes:
+            click.confirm("Execute it?", abort=True, err=True)
+
+    run_new_asset(description, click.echo, _aside, confirm)
 
 
 @taxi.command()

@@ -1,4 +1,4 @@
-"""``taxi new-asset``: has an asset proposed, checked in a copy of the project, and shown; changes nothing."""
+"""``taxi new-asset``: proposes an asset, shows it and checks it in a copy of the project, which is not changed."""
 
 import platform
 import shutil
@@ -6,41 +6,49 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxi_platform.assistant.proposals.files import Proposal, checked_files
-from taxi_platform.assistant.proposals.propose import Accepted, Checked, Context, Files, propose
-from taxi_platform.assistant.proposals.template import name_for, template
+from taxi_platform.assistant.proposals import (
+    Accepted,
+    Checked,
+    Context,
+    Files,
+    Proposal,
+    checked_files,
+    name_for,
+    patch,
+    propose,
+    template,
+)
 from taxi_platform.settings import PROJECT
 
 if TYPE_CHECKING:
     import dagster as dg
 
 Say = Callable[[str], object]
-EXECUTES = (
-    "Proposed code is executed to see whether it loads and passes its test: in a copy of the project, in processes of "
-    "its own without your settings and secrets, with a time limit. This is no sandbox: it may do what you may do."
-)
 NO_MODEL = (
-    "There is no GEMINI_API_KEY, so this is a template, filled in with the table that fits the description best; "
-    "nobody has understood what it says."
+    "There is no GEMINI_API_KEY, so this is a template, filled in with the table that fits the description best. "
+    "Nothing but the table's name was chosen by what the description says."
 )
 
 
-def run_new_asset(description: str, say: Say, aside: Say) -> None:
+def run_new_asset(description: str, say: Say, aside: Say, confirm: Callable[[], object]) -> None:
     """Propose an asset.
 
     Args:
         description: what it shall be, in words.
-        say: where the proposal goes.
-        aside: where remarks go.
+        say: prints the proposal.
+        aside: prints remarks.
+        confirm: is called before code that a model wrote is executed; raises an error to prevent it.
 
     Raises:
         QuestionRefused: the description is empty or too long.
-        InvalidRequest: the project's tests or tools are not there.
-        ProposalRefused, ModelUnreachable, ModelRefused: see ``propose``.
+        InvalidRequest: the project's tests or tools are missing.
+        ProposalRefused: no attempt passed the checks.
+        ModelUnreachable: the model does not answer.
+        ModelRefused: the model refuses to answer.
     """
-    from taxi_platform.assistant import surroundings
     from taxi_platform.assistant.answers import check
-    from taxi_platform.assistant.proposals.validation import require_working_copy
+    from taxi_platform.assistant.gemini import configured_model
+    from taxi_platform.assistant.validation import require_working_copy
     from taxi_platform.definitions import defs
 
     description = check(description, "the description")
@@ -48,32 +56,40 @@ def run_new_asset(description: str, say: Say, aside: Say) -> None:
     definitions = defs()
     known = {spec.key.to_user_string(): spec.description or "" for spec in definitions.resolve_all_asset_specs()}
     start = _template(description, definitions, known)
-    model = surroundings.model()
-    aside(EXECUTES)
-    copies = _Copies(list(known))
+    model = configured_model()
+
+    def approve(files: Files) -> None:
+        for path, text in files.items():
+            say(f"`{path}`\n\n```python\n{text.rstrip()}\n```\n")
+        if model:
+            confirm()
+
+    copies = _Copies(list(known), approve)
     if model is None:
         aside(NO_MODEL)
         files, assets = copies.validate(checked_files(start, _exists))
         accepted = Accepted(start.summary, "a template (no GEMINI_API_KEY)", files, assets)
     else:
         accepted = propose(description, _context(known, definitions, start), model, _exists, copies.validate, aside)
-    _show(accepted, copies.last, say)
+    if copies.last:
+        _show(accepted, copies.last, say)
 
 
 class _Copies:
-    """A copy of the project for each attempt, of which the last one stays."""
+    """A copy of the project for each attempt, of which the last one is kept."""
 
-    def __init__(self, known: Sequence[str]) -> None:
+    def __init__(self, known: Sequence[str], approve: Callable[[Files], object]) -> None:
         self.last: Path | None = None
         self._known = known
+        self._approve = approve
 
     def validate(self, files: Files) -> Checked:
-        from taxi_platform.assistant.proposals.validation import make_copy, validate
+        from taxi_platform.assistant import validation
 
         if self.last:
             shutil.rmtree(self.last, ignore_errors=True)
-        self.last = make_copy()
-        return validate(files, self.last, self._known)
+        self.last = validation.make_copy()
+        return validation.validate(files, self.last, self._known, self._approve)
 
 
 def _exists(path: str) -> bool:
@@ -81,26 +97,26 @@ def _exists(path: str) -> bool:
 
 
 def _template(description: str, definitions: "dg.Definitions", known: Mapping[str, str]) -> Proposal:
-    from taxi_platform.assistant.lexical import LexicalRetriever
-    from taxi_platform.assistant.mentions import assets_in
-    from taxi_platform.assistant.passages import Passage
+    from taxi_platform.assistant.documents import Passage
+    from taxi_platform.assistant.knowledge import assets_in
+    from taxi_platform.assistant.retrieval import LexicalRetriever
 
     tables = _tables(definitions)
     passages = [Passage("the asset graph", (key,), key, known[key]) for key in tables]
-    found = [one.passage.link for one in LexicalRetriever(passages).search(description, 1)]
+    found = [each.passage.link for each in LexicalRetriever(passages).search(description, 1)]
     key = next(iter([*assets_in(description, tables), *found, *tables]))
-    taken = [*known, *(path.name for path in (PROJECT / "taxi_platform/defs").iterdir())]
+    taken = [*known, *(path.stem for path in (PROJECT / "taxi_platform/defs").iterdir())]
     return template(description, name_for(description, taken.__contains__), key, tables[key])
 
 
 def _tables(definitions: "dg.Definitions") -> dict[str, str]:
-    """The assets that are tables of the trips' database, with their tables."""
-    named = {
+    """Return the tables of the assets that are in the trips' database, by the assets' keys."""
+    relations = {
         spec.key.to_user_string(): str(spec.metadata.get("dagster/relation_identifier", ""))
         for spec in definitions.resolve_all_asset_specs()
         if "postgres" in spec.kinds
     }
-    return {key: relation.partition(".")[2] for key, relation in named.items() if relation.count(".") == 2}
+    return {key: relation.partition(".")[2] for key, relation in relations.items() if relation.count(".") == 2}
 
 
 def _context(known: Mapping[str, str], definitions: "dg.Definitions", example: Proposal) -> Context:
@@ -110,17 +126,12 @@ def _context(known: Mapping[str, str], definitions: "dg.Definitions", example: P
     return Context(platform.python_version(), dg.__version__, known, resources, example.model_dump())
 
 
-def _show(accepted: Accepted, copy: Path | None, say: Say) -> None:
-    from taxi_platform.assistant.proposals.patch import patch
-    from taxi_platform.assistant.proposals.validation import CHECKS
+def _show(accepted: Accepted, copy: Path, say: Say) -> None:
+    from taxi_platform.assistant.validation import CHECKS
 
-    if copy is None:
-        return
     (copy / "proposal.patch").write_text(patch(accepted.files), encoding="utf-8")
     say(accepted.summary)
-    say(f"\n*Proposed by {accepted.by}. It brings {', '.join(accepted.assets)}, and passes {CHECKS}.*\n")
-    for path, text in accepted.files.items():
-        say(f"`{path}`\n\n```python\n{text.rstrip()}\n```\n")
-    say(f"The project is as it was. To try the proposal, look around in {copy}; to take it over:\n")
+    say(f"\n*Proposed by {accepted.by}. It adds {', '.join(accepted.assets)}, and passes {CHECKS}.*\n")
+    say(f"The project is unchanged. The proposal is in {copy}; this takes it over:\n")
     say(f"git apply {copy}/proposal.patch")
-    say("\nThen name the asset in taxi_platform_tests/defs/test_definitions.py, which knows them all.")
+    say("\nThen add the asset's name to taxi_platform_tests/defs/test_definitions.py, which lists all of them.")

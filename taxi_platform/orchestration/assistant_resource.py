@@ -1,4 +1,4 @@
-"""The assistant as a Dagster resource: which model, which library, which way of retrieval."""
+"""The assistant as a Dagster resource: its model, its library, and how passages are found."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,13 +7,12 @@ import dagster as dg
 from pydantic import Field, SecretStr
 
 if TYPE_CHECKING:
-    from taxi_platform.assistant.library import Library
     from taxi_platform.assistant.model import LanguageModel
-    from taxi_platform.assistant.retrieval import Retriever
+    from taxi_platform.assistant.retrieval import Library, Retriever
 
 
 class AssistantResource(dg.ConfigurableResource["AssistantResource"]):
-    """A language model and a library of documents; without a key, retrieval by words alone."""
+    """A language model and a library of documents; without a key, passages are found by words."""
 
     gemini_api_key: str = Field(default="", description="The key of Google's Gemini; empty to stay offline.")
     chat_model: str = Field(description="The model that answers.")
@@ -21,7 +20,7 @@ class AssistantResource(dg.ConfigurableResource["AssistantResource"]):
     file: str = Field(description="The DuckDB file of passages and embeddings.")
 
     def model(self) -> "LanguageModel | None":
-        """The model, if there is a key for one."""
+        """Return the model, or None if there is no key for it."""
         if not self.gemini_api_key:
             return None
         from taxi_platform.assistant.gemini import Gemini
@@ -29,18 +28,14 @@ class AssistantResource(dg.ConfigurableResource["AssistantResource"]):
         return Gemini(SecretStr(self.gemini_api_key), self.chat_model, self.embedding_model)
 
     def library(self) -> "Library":
-        """The passages and their vectors."""
-        from taxi_platform.assistant.library import Library
+        """Return the passages and their vectors."""
+        from taxi_platform.assistant.retrieval import Library
 
         return Library(Path(self.file))
 
     def retriever(self) -> "Retriever":
-        """By meaning where there is a model, else by words."""
+        """Return a retriever by meaning, or without a model, by words."""
+        from taxi_platform.assistant.retrieval import LexicalRetriever, SemanticRetriever
+
         model = self.model()
-        if model:
-            from taxi_platform.assistant.semantic import SemanticRetriever
-
-            return SemanticRetriever(self.library(), model)
-        from taxi_platform.assistant.lexical import LexicalRetriever
-
-        return LexicalRetriever(self.library().passages())
+        return SemanticRetriever(self.library(), model) if model else LexicalRetriever(self.library().passages())

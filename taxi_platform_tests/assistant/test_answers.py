@@ -7,11 +7,9 @@ from typing import cast
 import pytest
 
 from taxi_platform.assistant.answers import NOT_FOUND, answer_from_documents, answer_without_documents, prompt_from
-from taxi_platform.assistant.documents import Document
-from taxi_platform.assistant.lexical import LexicalRetriever
+from taxi_platform.assistant.documents import Document, Passage, passages_of
 from taxi_platform.assistant.model import Prompt, Purpose, QuestionRefused, Vector
-from taxi_platform.assistant.passages import Passage, passages_of
-from taxi_platform.assistant.retrieval import Found
+from taxi_platform.assistant.retrieval import Found, LexicalRetriever
 
 NOTES = """\
 # Notes

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 from pydantic import SecretStr
 
-from taxi_platform.assistant import surroundings
-from taxi_platform.assistant.data.reader import role_of
+from taxi_platform.assistant import gemini as gemini_module
 from taxi_platform.assistant.gemini import Gemini
+from taxi_platform.assistant.sql import role_of
 from taxi_platform.cli.main import taxi
 from taxi_platform_tests.support.backfills import Backfills
 from taxi_platform_tests.support.gemini_server import GeminiServer, Response, refused, said
@@ -62,11 +62,13 @@ def test_a_bad_statement_is_mended_once_and_a_second_one_is_an_error(loaded: Bac
     gemini.answers += [query("select nope from green_tripdata"), query(COUNT), said("There are 36.")]
     done = asked()
     assert done.exit_code == 0, done.output
-    assert 'column "nope" does not exist). The model is asked to mend it.' in done.stderr
-    gemini.answers += [query("drop table green_tripdata"), query("select pg_sleep(9)")]
+    assert 'column "nope" does not exist). The model is asked to correct it.' in done.stderr
+    gemini.answers += [query("drop table green_tripdata"), query("select pg_read_file('/etc/passwd')")]
     done = asked()
     assert done.exit_code == 1
-    assert done.stderr.endswith("and so is the mended one. Ask in another way, or write it yourself: taxi psql.\n")
+    assert done.stderr.endswith(
+        "after 2 attempts. Rephrase the question, or write the statement yourself: taxi psql.\n"
+    )
     assert loaded.count("green_tripdata") > 0
 
 
@@ -74,7 +76,7 @@ def test_a_bad_statement_is_mended_once_and_a_second_one_is_an_error(loaded: Bac
     ("answer", "told"),
     [
         (refused(400, "INVALID_ARGUMENT", "API key not valid."), "GEMINI_API_KEY: the key is not accepted"),
-        (refused(429, "RESOURCE_EXHAUSTED"), "the rate limit, asked 4 times"),
+        (refused(429, "RESOURCE_EXHAUSTED"), "the rate limit, after 4 attempts"),
         (Response(pause=2, body={}), "gemini-2.5-flash: timed out"),
         (Response(body={"promptFeedback": {"blockReason": "SAFETY"}}), "it gave no answer: SAFETY"),
         (Response(body=b"<html>a proxy's page</html>"), "its answer cannot be read"),
@@ -85,7 +87,7 @@ def test_a_model_that_does_not_answer_is_told_in_one_line(
     answer: Response, told: str, backfills: Backfills, gemini: GeminiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hasty = Gemini(SecretStr("k-secret-123"), "gemini-2.5-flash", "none", timeout=0.5, first_wait=0.01)
-    monkeypatch.setattr(surroundings, "model", lambda: hasty)
+    monkeypatch.setattr(gemini_module, "configured_model", lambda: hasty)
     gemini.answers += [answer] * 4
     done = asked("What is document_index made from?")
     assert (done.exit_code, done.stdout) == (1, "")
@@ -105,7 +107,7 @@ def test_offline_what_is_known_is_quoted_and_said_to_be_so(backfills: Backfills)
     backfills.run("green_tripdata", month="2020-04")
     done = asked()
     assert done.exit_code == 0, done.output
-    assert "There is no GEMINI_API_KEY, so what is known is quoted" in done.stderr
+    assert "There is no GEMINI_API_KEY: the docs, the asset graph and the records are quoted" in done.stderr
     assert f"- green 2020-04: materialized, {backfills.count('green_tripdata')} rows\n- yellow 2020-04: missing" in (
         done.stdout
     )
@@ -122,5 +124,5 @@ def test_without_a_database_the_docs_and_the_graph_still_answer(
     done = asked("What is document_index made from?")
     assert done.exit_code == 0, done.output
     assert "DAGSTER_HOME is not set" in done.stderr
-    assert "The trips cannot be asked. PostgreSQL at 127.0.0.1:1" in done.stderr
+    assert "The trips cannot be queried. PostgreSQL at 127.0.0.1:1" in done.stderr
     assert "[1] | [Asset document_index](http://127.0.0.1:3000/assets/document_index)" in done.stdout

@@ -39,7 +39,7 @@ def test_html_becomes_markdown_without_what_is_no_text(tmp_path: Path) -> None:
     [
         (b"", "empty"),
         (b" \n\n", "empty"),
-        (b"\x89PNG\r\n\xff\xfe", "no UTF-8 text"),
+        (b"\x89PNG\r\n\xff\xfe", "not UTF-8 text"),
         (b"text\0text", "NUL"),
         (b"x" * (LARGEST + 1), "larger than 2 MiB"),
         (b"x" * (10 * 1024 * 1024), "larger than 2 MiB"),
@@ -60,7 +60,7 @@ def test_a_document_of_just_two_mebibytes_is_read(tmp_path: Path) -> None:
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(NotPublished, match=r"absent.md: there is no such document"):
         read_documents([str(tmp_path / "absent.md")])
-    with pytest.raises(NotPublished, match=r"the folder holds no"):
+    with pytest.raises(NotPublished, match=r"the folder has no"):
         read_documents([str(tmp_path)])
 
 

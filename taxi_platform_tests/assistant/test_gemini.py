@@ -63,7 +63,7 @@ def test_what_passes_is_waited_for(passing: Response, server: GeminiServer) -> N
 @pytest.mark.parametrize(
     ("answer", "failure", "said"),
     [
-        (refused(429, "RESOURCE_EXHAUSTED", "Quota exceeded"), ModelUnreachable, "rate limit, asked 4 times"),
+        (refused(429, "RESOURCE_EXHAUSTED", "Quota exceeded"), ModelUnreachable, "rate limit, after 4 attempts"),
         (refused(500, "INTERNAL"), ModelUnreachable, "answers 500"),
         (Response(pause=1.0, body={}), ModelUnreachable, "timed out"),
     ],
@@ -104,7 +104,7 @@ def test_what_is_refused_is_told_in_words_and_not_asked_again(
 
 @pytest.mark.parametrize("key", ["schlüssel", "a b", "a\nb", " "])
 def test_what_can_be_no_key_is_told_and_nobody_is_asked(key: str, server: GeminiServer) -> None:
-    with pytest.raises(ModelRefused, match="GEMINI_API_KEY: it is no key") as raised:
+    with pytest.raises(ModelRefused, match="GEMINI_API_KEY: it is not a key") as raised:
         gemini(key=key).answer(PROMPT)
     assert server.requests == []
     assert key.strip() == "" or key not in str(raised.value)

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from taxi_platform.assistant.graph import graph_passages
+from taxi_platform.assistant.knowledge import graph_passages
 
 
 @dg.asset(key_prefix="raw")

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from taxi_platform.assistant.documents import Document
-from taxi_platform.assistant.library import Changes, Library
 from taxi_platform.assistant.model import ModelUnreachable, Prompt, Purpose, Vector
-from taxi_platform.assistant.semantic import SemanticRetriever, embed_missing
+from taxi_platform.assistant.retrieval import Changes, Library, SemanticRetriever, embed_missing
 
 MAPS = Document("maps.md", "# Maps\nOf the zones.\n# Scales\nOne to ten.")
 FARES = Document("fares.md", "# Fares\nBy the mile.")
@@ -81,7 +80,7 @@ def test_the_vector_of_a_dropped_passage_is_dropped_too(library: Library) -> Non
 def test_what_was_embedded_before_the_model_broke_off_is_kept(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("taxi_platform.assistant.semantic.BATCH", 1)
+    monkeypatch.setattr("taxi_platform.assistant.retrieval.BATCH", 1)
     model = Compass()
     model.capacity = 2
     library.ingest([MAPS, FARES])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from taxi_platform.assistant.mentions import assets_in, months_in, on_record, services_in, without_months
+from taxi_platform.assistant.knowledge import assets_in, months_in, on_record, services_in, without_months
 from taxi_platform.ledger.states import MonthState
 from taxi_platform.trips.months import Month
 
@@ -50,6 +50,6 @@ def test_the_record_tells_of_each_month_that_is_named_or_else_of_each_service() 
         "yellow 2020-04: missing",
     ]
     assert on_record("green in May 2020", STATES) == ["green 2020-05: failed (run 1a2b)"]
-    assert on_record("green 1999-01", STATES) == ["green 1999-01: is no partition"]
+    assert on_record("green 1999-01", STATES) == ["green 1999-01: not a partition"]
     assert on_record("green", STATES) == ["green: 35,612 rows in 1 of 2 months, 2020-04 to 2020-04, 1 failed"]
     assert on_record("Which checks are there?", STATES) == []

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from taxi_platform.assistant.proposals import validation
-from taxi_platform.assistant.proposals.children import run
-from taxi_platform.assistant.proposals.template import template
+from taxi_platform.assistant import validation
+from taxi_platform.assistant.proposals import template
+from taxi_platform.assistant.validation import run
 from taxi_platform.cli.main import taxi
 from taxi_platform.settings import PROJECT
 from taxi_platform_tests.support.asset_runs import Platform
 from taxi_platform_tests.support.gemini_server import GeminiServer, Response, said
 
 COMMAND = 'taxi new-asset "The average tip of yellow taxis"'
-MODULE = "taxi_platform/defs/tips/assets.py"
+MODULE = "taxi_platform/defs/tips.py"
 TELLS_ITS_ENVIRONMENT = '"""Tips."""\n\nimport os\n\nraise RuntimeError(str(dict(os.environ)))\n'
 GOOD = {one.path: one.text for one in template("tips", "tips", "yellow_tripdata", "public.yellow_tripdata").files}
 
@@ -32,7 +32,7 @@ def proposal(files: dict[str, str]) -> Response:
 
 
 def typed(command: str = COMMAND) -> Result:
-    return CliRunner().invoke(taxi, shlex.split(command)[1:])
+    return CliRunner().invoke(taxi, [*shlex.split(command)[1:], "--yes"])
 
 
 def tree() -> dict[str, str]:
@@ -69,12 +69,12 @@ def test_a_model_mends_its_proposal_until_it_is_good(
     ]
     done = typed()
     assert done.exit_code == 0, done.output
-    assert "This is no sandbox" in done.stderr
-    assert "Attempt 1 of 4 is refused: '../../x' is no place for a file of a proposal" in done.stderr
-    assert "Attempt 2 of 4 is refused: dg check defs is not content" in done.stderr
+    assert "This is not a sandbox" in done.stderr
+    assert "Attempt 1 of 4 is refused: '../../x' is not a path that a proposal may have" in done.stderr
+    assert "Attempt 2 of 4 is refused: dg check defs failed" in done.stderr
     assert "PYTHONPATH" in done.stderr
     assert (
-        "Proposed by gemini-2.5-flash. It brings tips, and passes ruff, pyright, dg check defs, its test" in done.stdout
+        "Proposed by gemini-2.5-flash. It adds tips, and passes ruff, pyright, dg check defs, its test" in done.stdout
     )
     assert '"\n\n\n@dg.asset(\n' in done.stdout
     assert not [secret for secret in ("k-secret-123", platform.database) if secret in done.output]
@@ -90,13 +90,32 @@ def test_a_model_mends_its_proposal_until_it_is_good(
 def test_offline_a_template_that_the_test_above_has_tried_is_filled_in_and_labelled_as_such(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(validation, "validate", lambda files, copy, known: (files, ["average_tip_yellow_taxis_asset"]))
+    monkeypatch.setattr(
+        validation,
+        "validate",
+        lambda files, copy, known, approve: (approve(files) or files, ["average_tip_yellow_taxis_asset"]),
+    )
     platform.use(GEMINI_API_KEY="")
     done = typed()
     assert done.exit_code == 0, done.output
     assert "There is no GEMINI_API_KEY, so this is a template" in done.stderr
-    assert "Proposed by a template (no GEMINI_API_KEY). It brings average_tip_yellow_taxis_asset" in done.stdout
+    assert "Proposed by a template (no GEMINI_API_KEY). It adds average_tip_yellow_taxis_asset" in done.stdout
     assert 'QUERY = "select count(*) from public.yellow_tripdata"' in done.stdout
+
+
+@pytest.mark.parametrize("typed_in", ["n\n", ""], ids=["no", "nobody there"])
+def test_a_model_s_code_is_shown_and_not_executed_before_somebody_says_yes(
+    typed_in: str, platform: Platform, gemini: GeminiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.use(GEMINI_API_KEY="k-secret-123")
+    gemini.answers += [proposal(GOOD)]
+    ran: list[str] = []
+    monkeypatch.setattr(validation, "run", lambda command, copy: (ran.append(command[0]), (True, ""))[1])
+    done = CliRunner().invoke(taxi, ["new-asset", "tips"], input=typed_in)
+    assert (done.exit_code, set(ran)) == (1, {"ruff", "pyright"})
+    assert "def tips(" in done.stdout
+    assert "Execute it? [y/N]" in done.stderr
+    assert "git apply" not in done.output
 
 
 @pytest.mark.parametrize("description", ["", "x" * 100_000], ids=["empty", "100 kB"])

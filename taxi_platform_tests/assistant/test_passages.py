@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_platform.assistant.documents import Document
-from taxi_platform.assistant.passages import LONGEST, passages_of
+from taxi_platform.assistant.documents import LONGEST, Document, passages_of
 
 TEXT = """\
 ---

@@ -6,11 +6,18 @@ from collections.abc import Sequence
 import pytest
 
 from taxi_platform.assistant.model import Prompt, Purpose, Vector
-from taxi_platform.assistant.proposals.files import ProposalRefused
-from taxi_platform.assistant.proposals.propose import ATTEMPTS, Accepted, Checked, Context, Files, propose
+from taxi_platform.assistant.proposals import (
+    ATTEMPTS,
+    Accepted,
+    Checked,
+    Context,
+    Files,
+    ProposalRefused,
+    propose,
+)
 
 CONTEXT = Context("3.11", "1.13.27", {"green_tripdata": "Trips."}, {"database": "PostgresResource"}, {"summary": "…"})
-FILES = {"taxi_platform/defs/tips/assets.py": "", "taxi_platform_tests/unit/test_tips.py": ""}
+FILES = {"taxi_platform/defs/tips.py": "", "taxi_platform_tests/defs/test_tips.py": ""}
 
 
 def reply(files: dict[str, str]) -> str:
@@ -40,7 +47,7 @@ def good(files: Files) -> Checked:
 
 
 def bad(files: Files) -> Checked:
-    raise ProposalRefused("the proposal", "dg check defs is not content")
+    raise ProposalRefused("the proposal", "dg check defs failed")
 
 
 def test_a_good_proposal_is_accepted_with_the_versions_of_the_project_as_context() -> None:
@@ -64,12 +71,12 @@ def test_what_was_wrong_goes_back_until_it_is_right() -> None:
     assert accepted.assets == ["tips"]
     assert [line.split(":")[0] for line in told] == [f"Attempt {n} of {ATTEMPTS} is refused" for n in (1, 2, 3)]
     mended = json.loads(model.asked[-1].text)
-    assert (mended["problems"], mended["previous"]) == ("dg check defs is not content", reply(FILES))
+    assert (mended["problems"], mended["previous"]) == ("dg check defs failed", reply(FILES))
 
 
 def test_after_four_attempts_it_is_given_up() -> None:
     model = Recorded(*[reply(FILES)] * 9)
-    with pytest.raises(ProposalRefused, match="none of 4 was good; the last: dg check defs is not content"):
+    with pytest.raises(ProposalRefused, match="none of 4 attempts was good; the last: dg check defs failed"):
         propose("tips", CONTEXT, model, lambda _: False, bad, print)
     assert len(model.asked) == 4
 

@@ -7,28 +7,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_platform.assistant.proposals.files import Proposal, ProposalRefused, ProposedFile, checked_files
-from taxi_platform.assistant.proposals.patch import patch
-from taxi_platform.assistant.proposals.template import name_for, template
+from taxi_platform.assistant.proposals import (
+    Proposal,
+    ProposalRefused,
+    ProposedFile,
+    checked_files,
+    name_for,
+    patch,
+    template,
+)
 
-GOOD = {"taxi_platform/defs/tips/assets.py": "x = 1\n", "taxi_platform_tests/unit/test_tips.py": "y = 2\n"}
+GOOD = {"taxi_platform/defs/tips.py": "x = 1\n", "taxi_platform_tests/defs/test_tips.py": "y = 2\n"}
 OUTSIDE = [
     "../../x.py",
     "/etc/cron.d/x",
     "~/x.py",
     "taxi_platform/defs/../../../x.py",
     "taxi_platform/defs/tips/../../x.py",
-    "taxi_platform/defs/tips/sub/x.py",
-    "taxi_platform/defs/tips/assets.py\n",
-    "taxi_platform\\defs\\tips\\assets.py",
-    "taxi_platform/defs/tips/assets.sh",
+    "taxi_platform/defs/tips/x.py",
+    "taxi_platform/defs/tips.py\n",
+    "taxi_platform\\defs\\tips.py",
+    "taxi_platform/defs/tips.sh",
     "taxi_platform/settings.py",
-    "taxi_platform/defs/resources.py",
+    "taxi_platform/defs/__init__.py",
     "taxi_platform_tests/conftest.py",
-    "taxi_platform_tests/integration/conftest.py",
+    "taxi_platform_tests/defs/conftest.py",
     "pyproject.toml",
     ".git/hooks/pre-commit",
-    "taxi_platform/defs/tïps/assets.py",
+    "taxi_platform/defs/tïps.py",
     "",
 ]
 
@@ -43,7 +49,7 @@ def test_new_definitions_and_a_new_test_may_be_made() -> None:
 
 @pytest.mark.parametrize("path", OUTSIDE)
 def test_no_other_place_is_written_to(path: str) -> None:
-    with pytest.raises(ProposalRefused, match="no place for a file"):
+    with pytest.raises(ProposalRefused, match="is not a path that a proposal may have"):
         checked_files(proposal({**GOOD, path: ""}), lambda _: False)
 
 
@@ -53,7 +59,7 @@ def test_whatever_is_taken_lies_just_below_the_definitions(path: str) -> None:
         checked_files(proposal({**GOOD, path: ""}), lambda _: False)
     except ProposalRefused:
         return
-    assert len(Path(path).parts) == 4
+    assert len(Path(path).parts) == 3
     assert Path("/project", path).resolve() == Path("/project", path)
 
 
@@ -61,10 +67,10 @@ def test_whatever_is_taken_lies_just_below_the_definitions(path: str) -> None:
     ("files", "said"),
     [
         ({}, "there is no module of definitions"),
-        ({"taxi_platform/defs/tips/assets.py": ""}, "there is no test"),
-        ({**GOOD, "taxi_platform/defs/tips/big.py": "#" * 60_000}, "no source text"),
-        ({**GOOD, "taxi_platform/defs/tips/nul.py": "\0"}, "no source text"),
-        ({**GOOD, **{f"taxi_platform/defs/tips/m{number}.py": "" for number in range(9)}}, "there are 11 files"),
+        ({"taxi_platform/defs/tips.py": ""}, "there is no test"),
+        ({**GOOD, "taxi_platform/defs/big.py": "#" * 60_000}, "not source text"),
+        ({**GOOD, "taxi_platform/defs/nul.py": "\0"}, "not source text"),
+        ({**GOOD, **{f"taxi_platform/defs/m{number}.py": "" for number in range(9)}}, "there are 11 files"),
     ],
     ids=["nothing", "no test", "huge", "NUL", "too many"],
 )
@@ -74,8 +80,8 @@ def test_what_is_no_proposal_is_refused_with_the_reason(files: dict[str, str], s
 
 
 def test_what_is_there_already_is_not_changed() -> None:
-    with pytest.raises(ProposalRefused, match="is there already"):
-        checked_files(proposal(GOOD), lambda path: path.endswith("assets.py"))
+    with pytest.raises(ProposalRefused, match="exists already"):
+        checked_files(proposal(GOOD), lambda path: path.endswith("defs/tips.py"))
 
 
 def test_a_path_may_not_be_there_twice() -> None:
@@ -85,7 +91,7 @@ def test_a_path_may_not_be_there_twice() -> None:
 
 
 def test_git_applies_the_patch(tmp_path: Path) -> None:
-    files = {**GOOD, "taxi_platform/defs/tips/__init__.py": "", "taxi_platform/defs/tips/more.py": "é = 1\n\n\nb = 2\n"}
+    files = {**GOOD, "taxi_platform/defs/empty.py": "", "taxi_platform/defs/more.py": "é = 1\n\n\nb = 2\n"}
     (tmp_path / "proposal.patch").write_text(patch(files), encoding="utf-8")
     subprocess.run(["git", "apply", "proposal.patch"], cwd=tmp_path, check=True)
     made = {path: (tmp_path / path).read_text(encoding="utf-8") for path in files}
@@ -111,9 +117,9 @@ def test_an_asset_is_named_after_its_description(description: str, name: str) ->
 def test_whatever_the_description_is_the_template_is_a_program_that_says_it(description: str) -> None:
     filled = template(description, "tips_asset", "raw/tips", "public.tips")
     files = checked_files(filled, lambda _: False)
-    assert len(files) == 3
+    assert len(files) == 2
     for path, text in files.items():
         compile(text, path, "exec")
-    source = files["taxi_platform/defs/tips_asset/assets.py"]
+    source = files["taxi_platform/defs/tips_asset.py"]
     assert "dg.AssetKey(['raw', 'tips'])" in source
     assert max(map(len, source.splitlines())) < 1100  # even 80 characters that are spelled out, ten each

@@ -2,9 +2,8 @@
 
 import pytest
 
-from taxi_platform.assistant.documents import read_documents
-from taxi_platform.assistant.lexical import LexicalRetriever
-from taxi_platform.assistant.passages import passages_of
+from taxi_platform.assistant.documents import passages_of, read_documents
+from taxi_platform.assistant.retrieval import LexicalRetriever
 
 # Every place that answers the question counts; a page's name alone stands for any of its passages.
 QUESTIONS = {

@@ -1,4 +1,7 @@
-"""Documents, their index, and one question answered without and with them: the course's flows 10 and 11."""
+"""The assets and the job of the assistant: documents, their index, and a question answered without and with them.
+
+These are the course's flows 10 and 11.
+"""
 
 import time
 from collections.abc import Mapping
@@ -21,7 +24,7 @@ QUESTION = "Which features came with version 0.1 of taxi_platform? Name at least
 
 
 class Documents(dg.Config):
-    """What the assistant shall know."""
+    """The documents to answer from."""
 
     documents: list[str] = Field(
         default=["CHANGELOG.md", "README.md", "docs"],
@@ -30,7 +33,7 @@ class Documents(dg.Config):
 
 
 class Question(dg.Config):
-    """What is asked."""
+    """The question to answer."""
 
     question: str = Field(default=QUESTION, description="At most 4,000 characters.")
 
@@ -39,7 +42,7 @@ class Question(dg.Config):
 def release_notes(
     context: dg.AssetExecutionContext, config: Documents, assistant: AssistantResource
 ) -> dg.MaterializeResult[Any]:
-    """Documents cut up at their headings; what is no longer among them is dropped."""
+    """Documents, cut at their headings into passages. Passages that no document has any more are dropped."""
     from taxi_platform.assistant.documents import read_documents
 
     with told_to_dagster():
@@ -47,7 +50,7 @@ def release_notes(
         changes = assistant.library().ingest(documents)
     return dg.MaterializeResult(
         metadata={
-            "documents": dg.MetadataValue.md("\n".join(f"- {one.location}" for one in documents)),
+            "documents": dg.MetadataValue.md("\n".join(f"- {document.location}" for document in documents)),
             "passages": changes.passages,
             "added": changes.added,
             "dropped": changes.dropped,
@@ -57,9 +60,9 @@ def release_notes(
 
 @dg.asset(deps=[release_notes], group_name=GROUP, owners=OWNERS, kinds={"gemini", "duckdb"}, metadata=LINKS)
 def document_index(assistant: AssistantResource) -> dg.MaterializeResult[Any]:
-    """A vector for each passage; without a model there are none, and retrieval goes by words."""
+    """A vector for each passage. Without a model there are none, and passages are found by words."""
     from taxi_platform.assistant.answers import OFFLINE
-    from taxi_platform.assistant.semantic import embed_missing
+    from taxi_platform.assistant.retrieval import embed_missing
 
     model = assistant.model()
     with told_to_dagster():
@@ -69,7 +72,7 @@ def document_index(assistant: AssistantResource) -> dg.MaterializeResult[Any]:
 
 @dg.asset(group_name=GROUP, owners=OWNERS, kinds={"gemini"}, metadata=LINKS)
 def answer_without_rag(config: Question, assistant: AssistantResource) -> dg.MaterializeResult[Any]:
-    """What the model says by itself: perhaps out of date, perhaps invented."""
+    """What the model says by itself. It may be out of date or invented."""
     from taxi_platform.assistant.answers import answer_without_documents
 
     started = time.monotonic()
@@ -105,7 +108,7 @@ chat = dg.define_asset_job(
 
 @dg.definitions
 def assistant() -> dg.Definitions:
-    """The documents, their index and the two answers, each by itself or all as the job ``chat``."""
+    """Return the four assets and the job ``chat`` that makes all of them."""
     return dg.Definitions(assets=[release_notes, document_index, answer_without_rag, answer_with_rag], jobs=[chat])
 
 

@@ -1,0 +1,246 @@
+"""What a question about the platform may be answered from: its docs, its asset graph, and what is known of its months.
+
+What cannot be read is left out, with a remark that says why: a question about the docs needs no database.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from taxi_platform.assistant.documents import Document, Passage, passages_of, read_documents
+from taxi_platform.errors import TaxiError
+from taxi_platform.settings import PROJECT, environment, settings
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from taxi_platform.ledger.states import MonthState
+
+DOCUMENTS = ("README.md", "CHANGELOG.md", "docs")
+GRAPH = "the asset graph"
+NAMES_SHOWN = 20  # upstream assets, jobs and the like, in one passage
+WHERE = "locations/taxi_platform"
+
+_NAMES = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_NUMBERED = re.compile(r"(?<!\d)((?:19|20)\d\d)-(0[1-9]|1[0-2])(?!\d)")
+_NAMED = re.compile(rf"\b({'|'.join(_NAMES)})[a-z]*\.? +((?:19|20)\d\d)\b", re.IGNORECASE)
+_YEAR = re.compile(r"\b((?:19|20)\d\d)\b(?!-\d)")
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What is known of the platform.
+
+    Attributes:
+        documents: the passages of its docs.
+        graph: the passages of its asset graph, titled ``Asset <key>``, ``Job <name>`` and so on.
+        records: what is known of the months that the question names.
+        remarks: what could not be read, in sentences.
+    """
+
+    documents: Sequence[Passage]
+    graph: Sequence[Passage]
+    records: Sequence[str] = ()
+    remarks: Sequence[str] = ()
+
+
+def gather(question: str, repository: "dg.RepositoryDefinition") -> Knowledge:
+    """Read the docs, the asset graph and Dagster's records.
+
+    Args:
+        question: which names the months to be looked up.
+        repository: the definitions, from which the asset graph is read.
+    """
+    remarks: list[str] = []
+    materialized: Mapping[str, str] = {}
+    records: list[str] = []
+    if environment().get("DAGSTER_HOME"):
+        try:
+            materialized, records = _read_records(question, repository, remarks)
+        except TaxiError as error:
+            remarks.append(f"Dagster's records cannot be read. {error}")
+    else:
+        remarks.append("DAGSTER_HOME is not set, so nothing is known of runs: . .venv/bin/activate sets it.")
+    documents = read_documents(name for name in DOCUMENTS if (PROJECT / name).exists())  # an image has the README only
+    return Knowledge(
+        documents=[passage for document in documents for passage in passages_of(document)],
+        graph=graph_passages(repository, settings().web_url, materialized),
+        records=records,
+        remarks=remarks,
+    )
+
+
+def _read_records(
+    question: str, repository: "dg.RepositoryDefinition", remarks: list[str]
+) -> tuple[Mapping[str, str], list[str]]:
+    """Return when each asset was last materialized, and what is known of the months in question."""
+    import dagster as dg
+
+    from taxi_platform.ledger.reading import read_months
+    from taxi_platform.ledger.states import states_of
+
+    materialized: dict[str, str] = {}
+    with dg.DagsterInstance.get() as instance:
+        ledger = read_months(instance, list(SERVICES.values()))
+        remarks += ledger.remarks
+        for record in instance.get_asset_records(list(repository.asset_graph.get_all_asset_keys())):
+            if last := record.asset_entry.last_materialization_record:
+                at = datetime.fromtimestamp(last.timestamp, timezone.utc).isoformat(" ", "minutes")
+                month = f", {last.partition_key}" if last.partition_key else ""
+                materialized[record.asset_entry.asset_key.to_user_string()] = f"last materialized at {at}{month}"
+    return materialized, on_record(question, states_of(ledger.months))
+
+
+# What a question names --------------------------------------------------------------------------------------------
+
+
+def services_in(question: str) -> list[str]:
+    """Return the names of the services that a question names, by their names or other words."""
+    text = question.lower().replace("-", " ")
+    return [
+        name
+        for name, service in SERVICES.items()
+        if re.search(rf"(?<![a-z])({'|'.join((name, *service.words))})(?![a-z])", text)
+    ]
+
+
+def months_in(question: str) -> list[Month]:
+    """Return the months that a question names: ``2020-04``, ``April 2020``, and all twelve of a year alone."""
+    months = {Month(int(year), int(month)) for year, month in _NUMBERED.findall(question)}
+    months |= {Month(int(year), _NAMES.index(name.lower()) + 1) for name, year in _NAMED.findall(question)}
+    years = {int(year) for year in _YEAR.findall(_NAMED.sub("", question))}
+    return sorted(months | {Month(year, month) for year in years for month in range(1, 13)})
+
+
+def assets_in(question: str, keys: Iterable[str]) -> list[str]:
+    """Return the assets that a question names: by their keys, or tables of trips by their services."""
+    words = set(re.findall(r"[\w/]+", question.lower()))
+    tables = {SERVICES[name].table for name in services_in(question)}
+    return [key for key in keys if key.lower() in words or key in tables]
+
+
+def without_months(question: str) -> str:
+    """Return the question without its months, of which documents say nothing."""
+    for pattern in (_NUMBERED, _NAMED, _YEAR):
+        question = pattern.sub(" ", question)
+    return question
+
+
+def on_record(question: str, states: Mapping[str, Mapping[Month, "MonthState"]]) -> list[str]:
+    """Return a line for each month that the question names, or for each service if it names no month."""
+    services, months = services_in(question), months_in(question)
+    if not months:
+        return [_total(name, list(states[name].values())) for name in services if name in states]
+    return [
+        _line(states[name][month]) if month in states[name] else f"{name} {month}: not a partition"
+        for month in months
+        for name in services or SERVICES
+        if name in states
+    ]
+
+
+def _line(state: "MonthState") -> str:
+    note = f" ({state.note})" if state.note else ""
+    rows = f", {state.rows:,} rows" if state.rows else ""
+    return f"{state.service} {state.month}: {state.state}{note}{rows}"
+
+
+def _total(service: str, states: Sequence["MonthState"]) -> str:
+    loaded = [state for state in states if state.rows]
+    rows = sum(state.rows for state in loaded)
+    months = f", {loaded[0].month} to {loaded[-1].month}" if loaded else ""
+    failed = sum(state.state == "failed" for state in states)
+    failures = f", {failed} failed" if failed else ""
+    return f"{service}: {rows:,} rows in {len(loaded)} of {len(states)} months{months}{failures}"
+
+
+# The asset graph --------------------------------------------------------------------------------------------------
+
+
+def graph_passages(
+    repository: "dg.RepositoryDefinition", web_url: str, materialized: Mapping[str, str]
+) -> list[Passage]:
+    """Return a passage for each asset, job, schedule and sensor, with its page in the web UI as the link.
+
+    Args:
+        repository: the definitions.
+        web_url: where people reach the web UI.
+        materialized: when assets were last materialized, by their keys.
+    """
+    entries = [
+        *_assets(repository, materialized),
+        *_jobs(repository),
+        *_schedules(repository),
+        *_sensors(repository),
+    ]
+    return [
+        replace(passage, document=GRAPH, link=f"{web_url}/{path}")
+        for title, path, text in entries
+        for passage in passages_of(Document(GRAPH, f"# {title}\n\n{text}"))
+    ]
+
+
+_Entry = tuple[str, str, str]  # title, path in the web UI, text
+
+
+def _assets(repository: "dg.RepositoryDefinition", materialized: Mapping[str, str]) -> Iterator[_Entry]:
+    graph: Any = repository.asset_graph
+    jobs: dict[str, list[str]] = {}
+    for job in _own_jobs(repository):
+        for key in job.asset_layer.executable_asset_keys:
+            jobs.setdefault(key.to_user_string(), []).append(job.name)
+    for node in graph.asset_nodes:
+        key = node.key.to_user_string()
+        partitions: Sequence[str] = node.partitions_def.get_partition_keys() if node.partitions_def else ()
+        lines = {
+            "Group": node.group_name,
+            "Kinds": _listed(node.kinds),
+            "Partitions": f"{len(partitions)}, {partitions[0]} to {partitions[-1]}" if partitions else "",
+            "Made from": _listed(parent.to_user_string() for parent in node.parent_keys),
+            "Used by": _listed(child.to_user_string() for child in node.child_keys),
+            "Checks": _listed(check.name for check in graph.get_check_keys_for_assets({node.key})),
+            "Jobs": _listed(jobs.get(key, ())),
+            "State": materialized.get(key, ""),
+        }
+        text = "\n".join(f"- {name}: {value}" for name, value in lines.items() if value)
+        yield f"Asset {key}", f"assets/{quote(key)}", f"`{key}`: {node.description or 'no description'}\n\n{text}"
+
+
+def _own_jobs(repository: "dg.RepositoryDefinition") -> list["dg.JobDefinition"]:
+    return [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
+
+
+def _jobs(repository: "dg.RepositoryDefinition") -> Iterator[_Entry]:
+    for job in _own_jobs(repository):
+        assets = _listed(key.to_user_string() for key in job.asset_layer.executable_asset_keys)
+        effect = f"Materializes {assets}." if assets else f"Steps: {_listed(node.name for node in job.nodes)}."
+        yield f"Job {job.name}", f"{WHERE}/jobs/{job.name}", f"`{job.name}`: {job.description or ''}\n\n{effect}"
+
+
+def _schedules(repository: "dg.RepositoryDefinition") -> Iterator[_Entry]:
+    for schedule in repository.schedule_defs:
+        name, zone = schedule.name, schedule.execution_timezone or "UTC"
+        text = f"`{name}` starts the job `{schedule.job_name}` at `{schedule.cron_schedule}` ({zone})."
+        yield f"Schedule {name}", f"{WHERE}/schedules/{name}", f"{text} {_default(schedule)}"
+
+
+def _sensors(repository: "dg.RepositoryDefinition") -> Iterator[_Entry]:
+    for sensor in repository.sensor_defs:
+        name = sensor.name
+        text = f"`{name}`: {sensor.description or ''} {_default(sensor)}"
+        yield f"Sensor {name}", f"{WHERE}/sensors/{name}", text
+
+
+def _default(definition: "dg.ScheduleDefinition | dg.SensorDefinition") -> str:
+    return f"It is {'on' if definition.default_status.value == 'RUNNING' else 'off'} at first."
+
+
+def _listed(names: Iterable[str]) -> str:
+    every = sorted(names)
+    more = f" and {len(every) - NAMES_SHOWN} more" if len(every) > NAMES_SHOWN else ""
+    return ", ".join(every[:NAMES_SHOWN]) + more

@@ -1,0 +1,221 @@
+"""Data for an answer: one SELECT that a model wrote, run by a role that may only read the trips and the models.
+
+The role is the defence, not a list of what a statement may contain: it has SELECT on those tables and no other right.
+Besides, the session is READ ONLY, has a time limit and is rolled back; and the statement is run inside
+``select * from (…)``, so that PostgreSQL's own parser refuses everything that is not a query.
+
+The role may log in only while a session of ours begins, with a password that works this one time: no password has to
+be kept, and nobody else can use the role.
+"""
+
+import secrets
+import time
+from collections import defaultdict
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, cast
+
+from taxi_platform.errors import DatabaseRefused, TaxiError
+from taxi_platform.postgres import tables
+from taxi_platform.postgres.connection import connect, execute
+from taxi_platform.postgres.errors import postgres_errors
+from taxi_platform.trips.keys import MODELS_SCHEMA
+from taxi_platform.trips.services import SERVICES
+from taxi_platform.trips.zones import TABLE as ZONES
+
+if TYPE_CHECKING:
+    from taxi_platform.postgres.connection import Connection
+
+LONGEST = 10_000  # characters of a statement: five pages; a longer one does not answer a question of one page
+STATEMENT_SECONDS = 30  # the largest table is counted in ten
+TEMPORARY = "1GB"  # of files that the sorting of one statement may fill
+ROWS = 100  # more than anybody reads in an answer
+LONGEST_CELL = 200  # characters
+_LONGEST_NAME = 63  # bytes of a PostgreSQL name
+
+_READABLE = """
+select n.nspname || '.' || c.relname from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p', 'v', 'm') and (n.nspname = %s or n.nspname || '.' || c.relname = any(%s)) order by 1"""
+_GRANTED = "select has_schema_privilege(%s, %s, 'usage') and has_table_privilege(%s, %s, 'select')"
+_COLUMNS = """
+select t.name, a.attname, format_type(a.atttypid, a.atttypmod), col_description(a.attrelid, a.attnum)
+from unnest(%s::text[]) as t (name) join pg_attribute as a on a.attrelid = t.name::regclass
+where a.attnum > 0 and not a.attisdropped
+order by t.name, a.attnum"""
+
+
+class StatementRefused(TaxiError):
+    """A statement is not a query, may not read what it reads, or takes too much."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a statement.
+
+    Attributes:
+        columns: their names.
+        rows: the first hundred of them, as texts; None is NULL.
+        is_cut: whether there are more.
+        seconds: how long it took.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str | None]]
+    is_cut: bool
+    seconds: float
+
+
+class Reader:
+    """A session of the role that only reads.
+
+    Attributes:
+        role: the role.
+        schema: the tables that it may read, by their names with schemas; of each column, its type and meaning.
+    """
+
+    def __init__(self, connection: "Connection", readable: Sequence[str]) -> None:
+        self.role = connection.info.user
+        self.schema = _schema_of(connection, readable)
+        self._connection = connection
+
+    def run(self, statement: str) -> Rows:
+        """Run one query, and roll back whatever it did.
+
+        Raises:
+            StatementRefused: it is too long, or the server refuses it or ends it because it takes too much.
+            DatabaseInterrupted: the server went away.
+        """
+        if len(statement) > LONGEST or "\0" in statement:
+            what = f"it has {len(statement):,} characters, and the limit is {LONGEST:,}"
+            raise StatementRefused("the statement", what if "\0" not in statement else "it contains a NUL byte")
+        # The line break ends a comment. The protocol of a stream takes one statement only.
+        query = f"select * from (\n{statement.strip().rstrip(';')}\n) as answer limit {ROWS + 1}"  # noqa: S608
+        started = time.monotonic()
+        try:
+            with postgres_errors("the statement"), _refusals(), self._connection.transaction(force_rollback=True):
+                columns, rows = self._first_rows(query)
+        finally:
+            # A rollback keeps the advisory locks of a session, and loads wait for theirs.
+            execute(self._connection, "select pg_advisory_unlock_all()")
+        return Rows(columns, rows[:ROWS], len(rows) > ROWS, time.monotonic() - started)
+
+    def _first_rows(self, query: str) -> tuple[Sequence[str], Sequence[Sequence[str | None]]]:
+        with (
+            self._connection.cursor() as cursor,
+            closing(cast("Generator[tuple[object, ...]]", cursor.stream(query.encode()))) as stream,
+        ):
+            rows = [_texts(row) for row in islice(stream, ROWS + 1)]
+            return [column.name for column in cursor.description or ()], rows
+
+
+@contextmanager
+def reader(url: str) -> Generator[Reader]:
+    """Open a session of the role that may only read the trips and the models of a database.
+
+    Args:
+        url: the database, with the platform's own login.
+
+    Raises:
+        DatabaseUnreachable: the server does not answer, or does not let the role log in.
+        DatabaseInterrupted: the server went away.
+        DatabaseRefused: the platform's login may not create the role.
+    """
+    with connect(url) as owner, postgres_errors("the reader's role"):
+        trips = [name for each in SERVICES.values() for name in (tables.table_of(each), tables.rejects_of(each))]
+        names = [*trips, tables.FILES, tables.qualified(ZONES)]
+        readable = [name for (name,) in execute(owner, _READABLE, (MODELS_SCHEMA, names)).fetchall()]
+        session = _log_in(owner, url, role_of(owner.info.dbname), readable)
+    with session, postgres_errors("the reader's session"):
+        session.read_only = True
+        execute(session, f"set statement_timeout = '{STATEMENT_SECONDS}s'")
+        execute(session, f"set search_path = public, {MODELS_SCHEMA}")
+        execute(session, "set standard_conforming_strings = on")
+        yield Reader(session, readable)
+
+
+def role_of(database: str) -> str:
+    """Return the name of a database's reader; the databases of a server share their roles, so each has its own."""
+    return database.encode()[: _LONGEST_NAME - len("_reader")].decode(errors="ignore") + "_reader"
+
+
+def _log_in(owner: "Connection", url: str, role: str, readable: Sequence[str]) -> "Connection":
+    """Create the role if necessary, and open a session of it."""
+    from psycopg import errors
+    from psycopg.conninfo import make_conninfo
+
+    # One at a time: the next session's password overwrites this one's.
+    execute(owner, "select pg_advisory_lock(hashtextextended(%s, 0))", (role,))
+    password = secrets.token_urlsafe(24)
+    try:
+        _prepare(owner, role, readable, password)
+        return connect(make_conninfo(url, user=role, password=password))
+    except errors.InsufficientPrivilege as error:
+        user, reason = owner.info.user, str(error).splitlines()[0]
+        raise DatabaseRefused(
+            f"the role {role}",
+            f"{user} may not create it, and a model's statement is run by no other role ({reason})",
+            f"Let a superuser run: alter role {user} createrole;",
+        ) from None
+    finally:
+        with suppress(errors.InsufficientPrivilege, errors.UndefinedObject):
+            _run(owner, "alter role {} nologin password null", role)
+
+
+def _prepare(owner: "Connection", role: str, readable: Sequence[str], password: str) -> None:
+    """Create the role unless it exists, and let it log in and read these tables."""
+    from psycopg import sql
+
+    if not execute(owner, "select 1 from pg_roles where rolname = %s", (role,)).fetchone():
+        _run(owner, "create role {} nologin noinherit", role)
+        _run(owner, "alter role {} set default_transaction_read_only = on", role)
+        _run(owner, f"alter role {{}} set statement_timeout = '{STATEMENT_SECONDS}s'", role)
+        if execute(owner, "select has_parameter_privilege('temp_file_limit', 'set')").fetchone() == (True,):
+            _run(owner, f"alter role {{}} set temp_file_limit = '{TEMPORARY}'", role)
+    database = owner.info.dbname
+    if execute(owner, "select has_database_privilege(%s, %s, 'connect')", (role, database)).fetchone() == (False,):
+        _run(owner, "grant connect on database {} to {}", database, role)
+    for name in readable:
+        schema, _, table = name.partition(".")
+        if execute(owner, _GRANTED, (role, schema, role, name)).fetchone() == (False,):
+            _run(owner, "grant usage on schema {} to {}", schema, role)
+            _run(owner, "grant select on {}.{} to {}", schema, table, role)
+    hashed = owner.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    owner.execute(sql.SQL("alter role {} login password {}").format(sql.Identifier(role), sql.Literal(hashed)))
+
+
+def _run(owner: "Connection", statement: str, *names: str) -> None:
+    """Run one of the statements above, with these names in place of its braces."""
+    from psycopg import sql
+
+    execute(owner, statement.format(*(sql.Identifier(name).as_string(owner) for name in names)))
+
+
+def _schema_of(connection: "Connection", readable: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+    columns: dict[str, dict[str, str]] = defaultdict(dict)
+    for table, column, kind, meaning in execute(connection, _COLUMNS, (list(readable),)).fetchall():
+        columns[table][column] = f"{kind}: {meaning}" if meaning else kind
+    return dict(columns)
+
+
+def _texts(row: Sequence[object]) -> list[str | None]:
+    return [None if cell is None else str(cell)[:LONGEST_CELL] for cell in row]
+
+
+@contextmanager
+def _refusals() -> Generator[None]:
+    """Say what is wrong with the statement itself, so that its author can correct it."""
+    from psycopg import DataError, InternalError, NotSupportedError, ProgrammingError, errors
+
+    try:
+        yield
+    except errors.QueryCanceled:
+        what = f"it took longer than {STATEMENT_SECONDS} s and was ended"
+        raise StatementRefused("the statement", what, "Ask for fewer months.") from None
+    except errors.ConfigurationLimitExceeded as error:
+        raise StatementRefused("the statement", f"it takes too much ({error})", "Ask for fewer months.") from None
+    except (ProgrammingError, DataError, InternalError, NotSupportedError, errors.ProtocolViolation) as error:
+        hint = f" {error.diag.message_hint}" if error.diag.message_hint else ""
+        message = f"{error.diag.message_primary or error}{hint}"
+        raise StatementRefused("the statement", f"PostgreSQL refuses it ({message})") from None

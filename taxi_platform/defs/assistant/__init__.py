@@ -1,1 +1,0 @@
-"""Chat without and with documents: the course's flows 10 and 11."""
