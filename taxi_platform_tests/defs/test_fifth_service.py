@@ -7,7 +7,7 @@ from typing import cast
 import dagster as dg
 import pytest
 
-from taxi_platform.assistant.mentions import services_in
+from taxi_platform.assistant.knowledge import services_in
 from taxi_platform.bigquery.tables import trip_fields
 from taxi_platform.defs.quality.jobs import upkeep_job
 from taxi_platform.ledger.plan import parse_services
