@@ -72,7 +72,7 @@ def measure_range(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]
 
     def loading() -> float:
         bench.empty()
-        return sum(load_month(bench.url, file, lambda _: None).seconds for file in files)
+        return sum(load_month(bench.url, file).seconds for file in files)
 
     def year() -> float:
         load = loading()

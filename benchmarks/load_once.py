@@ -19,7 +19,7 @@ def main(service: str, month: str, published: str, raw: str) -> None:
     """Load a month and print rows, seconds of the load, peak memory and bytes written, both in bytes."""
     files = RawFiles(Path(raw), FolderSource(Path(published)))
     file = files.get(SERVICES[service], Month.parse(month), log).file
-    loaded = load_month("postgresql://", file, log)
+    loaded = load_month("postgresql://", file)
     figures = {"rows": loaded.rows, "seconds": loaded.seconds, "peak": peak_memory(), "written": bytes_written()}
     print(json.dumps(figures | {"cpu": time.process_time()}))
 

@@ -26,7 +26,7 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
 
     def load() -> float:
         bench.empty(LIMIT, STAGING, FINAL)
-        return load_month(bench.url, file, lambda _: None).seconds
+        return load_month(bench.url, file).seconds
 
     def limit() -> float:
         bench.empty(LIMIT, STAGING, FINAL)

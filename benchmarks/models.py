@@ -56,7 +56,7 @@ def _database(bench: Workbench, rows: int, others: "tuple[Month, ...] | list[Mon
     lookup.write_text(zone_lookup(), encoding="utf-8")
     replace_table(url, TABLE, as_arrow(read_zones(lookup)), "The zones.", {})
     for month in (MONTH, *others):
-        load_month(url, bench.file(YELLOW, month, rows if month == MONTH else rows // SHARE), lambda _: None)
+        load_month(url, bench.file(YELLOW, month, rows if month == MONTH else rows // SHARE))
     _dbt(bench, url, "build")
     return url
 

@@ -41,7 +41,7 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
 
     def load() -> float:
         bench.empty()
-        return load_month(bench.url, file, lambda _: None).seconds
+        return load_month(bench.url, file).seconds
 
     loads, checks, md5 = in_turn([load, check, ids], count)
     shares = [ours / other for ours, other in zip(checks, loads, strict=True)]

@@ -37,7 +37,7 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
         bench.empty()
         before = time.process_time()
         with patch.object(loader, "TripStream", stream):
-            seconds = loader.load_month(bench.url, file, lambda _: None).seconds
+            seconds = loader.load_month(bench.url, file).seconds
         processor[stream].append(time.process_time() - before)
         return seconds
 

@@ -108,11 +108,11 @@ def workbench() -> Iterator[Workbench]:
         (folder / "published").mkdir()
         (folder / "dagster").mkdir()
         (folder / "dagster" / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")
-        url = server.start(_silent)
+        url = server.start()
         psql, where = server.psql()
         yield Workbench(folder, url, psql, _environment(folder, url) | where)
     finally:
-        server.stop(_silent)
+        server.stop()
         shutil.rmtree(folder)
 
 

@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         folder = Path(os.environ.pop(_SERVER))
-        EmbeddedServer(folder / "postgres").stop(lambda _: None)
+        EmbeddedServer(folder / "postgres").stop()
         Emulators(folder / "google").stop()
         shutil.rmtree(folder)
 
@@ -64,7 +64,7 @@ def postgres_url() -> str:
     external = os.environ.get("TAXI_TEST_POSTGRES_URL")
     if external:
         return external
-    url = EmbeddedServer(Path(os.environ[_SERVER]) / "postgres").start(print)
+    url = EmbeddedServer(Path(os.environ[_SERVER]) / "postgres").start()
     with psycopg.connect(url, autocommit=True) as connection:
         # Processes are killed here, never the machine; every test makes a database, which is mostly waiting for disks.
         connection.execute("alter system set fsync = off")

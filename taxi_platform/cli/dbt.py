@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from taxi_platform.models import project
 from taxi_platform.models.targets import BIGQUERY, Target, open_bigquery, open_postgres
+from taxi_platform.postgres.server import trips_server
 from taxi_platform.settings import settings
 
 
@@ -36,11 +37,4 @@ def _open_target(arguments: Sequence[str]) -> AbstractContextManager[Target]:
         from taxi_platform.bigquery.clients import cloud_of
 
         return open_bigquery(cloud_of(settings().cloud), prepared=prepared)
-    own = settings().postgres_url
-    return open_postgres(own.get_secret_value() if own else _start_embedded(), prepared=prepared)
-
-
-def _start_embedded() -> str:
-    from taxi_platform.postgres.embedded.server import EmbeddedServer
-
-    return EmbeddedServer(settings().data_dir / "postgres").start(print)
+    return open_postgres(trips_server(settings()).address(), prepared=prepared)

@@ -96,8 +96,7 @@ def _address() -> str:
     """Where the database is, without its password."""
     from urllib.parse import urlsplit
 
-    from taxi_platform.postgres.embedded.server import EmbeddedServer
+    from taxi_platform.postgres.server import trips_server
 
-    url = settings().postgres_url
-    parts = urlsplit(url.get_secret_value() if url else EmbeddedServer(settings().data_dir / "postgres").url())
+    parts = urlsplit(trips_server(settings()).address())
     return f"{parts.hostname}:{parts.port or 5432}{parts.path}"

@@ -162,11 +162,11 @@ def dbt(arguments: tuple[str, ...]) -> None:
 @taxi.command()
 def psql() -> None:
     """Open a shell on the embedded PostgreSQL, starting it if need be."""
-    from taxi_platform.postgres.embedded.server import EmbeddedServer
+    from taxi_platform.postgres.server import trips_server
     from taxi_platform.settings import settings
 
-    server = EmbeddedServer(settings().data_dir / "postgres")
-    server.start(click.echo)
+    server = trips_server(settings()).embedded
+    server.start()
     program, environment = server.psql()
     os.execve(program, [str(program)], {**os.environ, **environment})  # noqa: S606 - the server's own program
 
@@ -174,11 +174,10 @@ def psql() -> None:
 @taxi.command()
 def url() -> None:
     """Print the database's URL, password included, for pandas, pgAdmin or DBeaver; starts the embedded server."""
-    from taxi_platform.postgres.embedded.server import EmbeddedServer
+    from taxi_platform.postgres.server import trips_server
     from taxi_platform.settings import settings
 
-    own = settings().postgres_url
-    click.echo(own.get_secret_value() if own else EmbeddedServer(settings().data_dir / "postgres").start(_aside))
+    click.echo(trips_server(settings()).address())
 
 
 @taxi.command()
@@ -192,5 +191,6 @@ def stop() -> None:
 
     for folder in (settings().data_dir, settings().data_dir / SAMPLE_FOLDER):
         if (folder / "postgres").exists():
-            EmbeddedServer(folder / "postgres").stop(lambda line, folder=folder: click.echo(f"{folder}: {line}"))
+            was_running = EmbeddedServer(folder / "postgres").stop()
+            click.echo(f"{folder}: PostgreSQL is {'stopped' if was_running else 'not running'}")
     Emulators(settings().data_dir / SAMPLE_FOLDER / GOOGLE_FOLDER).stop()

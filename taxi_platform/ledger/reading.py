@@ -16,6 +16,7 @@ from taxi_platform.ledger.backfills import waiting_months
 from taxi_platform.ledger.events import failed_checks, latest_materializations, read_attempts, recorded_raw_file
 from taxi_platform.ledger.loaded import months_in_place
 from taxi_platform.ledger.record import Attempt, LoadRecord, Materialized, MonthRecord
+from taxi_platform.postgres.server import trips_server
 from taxi_platform.settings import settings
 from taxi_platform.sources.cache import RawFiles
 from taxi_platform.sources.choose import source_named
@@ -130,22 +131,12 @@ def _read_tables(url: str | None) -> tuple[Mapping[str, LoadRecord] | None, list
     if url:
         return months_in_place(url), []
     try:
-        address = _running_database()
+        address = trips_server(settings()).address_if_running()
         if address is None:
             return None, ["The embedded PostgreSQL does not run, so this is what Dagster recorded."]
         return months_in_place(address), []
     except TaxiError as error:
         return None, [f"The tables could not be asked, so this is what Dagster recorded. {error}"]
-
-
-def _running_database() -> str | None:
-    from taxi_platform.postgres.embedded.server import EmbeddedServer
-
-    url = settings().postgres_url
-    if url:
-        return url.get_secret_value()
-    server = EmbeddedServer(settings().data_dir / "postgres")
-    return server.url() if server.is_running() else None
 
 
 def _unread_tables() -> tuple[None, list[str]]:

@@ -14,15 +14,13 @@ import click
 from taxi_platform.errors import DatabaseRefused, InvalidSetting, TaxiError
 from taxi_platform.postgres.connection import CONNECT_SECONDS, connect, execute, server_of
 from taxi_platform.postgres.errors import diagnose
+from taxi_platform.postgres.server import Server, state_server
 from taxi_platform.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-Log = Callable[[str], object]
-
 SETTING = "TAXI_DAGSTER_POSTGRES_URL"
-DATABASE = "dagster"
 RETRY_SECONDS = 10.0  # seconds: what a restart takes, and what a person bears who has forgotten to start the server
 _MAY_PASS = ("refused", "starting up", "shutting down", "closed the connection", "too many clients", "connection slots")
 POOLS = {"duckdb": 1}
@@ -43,15 +41,15 @@ class StateUnavailable(TaxiError, click.ClickException):
     """
 
 
-def state_url(settings: Settings, log: Log) -> str:
-    """The URL, for SQLAlchemy, of a database in which Dagster can keep its state, made if it is missing.
+def state_url(settings: Settings) -> str:
+    """Return the URL, for SQLAlchemy, of a database for Dagster's state, made if it is missing.
 
     Raises:
         StateUnavailable: there is no connection, no right to make the tables, or no embedded server; says which.
     """
     with _about_the_state():
-        own = settings.dagster_postgres_url
-        url = _checked(own.get_secret_value()) if own else _embedded_url(settings, log)
+        server = state_server(settings)
+        url = _checked(server.url) if server.url else _embedded_url(server)
         # Named, because SQLAlchemy 2.1 would take psycopg 3, which cannot send what dagster-postgres has it send.
         driven = url.replace("://", "+psycopg2://", 1)
         _make_tables(driven, url)
@@ -83,18 +81,16 @@ def _checked(url: str) -> str:
     return url
 
 
-def _embedded_url(settings: Settings, log: Log) -> str:
-    """The embedded server's database ``dagster``, beside the trips' own."""
-    from taxi_platform.postgres.embedded.server import EmbeddedServer
-
-    trips = EmbeddedServer(settings.data_dir / "postgres").start(log)
-    with connect(trips) as connection:
+def _embedded_url(server: Server) -> str:
+    """Return the URL of the embedded server's database for the state, made if it is missing."""
+    url = server.address()
+    with connect(server.embedded.url()) as connection:
         known = "select from pg_database where datname = %s"
-        if execute(connection, known, (DATABASE,)).fetchone() is None:
+        if execute(connection, known, (server.database,)).fetchone() is None:
             execute(connection, _LOCK)
-            if execute(connection, known, (DATABASE,)).fetchone() is None:
-                execute(connection, f"create database {DATABASE} template template0")
-    return urlsplit(trips)._replace(path=f"/{DATABASE}").geturl()
+            if execute(connection, known, (server.database,)).fetchone() is None:
+                execute(connection, f"create database {server.database} template template0")
+    return url
 
 
 def _make_tables(driven: str, url: str) -> None:

@@ -44,7 +44,7 @@ class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
     def _open(self, context: dg.AssetExecutionContext, name: str) -> AbstractContextManager[Target]:
         if name == BIGQUERY:
             return open_bigquery(self.google.cloud())
-        return open_postgres(self.database.address(context.log.info))
+        return open_postgres(self.database.address())
 
 
 def asset_key(name: str, prefix: Sequence[str]) -> dg.AssetKey:

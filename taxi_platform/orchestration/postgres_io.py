@@ -11,7 +11,8 @@ from taxi_platform.orchestration.frame_inputs import wanted_form
 from taxi_platform.orchestration.monthly_io import Metadata, MonthlyIOManager
 from taxi_platform.postgres import frames, tables
 from taxi_platform.postgres.frames import TableReference
-from taxi_platform.postgres.loader import Log, OnBadRows, load_month, rows_in_table
+from taxi_platform.postgres.loader import OnBadRows, load_month, rows_in_table
+from taxi_platform.postgres.server import Server
 from taxi_platform.sources.trip_files import TripFiles
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import service_of_table
@@ -27,25 +28,21 @@ class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
     url: str = Field(default="", description="A libpq URL; empty for the embedded server.")
     server_folder: str = Field(description="Where the embedded server keeps its data.")
 
-    def address(self, log: Log) -> str:
-        """A URL at which the database answers.
+    def address(self) -> str:
+        """Return the database's URL; the embedded server is started if it does not run.
 
         Raises:
             UnsupportedServer, StorageFull, DatabaseUnreachable: the embedded server does not start.
         """
-        if self.url:
-            return self.url
-        from taxi_platform.postgres.embedded.server import EmbeddedServer
+        return Server(self.url, Path(self.server_folder)).address()
 
-        return EmbeddedServer(Path(self.server_folder)).start(log)
-
-    def address_if_used(self, log: Log) -> str | None:
-        """A URL at which the database answers; none where nobody has ever used the embedded one.
+    def address_if_used(self) -> str | None:
+        """Return the same, but None where nobody has ever used the embedded server.
 
         Raises:
-            as ``address`` does.
+            UnsupportedServer, StorageFull, DatabaseUnreachable: the embedded server does not start.
         """
-        return self.address(log) if self.url or Path(self.server_folder).exists() else None
+        return Server(self.url, Path(self.server_folder)).address_if_used()
 
 
 class PostgresIOManager(MonthlyIOManager):
@@ -68,11 +65,10 @@ class PostgresIOManager(MonthlyIOManager):
     def _load_month(self, context: dg.OutputContext, files: TripFiles, month: Month) -> Metadata:
         """Load one verified file, unless the table holds it already."""
         fetched = self.fetch_raw(context, files, month)
-        url = self.postgres.address(context.log.info)
+        url = self.postgres.address()
         loaded = load_month(
             url,
             fetched.file,
-            context.log.info,
             on_bad_rows=cast("OnBadRows", self.on_bad_rows),
             force=files.force_load,
         )
@@ -89,7 +85,7 @@ class PostgresIOManager(MonthlyIOManager):
     def _replace_table(self, context: dg.OutputContext, obj: "pd.DataFrame | pa.Table") -> None:
         data = frames.as_arrow(obj)
         table = context.asset_key.path[-1]
-        url = self.postgres.address(context.log.info)
+        url = self.postgres.address()
         schema = cast("dg.TableSchema | None", context.definition_metadata.get("dagster/column_schema"))
         comments = {column.name: column.description or "" for column in schema.columns} if schema else {}
         frames.replace_table(url, table, data, context.asset_spec.description or "", comments)
@@ -106,9 +102,9 @@ class PostgresIOManager(MonthlyIOManager):
         reference = self._reference(context)
         wanted = wanted_form(context)
         if wanted == "pandas":
-            return frames.read_pandas(self.postgres.address(context.log.info), reference)
+            return frames.read_pandas(self.postgres.address(), reference)
         if wanted == "arrow":
-            return frames.read_arrow(self.postgres.address(context.log.info), reference)
+            return frames.read_arrow(self.postgres.address(), reference)
         return reference
 
     def _reference(self, context: dg.InputContext) -> TableReference:

@@ -27,4 +27,4 @@ class ReportsResource(dg.ConfigurableResource["ReportsResource"]):
             StorageFull: the embedded server cannot write.
             DatabaseUnreachable: the embedded server does not start.
         """
-        return Reports(self.database.address(logger.info), Path(self.folder), self.schedule_timezone)
+        return Reports(self.database.address(), Path(self.folder), self.schedule_timezone)

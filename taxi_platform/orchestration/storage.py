@@ -4,11 +4,12 @@ Imported by every process that has an instance. How that database is found and m
 storages decide what events mean and how they are stored. Added here are only kept connections, and heartbeats.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-import click
 import dagster as dg
 from dagster_postgres import (
     DagsterPostgresStorage,
@@ -148,9 +149,23 @@ class StateStorage(DagsterPostgresStorage):
         Raises:
             StateUnavailable: the database cannot be reached or made.
         """
-        return cls(state_url(settings(), _report), inst_data)
+        with _logs_on_stderr():
+            return cls(state_url(settings()), inst_data)
 
 
-def _report(line: str) -> None:
-    """Report the start of a server without mixing it into the output of a command."""
-    click.echo(line, err=True)
+@contextmanager
+def _logs_on_stderr() -> Generator[None]:
+    """Show the start of a server on standard error: it comes before Dagster's own log, and must not pass in silence."""
+    logger = logging.getLogger("taxi_platform")
+    if logger.handlers:
+        yield
+        return
+    handler = logging.StreamHandler()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

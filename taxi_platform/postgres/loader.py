@@ -4,9 +4,10 @@ Knows nothing of Dagster; a shell can call it. A reader sees the old month or th
 interrupted anywhere leaves only its ``_loading`` table, which the next load of the service removes.
 """
 
+import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
@@ -27,7 +28,8 @@ from taxi_platform.trips.services import SERVICES, Service
 if TYPE_CHECKING:
     from taxi_platform.postgres.connection import Connection
 
-Log = Callable[[str], None]
+logger = logging.getLogger(__name__)
+
 OnBadRows = Literal["fail", "quarantine"]
 COPY_BYTES = 256 * 1024  # of bad rows that are sent at once
 
@@ -56,7 +58,6 @@ class Loaded:
 def load_month(
     url: str,
     file: TripFile,
-    log: Log,
     *,
     on_bad_rows: OnBadRows = "fail",
     force: bool = False,
@@ -66,7 +67,6 @@ def load_month(
     Args:
         url: the database.
         file: the verified file; its bytes are checked again while they are loaded.
-        log: where progress is told.
         on_bad_rows: whether bad rows fail the month, or are set aside among the service's rejects.
         force: load even when the table holds this very file already.
 
@@ -77,10 +77,10 @@ def load_month(
         DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused, StorageFull: as they say; the table is as it was.
     """
     started = time.monotonic()
-    load = _Load(url, file, log, on_bad_rows)
+    load = _Load(url, file, on_bad_rows)
     with connect(url) as connection, postgres_errors(load.subject):
         prepare(connection, load.service)
-        lock_month(connection, load.service, file.month, log)
+        lock_month(connection, load.service, file.month)
         found = None if force else load.already_there(connection)
         tally = found or load.run(connection)
     return Loaded(
@@ -119,12 +119,11 @@ class _IrregularFile(Exception):
 class _Load:
     """One file on its way into its table; the caller holds the month's lock."""
 
-    def __init__(self, url: str, file: TripFile, log: Log, on_bad_rows: OnBadRows) -> None:
+    def __init__(self, url: str, file: TripFile, on_bad_rows: OnBadRows) -> None:
         self.service = SERVICES[file.service]
         self.subject = self.service.file_name(file.month)
         self._url = url
         self._file = file
-        self._log = log
         self._on_bad_rows = on_bad_rows
 
     def already_there(self, connection: "Connection") -> _Tally | None:
@@ -143,11 +142,11 @@ class _Load:
         try:
             tally = self._fill_fast(connection)
         except _IrregularFile as reason:
-            self._log(f"{self.subject}: reading it line by line ({reason})")
+            logger.info(f"{self.subject}: reading it line by line ({reason})")
             tally = None
         tally = tally or self._fill_parsed(connection)
         (copied,) = execute(connection, "select clock_timestamp()").fetchall()[0]
-        with_patience(lambda: self._swap(connection, tally, copied), self.subject, self._log)
+        with_patience(lambda: self._swap(connection, tally, copied), self.subject)
         return tally
 
     def _fill_fast(self, connection: "Connection") -> _Tally:

@@ -1,5 +1,6 @@
 """Who may work on a month, and how long one waits for readers. What is done under a lock does not belong here."""
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -14,23 +15,24 @@ from taxi_platform.trips.services import Service
 if TYPE_CHECKING:
     from taxi_platform.postgres.connection import Connection
 
-Log = Callable[[str], None]
+logger = logging.getLogger(__name__)
+
 PATIENCE = 900.0  # seconds: the largest month loads in a minute or two, and readers' transactions end by then
 SHORTEST_WAIT, LONGEST_WAIT = 0.05, 1.0  # seconds between two looks at a month's lock
 
 
-def lock_month(connection: "Connection", service: Service, month: Month, log: Log) -> None:
-    """Have the month alone, among all processes, until the connection ends.
+def lock_month(connection: "Connection", service: Service, month: Month) -> None:
+    """Take the month's lock, which one process in all can hold, until the connection ends.
 
     Raises:
-        DatabaseInterrupted: another process held the month for a quarter of an hour.
+        DatabaseInterrupted: another process held the lock for a quarter of an hour.
     """
     name = tables.partition_of(service, month)
     deadline = time.monotonic() + PATIENCE
     wait = SHORTEST_WAIT
     while not try_lock(connection, name):
         if wait == SHORTEST_WAIT:
-            log(f"{name}: another process is loading this month; waiting for it")
+            logger.info(f"{name}: another process is loading this month; waiting for it")
         if time.monotonic() > deadline:
             raise DatabaseInterrupted(name, "another process has been loading this month for a quarter of an hour")
         time.sleep(wait)
@@ -71,7 +73,7 @@ def refuse_older_snapshots(connection: "Connection", name: str, copied: datetime
         )
 
 
-def with_patience(action: Callable[[], None], subject: str, log: Log) -> None:
+def with_patience(action: Callable[[], None], subject: str) -> None:
     """Run a transaction that needs the table for itself, again and again until no reader is in its way.
 
     Each attempt waits only briefly, because readers that come meanwhile queue behind it.
@@ -84,7 +86,7 @@ def with_patience(action: Callable[[], None], subject: str, log: Log) -> None:
     from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
     def tell(state: RetryCallState) -> None:
-        log(f"{subject}: waiting for readers of the old month before the swap (try {state.attempt_number})")
+        logger.info(f"{subject}: waiting for readers of the old month before the swap (try {state.attempt_number})")
 
     Retrying(
         retry=retry_if_exception_type((LockNotAvailable, DeadlockDetected, OlderSnapshot)),

@@ -21,7 +21,7 @@ DATA = PROJECT.parent / "shared" / "data"
 
 def in_both(loads: WarehouseLoads, url: str, content: bytes | Sequence[str], service: Service) -> comparison.Compared:
     loads.load(content, service)
-    load_month(url, loads.published.fetch(service), print)
+    load_month(url, loads.published.fetch(service))
     return comparison.compare_month(loads.cloud, url, service, MARCH)
 
 

@@ -31,7 +31,7 @@ def data(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
     for server in (tmp_path / "postgres", tmp_path / "sample/postgres"):
         if server.exists():
-            EmbeddedServer(server).stop(print)
+            EmbeddedServer(server).stop()
 
 
 def told(output: str) -> dict[str, int]:

@@ -23,7 +23,7 @@ def test_psql_starts_the_server_url_leads_to_it_and_stop_ends_it(tmp_path: Path)
         assert not EmbeddedServer(tmp_path / "postgres").is_running()
         assert run("taxi stop").returncode == 0
     finally:
-        EmbeddedServer(tmp_path / "postgres").stop(print)
+        EmbeddedServer(tmp_path / "postgres").stop()
 
 
 def test_url_prints_the_address_of_a_database_of_ones_own(database: str, tmp_path: Path) -> None:

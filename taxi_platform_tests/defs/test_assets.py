@@ -185,10 +185,10 @@ def test_a_run_that_is_ended_half_way_records_the_months_that_are_in_place(
 ) -> None:
     load_month = io_manager.load_month
 
-    def load_two(url, file, *arguments, **options):
+    def load_two(url, file, **options):
         if file.month == Month(2019, 3):
             raise end
-        return load_month(url, file, *arguments, **options)
+        return load_month(url, file, **options)
 
     monkeypatch.setattr(io_manager, "load_month", load_two)
     with suppress(KeyboardInterrupt):

@@ -214,7 +214,7 @@ def test_an_embedded_server_is_found_stopped_and_running_and_never_started(tmp_p
     assert first(embedded, data_dir=tmp_path)[1].startswith("never started")
     assert not server.folder.exists()
     try:
-        server.start(print)
+        server.start()
         state, what = first(embedded, data_dir=tmp_path)
         assert state == "ok"
         assert what.startswith("PostgreSQL 18.")
@@ -222,7 +222,7 @@ def test_an_embedded_server_is_found_stopped_and_running_and_never_started(tmp_p
         assert found_by(dagster_home, data_dir=tmp_path)[-1].what == (
             "its state is in the embedded PostgreSQL; the first command that needs it makes or starts it"
         )
-        server.stop(print)
+        server.stop()
         before = files(tmp_path)
         assert first(embedded, data_dir=tmp_path)[1].startswith("not running")
         assert found_by(dagster_home, data_dir=tmp_path)[-1].state == "ok"
@@ -230,7 +230,7 @@ def test_an_embedded_server_is_found_stopped_and_running_and_never_started(tmp_p
         assert not server.is_running()
         assert files(tmp_path) == before
     finally:
-        server.stop(print)
+        server.stop()
 
 
 def test_a_data_directory_of_another_version_is_a_problem(tmp_path: Path) -> None:

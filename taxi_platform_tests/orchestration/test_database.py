@@ -51,7 +51,7 @@ def ask(url: str, query: str) -> list[tuple[Any, ...]]:
 
 
 def state_in(url: str) -> str:
-    return state_url(Settings.model_validate({"dagster_postgres_url": url}), print)
+    return state_url(Settings.model_validate({"dagster_postgres_url": url}))
 
 
 def driven(url: str) -> str:
@@ -74,7 +74,7 @@ def test_on_a_fresh_folder_many_processes_find_one_state_in_the_embedded_server(
         assert recorded(server.url().replace("/ny_taxi", "/dagster"), "green_tripdata") == {"2019-03"}
         assert list((tmp_path / "dagster").rglob("*.db")) == []
     finally:
-        server.stop(print)
+        server.stop()
 
 
 # A database of one's own

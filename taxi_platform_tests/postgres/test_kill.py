@@ -333,11 +333,11 @@ def test_a_load_that_gets_only_one_of_its_connections_leaves_the_table_as_it_was
     loads.ask(f"alter role {role} connection limit 1; grant create on schema public to {role}")
     loads.publish(OLD)
     with pytest.raises(DatabaseUnreachable, match="it has no connection left") as caught:
-        load_month(url(loads, user=role, password="right"), loads.fetch(), print)
+        load_month(url(loads, user=role, password="right"), loads.fetch())
     assert caught.value.transient
     assert loads.one("select count(*) from green_tripdata") == 0
     loads.ask(f"alter role {role} connection limit 2")
-    assert load_month(url(loads, user=role, password="right"), loads.fetch(), print).rows == 50
+    assert load_month(url(loads, user=role, password="right"), loads.fetch()).rows == 50
 
 
 def test_a_missing_privilege_is_a_refusal(loads: Loads, role: str) -> None:
@@ -345,7 +345,7 @@ def test_a_missing_privilege_is_a_refusal(loads: Loads, role: str) -> None:
     before = loads.state()
     loads.publish(NEW)
     with pytest.raises(DatabaseRefused, match="permission denied"):
-        load_month(url(loads, user=role, password="right"), loads.fetch(), print)
+        load_month(url(loads, user=role, password="right"), loads.fetch())
     assert loads.state() == before
 
 

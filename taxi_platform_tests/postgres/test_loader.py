@@ -202,7 +202,7 @@ def test_a_file_that_changed_after_it_was_verified_is_not_loaded(loads: Loads, c
     file = loads.fetch()
     file.path.write_bytes(content)
     with pytest.raises(DamagedFile, match=r"green_tripdata_2019-03\.csv\.gz: it is not the file that was verified"):
-        load_month(loads.url, file, print)
+        load_month(loads.url, file)
     assert loads.state() == before
 
 
@@ -210,7 +210,7 @@ def test_a_file_with_another_number_of_rows_than_was_verified_is_not_loaded(load
     loads.publish(LINES)
     file = loads.fetch()
     with pytest.raises(DamagedFile, match=r"50 rows, SHA-256 .*, where 49 and .* were expected"):
-        load_month(loads.url, replace(file, facts=replace(file.verified, rows=49)), print)
+        load_month(loads.url, replace(file, facts=replace(file.verified, rows=49)))
     assert stored(loads) == []
 
 
@@ -230,7 +230,7 @@ def test_a_file_that_is_gone_says_so(loads: Loads) -> None:
     file = loads.fetch()
     file.path.unlink()
     with pytest.raises(DamagedFile, match=r"green_tripdata_2019-03\.csv\.gz: the file is gone"):
-        load_month(loads.url, file, print)
+        load_month(loads.url, file)
 
 
 # What is there already, and is not ours
@@ -526,7 +526,7 @@ def test_a_load_needs_a_file_of_a_known_service(loads: Loads) -> None:
     loads.publish(LINES)
     file = replace(loads.fetch(), service="purple")
     with pytest.raises(KeyError, match="purple"):
-        loader.load_month(loads.url, file, print)
+        loader.load_month(loads.url, file)
 
 
 @pytest.mark.parametrize("table", ["tripdata_files", "green_tripdata_rejects"])

@@ -24,6 +24,7 @@ from taxi_platform_tests.support.published import Published
 from taxi_platform_tests.support.trip_texts import MARCH
 
 _PROCESS = """
+import logging
 import sys
 from pathlib import Path
 from taxi_platform.trips.months import Month
@@ -40,7 +41,8 @@ folder, url, service, month = sys.argv[1:]
 files = RawFiles(Path(folder) / "raw", FolderSource(Path(folder) / "published"))
 {prelude}
 file = files.get(SERVICES[service], Month.parse(month), print).file
-loaded = loader.load_month(url, file, lambda line: print(line, flush=True), on_bad_rows="quarantine", force=True)
+logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+loaded = loader.load_month(url, file, on_bad_rows="quarantine", force=True)
 print("loaded", loaded.rows, flush=True)
 """
 
@@ -69,7 +71,7 @@ class Loads(Published):
         if content is not None:
             self.publish(content, service, month)
         file = self.fetch(service, month)
-        return load_month(self.url, file, self.said.append, on_bad_rows=on_bad_rows, force=force)
+        return load_month(self.url, file, on_bad_rows=on_bad_rows, force=force)
 
     def begin(self, prelude: str = "", service: Service = GREEN, month: Month = MARCH) -> "subprocess.Popen[str]":
         """Load what is published in a process of its own, after some lines that may bend the loader there."""

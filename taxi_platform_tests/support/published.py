@@ -4,7 +4,9 @@ published.publish(rows(GREEN, 50))
 file = published.fetch()                     # verified and kept
 """
 
+import logging
 import os
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,11 +23,11 @@ class Published:
 
     Attributes:
         folder: where they are published.
-        said: what was told of progress.
+        said: what the platform has logged since then.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.said: list[str] = []
+        self.said = lines_of_the_log(self)
         self.folder = folder / "published"
         self._raw = folder / "raw"
         self.folder.mkdir()
@@ -46,3 +48,22 @@ class Published:
         """The published month, verified and kept."""
         files = RawFiles(self._raw, FolderSource(self.folder))
         return files.get(service, month, self.said.append).file
+
+
+class _Lines(logging.Handler):
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(record.getMessage())
+
+
+def lines_of_the_log(owner: object) -> list[str]:
+    """Return a list that grows with every line that the platform logs, for as long as its owner lives."""
+    lines: list[str] = []
+    handler, logger = _Lines(lines), logging.getLogger("taxi_platform")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    weakref.finalize(owner, logger.removeHandler, handler)
+    return lines

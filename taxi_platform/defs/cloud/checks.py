@@ -30,7 +30,7 @@ def warehouse_checks(service: Service) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, google: CloudResource, database: PostgresResource
     ) -> Iterator[Event]:
         with told_to_dagster():
-            cloud, url = google.cloud(), database.address_if_used(context.log.info)
+            cloud, url = google.cloud(), database.address_if_used()
 
             def judge(month: Month) -> list[Verdict]:
                 return [compare_month(cloud, url, service, month).verdict]

@@ -32,7 +32,7 @@ def remove_raw_files(
     if rule == Rule(None, None):
         context.log.info("neither TAXI_KEEP_RAW_DAYS nor TAXI_KEEP_RAW_GB is set, so every raw file stays")
         return
-    places = _places(database.address(context.log.info), google, context.log.info)
+    places = _places(database.address(), google, context.log.info)
     done = purge(Path(raw_files.folder), rule, places, context.log.info, dry_run=config.dry_run)
     context.add_output_metadata(
         {

@@ -50,7 +50,7 @@ def table_checks(service: Service) -> dg.AssetChecksDefinition:
         raw_files: RawFilesResource,
     ) -> Iterator[Event]:
         with told_to_dagster():
-            url = database.address(context.log.info)
+            url = database.address()
             if selected(context, of_service):
                 yield from record_service(
                     context, table, lambda: services.service_verdicts(context.instance, url, service)

@@ -8,7 +8,8 @@ from taxi_platform.errors import TaxiError
 from taxi_platform.operations.doctor.embedded import server_of
 from taxi_platform.operations.doctor.findings import Finding, ok, problem, problem_of, warning
 from taxi_platform.operations.doctor.postgres import reached
-from taxi_platform.orchestration.database import DATABASE, SETTING
+from taxi_platform.orchestration.database import SETTING
+from taxi_platform.postgres.server import STATE_DATABASE, state_server
 from taxi_platform.settings import PROJECT, Settings, environment
 
 ACTIVATE = "Run `. .venv/bin/activate` in the project's folder, in every new shell."
@@ -78,14 +79,12 @@ def state_url(settings: Settings) -> str | None:
     """Where the state is; nothing while that is an embedded server that does not run, or has no such database yet."""
     from taxi_platform.postgres.connection import connect, execute
 
-    if settings.dagster_postgres_url:
-        return settings.dagster_postgres_url.get_secret_value()
-    server = server_of(settings)
-    if not server.data.exists() or not server.is_running():
-        return None
-    with connect(server.url()) as connection:
-        known = execute(connection, "select from pg_database where datname = %s", (DATABASE,)).fetchone()
-    return urlsplit(server.url())._replace(path=f"/{DATABASE}").geturl() if known else None
+    url = state_server(settings).address_if_running()
+    if url is None or settings.dagster_postgres_url:
+        return url
+    with connect(server_of(settings).url()) as connection:
+        known = execute(connection, "select from pg_database where datname = %s", (STATE_DATABASE,)).fetchone()
+    return url if known else None
 
 
 def is_ready(url: str) -> bool:

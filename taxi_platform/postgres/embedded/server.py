@@ -3,11 +3,12 @@
 How its data directory is made is in ``cluster``, its process in ``postmaster``, its programs in ``programs``.
 """
 
+import logging
 import os
 import secrets
 import signal
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -15,7 +16,7 @@ from urllib.parse import quote
 from taxi_platform.errors import DatabaseInterrupted, DatabaseUnreachable, StorageFull, UnsupportedServer
 from taxi_platform.postgres.embedded import cluster, postmaster, programs
 
-Log = Callable[[str], object]
+logger = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 300  # for whatever is not a recovery, which may take as long as it takes
 _REPORT_SECONDS = 5
@@ -38,11 +39,11 @@ class EmbeddedServer:
         self._port = self.folder / "port"
         self._output = self.folder / "start.log"
 
-    def start(self, log: Log) -> str:
+    def start(self) -> str:
         """Start the server unless it runs, and return its URL.
 
         Any number of processes may do so at once; one of them starts it. After a crash it recovers its data first,
-        and ``log`` is told while that takes.
+        which is logged while it takes.
 
         Raises:
             StorageFull: the folder cannot be written or its disk is full.
@@ -52,12 +53,12 @@ class EmbeddedServer:
         """
         with self._storage():
             for _ in range(_ATTEMPTS):
-                if self.is_running() or self._launch(log):
+                if self.is_running() or self._launch():
                     return self.url()
         raise self._failure()
 
-    def stop(self, log: Log) -> None:
-        """Stop the server if it runs, ending its sessions; what is committed stays.
+    def stop(self) -> bool:
+        """Stop the server, ending its sessions; what is committed stays. Return whether it was running.
 
         Raises:
             DatabaseInterrupted: it does not end.
@@ -66,17 +67,15 @@ class EmbeddedServer:
         told: int | None = None
         with self._storage():
             if not postmaster.is_locked(self._lock):
-                log("PostgreSQL is not running")
-                return
+                return False
             for seconds in _waiting():
                 if not postmaster.is_locked(self._lock):
-                    log("PostgreSQL is stopped")
-                    return
+                    return True
                 told = self._tell_to_stop(told)
                 if seconds > PATIENCE_SECONDS:
                     break
                 if seconds and seconds % _REPORT_SECONDS == 0:
-                    log(f"waiting for PostgreSQL to stop, for {seconds} s now")
+                    logger.info(f"waiting for PostgreSQL to stop, for {seconds} s now")
         raise DatabaseInterrupted(
             str(self.folder), f"PostgreSQL did not stop within {PATIENCE_SECONDS} s", f"See the log in {self.data}/log."
         )
@@ -124,37 +123,37 @@ class EmbeddedServer:
     def _remembered_port(self) -> int | None:
         return int(self._port.read_text()) if self._port.exists() else None
 
-    def _launch(self, log: Log) -> bool:
+    def _launch(self) -> bool:
         """Wait for our turn and launch the server; false when it did not come up because its port was taken."""
         programs.installed()
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = self._our_turn(log)
+        lock = self._our_turn()
         if lock is None:
             return True
         began = time.monotonic()
         try:
-            self._begin(lock, log)
+            self._begin(lock)
         finally:
             os.close(lock)  # the server has inherited it; from now on it is locked as long as the server lives
-        if self._comes_up(log):
+        if self._comes_up():
             seconds = time.monotonic() - began
-            log(f"PostgreSQL {programs.MAJOR} started on port {self._remembered_port()} in {seconds:.1f} s")
+            logger.info(f"PostgreSQL {programs.MAJOR} started on port {self._remembered_port()} in {seconds:.1f} s")
             return True
         if "Address already in use" not in self._said(20):
             raise self._failure()
         return False
 
-    def _begin(self, lock: int, log: Log) -> None:
+    def _begin(self, lock: int) -> None:
         account = programs.account_for(self.data)
-        folder = programs.usable_by(account, log)
-        self._prepare(account, folder, lock, log)
+        folder = programs.usable_by(account)
+        self._prepare(account, folder, lock)
         output = os.open(self._output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             postmaster.launch(self.data, folder, account, lock, output)
         finally:
             os.close(output)
 
-    def _our_turn(self, log: Log) -> int | None:
+    def _our_turn(self) -> int | None:
         """The lock, once no other process starts, runs or stops the server; nothing when it runs."""
         for seconds in _waiting():
             lock = postmaster.lock(self._lock)
@@ -162,19 +161,19 @@ class EmbeddedServer:
                 return lock
             if self.is_running():
                 return None
-            self._report(seconds, log)
+            self._report(seconds)
         return None
 
-    def _comes_up(self, log: Log) -> bool:
+    def _comes_up(self) -> bool:
         for seconds in _waiting():
             if self.is_running():
                 return True
             if not postmaster.is_locked(self._lock):
                 return False
-            self._report(seconds, log)
+            self._report(seconds)
         return False
 
-    def _report(self, seconds: int, log: Log) -> None:
+    def _report(self, seconds: int) -> None:
         found = postmaster.read_pid_file(self.data)
         status = found.status if found else "not up yet"
         if seconds > PATIENCE_SECONDS and status != "starting":
@@ -185,13 +184,13 @@ class EmbeddedServer:
             )
         if seconds and seconds % _REPORT_SECONDS == 0:
             recovery = "; after a crash it recovers its data first" if status == "starting" else ""
-            log(f"waiting for PostgreSQL ({status}{recovery}), for {seconds} s now: {self._said(1)}")
+            logger.info(f"waiting for PostgreSQL ({status}{recovery}), for {seconds} s now: {self._said(1)}")
 
-    def _prepare(self, account: programs.Account, folder: Path, lock: int, log: Log) -> None:
+    def _prepare(self, account: programs.Account, folder: Path, lock: int) -> None:
         """Bring the folder into the state that a start needs, whatever a crash has left."""
         cluster.remove_unfinished(self.folder)
         if not self.data.exists():
-            log(f"making a PostgreSQL {programs.MAJOR} data directory in {self.folder}")
+            logger.info(f"making a PostgreSQL {programs.MAJOR} data directory in {self.folder}")
             cluster.write(self._password, secrets.token_urlsafe(24))
             cluster.create(self.data, self._password, account, folder, lock)
         cluster.check_version(self.data)
@@ -202,7 +201,7 @@ class EmbeddedServer:
         remembered = self._remembered_port()
         port = postmaster.free_port(remembered)
         if remembered not in (None, port):
-            log(f"another program has taken port {remembered}; from now on PostgreSQL listens on port {port}")
+            logger.info(f"another program has taken port {remembered}; from now on PostgreSQL listens on port {port}")
         cluster.write(self._port, str(port))
         cluster.configure(self.data, account, port)
         postmaster.remove_stale_pid_file(self.data)
