@@ -210,7 +210,7 @@ QUERY = "select count(*) from {table}"
 )
 def {name}(context: dg.AssetExecutionContext, database: PostgresResource) -> dg.MaterializeResult[Any]:
     """Return the result of the query as metadata, which the UI plots over time."""
-    with told_to_dagster(), connect(database.address(context.log.info)) as connection, postgres_errors("{name}"):
+    with told_to_dagster(), connect(database.address()) as connection, postgres_errors("{name}"):
         (number,) = execute(connection, QUERY).fetchone() or (0,)
     return dg.MaterializeResult(metadata={{"number": int(number)}})
 '''

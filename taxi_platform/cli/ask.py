@@ -57,16 +57,13 @@ def run_ask(question: str, say: Say, aside: Say) -> None:
 def _data(aside: Say) -> "Generator[Reader | None]":
     """Open the tables of trips and models, or say why they cannot be queried."""
     from taxi_platform.assistant.sql import reader
-    from taxi_platform.postgres.embedded.server import EmbeddedServer
+    from taxi_platform.postgres.server import trips_server
 
     with ExitStack() as stack:
         data = None
-        own, folder = settings().postgres_url, settings().data_dir / "postgres"
         try:
-            if own:
-                data = stack.enter_context(reader(own.get_secret_value()))
-            elif folder.exists():
-                data = stack.enter_context(reader(EmbeddedServer(folder).start(lambda _: None)))
+            url = trips_server(settings()).address_if_used()
+            data = stack.enter_context(reader(url)) if url else None
         except TaxiError as error:
             aside(f"The trips cannot be queried. {error}")
         yield data
