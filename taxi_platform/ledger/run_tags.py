@@ -1,7 +1,6 @@
-"""The labels of a run: the tags by which people find it, and what they say for a month or a range of them.
+"""The labels of a run: the tags by which people find it. Pure.
 
-Pure. Who starts a run sets its labels; a run that comes without them is labelled when its asset starts, which is the
-business of ``defs/taxi/labelling``. Dagster's own tags are only read here.
+Whoever starts a run sets its labels. A run without them is labelled when its assets start, by ``defs/taxi/labelling``.
 
 | tag | says | for example |
 |---|---|---|
@@ -31,17 +30,17 @@ _BACKFILL = "dagster/backfill"
 
 
 def by_schedule(name: str) -> str:
-    """The trigger of runs that a schedule starts, e.g. ``schedule:green_monthly_schedule``."""
+    """Return the trigger of runs that a schedule starts, e.g. ``schedule:green_monthly_schedule``."""
     return f"schedule:{name}"
 
 
 def by_sensor(name: str) -> str:
-    """The trigger of runs that a sensor starts, e.g. ``sensor:new_month_sensor``."""
+    """Return the trigger of runs that a sensor starts, e.g. ``sensor:new_month_sensor``."""
     return f"sensor:{name}"
 
 
 def files_label(service: Service, first: Month, last: Month | None = None) -> str:
-    """What the tag ``file`` says of one month, or of every month from ``first`` to ``last``."""
+    """Return the tag ``file`` of one month, or of every month from ``first`` to ``last``."""
     name = service.file_name(first)
     return name if last in (None, first) else f"{name}...{service.file_name(last)}"
 
@@ -49,7 +48,7 @@ def files_label(service: Service, first: Month, last: Month | None = None) -> st
 def run_labels(
     service: Service, first: Month, last: Month | None = None, *, trigger: str, backfill: bool = False
 ) -> dict[str, str]:
-    """The tags of a run for one month, or for every month from ``first`` to ``last``, as who starts it sets them.
+    """Return the tags of a run for one month, or for every month from ``first`` to ``last``.
 
     Args:
         service: whose trips the run loads.
@@ -63,10 +62,10 @@ def run_labels(
 
 
 def lacking_labels(tags: Mapping[str, str], service: Service, months: Sequence[Month]) -> dict[str, str]:
-    """The tags that a run needs besides those it has, to say that it loads these months of a service.
+    """Return the tags that are missing or wrong on a run that loads these months of a service.
 
-    A run may load several services, one asset after the other, so that what is said of others stays. What it says of
-    this service's file becomes what it really loads: Dagster gives every run of a backfill the tags of the whole.
+    A run may load several services, one asset after the other, so the tags keep what they say about others. What they
+    say about this service's files is replaced: Dagster gives every run of a backfill the tags of the whole backfill.
 
     Args:
         tags: the run's tags as they are, Dagster's own included.

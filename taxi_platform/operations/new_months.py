@@ -163,27 +163,18 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What follows from the answers.
+class Tick:
+    """The result of a tick.
 
     Attributes:
         requests: the runs to request.
-        postponed: how many more are wanted, and will be requested by the next ticks.
         cursor: the new cursor.
+        summary: what was found, for people.
     """
 
-    requests: list[Request]
-    postponed: int
-    cursor: Cursor
-
-
-@dataclass(frozen=True)
-class Tick:
-    """The result of a tick: the runs to request, a summary for people, and the new cursor's text."""
-
     requests: Sequence[Request]
+    cursor: Cursor
     summary: str
-    cursor: str
 
 
 def evaluate(source: Source, records: Iterable[MonthRecord], cursor_text: str | None, now: float) -> Tick:
@@ -201,11 +192,10 @@ def evaluate(source: Source, records: Iterable[MonthRecord], cursor_text: str | 
         cursor = Cursor()
     if now < cursor.rest_until:
         until = datetime.fromtimestamp(cursor.rest_until, timezone.utc)
-        return Tick([], f"The source wants to be left alone until {until:%H:%M:%S} UTC.", cursor.dump())
+        return Tick([], cursor, f"The source wants to be left alone until {until:%H:%M:%S} UTC.")
     months = candidates(records)
     answers = ask(source, questions(months, cursor, now, most=None if source.asking_is_free else MOST_QUESTIONS))
-    decision = decide(answers, cursor, now)
-    return Tick(decision.requests, summary(answers, decision, len(months)), decision.cursor.dump())
+    return decide(answers, cursor, now, known=len(months))
 
 
 def candidates(records: Iterable[MonthRecord]) -> list[Candidate]:
@@ -263,8 +253,15 @@ def ask(source: Source, months: Sequence[Candidate], clock: Callable[[], float] 
     return answers
 
 
-def decide(answers: Answers, cursor: Cursor, now: float) -> Decision:
-    """Return what follows from the answers."""
+def decide(answers: Answers, cursor: Cursor, now: float, *, known: int) -> Tick:
+    """Return what follows from the answers.
+
+    Args:
+        answers: what the source answered.
+        cursor: of the last tick.
+        now: in seconds since 1970.
+        known: how many months there are.
+    """
     looks = dict(cursor.looks)
     requests: list[Request] = []
     postponed = 0
@@ -281,7 +278,23 @@ def decide(answers: Answers, cursor: Cursor, now: float) -> Decision:
     for month in (*answers.absent, *(month for month, _ in answers.refused)):
         looks[month.file_name] = Asked(now, cursor.asked(month.file_name).requested)
     rest = answers.unreachable and answers.unreachable.retry_after
-    return Decision(requests, postponed, Cursor(looks, now + min(rest, LONGEST_REST) if rest else 0.0))
+    rest_until = now + min(rest, LONGEST_REST) if rest else 0.0
+    return Tick(requests, Cursor(looks, rest_until), _summary(answers, requests, postponed, known))
+
+
+def _summary(answers: Answers, requests: Sequence[Request], postponed: int, known: int) -> str:
+    parts = [f"Asked about {answers.count} of {known} months: {len(answers.absent)} not published"]
+    if requests:
+        names = ", ".join(request.record.file_name for request in requests)
+        parts.append(f"{len(requests)} to load ({names})")
+    if postponed:
+        parts.append(f"{postponed} more in the next ticks")
+    text = ", ".join(parts) + "."
+    if answers.refused:
+        text += f" {len(answers.refused)} were refused: {answers.refused[0][1]}"
+    if answers.unreachable:
+        text += f" The source stopped answering, the next tick goes on from here. {answers.unreachable}"
+    return text
 
 
 def is_wanted(published: Published, raw: Materialized | None, requested: str) -> bool:
@@ -319,25 +332,3 @@ def run_key(file_name: str, published: Published, raw: Materialized | None) -> s
     request.
     """
     return f"{file_name}@{token(published)} after {raw.order if raw else 0}"
-
-
-def summary(answers: Answers, decision: Decision, months: int) -> str:
-    """Return what a tick found, for people.
-
-    Args:
-        answers: what the source answered.
-        decision: what follows.
-        months: how many months there are.
-    """
-    parts = [f"Asked about {answers.count} of {months} months: {len(answers.absent)} not published"]
-    if decision.requests:
-        names = ", ".join(request.record.file_name for request in decision.requests)
-        parts.append(f"{len(decision.requests)} to load ({names})")
-    if decision.postponed:
-        parts.append(f"{decision.postponed} more in the next ticks")
-    text = ", ".join(parts) + "."
-    if answers.refused:
-        text += f" {len(answers.refused)} were refused: {answers.refused[0][1]}"
-    if answers.unreachable:
-        text += f" The source stopped answering, the next tick goes on from here. {answers.unreachable}"
-    return text

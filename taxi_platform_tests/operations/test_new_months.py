@@ -20,6 +20,7 @@ from taxi_platform.operations.new_months import (
     Candidate,
     Cursor,
     Published,
+    Tick,
     ask,
     candidates,
     decide,
@@ -27,7 +28,6 @@ from taxi_platform.operations.new_months import (
     parse_cursor,
     questions,
     run_key,
-    summary,
     token,
 )
 from taxi_platform.trips.files import SourceVersion
@@ -257,20 +257,24 @@ def test_a_look_ends_in_time_for_dagsters_patience() -> None:
 # What follows
 
 
+def decided(answers: Answers, cursor: Cursor, now: float) -> Tick:
+    return decide(answers, cursor, now, known=93)
+
+
 def found(months: Iterable[Candidate], etag: str = '"v1"') -> Answers:
     return Answers(published=[(month, published(etag, address=month.file_name)) for month in months])
 
 
 def test_what_is_wanted_is_asked_for_once_and_then_remembered() -> None:
-    decision = decide(found([JULY]), Cursor(), NOW)
+    decision = decided(found([JULY]), Cursor(), NOW)
     assert [request.record for request in decision.requests] == [JULY.record]
-    assert decide(found([JULY]), decision.cursor, NOW + 600).requests == []
+    assert decided(found([JULY]), decision.cursor, NOW + 600).requests == []
 
 
 def test_a_version_whose_run_failed_is_not_asked_for_again_and_the_next_is() -> None:
-    cursor = decide(found([JULY]), Cursor(), NOW).cursor
-    assert decide(found([JULY]), cursor, NOW + 600).requests == []
-    assert len(decide(found([JULY], '"v2"'), cursor, NOW + 600).requests) == 1
+    cursor = decided(found([JULY]), Cursor(), NOW).cursor
+    assert decided(found([JULY]), cursor, NOW + 600).requests == []
+    assert len(decided(found([JULY], '"v2"'), cursor, NOW + 600).requests) == 1
 
 
 def test_half_a_year_is_caught_up_in_bounded_steps_without_a_gap_and_nothing_twice() -> None:
@@ -279,7 +283,7 @@ def test_half_a_year_is_caught_up_in_bounded_steps_without_a_gap_and_nothing_twi
     steps = 0
     while len(asked) < len(months):
         due = questions(months, cursor, NOW + 600 * steps)
-        decision = decide(found(due), cursor, NOW + 600 * steps)
+        decision = decided(found(due), cursor, NOW + 600 * steps)
         assert 0 < len(decision.requests) <= MOST_REQUESTS
         asked += [request.record.file_name for request in decision.requests]
         cursor = decision.cursor
@@ -294,14 +298,13 @@ def test_on_a_platform_that_is_loaded_a_first_look_asks_for_nothing() -> None:
         there = published(address=month.file_name)
         loaded = with_raw(recorded(there), month.record.service, month.record.month)
         answers.published.append((Candidate(loaded, month.newer), there))
-    decision = decide(answers, Cursor(), NOW)
-    assert (decision.requests, decision.postponed) == ([], 0)
+    assert decided(answers, Cursor(), NOW).requests == []
 
 
 def test_a_question_without_an_answer_is_asked_again_and_the_others_keep_their_place() -> None:
     other = Candidate(record(month=Month(2019, 2)), 29)
     answers = Answers(absent=[JULY], unreachable=SourceUnreachable("f", "timed out"))
-    cursor = decide(answers, Cursor({other.file_name: Asked(NOW - 6 * DAY, "x")}), NOW).cursor
+    cursor = decided(answers, Cursor({other.file_name: Asked(NOW - 6 * DAY, "x")}), NOW).cursor
     assert cursor.asked(JULY.file_name).at == NOW
     assert cursor.asked(other.file_name) == Asked(NOW - 6 * DAY, "x")
     assert cursor.rest_until == 0
@@ -311,7 +314,7 @@ def test_a_question_without_an_answer_is_asked_again_and_the_others_keep_their_p
 def test_a_server_that_wants_to_be_left_alone_is_as_long_as_is_sensible(asked: float, granted: float) -> None:
     error = SourceUnreachable("f", "429")
     error.retry_after = asked
-    assert decide(Answers(unreachable=error), Cursor(), NOW).cursor.rest_until == NOW + granted
+    assert decided(Answers(unreachable=error), Cursor(), NOW).cursor.rest_until == NOW + granted
 
 
 def test_a_look_is_told_summary() -> None:
@@ -320,8 +323,8 @@ def test_a_look_is_told_summary() -> None:
     answers.refused = [
         (Candidate(record(month=FIRST), 30), AccessDenied("green_tripdata_2019-01.csv.gz", "answers 403"))
     ]
-    decision = decide(answers, Cursor(), NOW)
-    assert summary(answers, decision, 93) == (
+    decision = decided(answers, Cursor(), NOW)
+    assert decision.summary == (
         "Asked about 3 of 93 months: 1 not published, 1 to load (green_tripdata_2021-07.csv). "
         "1 were refused: green_tripdata_2019-01.csv.gz: answers 403."
     )

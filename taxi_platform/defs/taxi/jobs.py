@@ -1,4 +1,4 @@
-"""A job a service, for what works with jobs and not with assets: ``dagster job backfill``, schedules, sensors."""
+"""One job per service, for everything that works with jobs and not with assets: schedules, sensors, job backfills."""
 
 from functools import cache
 from typing import Any
@@ -12,15 +12,15 @@ from taxi_platform.trips.services import SERVICES, Service
 
 
 def loading_job(service: Service):
-    """The job that loads months of a service, e.g. ``green_tripdata_job``; the same object whoever refers to it."""
+    """Return the job that loads months of a service, e.g. ``green_tripdata_job``; the same object to every caller."""
     return _job(service, cloud=settings().has_cloud)
 
 
 def loading_run(service: Service, month: Month, **request: Any) -> dg.RunRequest:
-    """A request for a run of that job for one month.
+    """Return a request for a run of that job for one month.
 
-    It names the assets, which the job does too: only then can automation conditions see that the run was to load the
-    tables as well, and will not load them for its file's sake a second time.
+    It names the assets, although the job does too: only then do automation conditions see that the run loads the tables
+    as well, and do not load them a second time because of the new file.
     """
     keys = [dg.AssetKey(path) for path in assets_of(service.table, cloud=settings().has_cloud)]
     return dg.RunRequest(job_name=loading_job(service).name, partition_key=str(month), asset_selection=keys, **request)
@@ -38,5 +38,5 @@ def _job(service: Service, *, cloud: bool):
 
 @dg.definitions
 def jobs() -> dg.Definitions:
-    """For each service, e.g. ``green_tripdata_job``: the file as the source has it now, then every table of it."""
+    """Return one job per service, e.g. ``green_tripdata_job``."""
     return dg.Definitions(jobs=[loading_job(service) for service in SERVICES.values()])

@@ -1,4 +1,4 @@
-"""How a run that came without labels gets them: from its own assets, when they start."""
+"""Labels for runs that were started without them: their assets add them when they start."""
 
 import dagster as dg
 

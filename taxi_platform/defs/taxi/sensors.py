@@ -50,7 +50,7 @@ def new_month_sensor() -> dg.SensorDefinition:
         return dg.SensorResult(
             run_requests=[_run(request) for request in tick.requests],
             skip_reason=None if tick.requests else tick.summary,
-            cursor=tick.cursor,
+            cursor=tick.cursor.dump(),
         )
 
     return sensor
