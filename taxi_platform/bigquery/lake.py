@@ -18,13 +18,13 @@ from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.errors import google_errors
 from taxi_platform.errors import CloudNotReady, CloudUnavailable, DamagedFile
 from taxi_platform.trips.files import FileFacts, ObjectFacts, SourceVersion, Transfer, TripFile
+from taxi_platform.trips.keys import stored_name
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.reading import is_compressed, read_chunks
 from taxi_platform.trips.services import SERVICES, Service
 
 logger = logging.getLogger(__name__)
 
-PREFIX = "raw/"
 STAGING = "staging/"  # objects that a load needs for a moment; the bucket's lifecycle removes them after a day
 ATTEMPTS = 3  # how often an upload is started
 PART = 32 * 1024 * 1024  # bytes sent at once and held in memory; Google acknowledges each part, so not too few
@@ -52,13 +52,13 @@ def uri_of(bucket: str, name: str) -> str:
 
 def object_names(service: Service, month: Month) -> tuple[str, str]:
     """Return the two names that a month's object may have: for a file published compressed, and for a plain one."""
-    plain = f"{PREFIX}{service.name}/{service.file_name(month)}"
+    plain = stored_name(service.name, service.file_name(month))
     return f"{plain}.gz", plain
 
 
 def object_name(file: TripFile) -> str:
     """Return the name of the object for a raw file, e.g. ``raw/green/green_tripdata_2019-03.csv.gz``."""
-    return f"{PREFIX}{file.service}/{file.name}"
+    return stored_name(file.service, file.name)
 
 
 def object_metadata(file: TripFile, crc32c: str) -> dict[str, str]:

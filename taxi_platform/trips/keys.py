@@ -48,6 +48,11 @@ def parse_file_name(name: str) -> tuple[str, Month] | None:
         return None
 
 
+def stored_name(service: str, file: str) -> str:
+    """Return the name under which Cloud Storage holds a file, e.g. ``raw/green/green_tripdata_2019-03.csv.gz``."""
+    return f"raw/{service}/{file}"
+
+
 def raw_key(table: str) -> Key:
     """Return the key of the asset that is the verified files, e.g. ``raw/green_tripdata``."""
     return ("raw", table)
