@@ -33,7 +33,7 @@ def project(bench: Workbench) -> Generator[Cloud]:
     """A project on emulators that live as long as the measurement, with bucket and dataset."""
     with Emulators(bench.folder / "google").running() as addresses:
         cloud = Cloud("trips-123", "US", "trips-123-lake", "trips", "", addresses.storage, addresses.bigquery)
-        set_up(cloud, lambda _: None)
+        set_up(cloud)
         yield cloud
 
 
@@ -58,7 +58,7 @@ def _put(cloud: Cloud, file: TripFile) -> float:
     """Seconds of an upload with SHA-256, CRC32C, precondition and provenance."""
     remove(cloud, file)
     started = time.perf_counter()
-    Lake(cloud).put(file, lambda _: None)
+    Lake(cloud).put(file)
     return time.perf_counter() - started
 
 

@@ -1,4 +1,4 @@
-"""A month from its file into BigQuery, against the bare clients that upload, load and replace it, on the emulators."""
+"""A month from its file into BigQuery, against the bare clients that upload, load and replace it, on emulators."""
 
 import time
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def measure(bench: Workbench, _: int, count: int) -> Iterator[Finding]:
         file = _file(bench)
         header = TripStream(read_chunks(file.path, 64 * 1024), GREEN, MONTH, compressed=True).header
         table = tables.table_of(cloud, GREEN)
-        Tables(cloud, _silent).ensure(table, tables.trip_fields(GREEN), tables.clustering(GREEN), "")
+        Tables(cloud).ensure(table, tables.trip_fields(GREEN), tables.clustering(GREEN), "")
         ours, bare = in_turn([lambda: _ours(cloud, file), lambda: _bare(cloud, file, header)], count)
     ratios = [mine / other for mine, other in zip(ours, bare, strict=True)]
     yield Finding(
@@ -55,7 +55,7 @@ def _file(bench: Workbench) -> TripFile:
 def _ours(cloud: Cloud, file: TripFile) -> float:
     _empty(cloud, file)
     started = time.perf_counter()
-    load_month(cloud, Lake(cloud).put(file, _silent).file, _silent, run="bench")
+    load_month(cloud, Lake(cloud).put(file).file, run="bench")
     return time.perf_counter() - started
 
 
@@ -71,8 +71,8 @@ def _bare(cloud: Cloud, file: TripFile, header: Header) -> float:
         source_format=bigquery.SourceFormat.CSV,
         skip_leading_rows=1,
     )
-    rows = statements.staged_trips(GREEN, MONTH, header, 1, staging)
-    statement = statements.replace_month(table, MONTH, tables.trip_fields(GREEN), rows)
+    rows = statements.staged_trips(GREEN, MONTH, header.columns, 1, staging, canonical=False)
+    statement = statements.merge_month(table, MONTH, tables.trip_fields(GREEN), rows)
     client = cast("Any", cloud.bigquery)
     started = time.perf_counter()
     bare_upload(cloud, file)

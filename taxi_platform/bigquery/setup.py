@@ -4,7 +4,7 @@ What exists is left as it is. A bucket or dataset in another location, or somebo
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.errors import advice_for, google_errors, names_a_project
 from taxi_platform.bigquery.lake import STAGING
+from taxi_platform.bigquery.tables import LABELS
 from taxi_platform.errors import CloudNotReady, CloudRefused, TaxiError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LABELS = {"app": "taxi_platform"}
 STAGING_DAYS = 1  # a load needs what it has staged for less than an hour
 DESCRIPTION = "NYC taxi trips, loaded by taxi_platform: every row of every file exactly once."
 NEEDED = ("storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list")
@@ -129,73 +129,64 @@ def set_up(cloud: Cloud) -> SetUp:
         CloudRefused: a role is missing; the message names it.
         CloudUnavailable: Google does not answer.
     """
+    bucket, dataset = f"bucket {cloud.bucket}", f"dataset {cloud.dataset}"
+    in_motion = CloudNotReady(dataset, "somebody creates and removes it just now", "Run it again.")
     return SetUp(
         bucket=f"gs://{cloud.bucket}",
         dataset=f"{cloud.project}.{cloud.dataset}",
         location=cloud.location,
-        made_bucket=_ensure_bucket(cloud),
-        made_dataset=_ensure_dataset(cloud),
+        made_bucket=_ensure(cloud, bucket, find_bucket, _create_bucket, _not_ours(cloud)),
+        made_dataset=_ensure(cloud, dataset, find_dataset, _create_dataset, in_motion),
     )
 
 
-def _ensure_bucket(cloud: Cloud) -> bool:
+def _ensure(
+    cloud: Cloud,
+    subject: str,
+    find: Callable[[Cloud], object | None],
+    create: Callable[[Cloud, dict[str, Any]], object],
+    taken: CloudNotReady,
+) -> bool:
+    """Create a bucket or a dataset unless it exists, and return whether it was created here.
+
+    Raises:
+        CloudNotReady: ``taken``, when the name is in use and yet nothing is found under it.
+    """
     from google.api_core.exceptions import Conflict
 
-    subject = f"bucket {cloud.bucket}"
-    if find_bucket(cloud):
+    if find(cloud):
         logger.info("%s: exists, in %s", subject, cloud.location)
         return False
     with google_errors(subject):
         try:
-            cast("Any", cloud.storage).create_bucket(
-                _new_bucket(cloud), project=cloud.project, location=cloud.location, **cloud.storage_options(subject)
-            )
+            create(cloud, cloud.bigquery_options(subject))
         except Conflict:
-            if find_bucket(cloud) is None:
-                raise _not_ours(cloud) from None
+            if find(cloud) is None:
+                raise taken from None
             logger.info("%s: another run has created it at the same time", subject)
             return False
     logger.info("%s: created, in %s", subject, cloud.location)
     return True
 
 
-def _new_bucket(cloud: Cloud) -> "storage.Bucket":
+def _create_bucket(cloud: Cloud, options: dict[str, Any]) -> None:
     bucket: Any = cloud.storage.bucket(cloud.bucket)
     bucket.storage_class = "STANDARD"
     bucket.labels = LABELS
     bucket.iam_configuration.uniform_bucket_level_access_enabled = True
     bucket.iam_configuration.public_access_prevention = "enforced"
     bucket.add_lifecycle_delete_rule(age=STAGING_DAYS, matches_prefix=[STAGING])
-    return bucket
+    cast("Any", cloud.storage).create_bucket(bucket, project=cloud.project, location=cloud.location, **options)
 
 
-def _ensure_dataset(cloud: Cloud) -> bool:
-    from google.api_core.exceptions import Conflict
-
-    subject = f"dataset {cloud.dataset}"
-    if find_dataset(cloud):
-        logger.info("%s: exists, in %s", subject, cloud.location)
-        return False
-    with google_errors(subject):
-        try:
-            cast("Any", cloud.bigquery).create_dataset(_new_dataset(cloud), **cloud.bigquery_options(subject))
-        except Conflict:
-            if find_dataset(cloud) is None:
-                raise CloudNotReady(subject, "somebody creates and removes it just now", "Run it again.") from None
-            logger.info("%s: another run has created it at the same time", subject)
-            return False
-    logger.info("%s: created, in %s", subject, cloud.location)
-    return True
-
-
-def _new_dataset(cloud: Cloud) -> "bigquery.Dataset":
+def _create_dataset(cloud: Cloud, options: dict[str, Any]) -> None:
     from google.cloud import bigquery
 
     dataset: Any = bigquery.Dataset(f"{cloud.project}.{cloud.dataset}")
     dataset.location = cloud.location
     dataset.labels = LABELS
     dataset.description = DESCRIPTION
-    return dataset
+    cast("Any", cloud.bigquery).create_dataset(dataset, **options)
 
 
 # Check
