@@ -127,4 +127,4 @@ def test_a_month_that_is_in_one_only_cannot_be_compared(loads: WarehouseLoads, d
     for url in (None, database):
         compared = comparison.compare_month(loads.cloud, url, GREEN, MARCH)
         assert compared.passed
-        assert compared.story == "2019-03: not in PostgreSQL, so that there is nothing to compare"
+        assert compared.story == "2019-03: not in PostgreSQL, so there is nothing to compare"

@@ -1,6 +1,7 @@
 """The emulators of Compose's profile gcp, by their own commands as processes of this machine: set-up, upload, load."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -46,8 +47,8 @@ def cloud_of(stack: Stack) -> Cloud:
     )
 
 
-def test_a_month_goes_through_them_and_is_there_after_a_restart(stack: Stack, published: Published) -> None:
-    cloud = cloud_of(stack)
+def test_a_month_goes_through_them_and_is_there_after_a_restart(stack: Stack, tmp_path: Path) -> None:
+    cloud, published = cloud_of(stack), Published(tmp_path)
     assert set_up(cloud).made_bucket
     assert list(problems(cloud)) == []
     assert {path.name for path in (stack.root / "google").iterdir()} >= {".cloudstorage", "bigquery"}
