@@ -4,7 +4,7 @@ A new state is complete before anybody uses it, however many processes start at 
 left to ``dagster instance migrate``.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,14 +15,14 @@ from taxi_platform.errors import DatabaseRefused, InvalidSetting, TaxiError
 from taxi_platform.postgres.connection import CONNECT_SECONDS, connect, execute, server_of
 from taxi_platform.postgres.errors import diagnose
 from taxi_platform.postgres.server import Server, state_server
+from taxi_platform.retries import STATE_DATABASE
 from taxi_platform.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 SETTING = "TAXI_DAGSTER_POSTGRES_URL"
-RETRY_SECONDS = 10.0  # seconds: what a restart takes, and what a person bears who has forgotten to start the server
-_MAY_PASS = ("refused", "starting up", "shutting down", "closed the connection", "too many clients", "connection slots")
+_PASSING = ("refused", "starting up", "shutting down", "closed the connection", "too many clients", "connection slots")
 POOLS = {"duckdb": 1}
 """The pools that hold fewer runs than dagster.yaml says of all: a DuckDB file has one writing process."""
 
@@ -37,7 +37,7 @@ and to_regclass('{_BEING_MADE}') is null"""
 class StateUnavailable(TaxiError, click.ClickException):
     """Dagster's state cannot be reached or made.
 
-    Dagster's commands are click's, which tell such an error in one sentence instead of a stack trace.
+    Dagster's commands are built with click, which prints such an error in one sentence instead of a stack trace.
     """
 
 
@@ -58,7 +58,11 @@ def state_url(settings: Settings) -> str:
 
 @contextmanager
 def _about_the_state() -> Generator[None]:
-    """Tell errors so that nobody takes them for errors of the trips' database, which has another setting."""
+    """Name the setting of the state in errors, because the trips' database has another one.
+
+    Raises:
+        StateUnavailable: any of the platform's own errors was raised.
+    """
     try:
         yield
     except TaxiError as error:
@@ -67,17 +71,21 @@ def _about_the_state() -> Generator[None]:
 
 
 def _checked(url: str) -> str:
-    """The URL if it is one; what is wrong is told without repeating it, for it holds a password."""
+    """Return the URL.
+
+    Raises:
+        InvalidSetting: it is not a URL; the message does not repeat it, because it holds a password.
+    """
     try:
         parts = urlsplit(url)
         problem = (
             "" if parts.scheme == "postgresql" and len(parts.path) > 1 and parts.port != 0 else "a part is missing"
         )
     except ValueError:
-        problem = "its host or port is none"
+        problem = "its host or port is not valid"
     if problem:
         advice = "Write postgresql://user:password@host:5432/dagster."
-        raise InvalidSetting(SETTING, f"it is no PostgreSQL address ({problem})", advice)
+        raise InvalidSetting(SETTING, f"it is not a PostgreSQL address ({problem})", advice)
     return url
 
 
@@ -107,7 +115,8 @@ def _make_tables(driven: str, url: str) -> None:
     options = {"poolclass": NullPool, "isolation_level": "AUTOCOMMIT"}
     engine = create_engine(driven, connect_args={"connect_timeout": CONNECT_SECONDS}, **options)
     try:
-        with _connect_with_retries(engine.connect) as connection:
+        subject = "the database of Dagster's state"
+        with STATE_DATABASE.run(engine.connect, subject=subject, is_transient=_may_pass) as connection:
             if connection.execute(text(_READY)).scalar():
                 return
             connection.execute(text(_LOCK_TABLES))  # until the connection is closed
@@ -123,17 +132,11 @@ def _make_tables(driven: str, url: str) -> None:
         ) from None
 
 
-def _connect_with_retries(connect: "Callable[[], Connection]") -> "Connection":
-    """Connect, also to a server that is just being started again; runs begin while it is."""
+def _may_pass(error: BaseException) -> bool:
+    """Tell whether a server that is just being started again may accept the next attempt; runs begin while it is."""
     from sqlalchemy.exc import OperationalError
-    from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
-    def may_pass(error: BaseException) -> bool:
-        return isinstance(error, OperationalError) and any(sign in str(error.orig) for sign in _MAY_PASS)
-
-    return Retrying(
-        retry=retry_if_exception(may_pass), wait=wait_fixed(0.5), stop=stop_after_delay(RETRY_SECONDS), reraise=True
-    )(connect)
+    return isinstance(error, OperationalError) and any(text in str(error.orig) for text in _PASSING)
 
 
 def _have_dagster_make_tables(connection: "Connection", driven: str) -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from taxi_platform.defs.hello_world.job import AT_ONCE, WHEN_FULL, hello_world
 from taxi_platform.defs.hello_world.schedule import schedules
-from taxi_platform.operations.slots.choose import claim_on
+from taxi_platform.operations.run_limit import admit
 from taxi_platform.settings import PROJECT, settings
 from taxi_platform_tests.support.at_once import SECONDS, Together, Worker, run_hello_world
 from taxi_platform_tests.support.shell import instance, typed
@@ -143,7 +143,7 @@ def test_of_ten_launches_at_once_two_run_and_eight_fail_with_the_reason(database
         in_progress = opened.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
         assert len(in_progress) == len(asleep) == AT_ONCE
 
-        # One is killed while it holds its slot. Who waits gets it, while the other still sleeps; then it is free again.
+        # One is killed. A run that waits goes on, while the other still sleeps; then there is room for another one.
         asleep[0].kill()
         for tags in ({WHEN_FULL: "queue"}, {}):
             launched.append(Together(1).start(run_hello_world, database, AWAKE, tags))
@@ -176,7 +176,7 @@ def test_of_ten_queueing_launches_all_run_and_never_more_than_two_at_once(
 
 
 def _span(instance: dg.DagsterInstance, run_id: str) -> tuple[float, float]:
-    """When the first step had ended, and when the last: the run held its slot from before to after."""
+    """When the first step had ended, and when the last: the run was admitted before, and counted until after."""
     ended = {log.step_key: log.timestamp for log in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_SUCCESS)}
     assert list(ended) == STEPS
     return ended[STEPS[0]], ended[STEPS[-1]]
@@ -184,13 +184,12 @@ def _span(instance: dg.DagsterInstance, run_id: str) -> tuple[float, float]:
 
 def test_a_run_that_is_started_in_the_middle_is_counted_too(database: str) -> None:
     with instance(database) as opened:
-        others = [claim_on(opened, "hello_world", AT_ONCE) for _ in range(AT_ONCE)]
+        for _ in range(AT_ONCE):
+            other = opened.create_run_for_job(hello_world, status=dg.DagsterRunStatus.STARTED)
+            admit(opened, other, AT_ONCE, "fail", "")
         for step in ("generate_output", "sleep", "goodbye_message"):
-            assert all(other.try_take() for other in others)
             late = hello_world.execute_in_process(AWAKE, instance=opened, op_selection=[step], raise_on_error=False)
             assert "that many are at it already" in reason(opened, late.run_id)
-        for other in others:
-            other.release()
 
 
 def test_a_tag_that_means_nothing_fails_with_what_it_may_say() -> None:
@@ -198,7 +197,7 @@ def test_a_tag_that_means_nothing_fails_with_what_it_may_say() -> None:
     assert failure(AWAKE, {WHEN_FULL: "sometimes"}) == message
 
 
-def test_dagsters_own_queue_holds_back_as_many_as_the_slots_would() -> None:
+def test_dagsters_own_queue_holds_back_as_many_as_the_limit_would() -> None:
     config = yaml.safe_load((PROJECT / "dagster.yaml").read_text())
     limit = {"key": WHEN_FULL, "value": "queue", "limit": AT_ONCE}
     assert limit in config["concurrency"]["runs"]["tag_concurrency_limits"]

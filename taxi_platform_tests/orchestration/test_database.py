@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import dagster as dg
 import psycopg
+import psycopg2
 import pytest
 from dagster_postgres import (
     DagsterPostgresStorage,
@@ -21,6 +22,7 @@ from dagster_postgres import (
 from taxi_platform.orchestration import database as states
 from taxi_platform.orchestration.database import StateUnavailable, state_url
 from taxi_platform.postgres.embedded.server import EmbeddedServer
+from taxi_platform.retries import ONCE
 from taxi_platform.settings import PROJECT, Settings, settings
 from taxi_platform_tests.support.shell import environment, instance, recorded, script, typed
 
@@ -172,26 +174,29 @@ def test_a_state_of_an_older_dagster_is_left_to_its_own_migration(database: str)
     ]
 
 
-def test_a_server_that_is_just_starting_is_waited_for(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sqlalchemy.exc import OperationalError
+def test_a_server_that_is_just_starting_is_waited_for(
+    database: str, monkeypatch: pytest.MonkeyPatch, no_waits: list[float]
+) -> None:
+    from psycopg2 import OperationalError
 
-    answers = [OperationalError("", None, Exception("FATAL:  the database system is starting up")), None]
+    real, answers = psycopg2.connect, ["FATAL:  the database system is starting up", "", "", "", ""]
 
-    def connect() -> str:
-        answer = answers.pop(0)
+    def connect(*args: object, **options: object) -> object:
+        answer = answers.pop(0) if answers else ""
         if answer:
-            raise answer
-        return "connected"
+            raise OperationalError(answer)
+        return real(*args, **options)
 
-    assert states._connect_with_retries(connect) == "connected"  # pyright: ignore[reportPrivateUsage]
-    assert answers == []
+    monkeypatch.setattr(psycopg2, "connect", connect)
+    assert state_in(database) == driven(database)
+    assert no_waits == [0.5]
 
 
 # No database
 
 
 def refusal(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(states, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(states, "STATE_DATABASE", ONCE)
     with pytest.raises(StateUnavailable) as caught:
         state_in(url)
     assert "pa55word" not in str(caught.value)
@@ -202,8 +207,10 @@ def refusal(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.parametrize(
     "url", ["dagster", "mysql://u:pa55word@h/d", "postgresql://u:pa55word@h", "postgresql://u@h:pa55word/d"]
 )
-def test_a_setting_that_is_no_address_is_named_without_its_password(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert refusal(url, monkeypatch).startswith("TAXI_DAGSTER_POSTGRES_URL: it is no PostgreSQL address (")
+def test_a_setting_that_is_not_an_address_is_named_without_its_password(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert refusal(url, monkeypatch).startswith("TAXI_DAGSTER_POSTGRES_URL: it is not a PostgreSQL address (")
 
 
 def test_a_database_that_is_not_there_is_named_with_its_setting(database: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Real processes that do something at the same moment, and stay until they are killed.
 
     together = Together(10)
-    workers = [together.start(try_to_take, claim) for _ in range(10)]
+    workers = [together.start(run_hello_world, database, {}, {}) for _ in range(10)]
     answers = [worker.answer() for worker in workers]
     workers[0].kill()
 
@@ -15,10 +15,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-import taxi_platform.operations.slots.files
-import taxi_platform.operations.slots.postgres  # noqa: F401 - imported once for all
 from taxi_platform.defs.hello_world.job import hello_world
-from taxi_platform.operations.slots.claim import Claim
 from taxi_platform_tests.support.shell import instance
 
 SECONDS = 120  # what a busy machine may take for anything here
@@ -70,16 +67,6 @@ def _work(barrier: Any, pipe: Connection, job: Job, arguments: tuple[object, ...
     barrier.wait(SECONDS)
     pipe.send(job(*arguments))
     signal.pause()
-
-
-def try_to_take(make: Callable[[], Claim]) -> bool:
-    """Whether a slot was to be had; it is kept."""
-    global _kept
-    _kept = make()
-    return _kept.try_take()
-
-
-_kept: Claim | None = None
 
 
 def run_hello_world(database: str, config: Mapping[str, Any], tags: Mapping[str, str]) -> tuple[str, bool]:

@@ -13,7 +13,7 @@ from taxi_platform.defs.hello_world.ops import (
     log_output,
     sleep,
 )
-from taxi_platform.orchestration.slots_resource import RunSlot
+from taxi_platform.orchestration.run_limit_resource import RunLimit
 
 AT_ONCE = 2
 WHEN_FULL = "hello_world/when_full"
@@ -45,8 +45,8 @@ def for_the_steps(config: HelloWorldConfig) -> dict[str, Any]:
 
 @dg.job(
     config=for_the_steps,
-    executor_def=dg.in_process_executor,  # a slot is held by the run's one process
-    resource_defs={"slot": RunSlot(slots=AT_ONCE, tag=WHEN_FULL)},
+    executor_def=dg.in_process_executor,  # one process a run
+    resource_defs={"limit": RunLimit(at_once=AT_ONCE, tag=WHEN_FULL)},
     tags={WHEN_FULL: "fail"},
 )
 def hello_world() -> None:

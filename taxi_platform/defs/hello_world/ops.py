@@ -6,7 +6,7 @@ from enum import Enum
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.orchestration.slots_resource import RunSlot
+from taxi_platform.orchestration.run_limit_resource import RunLimit
 
 WELCOME = "Hello, {name}!"
 LONGEST_NAP = 3600.0
@@ -45,35 +45,35 @@ class NapConfig(dg.Config):
 
 
 @dg.op
-def hello_message(context: dg.OpExecutionContext, config: NameConfig, slot: RunSlot) -> None:
+def hello_message(context: dg.OpExecutionContext, config: NameConfig, limit: RunLimit) -> None:
     """Log the welcome, rendered with the name."""
-    slot.hold(context)
+    limit.admit(context)
     config.log(context, WELCOME.format(name=config.name))
 
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
-def generate_output(context: dg.OpExecutionContext, slot: RunSlot) -> str:
+def generate_output(context: dg.OpExecutionContext, limit: RunLimit) -> str:
     """Return a value for a later step."""
-    slot.hold(context)
+    limit.admit(context)
     return "I was generated during this workflow."
 
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
-def sleep(context: dg.OpExecutionContext, config: NapConfig, slot: RunSlot) -> None:
+def sleep(context: dg.OpExecutionContext, config: NapConfig, limit: RunLimit) -> None:
     """Take time, so that there is something to see of runs at once."""
-    slot.hold(context)
+    limit.admit(context)
     time.sleep(config.seconds)
 
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
-def log_output(context: dg.OpExecutionContext, config: LineConfig, slot: RunSlot, value: str) -> None:
+def log_output(context: dg.OpExecutionContext, config: LineConfig, limit: RunLimit, value: str) -> None:
     """Log the value that an earlier step has returned."""
-    slot.hold(context)
+    limit.admit(context)
     config.log(context, f"This is an output: {value}")
 
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
-def goodbye_message(context: dg.OpExecutionContext, config: NameConfig, slot: RunSlot) -> None:
+def goodbye_message(context: dg.OpExecutionContext, config: NameConfig, limit: RunLimit) -> None:
     """Log the goodbye."""
-    slot.hold(context)
+    limit.admit(context)
     config.log(context, f"Goodbye, {config.name}!")

@@ -1,0 +1,96 @@
+"""A limit on how many runs of a job are executed at once, exact among all processes that share Dagster's state.
+
+Dagster's own limits let runs wait in the queue. This one can also refuse a run, and holds for runs that never were in
+the queue, such as those of a command.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, get_args
+
+import dagster as dg
+
+from taxi_platform.dagster_private import state_database_url
+from taxi_platform.errors import InvalidSetting, TooManyRuns
+from taxi_platform.ledger.heartbeats import abandoned_runs
+from taxi_platform.retries import TURN
+
+WhenFull = Literal["fail", "queue"]
+
+ADMITTED = "taxi_platform/admitted"
+"""The tag of a run that counts. Its value is the run's own id, because a retry inherits the tags of its run."""
+
+
+def admit(instance: dg.DagsterInstance, run: dg.DagsterRun, limit: int, when_full: WhenFull, advice: str) -> None:
+    """Let a run go on if fewer runs of its job than the limit are admitted and still executed.
+
+    Args:
+        instance: the instance whose runs count.
+        run: the run, which has started.
+        limit: how many runs of the job may be executed at once.
+        when_full: whether to fail at once, or to wait until one of them has ended.
+        advice: what to do when the run is refused.
+
+    Raises:
+        TooManyRuns: the limit is reached, and ``when_full`` is ``fail``.
+        DatabaseUnreachable: the database of Dagster's state does not answer.
+    """
+    subject = f"{run.job_name} (at most {limit} runs at once)"
+    if when_full == "queue":
+        waiting_for = f"{subject}: that many are at it already; waiting until one ends"
+        TURN.wait_until(lambda: _try_to_admit(instance, run, limit), waiting_for=waiting_for)
+    elif not _try_to_admit(instance, run, limit):
+        raise TooManyRuns(subject, "that many are at it already", advice)
+
+
+def when_full(text: str, tag: str) -> WhenFull:
+    """Return what a run's tag says about a job that has reached its limit.
+
+    Raises:
+        InvalidSetting: it says something else.
+    """
+    for choice in get_args(WhenFull):
+        if text == choice:
+            return choice
+    raise InvalidSetting(f"the tag {tag}={text}", "it is neither fail nor queue", "Write one of the two.")
+
+
+def _try_to_admit(instance: dg.DagsterInstance, run: dg.DagsterRun, limit: int) -> bool:
+    with _lock(instance, run.job_name):
+        executed = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+        records = instance.get_run_records(dg.RunsFilter(job_name=run.job_name, statuses=executed))
+        # A run whose process was killed counts until somebody notices: on this machine at once.
+        abandoned = abandoned_runs(instance, records)
+        run_ids = [record.dagster_run.run_id for record in records if _is_admitted(record.dagster_run)]
+        if run.run_id in run_ids:
+            return True
+        if len(set(run_ids) - abandoned) >= limit:
+            return False
+        instance.add_run_tags(run.run_id, {ADMITTED: run.run_id})
+        return True
+
+
+def _is_admitted(run: dg.DagsterRun) -> bool:
+    return run.tags.get(ADMITTED) == run.run_id
+
+
+@contextmanager
+def _lock(instance: dg.DagsterInstance, job: str) -> Generator[None]:
+    """Count alone: by an advisory lock in the database of the state, or by a file of a state on this machine."""
+    url = state_database_url(instance)
+    if url is None:
+        from filelock import FileLock
+
+        folder = Path(instance.storage_directory())
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f"{job}.lock"):
+            yield
+        return
+    from sqlalchemy import make_url
+
+    from taxi_platform.postgres.connection import connect, execute
+
+    with connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)) as connection:
+        execute(connection, "select pg_advisory_lock(hashtextextended(%s, 0))", (f"runs of {job}",))
+        yield  # the lock ends with the connection
