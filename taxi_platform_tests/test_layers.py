@@ -23,7 +23,7 @@ GROUND = LAYERS[0]
 
 
 TO_BE_CUT: set[str] = {
-    "operations/doctor/dagster_home.py -> orchestration",
+    "operations/doctor/dagster_state.py -> orchestration",
 }
 
 

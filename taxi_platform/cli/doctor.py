@@ -5,9 +5,8 @@ from functools import partial
 
 import click
 
-from taxi_platform.operations.doctor.checks import diagnosis
+from taxi_platform.operations.doctor.diagnosis import count, diagnose, report_data, report_lines
 from taxi_platform.operations.doctor.findings import State
-from taxi_platform.operations.doctor.report import count, for_programs, lines
 from taxi_platform.redaction import redact
 from taxi_platform.settings import secrets
 
@@ -15,7 +14,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 
 def run_doctor(*, as_json: bool) -> bool:
-    """Examine everything and print what was found.
+    """Run all checks and print their findings.
 
     Args:
         as_json: print JSON.
@@ -23,15 +22,15 @@ def run_doctor(*, as_json: bool) -> bool:
     Returns:
         Whether there is no problem; warnings do not count.
     """
-    found = diagnosis()
+    diagnosis = diagnose()
     redacted = partial(redact, secrets=list(secrets()))
     if as_json:
-        click.echo(json.dumps(for_programs(found, redacted), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(report_data(diagnosis, redacted), indent=2, ensure_ascii=False))
     else:
-        for line in lines(found, redacted, _paint):
+        for line in report_lines(diagnosis, redacted, _paint):
             click.echo(line)
-    return count(found, "problem") == 0
+    return count(diagnosis, "problem") == 0
 
 
 def _paint(state: State, text: str) -> str:
-    return click.style(text, fg=_COLOURS[state])  # click takes the colours off where no terminal is
+    return click.style(text, fg=_COLOURS[state])  # click removes the colours where the output is not a terminal

@@ -21,9 +21,8 @@ import pytest
 from dagster._daemon.types import DaemonHeartbeat
 
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.operations.doctor import alert_addresses, daemons, dagster_home, embedded, ports, postgres, source
-from taxi_platform.operations.doctor import cloud as google
-from taxi_platform.operations.doctor.findings import Check, Finding, examined
+from taxi_platform.operations.doctor import dagster_state, machine, servers
+from taxi_platform.operations.doctor.findings import Check, Examine, Finding, run_checks
 from taxi_platform.postgres import connection
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.settings import PROJECT, CloudSettings, Settings, settings
@@ -39,13 +38,13 @@ def fresh_settings() -> Iterator[None]:
     settings.cache_clear()
 
 
-def found_by(check: Any, **chosen: Any) -> list[Finding]:
-    ((_, findings),) = examined([Check("it", check.examine)], Settings(**chosen))
+def found_by(examine: Examine, **chosen: Any) -> list[Finding]:
+    ((_, findings),) = run_checks([Check("it", examine)], Settings(**chosen))
     return list(findings)
 
 
-def first(check: Any, **chosen: Any) -> tuple[str, str]:
-    finding = found_by(check, **chosen)[0]
+def first(examine: Examine, **chosen: Any) -> tuple[str, str]:
+    finding = found_by(examine, **chosen)[0]
     return finding.state, finding.what
 
 
@@ -100,7 +99,7 @@ def test_an_empty_folder_stays_empty_and_problems_fail_the_command(tmp_path: Pat
     done = typed("taxi doctor", data, DAGSTER_HOME=str(home), TAXI_SOURCE=str(missing))
     assert done.returncode == 1, done.stdout
     assert "has no green_tripdata_2019-01.csv.gz" in done.stdout
-    assert "is not there yet; the first command that needs it makes it" in done.stdout
+    assert "does not exist yet; the first command that needs it creates it" in done.stdout
     assert "never started" in done.stdout
     assert "the definitions load: " in done.stdout
     assert "Traceback" not in done.stdout
@@ -133,7 +132,7 @@ def test_all_is_told_to_a_program_and_warnings_are_no_failure(tmp_path: Path, da
 
 
 def test_a_server_that_is_as_it_should_be_is_told_with_its_version(database: str) -> None:
-    state, what = first(postgres, postgres_url=database)
+    state, what = first(servers.examine_postgres, postgres_url=database)
     assert state == "ok"
     assert what.startswith("PostgreSQL 1")
     assert f"database '{urlsplit(database).path[1:]}', user 'taxi'" in what
@@ -155,7 +154,7 @@ def test_a_server_that_is_as_it_should_be_is_told_with_its_version(database: str
     ],
 )
 def test_what_fails_of_name_port_log_in_and_database_is_told(part: str, value: str, what: str, database: str) -> None:
-    (finding,) = found_by(postgres, postgres_url=changed(database, **{part: value}))
+    (finding,) = found_by(servers.examine_postgres, postgres_url=changed(database, **{part: value}))
     assert finding.state == "problem"
     assert what in finding.what
     assert finding.advice
@@ -164,14 +163,14 @@ def test_what_fails_of_name_port_log_in_and_database_is_told(part: str, value: s
 def test_a_server_that_takes_connections_and_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "CONNECT_SECONDS", 2)  # libpq's least
     with listening() as port:
-        (finding,) = found_by(postgres, postgres_url=f"postgresql://u:p@127.0.0.1:{port}/d")
+        (finding,) = found_by(servers.examine_postgres, postgres_url=f"postgresql://u:p@127.0.0.1:{port}/d")
     assert finding.state == "problem"
     assert "the host does not answer" in finding.what
 
 
 def test_a_server_that_is_too_old_is_told_as_that(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "OLDEST_SERVER", 99)
-    state, what = first(postgres, postgres_url=database)
+    state, what = first(servers.examine_postgres, postgres_url=database)
     assert state == "problem"
     assert "and 99 is the oldest that will do" in what
 
@@ -189,7 +188,7 @@ def reader(database: str) -> Iterator[str]:
 
 
 def test_privileges_that_are_missing_are_named(reader: str) -> None:
-    found = found_by(postgres, postgres_url=reader)
+    found = found_by(servers.examine_postgres, postgres_url=reader)
     told = [finding.what for finding in found if finding.state == "problem"]
     assert told == [
         "the user of TAXI_POSTGRES_URL may not create tables in the schema public",
@@ -202,7 +201,7 @@ def test_a_user_who_is_read_only_is_a_problem(database: str, reader: str) -> Non
     with psycopg.connect(database, autocommit=True) as connected:
         connected.execute(f"alter role {name} set default_transaction_read_only = on".encode())
     assert "the server or the user is read-only" in [
-        finding.what for finding in found_by(postgres, postgres_url=reader)
+        finding.what for finding in found_by(servers.examine_postgres, postgres_url=reader)
     ]
 
 
@@ -211,22 +210,22 @@ def test_a_user_who_is_read_only_is_a_problem(database: str, reader: str) -> Non
 
 def test_an_embedded_server_is_found_stopped_and_running_and_never_started(tmp_path: Path) -> None:
     server = EmbeddedServer(tmp_path / "postgres")
-    assert first(embedded, data_dir=tmp_path)[1].startswith("never started")
+    assert first(servers.examine_embedded, data_dir=tmp_path)[1].startswith("never started")
     assert not server.folder.exists()
     try:
         server.start()
-        state, what = first(embedded, data_dir=tmp_path)
+        state, what = first(servers.examine_embedded, data_dir=tmp_path)
         assert state == "ok"
         assert what.startswith("PostgreSQL 18.")
         assert "runs on 127.0.0.1:" in what
-        assert found_by(dagster_home, data_dir=tmp_path)[-1].what == (
-            "its state is in the embedded PostgreSQL; the first command that needs it makes or starts it"
+        assert found_by(dagster_state.examine_home, data_dir=tmp_path)[-1].what == (
+            "its state is in the embedded PostgreSQL; the first command that needs it creates or starts it"
         )
         server.stop()
         before = files(tmp_path)
-        assert first(embedded, data_dir=tmp_path)[1].startswith("not running")
-        assert found_by(dagster_home, data_dir=tmp_path)[-1].state == "ok"
-        found_by(daemons, data_dir=tmp_path)
+        assert first(servers.examine_embedded, data_dir=tmp_path)[1].startswith("not running")
+        assert found_by(dagster_state.examine_home, data_dir=tmp_path)[-1].state == "ok"
+        found_by(dagster_state.examine_daemons, data_dir=tmp_path)
         assert not server.is_running()
         assert files(tmp_path) == before
     finally:
@@ -236,13 +235,15 @@ def test_an_embedded_server_is_found_stopped_and_running_and_never_started(tmp_p
 def test_a_data_directory_of_another_version_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "postgres/data").mkdir(parents=True)
     (tmp_path / "postgres/data/PG_VERSION").write_text("16\n")
-    state, what = first(embedded, data_dir=tmp_path)
+    state, what = first(servers.examine_embedded, data_dir=tmp_path)
     assert state == "problem"
     assert "PostgreSQL 16 made this data directory" in what
 
 
 def test_a_state_that_cannot_be_reached_is_told_with_its_own_setting(database: str, tmp_path: Path) -> None:
-    finding = found_by(dagster_home, data_dir=tmp_path, dagster_postgres_url=changed(database, port="9"))[-1]
+    finding = found_by(dagster_state.examine_home, data_dir=tmp_path, dagster_postgres_url=changed(database, port="9"))[
+        -1
+    ]
     assert finding.state == "problem"
     assert finding.what == "its state: 127.0.0.1:9: nothing listens on the port"
     assert "TAXI_DAGSTER_POSTGRES_URL" in finding.advice
@@ -256,19 +257,19 @@ def test_heartbeats_are_read_from_a_state_that_is_there_and_make_none(
     monkeypatch.setenv("TAXI_DAGSTER_POSTGRES_URL", database)
 
     def look() -> Finding:
-        (finding,) = found_by(daemons)
+        (finding,) = found_by(dagster_state.examine_daemons)
         return finding
 
-    assert (look().state, look().what) == ("warning", daemons.NEVER)
+    assert (look().state, look().what) == ("warning", dagster_state.NEVER)
     with psycopg.connect(database) as connected:
         assert connected.execute("select to_regclass('runs')").fetchone() == (None,)
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        assert look().what == daemons.NEVER
+        assert look().what == dagster_state.NEVER
         for name in instance.get_required_daemon_types():
             instance.add_daemon_heartbeat(DaemonHeartbeat(time.time(), name, None, None))
         before = files(tmp_path)
         assert look().state == "ok"
-        assert "daemons are alive" in look().what
+        assert "daemons run" in look().what
         assert files(tmp_path) == before
 
 
@@ -278,27 +279,27 @@ def test_heartbeats_are_read_from_a_state_that_is_there_and_make_none(
 def test_a_source_is_asked_for_the_first_month_and_told_apart_from_one_that_lacks_it(tmp_path: Path) -> None:
     with TripServer() as server:
         server.publish("/green/green_tripdata_2019-03.csv.gz", b"content")
-        assert first(source, source=server.template, first_month="2019-03") == (
+        assert first(servers.examine_source, source=server.template, first_month="2019-03") == (
             "ok",
             f"{server.template} has green_tripdata_2019-03.csv, 7 bytes",
         )
-        state, what = first(source, source=server.template)
+        state, what = first(servers.examine_source, source=server.template)
         assert state == "problem"
         assert "answers 404" in what
         server.script("/green/green_tripdata_2019-03.csv.gz", Answer(status=403), Answer(status=403))
-        assert first(source, source=server.template, first_month="2019-03")[0] == "problem"
-    state, what = first(source, source=server.template)
+        assert first(servers.examine_source, source=server.template, first_month="2019-03")[0] == "problem"
+    state, what = first(servers.examine_source, source=server.template)
     assert state == "problem"
     assert "after 1 attempt" in what
-    assert first(source, source=str(tmp_path / "nowhere"))[0] == "problem"
-    assert first(source, source="sample")[0] == "ok"
+    assert first(servers.examine_source, source=str(tmp_path / "nowhere"))[0] == "problem"
+    assert first(servers.examine_source, source="sample")[0] == "ok"
 
 
 def test_a_source_that_hangs_does_not_keep_the_doctor() -> None:
     with listening() as port:
         template = f"http://u:hunter22@127.0.0.1:{port}/{{service}}/{{month}}.csv"
         began = time.monotonic()
-        ((_, (finding,)),) = examined([Check("source", source.examine, seconds=1)], Settings(source=template))
+        ((_, (finding,)),) = run_checks([Check("source", servers.examine_source, seconds=1)], Settings(source=template))
     assert time.monotonic() - began < 5
     assert finding.what == "no answer within 1 s"
 
@@ -307,12 +308,12 @@ def test_a_source_that_hangs_does_not_keep_the_doctor() -> None:
 
 
 def test_a_port_is_free_or_has_the_web_ui_or_somebody_else() -> None:
-    assert ports.examined(free_port()).state == "ok"
+    assert machine.check_port(free_port()).state == "ok"
     with listening(b'{"dagster_webserver_version": "1.13.27"}') as port:
-        assert ports.examined(port).what == f"the web UI (Dagster 1.13.27) is on http://127.0.0.1:{port}"
+        assert machine.check_port(port).what == f"the web UI (Dagster 1.13.27) is on http://127.0.0.1:{port}"
     for answer in (b"<html>", b"[]", b'{"other": 1}'):
         with listening(answer) as port:
-            finding = ports.examined(port)
+            finding = machine.check_port(port)
             assert finding.state == "warning"
             assert finding.what.startswith(f"port {port} is taken by ")
             assert f"(process {os.getpid()})" in finding.what
@@ -323,12 +324,14 @@ def test_a_port_is_free_or_has_the_web_ui_or_somebody_else() -> None:
 
 
 def test_addresses_of_alerts_are_tried_for_size_and_nothing_is_sent() -> None:
-    assert "nobody is told" in first(alert_addresses)[1]
-    found = found_by(alert_addresses, alert_urls="json://127.0.0.1:9/ pigeon://token-of-mine/ slack://token-of-mine/")
+    assert "nobody is notified" in first(servers.examine_alerts)[1]
+    found = found_by(
+        servers.examine_alerts, alert_urls="json://127.0.0.1:9/ pigeon://token-of-mine/ slack://token-of-mine/"
+    )
     assert [(finding.state, finding.what) for finding in found] == [
         ("problem", "TAXI_ALERT_URLS, pigeon (2 of 3): Apprise knows no service pigeon://"),
         ("problem", "TAXI_ALERT_URLS, slack (3 of 3): a part of it is missing or wrong"),
-        ("ok", "failed runs are told to json (1 of 3)"),
+        ("ok", "failed runs are reported to json (1 of 3)"),
     ]
 
 
@@ -350,10 +353,10 @@ def test_bucket_and_dataset_are_there_and_where_the_settings_say(cloud: Cloud, m
     place = replace(cloud, location="US")  # where the emulator has every bucket
     make_ready(place)
     chosen(place, monkeypatch)
-    found = found_by(google)
+    found = found_by(servers.examine_cloud)
     assert [finding.state for finding in found] == ["ok", "ok"], found
     chosen(place, monkeypatch, GCP_LOCATION="EU")
-    elsewhere = [finding.what for finding in found_by(google) if finding.state == "problem"]
+    elsewhere = [finding.what for finding in found_by(servers.examine_cloud) if finding.state == "problem"]
     assert len(elsewhere) == 2
     assert all("it is in US, and GCP_LOCATION is EU" in what for what in elsewhere)
 
@@ -362,7 +365,7 @@ def test_a_bucket_and_a_dataset_that_are_not_there_are_made_by_a_job(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen(cloud, monkeypatch)
-    absent = [finding for finding in found_by(google) if finding.state == "problem"]
+    absent = [finding for finding in found_by(servers.examine_cloud) if finding.state == "problem"]
     assert [finding.what for finding in absent] == [
         f"bucket {cloud.bucket}: there is no such bucket",
         f"dataset {cloud.dataset}: there is no such dataset",
@@ -375,7 +378,7 @@ def test_google_is_asked_once_where_a_run_would_ask_for_minutes(monkeypatch: pyt
     place = Cloud("trips-123456", "EU", "trips-lake", "zoomcamp", storage_host=away, bigquery_host=away)
     chosen(place, monkeypatch)
     began = time.monotonic()
-    found = found_by(google)
+    found = found_by(servers.examine_cloud)
     assert time.monotonic() - began < 10
     assert [finding.state for finding in found] == ["problem", "problem", "ok"]
     assert "cannot be reached" in found[0].what
@@ -406,7 +409,7 @@ def test_what_is_wrong_with_the_clouds_settings_is_told_before_google_is_asked(
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "no-key.json"))
     for name, value in {**CLOUD, **changes}.items():
         monkeypatch.setenv(name, value)
-    (finding, *_) = found_by(google)
+    (finding, *_) = found_by(servers.examine_cloud)
     assert finding.state == "problem"
     assert told in finding.what
     assert "hunter22" not in str(finding)
@@ -415,7 +418,7 @@ def test_what_is_wrong_with_the_clouds_settings_is_told_before_google_is_asked(
 def test_without_google_cloud_the_doctor_says_so_and_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in CLOUD:
         monkeypatch.delenv(name, raising=False)
-    assert first(google)[1].startswith("not configured")
+    assert first(servers.examine_cloud)[1].startswith("not configured")
 
 
 def test_the_command_ends_in_seconds_while_everything_hangs(tmp_path: Path) -> None:

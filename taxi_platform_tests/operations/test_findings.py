@@ -18,19 +18,9 @@ from hypothesis import strategies as st
 
 from taxi_platform.cli.doctor import run_doctor
 from taxi_platform.errors import NotPublished
-from taxi_platform.operations.doctor import (
-    checks,
-    code_location,
-    daemons,
-    dagster_home,
-    data_folder,
-    installation,
-    postgres,
-    source,
-    variables,
-)
-from taxi_platform.operations.doctor.findings import Check, Finding, State, examined, ok, problem, warning
-from taxi_platform.operations.doctor.report import count, for_programs, lines, summary
+from taxi_platform.operations.doctor import dagster_state, diagnosis, machine, servers
+from taxi_platform.operations.doctor.diagnosis import count, report_data, report_lines, summarize
+from taxi_platform.operations.doctor.findings import Check, Finding, State, ok, problem, run_checks, warning
 from taxi_platform.settings import Settings, settings
 
 LOCK = ["dagster==1.13.27", "psutil==7.2.2", 'colorama==0.4.6 ; sys_platform == "win32"', "", "requests==2.32.0"]
@@ -59,7 +49,7 @@ def test_checks_run_side_by_side_and_are_reported_in_their_order() -> None:
         both.wait()
         yield ok("met")
 
-    found = list(examined([Check("one", meet), Check("two", meet)], Settings.model_construct()))
+    found = list(run_checks([Check("one", meet), Check("two", meet)], Settings.model_construct()))
     assert [(check.subject, findings) for check, findings in found] == [("one", [ok("met")]), ("two", [ok("met")])]
 
 
@@ -71,7 +61,7 @@ def test_a_check_that_hangs_is_left_behind_with_what_it_has_found() -> None:
         released.wait()
 
     began = time.monotonic()
-    ((_, findings),) = examined([Check("slow", hang, seconds=0.2)], Settings.model_construct())
+    ((_, findings),) = run_checks([Check("slow", hang, seconds=0.2)], Settings.model_construct())
     assert time.monotonic() - began < 5
     assert findings[0] == ok("so far")
     assert (findings[1].state, findings[1].what) == ("problem", "no answer within 0 s")
@@ -91,22 +81,22 @@ def test_a_check_that_raises_is_a_problem_and_no_stack_trace(error: Exception, w
         raise error
         yield
 
-    ((_, (finding,)),) = examined([Check("ill", fail)], Settings.model_construct())
+    ((_, (finding,)),) = run_checks([Check("ill", fail)], Settings.model_construct())
     assert (finding.state, finding.what) == ("problem", what)
 
 
-def test_settings_that_cannot_be_read_are_all_named_and_nothing_else_is_examined(
+def test_settings_that_cannot_be_read_are_all_named_and_nothing_else_is_run_checks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TAXI_FIRST_MONTH", "2019-13")
     monkeypatch.setenv("TAXI_ALERT_URLS", "token-of-mine")
-    ((subject, findings),) = checks.diagnosis()
+    ((subject, findings),) = diagnosis.diagnose()
     assert subject == "settings"
     assert [finding.what.partition(":")[0] for finding in findings[:2]] == [
         "TAXI_FIRST_MONTH=2019-13",
         "TAXI_ALERT_URLS",
     ]
-    assert findings[-1].what.startswith("everything else was left unexamined")
+    assert findings[-1].what.startswith("nothing else was checked")
     assert "token-of-mine" not in str(findings)
 
 
@@ -117,20 +107,20 @@ DIAGNOSIS = [("data folder", [ok("/srv/taxi")]), ("ports", [warning("3000 is tak
 
 
 def test_a_finding_is_a_line_and_its_remedy_another() -> None:
-    assert list(lines(DIAGNOSIS, str, lambda _, text: text)) == [
+    assert list(report_lines(DIAGNOSIS, str, lambda _, text: text)) == [
         "ok       data folder  /srv/taxi",
         "warning  ports        3000 is taken",
         "                      -> End it.",
         "problem  ports        x",
         "                      -> y",
         "",
-        "1 problem, 1 warning; the rest is well.",
+        "1 problem, 1 warning; everything else is in order.",
     ]
-    assert summary([("ports", [ok("free")])]) == "All is well."
+    assert summarize([("ports", [ok("free")])]) == "Everything is in order."
 
 
 def test_a_program_gets_the_same() -> None:
-    told = for_programs(DIAGNOSIS, str)
+    told = report_data(DIAGNOSIS, str)
     assert (told["problems"], told["warnings"]) == (1, 1)
     assert told["findings"][1] == {
         "subject": "ports",
@@ -142,7 +132,7 @@ def test_a_program_gets_the_same() -> None:
 
 @pytest.mark.parametrize(("finding", "fine"), [(problem("x", "y"), False), (warning("x", "y"), True), (ok("x"), True)])
 def test_only_problems_make_the_command_fail(finding: Finding, fine: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("taxi_platform.cli.doctor.diagnosis", lambda: [("subject", [finding])])
+    monkeypatch.setattr("taxi_platform.cli.doctor.diagnose", lambda: [("subject", [finding])])
     assert run_doctor(as_json=True) is fine
 
 
@@ -166,9 +156,13 @@ def test_whatever_a_password_is_made_of_no_report_shows_it(
         patch.setenv("TAXI_DAGSTER_POSTGRES_URL", f"postgresql://u:{written}@127.0.0.1:9/d")
         patch.setenv("TAXI_SOURCE", f"http://u:{written}@127.0.0.1:9/{{service}}/{{month}}.csv")
         patch.setenv("TAXI_ALERT_URLS", f"json://u:{written}@127.0.0.1:9/ xml://h/ nonsense://{written}")
-        found = [Check("a", postgres.examine), Check("b", source.examine), Check("c", dagster_home.state)]
-        found += [Check("d", variables.examine), Check("e", careless)]
-        patch.setattr("taxi_platform.cli.doctor.diagnosis", lambda: checks.diagnosis(found))
+        found = [
+            Check("a", servers.examine_postgres),
+            Check("b", servers.examine_source),
+            Check("c", lambda settings: [dagster_state.check_state(settings)]),
+        ]
+        found += [Check("d", machine.examine_settings), Check("e", careless)]
+        patch.setattr("taxi_platform.cli.doctor.diagnose", lambda: diagnosis.diagnose(found))
         settings.cache_clear()
         run_doctor(as_json=False)
         run_doctor(as_json=True)
@@ -180,7 +174,7 @@ def test_whatever_a_password_is_made_of_no_report_shows_it(
 
 
 def test_colours_are_for_terminals_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("taxi_platform.cli.doctor.diagnosis", lambda: DIAGNOSIS)
+    monkeypatch.setattr("taxi_platform.cli.doctor.diagnose", lambda: DIAGNOSIS)
     run_doctor(as_json=False)
     said = capsys.readouterr().out
     assert said == click.unstyle(said)
@@ -190,18 +184,18 @@ def test_colours_are_for_terminals_alone(monkeypatch: pytest.MonkeyPatch, capsys
 
 
 def test_python_is_of_a_version_that_the_project_takes_or_a_problem() -> None:
-    assert installation.python("3.11.7", ">=3.10,<3.14").state == "ok"
-    assert installation.python("3.9.2", ">=3.10,<3.14").state == "problem"
-    assert installation.python("3.14.0", ">=3.10,<3.14").state == "problem"
+    assert machine.check_python("3.11.7", ">=3.10,<3.14").state == "ok"
+    assert machine.check_python("3.9.2", ">=3.10,<3.14").state == "problem"
+    assert machine.check_python("3.14.0", ">=3.10,<3.14").state == "problem"
 
 
 def test_packages_are_compared_with_what_is_wanted_and_what_is_locked() -> None:
-    assert states(installation.packages({**INSTALLED, "psutil": "7.2.2"}, WANTED, LOCK)) == ["ok"]
-    (missing,) = installation.packages({"dagster": "1.13.27"}, WANTED, LOCK)
+    assert states(machine.check_packages({**INSTALLED, "psutil": "7.2.2"}, WANTED, LOCK)) == ["ok"]
+    (missing,) = machine.check_packages({"dagster": "1.13.27"}, WANTED, LOCK)
     assert (missing.state, missing.what) == ("problem", "not installed: requests")
-    (unfit,) = installation.packages({**INSTALLED, "dagster": "1.12.0"}, WANTED, LOCK)
-    assert (unfit.state, unfit.what) == ("problem", "of the wrong version: dagster 1.12.0 (wanted: ==1.13.27)")
-    (other,) = installation.packages({**INSTALLED, "requests": "2.33.1"}, WANTED, LOCK)
+    (unfit,) = machine.check_packages({**INSTALLED, "dagster": "1.12.0"}, WANTED, LOCK)
+    assert (unfit.state, unfit.what) == ("problem", "of the wrong version: dagster 1.12.0 (needed: ==1.13.27)")
+    (other,) = machine.check_packages({**INSTALLED, "requests": "2.33.1"}, WANTED, LOCK)
     assert (other.state, other.what) == ("warning", "1 packages are not of the tested version: requests 2.33.1")
 
 
@@ -215,14 +209,14 @@ def test_packages_are_compared_with_what_is_wanted_and_what_is_locked() -> None:
     ],
 )
 def test_dagsters_parts_are_of_one_release_or_a_problem(changed: dict[str, str], state: State) -> None:
-    assert states(installation.in_step({**INSTALLED, **changed})) == [state]
+    assert states(machine.check_dagster({**INSTALLED, **changed})) == [state]
 
 
 def test_the_dagster_that_is_typed_is_this_projects_or_a_warning(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
-    assert states(installation.on_the_path(str(tmp_path / "bin/dagster"), tmp_path)) == []
+    assert states(machine.check_path(str(tmp_path / "bin/dagster"), tmp_path)) == []
     for command in (None, "/usr/bin/dagster"):
-        (found,) = installation.on_the_path(command, tmp_path)
+        (found,) = machine.check_path(command, tmp_path)
         assert found.state == "warning"
         assert ". .venv/bin/activate" in found.advice
 
@@ -239,7 +233,7 @@ KNOWN = ["TAXI_SOURCE", "TAXI_DATA_DIR", "GCP_PROJECT_ID", "TAXI_DB_PORT"]
         ("TAXI_SORUCE", "Did you mean TAXI_SOURCE?"),
         ("taxi_source", "Did you mean TAXI_SOURCE?"),
         ("GCP_PROJECT", "Did you mean GCP_PROJECT_ID?"),
-        ("TAXI_WHATEVER", "See .env.example for those that there are."),
+        ("TAXI_WHATEVER", "See .env.example for the settings."),
         ("GCP_WHATEVER", None),
         ("TAXI_TEST_POSTGRES_URL", None),
         ("PATH", None),
@@ -247,15 +241,15 @@ KNOWN = ["TAXI_SOURCE", "TAXI_DATA_DIR", "GCP_PROJECT_ID", "TAXI_DB_PORT"]
     ],
 )
 def test_a_name_that_is_no_setting_is_asked_about(name: str, advice: str | None) -> None:
-    assert [finding.advice for finding in variables.unknown([name], KNOWN)] == ([advice] if advice else [])
+    assert [finding.advice for finding in machine.find_unknown([name], KNOWN)] == ([advice] if advice else [])
 
 
 def test_what_the_file_says_in_vain_is_told_by_name_alone() -> None:
     file = {"TAXI_SOURCE": "sample", "TAXI_DATA_DIR": "/a", "TAXI_DB_PORT": "1", "export": None}
-    found = list(variables.unread(file, {"TAXI_SOURCE": "sample", "TAXI_DATA_DIR": "/secret"}, KNOWN))
+    found = list(machine.find_ignored(file, {"TAXI_SOURCE": "sample", "TAXI_DATA_DIR": "/secret"}, KNOWN))
     assert [finding.what for finding in found] == [
-        "TAXI_DATA_DIR is set in this shell, which wins over the other value in .env",
-        "the line 'export' of .env has no = and does nothing",
+        "TAXI_DATA_DIR is set in this shell, which overrides the value in .env",
+        "the line 'export' of .env has no = and no effect",
     ]
     assert "/secret" not in str(found)
 
@@ -263,7 +257,7 @@ def test_what_the_file_says_in_vain_is_told_by_name_alone() -> None:
 def test_months_the_wrong_way_round_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAXI_FIRST_MONTH", "2020-02")
     monkeypatch.setenv("TAXI_LAST_MONTH", "2020-01")
-    first = next(iter(variables.examine(settings())))
+    first = next(iter(machine.examine_settings(settings())))
     assert first.state == "problem"
     assert "the first month lies after the last" in first.what
 
@@ -273,20 +267,20 @@ def test_months_the_wrong_way_round_are_a_problem(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(("gibibytes", "state"), [(1.9, "problem"), (2, "warning"), (9.9, "warning"), (10, "ok")])
 def test_a_disk_has_room_for_a_large_month_or_is_a_problem(gibibytes: float, state: State) -> None:
-    assert data_folder.room(int(gibibytes * data_folder.GIB)).state == state
+    assert machine.check_space(int(gibibytes * machine.GIB)).state == state
 
 
 def test_a_folder_that_is_not_there_yet_is_fine_and_is_not_made(tmp_path: Path) -> None:
-    found = list(data_folder.examine(Settings(data_dir=tmp_path / "a/b")))
+    found = list(machine.examine_data_folder(Settings(data_dir=tmp_path / "a/b")))
     assert found[0].state == "ok"
-    assert "is not there yet" in found[0].what
+    assert "does not exist yet" in found[0].what
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_in_place_of_the_folder_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "taxi").write_text("")
     for folder in (tmp_path / "taxi", tmp_path / "taxi/data"):
-        (found,) = data_folder.examine(Settings(data_dir=folder))
+        (found,) = machine.examine_data_folder(Settings(data_dir=folder))
         assert found.what == f"{tmp_path}/taxi is a file, and {folder} should be a folder"
 
 
@@ -294,7 +288,7 @@ def test_a_file_in_place_of_the_folder_is_a_problem(tmp_path: Path) -> None:
 def test_parts_that_somebody_else_has_made_are_a_warning(tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     os.chown(tmp_path / "raw", 12345, 12345)
-    found = list(data_folder.examine(Settings(data_dir=tmp_path)))
+    found = list(machine.examine_data_folder(Settings(data_dir=tmp_path)))
     assert found[1].state == "warning"
     assert "belong to user 12345, and this is root" in found[1].what
 
@@ -307,12 +301,11 @@ def test_a_home_is_absolute_there_and_configured_by_this_project(tmp_path: Path)
     config.touch()
 
     def of(named: str | None) -> Finding:
-        (found,) = dagster_home.home({"DAGSTER_HOME": named} if named else {}, tmp_path / "home", config)
-        return found
+        return dagster_state.check_home({"DAGSTER_HOME": named} if named else {}, tmp_path / "home", config)
 
     assert "is not set" in of(None).what
     assert "is not absolute" in of("home").what
-    assert "is no folder" in of(str(home)).what
+    assert "is not a folder" in of(str(home)).what
     home.mkdir()
     assert "has no dagster.yaml" in of(str(home)).what
     (home / "dagster.yaml").symlink_to(tmp_path / "gone")
@@ -326,7 +319,7 @@ def test_a_home_is_absolute_there_and_configured_by_this_project(tmp_path: Path)
     other = tmp_path / "other"
     other.mkdir()
     (other / "dagster.yaml").symlink_to(config)
-    assert "of TAXI_DATA_DIR it would be" in of(str(other)).what
+    assert "but TAXI_DATA_DIR leads to" in of(str(other)).what
 
 
 # Daemons
@@ -341,16 +334,21 @@ def status(name: str, age: float | None, *errors: str, tolerated: float = 90) ->
 @pytest.mark.parametrize(
     ("statuses", "state", "what"),
     [
-        ([status("SENSOR", 5), status("BACKFILL", 9)], "ok", "2 daemons are alive: backfill, sensor"),
+        ([status("SENSOR", 5), status("BACKFILL", 9)], "ok", "2 daemons run: backfill, sensor"),
         ([status("SENSOR", None), status("BACKFILL", None)], "warning", "no daemon has ever run here"),
-        ([status("SENSOR", 900), status("BACKFILL", None)], "warning", "no daemon runs; 15 minutes ago one did"),
-        ([status("SENSOR", 5), status("BACKFILL", 900)], "problem", "silent, while others run: backfill"),
+        (
+            [status("SENSOR", 900), status("BACKFILL", None)],
+            "warning",
+            "no daemon runs; the last one did 15 minutes ago",
+        ),
+        ([status("SENSOR", 5), status("BACKFILL", 900)], "problem", "without a heartbeat while others run: backfill"),
         ([status("SENSOR", 5, "disk full\n"), status("BACKFILL", 5)], "problem", "sensor reports an error: disk full"),
     ],
 )
 def test_heartbeats_tell_who_is_alive_and_who_complains(statuses: list[DaemonStatus], state: State, what: str) -> None:
-    (found,) = daemons.of({one.daemon_type: one for one in statuses}, now=1000.0)
-    assert (found.state, found.what) == (state, what)
+    (found,) = dagster_state.describe_daemons({one.daemon_type: one for one in statuses}, now=1000.0)
+    assert found.state == state
+    assert found.what.endswith(what)
 
 
 # Code location
@@ -358,12 +356,12 @@ def test_heartbeats_tell_who_is_alive_and_who_complains(statuses: list[DaemonSta
 
 def test_definitions_that_do_not_load_are_told_by_the_last_line_of_their_error() -> None:
     assert (
-        code_location.loaded(0, 'noise\n{"assets": 7, "jobs": 4}\n', "").what
+        dagster_state.describe_load(0, 'noise\n{"assets": 7, "jobs": 4}\n', "").what
         == "the definitions load: 7 assets, 4 jobs"
     )
-    failed = code_location.loaded(1, "", "Traceback …\n  File …\nImportError: no module named x\n\n")
+    failed = dagster_state.describe_load(1, "", "Traceback …\n  File …\nImportError: no module named x\n\n")
     assert (failed.state, failed.what) == ("problem", "the definitions do not load: ImportError: no module named x")
-    assert code_location.loaded(-9, "", "").what == "the definitions do not load: exit status -9"
+    assert dagster_state.describe_load(-9, "", "").what == "the definitions do not load: exit status -9"
 
 
 def test_counting_counts() -> None:

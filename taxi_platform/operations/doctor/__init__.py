@@ -1,1 +1,1 @@
-"""``taxi doctor``: what is wrong with the surroundings, and how to mend it. It looks, and changes nothing."""
+"""``taxi doctor``: what is wrong with the machine, the servers and Dagster, and how to fix it. It changes nothing."""

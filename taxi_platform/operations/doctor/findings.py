@@ -1,4 +1,4 @@
-"""What a check finds, and how checks are run: side by side, each with a time of its own. Nothing is checked here."""
+"""What a check finds, and how checks are run: side by side, each with its own time limit. Nothing is checked here."""
 
 import threading
 import time
@@ -14,12 +14,12 @@ State = Literal["ok", "warning", "problem"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a check has to say.
+    """One result of a check.
 
     Attributes:
-        state: a problem stops something; a warning may be meant so.
+        state: a problem stops something; a warning may be intended.
         what: what is the case, as a clause without a full stop.
-        advice: how to mend it, as a sentence; empty when there is nothing to mend.
+        advice: how to fix it, as a sentence; empty when there is nothing to fix.
     """
 
     state: State
@@ -36,9 +36,9 @@ class Check:
 
     Attributes:
         subject: its name, in a word or two.
-        examine: looks at it. It may raise: a ``TaxiError`` is a problem in its own words.
-        seconds: after which no more is waited for it. What asks other machines has time-outs of its own, which are
-            shorter; this one is for names that are never resolved, and the like.
+        examine: examines it. It may raise: a ``TaxiError`` becomes a problem.
+        seconds: the time limit. Requests to other machines have shorter timeouts of their own; this limit is for host
+            names that are never resolved, and the like.
     """
 
     subject: str
@@ -47,58 +47,56 @@ class Check:
 
 
 def ok(what: str) -> Finding:
-    """Something is as it should be."""
+    """Return a finding that something is as it should be."""
     return Finding("ok", what)
 
 
 def warning(what: str, advice: str) -> Finding:
-    """Something may be meant so, and may not."""
+    """Return a finding that may be intended, or not."""
     return Finding("warning", what, advice)
 
 
 def problem(what: str, advice: str) -> Finding:
-    """Something will not work."""
+    """Return a finding that something will not work."""
     return Finding("problem", what, advice)
 
 
 def problem_of(error: TaxiError) -> Finding:
-    """An error of the platform's own, told as a problem."""
+    """Return an error of the platform as a problem."""
     return problem(f"{error.subject}: {error.what}", error.advice)
 
 
-def examined(checks: Sequence[Check], settings: Settings) -> Iterator[tuple[Check, Sequence[Finding]]]:
-    """What all checks find, in their order; they run at the same time, so that slow ones wait together."""
-    begun = time.monotonic()
-    running = [(check, _begin(check, settings)) for check in checks]
-    for check, (thread, found) in running:
-        thread.join(max(0.0, begun + check.seconds - time.monotonic()))
+def run_checks(checks: Sequence[Check], settings: Settings) -> Iterator[tuple[Check, Sequence[Finding]]]:
+    """Yield the findings of all checks in their order; the checks run at the same time, so slow ones wait together."""
+    started = time.monotonic()
+    running = [(check, _start(check, settings)) for check in checks]
+    for check, (thread, findings) in running:
+        thread.join(max(0.0, started + check.seconds - time.monotonic()))
         if thread.is_alive():
-            # What was found until now is kept; what is still to come has no place to go.
-            late = problem(
-                f"no answer within {check.seconds:.0f} s", "Try again; if it lasts, something hangs that is asked."
-            )
-            yield check, [*found, late]
+            # Findings so far are kept; later ones are ignored.
+            late = problem(f"no answer within {check.seconds:.0f} s", "Try again; if it happens again, a server hangs.")
+            yield check, [*findings, late]
         else:
-            yield check, list(found)
+            yield check, list(findings)
 
 
-def _begin(check: Check, settings: Settings) -> tuple[threading.Thread, list[Finding]]:
-    found: list[Finding] = []
+def _start(check: Check, settings: Settings) -> tuple[threading.Thread, list[Finding]]:
+    findings: list[Finding] = []
 
     def run() -> None:
         try:
             for finding in check.examine(settings):
-                found.append(finding)
+                findings.append(finding)
         except TaxiError as error:
-            found.append(problem_of(error))
+            findings.append(problem_of(error))
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             what = f"{place}{(error.strerror or str(error)).lower()}"
-            found.append(problem(what, "See whether it is there, and who may read it."))
-        except Exception as error:  # a doctor that falls ill says so, and goes on
-            found.append(problem(f"the check itself failed: {type(error).__name__}: {error}", "Please report it."))
+            findings.append(problem(what, "Check that it exists, and who may read it."))
+        except Exception as error:  # a check that fails must not hide the others
+            findings.append(problem(f"the check itself failed: {type(error).__name__}: {error}", "Please report it."))
 
-    # As a daemon, so that a host that hangs does not keep the command from ending.
+    # A daemon thread, so that a host that hangs does not keep the command from ending.
     thread = threading.Thread(target=run, name=check.subject, daemon=True)
     thread.start()
-    return thread, found
+    return thread, findings

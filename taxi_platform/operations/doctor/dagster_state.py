@@ -1,0 +1,191 @@
+"""Checks of Dagster: its home, the database of its state, the code location, the daemons.
+
+They open the instance only where its tables exist already, because opening it would create them.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from taxi_platform.errors import TaxiError
+from taxi_platform.operations.doctor.findings import Finding, ok, problem, problem_of, warning
+from taxi_platform.operations.doctor.machine import ACTIVATE
+from taxi_platform.operations.doctor.servers import check_connection
+from taxi_platform.orchestration.database import SETTING
+from taxi_platform.postgres.server import STATE_DATABASE, state_server
+from taxi_platform.settings import PROJECT, Settings, environment
+
+NEVER = "no daemon has ever run here"
+START = "Start it with `make dev` (or `dagster-daemon run`); schedules, sensors and backfills need it."
+LOAD_SECONDS = 60
+
+_TABLES_EXIST = "select to_regclass('runs') is not null and to_regclass('daemon_heartbeats') is not null"
+_LOAD = """
+import json
+from taxi_platform.definitions import defs
+loaded = defs().get_repository_def()
+print(json.dumps({
+    "assets": len(loaded.asset_graph.get_all_asset_keys()), "jobs": len(loaded.job_names),
+    "schedules": len(loaded.schedule_defs), "sensors": len(loaded.sensor_defs),
+}))
+"""
+
+
+# Home and state --------------------------------------------------------------------------------------------------
+
+
+def examine_home(settings: Settings) -> Iterator[Finding]:
+    """Check the folder, then the database of the state."""
+    yield check_home(environment(), settings.data_dir / "dagster", PROJECT / "dagster.yaml")
+    yield check_state(settings)
+
+
+def check_home(environment: Mapping[str, str], expected: Path, config: Path) -> Finding:
+    """Check that ``DAGSTER_HOME`` is a folder with this project's configuration.
+
+    Args:
+        environment: where ``DAGSTER_HOME`` may be set.
+        expected: the folder that the activation derives from the settings.
+        config: the project's ``dagster.yaml``.
+    """
+    named = environment.get("DAGSTER_HOME", "")
+    if not named:
+        return problem("DAGSTER_HOME is not set: Dagster forgets everything when a command ends", ACTIVATE)
+    folder = Path(named)
+    if not folder.is_absolute():
+        return problem(f"DAGSTER_HOME={named} is not absolute, which Dagster refuses", ACTIVATE)
+    if not folder.is_dir():
+        advice = f"`mkdir -p {named}`, or `unset DAGSTER_HOME`. {ACTIVATE}"
+        return problem(f"DAGSTER_HOME={named} is not a folder", advice)
+    if not (folder / "dagster.yaml").exists():
+        return problem(
+            f"{named} has no dagster.yaml, so its instance has no limits, no retries and another database",
+            f"`ln -s {config} {named}/dagster.yaml`, or `unset DAGSTER_HOME`. {ACTIVATE}",
+        )
+    if not (folder / "dagster.yaml").samefile(config):
+        return warning(f"{named}/dagster.yaml is not this project's", f"If it should be: ln -sf {config} {named}/")
+    if folder.resolve() != expected.resolve():
+        return warning(
+            f"DAGSTER_HOME={named}, but TAXI_DATA_DIR leads to {expected}",
+            f"If that is not intended: `unset DAGSTER_HOME`. {ACTIVATE}",
+        )
+    return ok(f"{named}, with this project's dagster.yaml")
+
+
+def check_state(settings: Settings) -> Finding:
+    """Check that the database of the state can be reached and has Dagster's tables."""
+    try:
+        url = find_state(settings)
+        if url is None:
+            return ok("its state is in the embedded PostgreSQL; the first command that needs it creates or starts it")
+        list(check_connection(url))
+        ready = has_tables(url)
+    except TaxiError as error:
+        own = settings.dagster_postgres_url is not None
+        parts = (error.subject, error.what, error.advice)
+        subject, what, advice = (part.replace("TAXI_POSTGRES_URL", SETTING) if own else part for part in parts)
+        return problem_of(TaxiError(f"its state: {subject}", what, advice))
+    place = urlsplit(url)
+    tables = "" if ready else "; the first command that needs its tables creates them"
+    return ok(f"its state is in PostgreSQL at {place.hostname}:{place.port or 5432}{place.path}{tables}")
+
+
+def find_state(settings: Settings) -> str | None:
+    """Return the URL of the state; None while its embedded server does not run or has no such database yet."""
+    from taxi_platform.postgres.connection import connect, execute
+
+    server = state_server(settings)
+    url = server.address_if_running()
+    if url is None or server.url:
+        return url
+    with connect(server.embedded.url()) as connection:
+        known = execute(connection, "select from pg_database where datname = %s", (STATE_DATABASE,)).fetchone()
+    return url if known else None
+
+
+def has_tables(url: str) -> bool:
+    """Return whether Dagster's tables exist, so that opening the instance creates nothing."""
+    from taxi_platform.postgres.connection import connect, execute
+
+    with connect(url) as connection:
+        return bool(execute(connection, _TABLES_EXIST).fetchone() == (True,))
+
+
+# Code location ---------------------------------------------------------------------------------------------------
+
+
+def examine_code_location(settings: Settings) -> Iterator[Finding]:
+    """Load the definitions in a process of their own, as Dagster does, and count them."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _LOAD], cwd=PROJECT, capture_output=True, text=True, timeout=LOAD_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        yield problem(f"the definitions did not load within {LOAD_SECONDS} s", "`dg check defs` shows where it hangs.")
+        return
+    yield describe_load(done.returncode, done.stdout, done.stderr)
+
+
+def describe_load(status: int, output: str, errors: str) -> Finding:
+    """Return the finding for the process that loaded the definitions."""
+    if status == 0:
+        counts = json.loads(output.splitlines()[-1])
+        return ok("the definitions load: " + ", ".join(f"{number} {noun}" for noun, number in counts.items()))
+    last = [line for line in errors.splitlines() if line.strip()][-1:] or [f"exit status {status}"]
+    return problem(f"the definitions do not load: {last[0]}", "`dg check defs` shows the whole error.")
+
+
+# Daemons ---------------------------------------------------------------------------------------------------------
+
+
+def examine_daemons(settings: Settings) -> Iterator[Finding]:
+    """Check the daemons' heartbeats."""
+    home = Path(environment().get("DAGSTER_HOME", ""))
+    if not (home.is_absolute() and (home / "dagster.yaml").exists()):
+        return
+    url = find_state(settings)
+    if url is None or not has_tables(url):
+        yield warning(NEVER, START)
+        return
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        yield from describe_daemons(instance.get_daemon_statuses(), time.time())
+
+
+def describe_daemons(statuses: Mapping[str, Any], now: float) -> Iterator[Finding]:
+    """Yield what the heartbeats mean.
+
+    Args:
+        statuses: Dagster's status of every daemon that the instance needs, by name.
+        now: in seconds, as ``time.time``.
+    """
+    silent = {name: status for name, status in statuses.items() if not status.healthy and not _errors(status)}
+    for name, status in statuses.items():
+        for error in _errors(status)[:1]:
+            yield problem(f"{name.lower()} reports an error: {error}", "See the output of its process.")
+    beats = [status.last_heartbeat.timestamp for status in silent.values() if status.last_heartbeat]
+    if len(silent) == len(statuses):
+        yield warning(f"no daemon runs; the last one did {_ago(now - max(beats))} ago" if beats else NEVER, START)
+    elif silent:
+        names = ", ".join(sorted(name.lower() for name in silent))
+        yield problem(f"without a heartbeat while others run: {names}", "Restart `dagster dev` or dagster-daemon.")
+    elif not any(map(_errors, statuses.values())):
+        yield ok(f"{len(statuses)} daemons run: {', '.join(sorted(name.lower() for name in statuses))}")
+
+
+def _errors(status: Any) -> Sequence[str]:
+    errors = (status.last_heartbeat and status.last_heartbeat.errors) or ()
+    return [error.message.strip() for error in errors]
+
+
+def _ago(seconds: float) -> str:
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"

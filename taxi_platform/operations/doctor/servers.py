@@ -1,0 +1,241 @@
+"""Checks of what the platform talks to: PostgreSQL, the embedded server, the source, Google Cloud, alert addresses.
+
+Each makes one attempt with short timeouts. They start no server and change nothing.
+"""
+
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, cast
+
+from taxi_platform.bigquery.clients import Cloud, cloud_of
+from taxi_platform.bigquery.names import problems_of_names
+from taxi_platform.errors import DatabaseUnreachable, NotPublished, SourceUnreachable, TaxiError
+from taxi_platform.operations.doctor.findings import Finding, ok, problem, problem_of, warning
+from taxi_platform.postgres import tables
+from taxi_platform.postgres.embedded import cluster, postmaster, programs
+from taxi_platform.postgres.embedded.server import EmbeddedServer
+from taxi_platform.postgres.server import trips_server
+from taxi_platform.retries import ONCE
+from taxi_platform.settings import CloudSettings, Settings
+from taxi_platform.sources.brief import ask_briefly
+from taxi_platform.sources.http.addresses import public
+from taxi_platform.trips.partitions import month_range
+from taxi_platform.trips.services import SERVICES, SMALLEST
+from taxi_platform.trips.zones import TABLE as ZONES
+
+PORT_SECONDS = 4.0  # for a port to accept a connection
+USER = "the user of TAXI_POSTGRES_URL"
+SAMPLE = "TAXI_SOURCE=sample makes trips without a network."
+CLOUD_TIMEOUTS = (5.0, 10.0)  # seconds; a run would wait and repeat a request for minutes
+ALERT_EXAMPLES = "Examples are in docs/troubleshooting.md."
+
+_PRIVILEGES = """
+select
+    current_setting('transaction_read_only') = 'on',
+    has_schema_privilege(%(schema)s, 'create'),
+    array(
+        select relname::text from pg_class
+        where relnamespace = to_regnamespace(%(schema)s) and relname = any(%(tables)s)
+            and not pg_has_role(relowner, 'usage')
+        order by 1
+    )
+"""
+
+
+# PostgreSQL ------------------------------------------------------------------------------------------------------
+
+
+def examine_postgres(settings: Settings) -> Iterator[Finding]:
+    """Check the trips' server, unless it is the embedded one."""
+    if settings.postgres_url is None:
+        return
+    url = settings.postgres_url.get_secret_value()
+    yield from check_connection(url)
+    yield from check_privileges(url)
+
+
+def check_connection(url: str) -> Iterator[Finding]:
+    """Check that the server is found, listens, accepts the login, and is recent enough.
+
+    Raises:
+        DatabaseUnreachable: there is no connection; the message names the cause.
+        InvalidSetting: the URL is not an address of PostgreSQL.
+        UnsupportedServer: the server is too old.
+    """
+    from taxi_platform.postgres.connection import connect
+
+    _check_port(url)
+    with connect(url) as connection:
+        info = connection.info
+        version = f"{info.server_version // 10_000}.{info.server_version % 10_000}"
+        yield ok(f"PostgreSQL {version} at {info.host}:{info.port}, database {info.dbname!r}, user {info.user!r}")
+        if info.server_version < 180_000:
+            yield ok("before PostgreSQL 18 unique_row_id is stored, so tables are a third larger")
+
+
+def check_privileges(url: str) -> Iterator[Finding]:
+    """Check that the user may create tables and replace months of existing ones."""
+    from taxi_platform.postgres.connection import connect, execute
+    from taxi_platform.postgres.errors import postgres_errors
+
+    names = [name.rpartition(".")[2] for name in (tables.FILES, *map(tables.table_of, SERVICES.values()), ZONES)]
+    with connect(url) as connection, postgres_errors("the user's privileges"):
+        values = {"schema": tables.SCHEMA, "tables": names}
+        row = cast("tuple[Any, ...]", execute(connection, _PRIVILEGES, values).fetchone())
+    read_only, may_create, foreign = row
+    if read_only:
+        advice = "Name a primary, or `alter role … set default_transaction_read_only = off`."
+        yield problem("the server or the user is read-only", advice)
+    if not may_create:
+        advice = f"As its owner: grant create on schema {tables.SCHEMA} to that user."
+        yield problem(f"{USER} may not create tables in the schema {tables.SCHEMA}", advice)
+    if foreign:
+        yield problem(
+            f"{USER} does not own {', '.join(foreign)}, and cannot replace their months",
+            "Use the user who created them, or alter table … owner to that user.",
+        )
+
+
+def _check_port(url: str) -> None:
+    """Distinguish an unknown name and a closed port from a refused login, before libpq tries everything at once."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    from taxi_platform.postgres.connection import check_address
+
+    check_address(url)
+    parts = conninfo_to_dict(url)
+    host, port = str(parts.get("hostaddr") or parts.get("host") or ""), str(parts.get("port") or 5432)
+    if not host or host.startswith(("/", "@")) or "," in host:
+        return  # a socket in the file system, or several hosts, of which libpq takes the first that answers
+    try:
+        addresses: list[Any] = [entry[4] for entry in socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)]
+    except (socket.gaierror, UnicodeError):
+        advice = "Check the host in TAXI_POSTGRES_URL; in Compose it is the service's name, outside of it 127.0.0.1."
+        raise DatabaseUnreachable(f"host {host}", "the host name is unknown (DNS)", advice) from None
+    failures: list[OSError] = []
+    for address in addresses:
+        try:
+            socket.create_connection(address[:2], timeout=PORT_SECONDS).close()
+        except OSError as error:
+            failures.append(error)
+        else:
+            return
+    raise _describe_closed(f"{host}:{port}", failures[-1])
+
+
+def _describe_closed(place: str, error: OSError) -> TaxiError:
+    if isinstance(error, ConnectionRefusedError):
+        advice = "Start PostgreSQL, or correct host and port in TAXI_POSTGRES_URL."
+        return DatabaseUnreachable(place, "nothing listens on the port", advice)
+    if isinstance(error, TimeoutError):
+        advice = "Check host, port and firewall, then TAXI_POSTGRES_URL."
+        return DatabaseUnreachable(place, f"the host does not answer on the port within {PORT_SECONDS:.0f} s", advice)
+    reason = (error.strerror or str(error)).lower()
+    return DatabaseUnreachable(
+        place, f"the port cannot be reached ({reason})", "Check the network, then TAXI_POSTGRES_URL."
+    )
+
+
+# The embedded server ---------------------------------------------------------------------------------------------
+
+
+def examine_embedded(settings: Settings) -> Iterator[Finding]:
+    """Check that the server runs and answers, or can be started, if trips or Dagster's state are kept there."""
+    server = trips_server(settings).embedded
+    if settings.postgres_url and settings.dagster_postgres_url:
+        if server.folder.exists():
+            yield ok(f"not used: TAXI_POSTGRES_URL and TAXI_DAGSTER_POSTGRES_URL are set ({server.folder})")
+        return
+    programs.installed()
+    programs.account_for(server.data)
+    if not server.data.exists():
+        yield ok("never started; the first command that needs it creates and starts it")
+        return
+    cluster.check_version(server.data)
+    yield _check_running(server)
+
+
+def _check_running(server: EmbeddedServer) -> Finding:
+    from taxi_platform.postgres.connection import connect
+
+    if server.is_running():
+        with connect(server.url()) as connection:
+            version = connection.info.server_version
+            place = f"127.0.0.1:{connection.info.port}"
+        return ok(f"PostgreSQL {version // 10_000}.{version % 10_000} runs on {place}, in {server.folder}")
+    if postmaster.is_locked(server.folder / "lock"):
+        advice = f"Wait a moment and run this again; its log is in {server.data}/log."
+        return warning("it is being started or stopped, or hangs", advice)
+    if not (server.folder / "password").exists():
+        return problem(f"{server.folder}/password is missing", "Put it back, or remove the folder and load again.")
+    return ok(f"not running; the next command that needs it starts it ({server.folder})")
+
+
+# The source ------------------------------------------------------------------------------------------------------
+
+
+def examine_source(settings: Settings) -> Iterator[Finding]:
+    """Ask the source once for the first month of the smallest service."""
+    month = month_range(settings, SMALLEST)[0]
+    try:
+        version = ask_briefly(settings.source, SMALLEST, month)
+    except SourceUnreachable as error:
+        yield problem(error.what, f"Check the network and TAXI_SOURCE. {SAMPLE}")
+    except NotPublished as error:
+        yield problem(f"{error.what}, which is the first month", f"Check TAXI_SOURCE and TAXI_FIRST_MONTH. {SAMPLE}")
+    else:
+        size = f", {version.bytes:,} bytes" if version.bytes else ""
+        yield ok(f"{public(settings.source)} has {SMALLEST.file_name(month)}{size}")
+
+
+# Google Cloud ----------------------------------------------------------------------------------------------------
+
+
+def examine_cloud(settings: Settings) -> Iterator[Finding]:
+    """Check the settings, the credentials, the bucket and the dataset, as a run does before its first byte."""
+    chosen = settings.cloud
+    if chosen is None:
+        yield ok("not configured (no GCP_…), so gcs/… and bigquery/… are not loaded")
+        return
+    problems = _check_names(chosen)
+    yield from problems
+    if not problems:
+        yield from _check_cloud(replace(cloud_of(chosen), retries=ONCE, timeouts=CLOUD_TIMEOUTS))
+
+
+def _check_names(chosen: CloudSettings) -> list[Finding]:
+    """Return every problem with the names, where a run would stop at the first."""
+    names = (chosen.project_id, chosen.location, chosen.bucket_name, chosen.dataset)
+    return [problem_of(error) for error in problems_of_names(*names)] if chosen.is_complete else []
+
+
+def _check_cloud(cloud: Cloud) -> Iterator[Finding]:
+    from taxi_platform.bigquery import setup
+
+    problems = [problem_of(error) for error in setup.problems(cloud)]
+    yield from problems
+    if not problems:
+        yield ok(f"credentials, gs://{cloud.bucket} and the dataset {cloud.dataset} in {cloud.location} are in order")
+    if cloud.storage_host or cloud.bigquery_host:
+        hosts = " and ".join(filter(None, (cloud.storage_host, cloud.bigquery_host)))
+        yield ok(f"this was the answer of an emulator: {hosts}")
+
+
+# Alerts ----------------------------------------------------------------------------------------------------------
+
+
+def examine_alerts(settings: Settings) -> Iterator[Finding]:
+    """Check that Apprise knows each address of ``TAXI_ALERT_URLS``; nothing is sent."""
+    if settings.alert_urls is None:
+        yield ok("TAXI_ALERT_URLS is not set, so nobody is notified of failed runs")
+        return
+    from taxi_platform.operations.alerts import addresses_of, problem_with
+
+    addresses = addresses_of(settings.alert_urls.get_secret_value())
+    problems = {address: text for address in addresses if (text := problem_with(address))}
+    for address, text in problems.items():
+        yield problem(f"TAXI_ALERT_URLS, {address.name}: {text}", ALERT_EXAMPLES)
+    good = [address.name for address in addresses if address not in problems]
+    if good:
+        yield ok(f"failed runs are reported to {', '.join(good)}")
