@@ -74,7 +74,7 @@ def check(question: str, subject: str = "the question") -> str:
 
 
 def answer_without_documents(question: str, model: LanguageModel | None) -> Answer:
-    """Return what the model knows by itself, or without a model, that there is none.
+    """Return what the model knows without documents; without a model, say that none is configured.
 
     Raises:
         QuestionRefused: the question is empty or longer than a page.

@@ -40,7 +40,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Passage:
-    """A piece of a document that can be read by itself, and cited.
+    """A piece of a document that makes sense alone and can be cited.
 
     Attributes:
         document: the document's location.

@@ -186,7 +186,7 @@ def _prepare(owner: "Connection", role: str, readable: Sequence[str], password: 
 
 
 def _run(owner: "Connection", statement: str, *names: str) -> None:
-    """Run one of the statements above, with these names in place of its braces."""
+    """Run one of the statements above, with these names instead of its braces."""
     from psycopg import sql
 
     execute(owner, statement.format(*(sql.Identifier(name).as_string(owner) for name in names)))

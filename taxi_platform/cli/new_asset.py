@@ -34,7 +34,7 @@ def run_new_asset(description: str, say: Say, aside: Say, confirm: Callable[[], 
     """Propose an asset.
 
     Args:
-        description: what it shall be, in words.
+        description: of the asset, in words.
         say: prints the proposal.
         aside: prints remarks.
         confirm: is called before code that a model wrote is executed; raises an error to prevent it.

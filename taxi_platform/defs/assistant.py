@@ -42,7 +42,7 @@ class Question(dg.Config):
 def release_notes(
     context: dg.AssetExecutionContext, config: Documents, assistant: AssistantResource
 ) -> dg.MaterializeResult[Any]:
-    """Documents, cut at their headings into passages. Passages that no document has any more are dropped."""
+    """Cut documents at their headings into passages, and drop passages that no document has any more."""
     from taxi_platform.assistant.documents import read_documents
 
     with told_to_dagster():
@@ -60,7 +60,7 @@ def release_notes(
 
 @dg.asset(deps=[release_notes], group_name=GROUP, owners=OWNERS, kinds={"gemini", "duckdb"}, metadata=LINKS)
 def document_index(assistant: AssistantResource) -> dg.MaterializeResult[Any]:
-    """A vector for each passage. Without a model there are none, and passages are found by words."""
+    """Embed each passage. Without a model there are no vectors, and passages are found by words."""
     from taxi_platform.assistant.answers import OFFLINE
     from taxi_platform.assistant.retrieval import embed_missing
 
@@ -72,7 +72,7 @@ def document_index(assistant: AssistantResource) -> dg.MaterializeResult[Any]:
 
 @dg.asset(group_name=GROUP, owners=OWNERS, kinds={"gemini"}, metadata=LINKS)
 def answer_without_rag(config: Question, assistant: AssistantResource) -> dg.MaterializeResult[Any]:
-    """What the model says by itself. It may be out of date or invented."""
+    """Ask the model without any documents. The answer may be out of date or invented."""
     from taxi_platform.assistant.answers import answer_without_documents
 
     started = time.monotonic()
@@ -83,7 +83,7 @@ def answer_without_rag(config: Question, assistant: AssistantResource) -> dg.Mat
 
 @dg.asset(deps=[document_index], group_name=GROUP, owners=OWNERS, kinds={"gemini", "duckdb"}, metadata=LINKS)
 def answer_with_rag(config: Question, assistant: AssistantResource) -> dg.MaterializeResult[Any]:
-    """What the documents say, with the passages cited by number, link and score."""
+    """Answer from the documents, and cite the passages by number, link and score."""
     from taxi_platform.assistant.answers import answer_from_documents
 
     started = time.monotonic()

@@ -203,7 +203,7 @@ def svg(chart: Chart) -> str:
 
 
 def without_size(drawing: str) -> str:
-    """Return an SVG without a width and height of its own, so that it is as wide as the place where it stands."""
+    """Return an SVG without width and height, so that it fills the width of the element around it."""
     return _SIZE.sub("", drawing, count=1)
 
 

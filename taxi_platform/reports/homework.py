@@ -17,7 +17,7 @@ def answers(loaded: Mapping[str, LoadRecord], timezone: str) -> list[Answer]:
 
     Args:
         loaded: the load records by file name.
-        timezone: of the schedules, as it is set now.
+        timezone: of the schedules, from the settings.
     """
     return [
         _size(loaded, YELLOW, Month(2020, 12)),

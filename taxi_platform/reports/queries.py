@@ -121,7 +121,7 @@ def read_figures(url: str, months: Iterable[Month], loaded: Mapping[str, LoadRec
     Args:
         url: the database.
         months: which months.
-        loaded: the load records by file name, for the number of rejected rows.
+        loaded: the load records by file name; they have the numbers of rejected rows.
 
     Raises:
         DatabaseUnreachable: the server does not answer.

@@ -100,7 +100,7 @@ def write_page(folder: Path, name: str, text: str) -> Path:
     path = folder / f"{name}{SUFFIX}"
     with disk_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
-        # Under a name of its own, because two runs may write the same page at the same time.
+        # Each run writes to another name first, because two runs may write the same page at the same time.
         with NamedTemporaryFile("w", encoding="utf-8", dir=folder, suffix=".part", delete=False) as part:
             try:
                 part.write(text)

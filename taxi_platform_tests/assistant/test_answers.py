@@ -89,7 +89,9 @@ def test_without_documents_the_model_gets_the_bare_question() -> None:
 
 
 @pytest.mark.parametrize("question", ["", "  \n", "x" * 100_000], ids=["empty", "blank", "100 kB"])
-def test_a_question_that_is_none_is_refused_before_anybody_is_asked(question: str, retriever: LexicalRetriever) -> None:
+def test_an_empty_or_huge_question_is_refused_before_a_model_is_asked(
+    question: str, retriever: LexicalRetriever
+) -> None:
     model = Parrot()
     for ask in (
         lambda: answer_from_documents(question, retriever, model),

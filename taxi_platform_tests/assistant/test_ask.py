@@ -58,7 +58,9 @@ def test_a_question_about_data_is_answered_from_a_statement_that_is_shown(
     assert gemini.requests[0].body["generationConfig"]["responseMimeType"] == "application/json"
 
 
-def test_a_bad_statement_is_mended_once_and_a_second_one_is_an_error(loaded: Backfills, gemini: GeminiServer) -> None:
+def test_a_bad_statement_is_corrected_once_and_a_second_one_is_an_error(
+    loaded: Backfills, gemini: GeminiServer
+) -> None:
     gemini.answers += [query("select nope from green_tripdata"), query(COUNT), said("There are 36.")]
     done = asked()
     assert done.exit_code == 0, done.output
@@ -83,7 +85,7 @@ def test_a_bad_statement_is_mended_once_and_a_second_one_is_an_error(loaded: Bac
     ],
     ids=["wrong key", "rate limit", "time-out", "refused", "no JSON"],
 )
-def test_a_model_that_does_not_answer_is_told_in_one_line(
+def test_a_model_that_does_not_answer_is_reported_in_one_line(
     answer: Response, told: str, backfills: Backfills, gemini: GeminiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hasty = Gemini(SecretStr("k-secret-123"), "gemini-2.5-flash", "none", timeout=0.5, first_wait=0.01)
@@ -96,13 +98,13 @@ def test_a_model_that_does_not_answer_is_told_in_one_line(
 
 
 @pytest.mark.parametrize("question", ["", " ", "x" * 100_000], ids=["empty", "blank", "100 kB"])
-def test_a_question_that_is_none_is_misuse(question: str, backfills: Backfills) -> None:
+def test_an_empty_or_huge_question_is_a_usage_error(question: str, backfills: Backfills) -> None:
     done = asked(question)
     assert (done.exit_code, done.stdout) == (2, "")
     assert "Error: the question: it" in done.stderr
 
 
-def test_offline_what_is_known_is_quoted_and_said_to_be_so(backfills: Backfills) -> None:
+def test_offline_records_and_docs_are_quoted_and_labelled(backfills: Backfills) -> None:
     backfills.use(GEMINI_API_KEY="")
     backfills.run("green_tripdata", month="2020-04")
     done = asked()

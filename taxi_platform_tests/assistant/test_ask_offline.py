@@ -85,7 +85,7 @@ def test_a_model_answers_from_the_rows_of_the_statement_that_it_wrote() -> None:
     assert [one["title"] for one in given["passages"]][:2] == ["Asset green_tripdata", "Asset yellow_tripdata"]
 
 
-def test_a_statement_is_mended_once_with_what_was_wrong_with_it() -> None:
+def test_a_refused_statement_goes_back_to_the_model_with_the_reason() -> None:
     said: list[str] = []
     model = Recorded(reply("drop table green_tripdata"), reply(COUNT), "360.")
     assert ask(QUESTION, KNOWLEDGE, model, Tables(refuse), Listener(refusal=said.append)).text == "360."
@@ -112,7 +112,7 @@ def test_a_second_bad_statement_is_an_error(replies: list[str], said: str) -> No
     assert len(model.asked) == 2
 
 
-def test_where_no_data_is_needed_or_none_is_there_nothing_is_run() -> None:
+def test_no_statement_is_run_if_no_data_is_needed_or_there_is_none() -> None:
     def not_run(statement: str) -> Rows:
         raise AssertionError(statement)
 
@@ -122,7 +122,7 @@ def test_where_no_data_is_needed_or_none_is_there_nothing_is_run() -> None:
 
 
 @pytest.mark.parametrize("question", ["", " \n", "x" * 100_000], ids=["empty", "blank", "100 kB"])
-def test_a_question_that_is_none_is_refused_before_anybody_is_asked(question: str) -> None:
+def test_an_empty_or_huge_question_is_refused_before_a_model_is_asked(question: str) -> None:
     model = Recorded()
     with pytest.raises(QuestionRefused):
         ask(question, KNOWLEDGE, model, Tables())

@@ -74,7 +74,9 @@ def test_documents_come_from_a_server_too(platform: Platform, server: TripServer
     assert f"({server.url}/notes.md#zones)" in run.of("answer_with_rag")["answer"]
 
 
-def test_a_question_that_the_documents_do_not_answer_is_said_to_be_so(platform: Platform, notes: Path) -> None:
+def test_a_question_that_the_documents_do_not_answer_gets_an_answer_that_says_so(
+    platform: Platform, notes: Path
+) -> None:
     platform.use(GEMINI_API_KEY="")
     run = chat(platform, str(notes), question="When was Mozart born?")
     assert run.of("answer_with_rag")["answer"].startswith("This is not in the documents.")
@@ -89,7 +91,7 @@ def test_a_question_that_the_documents_do_not_answer_is_said_to_be_so(platform: 
     ],
     ids=["no file", "no page", "no question"],
 )
-def test_what_goes_wrong_is_told_in_a_sentence(
+def test_errors_are_one_sentence(
     document: str, question: str, said: str, platform: Platform, notes: Path, server: TripServer
 ) -> None:
     platform.use(GEMINI_API_KEY="")

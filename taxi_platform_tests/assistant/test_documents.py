@@ -25,7 +25,7 @@ def test_a_relative_path_starts_at_the_project_wherever_the_command_runs(
     assert readme.text.startswith("# taxi_platform")
 
 
-def test_html_becomes_markdown_without_what_is_no_text(tmp_path: Path) -> None:
+def test_html_becomes_markdown_without_scripts_and_navigation(tmp_path: Path) -> None:
     page = "<!DOCTYPE html><html><head><style>p {}</style></head><body><h2>Zones</h2><p>Of the <b>city</b>.</p></body>"
     (tmp_path / "page.html").write_text(page)
     (document,) = read_documents([str(tmp_path / "page.html")])
@@ -46,7 +46,7 @@ def test_html_becomes_markdown_without_what_is_no_text(tmp_path: Path) -> None:
     ],
     ids=["empty", "blank", "picture", "NUL", "a byte too long", "10 MB"],
 )
-def test_what_is_no_document_is_refused_by_name(content: bytes, said: str, tmp_path: Path) -> None:
+def test_data_that_is_not_a_document_is_refused_by_name(content: bytes, said: str, tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_bytes(content)
     with pytest.raises(DamagedFile, match=f"notes.md.*{said}"):
         read_documents([str(tmp_path / "notes.md")])
@@ -57,7 +57,7 @@ def test_a_document_of_just_two_mebibytes_is_read(tmp_path: Path) -> None:
     assert len(read_documents([str(tmp_path / "notes.md")])[0].text) == LARGEST
 
 
-def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+def test_an_absent_document_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotPublished, match=r"absent.md: there is no such document"):
         read_documents([str(tmp_path / "absent.md")])
     with pytest.raises(NotPublished, match=r"the folder has no"):
@@ -65,7 +65,7 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_what_may_not_be_read_is_said(tmp_path: Path) -> None:
+def test_an_unreadable_document_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("text")
     (tmp_path / "notes.md").chmod(0)
     with pytest.raises(AccessDenied, match=r"notes.md"):

@@ -54,7 +54,7 @@ def test_texts_are_embedded_a_hundred_at_a_time_for_their_purpose(server: Gemini
 
 
 @pytest.mark.parametrize("passing", [refused(429, "RESOURCE_EXHAUSTED"), refused(503, "UNAVAILABLE")], ids=str)
-def test_what_passes_is_waited_for(passing: Response, server: GeminiServer) -> None:
+def test_a_transient_failure_is_tried_again(passing: Response, server: GeminiServer) -> None:
     server.answers.extend([passing] * (ATTEMPTS - 1))
     assert gemini().answer(PROMPT) == "An answer [1]."
     assert len(server.requests) == ATTEMPTS
@@ -69,7 +69,7 @@ def test_what_passes_is_waited_for(passing: Response, server: GeminiServer) -> N
     ],
     ids=["rate limit", "server error", "time-out"],
 )
-def test_what_does_not_pass_is_given_up_and_may_be_tried_again(
+def test_a_lasting_outage_is_an_error_that_may_be_retried(
     answer: Response, failure: type[Exception], said: str, server: GeminiServer
 ) -> None:
     server.answers.extend([answer] * ATTEMPTS)
@@ -92,7 +92,7 @@ def test_what_does_not_pass_is_given_up_and_may_be_tried_again(
     ],
     ids=["unknown model", "bad key", "denied", "too long", "blocked", "stopped", "empty", "no JSON"],
 )
-def test_what_is_refused_is_told_in_words_and_not_asked_again(
+def test_a_refusal_is_explained_and_not_tried_again(
     answer: Response, failure: type[Exception], said: str, server: GeminiServer
 ) -> None:
     server.answers.append(answer)
@@ -103,7 +103,7 @@ def test_what_is_refused_is_told_in_words_and_not_asked_again(
 
 
 @pytest.mark.parametrize("key", ["schlüssel", "a b", "a\nb", " "])
-def test_what_can_be_no_key_is_told_and_nobody_is_asked(key: str, server: GeminiServer) -> None:
+def test_a_malformed_key_is_refused_without_a_request(key: str, server: GeminiServer) -> None:
     with pytest.raises(ModelRefused, match="GEMINI_API_KEY: it is not a key") as raised:
         gemini(key=key).answer(PROMPT)
     assert server.requests == []
@@ -114,13 +114,13 @@ def test_a_line_break_after_a_key_does_not_matter(server: GeminiServer) -> None:
     assert gemini(key="k-123\n").answer(PROMPT) == "An answer [1]."
 
 
-def test_a_vector_too_few_is_noticed(server: GeminiServer) -> None:
+def test_a_missing_vector_is_an_error(server: GeminiServer) -> None:
     server.answers.append(Response(body={"embeddings": [{"values": [1.0]}]}))
     with pytest.raises(ModelRefused, match="1 vectors for 2 texts"):
         gemini().embed(["a", "b"], "passage")
 
 
-def test_a_server_that_is_away_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_answer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with GeminiServer() as gone:
         monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", gone.url)
     with pytest.raises(ModelUnreachable, match="no connection"):

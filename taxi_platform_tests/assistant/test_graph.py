@@ -27,7 +27,7 @@ defs = dg.Definitions(
 )  # fmt: skip
 
 
-def test_each_is_told_with_its_page_and_its_surroundings() -> None:
+def test_each_definition_is_a_passage_with_its_page_and_its_neighbours() -> None:
     passages = graph_passages(defs.get_repository_def(), "http://host:3000", {"table": "materialized last today"})
     told = {passage.title: passage for passage in passages}
     assert set(told) == {"Asset raw/trips", "Asset table", "Job nightly", "Schedule at_night"}

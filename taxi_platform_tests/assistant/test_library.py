@@ -77,9 +77,7 @@ def test_the_vector_of_a_dropped_passage_is_dropped_too(library: Library) -> Non
     assert [one.title for one in library.without_vector("compass")] == ["Fares"]
 
 
-def test_what_was_embedded_before_the_model_broke_off_is_kept(
-    library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_vectors_stored_before_the_model_failed_are_kept(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("taxi_platform.assistant.retrieval.BATCH", 1)
     model = Compass()
     model.capacity = 2

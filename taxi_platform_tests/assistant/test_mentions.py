@@ -44,7 +44,7 @@ def test_an_asset_is_named_by_its_key_or_by_its_service() -> None:
     assert assets_in("When was raw/green_tripdata made?", keys) == ["raw/green_tripdata", "green_tripdata"]
 
 
-def test_the_record_tells_of_each_month_that_is_named_or_else_of_each_service() -> None:
+def test_records_are_given_for_each_named_month_or_else_for_each_service() -> None:
     assert on_record("green and yellow 2020-04", STATES) == [
         "green 2020-04: materialized, 35,612 rows",
         "yellow 2020-04: missing",

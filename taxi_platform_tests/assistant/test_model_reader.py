@@ -175,19 +175,19 @@ def test_of_many_rows_and_long_cells_only_the_beginning_is_taken(one: Reader) ->
     assert {len(cell or "") for row in rows.rows for cell in row} == {LONGEST_CELL}
 
 
-def test_what_takes_too_long_is_ended(trips: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_statement_that_takes_too_long_is_ended(trips: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sql, "STATEMENT_SECONDS", 1)
     with reader(trips) as one, pytest.raises(StatementRefused, match="was ended"):
         one.run("select pg_sleep(60)")
 
 
-def test_nobody_can_log_in_as_the_role_but_while_a_session_begins(one: Reader, trips: str) -> None:
+def test_the_role_can_log_in_only_while_a_session_begins(one: Reader, trips: str) -> None:
     with psycopg.connect(trips) as connection:
         found = connection.execute("select rolcanlogin, rolpassword from pg_authid where rolname = %s", (one.role,))
         assert found.fetchall() == [(False, None)]
 
 
-def test_many_may_ask_at_once_and_a_model_that_was_made_anew_is_seen_again(trips: str) -> None:
+def test_many_can_ask_at_once_and_a_model_that_was_rebuilt_is_seen_again(trips: str) -> None:
     def count() -> list[list[str | None]]:
         with reader(trips) as one:
             return [list(row) for row in one.run("select count(*) from dim_zones").rows]
@@ -200,7 +200,7 @@ def test_many_may_ask_at_once_and_a_model_that_was_made_anew_is_seen_again(trips
     assert count() == [["1"]]
 
 
-def test_a_login_that_may_create_no_roles_runs_no_statement_and_is_told_what_to_do(trips: str) -> None:
+def test_a_login_that_may_not_create_roles_runs_no_statement_and_the_error_says_what_to_do(trips: str) -> None:
     name = f"{urlsplit(trips).path[1:]}_owner"
     with psycopg.connect(trips, autocommit=True) as connection:
         connection.execute(f"create role {name} login password 'p' in role pg_read_all_data".encode())

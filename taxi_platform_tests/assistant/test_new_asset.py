@@ -57,7 +57,7 @@ def untouched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     shutil.rmtree(copies)
 
 
-def test_a_model_mends_its_proposal_until_it_is_good(
+def test_a_model_corrects_its_proposal_until_it_passes(
     platform: Platform, gemini: GeminiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     platform.use(GEMINI_API_KEY="k-secret-123")
@@ -119,7 +119,7 @@ def test_a_model_s_code_is_shown_and_not_executed_before_somebody_says_yes(
 
 
 @pytest.mark.parametrize("description", ["", "x" * 100_000], ids=["empty", "100 kB"])
-def test_a_description_that_is_none_is_misuse(description: str, platform: Platform) -> None:
+def test_an_empty_or_huge_description_is_a_usage_error(description: str, platform: Platform) -> None:
     done = CliRunner().invoke(taxi, ["new-asset", description])
     assert (done.exit_code, done.stdout) == (2, "")
     assert "Error: the description: it" in done.stderr
@@ -133,9 +133,7 @@ def test_a_program_that_does_not_end_is_ended_with_all_it_has_started(tmp_path: 
     assert not marker.exists()
 
 
-def test_what_a_program_finds_is_neither_a_setting_nor_a_secret(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_program_gets_neither_settings_nor_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "k-secret-123")
     monkeypatch.setenv("PGPASSWORD", "p-secret-123")
     _, told = run(["env"], tmp_path)

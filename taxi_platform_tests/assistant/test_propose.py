@@ -63,7 +63,7 @@ def test_a_good_proposal_is_accepted_with_the_versions_of_the_project_as_context
     )
 
 
-def test_what_was_wrong_goes_back_until_it_is_right() -> None:
+def test_problems_go_back_to_the_model_until_the_proposal_passes() -> None:
     told: list[str] = []
     validations = iter([bad, good])
     model = Recorded(reply({"../../x": ""}), "no JSON", reply(FILES), reply(FILES))
@@ -74,7 +74,7 @@ def test_what_was_wrong_goes_back_until_it_is_right() -> None:
     assert (mended["problems"], mended["previous"]) == ("dg check defs failed", reply(FILES))
 
 
-def test_after_four_attempts_it_is_given_up() -> None:
+def test_after_four_attempts_the_proposal_is_refused() -> None:
     model = Recorded(*[reply(FILES)] * 9)
     with pytest.raises(ProposalRefused, match="none of 4 attempts was good; the last: dg check defs failed"):
         propose("tips", CONTEXT, model, lambda _: False, bad, print)

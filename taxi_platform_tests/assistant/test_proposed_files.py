@@ -74,17 +74,17 @@ def test_whatever_is_taken_lies_just_below_the_definitions(path: str) -> None:
     ],
     ids=["nothing", "no test", "huge", "NUL", "too many"],
 )
-def test_what_is_no_proposal_is_refused_with_the_reason(files: dict[str, str], said: str) -> None:
+def test_an_incomplete_or_oversized_proposal_is_refused_with_the_reason(files: dict[str, str], said: str) -> None:
     with pytest.raises(ProposalRefused, match=said):
         checked_files(proposal(files), lambda _: False)
 
 
-def test_what_is_there_already_is_not_changed() -> None:
+def test_an_existing_file_is_not_changed() -> None:
     with pytest.raises(ProposalRefused, match="exists already"):
         checked_files(proposal(GOOD), lambda path: path.endswith("defs/tips.py"))
 
 
-def test_a_path_may_not_be_there_twice() -> None:
+def test_a_path_may_not_occur_twice() -> None:
     twice = Proposal(summary="", files=[*proposal(GOOD).files, *proposal(GOOD).files])
     with pytest.raises(ProposalRefused, match="twice"):
         checked_files(twice, lambda _: False)

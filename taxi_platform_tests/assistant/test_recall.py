@@ -63,5 +63,5 @@ def test_nine_of_ten_questions_find_their_answer_among_three_passages(retriever:
 
 
 @pytest.mark.parametrize("question", STRANGE)
-def test_what_the_documents_say_nothing_about_finds_nothing(question: str, retriever: LexicalRetriever) -> None:
+def test_a_question_about_something_else_finds_nothing(question: str, retriever: LexicalRetriever) -> None:
     assert retriever.search(question, 3) == []

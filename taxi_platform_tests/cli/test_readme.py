@@ -24,7 +24,7 @@ def commands(page: str) -> list[str]:
 def test_every_command_is_run_by_a_test_or_by_ci(page: str) -> None:
     here = Path(__file__)
     run = [(PROJECT / ".ci/run").read_text(encoding="utf-8")]
-    run += [path.read_text(encoding="utf-8") for path in here.parent.rglob("*.py") if path != here]
+    run += [path.read_text(encoding="utf-8") for path in here.parents[1].rglob("*.py") if path != here]
     missing = [command for command in commands(page) if not any(command in text for text in run)]
     assert commands(page)
     assert missing == []

@@ -40,7 +40,7 @@ def test_a_column_that_has_no_value_is_a_gap() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 7, 31, 120])
-def test_no_more_texts_stand_below_the_columns_than_have_room(count: int) -> None:
+def test_only_labels_that_fit_are_written_below_the_columns(count: int) -> None:
     names = [f"{2000 + number // 12}-{number % 12 + 1:02}" for number in range(count)]
     written = [text for text in texts(svg(columns([(name, 1.0) for name in names], colour="fhv"))) if text in names]
     assert 1 <= len(written) <= 4
@@ -57,7 +57,7 @@ def test_the_busiest_hour_is_full_of_colour_and_an_empty_week_is_drawn_too() -> 
     assert marks(svg(heat_map({}, colour="green")), "green") == 168
 
 
-def test_names_are_written_as_they_are_and_equal_ones_are_two_bars() -> None:
+def test_names_are_escaped_and_equal_names_are_two_bars() -> None:
     bars = [Bar("Corona", 3, "3"), Bar("Corona", 2, "2"), Bar('<b> & "', 1, "1")]
     drawn = svg(ranking(bars, colour="yellow"))
     assert sorted(texts(drawn)) == sorted(["Corona", "Corona", '<b> & "', "3", "2", "1"])

@@ -67,7 +67,7 @@ def test_each_distribution_has_every_trip_once() -> None:
     assert figures.payments == {"Cash": 7, "Unknown": 5}
 
 
-def test_the_zone_of_trips_without_one_is_named_so() -> None:
+def test_trips_without_a_zone_have_a_zone_that_says_so() -> None:
     zones = {zone.label: total.trips for zone, total in counted().zones.items()}
     assert zones == {"East Harlem North": 10, "Unknown (none given)": 2}
     assert Zone("264", "NV", "Unknown").label == "Unknown (264)"
@@ -95,7 +95,7 @@ def test_several_months_together_have_the_sums_of_each(chosen: list[Month]) -> N
             assert value == sum(apart[1:], apart[0])
 
 
-def test_services_stand_in_the_order_of_the_contracts_and_those_without_trips_nowhere() -> None:
+def test_services_are_in_the_order_of_the_contracts_and_services_without_trips_are_left_out() -> None:
     empty = ServiceFigures(GREEN, {APRIL: Sum()})
     found = by_service([part(FHV, APRIL), part(FHV, MARCH), part(GREEN, MARCH), empty])
     assert [(one.service.name, list(one.months)) for one in found] == [("green", [MARCH]), ("fhv", [MARCH, APRIL])]

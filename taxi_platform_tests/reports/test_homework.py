@@ -69,7 +69,7 @@ def test_an_answer_from_made_up_trips_says_so() -> None:
 
 
 @pytest.mark.parametrize("months", [[Month(2020, 4)], [Month(2020, 4), Month(2020, 5)]])
-def test_the_command_is_one_that_there_is(months: list[Month]) -> None:
+def test_the_command_can_be_run(months: list[Month]) -> None:
     typed = re.fullmatch(r"taxi backfill (\S+) (\S+)", load_command(GREEN, months[0], months[-1]))
     assert typed
     assert parse_services(typed[1]) == [GREEN]

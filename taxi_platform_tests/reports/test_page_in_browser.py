@@ -151,7 +151,7 @@ def test_light_and_dark_are_not_the_same(window: Page, pages: dict[str, Path]) -
 
 
 @pytest.mark.parametrize("name", ["trips", "month", "empty"])
-def test_who_does_not_see_the_charts_is_told(window: Page, pages: dict[str, Path], name: str) -> None:
+def test_people_who_do_not_see_the_charts_get_names_and_tables(window: Page, pages: dict[str, Path], name: str) -> None:
     look(window, pages[name], DESK, "light")
     structure = window.evaluate(STRUCTURE)
     assert bool(structure.pop("charts")) == (name != "empty")

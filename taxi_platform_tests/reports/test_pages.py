@@ -55,14 +55,14 @@ def test_every_figure_has_the_numbers_behind_it() -> None:
             assert all(panel.headline for panel in figure.panels)
 
 
-def test_trips_of_vehicles_for_hire_are_neither_paid_nor_measured_and_shown_all_the_same() -> None:
+def test_for_hire_trips_are_shown_without_fares_and_distances() -> None:
     page = whole_page(found(MARCH, services=(FHV,)))
     assert figures(page) == ["trips", "hours", "zones", "quality", "without-vendor"]
     assert [tile.name for tile in page.tiles] == ["For-hire vehicle trips"]
     assert "Negative total" not in [row[0] for row in cells(page, "quality") if row[1] != "\N{EN DASH}"]
 
 
-def test_a_month_that_a_service_lacks_is_a_gap_and_not_nothing() -> None:
+def test_a_month_that_a_service_lacks_is_a_gap_and_not_zero() -> None:
     there = found(MARCH, APRIL, MAY)
     lacking = replace(
         there,
@@ -93,7 +93,7 @@ def test_without_any_trips_a_page_says_so_and_what_to_type(page: Page) -> None:
     assert "</html>" in html(page)
 
 
-def test_what_is_in_the_table_and_not_in_the_models_is_told_with_what_to_type() -> None:
+def test_months_that_differ_between_table_and_models_get_a_notice_with_a_command() -> None:
     there = found(MARCH, APRIL, MAY)
     older = {
         name: loaded(5) if name in (GREEN.file_name(APRIL), GREEN.file_name(MAY)) else one
@@ -109,7 +109,7 @@ def test_what_is_in_the_table_and_not_in_the_models_is_told_with_what_to_type() 
     assert only.notices == []
 
 
-def test_models_that_do_not_agree_with_each_other_are_told() -> None:
+def test_models_that_differ_from_each_other_get_a_notice() -> None:
     there = found(MARCH, services=(GREEN,))
     (only,) = there.parts
     page = whole_page(replace(there, parts=[replace(only, zones={})]))
@@ -128,7 +128,7 @@ def test_a_month_is_compared_with_the_one_before_and_with_the_year_before() -> N
     assert page.tiles[0].remark == "\N{MINUS SIGN}25.0 % on 2019-02, +50.0 % on 2018-03"
 
 
-def test_made_up_trips_are_called_so() -> None:
+def test_made_up_trips_get_a_notice() -> None:
     there = found(MARCH, services=(GREEN,))
     sample = {name: loaded(one.rows_loaded, "sample:0.05/{}") for name, one in there.loaded.items()}
     assert "made up" in told(whole_page(replace(there, loaded=sample)))
@@ -146,7 +146,7 @@ def test_no_password_of_a_source_is_on_a_page() -> None:
     assert "example.com" in page
 
 
-def test_links_lead_to_pages_that_are_there() -> None:
+def test_links_lead_to_existing_pages() -> None:
     there = frozenset({"trips", "2019-02", "2019-03", "2019-05"})
     links = month_page(APRIL, replace(found(APRIL, only=APRIL), pages=there)).links
     assert [(link.name, link.target) for link in links] == [
@@ -164,7 +164,7 @@ def test_a_month_of_strays_alone_is_shown() -> None:
     assert ["Pickup outside the month", "3", "100.0 %"] in cells(page, "quality")
 
 
-def test_the_sum_of_services_stands_beside_them_where_they_are_several() -> None:
+def test_several_services_get_a_panel_with_their_sum() -> None:
     both = whole_page(found(MARCH, services=(GREEN, YELLOW)))
     (row,) = cells(both, "revenue")
     green, yellow, together = (float(cell.strip("$").replace(",", "")) for cell in row[1:])
@@ -172,7 +172,7 @@ def test_the_sum_of_services_stands_beside_them_where_they_are_several() -> None
     assert len(cells(whole_page(found(MARCH, services=(GREEN,))), "revenue")[0]) == 2
 
 
-def test_a_page_needs_nothing_beside_itself_and_its_drawings_are_whole() -> None:
+def test_a_page_needs_no_other_file_and_its_drawings_are_complete() -> None:
     for page in pages():
         text = html(page)
         assert "<script" not in text

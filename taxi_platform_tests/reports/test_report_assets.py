@@ -141,7 +141,7 @@ def test_trips_of_vehicles_for_hire_are_counted_too(models: Models) -> None:
     }
 
 
-def test_a_month_is_read_by_itself_and_the_whole_is_every_month(
+def test_a_month_page_reads_one_month_and_the_whole_page_every_month(
     models: Models, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "taxi_platform")
@@ -172,7 +172,7 @@ def test_without_any_trips_or_models_there_is_a_page_that_says_what_to_type(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["2019-03.html", "trips.html"]
 
 
-def test_a_page_links_to_those_that_were_there_before(models: Models) -> None:
+def test_a_page_links_to_pages_written_before(models: Models) -> None:
     models.fill("green", MARCH)
     models.reports.write_month(MARCH)
     whole = models.reports.write_whole().path.read_text()
@@ -193,7 +193,7 @@ def test_a_page_that_cannot_be_written_says_where(stubborn: Path) -> None:
         write_page(stubborn, "trips", "new")
 
 
-def test_who_is_ended_while_writing_leaves_the_old_page_and_nothing_else(
+def test_a_process_that_ends_while_writing_leaves_the_old_page_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_page(tmp_path, "trips", "old")
@@ -207,7 +207,7 @@ def test_who_is_ended_while_writing_leaves_the_old_page_and_nothing_else(
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("trips.html", "old")]
 
 
-def test_dagster_records_pages_with_pictures_that_are_real(platform: Platform, models: Models, tmp_path: Path) -> None:
+def test_dagster_records_pages_with_pictures(platform: Platform, models: Models, tmp_path: Path) -> None:
     models.fill("green", MARCH)
     models.fill("green", APRIL, TRIPS[:2])
     run = platform.run("monthly_report", months="2019-03...2019-04")
@@ -230,7 +230,7 @@ def test_dagster_records_pages_with_pictures_that_are_real(platform: Platform, m
     assert (tmp_path / "reports/trips.html").exists()
 
 
-def test_a_database_that_is_away_fails_the_report_in_one_sentence(platform: Platform) -> None:
+def test_a_database_that_does_not_answer_fails_the_report_with_one_sentence(platform: Platform) -> None:
     platform.use(TAXI_POSTGRES_URL="postgresql://taxi@127.0.0.1:1/trips")
     run = platform.run("trips_report")
     assert not run.succeeded
