@@ -3,6 +3,7 @@
 Starting and stopping the emulators belongs in ``emulators``.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -110,6 +111,8 @@ def _use(folder: Path, addresses: Addresses, scale: float) -> None:
     }
     settings.cache_clear()
     use_instance(folder / "dagster")
+    for handler in logging.getLogger("taxi_platform").handlers:
+        handler.setLevel(logging.WARNING)  # the demo prints what happens in a few lines of its own
 
 
 def _run(say: Say) -> tuple[Sequence[str], Sequence[Outcome]]:
