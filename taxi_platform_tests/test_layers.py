@@ -22,9 +22,7 @@ LAYERS = (
 GROUND = LAYERS[0]
 
 
-TO_BE_CUT: set[str] = {
-    "operations/doctor/dagster_state.py -> orchestration",
-}
+TO_BE_CUT: set[str] = set()
 
 
 def layer(room: str) -> int:

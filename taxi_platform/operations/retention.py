@@ -1,9 +1,10 @@
-"""Removing old runs with their events, so that the state does not grow for ever. What runs are for, stays.
+"""Removing old runs with their events, so that Dagster's state does not grow for ever.
 
 A run stays while an asset's status in the UI rests on it: the latest materialization of any partition, its latest
-failed attempt, or the latest result of a check. What is in progress stays, however old it is.
+failed attempt, or the latest result of a check. Runs in progress stay, however old they are.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,9 @@ import dagster as dg
 
 from taxi_platform import dagster_private
 
-BATCH = 100  # runs between two lines of the log; a run that is ended here goes on next time
+logger = logging.getLogger(__name__)
+
+BATCH = 100  # runs between two lines of the log
 _AT_ONCE = 1000  # events that are held in memory
 
 FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
@@ -21,7 +24,7 @@ FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagster
 
 @dataclass(frozen=True)
 class Removed:
-    """What became of the runs that are old enough.
+    """The result of one removal.
 
     Attributes:
         runs: how many were removed, or would have been.
@@ -37,7 +40,6 @@ class Removed:
 def remove_old_runs(
     instance: dg.DagsterInstance,
     before: datetime,
-    log: dg.DagsterLogManager,
     *,
     dry_run: bool = False,
 ) -> Removed:
@@ -46,7 +48,6 @@ def remove_old_runs(
     Args:
         instance: the instance.
         before: runs that were last touched before this moment are old.
-        log: is told what was done.
         dry_run: only count.
     """
     old = instance.get_run_ids(dg.RunsFilter(statuses=FINISHED, updated_before=before))[::-1]
@@ -59,12 +60,12 @@ def remove_old_runs(
         if not dry_run:
             for run_id in batch:
                 _remove(instance, run_id)
-        log.info(f"{start + len(batch):,} of {len(removable):,} old runs {'counted' if dry_run else 'removed'}")
+        logger.info(f"{start + len(batch):,} of {len(removable):,} old runs {'counted' if dry_run else 'removed'}")
     return Removed(runs=len(removable), events=events, kept=len(old) - len(removable))
 
 
 def needed_runs(instance: dg.DagsterInstance) -> set[str]:
-    """The runs on which the status of an asset, of one of its partitions or of a check rests."""
+    """Return the runs on which the status of an asset, of one of its partitions or of a check rests."""
     needed: set[str] = set()
     for key in instance.all_asset_keys():
         needed.update(_latest_materializations(instance, key))
@@ -83,7 +84,7 @@ def _latest_materializations(instance: dg.DagsterInstance, key: dg.AssetKey) -> 
 
 
 def _remove(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Remove a run, its row last: who is killed half-way finds it again."""
+    """Remove a run, its row last, so that the next attempt finds it again if this one is killed."""
     manager: Any = instance.compute_log_manager
     manager.delete_logs(prefix=[run_id])
     dagster_private.delete_events(instance, run_id)

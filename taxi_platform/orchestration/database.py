@@ -14,14 +14,13 @@ import click
 from taxi_platform.errors import DatabaseRefused, InvalidSetting, TaxiError
 from taxi_platform.postgres.connection import CONNECT_SECONDS, connect, execute, server_of
 from taxi_platform.postgres.errors import diagnose
-from taxi_platform.postgres.server import Server, state_server
+from taxi_platform.postgres.server import STATE_SETTING, Server, state_server
 from taxi_platform.retries import STATE_DATABASE
 from taxi_platform.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-SETTING = "TAXI_DAGSTER_POSTGRES_URL"
 _PASSING = ("refused", "starting up", "shutting down", "closed the connection", "too many clients", "connection slots")
 POOLS = {"duckdb": 1}
 """The pools that hold fewer runs than dagster.yaml says of all: a DuckDB file has one writing process."""
@@ -67,7 +66,7 @@ def _about_the_state() -> Generator[None]:
         yield
     except TaxiError as error:
         parts = (error.subject, error.what, error.advice)
-        raise StateUnavailable(*(part.replace("TAXI_POSTGRES_URL", SETTING) for part in parts)) from None
+        raise StateUnavailable(*(part.replace("TAXI_POSTGRES_URL", STATE_SETTING) for part in parts)) from None
 
 
 def _checked(url: str) -> str:
@@ -85,7 +84,7 @@ def _checked(url: str) -> str:
         problem = "its host or port is not valid"
     if problem:
         advice = "Write postgresql://user:password@host:5432/dagster."
-        raise InvalidSetting(SETTING, f"it is not a PostgreSQL address ({problem})", advice)
+        raise InvalidSetting(STATE_SETTING, f"it is not a PostgreSQL address ({problem})", advice)
     return url
 
 
@@ -126,7 +125,7 @@ def _make_tables(driven: str, url: str) -> None:
         raise diagnose(server_of(url), str(error.orig)) from None
     except DBAPIError as error:
         reason = " ".join(str(error.orig).split())
-        advice = f"Let {SETTING} name a database in which its user may create tables."
+        advice = f"Let {STATE_SETTING} name a database in which its user may create tables."
         raise DatabaseRefused(
             "the database of Dagster's state", f"Dagster's tables cannot be made ({reason})", advice
         ) from None

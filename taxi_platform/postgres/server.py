@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from taxi_platform.postgres.embedded.server import EmbeddedServer
 
 STATE_DATABASE = "dagster"
+STATE_SETTING = "TAXI_DAGSTER_POSTGRES_URL"
 
 
 @dataclass(frozen=True)

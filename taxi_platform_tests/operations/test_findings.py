@@ -316,6 +316,8 @@ def test_a_home_is_absolute_there_and_configured_by_this_project(tmp_path: Path)
     (home / "dagster.yaml").unlink()
     (home / "dagster.yaml").write_text("telemetry: {enabled: true}")
     assert "is not this project's" in of(str(home)).what
+    (home / "dagster.yaml").write_text("run_launcher: {module: taxi_platform.instance.launcher}")
+    assert "names modules of taxi_platform.instance, which the next release removes" in of(str(home)).what
     other = tmp_path / "other"
     other.mkdir()
     (other / "dagster.yaml").symlink_to(config)

@@ -20,7 +20,6 @@ from taxi_platform_tests.support.shell import instance as opened
 MONTHS = dg.StaticPartitionsDefinition(["2019-01", "2019-02", "2019-03"])
 TRIPS, ZONES = dg.AssetKey("trips"), dg.AssetKey("zones")
 NOW = datetime.now(timezone.utc)
-LOG = dg.get_dagster_logger("retention")
 
 
 class Trouble(dg.Config):
@@ -102,7 +101,7 @@ class State:
     def remove(self, *, dry_run: bool = False) -> Removed:
         """Remove what is older than 30 days."""
         before = NOW - timedelta(days=30)
-        return remove_old_runs(self.instance, before, LOG, dry_run=dry_run)
+        return remove_old_runs(self.instance, before, dry_run=dry_run)
 
 
 @pytest.fixture

@@ -66,12 +66,12 @@ def _places(url: str, google: CloudResource, log: Callable[[str], None]) -> Sequ
     "TAXI_KEEP_RAW_GB, when the tables made from them hold them. They are fetched again when they are asked for.",
 )
 def raw_purge_job() -> None:
-    """One step; without the settings it says so."""
+    """Run the one step."""
     remove_raw_files()
 
 
 def purge_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    """The daily schedule: on where the settings say what may stay, for who says so wants the rest to go."""
+    """Return the daily schedule, which is on if the settings say which files may stay."""
     is_set = settings.keep_raw_days is not None or settings.keep_raw_gb is not None
     return dg.ScheduleDefinition(
         name="raw_purge_schedule",
@@ -85,5 +85,5 @@ def purge_schedule(settings: Settings) -> dg.ScheduleDefinition:
 
 @dg.definitions
 def raw_purge() -> dg.Definitions:
-    """The job and its schedule."""
+    """Return the job and its schedule."""
     return dg.Definitions(jobs=[raw_purge_job], schedules=[purge_schedule(settings())])

@@ -23,7 +23,7 @@ def remove_runs(context: dg.OpExecutionContext, config: RetentionConfig) -> None
         context.log.info("TAXI_KEEP_RUNS_DAYS is not set, so every run stays")
         return
     before = datetime.now(timezone.utc) - timedelta(days=days)
-    done = remove_old_runs(context.instance, before, context.log, dry_run=config.dry_run)
+    done = remove_old_runs(context.instance, before, dry_run=config.dry_run)
     context.add_output_metadata(
         {
             "runs": done.runs,
@@ -41,12 +41,12 @@ def remove_runs(context: dg.OpExecutionContext, config: RetentionConfig) -> None
     "materialization of every partition, and whatever else a status in the UI rests on, stay.",
 )
 def run_retention_job() -> None:
-    """One step; without the setting it says so."""
+    """Run the one step."""
     remove_runs()
 
 
 def retention_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    """The daily schedule: on where the settings say how long runs are kept, for who says so wants it to happen."""
+    """Return the daily schedule, which is on if the settings say how long runs are kept."""
     is_set = settings.keep_runs_days is not None
     return dg.ScheduleDefinition(
         name="run_retention_schedule",
@@ -60,5 +60,5 @@ def retention_schedule(settings: Settings) -> dg.ScheduleDefinition:
 
 @dg.definitions
 def retention() -> dg.Definitions:
-    """The job and its schedule."""
+    """Return the job and its schedule."""
     return dg.Definitions(jobs=[run_retention_job], schedules=[retention_schedule(settings())])

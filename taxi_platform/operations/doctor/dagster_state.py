@@ -16,13 +16,13 @@ from taxi_platform.errors import TaxiError
 from taxi_platform.operations.doctor.findings import Finding, ok, problem, problem_of, warning
 from taxi_platform.operations.doctor.machine import ACTIVATE
 from taxi_platform.operations.doctor.servers import check_connection
-from taxi_platform.orchestration.database import SETTING
-from taxi_platform.postgres.server import STATE_DATABASE, state_server
+from taxi_platform.postgres.server import STATE_DATABASE, STATE_SETTING, state_server
 from taxi_platform.settings import PROJECT, Settings, environment
 
 NEVER = "no daemon has ever run here"
 START = "Start it with `make dev` (or `dagster-daemon run`); schedules, sensors and backfills need it."
 LOAD_SECONDS = 60
+OLD_MODULES = "taxi_platform.instance"  # as version 0.1 named the modules of the storage and the run launcher
 
 _TABLES_EXIST = "select to_regclass('runs') is not null and to_regclass('daemon_heartbeats') is not null"
 _LOAD = """
@@ -67,6 +67,11 @@ def check_home(environment: Mapping[str, str], expected: Path, config: Path) -> 
             f"{named} has no dagster.yaml, so its instance has no limits, no retries and another database",
             f"`ln -s {config} {named}/dagster.yaml`, or `unset DAGSTER_HOME`. {ACTIVATE}",
         )
+    if OLD_MODULES in (folder / "dagster.yaml").read_text("utf-8", "replace"):
+        return warning(
+            f"{named}/dagster.yaml names modules of {OLD_MODULES}, which the next release removes",
+            f"`ln -sf {config} {named}/`, or write taxi_platform.orchestration instead.",
+        )
     if not (folder / "dagster.yaml").samefile(config):
         return warning(f"{named}/dagster.yaml is not this project's", f"If it should be: ln -sf {config} {named}/")
     if folder.resolve() != expected.resolve():
@@ -88,7 +93,7 @@ def check_state(settings: Settings) -> Finding:
     except TaxiError as error:
         own = settings.dagster_postgres_url is not None
         parts = (error.subject, error.what, error.advice)
-        subject, what, advice = (part.replace("TAXI_POSTGRES_URL", SETTING) if own else part for part in parts)
+        subject, what, advice = (part.replace("TAXI_POSTGRES_URL", STATE_SETTING) if own else part for part in parts)
         return problem_of(TaxiError(f"its state: {subject}", what, advice))
     place = urlsplit(url)
     tables = "" if ready else "; the first command that needs its tables creates them"
