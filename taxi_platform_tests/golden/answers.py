@@ -176,11 +176,9 @@ def _plain(value: dg.MetadataValue[Any]) -> Any:
 
 
 def doctor(on: Location, at: Restored) -> Any:
-    """What ``taxi doctor`` finds, where that does not depend on the machine."""
-    found = json.loads(on.command("doctor", "--json").stdout)
-    return {
-        subject: sorted(one["state"] for one in found["findings"] if one["subject"] == subject) for subject in SUBJECTS
-    }
+    """How ``taxi doctor`` finds what does not depend on the machine; how many findings there are may."""
+    findings = json.loads(on.command("doctor", "--json").stdout)["findings"]
+    return {subject: sorted({one["state"] for one in findings if one["subject"] == subject}) for subject in SUBJECTS}
 
 
 def names(on: Location, at: Restored) -> Any:

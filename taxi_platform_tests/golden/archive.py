@@ -30,7 +30,7 @@ PACKED = (f"{DATA}/raw", f"{DATA}/landing", SOURCE, HOME)
 
 _COPY = re.compile(r"^COPY .* FROM stdin;\n(?P<rows>(?:.*\n)*?)\\\.\n", re.MULTILINE)
 # Since PostgreSQL 18 a generated column is virtual unless its definition says otherwise.
-_GENERATED = re.compile(r"( GENERATED ALWAYS AS \(.*\))(?=,?$)", re.MULTILINE)
+_GENERATED = re.compile(r"(unique_row_id text GENERATED ALWAYS AS .*?)(?=,\n    filename )", re.DOTALL)
 
 
 @dataclass(frozen=True)
