@@ -1,0 +1,95 @@
+"""What is read about months, from a real database and a real instance."""
+
+import psycopg
+import pytest
+
+from taxi_platform.errors import DatabaseUnreachable
+from taxi_platform.ledger.reading import read_months, read_raw_facts
+from taxi_platform.settings import settings
+from taxi_platform.sources.cache import RawFiles
+from taxi_platform.sources.choose import source_named
+from taxi_platform.trips.keys import raw_key, table_key, warehouse_key
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import GREEN, YELLOW
+from taxi_platform_tests.support.asset_runs import Platform
+
+JANUARY, FEBRUARY = Month(2019, 1), Month(2019, 2)
+CLOSED = "postgresql://taxi@127.0.0.1:1/nowhere"
+
+
+@pytest.fixture
+def loaded(platform: Platform) -> Platform:
+    """A platform for the first two months of 2019, the first of which is loaded."""
+    platform.use(TAXI_SOURCE="sample:0.0001", TAXI_LAST_MONTH="2019-02")
+    assert platform.run("raw/green_tripdata", "green_tripdata", month="2019-01").succeeded
+    return platform
+
+
+def test_a_loaded_month_is_known_to_all_who_are_asked(loaded: Platform) -> None:
+    ledger = read_months(loaded.instance, [GREEN, YELLOW])
+    assert {name: list(months) for name, months in ledger.months.items()} == {
+        "green": [JANUARY, FEBRUARY],
+        "yellow": [JANUARY, FEBRUARY],
+    }
+    month = ledger.months["green"][JANUARY]
+    assert month.raw is not None
+    assert month.table is not None
+    assert month.loaded is not None
+    assert month.published is not None
+    assert set(month.materialized) == {raw_key(GREEN.table), table_key(GREEN.table)}
+    assert month.table.facts == month.raw.facts == month.loaded.facts
+    assert month.table.rows_loaded == month.loaded.rows_loaded
+    assert month.published.etag == month.raw.version.etag
+    assert month.table.order > month.raw.order
+    missing = ledger.months["green"][FEBRUARY]
+    assert (missing.materialized, missing.loaded, missing.published, missing.tables_known) == ({}, None, None, True)
+    assert ledger.remarks == []
+
+
+def test_a_part_that_is_not_asked_for_stays_empty(loaded: Platform) -> None:
+    loaded.use(TAXI_POSTGRES_URL=CLOSED)
+    ledger = read_months(loaded.instance, [GREEN], ("attempts", "waiting"))
+    month = ledger.months["green"][JANUARY]
+    assert (month.materialized, month.loaded, month.published, month.tables_known) == ({}, None, None, False)
+    assert ledger.remarks == []
+
+
+def test_a_database_that_may_be_out_of_reach_is_remarked_on_and_one_that_must_answer_is_an_error(
+    loaded: Platform,
+) -> None:
+    loaded.use(TAXI_POSTGRES_URL=CLOSED)
+    ledger = read_months(loaded.instance, [GREEN], ("loaded",))
+    assert not ledger.months["green"][JANUARY].tables_known
+    assert len(ledger.remarks) == 1
+    with pytest.raises(DatabaseUnreachable):
+        read_months(loaded.instance, [GREEN], ("loaded",), url=CLOSED)
+
+
+def test_a_partition_that_was_changed_is_not_loaded(loaded: Platform) -> None:
+    with psycopg.connect(loaded.database, autocommit=True) as connection:
+        connection.execute("truncate green_tripdata_2019_01")
+    month = read_months(loaded.instance, [GREEN], ("loaded",)).months["green"][JANUARY]
+    assert (month.loaded, month.tables_known) == (None, True)
+
+
+def test_failures_are_known_by_asset_also_of_months_that_are_not_partitions(loaded: Platform) -> None:
+    loaded.use(TAXI_SOURCE=str(settings().data_dir))  # a folder without trip files
+    assert not loaded.run("green_tripdata", month="2019-02").succeeded
+    loaded.use(TAXI_LAST_MONTH="2019-01")
+    months = read_months(loaded.instance, [GREEN], ("attempts",), cloud=True).months["green"]
+    assert {key: attempt.outcome for key, attempt in months[FEBRUARY].attempts.items()} == {
+        table_key(GREEN.table): "failed"
+    }
+    assert warehouse_key(GREEN.table) not in months[FEBRUARY].attempts
+    assert [month.is_partition for month in months.values()] == [True, False]
+
+
+def test_a_removed_raw_file_is_known_from_dagsters_record(loaded: Platform) -> None:
+    folder = settings().data_dir / "raw"
+    cache = RawFiles(folder, source_named(settings().source))
+    facts = read_raw_facts(loaded.instance, cache, GREEN, JANUARY)
+    assert facts is not None
+    for path in folder.rglob("green_tripdata_2019-01*"):
+        path.unlink()
+    assert read_raw_facts(loaded.instance, cache, GREEN, JANUARY) == facts
+    assert read_raw_facts(loaded.instance, cache, GREEN, FEBRUARY) is None
