@@ -82,10 +82,10 @@ def test_each_month_is_told_as_it_comes_into_place(published: TripServer, backfi
     assert asked == ["2019-03", "2019-02", "2019-01"]
 
 
-def test_on_a_terminal_a_bar_shows_months_rows_and_rate(backfills: Backfills, database: str, tmp_path: Path) -> None:
+def test_on_a_terminal_a_bar_shows_months_rows_and_rate(backfills: Backfills, tmp_path: Path) -> None:
     require_activation()
     mine, its = os.openpty()
-    settings = {"TAXI_SOURCE": "sample:0.001", "TAXI_POSTGRES_URL": database}
+    settings = {"TAXI_SOURCE": "sample:0.001", "TAXI_POSTGRES_URL": backfills.database}
     with subprocess.Popen(
         script("exec taxi backfill green 2019-01..2019-03"),
         cwd=PROJECT,
@@ -260,7 +260,7 @@ def test_a_daemon_that_has_fallen_silent_is_not_waited_for_for_ever(
     status, said = heard.backfill("green", QUARTER)
     assert status == NOT_DONE
     assert re.search(
-        r"The daemon has been silent for 6\d s\. It goes on once it is started: dagster-daemon run", said[-5]
+        r"The daemon has been silent for \d+ s\. It goes on once it is started: dagster-daemon run", said[-5]
     )
     assert said[-4] == "3 months: 0 loaded (0 rows), 3 not finished"
     assert said[-1] == "  green 2019-03 unfinished: it is still waited for"
@@ -324,10 +324,10 @@ def until_loaded(process: "subprocess.Popen[str]", month: str) -> str:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_same_command_goes_on_where_one_was_ended(
-    number: signal.Signals, published: TripServer, backfills: Backfills, database: str, tmp_path: Path
+    number: signal.Signals, published: TripServer, backfills: Backfills, tmp_path: Path
 ) -> None:
     published.script(path("2019-03"), Answer(delay=60))
-    process = started(tmp_path, database, published.template, "2019-01..2019-04")
+    process = started(tmp_path, backfills.database, published.template, "2019-01..2019-04")
     said = until_loaded(process, "2019-02")
     process.send_signal(number)
     said += process.communicate(timeout=180)[0]
@@ -341,7 +341,10 @@ def test_the_same_command_goes_on_where_one_was_ended(
         assert [run.status for run in backfills.runs()] == [dg.DagsterRunStatus.CANCELED]
     before = len(published.requests)
     again = typed(
-        "taxi backfill green 2019-01..2019-04", tmp_path, TAXI_SOURCE=published.template, TAXI_POSTGRES_URL=database
+        "taxi backfill green 2019-01..2019-04",
+        tmp_path,
+        TAXI_SOURCE=published.template,
+        TAXI_POSTGRES_URL=backfills.database,
     )
     assert again.returncode == 0, again.stdout
     brought = {request.path[-14:-7] for request in published.requests[before:] if request.method == "GET"}
@@ -352,10 +355,10 @@ def test_the_same_command_goes_on_where_one_was_ended(
 
 
 def test_a_month_in_progress_in_another_process_is_left_to_it_as_long_as_that_lives(
-    published: TripServer, backfills: Backfills, database: str, tmp_path: Path
+    published: TripServer, backfills: Backfills, tmp_path: Path
 ) -> None:
     published.script(path("2019-02"), Answer(delay=60))
-    process = started(tmp_path, database, published.template, "2019-01..2019-02")
+    process = started(tmp_path, backfills.database, published.template, "2019-01..2019-02")
     try:
         until_loaded(process, "2019-01")
         _, said = backfills.backfill("green", "2019-01..2019-02", dry_run=True)
