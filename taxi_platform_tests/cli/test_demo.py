@@ -66,8 +66,8 @@ def test_without_its_source_it_loads_the_sample_apart_and_recognises_it_later(da
     assert f"What it looks like: open {report}\n" in first.stdout
     page = report.read_text()
     assert "2019-01 to 2019-12 · green taxi, yellow taxi, for-hire vehicle" in page
-    assert "Trips here are made up" in page
-    assert "the models do not have" not in page
+    assert "The trips are made up" in page
+    assert "the models differ from the table" not in page
     assert "dbt" not in first.stdout
 
     second = typed("taxi demo --scale 0.001", data, TAXI_SOURCE=NOWHERE)
@@ -116,7 +116,7 @@ def test_months_that_cannot_be_loaded_are_told_and_fail_the_demo(data: Path, ser
     assert told(done.stdout)["green_tripdata"] == 110
     assert "failed: public.taxi_zone_lookup: the models need the zones, and they are not loaded." in done.stdout
     page = (data / "reports/trips.html").read_text()
-    assert "the models do not have what the table has of 2019-01 to 2019-11" in page
+    assert "the models differ from the table in 2019-01 to 2019-11" in page
     assert "Nothing is in the models yet." in page
 
 
