@@ -191,8 +191,8 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_platform.orchestration.postgres_io import PostgresResource
-from taxi_platform.orchestration.run_failures import told_to_dagster
+from taxi_platform.orchestration.trip_io import PostgresResource
+from taxi_platform.orchestration.monthly_io import errors_as_failures
 from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.postgres.errors import postgres_errors
 
@@ -210,7 +210,7 @@ QUERY = "select count(*) from {table}"
 )
 def {name}(context: dg.AssetExecutionContext, database: PostgresResource) -> dg.MaterializeResult[Any]:
     """Return the result of the query as metadata, which the UI plots over time."""
-    with told_to_dagster(), connect(database.address()) as connection, postgres_errors("{name}"):
+    with errors_as_failures(), connect(database.address()) as connection, postgres_errors("{name}"):
         (number,) = execute(connection, QUERY).fetchone() or (0,)
     return dg.MaterializeResult(metadata={{"number": int(number)}})
 '''
@@ -221,7 +221,7 @@ import dagster as dg
 import psycopg
 
 from taxi_platform.defs.{name} import {name}
-from taxi_platform.orchestration.postgres_io import PostgresResource
+from taxi_platform.orchestration.trip_io import PostgresResource
 
 
 def test_the_rows_of_the_table_are_counted(database: str) -> None:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from taxi_platform.orchestration.assistant_resource import AssistantResource
 from taxi_platform.orchestration.links import COURSE, GEMINI, links
-from taxi_platform.orchestration.run_failures import told_to_dagster
+from taxi_platform.orchestration.monthly_io import errors_as_failures
 
 if TYPE_CHECKING:
     from taxi_platform.assistant.answers import Answer
@@ -45,7 +45,7 @@ def release_notes(
     """Cut documents at their headings into passages, and drop passages that no document has any more."""
     from taxi_platform.assistant.documents import read_documents
 
-    with told_to_dagster():
+    with errors_as_failures():
         documents = read_documents(config.documents)
         changes = assistant.library().ingest(documents)
     return dg.MaterializeResult(
@@ -65,7 +65,7 @@ def document_index(assistant: AssistantResource) -> dg.MaterializeResult[Any]:
     from taxi_platform.assistant.retrieval import embed_missing
 
     model = assistant.model()
-    with told_to_dagster():
+    with errors_as_failures():
         embedded = embed_missing(assistant.library(), model) if model else 0
     return dg.MaterializeResult(metadata={"embedded": embedded, "by": model.embedding_name if model else OFFLINE})
 
@@ -76,7 +76,7 @@ def answer_without_rag(config: Question, assistant: AssistantResource) -> dg.Mat
     from taxi_platform.assistant.answers import answer_without_documents
 
     started = time.monotonic()
-    with told_to_dagster():
+    with errors_as_failures():
         answer = answer_without_documents(config.question, assistant.model())
     return dg.MaterializeResult(metadata=_metadata(answer, started))
 
@@ -87,7 +87,7 @@ def answer_with_rag(config: Question, assistant: AssistantResource) -> dg.Materi
     from taxi_platform.assistant.answers import answer_from_documents
 
     started = time.monotonic()
-    with told_to_dagster():
+    with errors_as_failures():
         answer = answer_from_documents(config.question, assistant.retriever(), assistant.model())
     return dg.MaterializeResult(metadata=_metadata(answer, started))
 

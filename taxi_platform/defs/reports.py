@@ -6,9 +6,9 @@ import dagster as dg
 
 from taxi_platform.defs.taxi.assets import OWNERS
 from taxi_platform.orchestration.links import COURSE, TRIP_RECORDS, links
+from taxi_platform.orchestration.monthly_io import errors_as_failures
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.report_resource import ReportsResource
-from taxi_platform.orchestration.run_failures import told_to_dagster
 from taxi_platform.reports.writing import Report
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES
@@ -34,7 +34,7 @@ def monthly_report() -> dg.AssetsDefinition:
         metadata=LINKS,
     )
     def report(context: dg.AssetExecutionContext, reports: ReportsResource) -> None:
-        with told_to_dagster():
+        with errors_as_failures():
             writer = reports.writer()
             for key in context.partition_keys:
                 written = writer.write_month(Month.parse(key))
@@ -54,7 +54,7 @@ def monthly_report() -> dg.AssetsDefinition:
 )
 def trips_report(reports: ReportsResource) -> dg.MaterializeResult[Any]:
     """Write the page of everything that is loaded."""
-    with told_to_dagster():
+    with errors_as_failures():
         return dg.MaterializeResult(metadata=report_metadata(reports.writer().write_whole()))
 
 

@@ -9,9 +9,13 @@ from taxi_platform.orchestration.docker_hub_resource import DockerHub
 from taxi_platform.orchestration.duckdb_file import DuckDBFile
 from taxi_platform.orchestration.getting_started_resource import ProductFile
 from taxi_platform.orchestration.landing_resource import LandingResource
-from taxi_platform.orchestration.postgres_io import PostgresIOManager, PostgresResource
-from taxi_platform.orchestration.raw_io import RawFilesResource, TripFilesIOManager
 from taxi_platform.orchestration.report_resource import ReportsResource
+from taxi_platform.orchestration.trip_io import (
+    PostgresIOManager,
+    PostgresResource,
+    RawFilesResource,
+    TripFilesIOManager,
+)
 from taxi_platform.settings import CloudSettings, Settings, settings
 
 

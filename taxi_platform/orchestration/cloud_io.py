@@ -17,9 +17,14 @@ from taxi_platform.bigquery.loader import OnBadRows, load_month
 from taxi_platform.bigquery.setup import preflight
 from taxi_platform.bigquery.tables import dataset_of
 from taxi_platform.ledger.event_metadata import lake_metadata, warehouse_metadata
-from taxi_platform.orchestration.frame_inputs import wanted_form
-from taxi_platform.orchestration.monthly_io import Metadata, MonthlyIOManager, service_of_asset
-from taxi_platform.orchestration.run_failures import told_to_dagster
+from taxi_platform.orchestration.monthly_io import (
+    Metadata,
+    errors_as_failures,
+    fetch_raw,
+    service_of_asset,
+    store_months,
+    wanted_form,
+)
 from taxi_platform.sources.trip_files import TripFiles
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import column_comments, service_of_table
@@ -59,33 +64,33 @@ class CloudResource(dg.ConfigurableResource[Cloud]):
         )
 
 
-class LakeIOManager(MonthlyIOManager):
+class LakeIOManager(dg.ConfigurableIOManager):
     """Uploads raw files month by month, and hands on references to the objects."""
 
     google: dg.ResourceDependency[CloudResource]
 
     def handle_output(self, context: dg.OutputContext, obj: TripFiles) -> None:
         """Upload every month of the output; a month that the lake holds already is not sent again."""
-        with told_to_dagster():
+        with errors_as_failures():
             cloud = self.google.cloud()
             preflight(cloud, context.run_id)
         lake = Lake(cloud)
 
         def store(month: Month) -> Metadata:
-            file = self.fetch_raw(context, obj, month).file
+            file = fetch_raw(context, obj, month).file
             return lake_metadata(lake.put(file, force=obj.force_load), cloud.project)
 
-        self.store_months(context, obj, store)
+        store_months(context, obj, store)
 
     def load_input(self, context: dg.InputContext) -> LakeFiles:
         """Return references to the months that the asset asks for; each is looked up in the lake when it is used."""
         service = service_of_asset(context)
-        with told_to_dagster():
+        with errors_as_failures():
             lake = Lake(self.google.cloud())
         return LakeFiles(lake, service, [Month.parse(key) for key in context.asset_partition_keys])
 
 
-class WarehouseIOManager(MonthlyIOManager):
+class WarehouseIOManager(dg.ConfigurableIOManager):
     """Loads ``LakeFiles`` into BigQuery month by month.
 
     An input is read as its annotation says: ``pandas.DataFrame`` or ``pyarrow.Table`` for the rows of the month, the
@@ -98,10 +103,10 @@ class WarehouseIOManager(MonthlyIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: LakeFiles) -> None:
         """Load every month of the output; a month that the table holds already is not loaded again."""
-        with told_to_dagster():
+        with errors_as_failures():
             cloud = self.google.cloud()
             preflight(cloud, context.run_id)
-        self.store_months(context, obj, lambda month: self._store(context, cloud, obj, month))
+        store_months(context, obj, lambda month: self._store(context, cloud, obj, month))
 
     def _store(self, context: dg.OutputContext, cloud: Cloud, files: LakeFiles, month: Month) -> Metadata:
         file = files.find(month)
@@ -119,7 +124,7 @@ class WarehouseIOManager(MonthlyIOManager):
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Return the rows that the asset asks for, as the type that it asks for."""
-        with told_to_dagster():
+        with errors_as_failures():
             cloud = self.google.cloud()
             reference = _reference(context, cloud)
             wanted = wanted_form(context)

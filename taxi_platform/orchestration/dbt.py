@@ -12,8 +12,8 @@ from taxi_platform.models.manifest import Lineage, Model
 from taxi_platform.models.project import find_manifest
 from taxi_platform.models.targets import BIGQUERY, Target, open_bigquery, open_postgres
 from taxi_platform.orchestration.cloud_io import CloudResource
-from taxi_platform.orchestration.postgres_io import PostgresResource
-from taxi_platform.orchestration.run_failures import told_to_dagster
+from taxi_platform.orchestration.monthly_io import errors_as_failures
+from taxi_platform.orchestration.trip_io import PostgresResource
 
 
 class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
@@ -37,7 +37,7 @@ class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
         from taxi_platform.orchestration.dbt_build import Build
 
         folder = Path(self.data_dir)
-        with told_to_dagster(), self._open(context, target) as opened:
+        with errors_as_failures(), self._open(context, target) as opened:
             build = Build(context, opened, find_manifest(folder, target), folder / "dbt/runs")
             yield from build.events(full_refresh=full_refresh)
 

@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_platform.course.docker_hub.pulls import DOCKER_HUB, count_pulls
-from taxi_platform.orchestration.run_failures import told_to_dagster
+from taxi_platform.orchestration.monthly_io import errors_as_failures
 
 
 class DockerHub(dg.ConfigurableResource["DockerHub"]):
@@ -22,7 +22,7 @@ class DockerHub(dg.ConfigurableResource["DockerHub"]):
         Raises:
             dagster.Failure: there is no count to be had, and why.
         """
-        with told_to_dagster():
+        with errors_as_failures():
             return dg.MaterializeResult(
                 metadata=count_pulls(image, context.log.info, base_url=self.base_url).metadata()
             )

@@ -1,11 +1,12 @@
-"""What the I/O managers of monthly trips share: one month or a range in one run, each month recorded for itself.
+"""What the I/O managers of trips share: one month or a range in one run, each month stored and recorded by itself.
 
-Where the bytes of a month go is each I/O manager's own.
+Also how the platform's errors end a step, and which form an asset wants its input in. Where the bytes of a month go is
+decided in ``trip_io`` and ``cloud_io``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from typing import Any, Protocol
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Literal, Protocol
 
 import dagster as dg
 
@@ -20,10 +21,13 @@ from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service, service_of_table
 
 Metadata = Mapping[str, Any]
+Form = Literal["pandas", "arrow", "reference"]
+
+_FRAMES: dict[str, Form] = {"pandas.DataFrame": "pandas", "pyarrow.Table": "arrow"}
 
 
 class MonthlyFiles(Protocol):
-    """What an asset of monthly trips returns: references to the files of some months, wherever they lie."""
+    """What an asset of monthly trips returns: references to the files of some months, wherever they are."""
 
     @property
     def service(self) -> Service:
@@ -36,51 +40,66 @@ class MonthlyFiles(Protocol):
         ...
 
 
-class MonthlyIOManager(dg.ConfigurableIOManager):
-    """Stores trips month by month. In a range, a bad month does not stop the others.
+def store_months(context: dg.OutputContext, files: MonthlyFiles, store_month: Callable[[Month], Metadata]) -> None:
+    """Store every month of an output and record each with its own metadata. A bad month does not stop the others.
 
     When all months are stored, Dagster records them. When some fail, or the run is ended half-way, the good ones are
     recorded here; the run fails with the reason of each bad one. In a range each month is also observed as soon as it
-    is in place, so that a long one is seen moving.
+    is in place, so that one can see a long range move.
 
-    Months that fail for a reason that may pass are tried again here and not by Dagster, whose retry of a step begins
-    anew with all months: it would ask the source about each of them once more, record as found what this very run
-    had loaded, and record nothing of it if it were terminated in the pause.
+    Months that fail for a transient reason are tried again here and not by Dagster. Dagster's retry of a step would
+    begin again with all months: it would ask the source about each of them once more, record as unchanged what this
+    very run had loaded, and record nothing of it if it were terminated while it waits.
+
+    Args:
+        context: the output's.
+        files: what the asset returned.
+        store_month: brings one month to where it is kept and returns its metadata. When it raises a ``TaxiError``,
+            what was there before is still there.
+
+    Raises:
+        dagster.Failure: names the months that could not be stored, each with its reason.
     """
+    work = _Work(context, files, store_month)
+    try:
+        work.do()
+    except BaseException:  # the run is terminated, or something is wrong that no other month would survive either
+        work.record()
+        raise
+    if work.failed:
+        work.record()
+        raise work.failure()
+    for month, metadata in work.stored.items():
+        add_output_metadata(context, metadata, str(month))
 
-    def store_months(
-        self, context: dg.OutputContext, files: MonthlyFiles, store_month: Callable[[Month], Metadata]
-    ) -> None:
-        """Store every month of an output and record each with its own metadata.
 
-        Args:
-            context: the output's.
-            files: what the asset returned.
-            store_month: brings one month where it is kept and says what is to be known of it. When it raises a
-                ``TaxiError``, what was there before is still there.
+def fetch_raw(context: dg.OutputContext, files: TripFiles, month: Month) -> Transfer:
+    """Return the month's raw file; if it had to be fetched for this asset, record a materialization of the raw one."""
+    fetched = files.fetch(month, context.log.info)
+    if fetched.is_new:
+        raw = dg.AssetKey(raw_key(files.service.table))
+        context.log_event(dg.AssetMaterialization(raw, partition=str(month), metadata=raw_metadata(fetched)))
+    return fetched
 
-        Raises:
-            dagster.Failure: names the months that could not be stored, each with its reason.
-        """
-        work = _Work(context, files, store_month)
-        try:
-            work.do()
-        except BaseException:  # the run is terminated, or something is wrong that no other month would survive either
-            work.record()
-            raise
-        if work.failed:
-            work.record()
-            raise work.failure()
-        for month, metadata in work.stored.items():
-            add_output_metadata(context, metadata, str(month))
 
-    def fetch_raw(self, context: dg.OutputContext, files: TripFiles, month: Month) -> Transfer:
-        """The month's raw file; when it had to be brought for this asset, that is a materialization of the raw one."""
-        fetched = files.fetch(month, context.log.info)
-        if fetched.is_new:
-            raw = dg.AssetKey(raw_key(files.service.table))
-            context.log_event(dg.AssetMaterialization(raw, partition=str(month), metadata=raw_metadata(fetched)))
-        return fetched
+@contextmanager
+def errors_as_failures() -> Generator[None, None, None]:
+    """Turn the platform's errors inside the block into the failure of the step, without a stack trace.
+
+    Raises:
+        dagster.Failure: its description is the error's text; retrying is allowed only where that can help.
+    """
+    try:
+        yield
+    except TaxiError as error:
+        raise dg.Failure(str(error), allow_retries=error.transient) from None
+
+
+def wanted_form(context: dg.InputContext) -> Form:
+    """Return the form that the annotation of an input asks for, by its name, so that nothing heavy is imported."""
+    kind = context.dagster_type.typing_type
+    module = getattr(kind, "__module__", "").partition(".")[0]
+    return _FRAMES.get(f"{module}.{getattr(kind, '__name__', '')}", "reference")
 
 
 def service_of_asset(context: dg.InputContext) -> Service:
@@ -126,7 +145,7 @@ class _Work:
             self._context.log_event(made)
 
     def failure(self) -> dg.Failure:
-        """The months that failed, each with its reason."""
+        """Return the failure of the step: the months that failed, each with its reason."""
         failed = {month: self.failed[month] for month in self._files.months if month in self.failed}
         reasons = "\n".join(f"{month}: {error}" for month, error in failed.items())
         good = f" The other {len(self.stored)} are in place and recorded." if self.stored else ""

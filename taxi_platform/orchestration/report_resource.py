@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.orchestration.postgres_io import PostgresResource
+from taxi_platform.orchestration.trip_io import PostgresResource
 from taxi_platform.reports.writing import Reports
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from taxi_platform.operations.run_limit import admit, when_full
-from taxi_platform.orchestration.run_failures import told_to_dagster
+from taxi_platform.orchestration.monthly_io import errors_as_failures
 
 
 class RunLimit(dg.ConfigurableResource["RunLimit"]):
@@ -22,7 +22,7 @@ class RunLimit(dg.ConfigurableResource["RunLimit"]):
         """
         if self._is_admitted:
             return
-        with told_to_dagster():
+        with errors_as_failures():
             choice = when_full(context.run.tags.get(self.tag, "fail"), self.tag)
             advice = f"Start it again when one of them has ended, or with the tag {self.tag}=queue to let it wait."
             admit(context.instance, context.run, self.at_once, choice, advice)

@@ -241,7 +241,7 @@ def summary(service: Service, month: Month) -> str:
 
 ROWS_IN_TABLE = f"select coalesce(sum(rows_loaded), 0)::bigint from {FILES} where table_name = %s"
 
-SWAP_LOCK_TIMEOUT = "set local lock_timeout = '2s'"
+SHORT_LOCK_TIMEOUT = "set local lock_timeout = '2s'"
 
 # Our own sessions read with snapshots that live as long as one statement, or write months that nobody reads yet.
 OLDER_SNAPSHOT = """

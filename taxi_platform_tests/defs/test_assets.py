@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from taxi_platform.ledger.event_metadata import trips_schema
-from taxi_platform.orchestration import postgres_io as io_manager
+from taxi_platform.orchestration import trip_io as io_manager
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, SERVICES
 from taxi_platform_tests.support.asset_runs import Platform, Run

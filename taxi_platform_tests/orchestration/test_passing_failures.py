@@ -6,7 +6,7 @@ import pytest
 
 from taxi_platform import retries
 from taxi_platform.errors import DatabaseInterrupted, NotPublished, SourceUnreachable
-from taxi_platform.orchestration import postgres_io as io_manager
+from taxi_platform.orchestration import trip_io as io_manager
 from taxi_platform_tests.support.asset_runs import Platform
 
 MONTHS = "2019-01...2019-03"

@@ -63,7 +63,7 @@ POINTS = {
     "before the month's table is filled": (DIE + "loader.copy_blocks = die", False),
     "in mid-COPY": (MID_COPY, False),
     "when all rows are copied": (DIE + "loader._Load._check = die", False),
-    "before the swap": (DIE + "loader.with_patience = die", False),
+    "before the swap": (DIE + "loader.when_readers_allow = die", False),
     "inside the swap, when the old month is detached": (DIE + "loader.tables.attach = die", False),
     "inside the swap, when the new month is attached": (DIE + "loader.tables.replace_rejects = die", False),
     "before the commit of the swap": (
@@ -72,7 +72,7 @@ POINTS = {
         False,
     ),
     "after the swap": (
-        DIE + "real = loader.with_patience\nloader.with_patience = lambda *a: (real(*a), die())",
+        DIE + "real = loader.when_readers_allow\nloader.when_readers_allow = lambda *a: (real(*a), die())",
         True,
     ),
 }
@@ -122,7 +122,7 @@ def test_a_load_that_is_killed_leaves_the_old_month_or_the_new_one(
     assert loads.load().unchanged
 
 
-@pytest.mark.parametrize("point", ["loader.Canonical = die", "loader.with_patience = die"])
+@pytest.mark.parametrize("point", ["loader.Canonical = die", "loader.when_readers_allow = die"])
 def test_a_killed_load_of_an_irregular_file_leaves_the_old_month_and_its_rejects(loads: Loads, point: str) -> None:
     loads.load(["worse", *OLD], on_bad_rows="quarantine")
     before = loads.state()

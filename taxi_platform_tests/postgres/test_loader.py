@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from taxi_platform.errors import BadRows, DamagedFile, DatabaseRefused, SchemaMismatch
@@ -536,3 +537,14 @@ def test_a_companion_table_that_somebody_dropped_is_made_again(loads: Loads, tab
     loads.load(rows(GREEN, 60))
     assert len(stored(loads)) == 60
     assert loads.ask(f"select to_regclass('{table}') is not null") == [(True,)]
+
+
+def test_a_leftover_that_somebody_reads_does_not_stop_other_months(loads: Loads) -> None:
+    loads.load(LINES)
+    loads.ask("create table green_tripdata_2019_05_loading (like green_tripdata)")
+    with psycopg.connect(loads.url) as reader:
+        reader.execute("lock table green_tripdata_2019_05_loading in access share mode")
+        assert loads.load(rows(GREEN, 3), month=APRIL).rows == 3
+    assert loads.one("select to_regclass('green_tripdata_2019_05_loading') is not null")
+    loads.load(rows(GREEN, 4), month=APRIL)
+    assert loads.one("select to_regclass('green_tripdata_2019_05_loading') is null")

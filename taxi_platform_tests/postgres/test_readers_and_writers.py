@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -57,7 +58,8 @@ def wait_until_said(loads: Loads, text: str) -> None:
 def see_the_old_month_then_the_new_one(loads: Loads, connection: "psycopg.Connection[tuple[int]]") -> None:
     """A load waits for this client's transaction, which sees what was there, and is done once it has ended."""
     thread, errors = in_background(loads, NEW)
-    wait_until_said(loads, "waiting for readers of the old month before the swap (try 2)")
+    wait_until_said(loads, "waiting for readers of the old month before the swap")
+    wait_until_said(loads, "attempt 3")
     assert connection.execute(COUNT).fetchone() == (50,)
     connection.commit()
     thread.join(30)
@@ -86,7 +88,7 @@ def test_a_snapshot_that_outlasts_all_patience_keeps_the_old_month_and_is_named(
     loads: Loads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loads.load(OLD)
-    monkeypatch.setattr(locking, "PATIENCE", 0.3)
+    monkeypatch.setattr(locking, "SWAP", replace(locking.SWAP, total=0.3))
     with psycopg.connect(loads.url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.execute("select 1")
@@ -96,7 +98,7 @@ def test_a_snapshot_that_outlasts_all_patience_keeps_the_old_month_and_is_named(
 
 
 def test_a_month_that_replaces_nothing_waits_for_no_snapshot(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locking, "PATIENCE", 0.0)
+    monkeypatch.setattr(locking, "SWAP", replace(locking.SWAP, total=0.0))
     with psycopg.connect(loads.url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.execute("select 1")
@@ -106,14 +108,14 @@ def test_a_month_that_replaces_nothing_waits_for_no_snapshot(loads: Loads, monke
 def test_a_reader_in_a_long_transaction_delays_the_swap_and_sees_the_old_month(
     loads: Loads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "SWAP_LOCK_TIMEOUT", "set local lock_timeout = '50ms'")
+    monkeypatch.setattr(tables, "SHORT_LOCK_TIMEOUT", "set local lock_timeout = '50ms'")
     loads.load(OLD)
     with reader(loads) as connection:
         see_the_old_month_then_the_new_one(loads, connection)
 
 
 def test_other_readers_are_served_while_the_swap_waits_for_one(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "SWAP_LOCK_TIMEOUT", "set local lock_timeout = '50ms'")
+    monkeypatch.setattr(tables, "SHORT_LOCK_TIMEOUT", "set local lock_timeout = '50ms'")
     loads.load(OLD)
     with reader(loads) as connection:
         thread, errors = in_background(loads, NEW)
@@ -130,8 +132,8 @@ def test_other_readers_are_served_while_the_swap_waits_for_one(loads: Loads, mon
 
 
 def test_a_reader_that_never_ends_makes_the_load_give_up(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "SWAP_LOCK_TIMEOUT", "set local lock_timeout = '50ms'")
-    monkeypatch.setattr(locking, "PATIENCE", 0.3)
+    monkeypatch.setattr(tables, "SHORT_LOCK_TIMEOUT", "set local lock_timeout = '50ms'")
+    monkeypatch.setattr(locking, "SWAP", replace(locking.SWAP, total=0.3))
     loads.load(OLD)
     before = loads.state()
     with reader(loads):
@@ -182,7 +184,10 @@ def test_a_reader_of_the_months_table_itself_sees_one_version_or_the_other(loads
 
 def test_two_processes_that_load_the_same_month_take_turns(loads: Loads) -> None:
     loads.publish(NEW)
-    slow = "real = loader.with_patience\nloader.with_patience = lambda *a: (__import__('time').sleep(0.3), real(*a))"
+    slow = """
+real = loader.when_readers_allow
+loader.when_readers_allow = lambda *a: (__import__('time').sleep(0.3), real(*a))
+"""
     processes = [loads.begin(slow) for _ in range(2)]
     outputs = [process.communicate(timeout=180)[0] for process in processes]
     assert [output.splitlines()[-1] for output in outputs] == ["loaded 70"] * 2, outputs
@@ -210,7 +215,7 @@ def test_processes_that_load_different_months_into_a_new_database_do_not_mix_the
 
 
 def test_a_month_that_another_load_holds_is_waited_for(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locking, "PATIENCE", 0.2)
+    monkeypatch.setattr(locking, "MONTH_LOCK", replace(locking.MONTH_LOCK, total=0.2))
     loads.load(OLD)
     before = loads.state()
     with psycopg.connect(loads.url) as other:

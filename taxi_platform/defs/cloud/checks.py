@@ -8,9 +8,9 @@ from taxi_platform.checks.results import Verdict
 from taxi_platform.checks.warehouses import SAME_IN_BOTH, compare_month
 from taxi_platform.orchestration.check_results import Event, record_months, specs_of
 from taxi_platform.orchestration.cloud_io import CloudResource
+from taxi_platform.orchestration.monthly_io import errors_as_failures
 from taxi_platform.orchestration.partitions import monthly_partitions
-from taxi_platform.orchestration.postgres_io import PostgresResource
-from taxi_platform.orchestration.run_failures import told_to_dagster
+from taxi_platform.orchestration.trip_io import PostgresResource
 from taxi_platform.trips.keys import warehouse_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, Service
@@ -29,7 +29,7 @@ def warehouse_checks(service: Service) -> dg.AssetChecksDefinition:
     def checks(
         context: dg.AssetCheckExecutionContext, google: CloudResource, database: PostgresResource
     ) -> Iterator[Event]:
-        with told_to_dagster():
+        with errors_as_failures():
             cloud, url = google.cloud(), database.address_if_used()
 
             def judge(month: Month) -> list[Verdict]:

@@ -4,13 +4,13 @@ import dagster as dg
 
 from taxi_platform.bigquery.setup import set_up
 from taxi_platform.orchestration.cloud_io import CloudResource
-from taxi_platform.orchestration.run_failures import told_to_dagster
+from taxi_platform.orchestration.monthly_io import errors_as_failures
 
 
 @dg.op(out=dg.Out(dg.Nothing))
 def make_bucket_and_dataset(context: dg.OpExecutionContext, google: CloudResource) -> None:
     """Make the bucket and the dataset that the settings name, where they are missing."""
-    with told_to_dagster():
+    with errors_as_failures():
         done = set_up(google.cloud())
     context.add_output_metadata(
         {

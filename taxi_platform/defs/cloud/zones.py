@@ -10,8 +10,8 @@ from taxi_platform.defs.taxi.assets import OWNERS
 from taxi_platform.ledger.event_metadata import zones_schema
 from taxi_platform.orchestration.cloud_io import CloudResource
 from taxi_platform.orchestration.links import RELEASES, TRIP_RECORDS, links
-from taxi_platform.orchestration.raw_io import RawFilesResource
-from taxi_platform.orchestration.run_failures import told_to_dagster
+from taxi_platform.orchestration.monthly_io import errors_as_failures
+from taxi_platform.orchestration.trip_io import RawFilesResource
 from taxi_platform.trips import zones
 
 
@@ -31,7 +31,7 @@ def zone_lookup(
     context: dg.AssetExecutionContext, raw_files: RawFilesResource, google: CloudResource
 ) -> dg.MaterializeResult[Any]:
     """The TLC's taxi zones as the source has them now."""
-    with told_to_dagster():
+    with errors_as_failures():
         cloud = google.cloud()
         found = zones.read_zones(raw_files.store().zones(context.log.info))
         table = write_zones(cloud, found)

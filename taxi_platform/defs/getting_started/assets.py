@@ -16,7 +16,7 @@ from taxi_platform.course.getting_started.prices import AVERAGES, KEPT, averages
 from taxi_platform.orchestration.duckdb_file import POOL, DuckDBFile
 from taxi_platform.orchestration.getting_started_resource import ProductFile
 from taxi_platform.orchestration.links import COURSE, PRODUCTS, links
-from taxi_platform.orchestration.run_failures import told_to_dagster
+from taxi_platform.orchestration.monthly_io import errors_as_failures
 
 GROUP = "getting_started"
 OWNERS = ["team:data-engineering"]
@@ -40,7 +40,7 @@ class ColumnsConfig(dg.Config):
 )
 def products(context: dg.AssetExecutionContext, product_file: ProductFile) -> dg.MaterializeResult[Any]:
     """Every page of the list, or none of it."""
-    with told_to_dagster():
+    with errors_as_failures():
         found = product_file.fetch(context.log.info)
     return dg.MaterializeResult(metadata=products_metadata(found, product_file.source, product_file.path))
 
@@ -59,7 +59,7 @@ def products_kept(
     config: ColumnsConfig, product_file: ProductFile, duckdb_file: DuckDBFile
 ) -> dg.MaterializeResult[Any]:
     """The kept columns, in place of those of last time."""
-    with told_to_dagster():
+    with errors_as_failures():
         kept = keep(product_file.kept(), config.columns_to_keep)
         with duckdb_file.connect() as connection:
             store_kept(connection, kept)
@@ -83,7 +83,7 @@ def products_kept(
 )
 def average_price_by_brand(duckdb_file: DuckDBFile) -> dg.MaterializeResult[Any]:
     """The averages of what is kept now."""
-    with told_to_dagster(), duckdb_file.connect() as connection:
+    with errors_as_failures(), duckdb_file.connect() as connection:
         store_averages(connection)
         stored = averages(connection)
     return dg.MaterializeResult(metadata=averages_metadata(stored))

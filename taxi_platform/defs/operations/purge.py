@@ -8,8 +8,7 @@ from pydantic import Field
 
 from taxi_platform.operations.purge import Rule, WhyNotHeld, purge
 from taxi_platform.orchestration.cloud_io import CloudResource
-from taxi_platform.orchestration.postgres_io import PostgresResource
-from taxi_platform.orchestration.raw_io import RawFilesResource
+from taxi_platform.orchestration.trip_io import PostgresResource, RawFilesResource
 from taxi_platform.settings import Settings, settings
 
 

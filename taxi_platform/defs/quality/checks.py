@@ -13,10 +13,9 @@ from taxi_platform.errors import InvalidRequest
 from taxi_platform.ledger.loaded import months_in_place
 from taxi_platform.ledger.reading import read_raw_facts
 from taxi_platform.orchestration.check_results import Event, record_months, record_service, selected, specs_of
+from taxi_platform.orchestration.monthly_io import errors_as_failures
 from taxi_platform.orchestration.partitions import monthly_partitions
-from taxi_platform.orchestration.postgres_io import PostgresResource
-from taxi_platform.orchestration.raw_io import RawFilesResource
-from taxi_platform.orchestration.run_failures import told_to_dagster
+from taxi_platform.orchestration.trip_io import PostgresResource, RawFilesResource
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, Service
 
@@ -49,7 +48,7 @@ def table_checks(service: Service) -> dg.AssetChecksDefinition:
         database: PostgresResource,
         raw_files: RawFilesResource,
     ) -> Iterator[Event]:
-        with told_to_dagster():
+        with errors_as_failures():
             url = database.address()
             if selected(context, of_service):
                 yield from record_service(

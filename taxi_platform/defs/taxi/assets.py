@@ -11,7 +11,7 @@ from taxi_platform.ledger.event_metadata import file_schema, relation, trips_sch
 from taxi_platform.orchestration.landing_resource import LandingResource
 from taxi_platform.orchestration.links import trip_links
 from taxi_platform.orchestration.partitions import monthly_partitions
-from taxi_platform.orchestration.raw_io import RawFilesResource
+from taxi_platform.orchestration.trip_io import RawFilesResource
 from taxi_platform.postgres import tables
 from taxi_platform.sources.trip_files import TripFiles
 from taxi_platform.trips.keys import raw_key, table_key

@@ -5,7 +5,7 @@ import dagster as dg
 from taxi_platform.defs.taxi.jobs import loading_job, loading_run
 from taxi_platform.ledger.run_tags import by_schedule, run_labels
 from taxi_platform.operations.monthly import cron_of, ended_month, reason_to_skip
-from taxi_platform.orchestration.raw_io import RawFilesResource
+from taxi_platform.orchestration.trip_io import RawFilesResource
 from taxi_platform.settings import settings
 from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import SERVICES, Service

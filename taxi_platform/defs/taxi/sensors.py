@@ -14,7 +14,7 @@ from taxi_platform.operations.landing.watching import look as look_at_landing
 from taxi_platform.operations.monthly import outside
 from taxi_platform.operations.new_months import Request, evaluate
 from taxi_platform.orchestration.landing_resource import LandingResource
-from taxi_platform.orchestration.raw_io import RawFilesResource
+from taxi_platform.orchestration.trip_io import RawFilesResource
 from taxi_platform.settings import settings
 from taxi_platform.trips.keys import raw_key
 from taxi_platform.trips.months import Month

@@ -4,7 +4,7 @@ import dagster as dg
 
 from taxi_platform.ledger.event_metadata import relation, zones_schema
 from taxi_platform.orchestration.links import RELEASES, TRIP_RECORDS, links
-from taxi_platform.orchestration.raw_io import RawFilesResource
+from taxi_platform.orchestration.trip_io import RawFilesResource
 from taxi_platform.postgres import tables
 from taxi_platform.trips import zones
 

@@ -1,25 +1,65 @@
-"""The PostgreSQL resource, and the I/O manager that loads months of trips and small tables into it."""
+"""Trips on this machine and in PostgreSQL, for Dagster: the two resources and the two I/O managers.
 
+What is done with a month's file is decided in ``sources`` and ``postgres``; how a run of many months goes on is in
+``monthly_io``.
+"""
+
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.ledger.event_metadata import relation, table_metadata
-from taxi_platform.orchestration.frame_inputs import wanted_form
-from taxi_platform.orchestration.monthly_io import Metadata, MonthlyIOManager
+from taxi_platform.ledger.event_metadata import raw_metadata, relation, table_metadata
+from taxi_platform.orchestration.monthly_io import Metadata, fetch_raw, service_of_asset, store_months, wanted_form
 from taxi_platform.postgres import frames, tables
 from taxi_platform.postgres.frames import TableReference
 from taxi_platform.postgres.loader import OnBadRows, load_month, rows_in_table
 from taxi_platform.postgres.server import Server
-from taxi_platform.sources.trip_files import TripFiles
+from taxi_platform.sources.cache import RawFiles
+from taxi_platform.sources.choose import source_named
+from taxi_platform.sources.source import Source
+from taxi_platform.sources.trip_files import TripFiles, Way
+from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import service_of_table
+from taxi_platform.trips.services import Service, service_of_table
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+
+class RawFilesResource(dg.ConfigurableResource[RawFiles]):
+    """The folder of raw files in front of their source."""
+
+    source: str = Field(description="A URL template, a folder, or sample[:scale], as TAXI_SOURCE.")
+    folder: str = Field(description="Where verified files are kept.")
+
+    def store(self) -> RawFiles:
+        """The files, as a domain object that knows nothing of Dagster.
+
+        Raises:
+            InvalidSetting: the source is of no kind that there is.
+        """
+        return RawFiles(Path(self.folder), source_named(self.source))
+
+    def hurried_source(self) -> Source:
+        """The source itself, for who only asks: a server is given up after seconds.
+
+        Raises:
+            InvalidSetting: it is of no kind that there is.
+        """
+        return source_named(self.source, hurried=True)
+
+    def months(self, service: Service, keys: Iterable[str], way: Way = "kept") -> TripFiles:
+        """The files of some partitions, none of them brought yet."""
+        return TripFiles(self.store(), service, [Month.parse(key) for key in keys], way)
+
+    def landed(self, service: Service, keys: Iterable[str], file: Source) -> TripFiles:
+        """The file of a partition that was dropped into a landing place, to be kept in place of the source's."""
+        store = RawFiles(Path(self.folder), file, landing=True)
+        return TripFiles(store, service, [Month.parse(key) for key in keys], "forced")
 
 
 class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
@@ -45,7 +85,29 @@ class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
         return Server(self.url, Path(self.server_folder)).address_if_used()
 
 
-class PostgresIOManager(MonthlyIOManager):
+class TripFilesIOManager(dg.ConfigurableIOManager):
+    """Keeps verified files in the folder, and hands on references to them, never their rows.
+
+    An input is ``TripFiles``, or, where it is annotated so and one month is asked for, that month's ``TripFile``.
+    """
+
+    raw_files: dg.ResourceDependency[RawFilesResource]
+
+    def handle_output(self, context: dg.OutputContext, obj: TripFiles) -> None:
+        """Fetch, verify and keep every month of the output."""
+        store_months(context, obj, lambda month: raw_metadata(obj.fetch(month, context.log.info)))
+
+    def load_input(self, context: dg.InputContext) -> TripFiles | TripFile:
+        """References to the months that the asset asks for; absent ones are fetched when they are used."""
+        service = service_of_asset(context)
+        files = self.raw_files.months(service, context.asset_partition_keys)
+        if context.dagster_type.typing_type is TripFile:
+            (month,) = files.months
+            return files.fetch(month, context.log.info).file
+        return files
+
+
+class PostgresIOManager(dg.ConfigurableIOManager):
     """Loads ``TripFiles`` month by month, and replaces whole small tables that come as pandas or Arrow.
 
     An input is read as its annotation says: ``pandas.DataFrame`` or ``pyarrow.Table`` for the rows of the month, the
@@ -58,13 +120,13 @@ class PostgresIOManager(MonthlyIOManager):
     def handle_output(self, context: dg.OutputContext, obj: "TripFiles | pd.DataFrame | pa.Table") -> None:
         """Load the months of trips, or replace the small table that the asset is named for."""
         if isinstance(obj, TripFiles):
-            self.store_months(context, obj, lambda month: self._load_month(context, obj, month))
+            store_months(context, obj, lambda month: self._load_month(context, obj, month))
         else:
             self._replace_table(context, obj)
 
     def _load_month(self, context: dg.OutputContext, files: TripFiles, month: Month) -> Metadata:
         """Load one verified file, unless the table holds it already."""
-        fetched = self.fetch_raw(context, files, month)
+        fetched = fetch_raw(context, files, month)
         url = self.postgres.address()
         loaded = load_month(
             url,

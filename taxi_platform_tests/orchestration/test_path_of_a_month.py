@@ -1,0 +1,94 @@
+"""How many files of the package a reader has to follow from an asset's body to the first COPY."""
+
+import inspect
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import taxi_platform
+from taxi_platform.postgres.embedded.server import EmbeddedServer
+from taxi_platform.trips.services import GREEN
+from taxi_platform_tests.support.asset_runs import Platform
+from taxi_platform_tests.support.trip_server import TripServer
+from taxi_platform_tests.support.trip_texts import rows, text, zipped
+
+PACKAGE = Path(taxi_platform.__file__).parent
+# To become 14 and 17: the sources' files are still to be merged.
+MOST_WITH_A_URL = 23
+MOST_WITH_A_SERVER_TO_START = 27
+
+# What a reader knows before, or does not need: settings and resources, Dagster's state, and value types.
+NOT_COUNTED = {
+    "settings.py",
+    "errors.py",
+    "redaction.py",
+    "retries.py",
+    "dagster_private.py",
+    "defs/resources.py",
+    "ledger/event_metadata.py",
+    "ledger/heartbeats.py",
+    "ledger/run_tags.py",
+    "orchestration/storage.py",
+    "orchestration/database.py",
+    "trips/columns.py",
+    "trips/files.py",
+    "trips/keys.py",
+    "trips/months.py",
+    "trips/partitions.py",
+    "trips/services.py",
+}
+
+
+@contextmanager
+def functions_followed(first: tuple[str, str], last: tuple[str, str]) -> Iterator[list[str]]:
+    """Record the files in which functions run, in all threads, from one function to another, both included."""
+    files: list[str] = []
+    state = {"begun": False, "ended": False}
+
+    def follow(frame: FrameType, event: str, _: object) -> None:
+        code = frame.f_code
+        if event != "call" or state["ended"] or not code.co_flags & inspect.CO_OPTIMIZED:
+            return  # the body of a module or of a class is not a function
+        path = Path(code.co_filename)
+        if not path.is_relative_to(PACKAGE):
+            return
+        name = path.relative_to(PACKAGE).as_posix()
+        state["begun"] = state["begun"] or (name, code.co_name) == first
+        if state["begun"]:
+            if name not in files and name not in NOT_COUNTED:
+                files.append(name)
+            state["ended"] = (name, code.co_name) == last
+
+    install: Callable[[object], None] = threading.setprofile
+    threading.setprofile(follow)
+    sys.setprofile(follow)
+    try:
+        yield files
+    finally:
+        sys.setprofile(None)
+        install(None)
+    assert state["ended"], "no row was copied"
+
+
+def load_one_month(server: TripServer, platform: Platform, **settings: str) -> list[str]:
+    server.publish("/green/green_tripdata_2019-03.csv.gz", zipped(text(GREEN, rows(GREEN, 50))))
+    platform.use(TAXI_SOURCE=server.template, **settings)
+    with functions_followed(("defs/taxi/assets.py", "table"), ("postgres/copying.py", "copy_into")) as files:
+        assert platform.run("green_tripdata", month="2019-03").succeeded
+    return files
+
+
+def test_a_month_passes_few_files_from_the_asset_to_copy(server: TripServer, platform: Platform) -> None:
+    files = load_one_month(server, platform)
+    assert len(files) <= MOST_WITH_A_URL, files
+
+
+def test_starting_the_embedded_server_takes_three_more(server: TripServer, platform: Platform, tmp_path: Path) -> None:
+    try:
+        files = load_one_month(server, platform, TAXI_POSTGRES_URL="")
+    finally:
+        EmbeddedServer(tmp_path / "postgres").stop()
+    assert len(files) <= MOST_WITH_A_SERVER_TO_START, files
