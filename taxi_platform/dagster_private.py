@@ -32,14 +32,6 @@ from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 
 __all__ = ["CheckRunHealthResult", "CheckTarget", "CodeServerUnreachable", "WorkerStatus"]
 
-_BACKFILL_ENDED = {
-    BulkActionStatus.COMPLETED,
-    BulkActionStatus.COMPLETED_SUCCESS,
-    BulkActionStatus.COMPLETED_FAILED,
-    BulkActionStatus.FAILED,
-    BulkActionStatus.CANCELED,
-}
-
 
 # Definitions -----------------------------------------------------------------------------------------------------
 
@@ -137,16 +129,6 @@ def requested_backfills(instance: dg.DagsterInstance) -> list[RequestedBackfill]
         )
         for backfill in instance.get_backfills(filters=requested)
     ]
-
-
-def backfill_outcome(instance: dg.DagsterInstance, backfill_id: str) -> str | None:
-    """Return how a backfill ended, in Dagster's words; None while it runs. If this breaks, nobody can wait for it."""
-    backfill = instance.get_backfill(backfill_id)
-    if backfill is None:
-        return "DELETED"
-    if backfill.status not in _BACKFILL_ENDED:
-        return None
-    return f"{backfill.status.value}: {backfill.error.message}" if backfill.error else backfill.status.value
 
 
 def _partition_keys(subset: Any) -> set[str]:

@@ -146,8 +146,6 @@ def test_a_backfill_is_requested_and_waits_for_the_daemon(instance: dg.DagsterIn
     assert waiting.id == backfill_id
     assert waiting.undecided(TRIPS) == set(months)
     assert waiting.undecided(dg.AssetKey("another")) == set()
-    assert dagster_private.backfill_outcome(instance, backfill_id) is None
-    assert dagster_private.backfill_outcome(instance, "unknown") == "DELETED"
 
 
 def test_a_range_has_metadata_of_its_own_for_each_month(instance: dg.DagsterInstance) -> None:
