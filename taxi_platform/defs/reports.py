@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_platform.defs.taxi.assets import OWNERS
+from taxi_platform.defs.trips import OWNERS
 from taxi_platform.orchestration.links import COURSE, TRIP_RECORDS, links
 from taxi_platform.orchestration.monthly_io import errors_as_failures
 from taxi_platform.orchestration.partitions import monthly_partitions

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from taxi_platform.defs.docker_hub.assets import docker_image_pulls
+from taxi_platform.defs.docker_hub import docker_image_pulls
 from taxi_platform.orchestration.docker_hub_resource import DockerHub
 from taxi_platform_tests.support.shell import typed
 from taxi_platform_tests.support.trip_server import Answer, TripServer

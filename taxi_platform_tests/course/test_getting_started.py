@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from taxi_platform.course.getting_started.source import SAMPLE_FILE
-from taxi_platform.defs.getting_started.assets import average_price_by_brand, products, products_kept
+from taxi_platform.defs.getting_started import average_price_by_brand, products, products_kept
 from taxi_platform.orchestration.duckdb_file import POOL, DuckDBFile
 from taxi_platform.orchestration.getting_started_resource import ProductFile
 from taxi_platform.sources.web_api import HURRIED

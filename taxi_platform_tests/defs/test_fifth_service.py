@@ -9,7 +9,7 @@ import pytest
 
 from taxi_platform.assistant.knowledge import services_in
 from taxi_platform.bigquery.tables import trip_fields
-from taxi_platform.defs.quality.jobs import upkeep_job
+from taxi_platform.defs.checks import upkeep_job
 from taxi_platform.ledger.plan import parse_services
 from taxi_platform.operations.landing.names import trips_in
 from taxi_platform.sources.sample import rows_of_month

@@ -101,7 +101,7 @@ def test_the_emulators_are_installed_as_make_installs_them_and_do_not_run_as_roo
         ".taxi/raw/green/green_tripdata_2019-01.csv.gz",
         "taxi_platform_tests/support/stack.py",
         "taxi_platform/__pycache__/settings.cpython-311.pyc",
-        "taxi_platform/defs/taxi/__pycache__/assets.cpython-311.pyc",
+        "taxi_platform/defs/__pycache__/trips.cpython-311.pyc",
     ],
 )
 def test_secrets_data_and_tests_stay_out(path: str) -> None:

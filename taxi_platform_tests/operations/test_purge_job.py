@@ -11,7 +11,7 @@ import pytest
 
 from taxi_platform.bigquery.lake import Lake
 from taxi_platform.definitions import defs
-from taxi_platform.defs.operations.purge import purge_schedule
+from taxi_platform.defs.operations import purge_schedule
 from taxi_platform.errors import CloudNotReady
 from taxi_platform.ledger.loaded import BEING_LOADED, NOT_LOADED
 from taxi_platform.settings import settings

@@ -28,7 +28,7 @@ run_retries: {enabled: true, max_retries: 1, retry_on_asset_or_op_failure: false
 CODE = """
 import os, signal
 import dagster as dg
-from taxi_platform.defs.operations import alerts
+from taxi_platform.defs import operations as alerts
 from taxi_platform.errors import NotPublished
 from taxi_platform.settings import settings
 

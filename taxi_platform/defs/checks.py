@@ -1,6 +1,7 @@
-"""The checks of each service's table, made in one step: a month is scanned once for all of them."""
+"""The checks of the tables in PostgreSQL, and the jobs that check loaded months again."""
 
 from collections.abc import Iterator
+from functools import cache
 
 import dagster as dg
 from pydantic import Field
@@ -9,6 +10,7 @@ from taxi_platform.checks import services, shape
 from taxi_platform.checks.gathering import gather
 from taxi_platform.checks.judging import quality_checks, quality_verdicts
 from taxi_platform.checks.results import Verdict
+from taxi_platform.checks.services import service_checks
 from taxi_platform.errors import InvalidRequest
 from taxi_platform.ledger.loaded import months_in_place
 from taxi_platform.ledger.reading import read_raw_facts
@@ -16,8 +18,11 @@ from taxi_platform.orchestration.check_results import Event, record_months, reco
 from taxi_platform.orchestration.monthly_io import errors_as_failures
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.trip_io import PostgresResource, RawFilesResource
+from taxi_platform.settings import settings
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, Service
+
+UPKEEP_JOB = "upkeep_checks_job"
 
 
 class CheckConfig(dg.Config):
@@ -81,7 +86,48 @@ def _months(context: dg.AssetCheckExecutionContext, config: CheckConfig, url: st
     return [month for month in map(Month.parse, partitions) if service.file_name(month) in held]
 
 
+def checking_job(service: Service):
+    """The job that checks months of a service's table again, e.g. ``green_tripdata_checks_job``."""
+    return dg.define_asset_job(
+        f"{service.table}_checks_job",
+        selection=dg.AssetSelection.checks_for_assets(service.table),
+        description=f"Checks months of {service.title} trips as they are in the table; without months, all of them.",
+        tags={"taxi": service.name},
+    )
+
+
+@cache
+def upkeep_job():
+    """The job of the checks that are about no month in particular, for every service."""
+    keys = [
+        dg.AssetCheckKey(dg.AssetKey(service.table), check.name)
+        for service in SERVICES.values()
+        for check in service_checks(service)
+    ]
+    return dg.define_asset_job(
+        UPKEEP_JOB,
+        selection=dg.AssetSelection.checks(*keys),
+        description="Sees whether the last month is there in time, and whether any month was left failed.",
+    )
+
+
 @dg.definitions
 def checks() -> dg.Definitions:
-    """The checks of every service."""
-    return dg.Definitions(asset_checks=[table_checks(service) for service in SERVICES.values()])
+    """Return the checks and jobs of every service, and a daily schedule.
+
+    A load runs its checks itself, but for a month that nobody loads only the schedule can notice that it is missing.
+    """
+    daily = dg.ScheduleDefinition(
+        name="upkeep_checks_schedule",
+        job=upkeep_job(),
+        cron_schedule="30 12 * * *",
+        execution_timezone=settings().schedule_timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Every day, after the hours at which the monthly schedules load.",
+    )
+    services = SERVICES.values()
+    return dg.Definitions(
+        asset_checks=[table_checks(service) for service in services],
+        jobs=[*(checking_job(service) for service in services), upkeep_job()],
+        schedules=[daily],
+    )

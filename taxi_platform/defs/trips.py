@@ -1,19 +1,20 @@
-"""One raw file and one PostgreSQL table a service and month, all made from the contracts."""
+"""The assets of the trips: the verified files and the PostgreSQL table of each service, and the zone lookup."""
 
 from dataclasses import replace
 
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.defs.taxi.automation import follows_its_files
-from taxi_platform.defs.taxi.labelling import label_run
-from taxi_platform.ledger.event_metadata import file_schema, relation, trips_schema
+from taxi_platform.defs.automation import follows_its_files
+from taxi_platform.ledger.event_metadata import file_schema, relation, trips_schema, zones_schema
+from taxi_platform.ledger.run_tags import lacking_labels
 from taxi_platform.orchestration.landing_resource import LandingResource
-from taxi_platform.orchestration.links import trip_links
+from taxi_platform.orchestration.links import RELEASES, TRIP_RECORDS, links, trip_links
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.trip_io import RawFilesResource
 from taxi_platform.postgres import tables
 from taxi_platform.sources.trip_files import TripFiles
+from taxi_platform.trips import zones
 from taxi_platform.trips.keys import raw_key, table_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, Service
@@ -108,7 +109,41 @@ def trips_table(service: Service) -> dg.AssetsDefinition:
     return table
 
 
+def label_run(context: dg.AssetExecutionContext, service: Service) -> None:
+    """Tag the run of this asset with the service and months that it loads, where its tags do not say so yet.
+
+    Runs from the web UI and from Dagster's commands come without labels. A run may hold several assets: each adds
+    what it lacks to the tags as they are by then, which the run's own copy of them does not show.
+    """
+    months = [Month.parse(key) for key in context.partition_keys]
+    if not lacking_labels(context.run.tags, service, months):
+        return
+    run = context.instance.get_run_by_id(context.run.run_id)
+    lacking = run and lacking_labels(run.tags, service, months)
+    if lacking:
+        context.instance.add_run_tags(context.run.run_id, lacking)
+
+
+@dg.asset(
+    description="The TLC's 265 taxi zones: number, borough, name and who serves it.",
+    io_manager_key="postgres",
+    pool="postgres",
+    group_name="zones",
+    kinds={"postgres", "table"},
+    owners=["team:data-engineering"],
+    metadata={
+        **links("loading.md", source=RELEASES, published_by=TRIP_RECORDS),
+        "dagster/column_schema": zones_schema(),
+        "dagster/relation_identifier": relation("ny_taxi", tables.qualified(zones.TABLE)),
+    },
+)
+def taxi_zone_lookup(context: dg.AssetExecutionContext, raw_files: RawFilesResource):
+    """The TLC's taxi zones as the source has them now."""
+    return zones.read_zones(raw_files.store().zones(context.log.info))
+
+
 @dg.definitions
-def taxi() -> dg.Definitions:
-    """The assets of every service."""
-    return dg.Definitions(assets=[make(service) for service in SERVICES.values() for make in (raw_trips, trips_table)])
+def trips() -> dg.Definitions:
+    """Return the assets of every service, and the zones."""
+    tables = [make(service) for service in SERVICES.values() for make in (raw_trips, trips_table)]
+    return dg.Definitions(assets=[*tables, taxi_zone_lookup])

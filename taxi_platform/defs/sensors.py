@@ -4,7 +4,7 @@ import time
 
 import dagster as dg
 
-from taxi_platform.defs.taxi.jobs import loading_job, loading_run
+from taxi_platform.defs.jobs import loading_job, loading_run
 from taxi_platform.errors import TaxiError
 from taxi_platform.ledger.reading import read_months
 from taxi_platform.ledger.run_tags import by_sensor, run_labels

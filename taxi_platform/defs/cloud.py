@@ -1,0 +1,179 @@
+"""Google Cloud: objects and BigQuery tables of each service, their checks, and the job that creates their places."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from taxi_platform.bigquery.frames import write_zones
+from taxi_platform.bigquery.lake import LakeFiles
+from taxi_platform.bigquery.setup import set_up
+from taxi_platform.checks.results import Verdict
+from taxi_platform.checks.warehouses import SAME_IN_BOTH, compare_month
+from taxi_platform.defs.automation import follows_its_files
+from taxi_platform.defs.trips import OWNERS, LoadConfig, label_run
+from taxi_platform.ledger.event_metadata import file_schema, warehouse_schema, zones_schema
+from taxi_platform.orchestration.check_results import Event, record_months, specs_of
+from taxi_platform.orchestration.cloud_io import CloudResource
+from taxi_platform.orchestration.links import RELEASES, TRIP_RECORDS, links, trip_links
+from taxi_platform.orchestration.monthly_io import errors_as_failures
+from taxi_platform.orchestration.partitions import monthly_partitions
+from taxi_platform.orchestration.trip_io import PostgresResource, RawFilesResource
+from taxi_platform.settings import settings
+from taxi_platform.sources.trip_files import TripFiles
+from taxi_platform.trips import zones
+from taxi_platform.trips.keys import lake_key, raw_key, warehouse_key
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES, Service
+
+GROUP = "cloud"
+
+
+def lake_trips(service: Service) -> dg.AssetsDefinition:
+    """The asset that is a service's objects in the lake."""
+
+    @dg.asset(
+        key=dg.AssetKey(lake_key(service.table)),
+        ins={"files": dg.AssetIn(dg.AssetKey(raw_key(service.table)), input_manager_key="trip_files")},
+        description=f"{service.title} trips in Cloud Storage: the verified file of each month, byte for byte as "
+        f"published, under `gs://GCP_BUCKET_NAME/raw/{service.name}/`. {service.description}",
+        partitions_def=monthly_partitions(service),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        automation_condition=follows_its_files() if settings().has_cloud else None,
+        io_manager_key="gcs",
+        group_name=GROUP,
+        kinds={"gcs", "csv"},
+        owners=OWNERS,
+        pool="gcs",
+        tags={"taxi": service.name},
+        metadata={**trip_links(service, "cloud.md"), "dagster/column_schema": file_schema(service)},
+    )
+    def lake(context: dg.AssetExecutionContext, config: LoadConfig, files: TripFiles) -> TripFiles:
+        label_run(context, service)
+        return config.applied_to(files)
+
+    return lake
+
+
+class WarehouseConfig(dg.Config):
+    """How months are loaded from the lake."""
+
+    force: bool = Field(False, description="Load a month even when the table holds its very file already.")
+    newest_first: bool = Field(False, description="Begin with the last month of a range.")
+
+    def applied_to(self, files: LakeFiles) -> LakeFiles:
+        """The files as they are wanted, in the order in which they are wanted."""
+        return replace(files, months=sorted(files.months, reverse=self.newest_first), force_load=self.force)
+
+
+def warehouse_trips(service: Service) -> dg.AssetsDefinition:
+    """The asset that is a service's table in BigQuery."""
+
+    @dg.asset(
+        key=dg.AssetKey(warehouse_key(service.table)),
+        ins={"files": dg.AssetIn(dg.AssetKey(lake_key(service.table)), input_manager_key="gcs")},
+        description=f"{service.description} One row a trip, in BigQuery; a row belongs to its file's month.",
+        partitions_def=monthly_partitions(service),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        io_manager_key="bigquery",
+        group_name=GROUP,
+        kinds={"bigquery", "table"},
+        owners=OWNERS,
+        pool="bigquery",
+        tags={"taxi": service.name},
+        metadata={
+            **trip_links(service, "cloud.md"),
+            "dagster/column_schema": warehouse_schema(service),
+        },
+    )
+    def table(context: dg.AssetExecutionContext, config: WarehouseConfig, files: LakeFiles) -> LakeFiles:
+        label_run(context, service)
+        return config.applied_to(files)
+
+    return table
+
+
+@dg.asset(
+    key=["bigquery", zones.TABLE],
+    description="The TLC's 265 taxi zones in BigQuery: number, borough, name and who serves it.",
+    group_name=GROUP,
+    kinds={"bigquery", "table"},
+    owners=OWNERS,
+    pool="bigquery",
+    metadata={
+        **links("cloud.md", source=RELEASES, published_by=TRIP_RECORDS),
+        "dagster/column_schema": zones_schema(),
+    },
+)
+def zone_lookup(
+    context: dg.AssetExecutionContext, raw_files: RawFilesResource, google: CloudResource
+) -> dg.MaterializeResult[Any]:
+    """The TLC's taxi zones as the source has them now."""
+    with errors_as_failures():
+        cloud = google.cloud()
+        found = zones.read_zones(raw_files.store().zones(context.log.info))
+        table = write_zones(cloud, found)
+    return dg.MaterializeResult(metadata={"table": table, "dagster/row_count": len(found)})
+
+
+def warehouse_checks(service: Service) -> dg.AssetChecksDefinition:
+    """The checks of a service's table in BigQuery, each month for itself."""
+    asset = dg.AssetKey(warehouse_key(service.table))
+
+    @dg.multi_asset_check(
+        name=f"bigquery_{service.table}_checks",
+        specs=specs_of(asset, [SAME_IN_BOTH], monthly_partitions(service)),
+        description="Compares each month with PostgreSQL, where it is there too.",
+        pool="bigquery",
+    )
+    def checks(
+        context: dg.AssetCheckExecutionContext, google: CloudResource, database: PostgresResource
+    ) -> Iterator[Event]:
+        with errors_as_failures():
+            cloud, url = google.cloud(), database.address_if_used()
+
+            def judge(month: Month) -> list[Verdict]:
+                return [compare_month(cloud, url, service, month).verdict]
+
+            yield from record_months(context, asset, [Month.parse(key) for key in context.partition_keys], judge)
+
+    return checks
+
+
+@dg.op(out=dg.Out(dg.Nothing))
+def make_bucket_and_dataset(context: dg.OpExecutionContext, google: CloudResource) -> None:
+    """Make the bucket and the dataset that the settings name, where they are missing."""
+    with errors_as_failures():
+        done = set_up(google.cloud())
+    context.add_output_metadata(
+        {
+            "bucket": done.bucket,
+            "dataset": done.dataset,
+            "location": done.location,
+            "made_bucket": done.made_bucket,
+            "made_dataset": done.made_dataset,
+        }
+    )
+
+
+@dg.job(
+    name="gcp_setup",
+    description="Makes the bucket and the dataset in Google Cloud that the settings name, where they are missing, and "
+    "refuses those that lie in another location.",
+)
+def gcp_setup() -> None:
+    """One step: both are made, or the run says what stands in the way."""
+    make_bucket_and_dataset()
+
+
+@dg.definitions
+def cloud() -> dg.Definitions:
+    """Return the assets and checks of every service in Google Cloud, and the job ``gcp_setup``."""
+    services = SERVICES.values()
+    return dg.Definitions(
+        assets=[*(make(service) for service in services for make in (lake_trips, warehouse_trips)), zone_lookup],
+        asset_checks=[warehouse_checks(service) for service in services],
+        jobs=[gcp_setup],
+    )

@@ -1,1 +1,0 @@
-"""The course's third flow: download, keep, query."""

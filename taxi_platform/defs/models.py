@@ -1,0 +1,121 @@
+"""The dbt models as assets and their tests as checks: the monthly ones, and the dimensions without partitions."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from taxi_platform.defs.trips import OWNERS
+from taxi_platform.models.manifest import Check, Lineage, Model, models_of
+from taxi_platform.models.project import FOLDER, find_manifest, read_lineage, read_manifest
+from taxi_platform.models.targets import BIGQUERY, POSTGRES
+from taxi_platform.orchestration.dbt import ModelsResource, asset_key, column_lineage
+from taxi_platform.orchestration.links import COURSES_MODELS, links
+from taxi_platform.orchestration.partitions import monthly_partitions
+from taxi_platform.settings import settings
+from taxi_platform.trips.services import SERVICES
+
+GROUP = "models"
+
+
+def asset_spec(
+    model: Model,
+    prefix: Sequence[str],
+    group: str,
+    owners: Sequence[str],
+    partitions: "dg.PartitionsDefinition[Any] | None",
+    lineage: Lineage,
+) -> dg.AssetSpec:
+    """Return the asset spec of a model."""
+    place = prefix[0] if prefix else "postgres"
+    return dg.AssetSpec(
+        asset_key(model.name, prefix),
+        deps=[asset_key(name, prefix) for name in model.upstream],
+        description=model.description,
+        group_name=group,
+        kinds={"dbt", place, "view" if model.kind == "view" else "table"},
+        owners=owners,
+        code_version=model.version,
+        partitions_def=partitions,
+        metadata={
+            "dagster/column_schema": dg.TableSchema(
+                [dg.TableColumn(column.name, column.kind, description=column.description) for column in model.columns]
+            ),
+            # For BigQuery, the manifest knows neither project nor dataset.
+            **({} if prefix else {"dagster/relation_identifier": model.relation}),
+            **column_lineage(model, prefix, lineage),
+            **links("models.md", in_the_course=COURSES_MODELS),
+            "model": dg.MetadataValue.path(FOLDER / model.path),
+        },
+    )
+
+
+def check_spec(
+    check: Check, prefix: Sequence[str], partitions: "dg.PartitionsDefinition[Any] | None"
+) -> dg.AssetCheckSpec:
+    """Return the check spec of a test."""
+    with warnings.catch_warnings():
+        # Partitions are a preview feature; without them February's result would hide January's.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.AssetCheckSpec(
+            check.name,
+            asset=asset_key(check.model, prefix),
+            description=check.description,
+            additional_deps=[asset_key(name, prefix) for name in check.further],
+            blocking=check.is_blocking,
+            partitions_def=partitions,
+        )
+
+
+class BuildConfig(dg.Config):
+    """How models are built."""
+
+    full_refresh: bool = Field(
+        False, description="Rebuild the tables with all loaded months, not only those of the run."
+    )
+
+
+def models_assets(target: str, prefix: Sequence[str], group: str, pool: str) -> list[dg.AssetsDefinition]:
+    """Return every model on one target: one definition for the monthly ones and one for the dimensions.
+
+    Args:
+        target: its name in ``profiles.yml``.
+        prefix: the first parts of the keys.
+        group: the group in Dagster's UI.
+        pool: the concurrency pool of the builds.
+    """
+    manifest = find_manifest(settings().data_dir, target)
+    lineage = read_lineage(manifest)
+
+    def models_asset(
+        name: str, models: Sequence[Model], partitions: "dg.PartitionsDefinition[Any] | None"
+    ) -> dg.AssetsDefinition:
+        @dg.multi_asset(
+            name="_".join([*prefix, name]),
+            specs=[asset_spec(model, prefix, group, OWNERS, partitions, lineage) for model in models],
+            check_specs=[check_spec(check, prefix, partitions) for model in models for check in model.checks],
+            can_subset=True,
+            backfill_policy=dg.BackfillPolicy.single_run(),  # also the dimensions: a range may include them
+            pool=pool,
+        )
+        def built(context: dg.AssetExecutionContext, config: BuildConfig, dbt: ModelsResource) -> Iterator[Any]:
+            yield from dbt.build(context, target, full_refresh=config.full_refresh)
+
+        return built
+
+    months = monthly_partitions(*SERVICES.values())
+    every = models_of(read_manifest(manifest))
+    return [
+        models_asset("dimensions", [model for model in every if not model.is_monthly], None),
+        models_asset("monthly_models", [model for model in every if model.is_monthly], months),
+    ]
+
+
+@dg.definitions
+def models() -> dg.Definitions:
+    """Return every model in PostgreSQL, and in BigQuery as ``bigquery/…``."""
+    local = models_assets(POSTGRES, (), GROUP, "dbt")
+    cloud = models_assets(BIGQUERY, (BIGQUERY,), f"{GROUP}_in_the_cloud", "bigquery")
+    return dg.Definitions(assets=[*local, *cloud])

@@ -1,1 +1,0 @@
-"""What keeps the platform running: alerts and what watches over runs."""

@@ -1,1 +1,0 @@
-"""The trips: verified files and the tables that are made of them."""
