@@ -39,7 +39,8 @@ _NUMBER_WIDTH = 110  # pixels that the name of a bar leaves free for its number
 _OPACITIES = (0.06, 0.16, 0.28, 0.42, 0.58, 0.76, 1.0)  # of a heat map's cells; one colour does for light and dark
 _COLOUR = re.compile(r"var\(--([a-z]+)\)")
 _LONG_NUMBER = re.compile(r"\d+\.\d{3,}")  # a coordinate; texts have two digits at most
-_SIZE = re.compile(r' width="[\d.]+" height="[\d.]+"')
+_SIZE = re.compile(r' width="([\d.]+)" height="([\d.]+)"')
+_MARGIN = 12  # pixels around a chart that stands outside of a page
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def svg(chart: Chart) -> str:
     chart = (
         # The width includes the axes, so that all charts are drawn to the same scale.
         chart.properties(autosize=altair.AutoSizeParams(type="fit", contains="padding"), padding=0)
-        .configure(background=colour_of("card"), font=_FONT, aria=False)
+        .configure(background="transparent", font=_FONT, aria=False)
         .configure_view(stroke=None)
         .configure_mark(aria=False)
         .configure_axis(
@@ -208,6 +209,14 @@ def without_size(drawing: str) -> str:
 
 
 def markdown_picture(drawing: str, title: str) -> str:
-    """Return Markdown with the SVG inside it, in the colours of a light page."""
-    light = _COLOUR.sub(lambda found: COLOURS[found[1]][0], drawing)
+    """Return Markdown with the SVG inside it, in the colours of a light page and with a margin."""
+    size = _SIZE.search(drawing)
+    width, height = (float(length) + 2 * _MARGIN for length in size.groups()) if size else (WIDTH, WIDTH)
+    visible = drawing.replace("<svg ", '<svg overflow="visible" ', 1)
+    framed = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}">'
+        f'<rect width="100%" height="100%" fill="{colour_of("card")}"/>'
+        f'<g transform="translate({_MARGIN},{_MARGIN})">{visible}</g></svg>'
+    )
+    light = _COLOUR.sub(lambda found: COLOURS[found[1]][0], framed)
     return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(light.encode()).decode()})"
