@@ -1,6 +1,8 @@
-"""Answers of version 0.1, frozen: what people and programs were told of its data must stay true of that data.
+"""Golden tests: the data of version 0.1 and what that version answered about it.
 
-``record.py`` makes data with the code of version 0.1, packs it into ``version_0_1.tar.gz``, and writes the answers into
-``answers/``. The tests unpack it and ask the code of today. To outlive every change inside the package, this folder
-imports nothing of it but ``definitions``, ``settings`` and ``cli.main``, and nothing of the other tests.
+``record.py`` runs the code of version 0.1, packs the data it leaves into ``version_0_1.tar.gz``, and writes the answers
+to ``answers/``. The tests restore the data and ask the current code the same questions.
+
+This folder uses public surfaces only, so that it survives changes inside the package: it imports ``definitions``,
+``settings`` and ``cli.main`` of the package, and nothing of the other tests.
 """

@@ -1,6 +1,6 @@
-"""The answers that are frozen: states, names and numbers, without what differs from day to day and from place to place.
+"""The questions, and how their answers are made comparable: run ids, times, ports and paths are replaced.
 
-Sentences are not frozen, only whether there is one. What is asked comes before what runs something.
+States, names and numbers are frozen. Sentences are not, only whether there is one.
 """
 
 import json
@@ -19,7 +19,7 @@ from taxi_platform_tests.golden.location import Location
 FOLDER = Path(__file__).parent / "answers"
 SERVICES = ("green", "yellow", "fhv")
 
-# What ``taxi backfill --dry-run`` prints for a month.
+# A line of ``taxi backfill --dry-run``.
 _PLANNED = re.compile(r"^  (?P<service>[a-z]+) +(?P<month>\d{4}-\d\d)  (?P<reason>\w+(?: \w+)*)(?P<note>  .*)?$")
 _COUNTED = re.compile(r"(\d+) months? to load")
 PLANS = {
@@ -41,56 +41,56 @@ SENTENCES = "Questions and answers"
 
 
 def status(on: Location, at: Restored) -> Any:
-    """``taxi status``, as programs read it."""
+    """Return what ``taxi status --json`` prints."""
     commands = (["status", "--json"], ["status", "--json", "--ask-source"])
     return {" ".join(command): _status(json.loads(on.command(*command).stdout)) for command in commands}
 
 
-def _status(found: Mapping[str, Any]) -> Any:
+def _status(shown: Mapping[str, Any]) -> Any:
     return {
-        **{name: value for name, value in found.items() if name not in ("services", "remarks")},
-        "remarks": len(found["remarks"]),
+        **{name: value for name, value in shown.items() if name not in ("services", "remarks")},
+        "remarks": len(shown["remarks"]),
         "services": {
             name: {
                 **service,
                 "last_run": service["last_run"] is not None,
                 "months": {
                     month: {
-                        **one,
-                        **{name: one[name] is not None for name in ("run_id", "at")},
-                        "note": bool(one["note"]),
+                        **facts,
+                        **{name: facts[name] is not None for name in ("run_id", "at")},
+                        "note": bool(facts["note"]),
                     }
-                    for month, one in service["months"].items()
+                    for month, facts in service["months"].items()
                 },
             }
-            for name, service in found["services"].items()
+            for name, service in shown["services"].items()
             if name in SERVICES
         },
     }
 
 
 def plans(on: Location, at: Restored) -> Any:
-    """What ``taxi backfill`` would load, in which order and why."""
+    """Return what ``taxi backfill`` would load, in which order and why."""
     return {name: _plan(on, wish) for name, wish in PLANS.items()}
 
 
 def _plan(on: Location, wish: str) -> Any:
     done = on.command("backfill", *wish.split(), "--dry-run")
-    lines = [found for line in done.output.splitlines() if (found := _PLANNED.match(line))]
+    lines = [match for line in done.output.splitlines() if (match := _PLANNED.match(line))]
     counted = _COUNTED.search(done.output)
     return {
         "exit_code": done.exit_code,
         "months": [
-            " ".join([one["service"], one["month"], one["reason"].strip(), *(["(noted)"] if one["note"] else [])])
-            for one in lines
-            if one["service"] in SERVICES
+            " ".join([line["service"], line["month"], line["reason"].strip(), *(["(noted)"] if line["note"] else [])])
+            for line in lines
+            if line["service"] in SERVICES
         ],
         "counted": counted and int(counted[1]),
     }
 
 
 def new_months(on: Location, at: Restored) -> Any:
-    """What ``new_month_sensor`` asks for: as its last tick left it, and when it has never ticked."""
+    """Return what ``new_month_sensor`` requests: without a cursor, and with the cursor of its last tick."""
     return {
         name: _tick(on, at, "new_month_sensor", cursor)
         for name, cursor in (("first tick", None), ("next tick", at.manifest["cursors"]["new_month_sensor"]))
@@ -98,10 +98,10 @@ def new_months(on: Location, at: Restored) -> Any:
 
 
 def landing(on: Location, at: Restored) -> Any:
-    """What ``landing_sensor`` asks for, and where the files are then."""
-    found = _tick(on, at, "landing_sensor", at.manifest["cursors"]["landing_sensor"])
+    """Return what ``landing_sensor`` requests, and where the files are after the tick."""
+    tick = _tick(on, at, "landing_sensor", at.manifest["cursors"]["landing_sensor"])
     folder = on.data / "landing"
-    return {**found, "files": sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())}
+    return {**tick, "files": sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())}
 
 
 def _tick(on: Location, at: Restored, sensor: str, cursor: str | None) -> Any:
@@ -109,29 +109,29 @@ def _tick(on: Location, at: Restored, sensor: str, cursor: str | None) -> Any:
     return {
         "requests": [
             {
-                "job": one.job_name,
-                "partition": one.partition_key,
-                "run_key": _placed(str(one.run_key), on, at),
-                "assets": sorted(key.to_user_string() for key in one.asset_selection or []),
-                "tags": {name: _placed(value, on, at) for name, value in one.tags.items()},
-                "config": json.loads(_placed(json.dumps(one.run_config), on, at)),
+                "job": request.job_name,
+                "partition": request.partition_key,
+                "run_key": _placed(str(request.run_key), on, at),
+                "assets": sorted(key.to_user_string() for key in request.asset_selection or []),
+                "tags": {name: _placed(value, on, at) for name, value in request.tags.items()},
+                "config": json.loads(_placed(json.dumps(request.run_config), on, at)),
             }
-            for one in answer.run_requests or []
+            for request in answer.run_requests or []
         ],
         "says why it skips": bool(answer.skip_message),
         "cursor": _cursor(json.loads(answer.cursor), on, at),
     }
 
 
-def _cursor(found: Any, on: Location, at: Restored) -> Any:
-    """A cursor without the times of its ticks."""
-    if isinstance(found, dict):
-        return {name: "<time>" if name == "at" and value else _cursor(value, on, at) for name, value in found.items()}
-    return _placed(found, on, at) if isinstance(found, str) else found
+def _cursor(part: Any, on: Location, at: Restored) -> Any:
+    """Replace the times of ticks in a cursor."""
+    if isinstance(part, dict):
+        return {name: "<time>" if name == "at" and value else _cursor(value, on, at) for name, value in part.items()}
+    return _placed(part, on, at) if isinstance(part, str) else part
 
 
 def _placed(text: str, on: Location, at: Restored) -> str:
-    """A text without what depends on the place of the files."""
+    """Replace what depends on where the files and the database are."""
     for token, name in at.tokens().items():
         text = text.replace(token, f"<{name}>")
     text = re.sub(r"\b[0-9a-f]+-[0-9a-f]{16}-[0-9a-f]{16}\b", "<version>", text)
@@ -140,32 +140,32 @@ def _placed(text: str, on: Location, at: Restored) -> str:
 
 
 def checks(on: Location, at: Restored) -> Any:
-    """The results of every check of the tables, made again by the jobs for that."""
-    found: dict[str, Any] = {}
+    """Return the results of all checks of the tables, from runs of the jobs that repeat them."""
+    results: dict[str, Any] = {}
     for job in ("green_tripdata_checks_job", "yellow_tripdata_checks_job", "fhv_tripdata_checks_job"):
         done = on.run_job(job)
-        found[job] = {"succeeded": done.success, "checks": _evaluations(on, done.run_id)}
-    return found
+        results[job] = {"succeeded": done.success, "checks": _evaluations(on, done.run_id)}
+    return results
 
 
 def _evaluations(on: Location, run_id: str) -> Any:
-    """The check results of a run, by check and month."""
-    found: dict[str, dict[str, Any]] = {}
+    """Return the check results of a run, by check and month."""
+    results: dict[str, dict[str, Any]] = {}
     for entry in on.instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
-        one = entry.asset_check_evaluation
-        assert one is not None
-        found.setdefault(one.check_name, {})[one.partition or "all months"] = {
-            "passed": one.passed,
-            "severity": one.severity.value,
-            "blocking": one.blocking,
-            "explained": bool(one.description),
-            "metadata": {name: _plain(value) for name, value in one.metadata.items()},
+        evaluation = entry.asset_check_evaluation
+        assert evaluation is not None
+        results.setdefault(evaluation.check_name, {})[evaluation.partition or "all months"] = {
+            "passed": evaluation.passed,
+            "severity": evaluation.severity.value,
+            "blocking": evaluation.blocking,
+            "explained": bool(evaluation.description),
+            "metadata": {name: _plain(value) for name, value in evaluation.metadata.items()},
         }
-    return found
+    return results
 
 
 def _plain(value: dg.MetadataValue[Any]) -> Any:
-    """A number or a word as it is; of a text for people, what kind it is of."""
+    """Return numbers and short texts unchanged, and of Markdown and the like only the type."""
     if isinstance(value, (dg.IntMetadataValue, dg.BoolMetadataValue, dg.TextMetadataValue, dg.PathMetadataValue)):
         return value.value
     if isinstance(value, dg.FloatMetadataValue):
@@ -176,13 +176,16 @@ def _plain(value: dg.MetadataValue[Any]) -> Any:
 
 
 def doctor(on: Location, at: Restored) -> Any:
-    """How ``taxi doctor`` finds what does not depend on the machine; how many findings there are may."""
+    """Return the states that ``taxi doctor`` reports for each subject that does not depend on the machine."""
     findings = json.loads(on.command("doctor", "--json").stdout)["findings"]
-    return {subject: sorted({one["state"] for one in findings if one["subject"] == subject}) for subject in SUBJECTS}
+    return {
+        subject: sorted({finding["state"] for finding in findings if finding["subject"] == subject})
+        for subject in SUBJECTS
+    }
 
 
 def names(on: Location, at: Restored) -> Any:
-    """Everything that is known by its name outside of the package."""
+    """Return all public names: assets, checks, jobs, schedules, sensors, commands and their options."""
     repository = on.definitions.get_repository_def()
     graph = repository.asset_graph
     return {
@@ -193,14 +196,20 @@ def names(on: Location, at: Restored) -> Any:
         },
         "jobs": {job.name: dict(job.tags) for job in on.definitions.resolve_all_job_defs() if job.name[:2] != "__"},
         "schedules": {
-            one.name: [one.job_name, str(one.cron_schedule), str(one.execution_timezone), one.default_status.value]
-            for one in repository.schedule_defs
+            schedule.name: [
+                schedule.job_name,
+                str(schedule.cron_schedule),
+                str(schedule.execution_timezone),
+                schedule.default_status.value,
+            ]
+            for schedule in repository.schedule_defs
         },
         "sensors": {
-            one.name: [one.default_status.value, one.minimum_interval_seconds] for one in repository.sensor_defs
+            sensor.name: [sensor.default_status.value, sensor.minimum_interval_seconds]
+            for sensor in repository.sensor_defs
         },
         "commands": {
-            name: {option: True for one in command.params for option in one.opts}
+            name: {option: True for parameter in command.params for option in parameter.opts}
             for name, command in taxi.commands.items()
         },
     }
@@ -215,7 +224,7 @@ def _asset(on: Location, spec: dg.AssetSpec) -> Any:
         "kinds": sorted(spec.kinds),
         "owners": list(spec.owners),
         "partitions": months and [len(months), months[0], months[-1]],
-        "upstream": sorted(one.asset_key.to_user_string() for one in spec.deps),
+        "upstream": sorted(dependency.asset_key.to_user_string() for dependency in spec.deps),
         "policy": definition.backfill_policy and definition.backfill_policy.policy_type.value,
         "pools": sorted(definition.op.pools) if definition.is_executable else [],
         "automated": spec.automation_condition is not None,
@@ -226,7 +235,7 @@ def _asset(on: Location, spec: dg.AssetSpec) -> Any:
 
 
 def _config_names(definition: dg.AssetsDefinition) -> set[str]:
-    """The names under which a run can configure the asset."""
+    """Return the names of the asset's run configuration."""
     field = definition.op.config_schema.as_field() if definition.is_executable and definition.op.config_schema else None
     return set(getattr(field.config_type, "fields", {})) if field else set()
 
@@ -236,7 +245,7 @@ def _is_partitioned(graph: Any, key: dg.AssetCheckKey) -> bool:
 
 
 def load(on: Location, at: Restored) -> Any:
-    """What a run records of a month that it loads, and of one that is there."""
+    """Return what runs record of a month that they load, and of one that is loaded already."""
     assets = ("raw/yellow_tripdata", "yellow_tripdata")
     done = on.materialize(*assets, first="2019-04")
     again = on.materialize("green_tripdata", first="2019-02")
@@ -258,31 +267,31 @@ def _metadata(on: Location, at: Restored, result: dg.ExecuteInProcessResult, ass
 
 
 def report(on: Location, at: Restored) -> Any:
-    """The figures of the pages, which are read from the models that version 0.1 has built, and what is said of gaps."""
+    """Return the figures on the reports' pages, which are read from the models that version 0.1 built."""
     made = {"trips": on.materialize("trips_report"), "2019-02": on.materialize("monthly_report", first="2019-02")}
     return {name: _page(on, run) for name, run in made.items()}
 
 
 def _page(on: Location, run: dg.ExecuteInProcessResult) -> Any:
-    (made,) = [one for asset in ("trips_report", "monthly_report") for one in on.materializations(run, asset)]
+    (made,) = [event for asset in ("trips_report", "monthly_report") for event in on.materializations(run, asset)]
     page = BeautifulSoup(Path(str(made.metadata["path"].value)).read_text(encoding="utf-8"), "html.parser")
     return {
         "trips": made.metadata["trips"].value,
         "warns": "notices" in made.metadata,
-        "figures": [_numbers(one.text) for one in page.find_all("dd") if _numbers(one.text)],
+        "figures": [_numbers(figure.text) for figure in page.find_all("dd") if _numbers(figure.text)],
         "tables": {
             table.caption.text: _rows(table)
             for table in page.find_all("table")
             if table.caption and table.caption.text != SENTENCES
         },
-        "commands": sorted(one.text for one in page.find_all("code")),
+        "commands": sorted(code.text for code in page.find_all("code")),
     }
 
 
 def _rows(table: Any) -> list[str]:
-    """The rows of a table that have more than zeros in them."""
-    found = [[cell.get_text(" ", strip=True) for cell in row.find_all(["td", "th"])] for row in table.find_all("tr")]
-    return [" | ".join(row) for row in found if any(re.search(r"[1-9]", cell) for cell in row[1:])]
+    """Return the rows of a table that contain more than zeros."""
+    rows = [[cell.get_text(" ", strip=True) for cell in row.find_all(["td", "th"])] for row in table.find_all("tr")]
+    return [" | ".join(row) for row in rows if any(re.search(r"[1-9]", cell) for cell in row[1:])]
 
 
 def _numbers(text: str) -> str:
@@ -300,4 +309,4 @@ ANSWERS: Mapping[str, Callable[[Location, Restored], Any]] = {
     "checks": checks,
     "load": load,
 }
-"""Every answer, in an order in which none changes what a later one is about: what runs something comes last."""
+"""All answers. The order matters: those that run something come last."""

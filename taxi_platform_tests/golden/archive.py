@@ -1,7 +1,7 @@
-"""The data of version 0.1 as one archive, and how it becomes a working platform in another place.
+"""Packs the data of version 0.1 into one archive, and restores it in another place.
 
-The archive holds the data folder, the folder of the source, and the dumps of two databases. Paths, ports, the name of
-the machine and what was computed from them are replaced by placeholders, which are filled in when it is unpacked.
+The archive contains the data folder, the source folder, and the dumps of two databases. Paths, ports, the host name and
+values computed from them are replaced by placeholders, which are filled in on restore.
 """
 
 import gzip
@@ -23,7 +23,7 @@ import psycopg
 HERE = Path(__file__).parent
 ARCHIVE = HERE / "version_0_1.tar.gz"
 MANIFEST, TRIPS, STATE = "manifest.json", "trips.sql", "dagster.sql"
-CLOSED_PORT = 9  # of the server that published files, where a test starts none
+CLOSED_PORT = 9  # used when a test starts no server
 # Folders below the one that is packed.
 DATA, SOURCE, HOME = "data", "source", "home_of_0_1"
 PACKED = (f"{DATA}/raw", f"{DATA}/landing", SOURCE, HOME)
@@ -35,11 +35,11 @@ _GENERATED = re.compile(r"(unique_row_id text GENERATED ALWAYS AS .*?)(?=,\n    
 
 @dataclass(frozen=True)
 class Restored:
-    """The data of version 0.1 in its new place.
+    """The restored data of version 0.1.
 
     Attributes:
-        folder: where it was unpacked.
-        manifest: what else was recorded: cursors of sensors, and which files were published.
+        folder: where it was restored.
+        manifest: what else was recorded: cursors of sensors, published files, and the runs' states.
     """
 
     folder: Path
@@ -61,7 +61,7 @@ class Restored:
         return self.folder / SOURCE
 
     def tokens(self) -> dict[str, str]:
-        """By the token that stands for a version of a published file in run keys and cursors, the file's name."""
+        """Return the published files by their tokens, which run keys and cursors contain."""
         return {
             token(self.source / name, size, mtime_ns): f"{name} of {size} bytes"
             for name, size, mtime_ns in self.manifest["published"]
@@ -69,7 +69,7 @@ class Restored:
 
 
 def token(path: Path, size: int, mtime_ns: int) -> str:
-    """The token of a version of a file in a folder, as version 0.1 computed it from the path and the version."""
+    """Compute the token of a version of a file in a folder as version 0.1 did."""
     from datetime import datetime, timezone
 
     modified = datetime.fromtimestamp(mtime_ns / 1e9, timezone.utc).isoformat(timespec="seconds")
@@ -83,8 +83,8 @@ def pack(folder: Path, dumps: Mapping[str, str], manifest: Mapping[str, Any], po
     Args:
         folder: holds the data folder and the folder of the source.
         dumps: the text of each dump, by its name in the archive.
-        manifest: what else is needed to restore it.
-        port: where files were published.
+        manifest: what else was recorded.
+        port: the port of the server that published files.
     """
     files = [path for part in PACKED for path in sorted((folder / part).rglob("*")) if path.is_file()]
     files = [path for path in files if not path.name.endswith(".lock")]
@@ -122,7 +122,7 @@ def unpack(folder: Path, trips: str, state: str, *, port: int = CLOSED_PORT) -> 
         folder: an empty folder for its files.
         trips: the URL of an empty database for its trips.
         state: the URL of an empty database for Dagster's state.
-        port: where a server publishes the files that came by HTTP.
+        port: the port of a server that publishes the files of fhv, if the test needs one.
     """
     with tarfile.open(ARCHIVE) as tar:
         contents = {entry.name: tar.extractfile(entry).read() for entry in tar.getmembers()}  # pyright: ignore[reportOptionalMemberAccess]
@@ -150,16 +150,16 @@ def unpack(folder: Path, trips: str, state: str, *, port: int = CLOSED_PORT) -> 
 
 
 def untouched(trips: str) -> list[str]:
-    """The files whose tables are those that were recorded: ``tripdata_files`` names the filenode of each."""
+    """Return the files whose partitions still have the filenode that ``tripdata_files`` records."""
     with psycopg.connect(trips) as connection:
-        found = connection.execute(
+        answer = connection.execute(
             b"select filename from tripdata_files where filenode = pg_relation_filenode(to_regclass(partition_name))"
         )
-        return sorted(name for (name,) in found.fetchall())
+        return sorted(name for (name,) in answer.fetchall())
 
 
 def _name_filenodes(trips: str, names: list[str]) -> None:
-    """Correct the filenodes in ``tripdata_files``, which a dump and its restoration change."""
+    """Update the filenodes in ``tripdata_files``, because a restored table has a new one."""
     with psycopg.connect(trips) as connection:
         connection.execute(
             b"update tripdata_files set filenode = case when filename = any(%s) "
@@ -173,7 +173,7 @@ def _dropped(folder: Path) -> list[Path]:
 
 
 def _changed(path: Path) -> str:
-    """The end of a dropped file's version, which nobody can choose: when its inode was changed."""
+    """Return a dropped file's version as version 0.1 spelled it. Its last part, ctime, cannot be restored."""
     state = path.stat()
     return f"{state.st_size:x}-{state.st_mtime_ns:x}-{state.st_ctime_ns:x}"
 
@@ -181,13 +181,13 @@ def _changed(path: Path) -> str:
 def _replaced(text: str, places: Mapping[str, str]) -> str:
     if not places:
         return text
-    # A word is replaced where it is a word, because the name of a machine may be as short as any syllable.
+    # Only whole words: a host name can be as short as a syllable.
     patterns = (rf"\b{place}\b" if place.isalnum() else re.escape(place) for place in places)
-    return re.sub("|".join(patterns), lambda found: places[found[0]], text)
+    return re.sub("|".join(patterns), lambda match: places[match[0]], text)
 
 
 def _load(url: str, dump: str) -> None:
-    """Execute what ``pg_dump`` has written, without ``psql``."""
+    """Execute a plain dump of ``pg_dump`` without ``psql``."""
     with psycopg.connect(url, autocommit=True) as connection:
         if connection.info.server_version < 180_000:
             dump = _GENERATED.sub(r"\1 STORED", dump)
@@ -200,7 +200,7 @@ def _load(url: str, dump: str) -> None:
 
 
 def _statements(dump: str) -> Iterator[tuple[str, str | None]]:
-    """The statements of a dump; with a COPY come its rows."""
+    """Split a dump into statements; a COPY comes with its rows."""
     at = 0
     for copy in _COPY.finditer(dump):
         yield _plain(dump[at : copy.start()]), None
@@ -210,5 +210,5 @@ def _statements(dump: str) -> Iterator[tuple[str, str | None]]:
 
 
 def _plain(sql: str) -> str:
-    """The statements without what only ``psql`` or a newer server understands."""
+    """Remove lines that only ``psql`` or a newer server understands."""
     return "\n".join(line for line in sql.splitlines() if not line.startswith(("\\", "SET ", "--")))

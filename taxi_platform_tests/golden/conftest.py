@@ -1,4 +1,4 @@
-"""The data of version 0.1 restored: once for all answers, and as often as tests want that change it."""
+"""Fixtures that restore the data of version 0.1: once for all answers, or for one test."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -35,14 +35,14 @@ def _restored(folder: Path, server: str, port: int, **values: str) -> Iterator[t
 
 @pytest.fixture(scope="module")
 def frozen(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Location, Restored]]:
-    """The platform on the data of version 0.1, for all tests of a file."""
-    with _restored(tmp_path_factory.mktemp("golden"), postgres_url, CLOSED_PORT) as found:
-        yield found
+    """Return the code location on the restored data, shared by all tests of a module."""
+    with _restored(tmp_path_factory.mktemp("golden"), postgres_url, CLOSED_PORT) as restored:
+        yield restored
 
 
 @pytest.fixture
 def restore(postgres_url: str, tmp_path: Path) -> Iterator[Restore]:
-    """Restores the data for one test, with the port of a server that publishes files and settings as the test wants."""
+    """Return a function that restores the data for one test: ``restore(port, **settings)``."""
     with ExitStack() as stack:
 
         def restore(port: int = CLOSED_PORT, **values: str) -> tuple[Location, Restored]:

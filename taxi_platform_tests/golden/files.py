@@ -1,4 +1,4 @@
-"""Trip files of a few made-up rows, as they are published; the same on every machine."""
+"""Trip files with a few made-up rows, the same on every machine."""
 
 import gzip
 import os
@@ -23,7 +23,7 @@ _FIRST_PUBLISHED = 1_600_000_000_123_456_789  # ns since 1970; every file an hou
 
 
 def rows(service: str, month: str, count: int, first: int = 0) -> list[str]:
-    """Good rows of a month, each unlike the others."""
+    """Return different good rows of a month."""
     return [
         _ROWS[service].format(
             number=number,
@@ -41,12 +41,12 @@ def rows(service: str, month: str, count: int, first: int = 0) -> list[str]:
 
 
 def content(service: str, lines: list[str]) -> bytes:
-    """A file of these rows, compressed as it is published."""
+    """Return the compressed file with these rows."""
     return gzip.compress("".join(f"{line}\r\n" for line in [HEADERS[service], *lines]).encode(), mtime=0)
 
 
 def odd_rows(service: str, month: str, count: int) -> list[str]:
-    """Rows of which every rule of the checks is broken by more than it allows: the same trip, often, with faults."""
+    """Return copies of one trip that breaks every rule of the checks."""
     values = dict(zip(HEADERS[service].split(","), rows(service, month, 1)[0].split(","), strict=True))
     times = [name for name in values if name.endswith("_datetime")]
     values |= {times[0]: "2008-12-31 23:59:59", times[1]: "2008-12-31 23:00:00", "PULocationID": "299"}
@@ -55,17 +55,17 @@ def odd_rows(service: str, month: str, count: int) -> list[str]:
 
 
 def zones() -> str:
-    """The zone lookup, with made-up names."""
+    """Return a zone lookup with made-up names."""
     boroughs = ("Bronx", "Manhattan", "Queens")
     lines = [f'{number},"{boroughs[number % 3]}","Zone {number}","Boro Zone"' for number in range(1, 266)]
     return "\r\n".join(['"LocationID","Borough","Zone","service_zone"', *lines, ""])
 
 
 class Published:
-    """The folder that a source publishes its files in.
+    """The source folder while the scenario runs.
 
     Attributes:
-        versions: every version of every file so far: name, size and time of the last change.
+        versions: all versions of all files so far: name, size and mtime_ns.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -80,7 +80,7 @@ class Published:
         os.utime(path, ns=(_FIRST_PUBLISHED, _FIRST_PUBLISHED))
 
     def publish(self, service: str, month: str, data: "bytes | list[str]") -> bytes:
-        """Publish a month, or another version of it."""
+        """Publish a month, or a new version of it."""
         bytes_ = data if isinstance(data, bytes) else content(service, data)
         path = self._folder / f"{service}_tripdata_{month}.csv.gz"
         at = _FIRST_PUBLISHED + len(self.versions) * 3_600 * 10**9

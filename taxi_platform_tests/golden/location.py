@@ -1,4 +1,4 @@
-"""The code location on data of version 0.1, asked and run by its public surfaces only: the command, and Dagster."""
+"""The code location, used through its public surfaces only: the ``taxi`` command and Dagster."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ class Location:
 
     @contextmanager
     def using(self, **values: str) -> Iterator[None]:
-        """Change settings for a while."""
+        """Change settings within a block."""
         before = self._definitions
         with patch.dict(os.environ, values):
             self._forget()
@@ -59,7 +59,7 @@ class Location:
 
     @property
     def definitions(self) -> dg.Definitions:
-        """The code location with the settings as they are."""
+        """The code location with the current settings."""
         self._definitions = self._definitions or defs()
         return self._definitions
 
@@ -68,7 +68,7 @@ class Location:
         return click.testing.CliRunner().invoke(taxi, arguments)
 
     def tick(self, sensor: str, cursor: str | None = None) -> Any:
-        """Evaluate a sensor; what the daemon would be told."""
+        """Evaluate a sensor and return what the daemon would get."""
         definition = self.definitions.resolve_sensor_def(sensor)
         every = self.definitions.resources or {}
         with dg.build_sensor_context(
@@ -81,7 +81,7 @@ class Location:
             return definition.evaluate_tick(context)
 
     def run_request(self, request: dg.RunRequest, sensor: str) -> dg.ExecuteInProcessResult:
-        """Execute what a sensor asks for, with the tags that the daemon gives such a run."""
+        """Execute a sensor's run request with the tags that the daemon adds."""
         job = self.definitions.resolve_job_def(str(request.job_name))
         return job.execute_in_process(
             instance=self.instance,
@@ -111,24 +111,24 @@ class Location:
         )
 
     def group(self, name: str) -> list[str]:
-        """The assets of a group."""
+        """Return the assets of a group."""
         return sorted(
             spec.key.to_user_string() for spec in self.definitions.resolve_all_asset_specs() if spec.group_name == name
         )
 
     def materializations(self, result: dg.ExecuteInProcessResult, asset: str) -> list[dg.AssetMaterialization]:
-        """What a run has recorded of an asset, in that order."""
+        """Return a run's materializations of an asset, in order."""
         entries = self.instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
         made = [entry.asset_materialization for entry in entries]
-        return [one for one in made if one and one.asset_key.to_user_string() == asset]
+        return [event for event in made if event and event.asset_key.to_user_string() == asset]
 
     def rows(self, query: str) -> Sequence[tuple[Any, ...]]:
-        """The rows of a query on the trips' database."""
+        """Return the rows of a query on the trips' database."""
         with psycopg.connect(self.trips) as connection:
             return connection.execute(query.encode()).fetchall()
 
     def execute(self, *statements: str) -> None:
-        """Change the trips' database, as somebody does by hand."""
+        """Execute statements on the trips' database, as somebody does by hand."""
         with psycopg.connect(self.trips, autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement.encode())

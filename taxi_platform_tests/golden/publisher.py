@@ -1,4 +1,4 @@
-"""A server on this machine that publishes files, and counts who asks for which bytes."""
+"""A server on this machine that publishes files and records the requests."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -45,7 +45,7 @@ class Publisher:
 
 @contextmanager
 def publishing(files: Mapping[str, bytes]) -> Iterator[Publisher]:
-    """Publish files by HTTP for a while."""
+    """Publish files by HTTP within a block."""
     publisher = Publisher(files)
     thread = threading.Thread(target=publisher.server.serve_forever, args=(0.01,), daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""Makes the archive and the answers again, with the code of version 0.1, which it takes out of the repository.
+"""Records the archive and the answers again, with the code of version 0.1 from the repository's history.
 
 python -m taxi_platform_tests.golden.record
 """
@@ -27,7 +27,7 @@ INSIDE = "--inside"
 
 
 def record() -> None:
-    """Put this folder beside the code of version 0.1, and record there, in a process of its own."""
+    """Copy this folder next to the code of version 0.1, and record there in a new process."""
     with tempfile.TemporaryDirectory(prefix="version-0-1-") as name:
         folder = Path(name).resolve()
         root = HERE.parents[1]
@@ -42,7 +42,7 @@ def record() -> None:
 
 
 def record_inside() -> None:
-    """Play the scenario, pack what is left of it, restore that elsewhere, and write down the answers."""
+    """Run the scenario, pack its data, restore it elsewhere, and write the answers."""
     with tempfile.TemporaryDirectory(prefix="golden-") as name:
         folder = Path(name).resolve()
         folder.chmod(0o755)  # so that the account that runs the embedded server may enter

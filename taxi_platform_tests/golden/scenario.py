@@ -1,4 +1,4 @@
-"""What happened on the platform whose data is frozen: every state that a month can have came about as it does in life.
+"""Brings about every state that a month can have, in the way it happens in real use.
 
 | month | green | yellow | fhv, by HTTP |
 |---|---|---|---|
@@ -42,19 +42,19 @@ FHV = ("2018-12", "2019-01", "2019-02")
 
 
 def published_by_http() -> Mapping[str, bytes]:
-    """The files of the server."""
+    """Return the files that come by HTTP."""
     return {f"fhv_tripdata_{month}.csv.gz": content("fhv", rows("fhv", month, 5)) for month in FHV}
 
 
 @dataclass
 class Scenario:
-    """The platform while its story is played.
+    """The steps, run with the code of version 0.1.
 
     Attributes:
-        on: the platform.
-        source: the folder that its source is.
+        on: the code location.
+        source: the source folder.
         server: publishes the files of fhv.
-        cursors: of the sensors, as their last ticks left them.
+        cursors: the sensors' cursors after their last ticks.
     """
 
     on: Location
@@ -63,7 +63,7 @@ class Scenario:
     cursors: dict[str, str] = field(default_factory=dict[str, str])
 
     def play(self) -> None:
-        """Let all of it happen."""
+        """Run all steps."""
         self.green_is_loaded()
         self.new_months_appear()
         self.fhv_comes_by_http()
@@ -168,7 +168,7 @@ class Scenario:
         self.create_run("green_tripdata", "2019-10", dg.DagsterRunStatus.STARTED)
         self.hear_a_daemon(0.0)
         self.ask_a_daemon("green", "2019-11")
-        self.hear_a_daemon(DAY)  # a daemon that is long gone, whenever the answers are asked for
+        self.hear_a_daemon(DAY)  # not alive, whenever the answers are read
         # Last, because the command ends such runs.
         killed = {"taxi/process": f"{socket.gethostname()}/0123456789ab"}
         run = self.create_run("yellow_tripdata", "2019-10", dg.DagsterRunStatus.STARTED, killed)
@@ -185,11 +185,11 @@ class Scenario:
         return list(answer.run_requests or [])
 
     def tick_and_run(self, sensor: str) -> list[bool]:
-        """Which of the runs that the sensor asks for succeed."""
+        """Evaluate a sensor, execute its requests, and return which runs succeeded."""
         return [self.on.run_request(request, sensor).success for request in self.tick(sensor)]
 
     def drop(self, name: str, data: bytes) -> None:
-        """Put a file into the landing folder that was written long ago."""
+        """Put a file with an old modification time into the landing folder."""
         path = self.on.data / "landing" / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(data)
@@ -215,7 +215,7 @@ class Scenario:
         self.on.instance.add_daemon_heartbeat(DaemonHeartbeat(time.time() - seconds_ago, "BACKFILL", "a daemon", []))
 
     def ask_a_daemon(self, service: str, months: str) -> None:
-        """Have ``taxi backfill`` ask a daemon, which is not there, and kill it while it waits."""
+        """Let ``taxi backfill`` request a Dagster backfill of a daemon that does not run, and kill the command."""
         command = [sys.executable, "-c", "from taxi_platform.cli.main import taxi; taxi()", "backfill", service, months]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
             assert process.stdout is not None

@@ -1,7 +1,8 @@
-"""What version 0.1 answered about its data is still answered: states, plans, requests, check results, names, numbers.
+"""The current code gives the answers of version 0.1: states, plans, run requests, check results, names and numbers.
 
-An answer may say more than it did: another service, another check, another piece of metadata. Nothing of it may be
-missing or different. Where a change is wanted, the file in ``answers/`` is edited with it, and CHANGELOG.md says so.
+An answer may contain more than it did, for example another service, check or piece of metadata. Nothing may be missing
+or different. To change an answer on purpose, edit the file in ``answers/`` in the same commit and note it in
+CHANGELOG.md.
 """
 
 import json
@@ -16,7 +17,7 @@ from taxi_platform_tests.golden.location import Location
 
 
 def differences(frozen: Any, now: Any, where: str = "") -> Iterator[str]:
-    """What an answer lacks of the frozen one, a line each."""
+    """Yield a line for everything that is missing from an answer, or different."""
     if isinstance(frozen, dict) and isinstance(now, dict):
         for name, value in frozen.items():
             if name in now:
@@ -31,7 +32,7 @@ def differences(frozen: Any, now: Any, where: str = "") -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_it_is_answered_as_by_version_0_1(frozen: tuple[Location, Restored], name: str) -> None:
+def test_the_answer_is_that_of_version_0_1(frozen: tuple[Location, Restored], name: str) -> None:
     expected = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     # As JSON, so that a pair is a list here as there.
     answer = json.loads(json.dumps(ANSWERS[name](*frozen)))
@@ -39,7 +40,7 @@ def test_it_is_answered_as_by_version_0_1(frozen: tuple[Location, Restored], nam
     assert not lines, "\n".join(lines)
 
 
-def test_what_is_missing_or_different_would_be_noticed() -> None:
+def test_missing_and_different_values_are_reported() -> None:
     frozen = {"kept": 1, "gone": 2, "list": [1, {"a": 1}]}
     assert list(differences(frozen, {**frozen, "new": 3})) == []
     assert list(differences(frozen, {"kept": 0, "list": [1, {"a": 2}]})) == [

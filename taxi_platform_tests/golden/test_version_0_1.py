@@ -1,4 +1,4 @@
-"""Data of version 0.1 keeps working: nothing is fetched or loaded twice, and what is to be done is done beside it."""
+"""Data of version 0.1 keeps working: nothing is fetched or loaded twice, and new months are loaded beside it."""
 
 from typing import Any
 
@@ -13,18 +13,18 @@ from taxi_platform_tests.golden.publisher import publishing
 from taxi_platform_tests.golden.scenario import published_by_http
 
 NEW_MONTHS, LANDING = "new_month_sensor", "landing_sensor"
-# Loaded by version 0.1 as their files, which are still there.
+# Months that version 0.1 loaded and whose raw files are still in the cache.
 KEPT = (("green", "2019-02", "2019-03"), ("yellow", "2019-01", "2019-01"), ("yellow", "2019-07", "2019-08"))
 
 
 def tables(on: Location) -> dict[str, Any]:
-    """By partition, the file that holds it: another one when it was written again."""
+    """Return the filenode of each partition, which changes when the partition is rewritten."""
     query = "select inhrelid::regclass::text, pg_relation_filenode(inhrelid) from pg_inherits"
     return dict(on.rows(query))
 
 
 def records(on: Location) -> dict[str, Any]:
-    """By name of the file, what version 0.1 records of a loaded month; later versions may record more."""
+    """Return the load records by file name, with the columns of version 0.1; later versions may add columns."""
     columns = (
         "table_name, partition_name, source, sha256, file_bytes, csv_bytes, rows_in_file, rows_loaded, rows_rejected, "
         "contract, filenode, loaded_at"
@@ -33,7 +33,7 @@ def records(on: Location) -> dict[str, Any]:
 
 
 def columns(on: Location, service: str) -> str:
-    """The columns of a service's table as they are now."""
+    """Return the columns of a service's table."""
     table = f"'{service}_tripdata'::regclass"
     query = (
         f"select string_agg(attname, ', ' order by attnum) from pg_attribute where attrelid = {table} and attnum > 0"
@@ -42,7 +42,7 @@ def columns(on: Location, service: str) -> str:
 
 
 def raw_files(at: Restored) -> dict[str, tuple[int, int, bytes]]:
-    """The raw files and their sidecar files: which file it is, when it was changed, and its bytes."""
+    """Return inode, mtime_ns and content of the raw files and their sidecar files."""
     return {
         str(path.relative_to(at.data)): (path.stat().st_ino, path.stat().st_mtime_ns, path.read_bytes())
         for path in sorted((at.data / "raw").rglob("*.csv*"))
@@ -51,12 +51,12 @@ def raw_files(at: Restored) -> dict[str, tuple[int, int, bytes]]:
 
 
 def unchanged(on: Location, run: dg.ExecuteInProcessResult, asset: str) -> dict[str | None, object]:
-    """By month, whether a run found an asset's month as it was."""
+    """Return by month whether a run reported it as unchanged."""
     return {made.partition: made.metadata["unchanged"].value for made in on.materializations(run, asset)}
 
 
 def test_loaded_months_are_neither_fetched_nor_loaded_again(restore: Restore) -> None:
-    on, at = restore(TAXI_ON_BAD_ROWS="quarantine")  # as the rejects of yellow 2019-07 came about
+    on, at = restore(TAXI_ON_BAD_ROWS="quarantine")  # yellow 2019-07 has bad rows
     before = tables(on), records(on), raw_files(at)
     for service, first, last in KEPT:
         table = f"{service}_tripdata"
@@ -68,7 +68,7 @@ def test_loaded_months_are_neither_fetched_nor_loaded_again(restore: Restore) ->
     assert (tables(on), records(on), raw_files(at)) == before
 
 
-def test_a_purged_raw_file_is_fetched_and_its_month_is_not_loaded_again(restore: Restore) -> None:
+def test_a_purged_raw_file_is_fetched_and_its_partition_is_not_rewritten(restore: Restore) -> None:
     on, at = restore()
     before = tables(on), records(on)
     run = on.materialize("green_tripdata", first="2019-01")
@@ -78,7 +78,7 @@ def test_a_purged_raw_file_is_fetched_and_its_month_is_not_loaded_again(restore:
     assert (tables(on), records(on)) == before
 
 
-def test_files_that_came_by_http_are_believed_without_a_request_for_their_bytes(restore: Restore) -> None:
+def test_sidecar_files_of_files_from_http_are_trusted_without_a_get(restore: Restore) -> None:
     with publishing(published_by_http()) as server:
         on, at = restore(server.port, TAXI_SOURCE=server.template)
         before = tables(on), raw_files(at)
@@ -88,7 +88,7 @@ def test_files_that_came_by_http_are_believed_without_a_request_for_their_bytes(
         run = on.materialize("raw/fhv_tripdata", first="2019-01", last="2019-02")
         assert unchanged(on, run, "raw/fhv_tripdata") == {"2019-01": True, "2019-02": True}
         assert {method for method, _ in server.asked} == {"HEAD"}
-        assert [one for one in on.tick(NEW_MONTHS).run_requests or [] if "fhv" in str(one.job_name)] == []
+        assert [request for request in on.tick(NEW_MONTHS).run_requests or [] if "fhv" in str(request.job_name)] == []
         assert {method for method, _ in server.asked} == {"HEAD"}
         assert (tables(on), raw_files(at)) == before
 
@@ -96,7 +96,7 @@ def test_files_that_came_by_http_are_believed_without_a_request_for_their_bytes(
 def test_a_changed_file_a_new_month_and_damaged_partitions_are_loaded_beside_the_others(restore: Restore) -> None:
     on, _ = restore()
     before = tables(on)
-    on.execute("drop table green_tripdata_2019_06")  # version 0.1 does not replace a detached partition
+    on.execute("drop table green_tripdata_2019_06")  # version 0.1 cannot replace a detached partition either
     for service, months in (("green", "2019-04..2019-08"), ("yellow", "2019-01..2019-04")):
         done = on.command("backfill", service, months)
         assert done.exit_code == 0, done.output
@@ -113,7 +113,7 @@ def test_a_changed_file_a_new_month_and_damaged_partitions_are_loaded_beside_the
     assert on.rows("select count(*) from yellow_tripdata_2019_02") == [(17,)]
 
 
-def test_the_code_of_today_loads_the_rows_that_version_0_1_has_loaded(restore: Restore) -> None:
+def test_the_current_code_loads_the_same_rows_as_version_0_1(restore: Restore) -> None:
     on, _ = restore(TAXI_ON_BAD_ROWS="quarantine")
     queries = [f"select {columns(on, name)} from {name}_tripdata order by 2, 1" for name in ("green", "yellow")]
     before = [on.rows(query) for query in queries]
@@ -128,7 +128,7 @@ def test_the_code_of_today_loads_the_rows_that_version_0_1_has_loaded(restore: R
     ]
 
 
-def test_models_that_version_0_1_has_built_are_built_further(restore: Restore) -> None:
+def test_a_month_is_added_to_models_that_version_0_1_built(restore: Restore) -> None:
     on, _ = restore()
     query = "select file_month::text, service, count(*) from analytics.fct_trips group by 1, 2 order by 1, 2"
     before = on.rows(query)
@@ -137,7 +137,7 @@ def test_models_that_version_0_1_has_built_are_built_further(restore: Restore) -
     assert on.rows(query) == [*before, ("2019-08-01", "green", 18), ("2019-08-01", "yellow", 11)]
 
 
-def test_the_sensors_ask_for_no_run_that_version_0_1_has_asked_for(restore: Restore) -> None:
+def test_the_sensors_do_not_repeat_a_run_request_of_version_0_1(restore: Restore) -> None:
     on, at = restore()
     asked = {run.tags.get("dagster/run_key") for run in on.instance.get_runs()} - {None}
     assert len(asked) == 7
@@ -146,13 +146,12 @@ def test_the_sensors_ask_for_no_run_that_version_0_1_has_asked_for(restore: Rest
         keys = {str(request.run_key) for request in first.run_requests}
         assert keys
         assert keys & asked == set()
-        # What was asked for once is not asked for again, though its run has not come about yet: of a dropped file
-        # only the run says so.
+        # The cursor alone prevents a repeated request for a new month; for a dropped file it is the run's tag.
         if sensor == NEW_MONTHS:
             assert not on.tick(sensor, first.cursor).run_requests
 
 
-def test_what_dagster_has_recorded_opens_without_a_migration(restore: Restore) -> None:
+def test_dagsters_state_needs_no_migration(restore: Restore) -> None:
     on, at = restore()
     current, head = on.instance.run_storage.alembic_version()  # pyright: ignore[reportGeneralTypeIssues]
     assert current == head
@@ -166,7 +165,7 @@ def test_what_dagster_has_recorded_opens_without_a_migration(restore: Restore) -
     assert len(on.instance.get_runs()) == len(runs)
 
 
-def test_a_run_whose_process_was_killed_is_ended_and_its_month_is_loaded(restore: Restore) -> None:
+def test_a_killed_run_of_version_0_1_is_marked_as_failed_and_its_month_is_loaded(restore: Restore) -> None:
     on, at = restore()
     started = on.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
     (killed,) = [run for run in started if "taxi/process" in run.tags]
