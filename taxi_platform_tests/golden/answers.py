@@ -23,12 +23,12 @@ SERVICES = ("green", "yellow", "fhv")
 _PLANNED = re.compile(r"^  (?P<service>[a-z]+) +(?P<month>\d{4}-\d\d)  (?P<reason>\w+(?: \w+)*)(?P<note>  .*)?$")
 _COUNTED = re.compile(r"(\d+) months? to load")
 PLANS = {
-    "all that is missing": "all 2019-01..2019-12",
-    "what failed": "all .. --failed",
+    "all that is missing": "green,yellow,fhv 2019-01..2019-12",
+    "what failed": "green,yellow,fhv .. --failed",
     "everything": "green,yellow .. --all",
     "newest first": "yellow 2019-03..2019-09 --newest-first",
     "one month": "green 2019-12",
-    "with the source asked": "all ..2019-08 --ask-source",
+    "with the source asked": "green,yellow,fhv ..2019-08 --ask-source",
     "no such service": "purple 2019-01",
     "no such month": "green 2019-13",
     "no partition": "green 2031-01",
