@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from taxi_platform.postgres.loader import load_month
-from taxi_platform.sources.cache import RawFiles
+from taxi_platform.sources.cache import Cache
 from taxi_platform.sources.folder import FolderSource
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES
@@ -17,8 +17,8 @@ from taxi_platform.trips.services import SERVICES
 
 def main(service: str, month: str, published: str, raw: str) -> None:
     """Load a month and print rows, seconds of the load, peak memory and bytes written, both in bytes."""
-    files = RawFiles(Path(raw), FolderSource(Path(published)))
-    file = files.get(SERVICES[service], Month.parse(month), log).file
+    files = Cache(Path(raw), FolderSource(Path(published)))
+    file = files.get(SERVICES[service], Month.parse(month)).file
     loaded = load_month("postgresql://", file)
     figures = {"rows": loaded.rows, "seconds": loaded.seconds, "peak": peak_memory(), "written": bytes_written()}
     print(json.dumps(figures | {"cpu": time.process_time()}))

@@ -15,7 +15,7 @@ from taxi_platform.bigquery.lake import Lake, object_name, uri_of
 from taxi_platform.bigquery.loader import load_month
 from taxi_platform.bigquery.tables import Tables
 from taxi_platform.settings import PROJECT
-from taxi_platform.sources.cache import RawFiles
+from taxi_platform.sources.cache import Cache
 from taxi_platform.sources.folder import FolderSource
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.headers import Header
@@ -48,7 +48,7 @@ def measure(bench: Workbench, _: int, count: int) -> Iterator[Finding]:
 
 def _file(bench: Workbench) -> TripFile:
     if (GENUINE / f"{GREEN.file_name(MONTH)}.gz").exists():
-        return RawFiles(bench.folder / "raw", FolderSource(GENUINE)).get(GREEN, MONTH, _silent).file
+        return Cache(bench.folder / "raw", FolderSource(GENUINE)).get(GREEN, MONTH).file
     return bench.file(GREEN, MONTH, ROWS)
 
 

@@ -15,7 +15,7 @@ from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.settings import PROJECT, settings
-from taxi_platform.sources.cache import RawFiles
+from taxi_platform.sources.cache import Cache
 from taxi_platform.sources.folder import FolderSource
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
@@ -53,7 +53,7 @@ class Workbench:
     def file(self, service: Service, month: Month, rows: int) -> TripFile:
         """A made-up file, verified and kept as its raw asset would."""
         self.publish(service, month, rows)
-        return RawFiles(self.folder / "raw", FolderSource(self.published)).get(service, month, _silent).file
+        return Cache(self.folder / "raw", FolderSource(self.published)).get(service, month).file
 
     def unpublish(self, service: Service, month: Month) -> None:
         """Remove a published file, so that another one can take its place."""

@@ -60,6 +60,7 @@ class RetryPolicy:
         *,
         subject: str,
         is_transient: Callable[[BaseException], bool] = is_transient,
+        silent: bool = False,
     ) -> Result:
         """Return the result of the first attempt that succeeds, and log each that does not.
 
@@ -69,13 +70,14 @@ class RetryPolicy:
             action: one attempt.
             subject: what is attempted, for the log.
             is_transient: decides whether another attempt may succeed.
+            silent: log failed attempts for debugging only.
         """
         import tenacity  # takes long to import, and is not needed to load the definitions
 
         def log(state: "RetryCallState") -> None:
             of = f" of {self.attempts}" if self.attempts else ""
             again = f"attempt {state.attempt_number + 1}{of} in {state.upcoming_sleep:.1f} s"
-            logger.info("%s: %s; %s", subject, _error(state), again)
+            logger.log(logging.DEBUG if silent else logging.INFO, "%s: %s; %s", subject, _error(state), again)
 
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: is_transient(error) and self.obeys(error)),

@@ -25,6 +25,7 @@ from taxi_platform_tests.support.asset_runs import Platform, instance_in_memory
 from taxi_platform_tests.support.backfills import Backfills
 from taxi_platform_tests.support.databases import database_from
 from taxi_platform_tests.support.emulators import cloud_of_its_own, make_ready, start_or_skip
+from taxi_platform_tests.support.log_lines import collected_log_lines
 from taxi_platform_tests.support.shell import UNSET, environment
 from taxi_platform_tests.support.shell import instance as dagster_state
 from taxi_platform_tests.support.trip_server import TripServer
@@ -121,6 +122,13 @@ def server() -> Iterator[TripServer]:
     """A server that publishes nothing yet."""
     with TripServer() as server:
         yield server
+
+
+@pytest.fixture
+def log_lines() -> Iterator[list[str]]:
+    """What the platform logs during the test."""
+    with collected_log_lines() as lines:
+        yield lines
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from taxi_platform.errors import AccessDenied, DamagedFile, NotPublished
 from taxi_platform.settings import PROJECT
-from taxi_platform.sources.http.addresses import public
-from taxi_platform.sources.http.retries import Retries
+from taxi_platform.sources.answers import public
 from taxi_platform.sources.web_api import Api
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ class Passage:
         return f"{self.title}\n\n{self.text}"
 
 
-def read_documents(locations: Iterable[str], retries: Retries | None = None) -> list[Document]:
+def read_documents(locations: Iterable[str]) -> list[Document]:
     """Read every document that the locations name: URLs, files, and folders of ``.md``, ``.txt`` and ``.html`` files.
 
     Relative paths start at the project's folder.
@@ -81,7 +80,7 @@ def read_documents(locations: Iterable[str], retries: Retries | None = None) -> 
         SourceUnreachable: the server does not answer.
         DamagedFile: the document is not text, is empty, or is larger than 2 MiB.
     """
-    return [_read(place, retries or Retries()) for location in locations for place in _places(location)]
+    return [_read(place) for location in locations for place in _places(location)]
 
 
 def _places(location: str) -> Iterator[str]:
@@ -98,11 +97,11 @@ def _places(location: str) -> Iterator[str]:
     yield from map(str, files)
 
 
-def _read(location: str, retries: Retries) -> Document:
+def _read(location: str) -> Document:
     if "://" in location:
         name = public(location)
         advice = "Check the document's address."
-        content = Api(name, advice, advice, retries=retries).content(location, log=lambda _: None)
+        content = Api(name, advice, advice).content(location)
         return Document(name, _as_markdown(content, name))
     path = PROJECT / Path(location).expanduser()
     name = str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)

@@ -37,12 +37,13 @@ def run_demo(say: Say, scale: float = SCALE) -> bool:
 
 def _choose(say: Say, scale: float) -> Sequence[Service]:
     """Ask the real source; when it is out of reach, turn this process to the sample, in a folder of its own."""
-    from taxi_platform.sources.brief import ask_briefly
-    from taxi_platform.sources.http.addresses import public
+    from taxi_platform.sources.answers import public
+    from taxi_platform.sources.choose import source_named
 
     say(f"Asking the source for {SMALLEST.file_name(FIRST)}: {public(settings().source)}")
     try:
-        ask_briefly(settings().source, SMALLEST, FIRST)
+        source = source_named(settings().source, short_timeouts=True)
+        source.version(source.trips(SMALLEST, FIRST))
     except TaxiError as error:
         say(f"It cannot be had: {error}")
         say("So this is the built-in sample (made-up trips in the shape of the real ones), kept apart from real ones.")

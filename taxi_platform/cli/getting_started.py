@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from taxi_platform.cli.demo_runs import SILENT, reasons
 from taxi_platform.course.getting_started.prices import AVERAGES, COLUMNS, averages
-from taxi_platform.course.getting_started.source import SAMPLE, ask_briefly, shown
+from taxi_platform.course.getting_started.source import SAMPLE, probe, shown
 from taxi_platform.errors import TaxiError
 from taxi_platform.settings import settings
 
@@ -38,7 +38,7 @@ def _choose(say: Say) -> None:
     if "://" not in place:
         return
     try:
-        ask_briefly(place)
+        probe(place)
     except TaxiError as error:
         say(f"They cannot be had: {error}")
         say("So these are the products that come along, all of them invented.")

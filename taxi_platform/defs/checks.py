@@ -60,7 +60,7 @@ def table_checks(service: Service) -> dg.AssetChecksDefinition:
                     context, table, lambda: services.service_verdicts(context.instance, url, service)
                 )
             if selected(context, of_months):
-                cache = raw_files.store()
+                cache = raw_files.cache()
 
                 def judge(month: Month) -> Iterator[Verdict]:
                     facts = gather(url, service, month, read_raw_facts(context.instance, cache, service, month))

@@ -22,7 +22,7 @@ from taxi_platform.orchestration.monthly_io import errors_as_failures
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.trip_io import PostgresResource, RawFilesResource
 from taxi_platform.settings import settings
-from taxi_platform.sources.trip_files import TripFiles
+from taxi_platform.sources.cache import TripFiles
 from taxi_platform.trips import zones
 from taxi_platform.trips.keys import lake_key, raw_key, warehouse_key
 from taxi_platform.trips.months import Month
@@ -113,7 +113,7 @@ def zone_lookup(
     """The TLC's taxi zones as the source has them now."""
     with errors_as_failures():
         cloud = google.cloud()
-        found = zones.read_zones(raw_files.store().zones(context.log.info))
+        found = zones.read_zones(raw_files.cache().zones())
         table = write_zones(cloud, found)
     return dg.MaterializeResult(metadata={"table": table, "dagster/row_count": len(found)})
 

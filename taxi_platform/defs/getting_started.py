@@ -38,10 +38,10 @@ class ColumnsConfig(dg.Config):
     owners=OWNERS,
     metadata=LINKS,
 )
-def products(context: dg.AssetExecutionContext, product_file: ProductFile) -> dg.MaterializeResult[Any]:
+def products(product_file: ProductFile) -> dg.MaterializeResult[Any]:
     """Every page of the list, or none of it."""
     with errors_as_failures():
-        found = product_file.fetch(context.log.info)
+        found = product_file.fetch()
     return dg.MaterializeResult(metadata=products_metadata(found, product_file.source, product_file.path))
 
 

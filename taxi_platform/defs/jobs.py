@@ -59,7 +59,8 @@ def monthly_schedule(service: Service) -> dg.ScheduleDefinition:
     )
     def schedule(context: dg.ScheduleEvaluationContext, raw_files: RawFilesResource) -> dg.RunRequest | dg.SkipReason:
         month = ended_month(context.scheduled_execution_time, timezone)
-        reason = reason_to_skip(service, month, month_range(settings(), service), raw_files.hurried_source())
+        source = raw_files.source_with_short_timeouts()
+        reason = reason_to_skip(service, month, month_range(settings(), service), source)
         if reason:
             return dg.SkipReason(reason)
         return loading_run(service, month, tags=run_labels(service, month, trigger=by_schedule(name)))

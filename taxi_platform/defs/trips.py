@@ -13,7 +13,7 @@ from taxi_platform.orchestration.links import RELEASES, TRIP_RECORDS, links, tri
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.trip_io import RawFilesResource
 from taxi_platform.postgres import tables
-from taxi_platform.sources.trip_files import TripFiles
+from taxi_platform.sources.cache import TripFiles
 from taxi_platform.trips import zones
 from taxi_platform.trips.keys import raw_key, table_key
 from taxi_platform.trips.months import Month
@@ -74,8 +74,7 @@ def raw_trips(service: Service) -> dg.AssetsDefinition:
         if config.landed:
             file = landing.file(config.landed, config.landed_version)
             return raw_files.landed(service, context.partition_keys, file)
-        way = "forced" if config.force else "refreshed"
-        return raw_files.months(service, context.partition_keys, way)
+        return raw_files.months(service, context.partition_keys, "force" if config.force else "refresh")
 
     return raw
 
@@ -137,9 +136,9 @@ def label_run(context: dg.AssetExecutionContext, service: Service) -> None:
         "dagster/relation_identifier": relation("ny_taxi", tables.qualified(zones.TABLE)),
     },
 )
-def taxi_zone_lookup(context: dg.AssetExecutionContext, raw_files: RawFilesResource):
+def taxi_zone_lookup(raw_files: RawFilesResource):
     """The TLC's taxi zones as the source has them now."""
-    return zones.read_zones(raw_files.store().zones(context.log.info))
+    return zones.read_zones(raw_files.cache().zones())
 
 
 @dg.definitions

@@ -18,7 +18,7 @@ from taxi_platform.ledger.loaded import months_in_place
 from taxi_platform.ledger.record import Attempt, LoadRecord, Materialized, MonthRecord
 from taxi_platform.postgres.server import trips_server
 from taxi_platform.settings import settings
-from taxi_platform.sources.cache import RawFiles
+from taxi_platform.sources.cache import Cache
 from taxi_platform.sources.choose import source_named
 from taxi_platform.sources.source import Source
 from taxi_platform.trips.files import FileFacts, SourceVersion
@@ -113,9 +113,9 @@ def read_months(
     return Ledger({service.name: records_of(service) for service in services}, remarks)
 
 
-def read_raw_facts(instance: dg.DagsterInstance, cache: RawFiles, service: Service, month: Month) -> FileFacts | None:
+def read_raw_facts(instance: dg.DagsterInstance, cache: Cache, service: Service, month: Month) -> FileFacts | None:
     """Return what is known about a raw file: from the cached file, or from Dagster's record of a removed one."""
-    file = cache.kept(service, month)
+    file = cache.cached(service, month)
     if file:
         return file.verified
     recorded = recorded_raw_file(instance, service, month)

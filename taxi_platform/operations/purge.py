@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from taxi_platform.errors import disk_errors
-from taxi_platform.sources.sidecars import beside, known, lock_of
+from taxi_platform.sources.cache import lock_of, read_sidecar, remove
 from taxi_platform.trips.files import TripFile
 
 Log = Callable[[str], None]
@@ -114,7 +114,7 @@ def purge(folder: Path, rule: Rule, places: Sequence[WhyNotHeld], log: Log, *, d
 def kept_files(folder: Path) -> Iterator[TripFile]:
     """Every file that was verified and is as it was; what somebody else has put there is not ours to remove."""
     for path in _matching(folder, _NAME):
-        file = known(path)
+        file = read_sidecar(path)
         if file:
             yield file
 
@@ -124,21 +124,13 @@ def _let_go(file: TripFile, places: Iterable[WhyNotHeld], *, dry_run: bool) -> s
     if file.landed:
         return LANDED
     with _alone(file.path) as is_alone:
-        if not is_alone or known(file.path) != file:
+        if not is_alone or read_sidecar(file.path) != file:
             return IN_USE
         reason = next((reason for reason in (why_not(file) for why_not in places) if reason), None)
         if reason is None and not dry_run:
-            _remove(file.path)
+            with disk_errors(file.path):
+                remove(file.path)
         return reason
-
-
-def _remove(path: Path) -> None:
-    """Remove a file and its note. At its own name the file is whole or absent; what a crash leaves is a leftover."""
-    part = beside(path, ".part")
-    with disk_errors(path):
-        path.replace(part)
-        part.unlink()
-        beside(path, ".json").unlink(missing_ok=True)
 
 
 def _remove_leftovers(folder: Path, before: float, *, dry_run: bool) -> int:

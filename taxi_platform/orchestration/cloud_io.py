@@ -25,7 +25,7 @@ from taxi_platform.orchestration.monthly_io import (
     store_months,
     wanted_form,
 )
-from taxi_platform.sources.trip_files import TripFiles
+from taxi_platform.sources.cache import TripFiles
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import column_comments, service_of_table
 

@@ -23,9 +23,7 @@ class DockerHub(dg.ConfigurableResource["DockerHub"]):
             dagster.Failure: there is no count to be had, and why.
         """
         with errors_as_failures():
-            return dg.MaterializeResult(
-                metadata=count_pulls(image, context.log.info, base_url=self.base_url).metadata()
-            )
+            return dg.MaterializeResult(metadata=count_pulls(image, base_url=self.base_url).metadata())
 
     def isolated_pulls(self, context: dg.AssetExecutionContext, image: str) -> dg.MaterializeResult[Any]:
         """Count an image's pulls in a child process, which has an empty folder and no way to this one's objects.

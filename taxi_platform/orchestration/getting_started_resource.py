@@ -10,7 +10,6 @@ from pydantic import Field
 from taxi_platform.course.getting_started.paging import Product
 from taxi_platform.course.getting_started.source import read_products
 from taxi_platform.errors import NotPublished, disk_errors
-from taxi_platform.sources.source import Log
 
 
 class ProductFile(dg.ConfigurableResource["ProductFile"]):
@@ -19,14 +18,14 @@ class ProductFile(dg.ConfigurableResource["ProductFile"]):
     source: str = Field(description="A URL, a JSON file, or sample, as TAXI_PRODUCTS_URL.")
     path: str = Field(description="Where they are kept.")
 
-    def fetch(self, log: Log) -> list[Product]:
+    def fetch(self) -> list[Product]:
         """Bring all products, in place of those of last time.
 
         Raises:
             NotPublished, AccessDenied, SourceUnreachable, DamagedFile: as ``read_products`` says; what was kept stays.
             StorageFull: they cannot be written.
         """
-        products = read_products(self.source, log)
+        products = read_products(self.source)
         path = Path(self.path)
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
         with disk_errors(path):

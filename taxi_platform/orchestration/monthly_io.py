@@ -14,7 +14,7 @@ from taxi_platform.dagster_private import add_output_metadata
 from taxi_platform.errors import TaxiError
 from taxi_platform.ledger.event_metadata import PROGRESS, raw_metadata
 from taxi_platform.retries import MONTH_AGAIN
-from taxi_platform.sources.trip_files import TripFiles
+from taxi_platform.sources.cache import TripFiles
 from taxi_platform.trips.files import Transfer
 from taxi_platform.trips.keys import raw_key
 from taxi_platform.trips.months import Month
@@ -75,7 +75,7 @@ def store_months(context: dg.OutputContext, files: MonthlyFiles, store_month: Ca
 
 def fetch_raw(context: dg.OutputContext, files: TripFiles, month: Month) -> Transfer:
     """Return the month's raw file; if it had to be fetched for this asset, record a materialization of the raw one."""
-    fetched = files.fetch(month, context.log.info)
+    fetched = files.fetch(month)
     if fetched.is_new:
         raw = dg.AssetKey(raw_key(files.service.table))
         context.log_event(dg.AssetMaterialization(raw, partition=str(month), metadata=raw_metadata(fetched)))

@@ -17,10 +17,9 @@ from taxi_platform.postgres import frames, tables
 from taxi_platform.postgres.frames import TableReference
 from taxi_platform.postgres.loader import OnBadRows, load_month, rows_in_table
 from taxi_platform.postgres.server import Server
-from taxi_platform.sources.cache import RawFiles
+from taxi_platform.sources.cache import Cache, FetchMode, TripFiles
 from taxi_platform.sources.choose import source_named
 from taxi_platform.sources.source import Source
-from taxi_platform.sources.trip_files import TripFiles, Way
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service, service_of_table
@@ -30,36 +29,36 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class RawFilesResource(dg.ConfigurableResource[RawFiles]):
+class RawFilesResource(dg.ConfigurableResource[Cache]):
     """The folder of raw files in front of their source."""
 
     source: str = Field(description="A URL template, a folder, or sample[:scale], as TAXI_SOURCE.")
     folder: str = Field(description="Where verified files are kept.")
 
-    def store(self) -> RawFiles:
-        """The files, as a domain object that knows nothing of Dagster.
+    def cache(self) -> Cache:
+        """Return the folder with its source, which know nothing of Dagster.
 
         Raises:
-            InvalidSetting: the source is of no kind that there is.
+            InvalidSetting: there is no such kind of source.
         """
-        return RawFiles(Path(self.folder), source_named(self.source))
+        return Cache(Path(self.folder), source_named(self.source))
 
-    def hurried_source(self) -> Source:
-        """The source itself, for who only asks: a server is given up after seconds.
+    def source_with_short_timeouts(self) -> Source:
+        """Return the source itself, for requests that only need metadata.
 
         Raises:
-            InvalidSetting: it is of no kind that there is.
+            InvalidSetting: there is no such kind of source.
         """
-        return source_named(self.source, hurried=True)
+        return source_named(self.source, short_timeouts=True)
 
-    def months(self, service: Service, keys: Iterable[str], way: Way = "kept") -> TripFiles:
-        """The files of some partitions, none of them brought yet."""
-        return TripFiles(self.store(), service, [Month.parse(key) for key in keys], way)
+    def months(self, service: Service, keys: Iterable[str], mode: FetchMode = "cached") -> TripFiles:
+        """Return the files of some partitions, none of them fetched yet."""
+        return TripFiles(self.cache(), service, [Month.parse(key) for key in keys], mode)
 
     def landed(self, service: Service, keys: Iterable[str], file: Source) -> TripFiles:
-        """The file of a partition that was dropped into a landing place, to be kept in place of the source's."""
-        store = RawFiles(Path(self.folder), file, landing=True)
-        return TripFiles(store, service, [Month.parse(key) for key in keys], "forced")
+        """Return the file of a partition that was dropped into a landing place, to be kept instead of the source's."""
+        cache = Cache(Path(self.folder), file, landing=True)
+        return TripFiles(cache, service, [Month.parse(key) for key in keys], "force")
 
 
 class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
@@ -95,15 +94,15 @@ class TripFilesIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: TripFiles) -> None:
         """Fetch, verify and keep every month of the output."""
-        store_months(context, obj, lambda month: raw_metadata(obj.fetch(month, context.log.info)))
+        store_months(context, obj, lambda month: raw_metadata(obj.fetch(month)))
 
     def load_input(self, context: dg.InputContext) -> TripFiles | TripFile:
-        """References to the months that the asset asks for; absent ones are fetched when they are used."""
+        """Return references to the months that the asset asks for; absent ones are fetched when they are used."""
         service = service_of_asset(context)
         files = self.raw_files.months(service, context.asset_partition_keys)
         if context.dagster_type.typing_type is TripFile:
             (month,) = files.months
-            return files.fetch(month, context.log.info).file
+            return files.fetch(month).file
         return files
 
 

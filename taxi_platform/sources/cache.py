@@ -1,39 +1,47 @@
-"""The folder of verified raw files: a read-through cache in front of the source. Knows nothing of Dagster.
+"""The folder of verified files: a read-through cache in front of the source.
 
-``raw/green/green_tripdata_2019-03.csv.gz`` is the file as published; the ``.json`` beside it says where it came from
-and what was verified. A file without a fitting ``.json`` counts as absent.
+``raw/green/green_tripdata_2019-03.csv.gz`` is the file as published; the ``.json`` beside it, its sidecar file, says
+where it came from and what was verified. A file without a sidecar file that fits it counts as absent.
 """
 
+import json
+import logging
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Container, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
 from taxi_platform.errors import DamagedFile, SourceUnreachable, disk_errors
-from taxi_platform.sources.sidecars import beside, forget, known, landed_among, lock_of, remember
 from taxi_platform.sources.source import Source
+from taxi_platform.trips import zones
 from taxi_platform.trips.files import FileFacts, SourceVersion, Transfer, TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.reading import TripStream, is_compressed, read_chunks
 from taxi_platform.trips.records import count_records
 from taxi_platform.trips.services import Service
 
-Log = Callable[[str], None]
+logger = logging.getLogger(__name__)
+
 LOCK_SECONDS = 3600  # the largest file over a slow line; after that something hangs
 
+FetchMode = Literal["cached", "refresh", "force"]
+"""What ``get`` does when there is a cached file: take it (unless the source can tell without a network that it has
+another one), ask the source whether it has another one, or fetch the source's in any case."""
 
-class RawFiles:
-    """The raw files of one source.
 
-    A month's file that came by the landing place is the month's file whatever its source has, and whether it has one,
-    until the source's is fetched by force.
+class Cache:
+    """The verified files of one source.
+
+    A month's file that was dropped into the landing place is the month's file whatever the source has, and whether it
+    has one, until the source's is fetched by force.
 
     Args:
-        folder: where they are kept, one folder a service.
+        folder: where the files are, one folder for each service.
         source: where absent ones come from. A file that came from another source counts as absent.
         landing: whether that source is a landing place.
     """
@@ -43,122 +51,228 @@ class RawFiles:
         self._source = source
         self._landing = landing
 
-    def get(self, service: Service, month: Month, log: Log) -> Transfer:
-        """The month's file as it is kept, fetched only when it is absent, or known without asking to have changed.
+    def get(self, service: Service, month: Month, mode: FetchMode = "cached") -> Transfer:
+        """Return the month's verified file, fetched from the source if there is none or the mode asks for it.
 
         Raises:
-            NotPublished, AccessDenied, SourceUnreachable: as the source says.
-            DamagedFile, SchemaMismatch: the fetched file is broken; it is not kept.
+            NotPublished: the source does not have the file.
+            AccessDenied: the source does not let us have it.
+            SourceUnreachable: the source does not answer, or another process has been fetching for an hour.
+            DamagedFile: the fetched file is broken; it is not kept.
+            SchemaMismatch: its header does not name the contract's columns; it is not kept.
             StorageFull: it cannot be written.
         """
-        return self._provide(service, month, log, ask=self._source.asking_is_free, force=False)
+        started = time.monotonic()
+        force, ask = mode == "force", mode == "refresh" or self._source.asking_is_free
+        plain, zipped = self._paths(service, month)
+        with _locked(plain):
+            cached = None if force else _landed_one(plain, zipped)
+            if cached is None:
+                address = self._source.trips(service, month)
+                path, other = (zipped, plain) if address.endswith(".gz") else (plain, zipped)
+                cached = None if force else self._usable(path, address, ask=ask)
+                if cached is None:
+                    file = self._fetch(address, path, service, month)
+                    if self._landing or _landed_one(other):
+                        with disk_errors(other):
+                            remove(other)
+                    return Transfer(file, is_new=True, seconds=time.monotonic() - started)
+        return Transfer(cached, is_new=False, seconds=time.monotonic() - started)
 
-    def refresh(self, service: Service, month: Month, log: Log, *, force: bool = False) -> Transfer:
-        """The month's file as the source has it now, fetched when it differs from what is kept, or when forced.
+    def cached(self, service: Service, month: Month) -> TripFile | None:
+        """Return the file that was cached last, wherever it came from, without asking the source or fetching."""
+        paths = self._paths(service, month)
+        files = [file for file in map(read_sidecar, paths) if file]
+        return _landed_one(*paths) or max(files, key=_modified, default=None)
+
+    def zones(self) -> Path:
+        """Fetch the zone lookup as the source has it now, and return where it is.
 
         Raises:
-            as ``get`` does.
+            NotPublished, AccessDenied, SourceUnreachable, DamagedFile, StorageFull: see ``get``.
         """
-        return self._provide(service, month, log, ask=True, force=force)
-
-    def kept(self, service: Service, month: Month) -> TripFile | None:
-        """The month's file as it was kept last, wherever it came from; neither asked about nor fetched."""
-        plain = self._folder / service.name / service.file_name(month)
-        files = [file for file in map(known, (plain, beside(plain, ".gz"))) if file]
-        return landed_among(plain, beside(plain, ".gz")) or max(files, key=_modified, default=None)
-
-    def zones(self, log: Log) -> Path:
-        """The zone lookup as the source has it now, brought into the folder.
-
-        Raises:
-            NotPublished, AccessDenied, SourceUnreachable, DamagedFile, StorageFull: as ``get`` does.
-        """
-        path = self._folder / "taxi_zone_lookup.csv"
-        with self._alone(path, log):
-            part = beside(path, ".part")
-            self._source.fetch(self._source.zones(), part, log)
+        path = self._folder / zones.FILE
+        with _locked(path):
+            part = _beside(path, ".part")
+            self._source.fetch(self._source.zones(), part)
             with disk_errors(path):
                 part.replace(path)
         return path
 
-    def _provide(self, service: Service, month: Month, log: Log, *, ask: bool, force: bool) -> Transfer:
-        started = time.monotonic()
+    def _paths(self, service: Service, month: Month) -> tuple[Path, Path]:
         plain = self._folder / service.name / service.file_name(month)
-        zipped = beside(plain, ".gz")
-        with self._alone(plain, log):
-            kept = None if force else landed_among(plain, zipped)
-            if kept is None:
-                address = self._source.trips(service, month)
-                path, other = (zipped, plain) if address.endswith(".gz") else (plain, zipped)
-                kept = None if force else self._usable(path, address, ask=ask)
-                if kept is None:
-                    file = self._fetch(address, path, service, month, log)
-                    self._replace_landed(other)
-                    return Transfer(file, is_new=True, seconds=time.monotonic() - started)
-        return Transfer(kept, is_new=False, seconds=time.monotonic() - started)
+        return plain, _beside(plain, ".gz")
 
     def _usable(self, path: Path, address: str, *, ask: bool) -> TripFile | None:
-        """The kept file, if it came from this address and is, as far as is asked, what is there now."""
-        file = known(path)
+        """Return the cached file if it came from this address and, if asked, is what is there now."""
+        file = read_sidecar(path)
         if file is None or file.source != address:
             return None
-        return file if not ask or self._is_current(file, address) else None
+        if not ask:
+            return file
+        now = self._source.version(address)
+        is_current = now.is_known and (file.version.etag, file.version.modified) == (now.etag, now.modified)
+        return file if is_current else None
 
-    def _replace_landed(self, other: Path) -> None:
-        """Let go of the month's file of the other name, where one of the two came by the landing place."""
-        if self._landing or landed_among(other):
-            with disk_errors(other):
-                forget(other)
-
-    def _is_current(self, file: TripFile, address: str) -> bool:
-        version = self._source.version(address)
-        kept = file.version
-        return version.is_known and (kept.etag, kept.modified) == (version.etag, version.modified)
-
-    def _fetch(self, address: str, path: Path, service: Service, month: Month, log: Log) -> TripFile:
-        part = beside(path, ".part")
-        version = self._source.fetch(address, part, log)
+    def _fetch(self, address: str, path: Path, service: Service, month: Month) -> TripFile:
+        part = _beside(path, ".part")
+        version = self._source.fetch(address, part)
         try:
-            file = replace(_verify(part, path, service, month, address, version), landed=self._landing)
+            facts = _verify(part, service, month, address, compressed=is_compressed(path))
         except Exception:
             part.unlink(missing_ok=True)  # a broken file must not be taken for the beginning of a good one
             raise
+        file = TripFile(
+            service=service.name,
+            month=month,
+            source=address,
+            uri=path.absolute().as_uri(),
+            version=replace(version, bytes=facts.bytes),
+            landed=self._landing,
+            facts=facts,
+        )
         with disk_errors(path):
             _flush(part)
             part.replace(path)
-            remember(file)
-        log(f"{path.name}: {file.rows:,} rows in {file.bytes:,} bytes, verified and kept")
+            write_sidecar(file)
+        logger.info("%s: %s rows in %s bytes, verified and kept", path.name, f"{file.rows:,}", f"{file.bytes:,}")
         return file
 
-    @contextmanager
-    def _alone(self, path: Path, log: Log) -> Generator[None]:
-        """Keep other processes from fetching the same file meanwhile."""
-        with disk_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = lock_of(path)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                log(f"{path.name}: another process is fetching it; waiting for it")
-                _wait_for(lock, path)
-        try:
-            yield
-        finally:
-            lock.release()
+
+@dataclass(frozen=True)
+class TripFiles:
+    """The files of some months of a service, each fetched only when it is used, so that a bad one stops no other.
+
+    Attributes:
+        cache: where they are, or are fetched to.
+        service: whose trips they hold.
+        months: which months, in order.
+        mode: how each is fetched.
+        refresh: months that are refreshed whatever the mode is.
+        force_load: whether whoever stores them loads them even where they are loaded already.
+    """
+
+    cache: Cache
+    service: Service
+    months: Sequence[Month]
+    mode: FetchMode = "cached"
+    refresh: Container[Month] = ()
+    force_load: bool = False
+
+    def fetch(self, month: Month) -> Transfer:
+        """Return one month's file, and whether it was fetched just now.
+
+        Raises:
+            NotPublished, AccessDenied, SourceUnreachable, DamagedFile, SchemaMismatch, StorageFull: see ``Cache.get``.
+        """
+        mode = "refresh" if self.mode == "cached" and month in self.refresh else self.mode
+        return self.cache.get(self.service, month, mode)
 
 
-def _wait_for(lock: FileLock, path: Path) -> None:
+# Sidecar files
+
+
+def write_sidecar(file: TripFile) -> None:
+    """Write the sidecar file of a file that is in its place, with the names that version 0.1 gave its facts."""
+    record = {
+        "service": file.service,
+        "month": str(file.month),
+        "source": file.source,
+        **asdict(file.verified),
+        "etag": file.version.etag,
+        "modified": file.version.modified,
+        "landed": file.landed,
+        "mtime_ns": _modified(file),
+    }
+    part = _beside(file.path, ".json.part")
+    part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    part.replace(_beside(file.path, ".json"))
+
+
+def read_sidecar(path: Path) -> TripFile | None:
+    """Return what was verified of a cached file, unless the file was touched since."""
     try:
-        lock.acquire(timeout=LOCK_SECONDS)
-    except Timeout:
-        raise SourceUnreachable(path.name, "another process has been fetching it for an hour") from None
+        record: dict[str, Any] = json.loads(_beside(path, ".json").read_text(encoding="utf-8"))
+        state = path.stat()
+        if (record["mtime_ns"], record["bytes"]) != (state.st_mtime_ns, state.st_size):
+            return None
+        return TripFile(
+            service=record["service"],
+            month=Month.parse(record["month"]),
+            source=record["source"],
+            uri=path.absolute().as_uri(),
+            version=SourceVersion(record["etag"], record["modified"], record["bytes"]),
+            landed=record.get("landed", False),
+            facts=FileFacts(record["bytes"], record["csv_bytes"], record["sha256"], record["rows"]),
+        )
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
-def _verify(part: Path, path: Path, service: Service, month: Month, address: str, version: SourceVersion) -> TripFile:
-    """Read a fetched file once from end to end, and say what it is."""
+def remove(path: Path) -> None:
+    """Remove a cached file. What a crash leaves counts as absent.
+
+    The file loses its name first: at its own name it is whole or absent, also for those who read it without a lock.
+    """
+    part = _beside(path, ".part")
+    if path.exists():
+        path.replace(part)
+        part.unlink()
+    _beside(path, ".json").unlink(missing_ok=True)
+
+
+def _landed_one(*paths: Path) -> TripFile | None:
+    """Return the file that came by the landing place, if one of these did; the later one if a crash left two."""
+    landed = [file for file in map(read_sidecar, paths) if file and file.landed]
+    return max(landed, key=_modified, default=None)
+
+
+def _modified(file: TripFile) -> int:
+    return file.path.stat().st_mtime_ns
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+# Locks and verification
+
+
+def lock_of(plain: Path) -> FileLock:
+    """Return the lock that a process holds while it fetches or removes a month's file, whose plain name it takes."""
+    return FileLock(plain.with_name(f".{plain.name}.lock"))
+
+
+@contextmanager
+def _locked(path: Path) -> Generator[None]:
+    """Keep other processes from fetching the same file."""
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = lock_of(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            logger.info("%s: another process is fetching it; waiting for it", path.name)
+            try:
+                lock.acquire(timeout=LOCK_SECONDS)
+            except Timeout:
+                raise SourceUnreachable(path.name, "another process has been fetching it for an hour") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _verify(part: Path, service: Service, month: Month, address: str, *, compressed: bool) -> FileFacts:
+    """Read a fetched file once from end to end, and return what it is.
+
+    Raises:
+        DamagedFile: the file is cut off, or is not what it should be in another way.
+        SchemaMismatch: its header does not name the contract's columns.
+    """
 
     def stream() -> TripStream:
-        return TripStream(read_chunks(part), service, month, compressed=is_compressed(path))
+        return TripStream(read_chunks(part), service, month, compressed=compressed)
 
     try:
         whole = stream()
@@ -171,21 +285,10 @@ def _verify(part: Path, path: Path, service: Service, month: Month, address: str
             error.what,
             f"It came from {address} and was not kept. Run again; if that does not help, it is broken at its source.",
         ) from None
-    return TripFile(
-        service=service.name,
-        month=month,
-        source=address,
-        uri=path.absolute().as_uri(),
-        version=SourceVersion(version.etag, version.modified, whole.bytes),
-        facts=FileFacts(whole.bytes, whole.csv_bytes, whole.sha256, rows),
-    )
-
-
-def _modified(file: TripFile) -> int:
-    return file.path.stat().st_mtime_ns
+    return FileFacts(whole.bytes, whole.csv_bytes, whole.sha256, rows)
 
 
 def _flush(path: Path) -> None:
-    """Have the bytes on disk before the name says that they are."""
+    """Call fsync before the rename, so that the final name never points at partial data."""
     with path.open("rb") as file:
         os.fsync(file.fileno())

@@ -1,10 +1,11 @@
-"""Which source a ``TAXI_SOURCE`` names. What the source does is its own business, and importing it is put off."""
+"""Which source a ``TAXI_SOURCE`` names, and how long its server may take to answer."""
 
 from pathlib import Path
 
 from taxi_platform.errors import InvalidSetting
+from taxi_platform.retries import METADATA
 from taxi_platform.settings import PROJECT
-from taxi_platform.sources.http.addresses import EXAMPLE
+from taxi_platform.sources.http import EXAMPLE, SHORT_TIMEOUTS, HttpSource
 from taxi_platform.sources.source import Source
 
 VALID = (
@@ -13,23 +14,21 @@ VALID = (
 )
 
 
-def source_named(text: str, *, hurried: bool = False) -> Source:
-    """The source that a ``TAXI_SOURCE`` names: an address, the sample, or else a folder.
+def source_named(text: str, *, short_timeouts: bool = False) -> Source:
+    """Return the source that a ``TAXI_SOURCE`` names: an address, the sample, or else a folder.
 
     A folder that is called ``sample`` is written ``./sample``; relative folders start at the project.
 
     Args:
         text: the setting's value.
-        hurried: whether a server is given up after seconds and not minutes, for who asks much and fetches nothing.
+        short_timeouts: for requests that only need metadata: a server is given up after seconds, not minutes.
 
     Raises:
         InvalidSetting: it names none of these, a folder that does not exist, or an impossible scale.
     """
     name = text.strip()
     if "://" in name:
-        from taxi_platform.sources.http.source import HURRIED, HttpSource
-
-        return HttpSource(name, retries=HURRIED, connect_timeout=5, read_timeout=10) if hurried else HttpSource(name)
+        return HttpSource(name, retries=METADATA, timeouts=SHORT_TIMEOUTS) if short_timeouts else HttpSource(name)
     kind, colon, scale = name.partition(":")
     if kind == "sample":
         return _sample(name, scale if colon else "1")
@@ -42,7 +41,7 @@ def _sample(name: str, scale: str) -> Source:
     try:
         factor = float(scale)
     except ValueError:
-        raise _invalid(name, f"the scale of the sample is no number: {scale!r}") from None
+        raise _invalid(name, f"the scale of the sample is not a number: {scale!r}") from None
     return SampleSource(factor)
 
 

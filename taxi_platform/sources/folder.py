@@ -1,17 +1,17 @@
-"""The source that a folder of trip files is: on this machine, or mounted from another."""
+"""A folder of trip files as a source: on this machine, or mounted from another."""
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
 from taxi_platform.errors import AccessDenied, DamagedFile, InvalidSetting, NotPublished, SourceUnreachable
-from taxi_platform.sources.http.addresses import ZONES_FILE
 from taxi_platform.sources.partial import PartialFile
-from taxi_platform.sources.source import Log
+from taxi_platform.trips import zones as lookup
 from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
+from taxi_platform.trips.reading import read_chunks
 from taxi_platform.trips.services import Service
 
 CHUNK = 1024 * 1024  # bytes copied at once
@@ -33,28 +33,29 @@ class FolderSource:
         self._folder = folder.absolute()
 
     def trips(self, service: Service, month: Month) -> str:
-        """The address of a month's file; the compressed one if there are both."""
+        """Return the address of a month's file; the compressed one if there are both."""
         plain = service.file_name(month)
         return self._first_of(f"{plain}.gz", plain)
 
     def zones(self) -> str:
-        """The address of the zone lookup."""
-        return self._first_of(ZONES_FILE)
+        """Return the address of the zone lookup."""
+        return self._first_of(lookup.FILE)
 
     def version(self, address: str) -> SourceVersion:
-        """Size and time of the last change, of which an entity tag is made."""
+        """Return size and time of the last change, and an entity tag made from them."""
         with self._reading(Path(address)):
             return _version(Path(address).stat())
 
-    def fetch(self, address: str, target: Path, log: Log) -> SourceVersion:
+    def fetch(self, address: str, target: Path) -> SourceVersion:
         """Copy a file to ``target``, from its first byte whatever is there."""
         source = Path(address)
         partial = PartialFile(target, address)
         with self._reading(source):
             before = _version(source.stat())
             partial.start(before)
-            with source.open("rb") as file, partial.appending() as append:
-                _copy(file.read, append)
+            with partial.appending() as append:
+                for chunk in read_chunks(source, CHUNK):
+                    append(chunk)
             after = _version(source.stat())
         if after != before or partial.received != before.bytes:
             partial.discard()
@@ -84,8 +85,8 @@ class FolderSource:
             )
 
     @contextmanager
-    def _reading(self, path: Path) -> Generator[None, None, None]:
-        """Work on a file of the source, in which every ``OSError`` is the source's."""
+    def _reading(self, path: Path) -> Generator[None]:
+        """Raise the source's own errors in place of every ``OSError``."""
         try:
             yield
         except FileNotFoundError as error:
@@ -104,8 +105,3 @@ class FolderSource:
 def _version(stat: os.stat_result) -> SourceVersion:
     modified = datetime.fromtimestamp(stat.st_mtime, timezone.utc).isoformat(timespec="seconds")
     return SourceVersion(f'"{stat.st_size:x}-{stat.st_mtime_ns:x}"', modified, stat.st_size)
-
-
-def _copy(read: Callable[[int], bytes], append: Callable[[bytes], None]) -> None:
-    while chunk := read(CHUNK):
-        append(chunk)

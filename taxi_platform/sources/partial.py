@@ -1,7 +1,7 @@
-"""The beginning of a download, kept so that it can be continued, even by another process; not how the rest is got.
+"""The beginning of a download, kept so that it can be continued, even by another process; not how the rest is fetched.
 
-Beside the target lies a note that says what the bytes are the beginning of: the address and the version. Bytes
-without a note that matches are worth nothing, because nobody can say whether the rest would fit.
+A sidecar file says what the bytes are the beginning of: the address and the version. Bytes without a sidecar file that
+matches are worth nothing, because nobody can say whether the rest would fit.
 """
 
 import json
@@ -14,13 +14,13 @@ from taxi_platform.errors import disk_errors
 from taxi_platform.trips.files import SourceVersion
 
 
-def note_beside(target: Path) -> Path:
-    """Where the note about a partial ``target`` lies; it is gone when the file is complete."""
+def sidecar_of(target: Path) -> Path:
+    """Return where the sidecar file of a partial ``target`` is; it is gone when the file is complete."""
     return target.with_name(target.name + ".partial.json")
 
 
 def validator(version: SourceVersion) -> str | None:
-    """What a server can tell this version from every other by, if anything: a strong ETag, else the date."""
+    """Return what a server can tell this version from every other by, if anything: a strong ETag, else the date."""
     if version.etag and not version.etag.startswith("W/"):
         return version.etag
     return version.modified
@@ -29,20 +29,19 @@ def validator(version: SourceVersion) -> str | None:
 class PartialFile:
     """The bytes of ``address`` that have arrived at ``target`` so far.
 
+    Every method that touches the disk raises ``StorageFull`` if that fails.
+
     Attributes:
         target: where the bytes are.
-        version: which version of the file they belong to; none if nothing usable is there.
-
-    Raises:
-        StorageFull: by every method that touches the disk, if that fails.
+        version: which version of the file they belong to; None if nothing usable is there.
     """
 
     def __init__(self, target: Path, address: str) -> None:
         self.target = target
         self._address = address
-        self._note = note_beside(target)
+        self._sidecar = sidecar_of(target)
         with disk_errors(target):
-            self.version = self._noted()
+            self.version = self._read_sidecar()
         if self.version is None or self.received > (self.version.bytes or self.received):
             self.discard()
 
@@ -58,13 +57,13 @@ class PartialFile:
         self.version = version
         with disk_errors(self.target):
             self.target.touch()
-            # Bytes come after the note: should the process die here, the note tells the truth about an empty file.
+            # The bytes come after the sidecar file: if the process dies here, it truly describes an empty file.
             if validator(version):
-                self._note.write_text(json.dumps({"address": self._address, **asdict(version)}))
+                self._sidecar.write_text(json.dumps({"address": self._address, **asdict(version)}))
 
     @contextmanager
-    def appending(self) -> Generator[Callable[[bytes], None], None, None]:
-        """A function that adds bytes at the end, unbuffered: they outlive a process that is killed."""
+    def appending(self) -> Generator[Callable[[bytes], None]]:
+        """Yield a function that adds bytes at the end, unbuffered: they outlive a process that is killed."""
         with disk_errors(self.target):
             file = self.target.open("ab", buffering=0)
 
@@ -84,19 +83,19 @@ class PartialFile:
         """Throw away what has arrived."""
         self.version = None
         with disk_errors(self.target):
-            self._note.unlink(missing_ok=True)  # first, so that it never vouches for other bytes
+            self._sidecar.unlink(missing_ok=True)  # first, so that it never vouches for other bytes
             self.target.unlink(missing_ok=True)
 
     def complete(self) -> None:
-        """The file is whole: nothing is left to be noted."""
+        """Remove the sidecar file, because the file is whole."""
         with disk_errors(self.target):
-            self._note.unlink(missing_ok=True)
+            self._sidecar.unlink(missing_ok=True)
 
-    def _noted(self) -> SourceVersion | None:
+    def _read_sidecar(self) -> SourceVersion | None:
         try:
-            note = json.loads(self._note.read_bytes())
-            if note.pop("address") == self._address:
-                return SourceVersion(**note)
+            facts = json.loads(self._sidecar.read_bytes())
+            if facts.pop("address") == self._address:
+                return SourceVersion(**facts)
         except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
-            pass  # no note, or one that was cut off while it was written
+            pass  # there is none, or it was cut off while it was written
         return None

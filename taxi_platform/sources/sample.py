@@ -3,19 +3,21 @@
 What the trips are like belongs in ``sample_trips``, which needs numpy and is imported only when a file is made.
 """
 
+import logging
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import cycle, product
 from pathlib import Path
 
 from taxi_platform.errors import InvalidSetting, NotPublished, disk_errors
-from taxi_platform.sources.partial import note_beside
-from taxi_platform.sources.source import Log
+from taxi_platform.sources.partial import sidecar_of
 from taxi_platform.trips import zones as lookup
 from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.keys import parse_file_name
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, SMALLEST, Service
+
+logger = logging.getLogger(__name__)
 
 GENERATION = 2  # raise it with every change that makes any file another one: it is part of each file's version
 FIRST_YEAR, LAST_YEAR = 2009, 2099
@@ -87,7 +89,7 @@ class SampleSource:
         self._file(address)
         return SourceVersion(etag=f"{address}#{GENERATION}", modified=None, bytes=None)
 
-    def fetch(self, address: str, target: Path, log: Log) -> SourceVersion:
+    def fetch(self, address: str, target: Path) -> SourceVersion:
         """Make the file under an address and write it to ``target``, over whatever is there.
 
         Raises:
@@ -97,13 +99,13 @@ class SampleSource:
         version = self.version(address)
         file = self._file(address)
         with disk_errors(target):
-            note_beside(target).unlink(missing_ok=True)  # of a download that was interrupted
+            sidecar_of(target).unlink(missing_ok=True)  # of a download that was interrupted
             if file is None:
                 target.write_text(zone_lookup(), encoding="utf-8", newline="")
                 return version
         service, month = file
         rows = rows_of_month(service, month, self.scale)
-        log(f"{service.file_name(month)}: making a sample of {rows:,} trips")
+        logger.info("%s: making a sample of %s trips", service.file_name(month), f"{rows:,}")
         from taxi_platform.sources.sample_trips import write_month  # needs numpy, which takes long to import
 
         write_month(service, month, rows, target)

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from taxi_platform.bigquery.lake import Lake, LakeFiles
-from taxi_platform.sources.cache import RawFiles
+from taxi_platform.sources.cache import Cache
 from taxi_platform.sources.folder import FolderSource
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, SERVICES
@@ -123,9 +123,9 @@ def test_a_file_that_was_corrected_at_its_source_corrects_the_object(
 def test_an_upload_whose_run_was_killed_before_it_was_recorded_is_recorded_by_the_next(
     google: GoogleServer, lake: Platform, tmp_path: Path
 ) -> None:
-    files = RawFiles(tmp_path / "raw", FolderSource(tmp_path / "published"))
+    files = Cache(tmp_path / "raw", FolderSource(tmp_path / "published"))
     cloud = lake.definitions().resources["google"].cloud()
-    Lake(cloud).put(files.get(GREEN, MARCH, print).file)
+    Lake(cloud).put(files.get(GREEN, MARCH).file)
     assert lake.recorded(LAKE) == set()
     assert lake.run(LAKE, month="2019-03").of(LAKE, "2019-03")["unchanged"] is True
     assert lake.recorded(LAKE) == {"2019-03"}

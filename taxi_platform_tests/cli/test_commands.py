@@ -95,7 +95,7 @@ def test_an_unknown_month_or_asset_is_named(command: str, named: str, shell: She
     ("command", "settings", "message"),
     [
         (LITERALLY, {"TAXI_SOURCE": "nowhere"}, "TAXI_SOURCE=nowhere: there is no folder"),
-        (LITERALLY, {"TAXI_SOURCE": "sample:lots"}, "TAXI_SOURCE=sample:lots: the scale of the sample is no number"),
+        (LITERALLY, {"TAXI_SOURCE": "sample:lots"}, "TAXI_SOURCE=sample:lots: the scale of the sample is not a number"),
         (
             "dg check defs",
             {"TAXI_ON_BAD_ROWS": "ignore"},

@@ -8,7 +8,6 @@ from typing import Any
 
 import dagster as dg
 import psycopg
-import pytest
 from click.testing import CliRunner
 
 from taxi_platform.cli.main import taxi
@@ -125,13 +124,10 @@ def test_without_the_tables_it_shows_what_dagster_recorded_and_says_so(backfills
     assert "5ecret" not in output
 
 
-def test_a_source_that_is_asked_and_does_not_answer_is_an_error(
-    backfills: Backfills, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_source_that_is_asked_and_does_not_answer_is_an_error(backfills: Backfills, no_waits: list[float]) -> None:
     backfills.run("green_tripdata", month="2019-01")
     backfills.use(TAXI_SOURCE="http://127.0.0.1:1/{service}/{month}.csv.gz")
     assert letters(shown(), "green")[0].split()[0] == "M"
-    monkeypatch.setattr("taxi_platform.sources.http.retries.Retries.attempts", 1)
     done = CliRunner().invoke(taxi, ["status", "--ask-source"])
     assert done.exit_code == 1
     assert done.output.startswith("Error: ")

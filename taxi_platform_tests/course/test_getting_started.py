@@ -15,7 +15,6 @@ from taxi_platform.course.getting_started.source import SAMPLE_FILE
 from taxi_platform.defs.getting_started import average_price_by_brand, products, products_kept
 from taxi_platform.orchestration.duckdb_file import POOL, DuckDBFile
 from taxi_platform.orchestration.getting_started_resource import ProductFile
-from taxi_platform.sources.web_api import HURRIED
 from taxi_platform_tests.support.shell import instance, typed
 from taxi_platform_tests.support.trip_server import Answer, TripServer
 
@@ -140,9 +139,9 @@ def test_a_column_that_no_product_has_is_named_with_those_that_there_are(shop: S
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("", "is no JSON, or only the beginning of it"),
-        ('{"products": [{"brand"', "is no JSON, or only the beginning of it"),
-        ("<html>", "is no JSON"),
+        ("", "is not JSON, or only the beginning of it"),
+        ('{"products": [{"brand"', "is not JSON, or only the beginning of it"),
+        ("<html>", "is not JSON"),
         ("[]", "the list is empty"),
         ('{"products": []}', "the list is empty"),
         ('{"items": []}', "the answer has no list of products"),
@@ -159,10 +158,7 @@ def test_a_file_that_is_no_list_is_told_and_what_was_kept_stays(shop: Shop, cont
 
 
 @pytest.mark.parametrize("place", ["nowhere.json", "/", "http://127.0.0.1:1/products", "\0"])
-def test_a_place_that_has_no_products_is_told_with_the_way_out(
-    shop: Shop, place: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("taxi_platform.course.getting_started.source.PATIENT", HURRIED)
+def test_a_place_that_has_no_products_is_told_with_the_way_out(shop: Shop, place: str, no_waits: list[float]) -> None:
     shop.source = place
     told = failure(shop.run(products))
     assert told.startswith("products: ")

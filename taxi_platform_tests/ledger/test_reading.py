@@ -6,7 +6,7 @@ import pytest
 from taxi_platform.errors import DatabaseUnreachable
 from taxi_platform.ledger.reading import read_months, read_raw_facts
 from taxi_platform.settings import settings
-from taxi_platform.sources.cache import RawFiles
+from taxi_platform.sources.cache import Cache
 from taxi_platform.sources.choose import source_named
 from taxi_platform.trips.keys import raw_key, table_key, warehouse_key
 from taxi_platform.trips.months import Month
@@ -86,7 +86,7 @@ def test_failures_are_known_by_asset_also_of_months_that_are_not_partitions(load
 
 def test_a_removed_raw_file_is_known_from_dagsters_record(loaded: Platform) -> None:
     folder = settings().data_dir / "raw"
-    cache = RawFiles(folder, source_named(settings().source))
+    cache = Cache(folder, source_named(settings().source))
     facts = read_raw_facts(loaded.instance, cache, GREEN, JANUARY)
     assert facts is not None
     for path in folder.rglob("green_tripdata_2019-01*"):

@@ -216,7 +216,7 @@ def test_writing_a_file_makes_another_version(folder: Path) -> None:
 
 def test_a_file_is_copied_as_it_is(folder: Path, tmp_path: Path) -> None:
     file = drop(folder, b"abc")
-    version = LandingFolder(folder).fetch(NAME, file.version, tmp_path / "copy", print)
+    version = LandingFolder(folder).fetch(NAME, file.version, tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == b"abc"
     assert (version.etag, version.bytes) == (file.version, 3)
 
@@ -225,14 +225,14 @@ def test_a_file_that_has_changed_since_it_was_looked_at_is_not_taken(folder: Pat
     file = drop(folder, b"abc")
     drop(folder, b"abcd")
     with pytest.raises(DamagedFile, match="has changed since it was looked at"):
-        LandingFolder(folder).fetch(NAME, file.version, tmp_path / "copy", print)
+        LandingFolder(folder).fetch(NAME, file.version, tmp_path / "copy")
 
 
 def test_a_file_that_is_gone_says_so(folder: Path, tmp_path: Path) -> None:
     file = drop(folder)
     (folder / NAME).unlink()
     with pytest.raises(NotPublished, match=r"is not there any more\. Drop it again"):
-        LandingFolder(folder).fetch(NAME, file.version, tmp_path / "copy", print)
+        LandingFolder(folder).fetch(NAME, file.version, tmp_path / "copy")
 
 
 def test_a_file_is_moved_to_done(folder: Path) -> None:
@@ -298,7 +298,7 @@ def test_a_file_that_may_not_be_read_says_so(folder: Path, tmp_path: Path) -> No
     (folder / NAME).chmod(0)
     (file,) = LandingFolder(folder).look()
     with pytest.raises(AccessDenied):
-        LandingFolder(folder).fetch(NAME, file.version, tmp_path / "copy", print)
+        LandingFolder(folder).fetch(NAME, file.version, tmp_path / "copy")
 
 
 def test_a_dropped_file_is_the_source_of_its_own_month_only(folder: Path) -> None:

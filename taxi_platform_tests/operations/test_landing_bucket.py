@@ -65,7 +65,7 @@ def test_a_bucket_without_a_prefix_will_do(bucket: Bucket) -> None:
 
 def test_an_object_is_copied_as_it_is(bucket: Bucket, tmp_path: Path) -> None:
     bucket.put(CONTENT)
-    version = bucket.place.fetch(NAME, bucket.only().version, tmp_path / NAME, print)
+    version = bucket.place.fetch(NAME, bucket.only().version, tmp_path / NAME)
     assert (tmp_path / NAME).read_bytes() == CONTENT
     assert version.bytes == len(CONTENT)
 
@@ -76,7 +76,7 @@ def test_an_object_that_was_replaced_since_it_was_looked_at_is_not_taken(bucket:
     bucket.put(b"other")
     assert bucket.only().version != dropped.version
     with pytest.raises(DamagedFile, match="has changed since it was looked at"):
-        bucket.place.fetch(NAME, dropped.version, tmp_path / NAME, print)
+        bucket.place.fetch(NAME, dropped.version, tmp_path / NAME)
 
 
 def test_an_object_that_is_gone_says_so(bucket: Bucket, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_an_object_that_is_gone_says_so(bucket: Bucket, tmp_path: Path) -> None:
     dropped = bucket.only()
     bucket.bucket.blob(f"drop/here/{NAME}").delete()
     with pytest.raises(NotPublished, match=r"is not there any more\. Drop it again"):
-        bucket.place.fetch(NAME, dropped.version, tmp_path / NAME, print)
+        bucket.place.fetch(NAME, dropped.version, tmp_path / NAME)
     with pytest.raises(TaxiError):
         bucket.place.move(dropped, "done")
 

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from taxi_platform.operations import purge as purging
 from taxi_platform.operations.purge import DAY, GIGABYTE, IN_USE, LANDED, Purged, Rule, purge
-from taxi_platform.sources.cache import RawFiles
+from taxi_platform.sources.cache import Cache, lock_of, read_sidecar, write_sidecar
 from taxi_platform.sources.folder import FolderSource
-from taxi_platform.sources.sidecars import known, lock_of, remember
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
@@ -38,16 +37,16 @@ class Raw:
         when = Month(2019, month)
         published = self._published / f"green_tripdata_{when}.csv.gz"
         published.write_bytes(zipped(text(GREEN, rows(GREEN, 50 * month))))
-        file = self.store().get(GREEN, when, self.said.append).file
+        file = self.cache().get(GREEN, when).file
         moment = time.time() - days * DAY
         os.utime(file.path, (moment, moment))
-        remember(replace(file, landed=landed))
-        found = known(file.path)
+        write_sidecar(replace(file, landed=landed))
+        found = read_sidecar(file.path)
         assert found
         return found
 
-    def store(self) -> RawFiles:
-        return RawFiles(self.folder, FolderSource(self._published))
+    def cache(self) -> Cache:
+        return Cache(self.folder, FolderSource(self._published))
 
     def purge(self, rule: Rule, *, not_held: tuple[int, ...] = (), dry_run: bool = False) -> Purged:
         def why_not(file: TripFile) -> str | None:
@@ -185,7 +184,7 @@ def test_a_purge_that_is_killed_leaves_the_file_whole_or_absent(
     with pytest.raises(KeyboardInterrupt):
         raw.purge(WEEK)
     monkeypatch.undo()
-    assert known(file.path) is None
+    assert read_sidecar(file.path) is None
     assert not file.path.exists()
     for path in raw.folder.glob("*/*"):
         os.utime(path, (0, 0))
@@ -196,7 +195,7 @@ def test_a_purge_that_is_killed_leaves_the_file_whole_or_absent(
 def test_a_file_that_was_purged_is_fetched_again_when_it_is_asked_for(raw: Raw) -> None:
     file = raw.kept(1, 30)
     raw.purge(WEEK)
-    again = raw.store().get(GREEN, Month(2019, 1), raw.said.append)
+    again = raw.cache().get(GREEN, Month(2019, 1))
     assert again.is_new
     assert again.file.sha256 == file.sha256
 

@@ -15,7 +15,7 @@ from taxi_platform.defs.operations import purge_schedule
 from taxi_platform.errors import CloudNotReady
 from taxi_platform.ledger.loaded import BEING_LOADED, NOT_LOADED
 from taxi_platform.settings import settings
-from taxi_platform.sources.sidecars import known, remember
+from taxi_platform.sources.cache import read_sidecar, write_sidecar
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
@@ -27,10 +27,10 @@ DAY = 86_400
 def aged(folder: Path, days: float) -> None:
     """Let every raw file have been brought so many days ago."""
     for path in folder.glob("raw/*/*.csv.gz"):
-        file = known(path)
+        file = read_sidecar(path)
         assert file
         os.utime(path, (time.time() - days * DAY,) * 2)
-        remember(file)
+        write_sidecar(file)
 
 
 def there(folder: Path) -> list[str]:
@@ -151,7 +151,7 @@ class OneObject(Lake):
 def test_a_file_is_held_by_the_lake_when_its_object_is_the_very_same(
     found: str | None, platform: Platform, raw: Path
 ) -> None:
-    file = known(raw / "raw/green/green_tripdata_2019-01.csv.gz")
+    file = read_sidecar(raw / "raw/green/green_tripdata_2019-01.csv.gz")
     assert file
     other = replace(file, facts=replace(file.verified, sha256="ab" * 32))
     lake = OneObject({"same": file, "another": other, None: None}[found])

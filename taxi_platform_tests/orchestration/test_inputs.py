@@ -10,7 +10,7 @@ import pytest
 
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.postgres.frames import TableReference
-from taxi_platform.sources.trip_files import TripFiles
+from taxi_platform.sources.cache import TripFiles
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
@@ -131,4 +131,4 @@ def test_raw_months_as_files_that_are_fetched_when_they_are_used(
     assert isinstance(files, TripFiles)
     assert files.months == [Month(2019, 1), Month(2019, 2)]
     assert server.requests == []
-    assert files.fetch(Month(2019, 1), print).file.rows == 10
+    assert files.fetch(Month(2019, 1)).file.rows == 10

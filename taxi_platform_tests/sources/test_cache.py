@@ -13,9 +13,8 @@ import pytest
 
 from taxi_platform.errors import BadRows, DamagedFile, NotPublished, SchemaMismatch, StorageFull
 from taxi_platform.sources import cache as module
-from taxi_platform.sources.cache import RawFiles
+from taxi_platform.sources.cache import Cache, FetchMode, TripFiles
 from taxi_platform.sources.folder import FolderSource
-from taxi_platform.sources.trip_files import TripFiles
 from taxi_platform.trips.files import FileFacts, Transfer, TripFile
 from taxi_platform.trips.services import FHV, GREEN
 from taxi_platform_tests.support.trip_texts import APRIL, MARCH, rows, text, with_field, zipped
@@ -31,17 +30,17 @@ LOCK = ".green_tripdata_2019-03.csv.lock"  # of the month, whatever its file is 
 class Place:
     """A folder that publishes files, and the raw files in front of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, log_lines: list[str]) -> None:
         self.published = folder / "published"
         self.published.mkdir(parents=True)
         self.folder = folder / "raw"
         self.kept = self.folder / "green" / NAME
         self.note = self.kept.with_name(NAME + ".json")
-        self.said: list[str] = []
+        self.log_lines = log_lines
 
     @property
-    def files(self) -> RawFiles:
-        return RawFiles(self.folder, FolderSource(self.published))
+    def files(self) -> Cache:
+        return Cache(self.folder, FolderSource(self.published))
 
     def publish(self, content: bytes, name: str = NAME) -> None:
         """Publish a file, or another state of it, at another time than before."""
@@ -51,15 +50,15 @@ class Place:
         os.utime(path, ns=(before + 10**9, before + 10**9))
 
     def get(self) -> Transfer:
-        return self.files.get(GREEN, MARCH, self.said.append)
+        return self.files.get(GREEN, MARCH)
 
     def refresh(self, *, force: bool = False) -> Transfer:
-        return self.files.refresh(GREEN, MARCH, self.said.append, force=force)
+        return self.files.get(GREEN, MARCH, "force" if force else "refresh")
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    place = Place(tmp_path)
+def place(tmp_path: Path, log_lines: list[str]) -> Place:
+    place = Place(tmp_path, log_lines)
     place.publish(CONTENT)
     return place
 
@@ -83,7 +82,7 @@ def test_an_absent_file_is_brought_verified_and_kept_as_published(place: Place) 
     assert found.file.path == place.kept
     assert found.file.version.bytes == len(CONTENT)
     assert found.file.version.modified == "1970-01-01T00:00:01+00:00"
-    assert place.said[-1] == f"{NAME}: 50 rows in {len(CONTENT):,} bytes, verified and kept"
+    assert place.log_lines[-1] == f"{NAME}: 50 rows in {len(CONTENT):,} bytes, verified and kept"
 
 
 def test_where_a_file_came_from_and_what_was_verified_is_noted_beside_it(place: Place) -> None:
@@ -154,7 +153,7 @@ def test_a_file_that_came_from_another_source_counts_as_absent(
 ) -> None:
     monkeypatch.setattr(FolderSource, "asking_is_free", asking_is_free)
     first = place.get().file
-    other = Place(tmp_path / "other")
+    other = Place(tmp_path / "other", [])
     other.publish(CORRECTED)
     other.folder, other.kept = place.folder, place.kept
     found = other.get()
@@ -168,10 +167,10 @@ def test_services_and_months_and_spellings_lie_beside_each_other(place: Place) -
     place.publish(text(GREEN, LINES), "green_tripdata_2019-04.csv")
     place.publish(zipped(text(FHV, rows(FHV, 3))), "fhv_tripdata_2019-03.csv.gz")
     place.get()
-    april = place.files.get(GREEN, APRIL, print).file
+    april = place.files.get(GREEN, APRIL).file
     assert april.path == place.folder / "green" / "green_tripdata_2019-04.csv"
     assert (april.bytes, april.csv_bytes) == (len(PLAIN), len(PLAIN))
-    assert place.files.get(FHV, MARCH, print).file.path.parent == place.folder / "fhv"
+    assert place.files.get(FHV, MARCH).file.path.parent == place.folder / "fhv"
 
 
 def test_a_file_that_needs_careful_reading_is_counted_carefully(place: Place) -> None:
@@ -182,30 +181,30 @@ def test_a_file_that_needs_careful_reading_is_counted_carefully(place: Place) ->
 
 def test_an_unknown_month_is_not_published(place: Place) -> None:
     with pytest.raises(NotPublished, match=r"^green_tripdata_2019-04\.csv: "):
-        place.files.get(GREEN, APRIL, print)
+        place.files.get(GREEN, APRIL)
 
 
 def test_the_zone_lookup_is_brought_every_time(place: Place) -> None:
     for content in (b"one", b"another"):
         place.publish(content, "taxi_zone_lookup.csv")
-        path = place.files.zones(print)
+        path = place.files.zones()
         assert path == place.folder / "taxi_zone_lookup.csv"
         assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize(
-    ("way", "force", "is_new", "content"),
-    [("kept", False, True, CORRECTED), ("refreshed", False, True, CORRECTED), ("forced", True, True, CORRECTED)],
+    ("mode", "force", "is_new", "content"),
+    [("cached", False, True, CORRECTED), ("refresh", False, True, CORRECTED), ("force", True, True, CORRECTED)],
 )
-def test_months_that_an_asset_hands_on_are_fetched_in_its_way(
-    place: Place, way: str, force: bool, is_new: bool, content: bytes
+def test_months_that_an_asset_hands_on_are_fetched_in_its_mode(
+    place: Place, mode: FetchMode, force: bool, is_new: bool, content: bytes
 ) -> None:
     place.get()
     place.publish(CORRECTED)
-    files = TripFiles(place.files, GREEN, [MARCH], way)  # type: ignore[arg-type]
-    assert files.fetch(MARCH, print).is_new is is_new
+    files = TripFiles(place.files, GREEN, [MARCH], mode)
+    assert files.fetch(MARCH).is_new is is_new
     assert place.kept.read_bytes() == content
-    assert files.fetch(MARCH, print).is_new is force
+    assert files.fetch(MARCH).is_new is force
 
 
 # What is kept and changed under our hands
@@ -312,7 +311,7 @@ def land(place: Place, content: bytes, name: str = NAME) -> Transfer:
     for there in folder.iterdir():
         there.unlink()
     (folder / name).write_bytes(content)
-    return RawFiles(place.folder, FolderSource(folder), landing=True).refresh(GREEN, MARCH, print, force=True)
+    return Cache(place.folder, FolderSource(folder), landing=True).get(GREEN, MARCH, "force")
 
 
 @pytest.mark.parametrize("name", [NAME, NAME.removesuffix(".gz")])
@@ -364,7 +363,7 @@ def test_a_broken_file_that_landed_leaves_the_good_one(place: Place) -> None:
 
 
 FETCH = """
-import os, signal, sys, time
+import logging, os, signal, sys, time
 from pathlib import Path
 from taxi_platform.trips.months import Month
 from taxi_platform.sources import cache as store
@@ -372,8 +371,8 @@ from taxi_platform.trips.services import GREEN
 from taxi_platform.sources.folder import FolderSource
 
 published, folder, act = sys.argv[1:]
-files = store.RawFiles(Path(folder), FolderSource(Path(published)))
-fetch, remember = FolderSource.fetch, store.remember
+files = store.Cache(Path(folder), FolderSource(Path(published)))
+fetch = FolderSource.fetch
 
 def slow(*arguments):
     print("fetching", flush=True)
@@ -386,10 +385,11 @@ def die(*arguments):
 if act == "slowly":
     FolderSource.fetch = slow
 elif act == "die before the note":
-    store.remember = die
+    store.write_sidecar = die
 elif act == "die before the file":
     store._flush = die
-print("new" if files.get(GREEN, Month(2019, 3), lambda line: print(line, flush=True)).is_new else "kept")
+logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stdout)
+print("new" if files.get(GREEN, Month(2019, 3)).is_new else "kept")
 """
 
 

@@ -19,9 +19,9 @@ from random import Random
 import pytest
 
 from taxi_platform.errors import AccessDenied, DamagedFile, NotPublished, SourceUnreachable, StorageFull, TaxiError
-from taxi_platform.sources.http.retries import Retries
-from taxi_platform.sources.http.source import CHUNK, HttpSource
-from taxi_platform.sources.partial import note_beside
+from taxi_platform.retries import ONCE, RetryPolicy
+from taxi_platform.sources.http import CHUNK, HttpSource
+from taxi_platform.sources.partial import sidecar_of
 from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
@@ -33,7 +33,7 @@ CONTENT = b"\x1f\x8b" + Random(2019).randbytes(4 * CHUNK + 1234)
 CORRECTED = b"\x1f\x8b" + Random(2020).randbytes(len(CONTENT) - 2)
 HALF = 2 * CHUNK
 V1 = SourceVersion('"v1"', LAST_MODIFIED, len(CONTENT))
-QUICK = Retries(attempts=3, first_wait=0.01, longest_wait=0.02, longest_retry_after=5.0)
+QUICK = RetryPolicy(attempts=3, first_wait=0.01, longest_wait=0.02, longest_retry_after=5.0)
 
 
 @pytest.fixture(autouse=True)
@@ -53,12 +53,12 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / NAME
 
 
-def quick(server: TripServer, retries: Retries = QUICK, read_timeout: float = 10) -> HttpSource:
-    return HttpSource(server.template, retries=retries, read_timeout=read_timeout)
+def quick(server: TripServer, retries: RetryPolicy = QUICK, read_timeout: float = 10) -> HttpSource:
+    return HttpSource(server.template, retries=retries, timeouts=(10, read_timeout))
 
 
 def fetch(server: TripServer, target: Path) -> SourceVersion:
-    return quick(server).fetch(server.url + PATH, target, print)
+    return quick(server).fetch(server.url + PATH, target)
 
 
 def failure(server: TripServer, target: Path, kind: type[TaxiError]) -> str:
@@ -74,7 +74,7 @@ def leave_half(server: TripServer, target: Path) -> None:
     """Fail for good in the middle of a download, as a network that is gone for hours does."""
     server.script(PATH, Answer(cut_after=HALF), Answer(status=503))
     with pytest.raises(SourceUnreachable):
-        quick(server, Retries(attempts=2, first_wait=0.01)).fetch(server.url + PATH, target, print)
+        quick(server, RetryPolicy(attempts=2, first_wait=0.01, longest_wait=0.01)).fetch(server.url + PATH, target)
     assert target.read_bytes() == CONTENT[:HALF]
     server.requests.clear()
 
@@ -112,7 +112,7 @@ def test_a_csv_that_the_server_compresses_unasked_is_refused(server: TripServer,
     address = server.publish("/misc/taxi_zone_lookup.csv", CONTENT)
     server.script("/misc/taxi_zone_lookup.csv", Answer(headers={"Content-Encoding": "gzip"}))
     with pytest.raises(DamagedFile, match="Content-Encoding: gzip"):
-        quick(server).fetch(address, tmp_path / "zones.csv", print)
+        quick(server).fetch(address, tmp_path / "zones.csv")
 
 
 def test_a_file_of_unannounced_length_arrives(server: TripServer, target: Path) -> None:
@@ -152,7 +152,7 @@ def test_two_files_are_fetched_from_one_source_at_once(server: TripServer, tmp_p
 
     def bring(address: str) -> bytes:
         path = tmp_path / address.rpartition("/")[2]
-        source.fetch(address, path, print)
+        source.fetch(address, path)
         return path.read_bytes()
 
     with ThreadPoolExecutor(2) as pool:
@@ -173,18 +173,16 @@ def test_a_large_file_passes_through_little_memory(server: TripServer, target: P
     assert peak < 2 * 1024 * 1024
 
 
-def test_a_long_download_tells_how_far_it_is(server: TripServer, target: Path) -> None:
-    lines: list[str] = []
-    HttpSource(server.template, progress_every=0).fetch(server.url + PATH, target, lines.append)
-    assert len(lines) >= 4
-    assert lines[-1].startswith(f"{NAME}: 0.3 of 0.3 MiB, ")
-    assert lines[-1].endswith(" MiB/s")
+def test_a_long_download_tells_how_far_it_is(server: TripServer, target: Path, log_lines: list[str]) -> None:
+    HttpSource(server.template, progress_every=0).fetch(server.url + PATH, target)
+    assert len(log_lines) >= 4
+    assert log_lines[-1].startswith(f"{NAME}: 0.3 of 0.3 MiB, ")
+    assert log_lines[-1].endswith(" MiB/s")
 
 
-def test_a_short_download_is_silent(server: TripServer, target: Path) -> None:
-    lines: list[str] = []
-    quick(server).fetch(server.url + PATH, target, lines.append)
-    assert lines == []
+def test_a_short_download_is_silent(server: TripServer, target: Path, log_lines: list[str]) -> None:
+    quick(server).fetch(server.url + PATH, target)
+    assert log_lines == []
 
 
 # Answers that no patience changes
@@ -238,15 +236,14 @@ def test_an_empty_file_is_refused(server: TripServer, target: Path) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-def test_a_passing_trouble_is_waited_out(server: TripServer, target: Path, status: int) -> None:
+def test_a_passing_trouble_is_waited_out(server: TripServer, target: Path, status: int, log_lines: list[str]) -> None:
     server.script(PATH, *[Answer(status=status)] * 2)
-    lines: list[str] = []
-    quick(server).fetch(server.url + PATH, target, lines.append)
+    quick(server).fetch(server.url + PATH, target)
     assert target.read_bytes() == CONTENT
-    assert [line.partition(";")[0] for line in lines] == [
+    assert [line.partition(";")[0] for line in log_lines] == [
         f"{NAME}: the server answers {status} {HTTPStatus(status).phrase}"
     ] * 2
-    assert lines[1].partition(";")[2].startswith(" attempt 3 of 3 in 0.0")
+    assert log_lines[1].partition(";")[2].startswith(" attempt 3 of 3 in 0.0")
 
 
 def test_a_trouble_that_stays_fails_with_its_cause_and_the_number_of_attempts(server: TripServer, target: Path) -> None:
@@ -302,24 +299,25 @@ def test_a_silent_server_is_given_up(server: TripServer, target: Path) -> None:
     server.script(PATH, *[Answer(delay=5)] * 3)
     began = time.monotonic()
     with pytest.raises(SourceUnreachable, match="after 3 attempts: timed out"):
-        quick(server, read_timeout=0.2).fetch(server.url + PATH, target, print)
+        quick(server, read_timeout=0.2).fetch(server.url + PATH, target)
     assert time.monotonic() - began < 4
     assert len(server.requests) == 3
 
 
 def test_a_server_that_falls_silent_in_the_middle_is_asked_for_the_rest(server: TripServer, target: Path) -> None:
     server.script(PATH, Answer(cut_after=HALF, stall=5))
-    quick(server, read_timeout=0.5).fetch(server.url + PATH, target, print)
+    quick(server, read_timeout=0.5).fetch(server.url + PATH, target)
     assert target.read_bytes() == CONTENT
     assert asked(server, "range") == [None, f"bytes={HALF}-"]
 
 
-def test_a_connection_that_is_reset_before_the_answer_is_made_again(server: TripServer, target: Path) -> None:
+def test_a_connection_that_is_reset_before_the_answer_is_made_again(
+    server: TripServer, target: Path, log_lines: list[str]
+) -> None:
     server.script(PATH, Answer(reset=True))
-    lines: list[str] = []
-    quick(server).fetch(server.url + PATH, target, lines.append)
+    quick(server).fetch(server.url + PATH, target)
     assert target.read_bytes() == CONTENT
-    assert "the server reset the connection" in lines[0]
+    assert "the server reset the connection" in log_lines[0]
 
 
 def test_a_connection_that_is_reset_half_way_is_resumed(server: TripServer, target: Path) -> None:
@@ -334,12 +332,12 @@ def test_a_server_that_is_not_there_is_named_with_its_port(server: TripServer, t
         unused.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(SourceUnreachable, match=f"after 3 attempts: connection refused.*{host}"):
-            quick(server).fetch(f"http://{host}{PATH}", target, print)
+            quick(server).fetch(f"http://{host}{PATH}", target)
 
 
 def test_a_host_that_does_not_exist_is_named(server: TripServer, target: Path) -> None:
     with pytest.raises(SourceUnreachable, match=r"name cannot be resolved \(nowhere\.invalid\)"):
-        quick(server).fetch(f"http://nowhere.invalid{PATH}", target, print)
+        quick(server).fetch(f"http://nowhere.invalid{PATH}", target)
 
 
 # Downloads that break off
@@ -446,7 +444,7 @@ def test_a_later_call_resumes_what_an_earlier_one_left(server: TripServer, targe
     assert fetch(server, target) == V1
     assert target.read_bytes() == CONTENT
     assert asked(server, "range") == [f"bytes={HALF}-"]
-    assert not note_beside(target).exists()
+    assert not sidecar_of(target).exists()
 
 
 def test_a_corrected_file_is_not_glued_to_what_an_earlier_call_left(server: TripServer, target: Path) -> None:
@@ -459,7 +457,7 @@ def test_a_corrected_file_is_not_glued_to_what_an_earlier_call_left(server: Trip
 def test_a_part_of_another_address_is_not_resumed(server: TripServer, target: Path) -> None:
     leave_half(server, target)
     address = server.publish("/mirror/file.csv.gz", CORRECTED)
-    quick(server).fetch(address, target, print)
+    quick(server).fetch(address, target)
     assert target.read_bytes() == CORRECTED
     assert asked(server, "range") == [None]
 
@@ -468,7 +466,7 @@ def test_a_part_of_another_address_is_not_resumed(server: TripServer, target: Pa
 def test_a_part_without_a_sound_note_is_not_resumed(server: TripServer, target: Path, note: str | None) -> None:
     target.write_bytes(CORRECTED[:HALF])
     if note is not None:
-        note_beside(target).write_text(note)
+        sidecar_of(target).write_text(note)
     fetch(server, target)
     assert target.read_bytes() == CONTENT
     assert asked(server, "range") == [None]
@@ -488,7 +486,7 @@ def test_a_download_that_ended_just_before_it_was_noted_moves_nothing_again(serv
     assert fetch(server, target) == V1
     assert target.read_bytes() == CONTENT
     assert asked(server, "range") == [f"bytes={len(CONTENT)}-"]
-    assert not note_beside(target).exists()
+    assert not sidecar_of(target).exists()
 
 
 def test_a_partial_file_stays_when_the_file_is_no_longer_published_and_does_no_harm(
@@ -504,11 +502,11 @@ def test_a_partial_file_stays_when_the_file_is_no_longer_published_and_does_no_h
 FETCHING = """
     import sys
     from pathlib import Path
-    from taxi_platform.sources.http.source import HttpSource
+    from taxi_platform.sources.http import HttpSource
 
     template, address, target = sys.argv[1:]
     try:
-        HttpSource(template).fetch(address, Path(target), print)
+        HttpSource(template).fetch(address, Path(target))
     except Exception as error:
         sys.exit(f"{type(error).__name__}: {error}")
 """
@@ -528,7 +526,7 @@ def test_what_a_killed_process_had_received_is_not_fetched_again(server: TripSer
     fetch(server, target)
     assert target.read_bytes() == CONTENT
     assert asked(server, "range") == [None, f"bytes={HALF}-"]
-    assert not note_beside(target).exists()
+    assert not sidecar_of(target).exists()
 
 
 def wait_until(true: Callable[[], bool]) -> None:
@@ -598,15 +596,15 @@ def test_a_disk_that_takes_no_more_fails_with_advice(
 
 def test_credentials_are_sent_and_shown_nowhere(server: TripServer, target: Path) -> None:
     template = server.template.replace("//", "//ann:s%40cret@")
-    source = HttpSource(template, retries=Retries(attempts=1))
+    source = HttpSource(template, retries=ONCE)
     address = source.trips(GREEN, Month(2019, 3))
     server.script(PATH, Answer(cut_after=HALF), Answer(status=403))
     with pytest.raises(SourceUnreachable) as cut:
-        source.fetch(address, target, print)
+        source.fetch(address, target)
     with pytest.raises(AccessDenied) as denied:
-        source.fetch(address, target, print)
+        source.fetch(address, target)
     assert asked(server, "authorization") == ["Basic YW5uOnNAY3JldA=="] * 2
-    for text in (address, str(cut.value), str(denied.value), note_beside(target).read_text()):
+    for text in (address, str(cut.value), str(denied.value), sidecar_of(target).read_text()):
         assert "ann" not in text
         assert "cret" not in text
 
@@ -615,7 +613,7 @@ def test_credentials_are_not_sent_to_the_host_of_a_redirect(server: TripServer, 
     with TripServer() as other:
         server.script(PATH, Answer(status=302, headers={"Location": other.publish("/file", CONTENT)}))
         source = HttpSource(server.template.replace("//", "//ann:secret@"))
-        source.fetch(server.url + PATH, target, print)
+        source.fetch(server.url + PATH, target)
         assert asked(server, "authorization") != [None]
         assert asked(other, "authorization") == [None]
 
@@ -623,5 +621,5 @@ def test_credentials_are_not_sent_to_the_host_of_a_redirect(server: TripServer, 
 def test_credentials_of_an_address_are_not_noted_beside_the_file(server: TripServer, target: Path) -> None:
     server.script(PATH, Answer(cut_after=HALF))
     with pytest.raises(SourceUnreachable) as cut:
-        quick(server, Retries(attempts=1)).fetch(server.url.replace("//", "//ann:secret@") + PATH, target, print)
-    assert "secret" not in str(cut.value) + note_beside(target).read_text()
+        quick(server, ONCE).fetch(server.url.replace("//", "//ann:secret@") + PATH, target)
+    assert "secret" not in str(cut.value) + sidecar_of(target).read_text()

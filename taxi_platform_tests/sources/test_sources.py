@@ -5,7 +5,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -18,15 +18,14 @@ from hypothesis import strategies as st
 from taxi_platform.errors import AccessDenied, DamagedFile, InvalidSetting, NotPublished, StorageFull
 from taxi_platform.settings import PROJECT, RELEASE
 from taxi_platform.sources import folder as folders
+from taxi_platform.sources.answers import Step, content_range, file_of, next_step, public, retry_after, same_version
 from taxi_platform.sources.choose import source_named
 from taxi_platform.sources.folder import FolderSource
-from taxi_platform.sources.http.addresses import AddressTemplate, file_of, public
-from taxi_platform.sources.http.answers import Step, content_range, next_step, same_version
-from taxi_platform.sources.http.retries import Interrupted, Retries, retry_after
-from taxi_platform.sources.http.source import HttpSource
+from taxi_platform.sources.http import AddressTemplate, HttpSource
 from taxi_platform.sources.partial import PartialFile, validator
 from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
+from taxi_platform.trips.reading import read_chunks
 from taxi_platform.trips.services import GREEN
 
 MARCH = Month(2019, 3)
@@ -104,6 +103,7 @@ def test_a_refused_address_does_not_show_its_credentials(credentials: str) -> No
 @given(st.text(st.characters(exclude_characters="/", exclude_categories=["C", "Z"]), min_size=1))
 def test_no_password_is_shown(password: str) -> None:
     assert public(f"https://ann:{password}@host/a@b/file.csv") == "https://***@host/a@b/file.csv"
+    assert public(f"https://host/file.csv?signature={password}") == "https://host/file.csv"
 
 
 def test_a_file_is_called_by_the_last_part_of_its_address() -> None:
@@ -144,20 +144,6 @@ def test_both_spellings_of_retry_after_mean_the_same(seconds: int) -> None:
 def test_no_retry_after_is_so_odd_that_it_breaks_a_download(text: str, date: str) -> None:
     wait = retry_after({"Retry-After": text, "Date": date}, NOW)
     assert wait is None or wait >= 0
-
-
-def test_pauses_double_up_to_the_longest_with_some_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
-    waits: list[float] = []
-    monkeypatch.setattr("time.sleep", waits.append)
-
-    def fail() -> None:
-        raise Interrupted("no")
-
-    with pytest.raises(Exception, match="after 6 attempts: no"):
-        Retries(attempts=6, first_wait=1, longest_wait=6).run(fail, "http://h/f.csv", lambda _: None)
-    for wait, least in zip(waits, [1, 2, 4, 6, 6], strict=True):
-        assert least <= wait <= least + 1
-    assert waits != [1, 2, 4, 6, 6]
 
 
 # What an answer means for what has arrived
@@ -259,7 +245,7 @@ def test_a_folder_that_went_away_is_missed_by_every_method(tmp_path: Path) -> No
         lambda: source.trips(GREEN, MARCH),
         source.zones,
         lambda: source.version(str(tmp_path / "gone" / NAME)),
-        lambda: source.fetch(str(tmp_path / "gone" / NAME), tmp_path / "copy", print),
+        lambda: source.fetch(str(tmp_path / "gone" / NAME), tmp_path / "copy"),
     ]
     for attempt in attempts:
         with pytest.raises(InvalidSetting, match=f"TAXI_SOURCE={tmp_path / 'gone'}: there is no such folder"):
@@ -271,7 +257,7 @@ def test_a_copy_is_the_file_and_nothing_lies_beside_it(folder: Path, tmp_path: P
     target.parent.mkdir()
     target.write_bytes(b"what an earlier fetch left")
     source = FolderSource(folder)
-    assert source.fetch(str(folder / NAME), target, print) == source.version(str(folder / NAME))
+    assert source.fetch(str(folder / NAME), target) == source.version(str(folder / NAME))
     assert target.read_bytes() == ROWS
     assert list(target.parent.iterdir()) == [target]
 
@@ -282,7 +268,7 @@ def test_a_copy_that_was_interrupted_is_made_from_the_start(folder: Path, tmp_pa
     partial.start(source.version(str(folder / NAME)))
     with partial.appending() as append:
         append(ROWS[:100])
-    source.fetch(str(folder / NAME), target, print)
+    source.fetch(str(folder / NAME), target)
     assert target.read_bytes() == ROWS
 
 
@@ -300,22 +286,22 @@ def test_every_change_of_a_file_is_another_version(folder: Path) -> None:
 def test_a_file_that_changes_while_it_is_copied_is_refused(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: bytes
 ) -> None:
-    path, copy = folder / NAME, folders._copy  # pyright: ignore[reportPrivateUsage]
+    path = folder / NAME
 
-    def copy_while_it_changes(read: Callable[[int], bytes], append: Callable[[bytes], None]) -> None:
-        copy(read, append)
+    def read_while_it_changes(source: Path, size: int) -> Iterator[bytes]:
+        yield from read_chunks(source, size)
         path.write_bytes(written)
 
-    monkeypatch.setattr(folders, "_copy", copy_while_it_changes)
+    monkeypatch.setattr(folders, "read_chunks", read_while_it_changes)
     with pytest.raises(DamagedFile, match="changed while it was copied"):
-        FolderSource(folder).fetch(str(path), tmp_path / "copy", print)
+        FolderSource(folder).fetch(str(path), tmp_path / "copy")
 
 
 def test_a_file_that_went_away_is_not_published(folder: Path, tmp_path: Path) -> None:
     address = FolderSource(folder).trips(GREEN, MARCH)
     (folder / NAME).unlink()
     with pytest.raises(NotPublished, match="does not exist"):
-        FolderSource(folder).fetch(address, tmp_path / "copy", print)
+        FolderSource(folder).fetch(address, tmp_path / "copy")
 
 
 @contextmanager
@@ -338,7 +324,7 @@ def test_a_file_that_may_not_be_read_is_denied() -> None:
         (folder / NAME).write_bytes(ROWS)
         (folder / NAME).chmod(0)
         with without_privileges(), pytest.raises(AccessDenied, match="may not be read"):
-            FolderSource(folder).fetch(str(folder / NAME), folder / "copy", print)
+            FolderSource(folder).fetch(str(folder / NAME), folder / "copy")
 
 
 def test_a_folder_that_may_not_be_searched_is_denied() -> None:
@@ -353,13 +339,13 @@ def test_a_folder_that_may_not_be_searched_is_denied() -> None:
 
 def test_a_copy_that_cannot_be_written_blames_the_target(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(StorageFull, match=r"missing/copy cannot be written: no such file or directory"):
-        FolderSource(folder).fetch(str(folder / NAME), tmp_path / "missing" / "copy", print)
+        FolderSource(folder).fetch(str(folder / NAME), tmp_path / "missing" / "copy")
 
 
 def test_a_copy_that_outgrows_the_disk_says_so(folder: Path, tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from taxi_platform.sources.folder import FolderSource\n"
-        "FolderSource(Path(sys.argv[1]).parent).fetch(sys.argv[1], Path(sys.argv[2]), print)"
+        "FolderSource(Path(sys.argv[1]).parent).fetch(sys.argv[1], Path(sys.argv[2]))"
     )
     process = subprocess.run(
         [sys.executable, "-c", program, str(folder / NAME), str(tmp_path / "copy")],

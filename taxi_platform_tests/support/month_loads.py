@@ -32,15 +32,15 @@ from taxi_platform.postgres import copying
 from taxi_platform.postgres import loader
 from taxi_platform.postgres import locking
 from taxi_platform.postgres import tables
-from taxi_platform.sources.cache import RawFiles
+from taxi_platform.sources.cache import Cache
 from taxi_platform.trips.services import SERVICES
 from taxi_platform.sources.folder import FolderSource
 from taxi_platform.trips import reading as trip_files
 
 folder, url, service, month = sys.argv[1:]
-files = RawFiles(Path(folder) / "raw", FolderSource(Path(folder) / "published"))
+files = Cache(Path(folder) / "raw", FolderSource(Path(folder) / "published"))
 {prelude}
-file = files.get(SERVICES[service], Month.parse(month), print).file
+file = files.get(SERVICES[service], Month.parse(month)).file
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 loaded = loader.load_month(url, file, on_bad_rows="quarantine", force=True)
 print("loaded", loaded.rows, flush=True)

@@ -4,17 +4,16 @@ published.publish(rows(GREEN, 50))
 file = published.fetch()                     # verified and kept
 """
 
-import logging
 import os
-import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
-from taxi_platform.sources.cache import RawFiles
+from taxi_platform.sources.cache import Cache
 from taxi_platform.sources.folder import FolderSource
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, Service
+from taxi_platform_tests.support.log_lines import lines_of_the_log
 from taxi_platform_tests.support.trip_texts import MARCH, text, zipped
 
 
@@ -46,24 +45,5 @@ class Published:
 
     def fetch(self, service: Service = GREEN, month: Month = MARCH) -> TripFile:
         """The published month, verified and kept."""
-        files = RawFiles(self._raw, FolderSource(self.folder))
-        return files.get(service, month, self.said.append).file
-
-
-class _Lines(logging.Handler):
-    def __init__(self, lines: list[str]) -> None:
-        super().__init__()
-        self._lines = lines
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._lines.append(record.getMessage())
-
-
-def lines_of_the_log(owner: object) -> list[str]:
-    """Return a list that grows with every line that the platform logs, for as long as its owner lives."""
-    lines: list[str] = []
-    handler, logger = _Lines(lines), logging.getLogger("taxi_platform")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    weakref.finalize(owner, logger.removeHandler, handler)
-    return lines
+        files = Cache(self._raw, FolderSource(self.folder))
+        return files.get(service, month).file

@@ -3,6 +3,7 @@
 Of Dagster it knows nothing but how to tell it what was found.
 """
 
+import logging
 import sys
 
 import click
@@ -24,7 +25,8 @@ def pulls(image: str, base_url: str) -> None:
         _tell_dagster(image, base_url)
         return
     try:
-        counted = count_pulls(image, lambda line: click.echo(line, err=True), base_url=base_url)
+        logging.basicConfig(format="%(message)s", level=logging.INFO)  # to stderr
+        counted = count_pulls(image, base_url=base_url)
     except TaxiError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{counted.image}: {counted.count:,} pulls (asked in {counted.seconds:.2f} s)")
@@ -32,8 +34,9 @@ def pulls(image: str, base_url: str) -> None:
 
 def _tell_dagster(image: str, base_url: str) -> None:
     with dagster_pipes.open_dagster_pipes() as pipes:
+        logging.basicConfig(handlers=pipes.log.handlers, level=logging.INFO)
         try:
-            counted: Pulls = count_pulls(image, pipes.log.info, base_url=base_url)
+            counted: Pulls = count_pulls(image, base_url=base_url)
         except TaxiError as error:
             pipes.report_custom_message({FAILURE: str(error), TRANSIENT: error.transient})
         else:

@@ -4,9 +4,8 @@ import time
 from dataclasses import dataclass
 
 from taxi_platform.course.docker_hub.images import pulls_of, repository
-from taxi_platform.sources.http.retries import Retries
-from taxi_platform.sources.source import Log
-from taxi_platform.sources.web_api import PATIENT, Api
+from taxi_platform.retries import DOWNLOAD, RetryPolicy
+from taxi_platform.sources.web_api import Api
 
 DOCKER_HUB = "https://hub.docker.com"
 
@@ -30,7 +29,7 @@ class Pulls:
         return {"image": self.image, "pulls": self.count, "seconds": round(self.seconds, 3)}
 
 
-def count_pulls(image: str, log: Log, *, base_url: str = DOCKER_HUB, retries: Retries = PATIENT) -> Pulls:
+def count_pulls(image: str, *, base_url: str = DOCKER_HUB, retries: RetryPolicy = DOWNLOAD) -> Pulls:
     """Ask Docker Hub, or a server that answers like it.
 
     Raises:
@@ -47,5 +46,5 @@ def count_pulls(image: str, log: Log, *, base_url: str = DOCKER_HUB, retries: Re
         missing="Docker Hub has no such image, or it is private: check its name.",
         retries=retries,
     )
-    answer = api.ask(f"{base_url.rstrip('/')}/v2/repositories/{name}/", log)
+    answer = api.ask(f"{base_url.rstrip('/')}/v2/repositories/{name}/")
     return Pulls(name, pulls_of(answer, name), time.monotonic() - started)

@@ -1,50 +1,47 @@
 """Where products come from: a web API, a file, or the sample that comes along."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from taxi_platform.course.getting_started.paging import Product, page_address, page_of, read_pages
 from taxi_platform.errors import AccessDenied, DamagedFile, NotPublished
+from taxi_platform.retries import METADATA
 from taxi_platform.settings import PROJECT
-from taxi_platform.sources.http.addresses import public
-from taxi_platform.sources.http.retries import Retries
-from taxi_platform.sources.source import Log
-from taxi_platform.sources.web_api import HURRIED, LARGEST, PATIENT, Api
+from taxi_platform.sources.answers import public
+from taxi_platform.sources.http import SHORT_TIMEOUTS
+from taxi_platform.sources.web_api import LARGEST, Api
 
 SAMPLE = "sample"
 SAMPLE_FILE = Path(__file__).with_name("sample.json")
 _ADVICE = "Check TAXI_PRODUCTS_URL and the connection, or set TAXI_PRODUCTS_URL=sample for the ones that come along."
+API = Api("products", advice=_ADVICE, missing=_ADVICE)
 
 
-def read_products(place: str, log: Log) -> list[Product]:
+def read_products(place: str) -> list[Product]:
     """All products of a ``TAXI_PRODUCTS_URL``.
 
     Raises:
         NotPublished, AccessDenied, SourceUnreachable: as the server or the disk says.
         DamagedFile: what is there is no list of products, or not the whole.
     """
-    api = _api(PATIENT)
     if "://" in place:
-        return read_pages(lambda skip: api.ask(page_address(place, skip), log))
-    answer = api.parse(_content(SAMPLE_FILE if place == SAMPLE else PROJECT / Path(place).expanduser()), place)
+        return read_pages(lambda skip: API.ask(page_address(place, skip)))
+    answer = API.parse(_content(SAMPLE_FILE if place == SAMPLE else PROJECT / Path(place).expanduser()), place)
     return read_pages(lambda skip: answer if not skip else _refuse_part(place, skip))
 
 
-def ask_briefly(address: str) -> None:
-    """One question to a web API with little patience, to learn whether it is to be had at all.
+def probe(address: str) -> None:
+    """Ask a web API for its first page with short timeouts.
 
     Raises:
-        TaxiError: it is not.
+        TaxiError: it does not answer, or not with products.
     """
-    page_of(_api(HURRIED, timeouts=(5.0, 10.0)).ask(page_address(address, 0), log=lambda _: None))
+    page_of(replace(API, retries=METADATA, timeouts=SHORT_TIMEOUTS).ask(page_address(address, 0)))
 
 
 def shown(place: str) -> str:
     """The place as it may be shown: without credentials, the sample by its file's name."""
     return f"the sample ({SAMPLE_FILE.name})" if place == SAMPLE else public(place)
-
-
-def _api(retries: Retries, timeouts: tuple[float, float] = (10.0, 30.0)) -> Api:
-    return Api("products", advice=_ADVICE, missing=_ADVICE, retries=retries, timeouts=timeouts)
 
 
 def _content(path: Path) -> bytes:

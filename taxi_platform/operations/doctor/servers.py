@@ -18,8 +18,8 @@ from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.postgres.server import trips_server
 from taxi_platform.retries import ONCE
 from taxi_platform.settings import CloudSettings, Settings
-from taxi_platform.sources.brief import ask_briefly
-from taxi_platform.sources.http.addresses import public
+from taxi_platform.sources.answers import public
+from taxi_platform.sources.choose import source_named
 from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import SERVICES, SMALLEST
 from taxi_platform.trips.zones import TABLE as ZONES
@@ -179,7 +179,8 @@ def examine_source(settings: Settings) -> Iterator[Finding]:
     """Ask the source once for the first month of the smallest service."""
     month = month_range(settings, SMALLEST)[0]
     try:
-        version = ask_briefly(settings.source, SMALLEST, month)
+        source = source_named(settings.source, short_timeouts=True)
+        version = source.version(source.trips(SMALLEST, month))
     except SourceUnreachable as error:
         yield problem(error.what, f"Check the network and TAXI_SOURCE. {SAMPLE}")
     except NotPublished as error:

@@ -7,7 +7,7 @@ from taxi_platform.bigquery.clients import google_retry
 from taxi_platform.bigquery.errors import google_errors
 from taxi_platform.errors import CloudNotReady, DamagedFile, InvalidSetting, NotPublished, disk_errors
 from taxi_platform.operations.landing.names import numbered
-from taxi_platform.operations.landing.place import Dropped, Log, Where
+from taxi_platform.operations.landing.place import Dropped, Where
 from taxi_platform.retries import METADATA_OF_GOOGLE
 from taxi_platform.trips.files import SourceVersion
 
@@ -61,7 +61,7 @@ class LandingBucket:
         # Consoles mark a folder by an empty object that is called like it.
         return [Dropped(name, generation, is_complete=True) for _, name, generation in sorted(named) if name]
 
-    def fetch(self, name: str, version: str, target: Path, log: Log) -> SourceVersion:
+    def fetch(self, name: str, version: str, target: Path) -> SourceVersion:
         """Download one generation of an object to ``target``, its checksum compared by the client."""
         blob = self._bucket.blob(self._prefix + name)
         try:

@@ -16,7 +16,7 @@ from taxi_platform.errors import (
     disk_errors,
 )
 from taxi_platform.operations.landing.names import numbered, shown
-from taxi_platform.operations.landing.place import Dropped, Log, Where
+from taxi_platform.operations.landing.place import Dropped, Where
 from taxi_platform.sources.folder import FolderSource
 from taxi_platform.trips.files import SourceVersion
 
@@ -57,11 +57,11 @@ class LandingFolder:
                         found.append((state.st_mtime_ns, Dropped(entry.name, _version(state), complete)))
         return [dropped for _, dropped in sorted(found, key=lambda item: (item[0], item[1].name))]
 
-    def fetch(self, name: str, version: str, target: Path, log: Log) -> SourceVersion:
+    def fetch(self, name: str, version: str, target: Path) -> SourceVersion:
         """Copy one version of a file to ``target``, as ``LandingPlace`` promises."""
         path = self._folder / name
         self._check(path, version)
-        brought = FolderSource(self._folder).fetch(str(path), target, log)
+        brought = FolderSource(self._folder).fetch(str(path), target)
         self._check(path, version)
         return SourceVersion(version, brought.modified, brought.bytes)
 

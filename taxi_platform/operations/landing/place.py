@@ -1,13 +1,11 @@
 """What every landing place can do, be it a folder or a prefix of a bucket."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from taxi_platform.trips.files import SourceVersion
 
-Log = Callable[[str], None]
 Where = Literal["done", "failed"]
 
 
@@ -42,7 +40,7 @@ class LandingPlace(Protocol):
         """
         ...
 
-    def fetch(self, name: str, version: str, target: Path, log: Log) -> SourceVersion:
+    def fetch(self, name: str, version: str, target: Path) -> SourceVersion:
         """Copy one version of a file to ``target``.
 
         Raises:

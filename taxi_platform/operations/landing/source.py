@@ -5,7 +5,7 @@ from pathlib import Path
 
 from taxi_platform.errors import NotPublished
 from taxi_platform.operations.landing.names import trips_in
-from taxi_platform.operations.landing.place import LandingPlace, Log
+from taxi_platform.operations.landing.place import LandingPlace
 from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
@@ -44,6 +44,6 @@ class DroppedFile:
         """The version that is meant."""
         return SourceVersion(self.dropped, None, None)
 
-    def fetch(self, address: str, target: Path, log: Log) -> SourceVersion:
+    def fetch(self, address: str, target: Path) -> SourceVersion:
         """Copy the file to ``target``, as ``Source`` and ``LandingPlace`` promise."""
-        return self.place.fetch(self.name, self.dropped, target, log)
+        return self.place.fetch(self.name, self.dropped, target)

@@ -1,1 +1,0 @@
-"""Files from an HTTP server: addresses, answers, retries, and downloads that outlive broken connections."""
