@@ -7,12 +7,12 @@ from taxi_platform.assistant.retrieval import LexicalRetriever
 
 # Every place that answers the question counts; a page's name alone stands for any of its passages.
 QUESTIONS = {
-    "Which command opens the web UI?": ["README.md#the-everyday-commands"],
-    "How do I load a year in one run?": ["README.md#the-everyday-commands", "docs/backfills.md"],
-    "How do I stop the embedded PostgreSQL?": ["README.md#the-everyday-commands"],
-    "What is in tripdata_files?": ["README.md#what-there-is", "docs/loading.md"],
-    "How can I read the trips with pandas?": ["README.md#looking-at-the-trips"],
-    "What do pgAdmin and DBeaver need to connect?": ["README.md#looking-at-the-trips"],
+    "Which command opens the web UI?": ["README.md#everyday-commands"],
+    "How do I load a year in one run?": ["README.md#everyday-commands", "docs/backfills.md"],
+    "How do I stop the embedded PostgreSQL?": ["README.md#everyday-commands"],
+    "What is in tripdata_files?": ["README.md#assets", "docs/loading.md"],
+    "How can I read the trips with pandas?": ["README.md#reading-the-trips"],
+    "What do pgAdmin and DBeaver need to connect?": ["README.md#reading-the-trips"],
     "What is the default of TAXI_ON_BAD_ROWS?": ["README.md#settings"],
     "Which variable sets the time zone of the schedules?": ["README.md#settings", "docs/triggers.md#schedules"],
     "Why are the tables partitioned by filename?": ["docs/architecture.md#decisions"],
