@@ -195,7 +195,13 @@ class _Load:
     def _open(self) -> TripStream:
         path = self._file.path
         try:
-            return TripStream(read_chunks(path), self.service, self._file.month, compressed=is_compressed(path))
+            return TripStream(
+                read_chunks(path),
+                self.service,
+                self._file.month,
+                compressed=is_compressed(path),
+                is_regular=self._file.verified.regular,
+            )
         except FileNotFoundError:
             raise DamagedFile(str(path), "the file is gone", "Materialize its raw asset again.") from None
 

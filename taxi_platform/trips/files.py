@@ -40,12 +40,14 @@ class FileFacts:
         csv_bytes: the size uncompressed.
         sha256: of the file as published, in lower-case hex.
         rows: the records after the header, good or bad.
+        regular: whether all rows are such that they need no parser; None if today's parser did not see the file.
     """
 
     bytes: int
     csv_bytes: int
     sha256: str
     rows: int
+    regular: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,21 @@
-"""TripStream, the one way in which a trip file is read.
+"""TripStream, the one way in which a trip file is read, and RegularRows, the test for rows that need no parser.
 
-A stream is verified while it is read: gzip checksums, header, line ends, and rows are counted. The values of single
-rows do not belong here (see ``records``), nor does where files come from (``sources``).
+A stream is verified while it is read: gzip checksums, header, line ends, and rows are counted. Which values are valid
+is decided in ``records``, where files come from in ``sources``.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from isal import isal_zlib
 
 from taxi_platform.errors import DamagedFile
+from taxi_platform.trips.columns import Column
 from taxi_platform.trips.headers import Header, match_header
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.regular import RegularRows
 from taxi_platform.trips.services import Service
 
 CHUNK = 64 * 1024  # compressed bytes read at once: inflated about 0.5 MB
@@ -24,6 +25,19 @@ GZIP_MAGIC = b"\x1f\x8b"
 FETCH_AGAIN = "Delete it and fetch it again; if that does not help, the file is broken at its source."
 
 _CORRUPT = cast("type[Exception]", isal_zlib.error)  # isal's stubs declare it an instance
+
+LONGEST_NUMBER = 28  # digits in a row: with more, an amount may be too large for BigQuery's NUMERIC
+KNOWN_SHAPES = 100_000  # a service's files have a few hundred; free text must not fill the memory
+
+_DIGITS = b"0123456789"
+_ZERO, _TWO, _FOUR, _SIX = b"0246"
+_SHAPES = {
+    "timestamp": re.compile(rb"(?:-- ::)?"),
+    "integer": re.compile(rb"-?"),
+    "double precision": re.compile(rb"-?\.?"),
+    "code": re.compile(rb'[^."\\:\x00-\x1f\x7f-\xff]*'),
+    "text": re.compile(rb'[^"\\:\x00-\x1f\x7f-\xff]*'),
+}
 
 
 def is_compressed(path: Path) -> bool:
@@ -48,12 +62,14 @@ class TripStream:
         service: the contract that the header must keep.
         month: the file's month, for messages.
         compressed: whether the bytes are gzipped.
+        is_regular: what an earlier pass over the same bytes found, so that the rows are not tested again; None if
+            there was none. Who passes it must compare the checksum.
 
     Attributes:
         header: which columns come in which order.
         bytes: bytes read so far.
         csv_bytes: uncompressed bytes so far.
-        rows: lines after the header so far; the number of records when the stream is ``regular``.
+        rows: lines after the header so far; the number of records when the stream is ``reading``.
         unterminated: whether the last line had no line end and no checksum vouches for it, so that it may be cut.
         regular: whether all lines so far are regular, so that they need not go through the parser in ``records``.
 
@@ -69,12 +85,13 @@ class TripStream:
         month: Month,
         *,
         compressed: bool,
+        is_regular: bool | None = None,
     ) -> None:
         self.subject = service.file_name(month)
         self.bytes = 0
         self.csv_bytes = 0
         self.rows = 0
-        self.regular = True
+        self.regular = is_regular is not False
         self.unterminated = False
         self._compressed = compressed
         self._digest = hashlib.sha256()
@@ -82,7 +99,7 @@ class TripStream:
         self._inflated = inflate(counted, self.subject) if compressed else counted
         line, self._rest = self._first_line()
         self.header: Header = match_header(service, line, self.subject, month)
-        self._regular_rows = RegularRows(self.header.columns)
+        self._regular_rows = None if is_regular else RegularRows(self.header.columns)
 
     @property
     def sha256(self) -> str:
@@ -97,7 +114,7 @@ class TripStream:
             if cut:
                 block = rest[:cut]
                 self.rows += block.count(b"\n")
-                self.regular = self.regular and self._regular_rows.holds(block)
+                self.regular = self.regular and self._is_regular(block)
                 yield block
             rest = rest[cut:]
             if len(rest) > LONGEST_LINE:
@@ -136,13 +153,93 @@ class TripStream:
             raise DamagedFile(self.subject, "it is empty", "Ask the source for the month again.")
         return start, b""
 
+    def _is_regular(self, block: bytes) -> bool:
+        return self._regular_rows is None or self._regular_rows.holds(block)
+
     def _last_line(self, line: bytes) -> bytes:
         """The line behind the last line end: whole if a gzip checksum vouches for it, else suspected to be cut."""
         whole = line + self.header.line_end
         self.rows += 1
         self.unterminated = not self._compressed
-        self.regular = self.regular and not self.unterminated and self._regular_rows.holds(whole)
+        self.regular = self.regular and not self.unterminated and self._is_regular(whole)
         return whole
+
+
+class RegularRows:
+    """Decides block by block whether every row is one that a database reads exactly as the parser would.
+
+    Only spellings are judged, and strictly: everything else goes through ``records``, which decides what is valid.
+    A regular row has one field per column, and each field is empty or spelled like this:
+
+    - a time: ``2019-03-01 00:10:16``, an hour below 24 and a second below 60;
+    - a whole number: digits, with or without ``-``;
+    - an amount: the same, with or without a point, and fewer than 29 digits in a row;
+    - a code: ASCII characters, but no point, quote, backslash or colon;
+    - any other text: ASCII characters, but no quote, backslash or colon.
+
+    The database refuses what is left of these that is not a number or a date, such as ``-`` or ``2019-02-30``.
+
+    The test costs a few percent of a load: instead of looking at single fields, it looks at the shape of each line,
+    which is what remains without its digits, and at the digits of all times of the block at once.
+
+    Args:
+        columns: the file's columns, in its order.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = [_SHAPES["code" if column.is_code else column.postgres] for column in columns]
+        self._known: set[bytes] = set()
+
+    def holds(self, block: bytes) -> bool:
+        """Return whether all lines of a block of whole lines are regular."""
+        shapes = set(block[:-1].translate(None, _DIGITS).split(b"\n"))
+        if len(self._known) > KNOWN_SHAPES:
+            self._known.clear()
+        for shape in shapes - self._known:
+            if not self._is_regular(shape):
+                return False
+            self._known.add(shape)
+        return _has_regular_digits(block)
+
+    def _is_regular(self, shape: bytes) -> bool:
+        fields = shape.removesuffix(b"\r").split(b",")
+        return len(fields) == len(self._columns) and all(
+            pattern.fullmatch(field) for pattern, field in zip(self._columns, fields, strict=True)
+        )
+
+
+def _has_regular_digits(block: bytes) -> bool:
+    """Return whether all times have their 14 digits and no number is too long, where the shapes are regular.
+
+    Every operation works on all bytes at once: ``digits[4:]`` says of each byte whether the fourth after it is a digit.
+    """
+    import numpy as np
+
+    text: Any = np.frombuffer(block, np.uint8)
+    digits = (text - np.uint8(_ZERO)) < 10
+    two = digits[:-1] & digits[1:]
+    four = two[:-2] & two[2:]
+    eight = four[:-4] & four[4:]
+    sixteen = eight[:-8] & eight[8:]
+    too_long = LONGEST_NUMBER + 1 - 16
+    if (sixteen[:-too_long] & sixteen[too_long:]).any():
+        return False
+    colons = text == ord(":")
+    starts = len(text) - len("2019-03-01 00:10:16")  # each time stands before at least a line end
+    if starts < 1:
+        return not colons.any()
+    times = four[:starts].copy()
+    times[1:] &= ~digits[: starts - 1]
+    for place, sign in ((4, "-"), (7, "-"), (10, " ")):
+        times &= text[place : place + starts] == ord(sign)
+    for place in (13, 16):
+        times &= colons[place : place + starts]
+    for place in (5, 8, 11, 14, 17):
+        times &= two[place : place + starts]
+    times &= ~digits[19 : 19 + starts]
+    times &= (text[11 : 11 + starts] < _TWO) | (text[12 : 12 + starts] < _FOUR)  # hours
+    times &= text[17 : 17 + starts] < _SIX  # seconds
+    return 2 * int(times.sum()) == int(colons.sum())
 
 
 def inflate(chunks: Iterable[bytes], subject: str) -> Iterator[bytes]:

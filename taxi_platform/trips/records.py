@@ -1,7 +1,7 @@
 """The one parser of trip files: which field values are valid, and how they are spelled.
 
 It is about ten times slower than a database's own reader, so only files with lines that are not regular (see
-``regular``) are parsed. What it writes, a canonical CSV, is loaded by PostgreSQL and BigQuery alike. What happens to
+``reading``) are parsed. What it writes, a canonical CSV, is loaded by PostgreSQL and BigQuery alike. What happens to
 bad rows is decided by the caller.
 """
 

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from taxi_platform.errors import DatabaseInterrupted, DatabaseUnreachable, StorageFull, UnsupportedServer
-from taxi_platform.postgres.embedded import cluster, postmaster, programs
+from taxi_platform.postgres.embedded import cluster, programs
 from taxi_platform.postgres.embedded import server as module
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 
@@ -37,7 +37,7 @@ print(EmbeddedServer(Path(sys.argv[1])).start(), flush=True)
 
 
 def pid_of(server: EmbeddedServer) -> int:
-    found = postmaster.read_pid_file(server.data)
+    found = cluster.read_pid_file(server.data)
     assert found is not None
     return found.pid
 
@@ -67,7 +67,7 @@ def begin_starter(folder: Path, code: str = START, new_session: bool = False) ->
 
 def end(server: EmbeddedServer) -> None:
     """Stop a server whatever the test has done to its folder, and wait for whoever else holds its lock."""
-    while postmaster.is_locked(server.folder / "lock"):
+    while cluster.is_locked(server.folder / "lock"):
         for process in psutil.process_iter(["cmdline"]):
             if f"taxi.folder={server.data}" in (process.info["cmdline"] or []):
                 with suppress(psutil.NoSuchProcess):
@@ -191,7 +191,7 @@ def test_a_starter_while_it_stops_gets_a_new_server(server: EmbeddedServer) -> N
     server.start()
     first = pid_of(server)
     os.kill(first, signal.SIGINT)
-    while (found := postmaster.read_pid_file(server.data)) and found.status == "ready":
+    while (found := cluster.read_pid_file(server.data)) and found.status == "ready":
         time.sleep(0.001)
     assert ask(server.start(), "select 1") == "1"
     assert pid_of(server) != first
@@ -288,10 +288,10 @@ def test_a_taken_port_is_replaced_and_the_new_one_remembered(
 def test_a_port_that_is_taken_at_the_last_moment_is_replaced(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free_port = postmaster.free_port
+    free_port = cluster.free_port
     with socket.create_server(("127.0.0.1", 0)) as other:
         looks = iter([other.getsockname()[1]])
-        monkeypatch.setattr(postmaster, "free_port", lambda remembered: next(looks, None) or free_port(remembered))
+        monkeypatch.setattr(cluster, "free_port", lambda remembered: next(looks, None) or free_port(remembered))
         assert ask(server.start(), "select 1") == "1"
 
 
@@ -370,7 +370,7 @@ def test_a_server_that_does_not_end_nor_answer_is_given_up(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.folder.mkdir()
-    held = postmaster.lock(server.folder / "lock")
+    held = cluster.lock(server.folder / "lock")
     assert held
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0)
     try:

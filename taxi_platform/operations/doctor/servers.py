@@ -13,7 +13,7 @@ from taxi_platform.bigquery.names import problems_of_names
 from taxi_platform.errors import DatabaseUnreachable, NotPublished, SourceUnreachable, TaxiError
 from taxi_platform.operations.doctor.findings import Finding, ok, problem, problem_of, warning
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.embedded import cluster, postmaster, programs
+from taxi_platform.postgres.embedded import cluster, programs
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.postgres.server import trips_server
 from taxi_platform.retries import ONCE
@@ -164,7 +164,7 @@ def _check_running(server: EmbeddedServer) -> Finding:
             version = connection.info.server_version
             place = f"127.0.0.1:{connection.info.port}"
         return ok(f"PostgreSQL {version // 10_000}.{version % 10_000} runs on {place}, in {server.folder}")
-    if postmaster.is_locked(server.folder / "lock"):
+    if cluster.is_locked(server.folder / "lock"):
         advice = f"Wait a moment and run this again; its log is in {server.data}/log."
         return warning("it is being started or stopped, or hangs", advice)
     if not (server.folder / "password").exists():

@@ -1,6 +1,6 @@
 """The embedded PostgreSQL: started when it is needed, shared by all processes, left running like any database.
 
-How its data directory is made is in ``cluster``, its process in ``postmaster``, its programs in ``programs``.
+How its data directory is made and its process are in ``cluster``, its programs in ``programs``.
 """
 
 import logging
@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from taxi_platform.errors import DatabaseInterrupted, DatabaseUnreachable, StorageFull, UnsupportedServer
-from taxi_platform.postgres.embedded import cluster, postmaster, programs
+from taxi_platform.postgres.embedded import cluster, programs
 
 logger = logging.getLogger(__name__)
 
@@ -66,10 +66,10 @@ class EmbeddedServer:
         """
         told: int | None = None
         with self._storage():
-            if not postmaster.is_locked(self._lock):
+            if not cluster.is_locked(self._lock):
                 return False
             for seconds in _waiting():
-                if not postmaster.is_locked(self._lock):
+                if not cluster.is_locked(self._lock):
                     return True
                 told = self._tell_to_stop(told)
                 if seconds > PATIENCE_SECONDS:
@@ -82,11 +82,11 @@ class EmbeddedServer:
 
     def is_running(self) -> bool:
         """Whether the server takes connections."""
-        if not postmaster.is_locked(self._lock):
+        if not cluster.is_locked(self._lock):
             return False
-        found = postmaster.read_pid_file(self.data)
+        found = cluster.read_pid_file(self.data)
         port = self._remembered_port()
-        return found is not None and found.status == "ready" and port is not None and postmaster.answers(port)
+        return found is not None and found.status == "ready" and port is not None and cluster.answers(port)
 
     def url(self) -> str:
         """The address for psycopg and every other client, running or not.
@@ -149,14 +149,14 @@ class EmbeddedServer:
         self._prepare(account, folder, lock)
         output = os.open(self._output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            postmaster.launch(self.data, folder, account, lock, output)
+            cluster.launch(self.data, folder, account, lock, output)
         finally:
             os.close(output)
 
     def _our_turn(self) -> int | None:
         """The lock, once no other process starts, runs or stops the server; nothing when it runs."""
         for seconds in _waiting():
-            lock = postmaster.lock(self._lock)
+            lock = cluster.lock(self._lock)
             if lock is not None:
                 return lock
             if self.is_running():
@@ -168,13 +168,13 @@ class EmbeddedServer:
         for seconds in _waiting():
             if self.is_running():
                 return True
-            if not postmaster.is_locked(self._lock):
+            if not cluster.is_locked(self._lock):
                 return False
             self._report(seconds)
         return False
 
     def _report(self, seconds: int) -> None:
-        found = postmaster.read_pid_file(self.data)
+        found = cluster.read_pid_file(self.data)
         status = found.status if found else "not up yet"
         if seconds > PATIENCE_SECONDS and status != "starting":
             raise DatabaseUnreachable(
@@ -199,24 +199,24 @@ class EmbeddedServer:
                 str(self._password), "the server's password is gone", "Put it back, or remove the folder and load anew."
             )
         remembered = self._remembered_port()
-        port = postmaster.free_port(remembered)
+        port = cluster.free_port(remembered)
         if remembered not in (None, port):
             logger.info(f"another program has taken port {remembered}; from now on PostgreSQL listens on port {port}")
         cluster.write(self._port, str(port))
         cluster.configure(self.data, account, port)
-        postmaster.remove_stale_pid_file(self.data)
+        cluster.remove_stale_pid_file(self.data)
 
     def _tell_to_stop(self, told: int | None) -> int | None:
         """Signal the server once; returns its pid when that is done."""
-        found = postmaster.read_pid_file(self.data)
-        if found is None or found.pid == told or not postmaster.is_server_on(self.data, found.pid):
+        found = cluster.read_pid_file(self.data)
+        if found is None or found.pid == told or not cluster.is_server_on(self.data, found.pid):
             return told
         with suppress(ProcessLookupError):
             os.kill(found.pid, signal.SIGINT)  # a fast shutdown: sessions are ended, their transactions rolled back
         return found.pid
 
     def _said(self, lines: int) -> str:
-        return postmaster.said(self.data, self._output, lines)
+        return cluster.said(self.data, self._output, lines)
 
     def _failure(self) -> StorageFull | UnsupportedServer:
         return cluster.unusable(str(self.folder), "PostgreSQL does not come up", self._said(20))

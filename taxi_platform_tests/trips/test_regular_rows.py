@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from taxi_platform.trips.reading import RegularRows
 from taxi_platform.trips.records import read_records
-from taxi_platform.trips.regular import RegularRows
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
 from taxi_platform_tests.support.trip_texts import rows, stream, text, with_field
 
@@ -117,7 +117,7 @@ def test_a_text_that_needs_a_second_look_is_not_regular(value: str) -> None:
 
 
 def test_a_file_of_free_text_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("taxi_platform.trips.regular.KNOWN_SHAPES", 10)
+    monkeypatch.setattr("taxi_platform.trips.reading.KNOWN_SHAPES", 10)
     test = RegularRows(FHV.columns)
     for letter in range(65, 91):
         line = with_field(FHV, rows(FHV, 1)[0], "affiliated_base_number", chr(letter))
