@@ -22,7 +22,7 @@ from taxi_platform.trips import zones
 from taxi_platform.trips.files import FileFacts, SourceVersion, Transfer, TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.reading import TripStream, is_compressed, read_chunks
-from taxi_platform.trips.records import count_records
+from taxi_platform.trips.records import PARSER, count_records
 from taxi_platform.trips.services import Service
 
 logger = logging.getLogger(__name__)
@@ -179,6 +179,7 @@ def write_sidecar(file: TripFile) -> None:
         "month": str(file.month),
         "source": file.source,
         **asdict(file.verified),
+        "parser": PARSER,
         "etag": file.version.etag,
         "modified": file.version.modified,
         "landed": file.landed,
@@ -196,6 +197,7 @@ def read_sidecar(path: Path) -> TripFile | None:
         state = path.stat()
         if (record["mtime_ns"], record["bytes"]) != (state.st_mtime_ns, state.st_size):
             return None
+        by_this_parser = record.get("parser") == PARSER  # version 0.1 wrote none, and did not test rows so strictly
         return TripFile(
             service=record["service"],
             month=Month.parse(record["month"]),
@@ -203,7 +205,13 @@ def read_sidecar(path: Path) -> TripFile | None:
             uri=path.absolute().as_uri(),
             version=SourceVersion(record["etag"], record["modified"], record["bytes"]),
             landed=record.get("landed", False),
-            facts=FileFacts(record["bytes"], record["csv_bytes"], record["sha256"], record["rows"]),
+            facts=FileFacts(
+                record["bytes"],
+                record["csv_bytes"],
+                record["sha256"],
+                record["rows"],
+                record["regular"] if by_this_parser else None,
+            ),
         )
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -285,7 +293,7 @@ def _verify(part: Path, service: Service, month: Month, address: str, *, compres
             error.what,
             f"It came from {address} and was not kept. Run again; if that does not help, it is broken at its source.",
         ) from None
-    return FileFacts(whole.bytes, whole.csv_bytes, whole.sha256, rows)
+    return FileFacts(whole.bytes, whole.csv_bytes, whole.sha256, rows, whole.regular)
 
 
 def _flush(path: Path) -> None:

@@ -16,6 +16,7 @@ from taxi_platform.sources import cache as module
 from taxi_platform.sources.cache import Cache, FetchMode, TripFiles
 from taxi_platform.sources.folder import FolderSource
 from taxi_platform.trips.files import FileFacts, Transfer, TripFile
+from taxi_platform.trips.records import PARSER
 from taxi_platform.trips.services import FHV, GREEN
 from taxi_platform_tests.support.trip_texts import APRIL, MARCH, rows, text, with_field, zipped
 
@@ -77,7 +78,7 @@ def test_an_absent_file_is_brought_verified_and_kept_as_published(place: Place) 
         source=str(place.published / NAME),
         uri=place.kept.as_uri(),
         version=found.file.version,
-        facts=FileFacts(len(CONTENT), len(PLAIN), sha256(CONTENT).hexdigest(), rows=50),
+        facts=FileFacts(len(CONTENT), len(PLAIN), sha256(CONTENT).hexdigest(), rows=50, regular=True),
     )
     assert found.file.path == place.kept
     assert found.file.version.bytes == len(CONTENT)
@@ -95,6 +96,8 @@ def test_where_a_file_came_from_and_what_was_verified_is_noted_beside_it(place: 
         "csv_bytes": file.csv_bytes,
         "sha256": file.sha256,
         "rows": 50,
+        "regular": True,
+        "parser": PARSER,
         "etag": file.version.etag,
         "modified": file.version.modified,
         "landed": False,
@@ -234,6 +237,18 @@ def test_a_note_that_says_nothing_counts_as_none(place: Place, note: str) -> Non
     place.note.write_bytes(note.encode("utf-8", "surrogatepass"))
     assert place.get().is_new
     assert not place.get().is_new
+
+
+def test_whether_rows_need_the_parser_is_only_known_from_todays_parser(place: Place) -> None:
+    file = place.get().file
+    assert file.verified.regular
+    facts = json.loads(place.note.read_text())
+    of_version_0_1 = {name: fact for name, fact in facts.items() if name not in ("regular", "parser")}
+    for other in (of_version_0_1, {**facts, "parser": PARSER - 1}):
+        place.note.write_text(json.dumps(other))
+        found = place.get()
+        assert not found.is_new
+        assert found.file.verified.regular is None
 
 
 def test_a_sidecar_file_with_more_facts_than_are_read_counts_and_one_with_fewer_does_not(place: Place) -> None:
