@@ -32,6 +32,7 @@ from taxi_platform_tests.support.trip_server import TripServer
 
 # Set by the first process of the session and inherited by xdist's workers, which share the one server.
 _SERVER = "TAXI_TEST_SERVER_FOLDER"
+_TESTS = Path(__file__).parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -52,11 +53,33 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(folder)
 
 
+# Folders whose tests take longest. They begin first, so that no worker is left with a long one at the end.
+_SLOW_FOLDERS = ("stack", "models", "cli", "golden", "bigquery", "operations")
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what talks to PostgreSQL, so that it can be run alone against another server."""
+    """Mark what uses PostgreSQL, keep the tests of a file on one worker, and start the slow folders first.
+
+    The running stack is shared too: its tests, whatever their file, stay on the worker that has started it.
+    """
     for item in items:
-        if {"database", "state_database"} & set(getattr(item, "fixturenames", ())):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if {"database", "state_database"} & fixtures:
             item.add_marker("database")
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: (_group(item) != "stack", _place(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    file = str(item.path.relative_to(_TESTS))
+    shares_the_stack = "stack" in getattr(item, "fixturenames", ()) and file != "stack/test_clock.py"
+    return "stack" if shares_the_stack else file
+
+
+def _place(item: pytest.Item) -> int:
+    folder = item.path.relative_to(_TESTS).parts[0]
+    return _SLOW_FOLDERS.index(folder) if folder in _SLOW_FOLDERS else len(_SLOW_FOLDERS)
 
 
 @pytest.fixture(scope="session")
