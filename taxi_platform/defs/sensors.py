@@ -8,9 +8,8 @@ from taxi_platform.defs.jobs import loading_job, loading_run
 from taxi_platform.errors import TaxiError
 from taxi_platform.ledger.reading import read_months
 from taxi_platform.ledger.run_tags import by_sensor, run_labels
-from taxi_platform.operations.landing.place import Dropped, LandingPlace
-from taxi_platform.operations.landing.watching import TAG, tag_of
-from taxi_platform.operations.landing.watching import look as look_at_landing
+from taxi_platform.operations.landing import tick as landing_tick
+from taxi_platform.operations.landing.places import DroppedFile, LandingPlace
 from taxi_platform.operations.monthly import outside
 from taxi_platform.operations.new_months import Request, evaluate
 from taxi_platform.orchestration.landing_resource import LandingResource
@@ -63,9 +62,9 @@ def _run(request: Request) -> dg.RunRequest:
 
 
 def landing_sensor() -> dg.SensorDefinition:
-    """Return the sensor that has dropped files loaded, and moves them when that is done.
+    """Return the sensor that requests runs for dropped files, and moves the files when their runs have ended.
 
-    It is on from the start: whoever drops a file wants it loaded, and a tick on an empty folder costs nothing.
+    It is on from the start, because whoever drops a file wants it loaded, and a tick on an empty folder costs nothing.
     """
 
     @dg.sensor(
@@ -78,12 +77,12 @@ def landing_sensor() -> dg.SensorDefinition:
     def sensor(context: dg.SensorEvaluationContext, landing: LandingResource) -> dg.SensorResult | dg.SkipReason:
         try:
             place = landing.place()
-            found = look_at_landing(place, context.instance, _refusal, context.cursor)
+            tick = landing_tick.evaluate(place, context.instance, _refusal, context.cursor)
         except TaxiError as error:
             return dg.SkipReason(str(error))
-        context.log.info(found.words)
-        runs = [_landing_run(place, *file) for file in found.plan.load]
-        return dg.SensorResult(run_requests=runs, skip_reason=None if runs else found.words, cursor=found.cursor)
+        context.log.info(tick.summary)
+        runs = [_landing_run(place, *request) for request in tick.requests]
+        return dg.SensorResult(run_requests=runs, skip_reason=None if runs else tick.summary, cursor=tick.cursor)
 
     return sensor
 
@@ -94,15 +93,15 @@ def _refusal(service: Service, month: Month) -> str | None:
     return problem or (None if month in partition_months(service) else f"{month} has not ended yet.")
 
 
-def _landing_run(place: LandingPlace, dropped: Dropped, service: Service, month: Month) -> dg.RunRequest:
-    tag = tag_of(place, dropped)
-    config = {"landed": dropped.name, "landed_version": dropped.version}
+def _landing_run(place: LandingPlace, file: DroppedFile, service: Service, month: Month) -> dg.RunRequest:
+    run_key = landing_tick.run_key(place, file)
+    config = {"landed": file.name, "landed_version": file.version}
     return loading_run(
         service,
         month,
-        run_key=tag,
+        run_key=run_key,
         run_config={"ops": {dg.AssetKey(raw_key(service.table)).to_python_identifier(): {"config": config}}},
-        tags={**run_labels(service, month, trigger=by_sensor(LANDING_SENSOR)), TAG: tag},
+        tags={**run_labels(service, month, trigger=by_sensor(LANDING_SENSOR)), landing_tick.TAG: run_key},
     )
 
 

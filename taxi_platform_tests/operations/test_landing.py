@@ -1,8 +1,9 @@
-"""The landing place: which files are trips, when they are complete, what becomes of each, how a folder moves them."""
+"""The landing place: which files are trips, when they are complete, what happens to each, how a folder moves them."""
 
 import os
 import time
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -10,18 +11,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxi_platform.errors import AccessDenied, DamagedFile, InvalidSetting, NotPublished, StorageFull, TaxiError
-from taxi_platform.operations.landing.decision import Outcome, Plan, cursor, in_words, plan, recall
-from taxi_platform.operations.landing.folder import LandingFolder
-from taxi_platform.operations.landing.names import is_unfinished, numbered, shown, trips_in
-from taxi_platform.operations.landing.place import Dropped
-from taxi_platform.operations.landing.source import DroppedFile
+from taxi_platform.operations.landing.places import DroppedFile, LandingFolder, free_names, printable
+from taxi_platform.operations.landing.source import DroppedFileSource, parse_name
+from taxi_platform.operations.landing.tick import (
+    Action,
+    Decision,
+    dump_cursor,
+    is_unfinished,
+    load_cursor,
+    plan,
+    summarize,
+)
 from taxi_platform.operations.monthly import outside
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, Service
 
 MARCH = Month(2019, 3)
 NAME = "green_tripdata_2019-03.csv.gz"
-RUNNING, LOADED = Outcome("running"), Outcome("loaded")
+RUNNING: tuple[Action, str] = ("wait", "")
+LOADED: tuple[Action, str] = ("done", "")
 months = st.builds(Month, st.integers(2009, 2099), st.integers(1, 12))
 
 
@@ -30,22 +38,32 @@ def refusal(service: Service, month: Month) -> str | None:
 
 
 def planned(
-    there: list[Dropped], seen: Mapping[str, str] | None = None, outcomes: Mapping[str, Outcome] | None = None
-) -> Plan:
-    return plan(there, seen or {}, lambda dropped: (outcomes or {}).get(dropped.name), refusal)
+    files: list[DroppedFile],
+    versions: Mapping[str, str] | None = None,
+    outcomes: Mapping[str, tuple[Action, str]] | None = None,
+) -> list[Decision]:
+    return plan(files, versions or {}, lambda file: (outcomes or {}).get(file.name), refusal)
 
 
-def dropped(name: str = NAME, version: str = "v1", *, complete: bool = True) -> Dropped:
-    return Dropped(name, version, complete)
+def actions(decisions: list[Decision]) -> dict[str, Action]:
+    return {decision.file.name: decision.action for decision in decisions}
+
+
+def versions(decisions: list[Decision]) -> dict[str, str]:
+    return {decision.file.name: decision.file.version for decision in decisions}
+
+
+def dropped(name: str = NAME, version: str = "v1", *, complete: bool = True) -> DroppedFile:
+    return DroppedFile(name, version, complete)
 
 
 # Names
 
 
 @given(st.sampled_from(list(SERVICES.values())), months, st.sampled_from([".csv", ".csv.gz"]))
-def test_a_name_as_published_says_service_and_month(service: Service, month: Month, suffix: str) -> None:
+def test_a_published_name_gives_service_and_month(service: Service, month: Month, suffix: str) -> None:
     name = service.file_name(month).removesuffix(".csv") + suffix
-    assert trips_in(name) == (service, month)
+    assert parse_name(name) == (service, month)
     assert not is_unfinished(name)
 
 
@@ -55,8 +73,8 @@ def test_a_name_as_published_says_service_and_month(service: Service, month: Mon
      "green_tripdata_2019-03.parquet", "green_tripdata_2019-03.csv.gz.2", "GREEN_tripdata_2019-03.csv",
      "green_tripdata_2019-03.2.csv.gz", "green_tripdata_٢٠١٩-٠٣.csv", "a/green_tripdata_2019-03.csv"],
 )  # fmt: skip
-def test_any_other_name_is_no_trip_file(name: str) -> None:
-    assert trips_in(name) is None
+def test_any_other_name_is_not_a_trip_file(name: str) -> None:
+    assert parse_name(name) is None
 
 
 @pytest.mark.parametrize("name", [f".{NAME}", f"{NAME}.part", f"{NAME}.filepart", f"{NAME}~", ".hidden"])
@@ -65,110 +83,104 @@ def test_hidden_files_and_those_of_copying_programs_are_being_written(name: str)
 
 
 def test_a_second_file_of_a_name_gets_a_number() -> None:
-    assert numbered(NAME, 2) == "green_tripdata_2019-03.2.csv.gz"
-    assert numbered("readme", 3) == "readme.3"
+    assert list(islice(free_names(NAME), 2)) == [NAME, "green_tripdata_2019-03.2.csv.gz"]
+    assert list(islice(free_names("readme"), 3)) == ["readme", "readme.2", "readme.3"]
 
 
 def test_a_name_of_any_bytes_can_be_printed() -> None:
-    assert shown(os.fsdecode(b"caf\xe9.csv")).encode("utf-8")
+    assert printable(os.fsdecode(b"caf\xe9.csv")).encode("utf-8")
 
 
-# What is done
+# Decisions
 
 
 def test_a_complete_file_is_loaded() -> None:
-    assert planned([dropped()]).load == [(dropped(), GREEN, MARCH)]
+    assert planned([dropped()]) == [Decision(dropped(), "load", trips=(GREEN, MARCH))]
 
 
-def test_a_file_is_complete_when_two_looks_see_the_same() -> None:
-    growing = dropped(complete=False)
-    first = planned([growing])
-    assert (first.load, first.waiting) == ([], [growing])
+def test_a_file_is_complete_when_two_ticks_see_the_same_version() -> None:
+    first = planned([dropped(complete=False)])
+    assert actions(first) == {NAME: "wait"}
     grown = dropped(version="v2", complete=False)
-    second = planned([grown], first.seen)
-    assert (second.load, second.waiting) == ([], [grown])
-    assert planned([grown], second.seen).load == [(grown, GREEN, MARCH)]
+    second = planned([grown], versions(first))
+    assert actions(second) == {NAME: "wait"}
+    assert actions(planned([grown], versions(second))) == {NAME: "load"}
 
 
-def test_a_file_whose_run_goes_on_is_left_where_it_is() -> None:
-    found = planned([dropped()], outcomes={NAME: RUNNING})
-    assert (found.load, found.done, found.failed, found.waiting) == ([], [], [], [dropped()])
+@pytest.mark.parametrize(("outcome", "action"), [(RUNNING, "wait"), (LOADED, "done")])
+def test_a_file_waits_while_its_run_is_running_and_is_moved_when_it_is_loaded(
+    outcome: tuple[Action, str], action: Action
+) -> None:
+    assert actions(planned([dropped()], outcomes={NAME: outcome})) == {NAME: action}
 
 
-def test_a_file_is_moved_when_it_is_loaded_and_not_loaded_again() -> None:
-    found = planned([dropped()], outcomes={NAME: LOADED})
-    assert (found.done, found.load) == ([dropped()], [])
+def test_a_file_whose_run_failed_is_moved_with_the_reason() -> None:
+    (decision,) = planned([dropped()], outcomes={NAME: ("failed", f"{NAME}: the gzip data is corrupt.")})
+    assert decision.action == "failed"
+    assert decision.reason == f"{NAME}: the gzip data is corrupt.\nWhen that is put right, drop the file again.\n"
 
 
-def test_a_file_that_cannot_be_loaded_is_moved_with_the_reason() -> None:
-    found = planned([dropped()], outcomes={NAME: Outcome("failed", f"{NAME}: the gzip data is corrupt.")})
-    assert found.failed == [
-        (dropped(), f"{NAME}: the gzip data is corrupt.\nWhen that is put right, drop the file again.\n")
-    ]
+def test_a_file_that_is_not_a_trip_file_is_moved_with_the_reason() -> None:
+    (decision,) = planned([dropped("notes.txt")])
+    assert decision.action == "failed"
+    assert decision.reason
+    assert decision.reason.startswith("The file's name is not one as published, like green_tripdata_2019-03.csv.gz")
 
 
-def test_what_is_no_trip_file_is_moved_with_the_reason() -> None:
-    ((file, reason),) = planned([dropped("notes.txt")]).failed
-    assert file.name == "notes.txt"
-    assert reason.startswith("No trip file: its name is not one as published, like green_tripdata_2019-03.csv.gz")
+def test_a_month_that_is_not_a_partition_is_moved_and_the_reason_names_the_setting() -> None:
+    (decision,) = planned([dropped("green_tripdata_2021-08.csv")])
+    assert decision.action == "failed"
+    assert decision.reason
+    assert "TAXI_LAST_MONTH=2021-08" in decision.reason
 
 
-def test_a_month_that_is_no_partition_is_moved_and_names_the_setting() -> None:
-    ((_, reason),) = planned([dropped("green_tripdata_2021-08.csv")]).failed
-    assert "TAXI_LAST_MONTH=2021-08" in reason
+def test_every_file_waits_until_it_is_complete() -> None:
+    files = [dropped("notes.txt", complete=False), dropped("green_tripdata_2021-08.csv", complete=False)]
+    assert set(actions(planned(files)).values()) == {"wait"}
 
 
-def test_nothing_is_judged_before_it_is_complete() -> None:
-    found = planned([dropped("notes.txt", complete=False), dropped("green_tripdata_2021-08.csv", complete=False)])
-    assert (found.failed, len(found.waiting)) == ([], 2)
-
-
-def test_what_is_still_written_is_not_even_remembered() -> None:
-    assert planned([dropped(f"{NAME}.part")]) == Plan()
+def test_files_with_the_names_of_unfinished_files_are_left_out() -> None:
+    assert planned([dropped(f"{NAME}.part")]) == []
 
 
 def test_of_two_files_of_a_month_the_later_waits_for_the_earlier() -> None:
-    first, second = dropped(NAME), dropped(NAME.removesuffix(".gz"))
-    both = [first, second]
-    assert (planned(both).load, planned(both).waiting) == ([(first, GREEN, MARCH)], [second])
-    running = planned(both, outcomes={first.name: RUNNING})
-    assert (running.load, running.waiting) == ([], both)
-    loaded = planned(both, outcomes={first.name: LOADED})
-    assert (loaded.done, loaded.load) == ([first], [(second, GREEN, MARCH)])
+    first, second = NAME, NAME.removesuffix(".gz")
+    both = [dropped(first), dropped(second)]
+    assert actions(planned(both)) == {first: "load", second: "wait"}
+    assert actions(planned(both, outcomes={first: RUNNING})) == {first: "wait", second: "wait"}
+    assert actions(planned(both, outcomes={first: LOADED})) == {first: "done", second: "load"}
 
 
 def test_files_of_other_months_do_not_wait_for_each_other() -> None:
-    there = [dropped(service.file_name(month)) for service in (GREEN, FHV) for month in (MARCH, Month(2019, 4))]
-    assert len(planned(there).load) == 4
+    files = [dropped(service.file_name(month)) for service in (GREEN, FHV) for month in (MARCH, Month(2019, 4))]
+    assert [decision.action for decision in planned(files)] == ["load"] * 4
 
 
 @given(st.lists(st.tuples(st.text(), st.text(), st.booleans())))
-def test_every_file_is_loaded_moved_or_waited_for_and_never_two_of_these(files: list[tuple[str, str, bool]]) -> None:
-    there = [Dropped(*file) for file in files]
-    found = planned(there)
-    decided = [file for file, *_ in found.load] + found.done + [file for file, _ in found.failed] + found.waiting
-    assert sorted(decided, key=str) == sorted((file for file in there if not is_unfinished(file.name)), key=str)
+def test_every_finished_file_gets_one_decision(contents: list[tuple[str, str, bool]]) -> None:
+    files = [DroppedFile(*content) for content in contents]
+    assert [decision.file for decision in planned(files)] == [file for file in files if not is_unfinished(file.name)]
 
 
-def test_a_look_is_told_in_words() -> None:
-    found = planned([dropped(), dropped("notes.txt"), dropped("fhv_tripdata_2019-03.csv", complete=False)])
-    assert in_words(found, []) == (f"to load: {NAME}; moved to failed: notes.txt; waiting: fhv_tripdata_2019-03.csv")
-    assert in_words(Plan(), []) == "Nothing was dropped."
+def test_a_tick_is_summarized_in_one_line() -> None:
+    decisions = planned([dropped(), dropped("notes.txt"), dropped("fhv_tripdata_2019-03.csv", complete=False)])
+    assert summarize(decisions, []) == f"to load: {NAME}; moved to failed: notes.txt; waiting: fhv_tripdata_2019-03.csv"
+    assert summarize([], []) == "Nothing was dropped."
 
 
-# What is remembered
+# The cursor
 
 
 @given(st.dictionaries(st.text(), st.text()))
-def test_the_versions_are_recalled_from_the_cursor(seen: dict[str, str]) -> None:
-    assert recall(cursor(seen)) == seen
+def test_the_versions_are_read_from_the_cursor(versions: dict[str, str]) -> None:
+    assert load_cursor(dump_cursor(versions)) == versions
 
 
 @pytest.mark.parametrize(
     "text", [None, "", "nonsense", "[]", "3", '{"version": 0}', '{"version": 1}', '{"version": 1, "seen": 3}']
 )
-def test_a_cursor_that_makes_no_sense_remembers_nothing(text: str | None) -> None:
-    assert recall(text) == {}
+def test_a_cursor_that_cannot_be_read_counts_as_empty(text: str | None) -> None:
+    assert load_cursor(text) == {}
 
 
 # The folder
@@ -181,12 +193,12 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def drop(folder: Path, content: bytes = b"abc", name: str = NAME, age: float = 0) -> Dropped:
-    """Put a file into the folder that was written so many seconds ago."""
+def drop(folder: Path, content: bytes = b"abc", name: str = NAME, age: float = 0) -> DroppedFile:
+    """Put a file into the folder that was written ``age`` seconds ago."""
     (folder / name).write_bytes(content)
     os.utime(folder / name, (time.time() - age, time.time() - age))
-    (found,) = [file for file in LandingFolder(folder).look() if file.name == name]
-    return found
+    (file,) = [file for file in LandingFolder(folder).files() if file.name == name]
+    return file
 
 
 def test_a_folder_lists_its_files_the_earliest_first_and_no_folders(folder: Path) -> None:
@@ -194,7 +206,7 @@ def test_a_folder_lists_its_files_the_earliest_first_and_no_folders(folder: Path
     (folder / "link to nothing").symlink_to(folder / "nothing")
     drop(folder, name="b", age=100)
     drop(folder, name="a", age=50)
-    assert [file.name for file in LandingFolder(folder).look()] == ["b", "a"]
+    assert [file.name for file in LandingFolder(folder).files()] == ["b", "a"]
 
 
 def test_a_file_that_nobody_has_written_for_a_minute_is_complete(folder: Path) -> None:
@@ -206,7 +218,7 @@ def test_the_same_file_moved_out_and_in_again_is_another_version(folder: Path) -
     first = drop(folder, age=100)
     (folder / NAME).rename(folder.parent / NAME)
     (folder.parent / NAME).rename(folder / NAME)
-    (again,) = LandingFolder(folder).look()
+    (again,) = LandingFolder(folder).files()
     assert again.version != first.version
 
 
@@ -221,14 +233,14 @@ def test_a_file_is_copied_as_it_is(folder: Path, tmp_path: Path) -> None:
     assert (version.etag, version.bytes) == (file.version, 3)
 
 
-def test_a_file_that_has_changed_since_it_was_looked_at_is_not_taken(folder: Path, tmp_path: Path) -> None:
+def test_a_file_that_has_changed_since_it_was_listed_is_not_copied(folder: Path, tmp_path: Path) -> None:
     file = drop(folder, b"abc")
     drop(folder, b"abcd")
-    with pytest.raises(DamagedFile, match="has changed since it was looked at"):
+    with pytest.raises(DamagedFile, match="has changed since it was listed"):
         LandingFolder(folder).fetch(NAME, file.version, tmp_path / "copy")
 
 
-def test_a_file_that_is_gone_says_so(folder: Path, tmp_path: Path) -> None:
+def test_a_removed_file_is_reported(folder: Path, tmp_path: Path) -> None:
     file = drop(folder)
     (folder / NAME).unlink()
     with pytest.raises(NotPublished, match=r"is not there any more\. Drop it again"):
@@ -247,11 +259,11 @@ def test_a_file_is_moved_to_failed_with_the_reason_beside_it(folder: Path) -> No
     assert (folder / "failed" / f"{NAME}.reason.txt").read_text() == "It is broken.\n"
 
 
-def test_nothing_in_a_room_is_ever_overwritten(folder: Path) -> None:
+def test_nothing_in_a_subfolder_is_ever_overwritten(folder: Path) -> None:
     for content in (b"one", b"two", b"three"):
         LandingFolder(folder).move(drop(folder, content), "done")
-    found = {path.name: path.read_bytes() for path in (folder / "done").iterdir()}
-    assert found == {
+    contents = {path.name: path.read_bytes() for path in (folder / "done").iterdir()}
+    assert contents == {
         "green_tripdata_2019-03.csv.gz": b"one",
         "green_tripdata_2019-03.2.csv.gz": b"two",
         "green_tripdata_2019-03.3.csv.gz": b"three",
@@ -268,41 +280,41 @@ def test_a_file_that_was_replaced_since_it_was_loaded_stays_to_be_loaded(folder:
 
 def test_a_file_with_a_name_of_any_bytes_is_moved(folder: Path) -> None:
     name = os.fsdecode(b"caf\xe9.csv")
-    LandingFolder(folder).move(drop(folder, name=name), "failed", f"{name} is no trip file")
+    LandingFolder(folder).move(drop(folder, name=name), "failed", f"{name} is not a trip file")
     assert sorted(os.fsencode(path.name) for path in (folder / "failed").iterdir()) == [
         b"caf\xe9.csv", b"caf\xe9.csv.reason.txt",
     ]  # fmt: skip
 
 
-def test_a_file_that_cannot_be_moved_stays_and_is_told_of(folder: Path) -> None:
+def test_a_file_that_cannot_be_moved_stays_and_is_reported(folder: Path) -> None:
     file = drop(folder)
-    (folder / "done").write_text("a file where the room should be")
+    (folder / "done").write_text("a file where the subfolder should be")
     with pytest.raises(StorageFull, match="cannot be changed: "):
         LandingFolder(folder).move(file, "done")
     assert (folder / NAME).exists()
 
 
-def test_a_folder_that_is_not_there_is_named_with_its_setting(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_with_its_setting(tmp_path: Path) -> None:
     with pytest.raises(InvalidSetting, match=r"TAXI_LANDING=.*: there is no such folder"):
-        LandingFolder(tmp_path / "nowhere").look()
+        LandingFolder(tmp_path / "nowhere").files()
 
 
-def test_the_platforms_own_folder_is_made(tmp_path: Path) -> None:
-    assert LandingFolder(tmp_path / "data" / "landing", own=True).look() == []
+def test_the_platforms_own_folder_is_created(tmp_path: Path) -> None:
+    assert LandingFolder(tmp_path / "data" / "landing", create=True).files() == []
     assert (tmp_path / "data" / "landing").is_dir()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_says_so(folder: Path, tmp_path: Path) -> None:
+def test_a_file_that_may_not_be_read_is_reported(folder: Path, tmp_path: Path) -> None:
     file = drop(folder)
     (folder / NAME).chmod(0)
-    (file,) = LandingFolder(folder).look()
+    (file,) = LandingFolder(folder).files()
     with pytest.raises(AccessDenied):
         LandingFolder(folder).fetch(NAME, file.version, tmp_path / "copy")
 
 
 def test_a_dropped_file_is_the_source_of_its_own_month_only(folder: Path) -> None:
-    source = DroppedFile(LandingFolder(folder), NAME, "v1")
+    source = DroppedFileSource(LandingFolder(folder), NAME, "v1")
     assert source.trips(GREEN, MARCH) == str(folder / NAME)
     for service, month in ((FHV, MARCH), (GREEN, Month(2019, 4))):
         with pytest.raises(TaxiError, match="it is not the file of"):

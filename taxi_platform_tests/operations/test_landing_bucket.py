@@ -1,4 +1,4 @@
-"""The landing place that a prefix of a bucket is, against an emulator for Cloud Storage."""
+"""A prefix of a bucket as the landing place, with an emulator of Cloud Storage."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,8 +8,7 @@ import pytest
 
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.errors import CloudNotReady, DamagedFile, InvalidSetting, NotPublished, TaxiError
-from taxi_platform.operations.landing.bucket import LandingBucket
-from taxi_platform.operations.landing.place import Dropped
+from taxi_platform.operations.landing.places import DroppedFile, LandingBucket
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.operations.test_landing_sensor import Landing
 from taxi_platform_tests.support.asset_runs import Platform
@@ -33,12 +32,12 @@ class Bucket:
         self.bucket.blob(f"drop/here/{name}").upload_from_string(content)
 
     def objects(self) -> Mapping[str, bytes]:
-        """What lies under the prefix, by its name from there."""
-        found: Any = self.cloud.storage.list_blobs(self.cloud.bucket, prefix="drop/here/")
-        return {blob.name.removeprefix("drop/here/"): blob.download_as_bytes(raw_download=True) for blob in list(found)}
+        """Return the objects under the prefix, by their names below it."""
+        blobs: Any = self.cloud.storage.list_blobs(self.cloud.bucket, prefix="drop/here/")
+        return {blob.name.removeprefix("drop/here/"): blob.download_as_bytes(raw_download=True) for blob in list(blobs)}
 
-    def only(self) -> Dropped:
-        (dropped,) = self.place.look()
+    def only(self) -> DroppedFile:
+        (dropped,) = self.place.files()
         return dropped
 
 
@@ -47,7 +46,7 @@ def bucket(ready_cloud: Cloud) -> Bucket:
     return Bucket(ready_cloud)
 
 
-def test_objects_directly_under_the_prefix_are_seen_and_are_complete(bucket: Bucket) -> None:
+def test_objects_directly_under_the_prefix_are_listed_and_are_complete(bucket: Bucket) -> None:
     bucket.put(CONTENT)
     bucket.put(b"x", "done/a.csv")
     bucket.bucket.blob("drop/hereabouts.csv").upload_from_string(b"x")
@@ -56,10 +55,10 @@ def test_objects_directly_under_the_prefix_are_seen_and_are_complete(bucket: Buc
     assert bucket.place.address(NAME) == f"{bucket.uri}/{NAME}"
 
 
-def test_a_bucket_without_a_prefix_will_do(bucket: Bucket) -> None:
+def test_a_bucket_without_a_prefix_is_a_landing_place_too(bucket: Bucket) -> None:
     bucket.bucket.blob(NAME).upload_from_string(CONTENT)
     place = LandingBucket(bucket.cloud.storage, f"gs://{bucket.cloud.bucket}")
-    assert [dropped.name for dropped in place.look()] == [NAME]
+    assert [dropped.name for dropped in place.files()] == [NAME]
     assert place.address(NAME) == f"gs://{bucket.cloud.bucket}/{NAME}"
 
 
@@ -70,16 +69,16 @@ def test_an_object_is_copied_as_it_is(bucket: Bucket, tmp_path: Path) -> None:
     assert version.bytes == len(CONTENT)
 
 
-def test_an_object_that_was_replaced_since_it_was_looked_at_is_not_taken(bucket: Bucket, tmp_path: Path) -> None:
+def test_an_object_that_was_replaced_since_it_was_listed_is_not_taken(bucket: Bucket, tmp_path: Path) -> None:
     bucket.put(CONTENT)
     dropped = bucket.only()
     bucket.put(b"other")
     assert bucket.only().version != dropped.version
-    with pytest.raises(DamagedFile, match="has changed since it was looked at"):
+    with pytest.raises(DamagedFile, match="has changed since it was listed"):
         bucket.place.fetch(NAME, dropped.version, tmp_path / NAME)
 
 
-def test_an_object_that_is_gone_says_so(bucket: Bucket, tmp_path: Path) -> None:
+def test_a_removed_object_is_reported(bucket: Bucket, tmp_path: Path) -> None:
     bucket.put(CONTENT)
     dropped = bucket.only()
     bucket.bucket.blob(f"drop/here/{NAME}").delete()
@@ -95,14 +94,14 @@ def test_an_object_is_moved_with_the_reason_beside_it(bucket: Bucket) -> None:
     assert bucket.objects() == {f"failed/{NAME}": CONTENT, f"failed/{NAME}.reason.txt": b"It is broken.\n"}
 
 
-def test_nothing_in_a_room_is_ever_overwritten(bucket: Bucket) -> None:
+def test_nothing_in_a_subfolder_is_ever_overwritten(bucket: Bucket) -> None:
     for content in (b"one", b"two"):
         bucket.put(content)
         bucket.place.move(bucket.only(), "done")
     assert bucket.objects() == {f"done/{NAME}": b"one", "done/green_tripdata_2019-03.2.csv.gz": b"two"}
 
 
-def test_a_move_that_was_killed_after_the_copy_is_ended_by_the_next(
+def test_a_move_that_was_killed_after_the_copy_is_completed_by_the_next(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from google.cloud.storage import Blob
@@ -121,9 +120,9 @@ def test_a_move_that_was_killed_after_the_copy_is_ended_by_the_next(
     assert bucket.objects() == {f"done/{NAME}": CONTENT}
 
 
-def test_a_bucket_that_is_not_there_says_so(cloud: Cloud) -> None:
+def test_a_missing_bucket_is_reported(cloud: Cloud) -> None:
     with pytest.raises(CloudNotReady, match=cloud.bucket):
-        LandingBucket(cloud.storage, f"gs://{cloud.bucket}/drop").look()
+        LandingBucket(cloud.storage, f"gs://{cloud.bucket}/drop").files()
 
 
 def test_a_uri_without_a_bucket_is_refused(cloud: Cloud) -> None:
@@ -157,5 +156,5 @@ def test_an_object_is_loaded_recorded_and_moved(
     objects = bucket.objects()
     assert objects[f"done/{NAME}"] == CONTENT
     assert b"not a gzip file" in objects["failed/yellow_tripdata_2019-03.csv.gz.reason.txt"]
-    assert isinstance(landing.look(), list)
-    assert landing.words == "Nothing was dropped."
+    assert isinstance(landing.tick(), list)
+    assert landing.summary == "Nothing was dropped."

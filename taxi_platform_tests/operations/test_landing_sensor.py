@@ -25,24 +25,24 @@ def file(count: int) -> bytes:
 
 
 class Landing:
-    """The landing folder and its sensor; each look hands its cursor to the next, as the daemon does."""
+    """The landing folder and its sensor; each tick passes its cursor to the next, as the daemon does."""
 
     def __init__(self, platform: Platform, folder: Path) -> None:
         self.platform = platform
         self.folder = folder
         self.cursor: str | None = None
-        self.words = ""
+        self.summary = ""
 
     def drop(self, content: bytes, name: str = NAME, *, age: float = 100) -> None:
-        """Put a file there that was written so many seconds ago."""
+        """Put a file there that was written ``age`` seconds ago."""
         self.folder.mkdir(exist_ok=True)
         part = self.folder / f".{name}"
         part.write_bytes(content)
         os.utime(part, (time.time() - age, time.time() - age))
         part.rename(self.folder / name)
 
-    def look(self) -> list[dg.RunRequest]:
-        """What one look asks for."""
+    def tick(self) -> list[dg.RunRequest]:
+        """Return the runs that one tick requests."""
         definitions = self.platform.definitions()
         with dg.build_sensor_context(
             self.platform.instance,
@@ -53,24 +53,24 @@ class Landing:
         ) as context:
             answer = definitions.resolve_sensor_def("landing_sensor").evaluate_tick(context)
         self.cursor = answer.cursor or self.cursor
-        self.words = answer.skip_message or ""
+        self.summary = answer.skip_message or ""
         return list(answer.run_requests or [])
 
     def run(self) -> list[Run]:
-        """Look, and run what is asked for."""
-        return [self.platform.run_job(str(request.job_name), request) for request in self.look()]
+        """Evaluate a tick and do the runs that it requests."""
+        return [self.platform.run_job(str(request.job_name), request) for request in self.tick()]
 
     def settle(self) -> list[Run]:
-        """Look and run until nothing is left to be done."""
+        """Evaluate ticks and do their runs until a tick requests none."""
         runs: list[Run] = []
-        while found := self.run():
-            runs += found
+        while new := self.run():
+            runs += new
         return runs
 
-    def there(self, room: str = ".") -> list[str]:
-        """The names of the files in the landing folder, or in one of its rooms."""
-        place = self.folder / room
-        return sorted(path.name for path in place.iterdir() if path.is_file()) if place.exists() else []
+    def names(self, subfolder: str = ".") -> list[str]:
+        """Return the names of the files in the landing folder, or in one of its subfolders."""
+        folder = self.folder / subfolder
+        return sorted(path.name for path in folder.iterdir() if path.is_file()) if folder.exists() else []
 
     def reason(self, name: str = NAME) -> str:
         return (self.folder / "failed" / f"{name}.reason.txt").read_text()
@@ -95,15 +95,15 @@ def test_a_dropped_file_is_loaded_recorded_and_moved(landing: Landing) -> None:
     labels = run.labels()
     assert (labels["taxi"], labels["file"], labels["trigger"]) == ("green", PLAIN, "sensor:landing_sensor")
     assert landing.run() == []
-    assert landing.words == f"moved to done: {NAME}"
-    assert (landing.there(), landing.there("done")) == ([], [NAME])
+    assert landing.summary == f"moved to done: {NAME}"
+    assert (landing.names(), landing.names("done")) == ([], [NAME])
 
 
-def test_a_plain_file_will_do(landing: Landing) -> None:
+def test_an_uncompressed_file_is_loaded_too(landing: Landing) -> None:
     landing.drop(text(GREEN, rows(GREEN, 9)), PLAIN)
     landing.settle()
     assert landing.platform.count("green_tripdata", "2019-03") == 9
-    assert landing.there("done") == [PLAIN]
+    assert landing.names("done") == [PLAIN]
 
 
 def test_a_dropped_file_outlives_what_the_source_publishes_until_that_is_asked_for(
@@ -138,7 +138,7 @@ def test_a_file_that_is_still_written_is_waited_for(landing: Landing) -> None:
     assert landing.run() == []
     landing.drop(file(12), age=0)
     assert landing.run() == []
-    assert landing.words == f"waiting: {NAME}"
+    assert landing.summary == f"waiting: {NAME}"
     (run,) = landing.run()
     assert run.succeeded
 
@@ -162,7 +162,7 @@ def test_a_damaged_file_is_moved_with_the_reason_and_leaves_the_table_as_it_was(
     landing.drop(content, name)
     (run,) = landing.settle()
     assert not run.succeeded
-    assert landing.there("failed") == [name, f"{name}.reason.txt"]
+    assert landing.names("failed") == [name, f"{name}.reason.txt"]
     assert reason in landing.reason(name)
     assert landing.reason(name).endswith("When that is put right, drop the file again.\n")
     assert landing.platform.count("green_tripdata", "2019-03") == 50
@@ -171,19 +171,19 @@ def test_a_damaged_file_is_moved_with_the_reason_and_leaves_the_table_as_it_was(
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("notes.txt", "No trip file"),
+        ("notes.txt", "name is not one as published"),
         ("green_tripdata_2021-08.csv", "Set TAXI_LAST_MONTH=2021-08 or later to have it loaded"),
         ("green_tripdata_2018-12.csv.gz", "Set TAXI_FIRST_MONTH=2018-12 or earlier"),
     ],
 )
-def test_what_cannot_be_loaded_is_moved_without_a_run(name: str, reason: str, landing: Landing) -> None:
+def test_a_file_that_cannot_be_loaded_is_moved_without_a_run(name: str, reason: str, landing: Landing) -> None:
     landing.drop(file(3), name)
     assert landing.run() == []
-    assert landing.there("failed") == sorted([name, f"{name}.reason.txt"])
+    assert landing.names("failed") == sorted([name, f"{name}.reason.txt"])
     assert reason in landing.reason(name)
 
 
-def test_a_month_that_has_not_ended_yet_says_so(landing: Landing) -> None:
+def test_a_month_that_has_not_ended_yet_is_refused(landing: Landing) -> None:
     landing.platform.use(TAXI_LAST_MONTH="2099-12")
     landing.drop(file(3), "green_tripdata_2099-12.csv.gz")
     assert landing.run() == []
@@ -196,7 +196,7 @@ def test_the_same_name_dropped_twice_is_loaded_twice_and_both_are_kept(landing: 
     landing.drop(file(7))
     landing.settle()
     assert landing.platform.count("green_tripdata", "2019-03") == 7
-    assert landing.there("done") == ["green_tripdata_2019-03.2.csv.gz", NAME]
+    assert landing.names("done") == ["green_tripdata_2019-03.2.csv.gz", NAME]
 
 
 def test_a_file_that_is_put_back_from_done_is_loaded_again(landing: Landing) -> None:
@@ -217,52 +217,52 @@ def test_two_files_of_one_month_are_loaded_one_after_the_other_and_the_later_sta
     assert landing.platform.count("green_tripdata", "2019-03") == 12
     landing.settle()
     assert landing.platform.count("green_tripdata", "2019-03") == 9
-    assert landing.there("done") == [PLAIN, NAME]
+    assert landing.names("done") == [PLAIN, NAME]
     assert landing.platform.run("green_tripdata", month="2019-03").of("green_tripdata", "2019-03")["unchanged"] is True
 
 
 def test_a_file_that_is_deleted_before_its_run_fails_the_run_and_nothing_else(landing: Landing) -> None:
     landing.drop(file(12))
-    (request,) = landing.look()
+    (request,) = landing.tick()
     (landing.folder / NAME).unlink()
     run = landing.platform.run_job(str(request.job_name), request)
     assert "is not there any more" in run.failure
     assert landing.run() == []
-    assert (landing.there(), landing.there("failed")) == ([], [])
+    assert (landing.names(), landing.names("failed")) == ([], [])
     assert landing.platform.recorded("green_tripdata") == set()
 
 
-def test_a_file_that_is_replaced_before_its_run_is_loaded_as_it_is_then(landing: Landing) -> None:
+def test_a_file_that_is_replaced_before_its_run_is_loaded_in_its_new_version(landing: Landing) -> None:
     landing.drop(file(12))
-    (request,) = landing.look()
+    (request,) = landing.tick()
     landing.drop(file(7))
-    assert "has changed since it was looked at" in landing.platform.run_job(str(request.job_name), request).failure
+    assert "has changed since it was listed" in landing.platform.run_job(str(request.job_name), request).failure
     (run,) = landing.settle()
     assert run.succeeded
     assert landing.platform.count("green_tripdata", "2019-03") == 7
-    assert landing.there("done") == [NAME]
+    assert landing.names("done") == [NAME]
 
 
-def test_a_sensor_that_was_killed_between_load_and_move_moves_at_the_next_look(landing: Landing) -> None:
+def test_a_sensor_that_was_killed_between_load_and_move_moves_the_file_in_the_next_tick(landing: Landing) -> None:
     landing.drop(file(12))
     landing.run()
-    landing.cursor = None  # nor does it matter what the sensor remembers
+    landing.cursor = None  # whatever the cursor is
     assert landing.run() == []
-    assert landing.there("done") == [NAME]
+    assert landing.names("done") == [NAME]
 
 
-def test_a_run_that_was_killed_half_way_has_loaded_nothing_and_is_told_as_failed(
+def test_a_run_that_was_killed_half_way_has_loaded_nothing_and_counts_as_failed(
     landing: Landing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     landing.drop(file(12))
-    (request,) = landing.look()
+    (request,) = landing.tick()
     job = landing.platform.definitions().resolve_job_def(str(request.job_name))
     killed = landing.platform.instance.create_run_for_job(job, tags=request.tags, status=dg.DagsterRunStatus.STARTED)
-    assert landing.look() == []
-    assert landing.words == f"waiting: {NAME}"
+    assert landing.tick() == []
+    assert landing.summary == f"waiting: {NAME}"
     landing.platform.instance.report_run_failed(killed, "The run's process was killed.")
-    assert landing.look() == []
-    assert landing.there("failed") == [NAME, f"{NAME}.reason.txt"]
+    assert landing.tick() == []
+    assert landing.names("failed") == [NAME, f"{NAME}.reason.txt"]
     assert "The run's process was killed" in landing.reason()
 
 
@@ -277,44 +277,46 @@ def test_a_full_disk_fails_the_run_and_the_file_is_kept_with_the_reason(landing:
     finally:
         subprocess.run(["umount", raw], check=True)
     assert not run.succeeded
-    assert landing.there("failed") == [NAME, f"{NAME}.reason.txt"]
+    assert landing.names("failed") == [NAME, f"{NAME}.reason.txt"]
     assert "the disk is full. Free some space" in landing.reason()
     assert (landing.folder / "failed" / NAME).stat().st_size == 100_000
 
 
-def test_a_room_that_cannot_be_made_keeps_the_file_where_it_is_without_loading_it_again(landing: Landing) -> None:
+def test_a_file_stays_and_is_not_loaded_again_if_the_subfolder_cannot_be_created(
+    landing: Landing,
+) -> None:
     landing.drop(file(12))
     (landing.folder / "done").symlink_to("/nowhere")
     landing.run()
     for _ in range(2):
         assert landing.run() == []
-        assert landing.words.startswith("not moved, which is tried again: done: ")
-        assert landing.there() == [NAME]
+        assert landing.summary.startswith("not moved, the next tick tries again: done: ")
+        assert landing.names() == [NAME]
     (landing.folder / "done").unlink()
     assert landing.run() == []
-    assert landing.there("done") == [NAME]
+    assert landing.names("done") == [NAME]
 
 
 @pytest.mark.parametrize("name", ["done", "failed"])
-def test_the_rooms_are_not_taken_for_dropped_files(name: str, landing: Landing) -> None:
+def test_files_in_the_subfolders_are_not_dropped_files(name: str, landing: Landing) -> None:
     (landing.folder / name).mkdir(parents=True)
     (landing.folder / name / NAME).write_bytes(file(3))
     assert landing.run() == []
-    assert landing.words == "Nothing was dropped."
+    assert landing.summary == "Nothing was dropped."
 
 
 @pytest.mark.parametrize(
-    ("setting", "words"),
+    ("setting", "message"),
     [
         ("/nowhere/at/all", "TAXI_LANDING=/nowhere/at/all: there is no such folder"),
-        ("s3://bucket/prefix", "there is no such kind of place. Name a folder, or gs://bucket/prefix."),
+        ("s3://bucket/prefix", "this kind of address is not supported. Name a folder, or gs://bucket/prefix."),
         ("gs://bucket/prefix", "GCP_PROJECT_ID"),
     ],
 )
-def test_a_place_that_there_is_not_is_told_of_in_every_look(setting: str, words: str, landing: Landing) -> None:
+def test_a_place_that_does_not_exist_is_reported_in_every_tick(setting: str, message: str, landing: Landing) -> None:
     landing.platform.use(TAXI_LANDING=setting)
     assert landing.run() == []
-    assert words in landing.words
+    assert message in landing.summary
 
 
 def test_it_is_on_from_the_start(landing: Landing) -> None:
@@ -327,4 +329,4 @@ def test_another_landing_folder_can_be_named(landing: Landing, tmp_path: Path) -
     landing.platform.use(TAXI_LANDING=str(elsewhere.folder))
     elsewhere.drop(file(12))
     elsewhere.settle()
-    assert elsewhere.there("done") == [NAME]
+    assert elsewhere.names("done") == [NAME]

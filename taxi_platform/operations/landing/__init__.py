@@ -1,4 +1,1 @@
-"""Trip files that are brought by hand: where they are dropped, when they are complete, where they go in the end.
-
-How such a file is kept and loaded is nothing special, and stands elsewhere.
-"""
+"""The landing place: trip files that people drop by hand. How such a file is kept and loaded does not belong here."""

@@ -1,49 +1,57 @@
-"""One dropped file as a source, so that it is fetched, verified and kept as every other file is."""
+"""A dropped file as a source, so that it is fetched, verified and cached like every other file."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from taxi_platform.errors import NotPublished
-from taxi_platform.operations.landing.names import trips_in
-from taxi_platform.operations.landing.place import LandingPlace
+from taxi_platform.operations.landing.places import LandingPlace
 from taxi_platform.trips.files import SourceVersion
+from taxi_platform.trips.keys import parse_file_name
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import Service
+from taxi_platform.trips.services import SERVICES, Service
+
+
+def parse_name(name: str) -> tuple[Service, Month] | None:
+    """Return the service and month of a file that is named as published, ``.csv.gz`` or ``.csv``."""
+    service, month = parse_file_name(name) or ("", None)
+    return (SERVICES[service], month) if month and service in SERVICES else None
 
 
 @dataclass(frozen=True)
-class DroppedFile:
+class DroppedFileSource:
     """A source that has one file.
 
     Attributes:
-        place: where it was dropped.
+        place: where the file was dropped.
         name: its name there.
-        dropped: which version of it is meant.
+        dropped_version: the version to load.
     """
 
     place: LandingPlace
     name: str
-    dropped: str
+    dropped_version: str
     asking_is_free = True
 
     def trips(self, service: Service, month: Month) -> str:
-        """The file's address.
+        """Return the file's address.
 
         Raises:
-            NotPublished: its name says that it is another month's.
+            NotPublished: the file's name says that it belongs to another month.
         """
-        if trips_in(self.name) != (service, month):
-            raise NotPublished(self.name, f"it is not the file of {service.name} {month}", "Name the file that is.")
+        if parse_name(self.name) != (service, month):
+            raise NotPublished(
+                self.name, f"it is not the file of {service.name} {month}", "Name the file of that month."
+            )
         return self.place.address(self.name)
 
     def zones(self) -> str:
-        """Nobody drops the zone lookup."""
-        raise NotPublished("taxi_zone_lookup.csv", "it does not come by the landing place", "Ask the source for it.")
+        """Raise ``NotPublished``, because the zone lookup is not dropped by hand."""
+        raise NotPublished("taxi_zone_lookup.csv", "it is not dropped by hand", "Ask the source for it.")
 
     def version(self, address: str) -> SourceVersion:
-        """The version that is meant."""
-        return SourceVersion(self.dropped, None, None)
+        """Return the version to load."""
+        return SourceVersion(self.dropped_version, None, None)
 
     def fetch(self, address: str, target: Path) -> SourceVersion:
         """Copy the file to ``target``, as ``Source`` and ``LandingPlace`` promise."""
-        return self.place.fetch(self.name, self.dropped, target)
+        return self.place.fetch(self.name, self.dropped_version, target)

@@ -1,0 +1,299 @@
+"""Where trip files are dropped: a folder, or a prefix of a bucket in Cloud Storage.
+
+What happens to each file is decided in ``tick``, for both kinds of place alike. fsspec cannot replace the two classes:
+it reads ``gs://`` only with gcsfs, and has no operation that is bound to one version of a file.
+"""
+
+import os
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+
+from taxi_platform.bigquery.clients import google_retry
+from taxi_platform.bigquery.errors import google_errors
+from taxi_platform.errors import (
+    AccessDenied,
+    CloudNotReady,
+    DamagedFile,
+    InvalidSetting,
+    NotPublished,
+    SourceUnreachable,
+    StorageFull,
+    disk_errors,
+)
+from taxi_platform.retries import METADATA_OF_GOOGLE
+from taxi_platform.sources.folder import FolderSource
+from taxi_platform.trips.files import SourceVersion
+
+if TYPE_CHECKING:
+    from google.cloud import storage
+
+Subfolder = Literal["done", "failed"]
+
+QUIET_SECONDS = 60.0  # a file that was last written longer ago is complete
+TIMEOUTS = (5.0, 10.0)  # seconds to connect and between two parts of an answer; Dagster ends a tick after 60 seconds
+_OBJECT_FIELDS = "items(name,generation,updated),prefixes,nextPageToken"
+_COPIED_GENERATION = "taxi-generation"  # the metadata of a moved object that names the generation it was copied from
+
+
+@dataclass(frozen=True)
+class DroppedFile:
+    """One version of a file in the landing place.
+
+    Attributes:
+        name: its name.
+        version: changes whenever the file is written or replaced, even by the same bytes.
+        is_complete: whether the place can tell that nobody is writing the file any more.
+    """
+
+    name: str
+    version: str
+    is_complete: bool
+
+
+class LandingPlace(Protocol):
+    """A place where files are dropped, with the subfolders ``done`` and ``failed`` for processed files."""
+
+    def address(self, name: str) -> str:
+        """Return the path or URI that is recorded as the source of what is loaded from the file."""
+        ...
+
+    def files(self) -> list[DroppedFile]:
+        """Return the files that are there, without those in subfolders; the one written first comes first.
+
+        Raises:
+            InvalidSetting: there is no such place.
+            AccessDenied: it may not be read.
+            SourceUnreachable: it cannot be read.
+        """
+        ...
+
+    def fetch(self, name: str, version: str, target: Path) -> SourceVersion:
+        """Copy this version of a file to ``target``.
+
+        Raises:
+            NotPublished: the file has been removed.
+            DamagedFile: the file is another version now, or became one while it was copied.
+            AccessDenied: it may not be read.
+            SourceUnreachable: it cannot be read.
+            StorageFull: ``target`` cannot be written.
+        """
+        ...
+
+    def move(self, file: DroppedFile, subfolder: Subfolder, reason: str | None = None) -> str:
+        """Move this version of a file into a subfolder, and return the name that it has there.
+
+        Nothing is overwritten: a second file of the same name gets a number. The reason is written first, as
+        ``<name>.reason.txt``, so that a crash never leaves a failed file without one.
+
+        Raises:
+            TaxiError: the file cannot be moved; it is still where it was.
+        """
+        ...
+
+
+class LandingFolder:
+    """A folder on this machine or on a network mount.
+
+    Args:
+        folder: where files are dropped; its subfolders are created when they are needed.
+        create: whether to create the folder itself if it does not exist.
+    """
+
+    def __init__(self, folder: Path, *, create: bool = False) -> None:
+        self._folder = folder
+        self._create = create
+
+    def address(self, name: str) -> str:
+        """Return the file's path."""
+        return str(self._folder / name)
+
+    def files(self) -> list[DroppedFile]:
+        """Return the files, as ``LandingPlace`` promises."""
+        if self._create:
+            with disk_errors(self._folder):
+                self._folder.mkdir(parents=True, exist_ok=True)
+        dated: list[tuple[int, str, DroppedFile]] = []
+        with self._reading(self._folder), os.scandir(self._folder) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # removed since the folder was listed, or a broken link
+                    if entry.is_file():
+                        stat = entry.stat()
+                        # Renaming keeps the time of the last write, and programs that copy it set it at the end.
+                        file = DroppedFile(entry.name, _version(stat), time.time() - stat.st_mtime >= QUIET_SECONDS)
+                        dated.append((stat.st_mtime_ns, entry.name, file))
+        return [file for _, _, file in sorted(dated, key=lambda item: item[:2])]
+
+    def fetch(self, name: str, version: str, target: Path) -> SourceVersion:
+        """Copy this version of a file, as ``LandingPlace`` promises."""
+        path = self._folder / name
+        self._check(path, version)
+        copied = FolderSource(self._folder).fetch(str(path), target)
+        self._check(path, version)
+        return SourceVersion(version, copied.modified, copied.bytes)
+
+    def move(self, file: DroppedFile, subfolder: Subfolder, reason: str | None = None) -> str:
+        """Rename a file, as ``LandingPlace`` promises."""
+        path, folder = self._folder / file.name, self._folder / subfolder
+        with _changing(folder):
+            folder.mkdir(exist_ok=True)
+            name = next(name for name in free_names(file.name) if not (folder / name).exists())
+            if reason is not None:
+                (folder / f"{name}.reason.txt").write_text(reason, encoding="utf-8", errors="replace")
+        self._check(path, file.version)
+        with _changing(path):
+            path.rename(folder / name)
+            if not _has_bytes_of((folder / name).stat(), file.version):  # replaced between the check and the rename
+                (folder / name).rename(path)
+        return name
+
+    def _check(self, path: Path, version: str) -> None:
+        with self._reading(path):
+            current = _version(path.stat())
+        if current != version:
+            raise _changed(path.name, str(path))
+
+    @contextmanager
+    def _reading(self, path: Path) -> Generator[None]:
+        name = printable(path.name)
+        try:
+            yield
+        except FileNotFoundError:
+            if path != self._folder and self._folder.is_dir():
+                raise _removed(name, str(path)) from None
+            raise InvalidSetting(
+                f"TAXI_LANDING={self._folder}", "there is no such folder", "Create or mount it, or unset it."
+            ) from None
+        except PermissionError:
+            raise AccessDenied(name, f"{path} may not be read", "Change its permissions or owner.") from None
+        except OSError as error:
+            raise SourceUnreachable(
+                name, f"{path} cannot be read: {error.strerror}", "Check the disk or the network mount."
+            ) from error
+
+
+class LandingBucket:
+    """A prefix of a bucket. Objects are complete from the start, and an object's version is its generation.
+
+    Args:
+        client: the client for Cloud Storage.
+        uri: ``gs://bucket`` or ``gs://bucket/prefix``.
+
+    Raises:
+        InvalidSetting: the URI names no bucket.
+    """
+
+    def __init__(self, client: "storage.Client", uri: str) -> None:
+        bucket, _, prefix = uri.removeprefix("gs://").partition("/")
+        if not bucket:
+            raise InvalidSetting(f"TAXI_LANDING={uri}", "it names no bucket", "Write gs://bucket/prefix.")
+        prefix = prefix.strip("/")
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._uri = f"gs://{bucket}/{self._prefix}"
+        self._client = cast("Any", client)  # the client's type stubs are incomplete
+        self._bucket = self._client.bucket(bucket)
+        self._waiting: dict[str, Any] = {
+            "timeout": TIMEOUTS,
+            "retry": google_retry(METADATA_OF_GOOGLE, self._uri),
+        }
+
+    def address(self, name: str) -> str:
+        """Return the object's URI."""
+        return self._uri + name
+
+    def files(self) -> list[DroppedFile]:
+        """Return the objects, as ``LandingPlace`` promises."""
+        with google_errors(self._uri):
+            blobs = self._client.list_blobs(
+                self._bucket, prefix=self._prefix, delimiter="/", fields=_OBJECT_FIELDS, **self._waiting
+            )
+            dated = [(blob.updated, blob.name.removeprefix(self._prefix), str(blob.generation)) for blob in blobs]
+        # Google's console creates an empty object with the folder's name to show a folder.
+        return [DroppedFile(name, generation, is_complete=True) for _, name, generation in sorted(dated) if name]
+
+    def fetch(self, name: str, version: str, target: Path) -> SourceVersion:
+        """Download this generation of an object, as ``LandingPlace`` promises; the client compares the checksum."""
+        address, blob = self.address(name), self._bucket.blob(self._prefix + name)
+        try:
+            with google_errors(address), disk_errors(target):
+                blob.reload()
+                current = SourceVersion(str(blob.generation), blob.updated and blob.updated.isoformat(), blob.size)
+                if current.etag == version:
+                    # Raw, because the client would decompress an object that is marked as gzip-encoded.
+                    blob.download_to_filename(str(target), raw_download=True, if_generation_match=blob.generation)
+        except CloudNotReady as error:
+            raise _removed(name, address) from error
+        if current.etag != version:
+            raise _changed(name, address)
+        return current
+
+    def move(self, file: DroppedFile, subfolder: Subfolder, reason: str | None = None) -> str:
+        """Copy this generation of an object and delete the original, as ``LandingPlace`` promises."""
+        folder, generation = f"{self._prefix}{subfolder}/", int(file.version)
+        blob = self._bucket.blob(self._prefix + file.name)
+        with google_errors(self.address(file.name)):
+            objects = ((name, self._bucket.get_blob(folder + name, **self._waiting)) for name in free_names(file.name))
+            # A tick that was killed may have copied this generation without deleting the original.
+            name, copy = next(
+                (name, copy)
+                for name, copy in objects
+                if copy is None or (copy.metadata or {}).get(_COPIED_GENERATION) == file.version
+            )
+            if reason is not None:
+                self._bucket.blob(f"{folder}{name}.reason.txt").upload_from_string(reason, **self._waiting)
+            if copy is None:
+                copy = self._bucket.copy_blob(
+                    blob, self._bucket, folder + name, if_source_generation_match=generation, **self._waiting
+                )
+                copy.metadata = {_COPIED_GENERATION: file.version}
+                copy.patch(**self._waiting)
+            blob.delete(if_generation_match=generation, **self._waiting)
+        return name
+
+
+def free_names(name: str) -> Iterator[str]:
+    """Yield the names to try in a subfolder: the name, then ``green_tripdata_2019-03.2.csv.gz`` and so on."""
+    yield name
+    stem, dot, suffix = name.partition(".")
+    for number in count(2):
+        yield f"{stem}.{number}{dot}{suffix}"
+
+
+def printable(name: str) -> str:
+    """Return a name whose bytes may not be valid UTF-8 as text that can be printed."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")
+
+
+def _changed(name: str, address: str) -> DamagedFile:
+    return DamagedFile(name, f"{address} has changed since it was listed", "The next tick lists it again.")
+
+
+def _removed(name: str, address: str) -> NotPublished:
+    return NotPublished(name, f"{address} is not there any more", "Drop it again.")
+
+
+@contextmanager
+def _changing(path: Path) -> Generator[None]:
+    """Raise ``StorageFull`` for every ``OSError`` of the block, which changes the landing folder."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageFull(
+            printable(path.name),
+            f"{printable(str(path))} cannot be changed: {(error.strerror or type(error).__name__).lower()}",
+            "Check that the landing folder has free space and that the platform may write to it.",
+        ) from error
+
+
+def _version(stat: os.stat_result) -> str:
+    """Return the size and the times of the last write and the last change, which includes moving the file here."""
+    return f"{stat.st_size:x}-{stat.st_mtime_ns:x}-{stat.st_ctime_ns:x}"
+
+
+def _has_bytes_of(stat: os.stat_result, version: str) -> bool:
+    """Return whether a file was not written since it had that version; renaming it is not a write."""
+    return version.startswith(f"{stat.st_size:x}-{stat.st_mtime_ns:x}-")
