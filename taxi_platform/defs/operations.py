@@ -1,7 +1,7 @@
 """What keeps the platform running: the alert sensor, and the jobs that remove loaded raw files and old runs."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.operations.purge import Rule, WhyNotHeld, purge
+from taxi_platform.operations.purge import Rule, WhyNotLoaded, purge
 from taxi_platform.operations.retention import remove_old_runs
 from taxi_platform.orchestration.cloud_io import CloudResource
 from taxi_platform.orchestration.trip_io import PostgresResource, RawFilesResource
@@ -68,8 +68,8 @@ def remove_raw_files(
     if rule == Rule(None, None):
         context.log.info("neither TAXI_KEEP_RAW_DAYS nor TAXI_KEEP_RAW_GB is set, so every raw file stays")
         return
-    places = _places(database.address(), google, context.log.info)
-    done = purge(Path(raw_files.folder), rule, places, context.log.info, dry_run=config.dry_run)
+    places = _places(database.address(), google)
+    done = purge(Path(raw_files.folder), rule, places, dry_run=config.dry_run)
     context.add_output_metadata(
         {
             "files": done.files,
@@ -83,11 +83,11 @@ def remove_raw_files(
     )
 
 
-def _places(url: str, google: CloudResource, log: Callable[[str], None]) -> Sequence[WhyNotHeld]:
-    """What is made from raw files: the tables in PostgreSQL and, where Google Cloud is set up, the lake."""
+def _places(url: str, google: CloudResource) -> Sequence[WhyNotLoaded]:
+    """Return what raw files are loaded into: the tables in PostgreSQL and, if Google Cloud is set up, the lake."""
     from taxi_platform.ledger.loaded import why_not_loaded
 
-    places: list[WhyNotHeld] = [lambda file: why_not_loaded(url, file)]
+    places: list[WhyNotLoaded] = [lambda file: why_not_loaded(url, file)]
     cloud = settings().cloud
     if cloud and cloud.is_complete:
         from taxi_platform.bigquery.lake import Lake
@@ -99,7 +99,7 @@ def _places(url: str, google: CloudResource, log: Callable[[str], None]) -> Sequ
 @dg.job(
     name="raw_purge_job",
     description="Removes raw files older than TAXI_KEEP_RAW_DAYS, and the oldest of those that are more than "
-    "TAXI_KEEP_RAW_GB, when the tables made from them hold them. They are fetched again when they are asked for.",
+    "TAXI_KEEP_RAW_GB, if they are loaded. They are fetched again when they are needed.",
 )
 def raw_purge_job() -> None:
     """Run the one step."""

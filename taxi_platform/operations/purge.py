@@ -1,9 +1,10 @@
-"""Removing raw files that have done their service, by age or by size. Knows nothing of Dagster, nor of what loads them.
+"""Removing raw files that are loaded, by age or by total size. Dagster and the loading do not belong here.
 
-A file goes only when every place that is made from it holds it. What a file was stays on record; whoever asks for it
-later has it fetched again. A file that came by the landing place stays, because nobody else may have it.
+A file is removed only if everything that is made from it has loaded it. Dagster's record of the file is kept, and the
+file is fetched again when it is needed. A file from the landing place is never removed: nobody else may have it.
 """
 
+import logging
 import re
 import time
 from collections import Counter
@@ -18,9 +19,10 @@ from taxi_platform.errors import disk_errors
 from taxi_platform.sources.cache import lock_of, read_sidecar, remove
 from taxi_platform.trips.files import TripFile
 
-Log = Callable[[str], None]
-WhyNotHeld = Callable[[TripFile], str | None]
-"""A place that is made from raw files: why it does not hold one, or nothing when it does."""
+logger = logging.getLogger(__name__)
+
+WhyNotLoaded = Callable[[TripFile], str | None]
+"""Returns why a table or the lake has not loaded this very file, or None if it has."""
 
 DAY = 86_400.0
 GIGABYTE = 1_000_000_000
@@ -29,38 +31,38 @@ LANDED = "it came by the landing place"
 IN_USE = "another process uses it"
 _NAME = re.compile(r"(?P<plain>[a-z]+_tripdata_\d{4}-\d{2}\.csv)(\.gz)?")
 _PART = re.compile(_NAME.pattern + r"(\.json)?\.part(\.partial\.json)?")
-_NOTE = re.compile(_NAME.pattern + r"\.json")
+_SIDECAR = re.compile(_NAME.pattern + r"\.json")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Which files have to go.
+    """Which files are removed.
 
     Attributes:
-        days: those that were brought longer ago than that; none for no limit.
-        gigabytes: the oldest of those that are more than that together; none for no limit.
+        days: files that were fetched more days ago are removed; None for no limit.
+        gigabytes: the oldest files are removed until the others are not larger than this together; None for no limit.
     """
 
     days: float | None
     gigabytes: float | None
 
     def is_due(self, age_seconds: float, bytes_kept: int) -> bool:
-        """Whether the oldest file has to go, when all that are kept have so many bytes."""
+        """Return whether the oldest file is to be removed, given its age and the size of all files."""
         too_old = self.days is not None and age_seconds > self.days * DAY
         return too_old or (self.gigabytes is not None and bytes_kept > self.gigabytes * GIGABYTE)
 
 
 @dataclass(frozen=True)
 class Purged:
-    """What was done.
+    """What a purge removed or, in a dry run, would have removed.
 
     Attributes:
-        files: how many raw files were removed, or would have been.
-        bytes: the bytes of these.
-        leftovers: how many remains of broken-off downloads were removed.
-        kept: how many files should have gone and stay, by reason.
-        files_left: how many files are there now.
-        bytes_left: the bytes of these.
+        files: the number of raw files removed.
+        bytes: their size.
+        leftovers: the number of removed leftovers of interrupted downloads.
+        kept: the number of files that the rule selects but that were kept, by reason.
+        files_left: the number of files that are left.
+        bytes_left: their size.
     """
 
     files: int
@@ -71,60 +73,59 @@ class Purged:
     bytes_left: int
 
 
-def purge(folder: Path, rule: Rule, places: Sequence[WhyNotHeld], log: Log, *, dry_run: bool = False) -> Purged:
-    """Remove the files that the rule means and every place holds, oldest first, and what broken-off downloads left.
+def purge(folder: Path, rule: Rule, places: Sequence[WhyNotLoaded], *, dry_run: bool = False) -> Purged:
+    """Remove the loaded files that the rule selects, oldest first, and the leftovers of interrupted downloads.
 
     Args:
         folder: the folder of raw files.
-        rule: which of them have to go.
-        places: what is made from them.
-        log: is told of each file that goes, or should go and stays.
-        dry_run: only say what would be done.
+        rule: which of them to remove.
+        places: a function for each place that raw files are loaded into; all of them must have loaded a file.
+        dry_run: remove nothing.
 
     Raises:
         StorageFull: a file cannot be removed.
-        TaxiError: as the places raise, when they cannot be asked.
+        TaxiError: it cannot be found out whether a file is loaded.
     """
     now = time.time()
-    files = sorted(kept_files(folder), key=lambda file: (_brought(file.path), file.name))
+    files = sorted(kept_files(folder), key=lambda file: (_fetched_at(file.path), file.name))
     left = sum(file.bytes for file in files)
-    gone: list[TripFile] = []
+    removed: list[TripFile] = []
     kept: Counter[str] = Counter()
     for file in files:
-        if not rule.is_due(now - _brought(file.path), left):
+        if not rule.is_due(now - _fetched_at(file.path), left):
             break  # the others are younger
-        reason = _let_go(file, places, dry_run=dry_run)
+        reason = _remove_if_loaded(file, places, dry_run=dry_run)
         if reason:
             kept[reason] += 1
-            log(f"{file.name} stays: {reason}")
+            logger.info("%s stays: %s", file.name, reason)
             continue
-        gone.append(file)
+        removed.append(file)
         left -= file.bytes
-        log(f"{file.name} {'would go' if dry_run else 'is removed'}: {file.bytes:,} bytes")
+        logger.info("%s %s: %s bytes", file.name, "would be removed" if dry_run else "is removed", f"{file.bytes:,}")
     return Purged(
-        files=len(gone),
-        bytes=sum(file.bytes for file in gone),
+        files=len(removed),
+        bytes=sum(file.bytes for file in removed),
         leftovers=_remove_leftovers(folder, now - DAY, dry_run=dry_run),
         kept=dict(kept),
-        files_left=len(files) - len(gone),
+        files_left=len(files) - len(removed),
         bytes_left=left,
     )
 
 
 def kept_files(folder: Path) -> Iterator[TripFile]:
-    """Every file that was verified and is as it was; what somebody else has put there is not ours to remove."""
+    """Yield every verified file that is unchanged since. Other files belong to somebody else and are not removed."""
     for path in _matching(folder, _NAME):
         file = read_sidecar(path)
         if file:
             yield file
 
 
-def _let_go(file: TripFile, places: Iterable[WhyNotHeld], *, dry_run: bool) -> str | None:
-    """Remove a file, or say why it stays. Nobody fetches it meanwhile."""
+def _remove_if_loaded(file: TripFile, places: Iterable[WhyNotLoaded], *, dry_run: bool) -> str | None:
+    """Remove a file, locked against fetching, or return why it stays."""
     if file.landed:
         return LANDED
-    with _alone(file.path) as is_alone:
-        if not is_alone or read_sidecar(file.path) != file:
+    with _locked(file.path) as is_locked:
+        if not is_locked or read_sidecar(file.path) != file:
             return IN_USE
         reason = next((reason for reason in (why_not(file) for why_not in places) if reason), None)
         if reason is None and not dry_run:
@@ -134,12 +135,12 @@ def _let_go(file: TripFile, places: Iterable[WhyNotHeld], *, dry_run: bool) -> s
 
 
 def _remove_leftovers(folder: Path, before: float, *, dry_run: bool) -> int:
-    """Remove what broken-off downloads and purges left, unless it is young enough to be continued."""
-    notes = (note for note in _matching(folder, _NOTE) if not note.with_suffix("").exists())
+    """Remove what interrupted downloads and purges left, unless it is new enough to be continued."""
+    sidecars = (path for path in _matching(folder, _SIDECAR) if not path.with_suffix("").exists())
     removed = 0
-    for path in (*_matching(folder, _PART), *notes):
-        with disk_errors(path), _alone(path) as is_alone:
-            if is_alone and path.exists() and path.stat().st_mtime < before:
+    for path in (*_matching(folder, _PART), *sidecars):
+        with disk_errors(path), _locked(path) as is_locked:
+            if is_locked and path.exists() and path.stat().st_mtime < before:
                 removed += 1
                 if not dry_run:
                     path.unlink()
@@ -152,10 +153,10 @@ def _matching(folder: Path, name: re.Pattern[str]) -> list[Path]:
 
 
 @contextmanager
-def _alone(path: Path) -> Generator[bool]:
-    """Whether no other process fetches the month's file, as long as the block lasts."""
-    found = _NAME.match(path.name)
-    lock = lock_of(path.with_name(found["plain"] if found else path.name))
+def _locked(path: Path) -> Generator[bool]:
+    """Lock the month's file against fetching during the block; yield False if another process has the lock."""
+    match = _NAME.match(path.name)
+    lock = lock_of(path.with_name(match["plain"] if match else path.name))
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -167,6 +168,6 @@ def _alone(path: Path) -> Generator[bool]:
         lock.release()
 
 
-def _brought(path: Path) -> float:
-    """When a file was brought, in seconds since 1970: nobody has touched it since, or it would not be known."""
+def _fetched_at(path: Path) -> float:
+    """Return when a file was fetched. Only unchanged files get here, so this is the time of the last write."""
     return path.stat().st_mtime

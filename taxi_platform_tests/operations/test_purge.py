@@ -1,5 +1,6 @@
-"""Which raw files a purge removes, and what it leaves behind: real files and locks, and places that a test bends."""
+"""Which raw files a purge removes, and what it leaves behind, with real files and locks."""
 
+import logging
 import os
 import time
 from dataclasses import replace
@@ -24,16 +25,16 @@ NOTHING = Purged(files=0, bytes=0, leftovers=0, kept={}, files_left=0, bytes_lef
 
 
 class Raw:
-    """A folder of raw files, of which each is as old as a test wants it."""
+    """A folder of raw files, each as old as a test needs it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
         self.folder = folder / "raw"
-        self.said: list[str] = []
+        self.log = caplog
         self._published = folder / "published"
         self._published.mkdir()
 
     def kept(self, month: int, days: float, *, landed: bool = False) -> TripFile:
-        """A file that was brought so many days ago."""
+        """Fetch a file, and date it back by some days."""
         when = Month(2019, month)
         published = self._published / f"green_tripdata_{when}.csv.gz"
         published.write_bytes(zipped(text(GREEN, rows(GREEN, 50 * month))))
@@ -41,34 +42,35 @@ class Raw:
         moment = time.time() - days * DAY
         os.utime(file.path, (moment, moment))
         write_sidecar(replace(file, landed=landed))
-        found = read_sidecar(file.path)
-        assert found
-        return found
+        dated = read_sidecar(file.path)
+        assert dated
+        return dated
 
     def cache(self) -> Cache:
         return Cache(self.folder, FolderSource(self._published))
 
-    def purge(self, rule: Rule, *, not_held: tuple[int, ...] = (), dry_run: bool = False) -> Purged:
+    def purge(self, rule: Rule, *, not_loaded: tuple[int, ...] = (), dry_run: bool = False) -> Purged:
         def why_not(file: TripFile) -> str | None:
-            return "not loaded" if file.month.month in not_held else None
+            return "not loaded" if file.month.month in not_loaded else None
 
-        return purge(self.folder, rule, [lambda _: None, why_not], self.said.append, dry_run=dry_run)
+        return purge(self.folder, rule, [lambda _: None, why_not], dry_run=dry_run)
 
     def names(self) -> set[str]:
-        """All that is there but the locks."""
+        """Return the names of all files except locks."""
         return {path.name for path in self.folder.glob("*/*") if not path.name.endswith(".lock")}
 
 
 @pytest.fixture
-def raw(tmp_path: Path) -> Raw:
-    return Raw(tmp_path)
+def raw(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Raw:
+    caplog.set_level(logging.INFO)
+    return Raw(tmp_path, caplog)
 
 
 def both(*months: int) -> set[str]:
     return {f"green_tripdata_2019-{month:02d}.csv.gz{suffix}" for month in months for suffix in ("", ".json")}
 
 
-def test_files_beyond_their_days_go_with_their_notes(raw: Raw) -> None:
+def test_files_beyond_their_days_are_removed_with_their_sidecars(raw: Raw) -> None:
     old = [raw.kept(1, 30), raw.kept(2, 7.1)]
     young = raw.kept(3, 6.9)
     assert raw.purge(WEEK) == Purged(
@@ -77,7 +79,7 @@ def test_files_beyond_their_days_go_with_their_notes(raw: Raw) -> None:
     assert raw.names() == both(3)
 
 
-def test_the_oldest_go_until_the_others_fit(raw: Raw) -> None:
+def test_the_oldest_are_removed_until_the_others_fit(raw: Raw) -> None:
     sizes = [raw.kept(1, 1).bytes, raw.kept(2, 3).bytes, raw.kept(3, 2).bytes]
     done = raw.purge(Rule(None, (sizes[0] + sizes[2]) / GIGABYTE))
     assert (done.files, done.bytes, done.bytes_left) == (1, sizes[1], sizes[0] + sizes[2])
@@ -85,14 +87,14 @@ def test_the_oldest_go_until_the_others_fit(raw: Raw) -> None:
     assert raw.purge(Rule(None, (sizes[0] + sizes[2]) / GIGABYTE)).files == 0
 
 
-def test_a_file_that_is_not_held_everywhere_stays_and_a_younger_one_makes_room(raw: Raw) -> None:
+def test_a_file_that_is_not_loaded_everywhere_stays_and_a_newer_one_is_removed(raw: Raw) -> None:
     raw.kept(1, 3)
     raw.kept(2, 2)
     youngest = raw.kept(3, 1)
-    done = raw.purge(Rule(None, youngest.bytes / GIGABYTE), not_held=(1,))
+    done = raw.purge(Rule(None, youngest.bytes / GIGABYTE), not_loaded=(1,))
     assert done.kept == {"not loaded": 1}
     assert raw.names() == both(1)
-    assert "green_tripdata_2019-01.csv.gz stays: not loaded" in raw.said
+    assert "green_tripdata_2019-01.csv.gz stays: not loaded" in raw.log.messages
 
 
 def test_a_file_that_came_by_the_landing_place_stays(raw: Raw) -> None:
@@ -101,7 +103,7 @@ def test_a_file_that_came_by_the_landing_place_stays(raw: Raw) -> None:
     assert raw.names() == both(1)
 
 
-def test_a_file_that_somebody_fetches_just_now_stays(raw: Raw) -> None:
+def test_a_file_that_is_being_fetched_stays(raw: Raw) -> None:
     file = raw.kept(1, 30)
     with lock_of(file.path.with_suffix("")):
         assert raw.purge(WEEK).kept == {IN_USE: 1}
@@ -109,7 +111,7 @@ def test_a_file_that_somebody_fetches_just_now_stays(raw: Raw) -> None:
     assert raw.purge(WEEK).files == 1
 
 
-def test_a_file_that_was_replaced_since_it_was_looked_at_stays(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_was_replaced_since_it_was_listed_stays(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
     file = raw.kept(1, 30)
     monkeypatch.setattr(
         purging, "kept_files", lambda _: [replace(file, facts=replace(file.verified, sha256="of another file"))]
@@ -118,23 +120,23 @@ def test_a_file_that_was_replaced_since_it_was_looked_at_stays(raw: Raw, monkeyp
     assert raw.names() == both(1)
 
 
-def test_a_dry_run_tells_the_same_and_removes_nothing(raw: Raw) -> None:
+def test_a_dry_run_reports_the_same_and_removes_nothing(raw: Raw) -> None:
     raw.kept(1, 30)
     raw.kept(2, 20)
     before = raw.names()
-    told = raw.purge(WEEK, not_held=(2,), dry_run=True)
+    dry = raw.purge(WEEK, not_loaded=(2,), dry_run=True)
     assert raw.names() == before
-    assert "would go" in "".join(raw.said)
-    assert raw.purge(WEEK, not_held=(2,)) == told
+    assert "would be removed" in raw.log.text
+    assert raw.purge(WEEK, not_loaded=(2,)) == dry
 
 
-def test_without_a_rule_and_without_a_folder_nothing_goes(raw: Raw) -> None:
+def test_without_a_rule_or_a_folder_nothing_is_removed(raw: Raw) -> None:
     assert raw.purge(NEVER) == raw.purge(WEEK) == NOTHING
     raw.kept(1, 4000)
     assert raw.purge(NEVER).files == 0
 
 
-def test_what_is_not_ours_or_was_touched_stays(raw: Raw) -> None:
+def test_a_file_that_is_not_ours_or_was_changed_stays(raw: Raw) -> None:
     file = raw.kept(1, 30)
     file.path.write_bytes(b"somebody's own")
     own = [file.path.with_name("notes.txt"), file.path.with_name("green_tripdata_2019-02.csv")]
@@ -145,7 +147,7 @@ def test_what_is_not_ours_or_was_touched_stays(raw: Raw) -> None:
     assert {path.name for path in own} | both(1) == raw.names()
 
 
-def test_what_broken_off_downloads_left_goes_after_a_day(raw: Raw) -> None:
+def test_leftovers_of_interrupted_downloads_are_removed_after_a_day(raw: Raw) -> None:
     raw.kept(1, 1)
     folder = raw.folder / "green"
     leftovers = [
@@ -166,7 +168,7 @@ def test_what_broken_off_downloads_left_goes_after_a_day(raw: Raw) -> None:
     assert raw.names() == both(1)
 
 
-@pytest.mark.parametrize("died_at", ["unlink the bytes", "unlink the note"])
+@pytest.mark.parametrize("died_at", ["unlink the bytes", "unlink the sidecar"])
 def test_a_purge_that_is_killed_leaves_the_file_whole_or_absent(
     raw: Raw, died_at: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,7 +178,7 @@ def test_a_purge_that_is_killed_leaves_the_file_whole_or_absent(
     def die(path: Path, missing_ok: bool = False) -> None:
         if path.suffix in (".part", ".json"):
             unlinked.append(path)
-            if len(unlinked) == ["unlink the bytes", "unlink the note"].index(died_at) + 1:
+            if len(unlinked) == ["unlink the bytes", "unlink the sidecar"].index(died_at) + 1:
                 raise KeyboardInterrupt
         real(path, missing_ok)
 
@@ -192,7 +194,7 @@ def test_a_purge_that_is_killed_leaves_the_file_whole_or_absent(
     assert raw.names() == set()
 
 
-def test_a_file_that_was_purged_is_fetched_again_when_it_is_asked_for(raw: Raw) -> None:
+def test_a_file_that_was_purged_is_fetched_again_when_it_is_needed(raw: Raw) -> None:
     file = raw.kept(1, 30)
     raw.purge(WEEK)
     again = raw.cache().get(GREEN, Month(2019, 1))
@@ -204,7 +206,7 @@ ages = st.floats(0, 100 * DAY)
 
 
 @given(age=ages, days=st.floats(0.01, 99), kept=st.integers(0, 10**12), gigabytes=st.floats(0.001, 999))
-def test_two_limits_mean_each_of_them(age: float, days: float, kept: int, gigabytes: float) -> None:
+def test_of_two_limits_each_applies(age: float, days: float, kept: int, gigabytes: float) -> None:
     by_age, by_size = Rule(days, None).is_due(age, kept), Rule(None, gigabytes).is_due(age, kept)
     assert by_age == (age > days * DAY)
     assert by_size == (kept > gigabytes * GIGABYTE)
