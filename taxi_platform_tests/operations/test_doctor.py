@@ -290,7 +290,7 @@ def test_a_source_is_asked_for_the_first_month_and_told_apart_from_one_that_lack
         assert first(servers.examine_source, source=server.template, first_month="2019-03")[0] == "problem"
     state, what = first(servers.examine_source, source=server.template)
     assert state == "problem"
-    assert "after 1 attempt" in what
+    assert "after 2 attempts" in what
     assert first(servers.examine_source, source=str(tmp_path / "nowhere"))[0] == "problem"
     assert first(servers.examine_source, source="sample")[0] == "ok"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from taxi_platform.course.getting_started.paging import Product, page_address, page_of, read_pages
 from taxi_platform.errors import AccessDenied, DamagedFile, NotPublished
-from taxi_platform.retries import METADATA
+from taxi_platform.retries import ONCE
 from taxi_platform.settings import PROJECT
 from taxi_platform.sources.answers import public
 from taxi_platform.sources.http import SHORT_TIMEOUTS
@@ -36,7 +36,7 @@ def probe(address: str) -> None:
     Raises:
         TaxiError: it does not answer, or not with products.
     """
-    page_of(replace(API, retries=METADATA, timeouts=SHORT_TIMEOUTS).ask(page_address(address, 0)))
+    page_of(replace(API, retries=ONCE, timeouts=SHORT_TIMEOUTS).ask(page_address(address, 0)))
 
 
 def shown(place: str) -> str:
