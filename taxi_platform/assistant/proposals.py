@@ -194,7 +194,7 @@ import dagster as dg
 from taxi_platform.orchestration.trip_io import PostgresResource
 from taxi_platform.orchestration.monthly_io import errors_as_failures
 from taxi_platform.postgres.connection import connect, execute
-from taxi_platform.postgres.errors import postgres_errors
+from taxi_platform.postgres.connection import postgres_errors
 
 QUERY = "select count(*) from {table}"
 

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, cast
 
 from taxi_platform.errors import DatabaseRefused, TaxiError
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import connect, execute
-from taxi_platform.postgres.errors import postgres_errors
+from taxi_platform.postgres.connection import connect, execute, postgres_errors
 from taxi_platform.trips.keys import MODELS_SCHEMA
 from taxi_platform.trips.services import SERVICES
 from taxi_platform.trips.zones import TABLE as ZONES

@@ -10,8 +10,7 @@ from taxi_platform.checks.results import Row
 from taxi_platform.checks.rules import rules_of, unique_ids
 from taxi_platform.ledger.loaded import read_loaded
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import connect, execute
-from taxi_platform.postgres.errors import postgres_errors
+from taxi_platform.postgres.connection import connect, execute, postgres_errors
 from taxi_platform.trips.files import FileFacts
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service

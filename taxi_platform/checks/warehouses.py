@@ -10,8 +10,7 @@ from taxi_platform.bigquery.jobs import Jobs
 from taxi_platform.bigquery.tables import Tables, table_of
 from taxi_platform.checks.results import Check, Verdict
 from taxi_platform.postgres import tables as postgres
-from taxi_platform.postgres.connection import connect, execute
-from taxi_platform.postgres.errors import postgres_errors
+from taxi_platform.postgres.connection import connect, execute, postgres_errors
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 

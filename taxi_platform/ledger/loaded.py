@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import connect, execute
-from taxi_platform.postgres.errors import postgres_errors
+from taxi_platform.postgres.connection import connect, execute, postgres_errors
 from taxi_platform.postgres.locking import try_lock, unlock
 from taxi_platform.trips.files import FileFacts, TripFile
 from taxi_platform.trips.keys import parse_file_name

@@ -1,11 +1,12 @@
-"""Connections to PostgreSQL: timeouts, session settings, versions. What is done over one does not belong here."""
+"""Connections to PostgreSQL: timeouts, session settings, errors. What is done over them does not belong here."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from taxi_platform.errors import InvalidSetting, UnsupportedServer
-from taxi_platform.postgres.errors import diagnose
+from taxi_platform.postgres.errors import diagnose, translated
 
 if TYPE_CHECKING:
     import psycopg
@@ -120,3 +121,24 @@ def _check_version(connection: "Connection") -> None:
             f"it is PostgreSQL {version // 10_000}, and {OLDEST_SERVER} is the oldest that will do",
             "Upgrade it, or unset TAXI_POSTGRES_URL for the embedded server.",
         )
+
+
+@contextmanager
+def postgres_errors(subject: str) -> Generator[None]:
+    """Turn psycopg's errors inside the block into the platform's own.
+
+    Args:
+        subject: what is being worked on, for the message.
+
+    Raises:
+        DatabaseInterrupted: the connection broke, or a timeout ended a wait; trying again can help.
+        DatabaseUnreachable: the server has no connection left, or does not let the user in.
+        StorageFull: the server's disk is full.
+        DatabaseRefused: the server refuses for any other reason.
+    """
+    import psycopg
+
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translated(subject, error) from error

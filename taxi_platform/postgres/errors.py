@@ -3,8 +3,6 @@
 Every driver's errors come here: psycopg, ADBC and SQLAlchemy's psycopg2 all follow the Python DB-API (PEP 249).
 """
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused, DatabaseUnreachable, StorageFull, TaxiError
@@ -85,27 +83,6 @@ _LASTING = (
     ("role ", "authentication failed: there is no such user", "Create it, or correct TAXI_POSTGRES_URL."),
     ("database ", "there is no such database", "Create it, or correct TAXI_POSTGRES_URL."),
 )
-
-
-@contextmanager
-def postgres_errors(subject: str) -> Generator[None]:
-    """Turn psycopg's errors inside the block into the platform's own.
-
-    Args:
-        subject: what is being worked on, for the message.
-
-    Raises:
-        DatabaseInterrupted: the connection broke, or a timeout ended a wait; trying again can help.
-        DatabaseUnreachable: the server has no connection left, or does not let the user in.
-        StorageFull: the server's disk is full.
-        DatabaseRefused: the server refuses for any other reason.
-    """
-    import psycopg
-
-    try:
-        yield
-    except psycopg.Error as error:
-        raise translated(subject, error) from error
 
 
 def translated(subject: str, error: Exception) -> TaxiError:

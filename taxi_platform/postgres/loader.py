@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal
 
 from taxi_platform.errors import BadRows, DamagedFile, DatabaseRefused, SchemaMismatch, disk_errors
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import connect, execute
+from taxi_platform.postgres.connection import connect, execute, postgres_errors
 from taxi_platform.postgres.copying import copy_blocks
-from taxi_platform.postgres.errors import postgres_errors, shortened
+from taxi_platform.postgres.errors import shortened
 from taxi_platform.postgres.locking import lock_month, refuse_older_snapshots, try_lock, unlock, when_readers_allow
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.files import TripFile

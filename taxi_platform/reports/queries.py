@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxi_platform.ledger.loaded import months_of
 from taxi_platform.ledger.record import LoadRecord
-from taxi_platform.postgres.connection import connect, execute
-from taxi_platform.postgres.errors import postgres_errors
+from taxi_platform.postgres.connection import connect, execute, postgres_errors
 from taxi_platform.reports.figures import DOLLARS, MILES, NOT_GIVEN, ServiceFigures, figures_of
 from taxi_platform.trips.keys import MODELS_SCHEMA
 from taxi_platform.trips.months import Month

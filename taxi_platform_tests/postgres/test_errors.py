@@ -10,8 +10,8 @@ from taxi_platform.errors import (
     StorageFull,
     TaxiError,
 )
-from taxi_platform.postgres.connection import connect, execute
-from taxi_platform.postgres.errors import LONGEST_MESSAGE, diagnose, postgres_errors, translated
+from taxi_platform.postgres.connection import connect, execute, postgres_errors
+from taxi_platform.postgres.errors import LONGEST_MESSAGE, diagnose, translated
 
 
 class OperationalError(Exception):

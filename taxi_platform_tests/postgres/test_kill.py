@@ -25,8 +25,7 @@ from taxi_platform.errors import (
 )
 from taxi_platform.postgres import connection as connections
 from taxi_platform.postgres import loader, tables
-from taxi_platform.postgres.connection import connect
-from taxi_platform.postgres.errors import postgres_errors
+from taxi_platform.postgres.connection import connect, postgres_errors
 from taxi_platform.postgres.loader import load_month
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.month_loads import Loads

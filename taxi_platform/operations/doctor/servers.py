@@ -76,8 +76,7 @@ def check_connection(url: str) -> Iterator[Finding]:
 
 def check_privileges(url: str) -> Iterator[Finding]:
     """Check that the user may create tables and replace months of existing ones."""
-    from taxi_platform.postgres.connection import connect, execute
-    from taxi_platform.postgres.errors import postgres_errors
+    from taxi_platform.postgres.connection import connect, execute, postgres_errors
 
     names = [name.rpartition(".")[2] for name in (tables.FILES, *map(tables.table_of, SERVICES.values()), ZONES)]
     with connect(url) as connection, postgres_errors("the user's privileges"):
