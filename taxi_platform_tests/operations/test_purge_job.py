@@ -44,8 +44,8 @@ def purge(platform: Platform, *, dry_run: bool = False) -> dict[str, Any]:
     if not result.success:
         return {"failed": str(result.get_step_failure_events()[0].step_failure_data.error)}
     (out,) = (event for event in result.all_node_events if event.event_type_value == "STEP_OUTPUT")
-    said = [entry.user_message for entry in platform.instance.all_logs(result.run_id)]
-    return {**{name: value.value for name, value in out.step_output_data.metadata.items()}, "said": said}
+    messages = [entry.user_message for entry in platform.instance.all_logs(result.run_id)]
+    return {**{name: value.value for name, value in out.step_output_data.metadata.items()}, "messages": messages}
 
 
 @pytest.fixture
@@ -118,7 +118,9 @@ def test_the_largest_size_lets_the_oldest_loaded_file_go(platform: Platform, raw
 
 def test_without_the_settings_nothing_goes_and_the_job_says_so(platform: Platform, raw: Path) -> None:
     platform.use(TAXI_KEEP_RAW_DAYS="")
-    assert "neither TAXI_KEEP_RAW_DAYS nor TAXI_KEEP_RAW_GB is set, so every raw file stays" in purge(platform)["said"]
+    assert (
+        "neither TAXI_KEEP_RAW_DAYS nor TAXI_KEEP_RAW_GB is set, so every raw file stays" in purge(platform)["messages"]
+    )
     assert there(raw) == ["2019-01", "2019-02", "2019-03"]
 
 
@@ -147,12 +149,12 @@ class OneObject(Lake):
         return self._stored
 
 
-@pytest.mark.parametrize("found", ["same", "another", None])
-def test_a_file_is_held_by_the_lake_when_its_object_is_the_very_same(
-    found: str | None, platform: Platform, raw: Path
+@pytest.mark.parametrize("stored", ["same", "another", None])
+def test_the_lake_has_loaded_a_file_if_its_object_is_that_very_file(
+    stored: str | None, platform: Platform, raw: Path
 ) -> None:
     file = read_sidecar(raw / "raw/green/green_tripdata_2019-01.csv.gz")
     assert file
     other = replace(file, facts=replace(file.verified, sha256="ab" * 32))
-    lake = OneObject({"same": file, "another": other, None: None}[found])
-    assert (lake.why_not_in(file) is None) == (found == "same")
+    lake = OneObject({"same": file, "another": other, None: None}[stored])
+    assert (lake.why_not_in(file) is None) == (stored == "same")
