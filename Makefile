@@ -1,4 +1,4 @@
-# Set-up and the everyday commands. `make demo` and `make test` need nothing but Python 3.10–3.13 and the network.
+# Set-up and everyday commands. `make demo` and `make test` need only Python 3.10–3.13 and the network.
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-cloud getting-started emulators test test-gcp lint format dbt bench dev psql stop clean lock
 
@@ -30,7 +30,7 @@ $(EMULATORS)/.installed: deploy/emulators/requirements.lock
 
 emulators: $(EMULATORS)/.installed ## Install emulators of Cloud Storage and BigQuery, for the tests and demo-cloud
 
-demo: $(INSTALLED) ## Load 2019 from the real source, or from the sample when it cannot be reached, and make a report of it
+demo: $(INSTALLED) ## Load 2019 from the real source, or from the sample if it cannot be reached, and write a report
 	@. $(BIN)/activate && taxi demo
 
 demo-cloud: $(INSTALLED) $(EMULATORS)/.installed ## Load three sample months into emulators of Google Cloud, and show the rows
@@ -49,7 +49,7 @@ test-gcp: $(INSTALLED) ## Test against your own project in Google Cloud (GCP_…
 lint: $(INSTALLED) ## Check style and types
 	@. $(BIN)/activate && ruff check . && ruff format --check . && pyright && sqlfluff lint --processes 2 --disable-progress-bar taxi_platform/dbt/models
 
-format: $(INSTALLED) ## Mend style
+format: $(INSTALLED) ## Fix style
 	@. $(BIN)/activate && ruff check --fix . && ruff format .
 
 dbt: $(INSTALLED) ## Run a command of dbt on the models: make dbt ARGS="build", make dbt ARGS="debug"
@@ -64,13 +64,13 @@ dev: $(INSTALLED) ## Start Dagster's web UI and daemon on http://127.0.0.1:3000
 psql: $(INSTALLED) ## Open a shell on the embedded PostgreSQL
 	@. $(BIN)/activate && taxi psql
 
-stop: $(INSTALLED) ## Stop the embedded PostgreSQL; its data stays
+stop: $(INSTALLED) ## Stop the embedded PostgreSQL; its data is kept
 	@. $(BIN)/activate && taxi stop
 
-clean: ## Remove the virtual environments and caches; data stays in .taxi
+clean: ## Remove the virtual environments and caches; the data in .taxi is kept
 	rm -rf $(VENV) $(EMULATORS) .pytest_cache .ruff_cache .hypothesis
 	find taxi_platform taxi_platform_tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-lock: $(INSTALLED) ## Resolve the dependencies anew
+lock: $(INSTALLED) ## Resolve the dependencies again
 	@$(BIN)/pip install --quiet uv && $(BIN)/uv pip compile --quiet pyproject.toml --extra dev --universal \
 		--python-version 3.10 --no-emit-index-url --no-header --no-annotate --output-file requirements.lock
