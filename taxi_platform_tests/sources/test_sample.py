@@ -140,7 +140,7 @@ def test_any_month_of_any_service_at_any_scale_reads_cleanly(
     path = tmp_path_factory.mktemp("any") / "any.csv.gz"
     source = SampleSource(scale)
     address = source.trips(service, month)
-    assert source.fetch(address, path, lambda _: None) == source.version(address)
+    assert source.fetch(address, path) == source.version(address)
     stream = read(path, service)
     assert stream.regular
     assert stream.rows == rows_of_month(service, month, scale) >= 100
@@ -208,7 +208,7 @@ def test_addresses_of_other_sources_are_not_published_here(address: str, tmp_pat
     with pytest.raises(NotPublished):
         source.version(address)
     with pytest.raises(NotPublished):
-        source.fetch(address, tmp_path / "x", print)
+        source.fetch(address, tmp_path / "x")
     assert not list(tmp_path.iterdir())
 
 
@@ -225,7 +225,7 @@ def test_fetching_overwrites_whatever_is_there(tmp_path: Path) -> None:
     target = tmp_path / "month.csv.gz"
     target.write_bytes(b"the beginning of something else" * 100_000)
     source = SampleSource(1e-6)
-    source.fetch(source.trips(GREEN, Month(2020, 6)), target, lambda _: None)
+    source.fetch(source.trips(GREEN, Month(2020, 6)), target)
     assert read(target, GREEN).rows == 100
 
 
@@ -234,7 +234,7 @@ def test_a_full_disk_is_told() -> None:
     source = SampleSource(0.01)
     for address in (source.trips(GREEN, Month(2020, 6)), source.zones()):
         with pytest.raises(StorageFull, match="the disk is full"):
-            source.fetch(address, Path("/dev/full"), lambda _: None)
+            source.fetch(address, Path("/dev/full"))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
@@ -449,7 +449,7 @@ def test_the_zone_lookup_has_265_zones_shaped_like_the_real_ones(tmp_path: Path)
     path = tmp_path / "zones.csv"
     path.write_text("left over")
     source = SampleSource(0.1)
-    assert source.fetch(source.zones(), path, print) == source.version(source.zones())
+    assert source.fetch(source.zones(), path) == source.version(source.zones())
     lines = path.read_text().splitlines()
     assert lines[0] == '"LocationID","Borough","Zone","service_zone"'
     assert lines[-2:] == ['264,"Unknown","NV","N/A"', '265,"Unknown","NA","N/A"']

@@ -28,7 +28,7 @@ class PostgresImage:
         self._data = folder / "data"
         self._folder = folder
         self.account = account_for(self._data)
-        self._programs = usable_by(self.account, print)
+        self._programs = usable_by(self.account)
         os.chown(folder, self.account.uid, self.account.gid)
 
     @property

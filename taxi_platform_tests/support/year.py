@@ -76,7 +76,7 @@ class Year:
         for service in services:
             content: dict[str, tuple[int, Decimal]] = {}
             for month in self.months:
-                sample.fetch(sample.trips(service, month), file, lambda _: None)
+                sample.fetch(sample.trips(service, month), file)
                 source.publish(path(service, month), file.read_bytes())
                 content[service.file_name(month)] = rows_and_sum(file)
             self._content[service.table] = content
