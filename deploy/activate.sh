@@ -1,5 +1,5 @@
-# Sourced by .venv/bin/activate (see the Makefile), in sh, bash or zsh: what Dagster's own commands need to find this
-# project's definitions and one lasting instance. Values that are set already win.
+# Sourced by .venv/bin/activate (see the Makefile) in sh, bash or zsh: sets what Dagster's own commands need to find this
+# project's definitions and one lasting instance. Variables that are set already are not changed.
 _taxi_project=$(cd "$VIRTUAL_ENV/.." && pwd)
 _taxi_data=${TAXI_DATA_DIR:-$(sed -n 's/^TAXI_DATA_DIR=//p' "$_taxi_project/.env" 2>/dev/null)}
 case ${_taxi_data:=.taxi} in
@@ -7,12 +7,12 @@ case ${_taxi_data:=.taxi} in
     "~"/*) _taxi_data=$HOME/${_taxi_data#??} ;;
     *) _taxi_data=$_taxi_project/$_taxi_data ;;
 esac
-# These commands read neither workspace.yaml nor pyproject.toml, and look for their option --module-name here.
-# DAGSTER_MODULE_NAME would do for them too, but it makes the others ignore workspace.yaml and its location's name.
+# These commands read neither workspace.yaml nor pyproject.toml; they take their option --module-name from these variables.
+# DAGSTER_MODULE_NAME would work for them too, but it makes other commands ignore workspace.yaml and its location's name.
 for _taxi_command in ASSET_MATERIALIZE ASSET_LIST JOB_EXECUTE JOB_SCAFFOLD_CONFIG; do
     export "DAGSTER_CLI_${_taxi_command}_MODULE_NAME=taxi_platform.definitions"
 done
-# A backfill waits for a code location that does not load just now, in place of failing.
+# A backfill waits for a code location that does not load at the moment, instead of failing.
 export DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR="${DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR:-1}"
 if [ -z "${DAGSTER_HOME:-}" ]; then
     export DAGSTER_HOME="$_taxi_data/dagster"

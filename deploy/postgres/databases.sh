@@ -1,6 +1,6 @@
 #!/bin/sh
-# The trips' database and Dagster's, each with an account that owns it and cannot enter the other. PostgreSQL's image
-# runs this once, when its data volume is still empty.
+# Creates the trips' database and Dagster's, each owned by an account that cannot connect to the other. PostgreSQL's
+# image runs this once, when its data volume is still empty.
 set -eu
 : "${TAXI_DB_PASSWORD:?}" "${DAGSTER_DB_PASSWORD:?}"
 
