@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable
 
 from taxi_platform.cli.demo_runs import SILENT, reasons
-from taxi_platform.course.getting_started.prices import AVERAGES, COLUMNS, averages
-from taxi_platform.course.getting_started.source import SAMPLE, probe, shown
+from taxi_platform.course.prices import AVERAGES, COLUMNS, averages
+from taxi_platform.course.products import SAMPLE, probe, shown
 from taxi_platform.errors import TaxiError
 from taxi_platform.settings import settings
 
@@ -67,7 +67,7 @@ def _materialize() -> list[str]:
 def _show(say: Say) -> None:
     from tabulate import tabulate
 
-    from taxi_platform.orchestration.duckdb_file import DuckDBFile
+    from taxi_platform.orchestration.resources import DuckDBFile
 
     path = settings().data_dir / "getting_started/products.duckdb"
     with DuckDBFile(path=str(path)).connect() as connection:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.orchestration.assistant_resource import AssistantResource
 from taxi_platform.orchestration.links import COURSE, GEMINI, links
 from taxi_platform.orchestration.monthly_io import errors_as_failures
+from taxi_platform.orchestration.resources import AssistantResource
 
 if TYPE_CHECKING:
     from taxi_platform.assistant.answers import Answer

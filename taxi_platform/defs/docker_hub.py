@@ -5,12 +5,12 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.orchestration.docker_hub_resource import DockerHub
 from taxi_platform.orchestration.links import COURSE, DOCKER_HUB, links
+from taxi_platform.orchestration.resources import DockerHub
 
 
 class PullsConfig(dg.Config):
-    """Which image is asked about, and how."""
+    """Which image is counted, and where."""
 
     image: str = Field("kestra/kestra", description="owner/name, or the name of an official image such as python.")
     isolated: bool = Field(False, description="Ask in a process of its own, as the course does in a container.")
@@ -26,6 +26,6 @@ class PullsConfig(dg.Config):
 def docker_image_pulls(
     context: dg.AssetExecutionContext, config: PullsConfig, docker_hub: DockerHub
 ) -> dg.MaterializeResult[Any]:
-    """The count as Docker Hub has it now."""
+    """Ask Docker Hub for the count, here or in a child process."""
     count = docker_hub.isolated_pulls if config.isolated else docker_hub.pulls
     return count(context, config.image)

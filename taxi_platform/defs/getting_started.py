@@ -1,22 +1,21 @@
-"""Products from a web API, the columns one wants of them, and the average price of each brand."""
+"""Products from a web API, the columns to keep of them, and the average price of each brand."""
 
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.course.getting_started.columns import keep
-from taxi_platform.course.getting_started.metadata import (
+from taxi_platform.course.previews import (
     averages_metadata,
     averages_schema,
     kept_metadata,
     products_metadata,
 )
-from taxi_platform.course.getting_started.prices import AVERAGES, KEPT, averages, store_averages, store_kept
-from taxi_platform.orchestration.duckdb_file import POOL, DuckDBFile
-from taxi_platform.orchestration.getting_started_resource import ProductFile
+from taxi_platform.course.prices import AVERAGES, KEPT, averages, store_averages, store_kept
+from taxi_platform.course.products import keep
 from taxi_platform.orchestration.links import COURSE, PRODUCTS, links
 from taxi_platform.orchestration.monthly_io import errors_as_failures
+from taxi_platform.orchestration.resources import DUCKDB_POOL, DuckDBFile, ProductFile
 
 GROUP = "getting_started"
 OWNERS = ["team:data-engineering"]
@@ -24,7 +23,7 @@ LINKS = links("from-kestra.md", source=PRODUCTS, course=COURSE)
 
 
 class ColumnsConfig(dg.Config):
-    """What is kept of each product."""
+    """Which columns are kept of each product."""
 
     columns_to_keep: list[str] = Field(
         ["brand", "price"], description="Names of columns; N/A where a product has none."
@@ -39,10 +38,10 @@ class ColumnsConfig(dg.Config):
     metadata=LINKS,
 )
 def products(product_file: ProductFile) -> dg.MaterializeResult[Any]:
-    """Every page of the list, or none of it."""
+    """Fetch every page of the list, or none of it."""
     with errors_as_failures():
-        found = product_file.fetch()
-    return dg.MaterializeResult(metadata=products_metadata(found, product_file.source, product_file.path))
+        fetched = product_file.fetch()
+    return dg.MaterializeResult(metadata=products_metadata(fetched, product_file.source, product_file.path))
 
 
 @dg.asset(
@@ -52,15 +51,15 @@ def products(product_file: ProductFile) -> dg.MaterializeResult[Any]:
     group_name=GROUP,
     kinds={"pandas", "duckdb", "table"},
     owners=OWNERS,
-    pool=POOL,
+    pool=DUCKDB_POOL,
     metadata={**LINKS, "dagster/relation_identifier": f"products.main.{KEPT}"},
 )
 def products_kept(
     config: ColumnsConfig, product_file: ProductFile, duckdb_file: DuckDBFile
 ) -> dg.MaterializeResult[Any]:
-    """The kept columns, in place of those of last time."""
+    """Replace the table of kept columns."""
     with errors_as_failures():
-        kept = keep(product_file.kept(), config.columns_to_keep)
+        kept = keep(product_file.stored(), config.columns_to_keep)
         with duckdb_file.connect() as connection:
             store_kept(connection, kept)
     return dg.MaterializeResult(metadata=kept_metadata(kept))
@@ -74,7 +73,7 @@ def products_kept(
     group_name=GROUP,
     kinds={"duckdb", "table"},
     owners=OWNERS,
-    pool=POOL,
+    pool=DUCKDB_POOL,
     metadata={
         **LINKS,
         "dagster/relation_identifier": f"products.main.{AVERAGES}",
@@ -82,7 +81,7 @@ def products_kept(
     },
 )
 def average_price_by_brand(duckdb_file: DuckDBFile) -> dg.MaterializeResult[Any]:
-    """The averages of what is kept now."""
+    """Compute the averages from the table of kept columns."""
     with errors_as_failures(), duckdb_file.connect() as connection:
         store_averages(connection)
         stored = averages(connection)

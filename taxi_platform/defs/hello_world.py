@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.orchestration.run_limit_resource import RunLimit
+from taxi_platform.orchestration.resources import RunLimit
 from taxi_platform.settings import settings
 
 WELCOME = "Hello, {name}!"

@@ -8,7 +8,7 @@ from taxi_platform.defs.trips import OWNERS
 from taxi_platform.orchestration.links import COURSE, TRIP_RECORDS, links
 from taxi_platform.orchestration.monthly_io import errors_as_failures
 from taxi_platform.orchestration.partitions import monthly_partitions
-from taxi_platform.orchestration.report_resource import ReportsResource
+from taxi_platform.orchestration.resources import ReportsResource
 from taxi_platform.reports.writing import Report
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES

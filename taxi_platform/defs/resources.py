@@ -2,14 +2,10 @@
 
 import dagster as dg
 
-from taxi_platform.orchestration.assistant_resource import AssistantResource
 from taxi_platform.orchestration.cloud_io import CloudResource, LakeIOManager, WarehouseIOManager
 from taxi_platform.orchestration.dbt import ModelsResource
-from taxi_platform.orchestration.docker_hub_resource import DockerHub
-from taxi_platform.orchestration.duckdb_file import DuckDBFile
-from taxi_platform.orchestration.getting_started_resource import ProductFile
 from taxi_platform.orchestration.landing_resource import LandingResource
-from taxi_platform.orchestration.report_resource import ReportsResource
+from taxi_platform.orchestration.resources import AssistantResource, DockerHub, DuckDBFile, ProductFile, ReportsResource
 from taxi_platform.orchestration.trip_io import (
     PostgresIOManager,
     PostgresResource,
@@ -20,7 +16,7 @@ from taxi_platform.settings import CloudSettings, Settings, settings
 
 
 def resources_for(settings: Settings) -> dict[str, object]:
-    """Every resource by the key under which assets ask for it."""
+    """Return every resource by the key under which assets ask for it."""
     # What may hold a password is given by reference, so that it never reaches the configuration that the UI shows.
     source = dg.EnvVar("TAXI_SOURCE") if "@" in settings.source else settings.source
     raw_files = RawFilesResource(source=source, folder=str(settings.data_dir / "raw"))
@@ -61,7 +57,7 @@ def resources_for(settings: Settings) -> dict[str, object]:
 
 
 def google_of(settings: CloudSettings | None) -> CloudResource:
-    """Google Cloud as far as it is set; whoever uses it is told what is missing."""
+    """Return Google Cloud with the settings that exist; its use raises an error that names the missing ones."""
     if settings is None:
         return CloudResource()
     return CloudResource(
@@ -77,9 +73,9 @@ def google_of(settings: CloudSettings | None) -> CloudResource:
 
 @dg.definitions
 def resources() -> dg.Definitions:
-    """The resources of this process's settings, and the executor of every run.
+    """Define the resources from this process's settings, and the executor of every run.
 
-    A run is one chain of steps that wait for each other; a process for each of them would cost a second or two and
-    buy nothing, for every run has a process of its own.
+    The steps of a run wait for each other, and every run has its own process, so a process for each step would only
+    cost a second or two.
     """
     return dg.Definitions(resources=resources_for(settings()), executor=dg.in_process_executor)

@@ -6,8 +6,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from taxi_platform.course.getting_started.columns import keep
-from taxi_platform.course.getting_started.prices import averages, store_averages, store_kept
+from taxi_platform.course.prices import averages, store_averages, store_kept
+from taxi_platform.course.products import keep
 from taxi_platform.errors import BadRows, NotPublished, SchemaMismatch
 
 THINGS: list[dict[str, Any]] = [
@@ -63,7 +63,7 @@ def test_a_price_that_is_no_number_is_named_and_the_averages_of_last_time_stay(
     connection: duckdb.DuckDBPyConnection, price: object
 ) -> None:
     average(connection, THINGS)
-    with pytest.raises(BadRows, match=r"^products_kept: these prices are no numbers: .* \(Odd\)\. Correct them"):
+    with pytest.raises(BadRows, match=r"^products_kept: these prices are not numbers: .* \(Odd\)\. Correct them"):
         average(connection, [*THINGS, {"brand": "Odd", "price": price}])
     assert averages(connection) == AVERAGES
 
@@ -72,7 +72,7 @@ def test_a_price_that_is_no_number_is_named_and_the_averages_of_last_time_stay(
 def test_a_column_without_any_text_is_looked_at_too(
     connection: duckdb.DuckDBPyConnection, prices: list[object]
 ) -> None:
-    with pytest.raises(BadRows, match="these prices are no numbers"):
+    with pytest.raises(BadRows, match="these prices are not numbers"):
         average(connection, [{"brand": "Odd", "price": price} for price in prices])
 
 

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from taxi_platform.defs.docker_hub import docker_image_pulls
-from taxi_platform.orchestration.docker_hub_resource import DockerHub
+from taxi_platform.orchestration.resources import DockerHub
 from taxi_platform_tests.support.shell import typed
 from taxi_platform_tests.support.trip_server import Answer, TripServer
 
@@ -72,7 +72,7 @@ def test_an_image_that_does_not_exist_is_told_in_one_sentence(server: TripServer
 
 @HERE_OR_APART
 def test_a_name_that_means_nothing_is_told_and_nobody_is_asked(server: TripServer, isolated: bool) -> None:
-    assert "image 'no such name': names are of lower-case" in failure(
+    assert "image 'no such name': names consist of lower-case" in failure(
         run(server, image="no such name", isolated=isolated)
     )
     assert server.requests == []
@@ -90,7 +90,7 @@ def test_a_trouble_that_passes_is_waited_out(server: TripServer, isolated: bool)
 @pytest.mark.parametrize("pulls", [None, "many", -3])
 def test_an_answer_without_a_count_is_told(server: TripServer, pulls: Any) -> None:
     server.publish(KESTRA, counted(pulls))
-    assert "kestra/kestra: its pull_count is no count" in failure(run(server))
+    assert "kestra/kestra: its pull_count is not a count" in failure(run(server))
 
 
 def test_the_program_runs_by_itself_in_any_folder(server: TripServer, tmp_path: Path) -> None:

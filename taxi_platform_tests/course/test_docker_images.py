@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_platform.course.docker_hub.images import pulls_of, repository
+from taxi_platform.course.docker_hub import pulls_of, repository
 from taxi_platform.errors import DamagedFile, InvalidSetting
 
 OWNERS = st.from_regex(r"[a-z0-9]{1,9}([_-][a-z0-9]{1,9}){0,2}", fullmatch=True)
@@ -77,6 +77,6 @@ def test_an_answer_without_a_count_is_told(answer: Any) -> None:
 
 @pytest.mark.parametrize("count", ["1234", 1.5, None, True, -1, [1], "x" * 10_000])
 def test_a_count_that_is_none_is_told(count: Any) -> None:
-    with pytest.raises(DamagedFile, match="its pull_count is no count: ") as raised:
+    with pytest.raises(DamagedFile, match="its pull_count is not a count: ") as raised:
         pulls_of({"pull_count": count}, "kestra/kestra")
     assert len(str(raised.value)) < 200

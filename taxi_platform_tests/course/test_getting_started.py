@@ -11,10 +11,9 @@ import dagster as dg
 import duckdb
 import pytest
 
-from taxi_platform.course.getting_started.source import SAMPLE_FILE
+from taxi_platform.course.products import SAMPLE_FILE
 from taxi_platform.defs.getting_started import average_price_by_brand, products, products_kept
-from taxi_platform.orchestration.duckdb_file import POOL, DuckDBFile
-from taxi_platform.orchestration.getting_started_resource import ProductFile
+from taxi_platform.orchestration.resources import DUCKDB_POOL, DuckDBFile, ProductFile
 from taxi_platform_tests.support.shell import instance, typed
 from taxi_platform_tests.support.trip_server import Answer, TripServer
 
@@ -145,8 +144,8 @@ def test_a_column_that_no_product_has_is_named_with_those_that_there_are(shop: S
         ("[]", "the list is empty"),
         ('{"products": []}', "the list is empty"),
         ('{"items": []}', "the answer has no list of products"),
-        ("[1, 2]", "entry 0 of a page is no product"),
-        ({"products": THINGS, "total": 194, "skip": 0}, "holds the first 5 of them: one page of several"),
+        ("[1, 2]", "entry 0 of a page is not a product"),
+        ({"products": THINGS, "total": 194, "skip": 0}, "has only the first 5 products: one page of several"),
     ],
 )
 def test_a_file_that_is_no_list_is_told_and_what_was_kept_stays(shop: Shop, content: object, problem: str) -> None:
@@ -162,11 +161,11 @@ def test_a_place_that_has_no_products_is_told_with_the_way_out(shop: Shop, place
     shop.source = place
     told = failure(shop.run(products))
     assert told.startswith("products: ")
-    assert "set TAXI_PRODUCTS_URL=sample for the ones that come along" in told
+    assert "set TAXI_PRODUCTS_URL=sample for the built-in products" in told
 
 
 def test_a_file_that_is_too_large_is_not_read(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("taxi_platform.course.getting_started.source.LARGEST", 1024 * 1024)
+    monkeypatch.setattr("taxi_platform.course.products.LARGEST", 1024 * 1024)
     shop.write(json.dumps([{"brand": "x" * 2_000_000}]))
     assert "is larger than 1 MiB" in failure(shop.run(products))
 
@@ -188,7 +187,7 @@ def test_a_password_in_the_address_is_recorded_nowhere(shop: Shop, server: TripS
 def test_a_file_that_is_no_database_is_told_at_once_and_left_alone(shop: Shop, content: bytes) -> None:
     shop.database.write_bytes(content)
     told = failure(shop.run(products, products_kept))
-    assert f"products.duckdb: {shop.database} is no DuckDB file. Move it away; it is made anew." in told
+    assert f"products.duckdb: {shop.database} is not a DuckDB file. Move it away; a new one will be created." in told
     assert shop.database.read_bytes() == content
 
 
@@ -233,9 +232,9 @@ def test_the_pool_of_its_writers_holds_one_run(database: str) -> None:
     with instance(database) as opened:
         (limit,) = opened.event_log_storage.get_pool_limits()
         # One that came from the default would follow dagster.yaml.
-        assert (limit.name, limit.limit, limit.from_default) == (POOL, 1, False)
+        assert (limit.name, limit.limit, limit.from_default) == (DUCKDB_POOL, 1, False)
     for writer in (products_kept, average_price_by_brand):
-        assert writer.op.pool == POOL
+        assert writer.op.pool == DUCKDB_POOL
 
 
 # The command

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taxi_platform.course.getting_started.columns import keep
+from taxi_platform.course.products import keep
 from taxi_platform.errors import InvalidSetting
 
 TEXTS = st.text(max_size=20)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_platform.course.getting_started.paging import MOST, PAGE, Product, page_address, read_pages
+from taxi_platform.course.products import MOST, PAGE, Product, page_address, read_pages
 from taxi_platform.errors import DamagedFile
 
 ADDRESS = "https://dummyjson.com/products"
@@ -54,11 +54,11 @@ def test_a_list_that_counts_nothing_is_all_there_is(answer: Any) -> None:
         (lambda _: "text", "no list of products"),
         (lambda _: {"message": "not found"}, "no list of products"),
         (lambda _: {"products": {"0": {}}}, "no list of products"),
-        (lambda _: [{"id": 1}, None], "entry 1 of a page is no product: None"),
-        (server(catalogue(3), total="3"), "total is no count: '3'"),
-        (server(catalogue(3), total=-1), "total is no count: -1"),
-        (server(catalogue(3), total=True), "total is no count: True"),
-        (server(catalogue(3), skip=[]), r"skip is no count: \[\]"),
+        (lambda _: [{"id": 1}, None], "entry 1 of a page is not a product: None"),
+        (server(catalogue(3), total="3"), "total is not a count: '3'"),
+        (server(catalogue(3), total=-1), "total is not a count: -1"),
+        (server(catalogue(3), total=True), "total is not a count: True"),
+        (server(catalogue(3), skip=[]), r"skip is not a count: \[\]"),
         (server(catalogue(3), total=5), "the list ends after 3 of 5 products"),
         (server(catalogue(3), total=2), "more products than the 2"),
         (server(catalogue(3), total=0), "more products than the 0"),

@@ -1,4 +1,4 @@
-"""The average price of each brand, as DuckDB works it out from the kept columns."""
+"""The average price of each brand, computed by DuckDB from the kept columns."""
 
 from typing import TYPE_CHECKING
 
@@ -22,11 +22,11 @@ select column_name from information_schema.columns where table_name = ? order by
 _STORE_KEPT = "create or replace table products_kept as select * from kept"
 _PRICED = """
 create or replace temp view priced as
-select cast(brand as varchar) as brand, cast(price as varchar) as told,
+select cast(brand as varchar) as brand, cast(price as varchar) as spelled,
        try_cast(cast(price as varchar) as double) as price
 from products_kept"""
 _NO_PRICES = """
-select brand, told from priced where told <> 'N/A' and (price is null or not isfinite(price)) limit 6"""
+select brand, spelled from priced where spelled <> 'N/A' and (price is null or not isfinite(price)) limit 6"""
 _STORE_AVERAGES = """
 create or replace table average_price_by_brand as
 select brand, round(avg(price), 2) as average_price, count(*) as products, count(*) - count(price) as without_price
@@ -40,13 +40,13 @@ Average = tuple[str, float | None, int, int]
 
 
 def store_kept(connection: "DuckDBPyConnection", kept: "pd.DataFrame") -> None:
-    """Put the kept columns in place of those of last time, whatever they were."""
+    """Replace the table of kept columns, whatever columns it had before."""
     connection.register("kept", kept)
     connection.execute(_STORE_KEPT)
 
 
 def store_averages(connection: "DuckDBPyConnection") -> None:
-    """Work out the averages, and put them in place of those of last time.
+    """Compute the averages and replace the table of averages.
 
     Raises:
         NotPublished: there are no products yet.
@@ -57,14 +57,14 @@ def store_averages(connection: "DuckDBPyConnection") -> None:
     connection.execute(_PRICED)
     bad = connection.execute(_NO_PRICES).fetchall()
     if bad:
-        listed = ", ".join(f"{told[:40]!r} ({brand[:40]})" for brand, told in bad[:5])
+        listed = ", ".join(f"{spelled[:40]!r} ({brand[:40]})" for brand, spelled in bad[:5])
         more = " and more" if len(bad) > 5 else ""
-        raise BadRows(KEPT, f"these prices are no numbers: {listed}{more}", "Correct them where they come from.")
+        raise BadRows(KEPT, f"these prices are not numbers: {listed}{more}", "Correct them where they come from.")
     connection.execute(_STORE_AVERAGES)
 
 
 def averages(connection: "DuckDBPyConnection") -> list[Average]:
-    """The averages as they were stored, the highest first."""
+    """Return the stored averages, the highest first."""
     return connection.execute(_AVERAGES).fetchall()
 
 

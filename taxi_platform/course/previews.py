@@ -1,4 +1,4 @@
-"""What Dagster's UI shows of the products: short previews as tables, and a chart of the average prices."""
+"""Metadata of the products for Dagster's UI: short previews as tables, and a chart of the average prices."""
 
 import base64
 import io
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from taxi_platform.course.getting_started.paging import Product
-from taxi_platform.course.getting_started.prices import COLUMNS, Average
-from taxi_platform.course.getting_started.source import shown
+from taxi_platform.course.prices import COLUMNS, Average
+from taxi_platform.course.products import Product, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +20,7 @@ _LONGEST_CELL = 80  # characters
 
 
 def products_metadata(products: Sequence[Product], source: str, path: str) -> dict[str, Any]:
-    """Return how many products there are, where they came from, and where they are kept."""
+    """Return how many products there are, where they came from, and where they are stored."""
     return {
         "products": len(products),
         "source": dg.MetadataValue.url(shown(source)) if "://" in source else shown(source),

@@ -3,7 +3,7 @@
 import re
 import xml.etree.ElementTree as xml
 
-from taxi_platform.course.getting_started.metadata import MOST_BARS, MOST_ROWS, chart, table
+from taxi_platform.course.previews import MOST_BARS, MOST_ROWS, chart, table
 
 
 def test_a_table_shows_its_first_rows_and_says_how_many_follow() -> None:

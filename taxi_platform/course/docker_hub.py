@@ -1,0 +1,150 @@
+"""The course's second flow: how often an image was pulled from Docker Hub.
+
+Also a program, for a shell or for Dagster Pipes: ``python -m taxi_platform.course.docker_hub kestra/kestra``. The asset
+and its resource do not belong here.
+"""
+
+import logging
+import re
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import click
+import dagster_pipes
+
+from taxi_platform.errors import DamagedFile, InvalidSetting, TaxiError
+from taxi_platform.retries import DOWNLOAD, RetryPolicy
+from taxi_platform.sources.web_api import Api
+
+DOCKER_HUB = "https://hub.docker.com"
+
+FAILURE, TRANSIENT = "failure", "transient"
+"""The fields of the message by which the program reports an error to Dagster; an exit code would not say why."""
+
+_OWNER = re.compile(r"[a-z0-9]+(?:[_-]+[a-z0-9]+)*")
+_NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*")
+_LONGEST = 255  # characters, Docker's own limit
+_ADVICE = "Write owner/name, as in kestra/kestra, or the name of an official image, as in python."
+
+
+@dataclass(frozen=True)
+class Pulls:
+    """How often an image was pulled.
+
+    Attributes:
+        image: its repository, e.g. ``library/python``.
+        count: all pulls until now.
+        seconds: how long the request took.
+    """
+
+    image: str
+    count: int
+    seconds: float
+
+    def metadata(self) -> dict[str, str | int | float]:
+        """Return the metadata of a materialization; Dagster's UI plots the numbers over time."""
+        return {"image": self.image, "pulls": self.count, "seconds": round(self.seconds, 3)}
+
+
+def count_pulls(image: str, *, base_url: str = DOCKER_HUB, retries: RetryPolicy = DOWNLOAD) -> Pulls:
+    """Ask Docker Hub, or a server that answers like it.
+
+    Raises:
+        InvalidSetting: the image's name or the server's address is not valid.
+        NotPublished: the image does not exist, or it is private.
+        AccessDenied: the server refuses the request.
+        SourceUnreachable: the server does not answer, retries included.
+        DamagedFile: its answer has no count.
+    """
+    started = time.monotonic()
+    name = repository(image)
+    api = Api(
+        subject=name,
+        advice="Check the connection, and try again later.",
+        missing="Docker Hub has no such image, or it is private: check its name.",
+        retries=retries,
+    )
+    answer = api.ask(f"{base_url.rstrip('/')}/v2/repositories/{name}/")
+    return Pulls(name, pulls_of(answer, name), time.monotonic() - started)
+
+
+def repository(image: str) -> str:
+    """Return the repository of an image, e.g. ``kestra/kestra``; official images belong to ``library``.
+
+    Raises:
+        InvalidSetting: no image of Docker Hub can have this name.
+    """
+    name = image.strip()
+    owner, slash, rest = name.partition("/")
+    if not slash:
+        owner, rest = "library", name
+    if len(name) > _LONGEST or not (_OWNER.fullmatch(owner) and _NAME.fullmatch(rest)):
+        raise InvalidSetting(f"image {_shortened(name)}", _problem(name), _ADVICE)
+    return f"{owner}/{rest}"
+
+
+def pulls_of(answer: Any, image: str) -> int:
+    """Return the count of pulls in Docker Hub's answer.
+
+    Raises:
+        DamagedFile: it is missing, or it is not a count.
+    """
+    fields = cast("Mapping[str, Any]", answer) if isinstance(answer, dict) else None
+    if fields is None or "pull_count" not in fields:
+        raise DamagedFile(image, "Docker Hub's answer has no pull_count", "Its interface may have changed.")
+    count = fields["pull_count"]
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        problem = f"its pull_count is not a count: {_shortened(count)}"
+        raise DamagedFile(image, problem, "Its interface may have changed.")
+    return count
+
+
+def _problem(name: str) -> str:
+    if not name:
+        return "it is empty"
+    if len(name) > _LONGEST:
+        return f"it is longer than {_LONGEST} characters"
+    if ":" in name or "@" in name:
+        return "pulls are counted for all versions of an image at once: leave out what follows : or @"
+    if name.count("/") > 1 or "." in name.partition("/")[0]:
+        return "it has more than an owner and a name; images of other registries have no count on Docker Hub"
+    return "names consist of lower-case letters and digits, with . _ or - between them"
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+@click.command()
+@click.argument("image", default="kestra/kestra")
+@click.option("--base-url", default=DOCKER_HUB, show_default=True, help="Docker Hub, or a server that answers like it.")
+def pulls(image: str, base_url: str) -> None:
+    """Print how often an IMAGE was pulled from Docker Hub."""
+    if dagster_pipes.PipesEnvVarParamsLoader().is_dagster_pipes_process():
+        _report_to_dagster(image, base_url)
+        return
+    try:
+        logging.basicConfig(format="%(message)s", level=logging.INFO)  # to stderr
+        counted = count_pulls(image, base_url=base_url)
+    except TaxiError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{counted.image}: {counted.count:,} pulls (asked in {counted.seconds:.2f} s)")
+
+
+def _report_to_dagster(image: str, base_url: str) -> None:
+    with dagster_pipes.open_dagster_pipes() as pipes:
+        logging.basicConfig(handlers=pipes.log.handlers, level=logging.INFO)
+        try:
+            counted = count_pulls(image, base_url=base_url)
+        except TaxiError as error:
+            pipes.report_custom_message({FAILURE: str(error), TRANSIENT: error.transient})
+        else:
+            pipes.report_asset_materialization(metadata=counted.metadata())
+
+
+if __name__ == "__main__":
+    sys.exit(pulls())

@@ -1,0 +1,238 @@
+"""The small resources: the course's flows, the assistant, the reports, and the limit on a job's concurrent runs.
+
+Trips, Google Cloud, dbt and the landing folder have modules of their own.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import dagster as dg
+from pydantic import Field, PrivateAttr, SecretStr
+
+from taxi_platform.course.docker_hub import DOCKER_HUB, FAILURE, TRANSIENT, count_pulls
+from taxi_platform.course.products import Product, read_products
+from taxi_platform.errors import (
+    DamagedFile,
+    DatabaseRefused,
+    DatabaseUnreachable,
+    NotPublished,
+    StorageFull,
+    TaxiError,
+    disk_errors,
+)
+from taxi_platform.operations.run_limit import admit, when_full
+from taxi_platform.orchestration.monthly_io import errors_as_failures
+from taxi_platform.orchestration.trip_io import PostgresResource
+from taxi_platform.reports.writing import Reports
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from taxi_platform.assistant.model import LanguageModel
+    from taxi_platform.assistant.retrieval import Library, Retriever
+
+DUCKDB_POOL = "duckdb"
+"""The pool of every asset that writes to a DuckDB file, which only one process can open for writing."""
+
+_MAGIC = b"DUCK"
+_MAGIC_AT = 8  # bytes from the beginning of the file
+
+
+class DockerHub(dg.ConfigurableResource["DockerHub"]):
+    """Docker Hub, or a server that answers like it."""
+
+    base_url: str = Field(DOCKER_HUB, description="Where it is, without the path of its interface.")
+
+    def pulls(self, context: dg.AssetExecutionContext, image: str) -> dg.MaterializeResult[Any]:
+        """Count an image's pulls in this process.
+
+        Raises:
+            dagster.Failure: there is no count; the message says why.
+        """
+        with errors_as_failures():
+            return dg.MaterializeResult(metadata=count_pulls(image, base_url=self.base_url).metadata())
+
+    def isolated_pulls(self, context: dg.AssetExecutionContext, image: str) -> dg.MaterializeResult[Any]:
+        """Count an image's pulls in a child process with an empty folder and none of this process's objects.
+
+        Raises:
+            dagster.Failure: there is no count; the message says why.
+            dagster.DagsterPipesExecutionError: the child process died.
+        """
+        command = [sys.executable, "-I", "-m", "taxi_platform.course.docker_hub", image, "--base-url", self.base_url]
+        with tempfile.TemporaryDirectory() as folder:
+            done = dg.PipesSubprocessClient(cwd=folder).run(command=command, context=context)
+        for message in done.get_custom_messages():
+            raise dg.Failure(message[FAILURE], allow_retries=message[TRANSIENT])
+        return cast("dg.MaterializeResult[Any]", done.get_materialize_result(implicit_materialization=False))
+
+
+class ProductFile(dg.ConfigurableResource["ProductFile"]):
+    """The file in which the products are stored as their source has them."""
+
+    source: str = Field(description="A URL, a JSON file, or sample, as TAXI_PRODUCTS_URL.")
+    path: str = Field(description="Where they are stored.")
+
+    def fetch(self) -> list[Product]:
+        """Fetch all products and replace the stored ones; a failure leaves those as they are.
+
+        Raises:
+            NotPublished: the source does not exist.
+            AccessDenied: the source must not be read.
+            SourceUnreachable: the source does not answer.
+            DamagedFile: the source is not a complete list of products.
+            StorageFull: the products cannot be written.
+        """
+        products = read_products(self.source)
+        path = Path(self.path)
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                part.write_text(json.dumps(products, ensure_ascii=False), encoding="utf-8")
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
+        return products
+
+    def stored(self) -> list[Product]:
+        """Return the products of the last successful fetch.
+
+        Raises:
+            NotPublished: there has been none.
+        """
+        try:
+            return json.loads(Path(self.path).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise NotPublished("products", f"there is no {self.path} yet", "Materialize products first.") from None
+
+
+class DuckDBFile(dg.ConfigurableResource["DuckDBFile"]):
+    """One database file, opened only for as long as something is read or written.
+
+    dagster-duckdb opens it, and waits while another process has it. Its I/O manager is not used: it empties a table
+    before it fills it, in two transactions, and cannot replace a table's columns.
+    """
+
+    path: str = Field(description="The file; it is created when it does not exist.")
+
+    @contextmanager
+    def connect(self) -> "Generator[duckdb.DuckDBPyConnection, None, None]":
+        """Open a connection and close it at the end of the block.
+
+        Raises:
+            DatabaseUnreachable: another process has had the file open for a minute and a half.
+            DamagedFile: it is not a DuckDB file.
+            StorageFull: it cannot be written.
+            DatabaseRefused: DuckDB refuses a statement of the block.
+        """
+        import duckdb  # here, because it would make the definitions slower to load
+        from dagster_duckdb import DuckDBResource
+
+        path = Path(self.path)
+        _check_duckdb_file(path)
+        try:
+            with DuckDBResource(database=self.path).get_connection() as connection:
+                try:
+                    yield connection
+                finally:
+                    connection.close()
+        except duckdb.Error as error:
+            raise _duckdb_error(path, str(error)) from error
+
+
+def _check_duckdb_file(path: Path) -> None:
+    """Refuse another kind of file at once; dagster-duckdb would retry as if it were in use."""
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            return
+        with path.open("rb") as file:
+            start = file.read(_MAGIC_AT + len(_MAGIC))
+    if start[_MAGIC_AT:] != _MAGIC:
+        raise DamagedFile(path.name, f"{path} is not a DuckDB file", "Move it away; a new one will be created.")
+
+
+def _duckdb_error(path: Path, message: str) -> TaxiError:
+    text = " ".join(message.split())
+    if "lock on file" in message:
+        return DatabaseUnreachable(path.name, f"another process has the file open ({text})", "Close it there.")
+    if "No space left" in message:
+        return StorageFull(path.name, f"the disk is full ({text})", "Free some space, and run it again.")
+    return DatabaseRefused(path.name, f"DuckDB refused ({text})", "What was there before is still there.")
+
+
+class AssistantResource(dg.ConfigurableResource["AssistantResource"]):
+    """A language model and a library of documents; without a key, passages are found by words."""
+
+    gemini_api_key: str = Field(default="", description="The key of Google's Gemini; empty to stay offline.")
+    chat_model: str = Field(description="The model that answers.")
+    embedding_model: str = Field(description="The model that embeds documents.")
+    file: str = Field(description="The DuckDB file of passages and embeddings.")
+
+    def model(self) -> "LanguageModel | None":
+        """Return the model, or None if there is no key for it."""
+        if not self.gemini_api_key:
+            return None
+        from taxi_platform.assistant.gemini import Gemini
+
+        return Gemini(SecretStr(self.gemini_api_key), self.chat_model, self.embedding_model)
+
+    def library(self) -> "Library":
+        """Return the passages and their vectors."""
+        from taxi_platform.assistant.retrieval import Library
+
+        return Library(Path(self.file))
+
+    def retriever(self) -> "Retriever":
+        """Return a retriever by meaning, or without a model, by words."""
+        from taxi_platform.assistant.retrieval import LexicalRetriever, SemanticRetriever
+
+        model = self.model()
+        return SemanticRetriever(self.library(), model) if model else LexicalRetriever(self.library().passages())
+
+
+class ReportsResource(dg.ConfigurableResource["ReportsResource"]):
+    """The database whose trips are reported, and the folder of the pages."""
+
+    database: dg.ResourceDependency[PostgresResource]
+    folder: str = Field(description="Where the pages are written.")
+    schedule_timezone: str = Field(description="The time zone in which the schedules tick.")
+
+    def writer(self) -> Reports:
+        """Return the object that writes the reports; it knows nothing of Dagster.
+
+        Raises:
+            UnsupportedServer: the embedded server's data folder belongs to another version.
+            StorageFull: the embedded server cannot write.
+            DatabaseUnreachable: the embedded server does not start.
+        """
+        return Reports(self.database.address(), Path(self.folder), self.schedule_timezone)
+
+
+class RunLimit(dg.ConfigurableResource["RunLimit"]):
+    """The concurrency limit of one job. Every step calls ``admit``, because a run may be started in the middle."""
+
+    at_once: int = Field(description="How many runs of the job may be executed at once.")
+    tag: str = Field(description="The tag that says whether a run beyond the limit fails or waits.")
+    _is_admitted: bool = PrivateAttr(False)
+
+    def admit(self, context: dg.OpExecutionContext) -> None:
+        """Let the run go on if the limit allows it; it counts until it ends.
+
+        Raises:
+            dagster.Failure: the limit is reached, or the database of Dagster's state does not answer.
+        """
+        if self._is_admitted:
+            return
+        with errors_as_failures():
+            choice = when_full(context.run.tags.get(self.tag, "fail"), self.tag)
+            advice = f"Start it again when one of them has ended, or with the tag {self.tag}=queue to let it wait."
+            admit(context.instance, context.run, self.at_once, choice, advice)
+        self._is_admitted = True
