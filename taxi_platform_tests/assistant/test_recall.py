@@ -33,7 +33,7 @@ QUESTIONS = {
     "When does the green schedule tick?": ["docs/triggers.md"],
     "What happens to a month that is not published yet?": ["docs/triggers.md"],
     "Where does a dropped file go when it is damaged?": ["docs/triggers.md#the-landing-place"],
-    "How am I told of failed runs?": ["docs/troubleshooting.md#being-told-of-failed-runs"],
+    "How am I told of failed runs?": ["docs/troubleshooting.md#alerts-for-failed-runs"],
     "Which exit status has taxi doctor?": ["docs/troubleshooting.md"],
     "Where does Dagster keep its state?": ["docs/operations.md#state"],
     "What is sent to Google with a key?": ["docs/assistant.md#what-is-kept-and-what-is-sent"],
