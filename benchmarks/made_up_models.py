@@ -1,4 +1,4 @@
-"""The models that reports read, filled by PostgreSQL itself: as many months as one likes without loading any trips."""
+"""The models that reports read, filled by PostgreSQL itself: any number of months, without loading trips."""
 
 from collections.abc import Iterable
 
@@ -48,7 +48,7 @@ analyze analytics.{name}"""
 
 
 def fill(url: str, months: Iterable[Month], rows: int) -> None:
-    """Have models with so many trips of the taxis in each of these months, and nothing else."""
+    """Fill models with this many trips of green and yellow taxis in each of these months, and nothing else."""
     with connect(url) as connection:
         execute(connection, _TABLES)
         for month in months:

@@ -1,4 +1,4 @@
-"""What a load needs of the client's memory and disk, whatever the size of the month."""
+"""How much of the client's memory and disk a load needs, for months of different sizes."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -20,7 +20,7 @@ _LOADING = "import dagster, sys; from benchmarks.load_once import main; main(*sy
 
 
 def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
-    """Peak memory at one and at four times the rows, and the bytes written beside the file itself."""
+    """Measure peak memory at one and at four times the rows, and the bytes written in addition to the file."""
     bare = [int(bench.run("-c", _BARE)) / MIB for _ in range(count)]
     peaks: dict[int, list[float]] = {}
     for size in (rows, 4 * rows):
@@ -50,7 +50,7 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
 
 
 def measure_disk(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
-    """Bytes that fetching and loading a month writes to the client's disk, beside the file as it was published."""
+    """Measure the bytes that a load writes to the client's disk, in addition to the published file."""
     file = bench.file(YELLOW, MONTH, rows)
     beside = []
     for number in range(count):

@@ -1,4 +1,4 @@
-"""How long one month of a fact takes to be built again, alone in its table and among two years of others."""
+"""How long dbt takes to build one month of a fact again: as the only month, and among two years of months."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ RATIO = 1.2
 
 
 def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
-    """``fct_trips`` of one month by dbt, with one month and with twenty-four in the database."""
+    """Compare building one month of ``fct_trips`` with one month and with twenty-four months in the database."""
     alone, among = (_database(bench, rows, others) for others in ((), OTHERS))
     pairs = in_pairs(_building(bench, among), _building(bench, alone), count)
     ratios = [1 / speedup for speedup in pairs.speedups]
@@ -47,7 +47,7 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
 
 
 def _database(bench: Workbench, rows: int, others: "tuple[Month, ...] | list[Month]") -> str:
-    """A database with the zones, the month and the others, of which every model is built."""
+    """Create a database with the zones, the month and the other months, and build every model in it."""
     name = f"models_{len(others)}"
     with connect(bench.url) as connection:
         execute(connection, f"create database {name}")

@@ -19,7 +19,7 @@ RHYTHM_SECONDS = 30.0  # in which the daemon looks at backfills; no setting chan
 
 
 def main(module: str, *names: str) -> None:
-    """Ask for one backfill an asset, wait until every month is recorded, and print what it took."""
+    """Request one backfill per asset, wait until every month is recorded, and print the times."""
     assets = [dg.AssetKey(name) for name in names]
     loaded: Any = importlib.import_module(module).defs
     graph = (loaded if isinstance(loaded, dg.Definitions) else loaded()).resolve_asset_graph()
@@ -50,7 +50,7 @@ def main(module: str, *names: str) -> None:
 
 
 def _wait_for_the_middle(instance: dg.DagsterInstance) -> None:
-    """Wait until the daemon has looked half its rhythm ago, so that every request waits for it as long as the mean."""
+    """Wait until half of the daemon's interval has passed, so that every request waits the average time."""
     while "BACKFILL" not in (heartbeats := instance.get_daemon_heartbeats()):
         time.sleep(0.5)
     looked = heartbeats["BACKFILL"].timestamp
@@ -58,7 +58,7 @@ def _wait_for_the_middle(instance: dg.DagsterInstance) -> None:
 
 
 def _wait(instance: dg.DagsterInstance, assets: list[dg.AssetKey], since: int, asked: float) -> float:
-    """The moment at which the last month was recorded."""
+    """Return the time at which the last month was recorded."""
     left = list(assets)
     while left:
         if time.time() - asked > PATIENCE_SECONDS:

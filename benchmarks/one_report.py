@@ -1,4 +1,4 @@
-"""``python -m benchmarks.one_report [MONTH]``: the report of a month, or of all, as a run of Dagster makes it.
+"""``python -m benchmarks.one_report [MONTH]``: the report of one month, or of all months, made by a run of Dagster.
 
 Prints as JSON its trips, the seconds of the run, and the peak memory of the process in bytes.
 """

@@ -1,4 +1,4 @@
-"""Two ways of doing the same, timed in turn, so that a machine whose speed drifts does both at the same speed."""
+"""Two ways of doing the same, timed alternately, so that changes in the machine's speed affect both."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ Run = Callable[[], float]
 
 @dataclass(frozen=True)
 class Pairs:
-    """What paired runs took, run by run.
+    """The times of paired runs, run by run.
 
     Attributes:
         ours: seconds (or whatever else is compared) of the platform's way.
@@ -21,24 +21,24 @@ class Pairs:
 
     @property
     def speedups(self) -> list[float]:
-        """How many times faster ours was, pair by pair."""
+        """How many times faster the platform was, pair by pair."""
         return [other / ours for ours, other in zip(self.ours, self.other, strict=True)]
 
     @property
     def surpluses(self) -> list[float]:
-        """How much more ours took, pair by pair."""
+        """How much longer the platform took, pair by pair."""
         return [ours - other for ours, other in zip(self.ours, self.other, strict=True)]
 
     @property
     def shares(self) -> list[float]:
-        """How much more ours took, as a share of the other, pair by pair."""
+        """How much longer the platform took, as a share of the other time, pair by pair."""
         return [ours / other - 1 for ours, other in zip(self.ours, self.other, strict=True)]
 
 
 def in_turn(runs: Sequence[Run], count: int) -> list[list[float]]:
     """Run all once to warm up, and then ``count`` rounds: A B C A B C and so on.
 
-    Each run prepares what it needs, and returns the seconds that are to be compared.
+    Each run prepares what it needs, and returns the seconds to compare.
     """
     for run in runs:
         run()
@@ -47,11 +47,11 @@ def in_turn(runs: Sequence[Run], count: int) -> list[list[float]]:
 
 
 def in_pairs(ours: Run, other: Run, count: int) -> Pairs:
-    """The same for two: A B A B and so on."""
+    """Run two alternately: A B A B and so on."""
     return Pairs(*in_turn([ours, other], count))
 
 
 def spread(values: Sequence[float], form: str = "{:.2f}") -> str:
-    """The median with the least and the greatest value, e.g. ``1.65 (1.52 … 1.71)``."""
+    """Return the median with the minimum and the maximum, e.g. ``1.65 (1.52 … 1.71)``."""
     low, middle, high = (form.format(value) for value in (min(values), median(values), max(values)))
     return f"{middle} ({low} … {high})"

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.publish SERVICE MONTH ROWS PATH``: a made-up file, and the seconds that making it took."""
+"""``python -m benchmarks.publish SERVICE MONTH ROWS PATH``: write a generated file and print the seconds."""
 
 import sys
 import time
@@ -10,7 +10,7 @@ from taxi_platform.trips.services import SERVICES
 
 
 def main(service: str, month: str, rows: str, path: str) -> None:
-    """Write a sample month of so many rows and print the seconds."""
+    """Write a sample month with this many rows and print the seconds."""
     started = time.perf_counter()
     write_month(SERVICES[service], Month.parse(month), int(rows), Path(path))
     print(time.perf_counter() - started)

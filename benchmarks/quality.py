@@ -1,4 +1,4 @@
-"""What the checks of a month add to its load."""
+"""How much time the checks of a month add to its load."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -21,7 +21,7 @@ TARGET = 1.0
 
 
 def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
-    """All checks of a month within a running process, against its load, and against the md5 of its ids alone."""
+    """Compare all checks of a month, in a running process, with its load and with computing the md5 of its ids."""
     file = bench.file(YELLOW, MONTH, rows)
     raw = file.verified
 

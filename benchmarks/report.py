@@ -1,4 +1,4 @@
-"""Findings, and the table that they are shown in."""
+"""Findings, and the table that shows them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,13 +32,13 @@ class Finding:
 
 
 def as_text(finding: Finding) -> str:
-    """A finding for the terminal."""
+    """Return a finding as text for the terminal."""
     what, target, result, met, details = finding.cells
     verdict = f"   [target {target}: {'met' if met == 'yes' else 'MISSED'}]" if met else ""
     return f"{what}: {result}{verdict}\n    {details}"
 
 
 def as_markdown(machine: str, findings: Sequence[Finding]) -> str:
-    """All findings as a table, under a line about the machine."""
+    """Return all findings as a table, below a line about the machine."""
     rows = [HEADINGS, ("---",) * len(HEADINGS), *(finding.cells for finding in findings)]
     return f"{machine}\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"

@@ -1,4 +1,4 @@
-"""What a report costs: its client's memory, whatever there is to count, and the time of a month among many."""
+"""What a report costs: the client's memory for different amounts of data, and the time of a month among many."""
 
 import json
 import time
@@ -42,7 +42,7 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
 
 
 def _month(bench: Workbench, rows: int, count: int) -> Finding:
-    """The last month's report where it is one of many, against a database that has it alone."""
+    """Compare the last month's report in a database of many months with a database of this month only."""
     with connect(bench.url) as connection:
         execute(connection, "create database one_month")
     alone = urlsplit(bench.url)._replace(path="/one_month").geturl()
@@ -59,7 +59,7 @@ def _month(bench: Workbench, rows: int, count: int) -> Finding:
 
 
 def _asking(url: str) -> float:
-    """Seconds until all figures of the last month are there, which is what there is of it that could grow."""
+    """Return the seconds until all figures of the last month are read, the only part that could grow."""
     began = time.perf_counter()
     assert list(read_figures(url, MONTHS[-1:], {}))
     return time.perf_counter() - began

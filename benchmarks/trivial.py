@@ -1,11 +1,11 @@
-"""A code location with nothing in it, to hold the platform's commands against."""
+"""A code location with one asset that does nothing, to compare the platform's commands with."""
 
 import dagster as dg
 
 
 @dg.asset
 def trivial() -> None:
-    """Nothing."""
+    """Do nothing."""
 
 
 defs = dg.Definitions(assets=[trivial], executor=dg.in_process_executor)

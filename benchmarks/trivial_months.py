@@ -1,4 +1,4 @@
-"""A code location whose monthly assets do nothing: what Dagster's daemon, queue and records take by themselves."""
+"""A code location whose monthly assets do nothing: the time that Dagster's daemon, queue and records take."""
 
 import dagster as dg
 
@@ -6,11 +6,11 @@ MONTHS = dg.TimeWindowPartitionsDefinition(start="2019-01", end="2021-08", fmt="
 
 
 def nothing(name: str) -> dg.AssetsDefinition:
-    """An asset with the months, the policy and the pool of a table of trips, and nothing to do."""
+    """Return an asset with the months, policy and pool of a table of trips that does nothing."""
 
     @dg.asset(name=name, partitions_def=MONTHS, backfill_policy=dg.BackfillPolicy.single_run(), pool="postgres")
     def asset() -> None:
-        """Nothing."""
+        """Do nothing."""
 
     return asset
 

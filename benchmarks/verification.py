@@ -1,4 +1,4 @@
-"""What the checks of the stream, and the virtual column, add to a load."""
+"""How much time the checks of the stream, and the virtual column, add to a load."""
 
 import os
 import time
@@ -27,7 +27,7 @@ IDENTIFIED, PLAIN = "with_identifier", "without_identifier"
 
 
 def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
-    """A load as it is against one that inflates and copies and asks nothing."""
+    """Compare a load with one whose stream only inflates and copies."""
     file = bench.file(YELLOW, MONTH, rows)
 
     checking, trusting = TripStream, _trusting(file)
@@ -47,7 +47,7 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
 
 
 def measure_identifier(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
-    """The same rows into a table with ``unique_row_id`` and into one without."""
+    """Compare a COPY into a table with ``unique_row_id`` and into one without."""
     file = bench.file(YELLOW, MONTH, rows)
     bench.empty()
     with connect(bench.url) as connection:
@@ -62,7 +62,7 @@ def measure_identifier(bench: Workbench, rows: int, count: int) -> Iterator[Find
 
 
 def _trusting(file: TripFile) -> type[TripStream]:
-    """A stream that is told what it would have to find out."""
+    """Return a stream class that is given what it would otherwise compute."""
 
     class TrustingStream(TripStream):
         sha256 = file.sha256
@@ -82,7 +82,7 @@ def _trusting(file: TripFile) -> type[TripStream]:
 
 
 def _copy(bench: Workbench, file: TripFile, table: str, processor: Mapping[str, list[float]]) -> float:
-    """Seconds of a COPY over two connections into a new table; the server's processor time goes to the list."""
+    """Return the seconds of a COPY over two connections into a new table; append the server's processor time."""
     with connect(bench.url) as first, connect(bench.url) as second:
         _create(first, table)
         stream = TripStream(read_chunks(file.path), YELLOW, MONTH, compressed=is_compressed(file.path))
@@ -106,7 +106,7 @@ def _create(connection: Connection, table: str) -> None:
 
 
 def _processor_time(process: int) -> float:
-    """Seconds that a process has spent on any processor."""
+    """Return the processor time of a process in seconds."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -1,4 +1,4 @@
-"""A folder, an embedded server and generated files for one run of the benchmarks; all of it vanishes afterwards."""
+"""A folder, an embedded server and generated files for one run of the benchmarks; removed afterwards."""
 
 import os
 import shutil
@@ -40,18 +40,18 @@ class Workbench:
 
     @property
     def published(self) -> Path:
-        """The folder that plays the publisher."""
+        """The folder that is used as the source."""
         return self.folder / "published"
 
     def publish(self, service: Service, month: Month, rows: int) -> None:
-        """Put a made-up file among the published ones, unless it is there."""
+        """Generate a file in the source's folder, unless it exists."""
         path = self.published / f"{service.file_name(month)}.gz"
         if not path.exists():
-            # In a process of its own, so that neither numpy nor its memory is in the one that measures.
+            # In a separate process, so that neither numpy nor its memory is in the measuring process.
             self.run("-m", "benchmarks.publish", service.name, str(month), str(rows), str(path))
 
     def file(self, service: Service, month: Month, rows: int) -> TripFile:
-        """A made-up file, verified and kept as its raw asset would."""
+        """Return a generated file, verified and cached as its raw asset does."""
         self.publish(service, month, rows)
         return Cache(self.folder / "raw", FolderSource(self.published)).get(service, month).file
 
@@ -69,13 +69,13 @@ class Workbench:
         return outcome.stdout
 
     def seconds(self, *arguments: str) -> float:
-        """How long Python takes with these arguments, from start to end of the process."""
+        """Return the seconds that Python takes with these arguments, from start to end of the process."""
         started = time.perf_counter()
         self.run(*arguments)
         return time.perf_counter() - started
 
     def pour(self, path: Path, *statements: str) -> float:
-        """Seconds of ``zcat FILE | psql``, where one of the statements copies from psql's input."""
+        """Return the seconds of ``zcat FILE | psql``, where one of the statements copies from psql's input."""
         commands = [part for statement in statements for part in ("-c", statement)]
         started = time.perf_counter()
         with subprocess.Popen(["zcat", path], stdout=subprocess.PIPE) as zcat:
