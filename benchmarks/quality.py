@@ -7,9 +7,8 @@ from time import perf_counter
 from benchmarks.pairs import Pairs, in_turn, spread
 from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
-from taxi_platform.checks.gathering import gather
-from taxi_platform.checks.judging import quality_verdicts
-from taxi_platform.checks.shape import shape_verdicts
+from taxi_platform.checks.facts import read_facts
+from taxi_platform.checks.months import blocking_results, warning_results
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.postgres.loader import load_month
@@ -27,9 +26,9 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
 
     def check() -> float:
         started = perf_counter()
-        facts = gather(bench.url, YELLOW, MONTH, raw)
-        verdicts = [*shape_verdicts(YELLOW, facts), *quality_verdicts(YELLOW, facts)]
-        assert all(verdict.passed for verdict in verdicts), verdicts
+        facts = read_facts(bench.url, YELLOW, MONTH, raw)
+        results = [*blocking_results(YELLOW, facts), *warning_results(YELLOW, facts)]
+        assert all(result.passed for result in results), results
         return perf_counter() - started
 
     def ids() -> float:

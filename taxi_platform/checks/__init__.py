@@ -1,6 +1,5 @@
-"""Whether to believe what the tables hold: which facts of a month are gathered, and what is said of them.
+"""Checks: whether a loaded month equals its file, looks like other months, and is the same in both warehouses.
 
-What decides is pure: ``rules`` and their thresholds, the SQL of ``statements``, and the verdicts of ``shape``,
-``judging``, ``volume`` and ``upkeep``. ``gathering`` asks the database, ``recording`` tells Dagster. Which checks there
-are and when they run is the business of ``defs/quality``.
+``rules`` and ``queries`` are pure, ``facts`` reads the database, and ``months``, ``services`` and ``warehouses`` make
+the check results. How results are recorded in Dagster, and when checks run, does not belong here.
 """

@@ -1,4 +1,4 @@
-"""Verdict: what one check says of one month, or of a service. How it is found and where it is recorded, others know."""
+"""A check and its result, for one month or for a service. How it is computed or recorded does not belong here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Check:
-    """A promise that is looked after.
+    """A promise that is checked.
 
     Attributes:
         name: what holds while it passes, e.g. ``row_count_matches_file``.
         promise: the same as a sentence for people.
         why: why its threshold is what it is, if it has one.
-        blocks: whether nothing is built on a month that breaks it; else it warns.
+        blocks: whether nothing is built on a month that breaks it; otherwise it warns.
     """
 
     name: str
@@ -27,22 +27,22 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What a check found.
+class CheckResult:
+    """The outcome of one check.
 
     Attributes:
         check: which check.
         passed: whether its promise holds.
-        story: what was found, in a sentence or two.
-        month: of which month; none where it is about all of them.
-        numbers: what the story rests on, by name.
+        description: the outcome in a sentence or two.
+        month: the month that was checked; None where the check is about a whole service.
+        numbers: the numbers behind the description, by name.
         query: the SQL that lists the rows in question, if there are any.
         sample: some of these rows.
     """
 
     check: Check
     passed: bool
-    story: str
+    description: str
     month: Month | None = None
     numbers: Mapping[str, Any] = field(default_factory=dict[str, Any])
     query: str = ""

@@ -1,7 +1,7 @@
-"""The rules that nearly every row of a month keeps. Pure.
+"""The rules that nearly every row of a month follows. Pure.
 
-The files are published with faults, and a month is loaded as its file is: rows that break a rule stay in the table.
-So a rule warns when a month is unlike those that were measured, and is silent about the usual share. How many rows may
+A file is loaded with the mistakes it was published with, so rows that break a rule stay in the table. A rule warns when
+more of them break it than in the months that were measured. How many rows may
 break a rule, and why that many, is in the service's contract.
 """
 
@@ -13,7 +13,7 @@ from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service, Threshold
 
 FEW = 10
-"""Rows that break a rule do not make a month suspicious when they are no more than this, however small the month is."""
+"""A month of any size passes a rule that no more rows than this break."""
 
 ZONE_COLUMNS = ("pulocationid", "dolocationid")
 
@@ -23,11 +23,11 @@ class Rule:
     """Something that is true of nearly every row.
 
     Attributes:
-        check: the check that watches over it.
+        check: its check.
         broken: the SQL condition of rows that break it; ``{first}`` and ``{next}`` stand for the beginnings of the
-            month and of the month after, ``{unknown}`` for what is said of an unknown zone.
+            month and of the month after, ``{unknown}`` for the condition of an unknown zone.
         share: of a month's rows that may break it; beyond that the check warns.
-        shown: the columns that make a broken row understandable.
+        shown: the columns that show why a row breaks it.
     """
 
     check: Check
@@ -36,17 +36,17 @@ class Rule:
     shown: tuple[str, ...]
 
     def condition(self, month: Month, unknown: str) -> str:
-        """The condition of a month's broken rows, with what makes a zone unknown, e.g. ``not in (select …)``."""
-        first, after = (f"timestamp '{one}-01'" for one in (month, month.plus(1)))
+        """Return the condition of a month's broken rows; ``unknown`` is that of an unknown zone."""
+        first, after = (f"timestamp '{start}-01'" for start in (month, month.plus(1)))
         return self.broken.format(first=first, next=after, unknown=unknown)
 
     def allowed(self, rows: int) -> int:
-        """How many of so many rows may break it."""
+        """Return how many of a month's rows may break it."""
         return max(FEW, int(self.share * rows)) if self.share else 0
 
 
 def rules_of(service: Service) -> Mapping[str, Rule]:
-    """The rules for the columns that a service has, by the names of their checks."""
+    """Return the rules for the columns that a service has, by the names of their checks."""
     return {rule.check.name: rule for rule in _rules(service)}
 
 
@@ -69,7 +69,7 @@ def _rules(service: Service) -> Iterator[Rule]:
     )
     yield _rule(
         "zones_are_known",
-        "Every zone number is in the TLC's zone lookup; absent ones are told and not counted.",
+        "Every zone number is in the TLC's zone lookup; absent ones are reported and not counted.",
         thresholds.unknown_zones,
         " or ".join(f"{name} {{unknown}}" for name in ZONE_COLUMNS),
         ZONE_COLUMNS,

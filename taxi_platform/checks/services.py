@@ -1,6 +1,6 @@
 """The checks of a service as a whole: its last month is loaded in time, and no month was left failed.
 
-The first looks at one month and no other, so that loading an old month does not turn it green.
+The first is about one month only, so that loading an old month does not turn it green.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from taxi_platform.checks.results import Check, Verdict
+from taxi_platform.checks.results import Check, CheckResult
 from taxi_platform.ledger.reading import read_months
 from taxi_platform.settings import settings
 from taxi_platform.trips.keys import assets_of
@@ -28,11 +28,11 @@ def service_checks(service: Service) -> tuple[Check, ...]:
 
 @dataclass(frozen=True)
 class Due:
-    """The month that has to be there, and when the next one will have to.
+    """The month that must be loaded by now, and when the next one must be.
 
     Attributes:
-        month: the last that is due; none while none is.
-        following: the one after it, or none where the partitions end.
+        month: the last month that is due; None while no month is due.
+        following: the month after it; None where the partitions end.
         since: when the following one falls due.
     """
 
@@ -42,14 +42,14 @@ class Due:
 
 
 def due(first: Month, last: Month, now: datetime, timezone: str, overdue_days: int) -> Due:
-    """Which of the months from ``first`` to ``last`` is due.
+    """Return which of the months from ``first`` to ``last`` is due.
 
     Args:
         first: the first partition.
-        last: the last that there will be.
-        now: aware of its zone.
+        last: the last partition that there will be.
+        now: the time, with its time zone.
         timezone: the IANA name of the zone in which months end.
-        overdue_days: how many days after its end a month may be missing.
+        overdue_days: how many days after its end a month may still be absent.
     """
     today = now.astimezone(ZoneInfo(timezone)).date()
     overdue = [month for month in first.through(last) if _deadline(month, overdue_days) <= today]
@@ -59,7 +59,7 @@ def due(first: Month, last: Month, now: datetime, timezone: str, overdue_days: i
     return Due(overdue[-1] if overdue else None, following, _deadline(following, overdue_days))
 
 
-def service_verdicts(instance: dg.DagsterInstance, url: str, service: Service) -> Iterator[Verdict]:
+def service_results(instance: dg.DagsterInstance, url: str, service: Service) -> Iterator[CheckResult]:
     """Yield the check results of a service as of now.
 
     Raises:
@@ -72,44 +72,43 @@ def service_verdicts(instance: dg.DagsterInstance, url: str, service: Service) -
     ledger = read_months(instance, [service], ("loaded", "attempts"), cloud=True, url=url)
     months = ledger.months[service.name]
     loaded = [month for month, record in months.items() if record.is_partition and record.loaded]
-    yield last_month_verdict(service, wanted, loaded)
+    yield last_month_result(service, wanted, loaded)
     failed = {
         "/".join(key): [m for m, record in months.items() if key in record.attempts and record.attempts[key].failed]
         for key in assets_of(service.table, cloud=True)
     }
-    yield none_failed_verdict(service.name, failed)
+    yield none_failed_result(service.name, failed)
 
 
-def last_month_verdict(service: Service, wanted: Due, held: Collection[Month]) -> Verdict:
-    """Whether the month that is due is in the table."""
+def last_month_result(service: Service, wanted: Due, loaded: Collection[Month]) -> CheckResult:
+    """Return whether the month that is due is in the table."""
     check = _last_month(service)
-    newest = max(held, default=None)
+    newest = max(loaded, default=None)
     numbers = {"due": str(wanted.month or ""), "newest_loaded": str(newest or "")}
     if wanted.following:
         numbers |= {"next": str(wanted.following), "next_is_due": str(wanted.since)}
         ahead = f"{wanted.following} falls due on {wanted.since}."
     else:
-        ahead = f"The partitions end with {wanted.month} (TAXI_LAST_MONTH), so that nothing newer is waited for."
+        ahead = f"The partitions end with {wanted.month} (TAXI_LAST_MONTH), so no newer month is expected."
     if wanted.month is None:
-        return Verdict(check, True, f"No month is due yet. {ahead}", numbers=numbers)
-    if wanted.month in held:
-        return Verdict(check, True, f"{wanted.month} is loaded. {ahead}", numbers=numbers)
-    told = f"the newest that is loaded is {newest}" if newest else "no month is loaded"
-    story = (
-        f"{wanted.month} is due and not loaded; {told}. Load it: taxi backfill {service.name} {wanted.month}. {ahead}"
-    )
-    return Verdict(check, False, story, numbers=numbers)
+        return CheckResult(check, True, f"No month is due yet. {ahead}", numbers=numbers)
+    if wanted.month in loaded:
+        return CheckResult(check, True, f"{wanted.month} is loaded. {ahead}", numbers=numbers)
+    newest_loaded = f"the newest loaded month is {newest}" if newest else "no month is loaded"
+    advice = f"Load it: taxi backfill {service.name} {wanted.month}."
+    description = f"{wanted.month} is due and not loaded; {newest_loaded}. {advice} {ahead}"
+    return CheckResult(check, False, description, numbers=numbers)
 
 
-def none_failed_verdict(service: str, failed: Mapping[str, Sequence[Month]]) -> Verdict:
-    """Whether there are months whose last run failed, by the assets that they were to be loaded into."""
+def none_failed_result(service: str, failed: Mapping[str, Sequence[Month]]) -> CheckResult:
+    """Return whether there are months whose last run failed, listed by asset."""
     listed = {asset: spans(months) for asset, months in failed.items() if months}
     numbers = {"failed": sum(map(len, failed.values())), **listed}
     if not listed:
-        return Verdict(NONE_FAILED, True, "No month is left failed.", numbers=numbers)
-    told = "; ".join(f"{asset} {months}" for asset, months in listed.items())
+        return CheckResult(NONE_FAILED, True, "No month is left failed.", numbers=numbers)
+    months_by_asset = "; ".join(f"{asset} {months}" for asset, months in listed.items())
     advice = f"See why with taxi status, and load them again: taxi backfill {service} FIRST..LAST --failed"
-    return Verdict(NONE_FAILED, False, f"Left failed: {told}. {advice}", numbers=numbers)
+    return CheckResult(NONE_FAILED, False, f"Left failed: {months_by_asset}. {advice}", numbers=numbers)
 
 
 def _last_month(service: Service) -> Check:

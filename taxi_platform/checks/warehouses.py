@@ -8,7 +8,7 @@ from taxi_platform.bigquery import statements
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.jobs import Jobs
 from taxi_platform.bigquery.tables import Tables, table_of
-from taxi_platform.checks.results import Check, Verdict
+from taxi_platform.checks.results import Check, CheckResult
 from taxi_platform.postgres import tables as postgres
 from taxi_platform.postgres.connection import connect, execute, postgres_errors
 from taxi_platform.trips.months import Month
@@ -50,7 +50,7 @@ class Compared:
         return self.bigquery is None or self.postgres is None or self.bigquery == self.postgres
 
     @property
-    def story(self) -> str:
+    def description(self) -> str:
         """The outcome in one line."""
         if self.bigquery is None or self.postgres is None:
             absent = "PostgreSQL" if self.postgres is None else "BigQuery"
@@ -65,14 +65,14 @@ class Compared:
         return f"{self.month} differs: {differing}"
 
     @property
-    def verdict(self) -> Verdict:
+    def result(self) -> CheckResult:
         """The check result."""
         numbers = {
             name: {"rows": summary.rows, "dollars": summary.cents / 100, "ids": list(map(str, summary.ids))}
             for name, summary in (("bigquery", self.bigquery), ("postgres", self.postgres))
             if summary
         }
-        return Verdict(SAME_IN_BOTH, self.passed, self.story, self.month, numbers)
+        return CheckResult(SAME_IN_BOTH, self.passed, self.description, self.month, numbers)
 
 
 def compare_month(cloud: Cloud, url: str | None, service: Service, month: Month) -> Compared:

@@ -6,11 +6,10 @@ from functools import cache
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.checks import services, shape
-from taxi_platform.checks.gathering import gather
-from taxi_platform.checks.judging import quality_checks, quality_verdicts
-from taxi_platform.checks.results import Verdict
-from taxi_platform.checks.services import service_checks
+from taxi_platform.checks.facts import read_facts
+from taxi_platform.checks.months import BLOCKING_CHECKS, blocking_results, warning_checks, warning_results
+from taxi_platform.checks.results import CheckResult
+from taxi_platform.checks.services import service_checks, service_results
 from taxi_platform.errors import InvalidRequest
 from taxi_platform.ledger.loaded import months_in_place
 from taxi_platform.ledger.reading import read_raw_facts
@@ -30,15 +29,15 @@ class CheckConfig(dg.Config):
 
     months: list[str] = Field(
         [],
-        description="Months (2019-03) in place of the run's own; a run without months checks all that are loaded.",
+        description="Months (2019-03) instead of the run's own; a run without months checks all that are loaded.",
     )
 
 
 def table_checks(service: Service) -> dg.AssetChecksDefinition:
-    """All checks of a service's table: those of each month, and those of the service as a whole."""
+    """Return all checks of a service's table: those of each month, and those of the service as a whole."""
     table = dg.AssetKey(service.table)
-    of_months = specs_of(table, [*shape.CHECKS, *quality_checks(service)], monthly_partitions(service))
-    of_service = specs_of(table, services.service_checks(service))
+    of_months = specs_of(table, [*BLOCKING_CHECKS, *warning_checks(service)], monthly_partitions(service))
+    of_service = specs_of(table, service_checks(service))
 
     @dg.multi_asset_check(
         name=f"{service.table}_checks",
@@ -56,38 +55,36 @@ def table_checks(service: Service) -> dg.AssetChecksDefinition:
         with errors_as_failures():
             url = database.address()
             if selected(context, of_service):
-                yield from record_service(
-                    context, table, lambda: services.service_verdicts(context.instance, url, service)
-                )
+                yield from record_service(context, table, lambda: service_results(context.instance, url, service))
             if selected(context, of_months):
                 cache = raw_files.cache()
 
-                def judge(month: Month) -> Iterator[Verdict]:
-                    facts = gather(url, service, month, read_raw_facts(context.instance, cache, service, month))
-                    yield from shape.shape_verdicts(service, facts)
-                    yield from quality_verdicts(service, facts)
+                def check(month: Month) -> Iterator[CheckResult]:
+                    facts = read_facts(url, service, month, read_raw_facts(context.instance, cache, service, month))
+                    yield from blocking_results(service, facts)
+                    yield from warning_results(service, facts)
 
-                yield from record_months(context, table, _months(context, config, url, service), judge)
+                yield from record_months(context, table, _months(context, config, url, service), check)
 
     return checks
 
 
 def _months(context: dg.AssetCheckExecutionContext, config: CheckConfig, url: str, service: Service) -> list[Month]:
-    """The months that the run is about; where it names none, all that are loaded."""
+    """Return the months of the run, or all loaded months if the run has none."""
     partitions = monthly_partitions(service).get_partition_keys()
     if config.months:
         unknown = sorted(set(config.months) - set(partitions))
         if unknown:
-            raise InvalidRequest(unknown[0], "it is no partition", f"There are {partitions[0]} to {partitions[-1]}.")
+            raise InvalidRequest(unknown[0], "it is not a partition", f"There are {partitions[0]} to {partitions[-1]}.")
         return [Month.parse(key) for key in config.months]
     if context.has_partition_key or context.has_partition_key_range:
         return [Month.parse(key) for key in context.partition_keys]
-    held = months_in_place(url)
-    return [month for month in map(Month.parse, partitions) if service.file_name(month) in held]
+    loaded = months_in_place(url)
+    return [month for month in map(Month.parse, partitions) if service.file_name(month) in loaded]
 
 
 def checking_job(service: Service):
-    """The job that checks months of a service's table again, e.g. ``green_tripdata_checks_job``."""
+    """Define the job that checks months of a service's table again, e.g. ``green_tripdata_checks_job``."""
     return dg.define_asset_job(
         f"{service.table}_checks_job",
         selection=dg.AssetSelection.checks_for_assets(service.table),
@@ -98,7 +95,7 @@ def checking_job(service: Service):
 
 @cache
 def upkeep_job():
-    """The job of the checks that are about no month in particular, for every service."""
+    """Define the job of the checks that are about a whole service, for every service."""
     keys = [
         dg.AssetCheckKey(dg.AssetKey(service.table), check.name)
         for service in SERVICES.values()
@@ -115,7 +112,7 @@ def upkeep_job():
 def checks() -> dg.Definitions:
     """Return the checks and jobs of every service, and a daily schedule.
 
-    A load runs its checks itself, but for a month that nobody loads only the schedule can notice that it is missing.
+    A load runs its checks itself; only the schedule can notice a month that nobody loads.
     """
     daily = dg.ScheduleDefinition(
         name="upkeep_checks_schedule",

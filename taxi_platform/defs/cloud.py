@@ -10,7 +10,7 @@ from pydantic import Field
 from taxi_platform.bigquery.frames import write_zones
 from taxi_platform.bigquery.lake import LakeFiles
 from taxi_platform.bigquery.setup import set_up
-from taxi_platform.checks.results import Verdict
+from taxi_platform.checks.results import CheckResult
 from taxi_platform.checks.warehouses import SAME_IN_BOTH, compare_month
 from taxi_platform.defs.automation import follows_its_files
 from taxi_platform.defs.trips import OWNERS, LoadConfig, label_run
@@ -134,10 +134,10 @@ def warehouse_checks(service: Service) -> dg.AssetChecksDefinition:
         with errors_as_failures():
             cloud, url = google.cloud(), database.address_if_used()
 
-            def judge(month: Month) -> list[Verdict]:
-                return [compare_month(cloud, url, service, month).verdict]
+            def check(month: Month) -> list[CheckResult]:
+                return [compare_month(cloud, url, service, month).result]
 
-            yield from record_months(context, asset, [Month.parse(key) for key in context.partition_keys], judge)
+            yield from record_months(context, asset, [Month.parse(key) for key in context.partition_keys], check)
 
     return checks
 

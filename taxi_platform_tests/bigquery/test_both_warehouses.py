@@ -39,7 +39,7 @@ def ids(loads: WarehouseLoads, url: str) -> tuple[list[str], list[str]]:
 def test_a_month_is_the_same_in_both(service: Service, loads: WarehouseLoads, database: str) -> None:
     compared = in_both(loads, database, rows(service, 200), service)
     assert compared.passed
-    assert compared.story == "2019-03: the same 200 rows in both"
+    assert compared.description == "2019-03: the same 200 rows in both"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_plain_amounts_of_any_size_have_the_same_ids_in_both(
     loads: WarehouseLoads, database: str, amounts: list[Decimal]
 ) -> None:
     lines = [with_field(GREEN, row(GREEN, number), "fare_amount", f"{one:f}") for number, one in enumerate(amounts)]
-    assert in_both(loads, database, lines, GREEN).story == f"2019-03: the same {len(lines):,} rows in both"
+    assert in_both(loads, database, lines, GREEN).description == f"2019-03: the same {len(lines):,} rows in both"
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -111,7 +111,7 @@ def test_a_month_that_differs_says_in_what(loads: WarehouseLoads, database: str)
     loads.load(rows(GREEN, 9))
     compared = comparison.compare_month(loads.cloud, database, GREEN, MARCH)
     assert not compared.passed
-    assert "2019-03 differs: rows 9 in BigQuery, 10 in PostgreSQL" in compared.story
+    assert "2019-03 differs: rows 9 in BigQuery, 10 in PostgreSQL" in compared.description
 
 
 def test_a_row_that_stands_for_another_is_seen(loads: WarehouseLoads, database: str) -> None:
@@ -119,7 +119,7 @@ def test_a_row_that_stands_for_another_is_seen(loads: WarehouseLoads, database: 
     loads.load([row(GREEN, 1), row(GREEN, 1)])
     compared = comparison.compare_month(loads.cloud, database, GREEN, MARCH)
     assert not compared.passed
-    assert "ids" in compared.story
+    assert "ids" in compared.description
 
 
 def test_a_month_that_is_in_one_only_cannot_be_compared(loads: WarehouseLoads, database: str) -> None:
@@ -127,4 +127,4 @@ def test_a_month_that_is_in_one_only_cannot_be_compared(loads: WarehouseLoads, d
     for url in (None, database):
         compared = comparison.compare_month(loads.cloud, url, GREEN, MARCH)
         assert compared.passed
-        assert compared.story == "2019-03: not in PostgreSQL, so there is nothing to compare"
+        assert compared.description == "2019-03: not in PostgreSQL, so there is nothing to compare"

@@ -2,7 +2,7 @@ from datetime import date, datetime, timezone
 
 import pytest
 
-from taxi_platform.checks.services import due, last_month_verdict, none_failed_verdict
+from taxi_platform.checks.services import due, last_month_result, none_failed_result
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN
 
@@ -41,38 +41,38 @@ def test_the_next_deadline_is_told() -> None:
     found = due(FIRST, LAST, on(2020, 3, 10), "UTC", GREEN.overdue_days)
     assert found.since == date(2020, 4, 3)
     assert GREEN.overdue_days == 62
-    assert "2020-01 falls due on 2020-04-03" in last_month_verdict(GREEN, found, [Month(2019, 12)]).story
+    assert "2020-01 falls due on 2020-04-03" in last_month_result(GREEN, found, [Month(2019, 12)]).description
 
 
 def test_only_the_month_that_is_due_counts_however_many_old_ones_are_loaded() -> None:
     wanted = due(FIRST, LAST, on(2020, 3, 10), "UTC", GREEN.overdue_days)
     old = list(FIRST.through(Month(2019, 11)))
-    verdict = last_month_verdict(GREEN, wanted, old)
-    assert not verdict.passed
-    assert "2019-12 is due and not loaded; the newest that is loaded is 2019-11" in verdict.story
-    assert "taxi backfill green 2019-12" in verdict.story
-    assert last_month_verdict(GREEN, wanted, [*old, Month(2019, 12)]).passed
+    result = last_month_result(GREEN, wanted, old)
+    assert not result.passed
+    assert "2019-12 is due and not loaded; the newest loaded month is 2019-11" in result.description
+    assert "taxi backfill green 2019-12" in result.description
+    assert last_month_result(GREEN, wanted, [*old, Month(2019, 12)]).passed
 
 
 def test_a_newer_month_does_not_stand_for_the_one_that_is_due() -> None:
     wanted = due(FIRST, LAST, on(2020, 3, 10), "UTC", GREEN.overdue_days)
-    assert not last_month_verdict(GREEN, wanted, [Month(2020, 1)]).passed
+    assert not last_month_result(GREEN, wanted, [Month(2020, 1)]).passed
 
 
 def test_where_the_partitions_end_nothing_newer_is_waited_for() -> None:
     wanted = due(FIRST, LAST, on(2026, 11, 21), "UTC", GREEN.overdue_days)
-    there = last_month_verdict(FHV, wanted, [LAST])
+    there = last_month_result(FHV, wanted, [LAST])
     assert there.passed
-    assert "The partitions end with 2021-07 (TAXI_LAST_MONTH), so that nothing newer is waited for." in there.story
-    absent = last_month_verdict(FHV, wanted, [])
+    assert "The partitions end with 2021-07 (TAXI_LAST_MONTH), so no newer month is expected." in there.description
+    absent = last_month_result(FHV, wanted, [])
     assert not absent.passed
-    assert "2021-07 is due and not loaded; no month is loaded." in absent.story
+    assert "2021-07 is due and not loaded; no month is loaded." in absent.description
 
 
 def test_nothing_is_missed_before_the_first_month_is_due() -> None:
-    verdict = last_month_verdict(GREEN, due(FIRST, LAST, on(2019, 2, 1), "UTC", GREEN.overdue_days), [])
-    assert verdict.passed
-    assert "No month is due yet. 2019-01 falls due on 2019-04-04." in verdict.story
+    result = last_month_result(GREEN, due(FIRST, LAST, on(2019, 2, 1), "UTC", GREEN.overdue_days), [])
+    assert result.passed
+    assert "No month is due yet. 2019-01 falls due on 2019-04-04." in result.description
 
 
 def test_months_that_were_left_failed_are_named_by_where_they_failed() -> None:
@@ -81,8 +81,8 @@ def test_months_that_were_left_failed_are_named_by_where_they_failed() -> None:
         "green_tripdata": [Month(2019, 3), Month(2019, 4), Month(2019, 6)],
         "bigquery/green_tripdata": [Month(2020, 1)],
     }
-    verdict = none_failed_verdict("green", failed)
-    assert not verdict.passed
-    assert "green_tripdata 2019-03..2019-04, 2019-06; bigquery/green_tripdata 2020-01." in verdict.story
-    assert verdict.numbers["failed"] == 4
-    assert none_failed_verdict("green", {"green_tripdata": []}).passed
+    result = none_failed_result("green", failed)
+    assert not result.passed
+    assert "green_tripdata 2019-03..2019-04, 2019-06; bigquery/green_tripdata 2020-01." in result.description
+    assert result.numbers["failed"] == 4
+    assert none_failed_result("green", {"green_tripdata": []}).passed

@@ -1,14 +1,13 @@
-"""What is said of a month, from facts that are made up: no database, no Dagster."""
+"""The check results of a month, from made-up facts: no database, no Dagster."""
 
 from dataclasses import replace
 
 import pytest
 
 from taxi_platform.checks.facts import MonthFacts
-from taxi_platform.checks.judging import quality_checks, quality_verdicts
-from taxi_platform.checks.results import Verdict
+from taxi_platform.checks.months import blocking_results, warning_checks, warning_results
+from taxi_platform.checks.results import CheckResult
 from taxi_platform.checks.rules import FEW, rules_of, unique_ids
-from taxi_platform.checks.shape import shape_verdicts
 from taxi_platform.postgres import tables
 from taxi_platform.trips.files import FileFacts
 from taxi_platform.trips.months import Month
@@ -31,22 +30,22 @@ def facts(service: Service = GREEN, rows: int = 100_000) -> MonthFacts:
     )
 
 
-def shape(found: MonthFacts, service: Service = GREEN) -> dict[str, Verdict]:
-    return {verdict.check.name: verdict for verdict in shape_verdicts(service, found)}
+def shape(found: MonthFacts, service: Service = GREEN) -> dict[str, CheckResult]:
+    return {result.check.name: result for result in blocking_results(service, found)}
 
 
-def quality(found: MonthFacts, service: Service = GREEN) -> dict[str, Verdict]:
-    return {verdict.check.name: verdict for verdict in quality_verdicts(service, found)}
+def quality(found: MonthFacts, service: Service = GREEN) -> dict[str, CheckResult]:
+    return {result.check.name: result for result in warning_results(service, found)}
 
 
 def failing(found: MonthFacts) -> list[str]:
-    return [name for name, verdict in shape(found).items() if not verdict.passed]
+    return [name for name, result in shape(found).items() if not result.passed]
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 def test_a_month_without_a_fault_passes_everything(service: Service) -> None:
     found = facts(service)
-    assert all(verdict.passed for verdict in (*shape_verdicts(service, found), *quality_verdicts(service, found)))
+    assert all(result.passed for result in (*blocking_results(service, found), *warning_results(service, found)))
 
 
 # Shape
@@ -55,7 +54,7 @@ def test_a_month_without_a_fault_passes_everything(service: Service) -> None:
 def test_rows_that_are_lost_or_doubled_block() -> None:
     for rows in (99_999, 100_001):
         assert failing(replace(facts(), rows=rows)) == ["row_count_matches_file"]
-    assert all(verdict.check.blocks for verdict in shape(facts()).values())
+    assert all(result.check.blocks for result in shape(facts()).values())
 
 
 def test_rejects_count_as_rows_of_the_file() -> None:
@@ -63,7 +62,7 @@ def test_rejects_count_as_rows_of_the_file() -> None:
     assert failing(replace(facts(), rows=99_990, rejected=9)) == ["row_count_matches_file"]
 
 
-def test_rows_are_held_against_the_raw_file_and_not_against_what_the_table_says_of_it() -> None:
+def test_rows_are_compared_with_the_raw_file_and_not_with_the_load_record() -> None:
     assert failing(replace(facts(), raw=FileFacts(0, 0, SHA, 99_000))) == ["row_count_matches_file"]
     assert failing(replace(facts(), raw=None)) == []
 
@@ -83,12 +82,12 @@ def test_a_table_that_is_not_known_to_come_from_the_raw_file_blocks(change: dict
 def test_a_column_too_many_too_few_or_out_of_place_blocks_and_is_named() -> None:
     columns = list(tables.column_types(GREEN).items())
     lacking = shape(replace(facts(), columns=columns[:-1]))["columns_match_contract"]
-    assert "it lacks congestion_surcharge double precision" in lacking.story
+    assert "it lacks congestion_surcharge double precision" in lacking.description
     surplus = shape(replace(facts(), columns=[*columns, ("note", "text")]))["columns_match_contract"]
-    assert "it has note text instead or besides" in surplus.story
+    assert "it has note text instead or besides" in surplus.description
     moved = shape(replace(facts(), columns=[columns[1], columns[0], *columns[2:]]))["columns_match_contract"]
-    assert "another order" in moved.story
-    assert not any(verdict.passed for verdict in (lacking, surplus, moved))
+    assert "another order" in moved.description
+    assert not any(result.passed for result in (lacking, surplus, moved))
 
 
 def test_a_month_that_an_earlier_contract_loaded_blocks() -> None:
@@ -97,14 +96,14 @@ def test_a_month_that_an_earlier_contract_loaded_blocks() -> None:
     ]
 
 
-def test_whoever_reads_of_a_fault_is_told_the_command_that_mends_it() -> None:
-    assert "taxi backfill green 2019-03 --all" in shape(replace(facts(), rows=1))["row_count_matches_file"].story
+def test_a_blocking_result_names_the_command_that_loads_the_month_again() -> None:
+    assert "taxi backfill green 2019-03 --all" in shape(replace(facts(), rows=1))["row_count_matches_file"].description
 
 
 def test_a_month_that_is_not_there_passes_nothing_and_says_so() -> None:
     found = {**shape(MonthFacts(MARCH)), **quality(MonthFacts(MARCH))}
-    assert not any(verdict.passed for verdict in found.values())
-    assert "There is no table public.green_tripdata_2019_03." in found["row_count_matches_file"].story
+    assert not any(result.passed for result in found.values())
+    assert "There is no table public.green_tripdata_2019_03." in found["row_count_matches_file"].description
 
 
 # Quality
@@ -115,11 +114,11 @@ def test_a_rule_warns_beyond_its_threshold_and_not_before(name: str) -> None:
     rule = {**rules_of(GREEN), "row_ids_are_unique": unique_ids(GREEN)}[name]
     allowed = rule.allowed(100_000)
     for broken, passed in ((allowed, True), (allowed + 1, False)):
-        verdict = quality(replace(facts(), broken={**facts().broken, name: broken}))[name]
-        assert verdict.passed == passed
-        assert not verdict.check.blocks
-        assert verdict.numbers["rows_in_question"] == broken
-        assert verdict.numbers["share"] == round(broken / 100_000, 6)
+        result = quality(replace(facts(), broken={**facts().broken, name: broken}))[name]
+        assert result.passed == passed
+        assert not result.check.blocks
+        assert result.numbers["rows_in_question"] == broken
+        assert result.numbers["share"] == round(broken / 100_000, 6)
 
 
 def test_a_few_rows_do_not_make_a_small_month_suspicious_unless_one_is_too_many() -> None:
@@ -143,7 +142,7 @@ def test_thresholds_let_the_measured_months_pass() -> None:
 
 
 def test_the_checks_follow_from_the_columns_of_the_contract() -> None:
-    names = {service.name: {check.name for check in quality_checks(service)} for service in SERVICES.values()}
+    names = {service.name: {check.name for check in warning_checks(service)} for service in SERVICES.values()}
     assert names["green"] == names["yellow"]
     assert names["green"] - names["fhv"] == {"vendors_are_known", "totals_are_not_negative"}
 
@@ -152,10 +151,10 @@ def test_an_empty_month_breaks_no_rule() -> None:
     assert quality(facts(rows=0))["pickups_lie_in_month"].passed
 
 
-def test_rules_that_could_not_be_asked_are_not_taken_for_kept() -> None:
-    verdict = quality(replace(facts(), broken={}))["zones_are_known"]
-    assert not verdict.passed
-    assert "could not be looked at: its columns differ from the contract" in verdict.story
+def test_rules_that_could_not_be_evaluated_do_not_pass() -> None:
+    result = quality(replace(facts(), broken={}))["zones_are_known"]
+    assert not result.passed
+    assert "could not be checked: its columns differ from the contract" in result.description
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from taxi_platform.checks import queries as statements
-from taxi_platform.checks.facts import MonthFacts
-from taxi_platform.checks.gathering import gather
-from taxi_platform.checks.judging import quality_verdicts
-from taxi_platform.checks.results import Verdict
+from taxi_platform.checks import queries
+from taxi_platform.checks.facts import MonthFacts, read_facts
+from taxi_platform.checks.months import blocking_results, warning_results
+from taxi_platform.checks.results import CheckResult
 from taxi_platform.checks.rules import FEW, rules_of
-from taxi_platform.checks.shape import shape_verdicts
 from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.settings import PROJECT
 from taxi_platform.trips.months import Month
@@ -31,20 +29,20 @@ def loads(tmp_path: Path, database: str) -> Loads:
 
 def facts(loads: Loads, service: Service = GREEN, month: Month = MARCH) -> MonthFacts:
     file = loads.fetch(service, month)
-    return gather(loads.url, service, month, file.verified)
+    return read_facts(loads.url, service, month, file.verified)
 
 
-def verdicts(found: MonthFacts, service: Service = GREEN) -> dict[str, Verdict]:
-    every = (*shape_verdicts(service, found), *quality_verdicts(service, found))
-    return {verdict.check.name: verdict for verdict in every}
+def results(found: MonthFacts, service: Service = GREEN) -> dict[str, CheckResult]:
+    every = (*blocking_results(service, found), *warning_results(service, found))
+    return {result.check.name: result for result in every}
 
 
 def failing(found: MonthFacts, service: Service = GREEN) -> list[str]:
-    return [name for name, verdict in verdicts(found, service).items() if not verdict.passed]
+    return [name for name, result in results(found, service).items() if not result.passed]
 
 
 def blocking(found: MonthFacts) -> list[str]:
-    return [name for name, verdict in verdicts(found).items() if verdict.blocks]
+    return [name for name, result in results(found).items() if result.blocks]
 
 
 # Shape
@@ -103,21 +101,21 @@ def test_columns_that_differ_leave_the_rules_unasked_and_the_rows_counted(loads:
     loads.ask("alter table green_tripdata drop column total_amount")
     found = facts(loads)
     assert (found.rows, dict(found.broken)) == (50, {})
-    assert "its columns differ" in verdicts(found)["totals_are_not_negative"].story
+    assert "its columns differ" in results(found)["totals_are_not_negative"].description
 
 
 @pytest.mark.parametrize("loaded", [False, True])
 def test_a_month_that_is_not_there_has_no_facts(loads: Loads, loaded: bool) -> None:
     if loaded:
         loads.load(rows(GREEN, 5), month=APRIL)
-    found = gather(loads.url, GREEN, MARCH, None)
+    found = read_facts(loads.url, GREEN, MARCH, None)
     assert found == MonthFacts(MARCH)
 
 
 def test_a_load_that_would_exchange_a_month_waits_while_it_is_looked_at(loads: Loads) -> None:
     loads.load(rows(GREEN, 5))
     with connect(loads.url) as looking, looking.transaction(), connect(loads.url) as other:
-        execute(looking, statements.hold(GREEN, MARCH))
+        execute(looking, queries.lock(GREEN, MARCH))
         execute(other, "set lock_timeout = '50ms'")
         with pytest.raises(Exception, match="lock timeout"):
             execute(other, "alter table green_tripdata detach partition green_tripdata_2019_03")
@@ -148,9 +146,9 @@ def test_each_fault_is_counted_by_its_check_and_by_no_other(
     assert failing(found) == [name]
     assert {check: count for check, count in found.broken.items() if count} == {name: many}
     sample = found.samples[name]
-    assert len(sample) == min(many, statements.SAMPLE)
+    assert len(sample) == min(many, queries.SAMPLE)
     assert {str(one[column]) for one in sample} == {shown}
-    assert len(loads.ask(verdicts(found)[name].query)) == many
+    assert len(loads.ask(results(found)[name].query)) == many
 
 
 def test_the_borders_of_the_month_are_within_it(loads: Loads) -> None:
@@ -173,7 +171,7 @@ def test_absent_and_unknown_zones_are_told_and_not_counted(loads: Loads) -> None
     lines[3] = with_field(FHV, lines[3], "pulocationid", "")
     lines[4] = with_field(FHV, lines[4], "dolocationid", "264")
     loads.load(lines, FHV)
-    numbers = verdicts(facts(loads, FHV), FHV)["zones_are_known"].numbers
+    numbers = results(facts(loads, FHV), FHV)["zones_are_known"].numbers
     assert (numbers["rows_in_question"], numbers["pulocationid_absent"], numbers["dolocationid_unknown"]) == (0, 1, 1)
 
 
@@ -202,13 +200,13 @@ def test_equal_ids_are_counted_and_shown_in_pairs(loads: Loads) -> None:
     assert found.broken["row_ids_are_unique"] == 3
     assert len(found.samples["row_ids_are_unique"]) == 5
     assert len({one["unique_row_id"] for one in found.samples["row_ids_are_unique"]}) == 2
-    assert len(loads.ask(verdicts(found)["row_ids_are_unique"].query)) == 2
+    assert len(loads.ask(results(found)["row_ids_are_unique"].query)) == 2
 
 
 def test_the_sample_of_ids_is_bounded(loads: Loads) -> None:
     loads.load(rows(GREEN, 60) + rows(GREEN, 60))
     assert facts(loads).broken["row_ids_are_unique"] == 60
-    assert len(facts(loads).samples["row_ids_are_unique"]) == 2 * statements.SAMPLE
+    assert len(facts(loads).samples["row_ids_are_unique"]) == 2 * queries.SAMPLE
 
 
 _TIMES = st.sampled_from(["", "2019-03-01 00:00:00", "2019-03-01 00:00:01", "2041-08-17 16:00:00"])

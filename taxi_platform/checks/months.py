@@ -1,0 +1,140 @@
+"""The check results of a month: whether it equals its file, and whether it looks like other months. Pure.
+
+A month that differs from its file was loaded wrongly or edited by hand, so these checks block. A month that breaks a
+rule or has an unusual size was published so, and these checks only warn.
+"""
+
+from calendar import monthrange
+from collections.abc import Iterator
+
+from taxi_platform.checks import queries
+from taxi_platform.checks.facts import MonthFacts
+from taxi_platform.checks.results import Check, CheckResult
+from taxi_platform.checks.rules import Rule, rules_of, unique_ids
+from taxi_platform.postgres import tables
+from taxi_platform.trips.keys import COLUMNS_CHECK, FILE_CHECK, ROWS_CHECK
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import Service
+
+ROWS = Check(ROWS_CHECK, "Every row of the file is in the table or among the rejects, once.", blocks=True)
+FILE = Check(FILE_CHECK, "The table was made from the raw file, by SHA-256, and is as made.", blocks=True)
+COLUMNS = Check(COLUMNS_CHECK, "The table has the contract's columns and types, in its order.", blocks=True)
+BLOCKING_CHECKS = (ROWS, FILE, COLUMNS)
+VOLUME = Check(
+    "volume_is_plausible",
+    "A month has neither less than half nor more than twice as many trips a day as the month before.",
+    "Of 105 steps from month to month whose rows are known, five lie outside, each for a known "
+    "cause: the lockdown of 2020 (yellow 2020-03, all three 2020-04), and fhv 2019-02, when high-volume services left.",
+)
+LEAST, MOST = 0.5, 2.0
+
+
+def blocking_results(service: Service, facts: MonthFacts) -> Iterator[CheckResult]:
+    """Yield the results of the checks that block."""
+    if facts.is_there:
+        yield _rows_result(service, facts)
+        yield _file_result(service, facts)
+        yield _columns_result(service, facts)
+        return
+    for check in BLOCKING_CHECKS:
+        description = f"There is no table {tables.partition_of(service, facts.month)}. {_reload(service, facts)}"
+        yield CheckResult(check, False, description, facts.month)
+
+
+def _rows_result(service: Service, facts: MonthFacts) -> CheckResult:
+    recorded = facts.record.facts.rows if facts.record else None
+    in_file = facts.raw.rows if facts.raw else recorded
+    passed = in_file == facts.rows + facts.rejected
+    counted = f"{facts.rows:,} in the table and {facts.rejected:,} among the rejects"
+    of_file = f", of {in_file:,} rows in the file." if in_file is not None else "; its file has no record."
+    numbers = {"rows_in_file": in_file, "rows_in_table": facts.rows, "rows_rejected": facts.rejected}
+    description = f"{counted}{of_file}" if passed else f"{counted}{of_file} {_reload(service, facts)}"
+    return CheckResult(ROWS, passed, description, facts.month, numbers)
+
+
+def _file_result(service: Service, facts: MonthFacts) -> CheckResult:
+    recorded, raw = facts.record and facts.record.facts.sha256, facts.raw and facts.raw.sha256
+    numbers = {"sha256_of_table": recorded, "sha256_of_raw_file": raw}
+    problem = ""
+    if facts.record is None:
+        problem = "There is no record of the file from which the table was made."
+    elif not facts.record.untouched:
+        problem = "The table is not the one that was loaded: it was rewritten, truncated or detached since."
+    elif raw and raw != recorded:
+        problem = f"The table was made from {recorded}, and the raw file is {raw}."
+    if problem:
+        return CheckResult(FILE, False, f"{problem} {_reload(service, facts)}", facts.month, numbers)
+    description = f"Made from {recorded}" + (
+        ", the raw file." if raw else "; no raw file is stored or on record any more."
+    )
+    return CheckResult(FILE, True, description, facts.month, numbers)
+
+
+def _columns_result(service: Service, facts: MonthFacts) -> CheckResult:
+    expected = list(tables.column_types(service).items())
+    actual = list(facts.columns)
+    numbers = {"columns": len(actual)}
+    if actual != expected:
+        missing = [f"{name} {kind}" for name, kind in expected if (name, kind) not in actual]
+        surplus = [f"{name} {kind}" for name, kind in actual if (name, kind) not in expected]
+        parts = [f"it lacks {', '.join(missing)}"] if missing else []
+        parts += [f"it has {', '.join(surplus)} instead or besides"] if surplus else []
+        what = "; ".join(parts) or "they are in another order"
+        description = f"The table differs from the contract: {what}. {_reload(service, facts)}"
+        return CheckResult(COLUMNS, False, description, facts.month, numbers)
+    if facts.record and not facts.record.current:
+        description = f"The month was loaded by an earlier contract. {_reload(service, facts)}"
+        return CheckResult(COLUMNS, False, description, facts.month, numbers)
+    return CheckResult(COLUMNS, True, f"All {len(actual)} columns are the contract's.", facts.month, numbers)
+
+
+def _reload(service: Service, facts: MonthFacts) -> str:
+    return f"Load it again: taxi backfill {service.name} {facts.month} --all"
+
+
+def warning_checks(service: Service) -> list[Check]:
+    """Return the checks that warn, for the columns that a service has."""
+    return [*(rule.check for rule in rules_of(service).values()), unique_ids(service).check, VOLUME]
+
+
+def warning_results(service: Service, facts: MonthFacts) -> Iterator[CheckResult]:
+    """Yield the results of the checks that warn."""
+    for rule in (*rules_of(service).values(), unique_ids(service)):
+        yield _rule_result(service, rule, facts)
+    yield _volume_result(service, facts)
+
+
+def _rule_result(service: Service, rule: Rule, facts: MonthFacts) -> CheckResult:
+    check, month = rule.check, facts.month
+    if check.name not in facts.broken:
+        why = "its columns differ from the contract" if facts.is_there else "it is not in the table"
+        return CheckResult(check, False, f"{month} could not be checked: {why}.", month)
+    broken, rows = facts.broken[check.name], facts.rows
+    share = round(broken / rows, 6) if rows else 0.0
+    allowed = rule.allowed(rows)
+    numbers = {"rows": rows, "rows_in_question": broken, "share": share, "allowed_share": rule.share}
+    if check.name == "zones_are_known":
+        numbers |= facts.no_zone
+    description = f"{broken:,} of {rows:,} rows ({share:.3%}); up to {allowed:,} are allowed."
+    query = queries.listing(service, month, rule, facts.unknown)
+    return CheckResult(check, broken <= allowed, description, month, numbers, query, facts.samples.get(check.name, ()))
+
+
+def _volume_result(service: Service, facts: MonthFacts) -> CheckResult:
+    month, before = facts.month, facts.month.plus(-1)
+    if not facts.is_there:
+        return CheckResult(VOLUME, False, f"{month} could not be checked: it is not in the table.", month)
+    daily = facts.rows / _days(month)
+    numbers: dict[str, float] = {"rows": facts.rows, "rows_a_day": round(daily)}
+    if not facts.rows_before:
+        description = f"{daily:,.0f} trips a day; {before} is not loaded, so there is nothing to compare with."
+        return CheckResult(VOLUME, True, description, month, numbers)
+    daily_before = facts.rows_before / _days(before)
+    ratio = daily / daily_before
+    numbers |= {"rows_a_day_before": round(daily_before), "ratio": ratio}
+    description = f"{daily:,.0f} trips a day are {ratio:.2f} times those of {before}; {LEAST} to {MOST} pass."
+    return CheckResult(VOLUME, LEAST <= ratio <= MOST, description, month, numbers)
+
+
+def _days(month: Month) -> int:
+    return monthrange(month.year, month.month)[1]
