@@ -20,7 +20,7 @@ _PARAMETER = re.compile(
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text with ``***`` in place of secrets.
+    """Return the text with ``***`` instead of secrets.
 
     Args:
         text: what shall be shown to people.
@@ -32,7 +32,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def secrets_of(text: str) -> Iterator[str]:
-    """What of an address, of several, or of a connection string must not be shown: its passwords, if it has any."""
+    """Yield the passwords in an address, in several, or in a connection string."""
     for found in _PARAMETER.finditer(text):
         yield found[2].strip("'")
     for address in (text, *text.split()):

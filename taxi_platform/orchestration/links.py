@@ -18,16 +18,16 @@ COURSES_MODELS = "https://github.com/DataTalksClub/data-engineering-zoomcamp/tre
 
 
 def links(page: str, **urls: str) -> dict[str, Any]:
-    """The metadata that lead to addresses, and to a page of the project's own, e.g. ``loading.md``."""
+    """Return metadata that link to addresses and to a page of the project, e.g. ``loading.md``."""
     addresses = {name.replace("_", " "): dg.MetadataValue.url(url) for name, url in urls.items()}
     return {**addresses, "docs": dg.MetadataValue.path(PROJECT / "docs" / page)}
 
 
 def trip_links(service: Service, page: str) -> dict[str, Any]:
-    """The same of an asset that holds a service's trips."""
+    """Return the links of an asset that holds a service's trips."""
     return links(page, source=RELEASES, published_by=TRIP_RECORDS, data_dictionary=dictionary(service))
 
 
 def dictionary(service: Service) -> str:
-    """The TLC's own description of a service's columns."""
+    """Return the address of the TLC's description of a service's columns."""
     return f"https://www.nyc.gov/assets/tlc/downloads/pdf/data_dictionary_trip_records_{service.dictionary}.pdf"

@@ -159,7 +159,7 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         )
 
     def load_input(self, context: dg.InputContext) -> Any:
-        """The rows that the asset asks for, as the type that it asks for."""
+        """Return the rows of the asset's months, as the type of the input."""
         reference = self._reference(context)
         wanted = wanted_form(context)
         if wanted == "pandas":

@@ -70,10 +70,15 @@ def load_month(
         force: load even when the table holds this very file already.
 
     Raises:
-        BadRows: records that cannot be stored, with their lines; the table is as it was.
-        DamagedFile: the file is not the one that was verified, or broken; the table is as it was.
-        SchemaMismatch: header or table do not keep the contract.
-        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused, StorageFull: as they say; the table is as it was.
+        BadRows: some rows cannot be stored; the message names their lines.
+        DamagedFile: the file is not the one that was verified.
+        SchemaMismatch: the header or the table does not match the contract.
+        DatabaseUnreachable: there is no connection.
+        DatabaseInterrupted: the server went away, or a lock could not be had in time.
+        DatabaseRefused: a privilege is missing.
+        StorageFull: a disk is full.
+
+    After any error the table is unchanged.
     """
     started = time.monotonic()
     load = _Load(url, file, on_bad_rows)
@@ -93,10 +98,12 @@ def load_month(
 
 
 def rows_in_table(url: str, service: Service) -> int:
-    """The rows of all months that were loaded into a service's table.
+    """Return the number of rows of all months that were loaded into a service's table.
 
     Raises:
-        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: as they say.
+        DatabaseUnreachable: there is no connection.
+        DatabaseInterrupted: the server went away.
+        DatabaseRefused: a privilege is missing.
     """
     with connect(url) as connection, postgres_errors(service.table):
         row = execute(connection, tables.ROWS_IN_TABLE, (tables.table_of(service),)).fetchone()
@@ -126,7 +133,7 @@ class _Load:
         self._on_bad_rows = on_bad_rows
 
     def already_there(self, connection: "Connection") -> _Tally | None:
-        """What an earlier load of this very file left, if it is still in the table untouched."""
+        """Return the record of an earlier load of this very file, if its partition is still untouched."""
         row = execute(
             connection,
             tables.FIND_MONTH,
@@ -206,7 +213,7 @@ class _Load:
             raise DamagedFile(str(path), "the file is gone", "Materialize its raw asset again.") from None
 
     def _check(self, stream: TripStream, rows: int) -> None:
-        """What was read must be what was verified."""
+        """Raise unless the bytes that were read are those that were verified."""
         if stream.sha256 != self._file.sha256 or rows != self._file.rows:
             raise DamagedFile(
                 str(self._file.path),

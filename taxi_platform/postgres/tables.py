@@ -17,32 +17,32 @@ VIRTUAL_COLUMNS_SINCE = 180_000  # PostgreSQL 18, as server_version counts
 
 
 def qualified(table: str) -> str:
-    """A table's name with its schema."""
+    """Return a table's name with its schema."""
     return f"{SCHEMA}.{table}"
 
 
 def table_of(service: Service) -> str:
-    """The service's partitioned table, e.g. ``public.green_tripdata``."""
+    """Return the service's partitioned table, e.g. ``public.green_tripdata``."""
     return qualified(service.table)
 
 
 def partition_of(service: Service, month: Month) -> str:
-    """The table of one month, e.g. ``public.green_tripdata_2019_03``."""
+    """Return the table of one month, e.g. ``public.green_tripdata_2019_03``."""
     return qualified(service.partition_table(month))
 
 
 def loading_of(service: Service, month: Month) -> str:
-    """The table of one month while it is being loaded, e.g. ``public.green_tripdata_2019_03_loading``."""
+    """Return the table of one month while it is being loaded, e.g. ``public.green_tripdata_2019_03_loading``."""
     return partition_of(service, month) + "_loading"
 
 
 def rejects_of(service: Service) -> str:
-    """The table of the service's bad rows, e.g. ``public.green_tripdata_rejects``."""
+    """Return the table of the service's bad rows, e.g. ``public.green_tripdata_rejects``."""
     return f"{table_of(service)}_rejects"
 
 
 def unique_row_id(service: Service) -> str:
-    """The course's md5 as an expression of immutable functions only, fit for a generated column.
+    """Return the course's md5 as an expression of immutable functions, as a generated column needs.
 
     The cast of a timestamp to text depends on session settings and is refused there, so its ISO form is spelled out.
     """
@@ -76,7 +76,7 @@ def _timestamp_as_text(name: str) -> str:
 
 
 def create_files() -> str:
-    """The table with one row for each month that is in a table: what its file was and how it went."""
+    """Return the statement that creates the table of load records: one row for each loaded month."""
     return f"""
 create table if not exists {FILES} (
     filename text primary key,
@@ -97,7 +97,7 @@ create table if not exists {FILES} (
 
 
 def create_table(service: Service, server_version: int) -> list[str]:
-    """The statements that make a service's partitioned table and its comments."""
+    """Return the statements that create a service's partitioned table with its comments."""
     kind = "virtual" if server_version >= VIRTUAL_COLUMNS_SINCE else "stored"
     columns = ",\n    ".join(f"{column.name} {column.postgres}" for column in service.columns)
     table = f"""
@@ -110,7 +110,7 @@ create table {table_of(service)} (
 
 
 def create_rejects(service: Service) -> list[str]:
-    """The statements that make a service's table of bad rows if it is missing."""
+    """Return the statements that create a service's table of bad rows if it does not exist."""
     table = f"""
 create table if not exists {rejects_of(service)} (
     filename text not null,
@@ -118,7 +118,7 @@ create table if not exists {rejects_of(service)} (
     text text not null,
     reason text not null
 )"""
-    comment = f"Rows of {service.name} files that are no trips: where they stand, and why they were rejected."
+    comment = f"Rows of {service.name} files that are not trips: their file and line, and why they were rejected."
     return [table, f"comment on table {rejects_of(service)} is {literal(comment)}"]
 
 
@@ -131,7 +131,7 @@ def column_types(service: Service) -> dict[str, str]:
 
 
 def comments(service: Service) -> list[str]:
-    """The statements that describe the table and its columns in the database."""
+    """Return the statements that comment on the table and its columns."""
     table = table_of(service)
     return [
         f"comment on table {table} is {literal(service.description)}",
@@ -140,13 +140,13 @@ def comments(service: Service) -> list[str]:
 
 
 def fingerprint(service: Service) -> str:
-    """A short hash of all that decides which values a row has: a changed contract is a reason to load again."""
+    """Return a short hash of everything that decides a row's values: if it changes, months are loaded again."""
     text = repr([(column.name, column.postgres, column.is_code) for column in service.columns])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def create_loading(service: Service, month: Month) -> str:
-    """The unattached table of a month; its CHECK lets it be attached without a scan."""
+    """Return the statement that creates a month's table; its CHECK lets it be attached without a scan."""
     name = literal(service.file_name(month))
     return f"""
 create table {loading_of(service, month)} (
@@ -157,19 +157,19 @@ alter table {loading_of(service, month)} alter column filename set default {name
 
 
 def copy_into_loading(service: Service, month: Month, columns: Iterable[Column]) -> str:
-    """The COPY that takes CSV lines of these columns, in this order, without a header."""
+    """Return the COPY statement for CSV lines of these columns, in this order, without a header."""
     names = ", ".join(column.name for column in columns)
     return f"copy {loading_of(service, month)} ({names}) from stdin (format csv)"
 
 
 def detach_and_drop(service: Service, month: Month) -> list[str]:
-    """The statements that take a month out of the table and remove it."""
+    """Return the statements that detach a month from the table and drop it."""
     partition = partition_of(service, month)
     return [f"alter table {table_of(service)} detach partition {partition}", f"drop table {partition}"]
 
 
 def attach(service: Service, month: Month) -> list[str]:
-    """The statements that make the loaded table the month's partition."""
+    """Return the statements that attach the loaded table as the month's partition."""
     partition = service.partition_table(month)
     return [
         f"alter table {loading_of(service, month)} rename to {partition}",
@@ -190,7 +190,7 @@ COPY_REJECTED = "copy rejected (line, text, reason) from stdin (format csv)"
 
 
 def replace_rejects(service: Service) -> str:
-    """The statements that exchange the rejects of one file; the parameter is its name."""
+    """Return the statements that replace the rejects of one file; the parameter is its name."""
     table = rejects_of(service)
     return f"""
 with gone as (delete from {table} where filename = %s)
@@ -227,7 +227,7 @@ on conflict (filename) do update set
 
 
 def summary(service: Service, month: Month) -> str:
-    """The query for a month's rows, the sum of its amounts in cents, and the sums of the four parts of its ids.
+    """Return the query for a month's rows, its amounts in cents, and the sums of the four parts of its ids.
 
     Numbers that another database finds too, in whichever order it reads the rows.
     """
@@ -272,5 +272,5 @@ LOADING_TABLES = f"select relname from pg_class where relnamespace = '{SCHEMA}':
 
 
 def literal(text: str) -> str:
-    """A text as an SQL string constant."""
+    """Return a text as an SQL string constant."""
     return "'" + text.replace("'", "''") + "'"

@@ -46,7 +46,7 @@ def is_compressed(path: Path) -> bool:
 
 
 def read_chunks(path: Path, size: int = CHUNK) -> Iterator[bytes]:
-    """The bytes of a file, ``size`` at a time."""
+    """Yield the bytes of a file, ``size`` at a time."""
     with path.open("rb") as file:
         while chunk := file.read(size):
             yield chunk
@@ -157,7 +157,7 @@ class TripStream:
         return self._regular_rows is None or self._regular_rows.holds(block)
 
     def _last_line(self, line: bytes) -> bytes:
-        """The line behind the last line end: whole if a gzip checksum vouches for it, else suspected to be cut."""
+        """Return the line after the last line end: whole if a gzip checksum covers it, else possibly cut."""
         whole = line + self.header.line_end
         self.rows += 1
         self.unterminated = not self._compressed

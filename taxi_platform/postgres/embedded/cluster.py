@@ -84,7 +84,7 @@ _MARK = "taxi.folder="
 
 
 def configuration(port: int) -> str:
-    """The text of ``postgresql.conf``. Durability is left as PostgreSQL has it: on."""
+    """Return the text of ``postgresql.conf``. Durability keeps PostgreSQL's default: on."""
     lines = (f"{name} = '{value}'" for name, value in {**_SETTINGS, "port": str(port)}.items())
     return "# Written anew at each start. Settings of your own: ALTER SYSTEM SET …\n" + "\n".join(lines) + "\n"
 
@@ -187,7 +187,7 @@ def _initialise(fresh: Path, account: Account, programs: Path, lock: int) -> Non
 
 
 def environment() -> dict[str, str]:
-    """The environment of the programs: none of the starter's, which may hold PGDATA or a language."""
+    """Return the environment of the programs, without the caller's, which may set PGDATA or a language."""
     return {"PATH": os.defpath, "LC_ALL": "C"}
 
 
@@ -199,7 +199,7 @@ def _run(command: list[str | Path], text: str, how: dict[str, Any]) -> None:
 
 
 def unusable(folder: str, what: str, said: str) -> StorageFull | UnsupportedServer:
-    """The error for a program that failed, told by what it said."""
+    """Return the error for a program that failed, with its output."""
     tail = "\n".join(said.strip().splitlines()[-10:])
     # A server on a full disk cannot even say so: its log is there as well.
     if any(sign in said for sign in _STORAGE) or shutil.disk_usage(folder).free < _ONE_WAL_FILE:
@@ -224,7 +224,7 @@ class PidFile(NamedTuple):
 
 
 def read_pid_file(data: Path) -> PidFile | None:
-    """The pid file of a data directory; nothing when there is none, or a crash has emptied it."""
+    """Return the pid file of a data directory; None if it does not exist or a crash has emptied it."""
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
     except FileNotFoundError:
@@ -257,7 +257,7 @@ def _is_marked(arguments: list[str], data: Path) -> bool:
 
 
 def _command_line(pid: int) -> list[str]:
-    """The arguments that a process was started with; one empty string when there is no such process."""
+    """Return the arguments of a process; one empty string if it does not exist."""
     if Path("/proc/self/cmdline").exists():
         try:
             return Path(f"/proc/{pid}/cmdline").read_text(errors="surrogateescape").rstrip("\0").split("\0")
@@ -325,7 +325,7 @@ def launch(data: Path, programs: Path, account: Account, lock: int, output: int)
 
 
 def said(data: Path, output: Path, lines: int) -> str:
-    """The last lines that a server has written since it was launched.
+    """Return the last lines that a server has written since it was started.
 
     Args:
         data: the data directory, with the server's own log.
@@ -354,7 +354,7 @@ def answers(port: int) -> bool:
 
 
 def free_port(remembered: int | None) -> int:
-    """A port to listen on: the remembered one if it is free, else another."""
+    """Return a port to listen on: the remembered one if it is free, else another."""
     for port in (remembered or _PORTS[0], *random.sample(_PORTS, 100)):
         with socket.socket() as candidate:
             # As PostgreSQL does it: connections of the last run that are still closing do not count.

@@ -42,12 +42,12 @@ class Account:
         return os.geteuid() != self.uid
 
     def arguments(self) -> dict[str, Any]:
-        """What makes ``subprocess`` run a program as this account."""
+        """Return the arguments that make ``subprocess`` run a program as this account."""
         return {"user": self.uid, "group": self.gid, "extra_groups": []} if self.is_somebody_else else {}
 
 
 def account_for(data: Path) -> Account:
-    """The account that runs the server on a data directory: its owner when it exists, else an unprivileged one.
+    """Return the account that runs the server: the owner of the data directory, or else an unprivileged one.
 
     PostgreSQL refuses to run as root, so root takes ``postgres``, or ``nobody`` where there is none.
 
@@ -72,7 +72,7 @@ def account_for(data: Path) -> Account:
 
 
 def installed() -> Path:
-    """The folder of the wheel's programs.
+    """Return the folder of the wheel's programs.
 
     Raises:
         UnsupportedServer: the wheel is not there or brings none for this platform.
@@ -88,7 +88,7 @@ def installed() -> Path:
 
 
 def usable_by(account: Account) -> Path:
-    """The folder of programs that the account can run: the wheel's, or root's copy of it.
+    """Return the folder of programs that the account can run: the wheel's, or root's copy of it.
 
     Raises:
         UnsupportedServer: the account can run neither, or root cannot become the account.
@@ -131,7 +131,7 @@ def _check_becoming(account: Account) -> None:
 
 
 def _copy(folder: Path, account: Account) -> Path:
-    """A copy of the programs where every user can run them. Copies of the same programs are one."""
+    """Copy the programs to where every user can run them; the same programs are copied once."""
     source = folder.parents[2]
     sizes = _sizes(source)
     target = SHARED / f"pginstall{MAJOR}-{sha256(repr(sorted(sizes.items())).encode()).hexdigest()[:12]}"
@@ -166,7 +166,7 @@ def _make_copy(source: Path, target: Path) -> None:
 
 
 def _needed(source: Path) -> Iterator[Path]:
-    """The files that a server needs, with the libraries that the wheel keeps beside its package."""
+    """Yield the files that a server needs, with the libraries that the wheel keeps beside its package."""
     install = source / _PACKAGE / f"pginstall{MAJOR}"
     for pattern in ("bin/initdb", "bin/postgres", "lib/**/*", "share/**/*"):
         yield from (path for path in install.glob(pattern) if path.suffix != ".a" and path.is_file())

@@ -89,7 +89,7 @@ class EmbeddedServer:
         return found is not None and found.status == "ready" and port is not None and cluster.answers(port)
 
     def url(self) -> str:
-        """The address for psycopg and every other client, running or not.
+        """Return the URL for psycopg and every other client, whether the server runs or not.
 
         Raises:
             DatabaseUnreachable: the server has never been started.
@@ -99,7 +99,7 @@ class EmbeddedServer:
         return f"postgresql://{credentials}@{parts['PGHOST']}:{parts['PGPORT']}/{quote(parts['PGDATABASE'], safe='')}"
 
     def psql(self) -> tuple[Path, dict[str, str]]:
-        """The ``psql`` program, and the environment variables that lead it to the server, password included.
+        """Return the ``psql`` program and the environment variables with which it connects, password included.
 
         Raises:
             DatabaseUnreachable: the server has never been started.
@@ -154,7 +154,7 @@ class EmbeddedServer:
             os.close(output)
 
     def _our_turn(self) -> int | None:
-        """The lock, once no other process starts, runs or stops the server; nothing when it runs."""
+        """Return the lock once no other process starts or stops the server; None if the server runs."""
         for seconds in _waiting():
             lock = cluster.lock(self._lock)
             if lock is not None:
