@@ -32,7 +32,7 @@ GROUP = "cloud"
 
 
 def lake_trips(service: Service) -> dg.AssetsDefinition:
-    """The asset that is a service's objects in the lake."""
+    """Define the asset of a service's objects in the lake."""
 
     @dg.asset(
         key=dg.AssetKey(lake_key(service.table)),
@@ -64,12 +64,12 @@ class WarehouseConfig(dg.Config):
     newest_first: bool = Field(False, description="Begin with the last month of a range.")
 
     def applied_to(self, files: LakeFiles) -> LakeFiles:
-        """The files as they are wanted, in the order in which they are wanted."""
+        """Return the files with this configuration applied, in the order in which they are to be loaded."""
         return replace(files, months=sorted(files.months, reverse=self.newest_first), force_load=self.force)
 
 
 def warehouse_trips(service: Service) -> dg.AssetsDefinition:
-    """The asset that is a service's table in BigQuery."""
+    """Define the asset of a service's table in BigQuery."""
 
     @dg.asset(
         key=dg.AssetKey(warehouse_key(service.table)),
@@ -110,16 +110,16 @@ def warehouse_trips(service: Service) -> dg.AssetsDefinition:
 def zone_lookup(
     context: dg.AssetExecutionContext, raw_files: RawFilesResource, google: CloudResource
 ) -> dg.MaterializeResult[Any]:
-    """The TLC's taxi zones as the source has them now."""
+    """Write the TLC's taxi zones, as the source has them now, to BigQuery."""
     with errors_as_failures():
         cloud = google.cloud()
-        found = zones.read_zones(raw_files.cache().zones())
-        table = write_zones(cloud, found)
-    return dg.MaterializeResult(metadata={"table": table, "dagster/row_count": len(found)})
+        lookup = zones.read_zones(raw_files.cache().zones())
+        table = write_zones(cloud, lookup)
+    return dg.MaterializeResult(metadata={"table": table, "dagster/row_count": len(lookup)})
 
 
 def warehouse_checks(service: Service) -> dg.AssetChecksDefinition:
-    """The checks of a service's table in BigQuery, each month for itself."""
+    """Define the checks of a service's table in BigQuery, with one result per month."""
     asset = dg.AssetKey(warehouse_key(service.table))
 
     @dg.multi_asset_check(

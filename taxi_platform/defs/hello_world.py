@@ -85,7 +85,7 @@ def goodbye_message(context: dg.OpExecutionContext, config: NameConfig, limit: R
 
 
 class HelloWorldConfig(dg.Config):
-    """What can be said to ``hello_world``, all of it at the top level of the run's configuration."""
+    """The configuration of ``hello_world``, at the top level of the run's configuration."""
 
     name: str = Field("Will", description="Who is greeted.")
     sleep_seconds: float = Field(15.0, description="How long the run sleeps, up to an hour.")
@@ -96,7 +96,7 @@ class HelloWorldConfig(dg.Config):
 
 @dg.config_mapping
 def for_the_steps(config: HelloWorldConfig) -> dict[str, Any]:
-    """The configuration of each step: the level is said once, and holds for all that log."""
+    """Return the configuration of each step; the one log level applies to every step that logs."""
     line = {"level": config.log_level.name}
     steps = {
         "hello_message": {**line, "name": config.name},

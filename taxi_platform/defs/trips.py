@@ -43,7 +43,7 @@ class LoadConfig(dg.Config):
     newest_first: bool = Field(False, description="Begin with the last month of a range.")
 
     def applied_to(self, files: TripFiles) -> TripFiles:
-        """The files as they are wanted, in the order in which they are wanted."""
+        """Return the files with this configuration applied, in the order in which they are to be loaded."""
         return replace(
             files,
             months=sorted(files.months, reverse=self.newest_first),
@@ -53,7 +53,7 @@ class LoadConfig(dg.Config):
 
 
 def raw_trips(service: Service) -> dg.AssetsDefinition:
-    """The asset that is a service's verified files."""
+    """Define the asset of a service's verified files."""
 
     @dg.asset(
         key=dg.AssetKey(raw_key(service.table)),
@@ -80,7 +80,7 @@ def raw_trips(service: Service) -> dg.AssetsDefinition:
 
 
 def trips_table(service: Service) -> dg.AssetsDefinition:
-    """The asset that is a service's PostgreSQL table."""
+    """Define the asset of a service's PostgreSQL table."""
 
     @dg.asset(
         key=dg.AssetKey(table_key(service.table)),
@@ -111,8 +111,8 @@ def trips_table(service: Service) -> dg.AssetsDefinition:
 def label_run(context: dg.AssetExecutionContext, service: Service) -> None:
     """Tag the run of this asset with the service and months that it loads, where its tags do not say so yet.
 
-    Runs from the web UI and from Dagster's commands come without labels. A run may hold several assets: each adds
-    what it lacks to the tags as they are by then, which the run's own copy of them does not show.
+    Runs from the web UI and from Dagster's commands have no labels. A run may contain several assets: each one adds
+    the missing labels to the current tags, which are read again, because ``context.run`` has those of the start.
     """
     months = [Month.parse(key) for key in context.partition_keys]
     if not lacking_labels(context.run.tags, service, months):
@@ -137,7 +137,7 @@ def label_run(context: dg.AssetExecutionContext, service: Service) -> None:
     },
 )
 def taxi_zone_lookup(raw_files: RawFilesResource):
-    """The TLC's taxi zones as the source has them now."""
+    """Return the TLC's taxi zones as the source has them now."""
     return zones.read_zones(raw_files.cache().zones())
 
 
