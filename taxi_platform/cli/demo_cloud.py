@@ -8,11 +8,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import click
 from filelock import FileLock, Timeout
 
 from taxi_platform.bigquery.clients import Cloud
@@ -23,8 +24,6 @@ from taxi_platform.errors import InvalidRequest
 from taxi_platform.settings import settings
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SMALLEST
-
-Say = Callable[[str], None]
 
 GOOGLE_FOLDER = "google"  # of the sample's folder
 CLOUD = {
@@ -40,11 +39,10 @@ SHOWN = 3  # trips
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # like Ctrl-C, they must stop the emulators, too
 
 
-def run_demo_cloud(say: Say, scale: float = SCALE) -> bool:
+def run_demo_cloud(scale: float = SCALE) -> bool:
     """Create bucket and dataset, upload and load three months, show the rows, and stop the emulators.
 
     Args:
-        say: prints a line.
         scale: how many trips the sample makes for one real trip.
 
     Returns:
@@ -56,23 +54,25 @@ def run_demo_cloud(say: Say, scale: float = SCALE) -> bool:
         InvalidRequest: another demo uses them.
     """
     folder = settings().data_dir / SAMPLE_FOLDER
-    say("Starting emulators of Cloud Storage and BigQuery on this machine: no account is needed, and it is free.")
+    click.echo(
+        "Starting emulators of Cloud Storage and BigQuery on this machine: no account is needed, and it is free."
+    )
     with _alone(folder), _ended_in_order(), Emulators(folder / GOOGLE_FOLDER).running() as addresses:
-        say(f"Emulators answer: Cloud Storage at {addresses.storage}, BigQuery at {addresses.bigquery}")
+        click.echo(f"Emulators answer: Cloud Storage at {addresses.storage}, BigQuery at {addresses.bigquery}")
         _use(folder, addresses, scale)
         started = time.monotonic()
-        failures, outcomes = _run(say)
-        _summarize(failures, outcomes, time.monotonic() - started, say)
+        failures, outcomes = _run()
+        _summarize(failures, outcomes, time.monotonic() - started)
         good = not failures and not any(outcome.failures for outcome in outcomes)
         if good:
-            _show(say)
-    say(f"\nThe emulators are stopped; their data stays in {folder / GOOGLE_FOLDER}.")
-    say("What to type next:")
-    say(". .venv/bin/activate")
-    say(f"export TAXI_SOURCE={settings().source} TAXI_DATA_DIR={folder} DAGSTER_HOME={folder}/dagster")
-    say("dagster dev       # these runs and what they recorded, on http://127.0.0.1:3000")
-    say("make stop         # PostgreSQL, where Dagster's own state is, goes on running until then")
-    say("docs/cloud.md says how to do the same in a project of your own.")
+            _show()
+    click.echo(f"\nThe emulators are stopped; their data stays in {folder / GOOGLE_FOLDER}.")
+    click.echo("What to type next:")
+    click.echo(". .venv/bin/activate")
+    click.echo(f"export TAXI_SOURCE={settings().source} TAXI_DATA_DIR={folder} DAGSTER_HOME={folder}/dagster")
+    click.echo("dagster dev       # these runs and what they recorded, on http://127.0.0.1:3000")
+    click.echo("make stop         # PostgreSQL, where Dagster's own state is, goes on running until then")
+    click.echo("docs/cloud.md says how to do the same in a project of your own.")
     return good
 
 
@@ -115,7 +115,7 @@ def _use(folder: Path, addresses: Addresses, scale: float) -> None:
         handler.setLevel(logging.WARNING)  # the demo prints what happens in a few lines of its own
 
 
-def _run(say: Say) -> tuple[Sequence[str], Sequence[Outcome]]:
+def _run() -> tuple[Sequence[str], Sequence[Outcome]]:
     """Run the set-up, then each asset. Return why the set-up failed, and the outcome of each asset."""
     import dagster as dg
 
@@ -123,7 +123,7 @@ def _run(say: Say) -> tuple[Sequence[str], Sequence[Outcome]]:
 
     loaded = defs()
     with dg.DagsterInstance.get() as instance:
-        say(f"gcp_setup: bucket {CLOUD['GCP_BUCKET_NAME']} and dataset {CLOUD['GCP_DATASET']} …")
+        click.echo(f"gcp_setup: bucket {CLOUD['GCP_BUCKET_NAME']} and dataset {CLOUD['GCP_DATASET']} …")
         set_up = loaded.resolve_job_def("gcp_setup")
         failures = reasons(set_up.execute_in_process(instance=instance, raise_on_error=False, run_config=SILENT))
         if failures:
@@ -131,31 +131,31 @@ def _run(say: Say) -> tuple[Sequence[str], Sequence[Outcome]]:
         job = loaded.resolve_implicit_global_asset_job_def()
         outcomes: list[Outcome] = []
         for asset in ASSETS:
-            say(f"{asset}: {FIRST} to {LAST} …")
+            click.echo(f"{asset}: {FIRST} to {LAST} …")
             outcomes.append(materialize(job, instance, asset, (FIRST, LAST)))
         return [], outcomes
 
 
-def _summarize(failures: Sequence[str], outcomes: Sequence[Outcome], seconds: float, say: Say) -> None:
-    say("")
+def _summarize(failures: Sequence[str], outcomes: Sequence[Outcome], seconds: float) -> None:
+    click.echo()
     for failure in failures:
-        say(f"gcp_setup failed: {failure}")
+        click.echo(f"gcp_setup failed: {failure}")
     for outcome in outcomes:
-        outcome.tell(say, width=24)
-    say(f"  in all {seconds:.1f} s")
+        outcome.print(width=24)
+    click.echo(f"  in all {seconds:.1f} s")
 
 
-def _show(say: Say) -> None:
+def _show() -> None:
     """Print what is in "BigQuery" now."""
     from tabulate import tabulate
 
     from taxi_platform.defs.resources import google_of
 
     cloud = google_of(settings().cloud).cloud()
-    say(f'\nIn "BigQuery", table {cloud.project}.{cloud.dataset}.{SMALLEST.table}:')
+    click.echo(f'\nIn "BigQuery", table {cloud.project}.{cloud.dataset}.{SMALLEST.table}:')
     for query in _queries(cloud):
-        found = cast("Iterable[Mapping[str, Any]]", cloud.bigquery.query_and_wait(query))
-        say("\n" + tabulate([dict(row.items()) for row in found], "keys", floatfmt=",.2f", intfmt=","))
+        rows = cast("Iterable[Mapping[str, Any]]", cloud.bigquery.query_and_wait(query))
+        click.echo("\n" + tabulate([dict(row.items()) for row in rows], "keys", floatfmt=",.2f", intfmt=","))
 
 
 def _queries(cloud: Cloud) -> Sequence[str]:

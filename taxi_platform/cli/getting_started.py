@@ -1,7 +1,8 @@
-"""``taxi getting-started``: the course's third flow through the platform's own assets, and the table it makes."""
+"""``taxi getting-started``: the course's third flow through the platform's own assets, and its result as a table."""
 
 import os
-from collections.abc import Callable
+
+import click
 
 from taxi_platform.cli.demo_runs import SILENT, reasons
 from taxi_platform.course.prices import AVERAGES, COLUMNS, averages
@@ -9,45 +10,40 @@ from taxi_platform.course.products import SAMPLE, probe, shown
 from taxi_platform.errors import TaxiError
 from taxi_platform.settings import settings
 
-Say = Callable[[str], None]
 
-
-def run_getting_started(say: Say) -> bool:
-    """Download the products, keep brand and price, average them by brand, and say where it is.
-
-    Args:
-        say: where that is told.
+def run_getting_started() -> bool:
+    """Download the products, keep brand and price, average the prices by brand, and print the result and where it is.
 
     Returns:
-        Whether it was done.
+        Whether it succeeded.
     """
-    _choose(say)
+    _choose_source()
     failures = _materialize()
     for failure in failures:
-        say(f"failed: {failure}")
+        click.echo(f"failed: {failure}")
     if failures:
         return False
-    _show(say)
+    _print_averages()
     return True
 
 
-def _choose(say: Say) -> None:
-    """Ask the web API; when it is out of reach, turn this process to the sample."""
+def _choose_source() -> None:
+    """Ask the web API; if it does not answer, let this process use the sample."""
     place = settings().products_url
-    say(f"Asking for products: {shown(place)}")
+    click.echo(f"Asking for products: {shown(place)}")
     if "://" not in place:
         return
     try:
         probe(place)
     except TaxiError as error:
-        say(f"They cannot be had: {error}")
-        say("So these are the products that come along, all of them invented.")
+        click.echo(f"They cannot be had: {error}")
+        click.echo("So these are the products that come along, all of them invented.")
         os.environ["TAXI_PRODUCTS_URL"] = SAMPLE
         settings.cache_clear()
 
 
 def _materialize() -> list[str]:
-    """One run of the group on the lasting instance, so that the UI shows it afterwards; why it failed, if it did."""
+    """Run the group on the persistent instance, so that the UI shows it afterwards; return why steps failed."""
     import dagster as dg
 
     from taxi_platform.definitions import defs
@@ -64,7 +60,7 @@ def _materialize() -> list[str]:
     return reasons(done)
 
 
-def _show(say: Say) -> None:
+def _print_averages() -> None:
     from tabulate import tabulate
 
     from taxi_platform.orchestration.resources import DuckDBFile
@@ -72,9 +68,9 @@ def _show(say: Say) -> None:
     path = settings().data_dir / "getting_started/products.duckdb"
     with DuckDBFile(path=str(path)).connect() as connection:
         rows = averages(connection)
-    say("\n" + tabulate(rows, list(COLUMNS), missingval="N/A", floatfmt=",.2f") + "\n")
-    say(f"Where it is: table {AVERAGES} of {path}")
-    say("What to type next:")
-    say(". .venv/bin/activate")
-    say("dagster dev       # the same with a chart, on http://127.0.0.1:3000")
-    say("make stop         # PostgreSQL, where Dagster's own state is, goes on running until then")
+    click.echo("\n" + tabulate(rows, list(COLUMNS), missingval="N/A", floatfmt=",.2f") + "\n")
+    click.echo(f"Where it is: table {AVERAGES} of {path}")
+    click.echo("What to type next:")
+    click.echo(". .venv/bin/activate")
+    click.echo("dagster dev       # the same with a chart, on http://127.0.0.1:3000")
+    click.echo("make stop         # PostgreSQL, where Dagster's own state is, goes on running until then")

@@ -62,7 +62,7 @@ def demo(scale: float | None) -> None:
     """Load 2019: green from the real source, or all services from the sample if it is out of reach; then a report."""
     from taxi_platform.cli.demo import SCALE, run_demo
 
-    if not run_demo(click.echo, scale or SCALE):
+    if not run_demo(scale or SCALE):
         raise click.exceptions.Exit(1)
 
 
@@ -72,7 +72,7 @@ def demo_cloud(scale: float | None) -> None:
     """Load three sample months into emulators of Google Cloud, show the rows, and end the emulators."""
     from taxi_platform.cli.demo_cloud import SCALE, run_demo_cloud
 
-    if not run_demo_cloud(click.echo, scale or SCALE):
+    if not run_demo_cloud(scale or SCALE):
         raise click.exceptions.Exit(1)
 
 
@@ -81,7 +81,7 @@ def getting_started() -> None:
     """Average the prices of products by brand; from the sample when the web API cannot be reached."""
     from taxi_platform.cli.getting_started import run_getting_started
 
-    if not run_getting_started(click.echo):
+    if not run_getting_started():
         raise click.exceptions.Exit(1)
 
 
@@ -143,7 +143,7 @@ def status(as_json: bool, ask_source: bool) -> None:
 @taxi.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def doctor(as_json: bool) -> None:
-    """Look for what is wrong, and say how to mend it; changes nothing. Fails if there is a problem."""
+    """Look for what is wrong, and say how to fix it; changes nothing. Fails if there is a problem."""
     from taxi_platform.cli.doctor import run_doctor
 
     if not run_doctor(as_json=as_json):
