@@ -41,7 +41,7 @@ getting-started: $(INSTALLED) ## Average prices of products by brand: a first gr
 
 test: $(INSTALLED) ## Run the whole test suite
 	@$(MAKE) --no-print-directory emulators || echo "The tests that need the emulators will be skipped."
-	@. $(BIN)/activate && pytest -n 4 --dist loadgroup --reruns 1 --reruns-delay 2
+	@. $(BIN)/activate && pytest -n 4 --dist loadscope --reruns 1 --reruns-delay 2
 
 test-gcp: $(INSTALLED) ## Test against your own project in Google Cloud (GCP_… in .env); less than a cent
 	@. $(BIN)/activate && pytest -m gcp -v

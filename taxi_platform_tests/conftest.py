@@ -4,6 +4,7 @@ Fixtures of one folder's tests belong in that folder.
 """
 
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -15,6 +16,8 @@ from uuid import uuid4
 import dagster as dg
 import psycopg
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from taxi_platform import retries
 from taxi_platform.bigquery.clients import Cloud
@@ -55,26 +58,30 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 # Folders whose tests take longest. They begin first, so that no worker is left with a long one at the end.
 _SLOW_FOLDERS = ("stack", "models", "cli", "golden", "bigquery", "operations")
+# Files whose tests share one running stack.
+_STACK_FILES = re.compile(r".*/stack/test_(backfills|faults|login|queue|services)\.py")
+
+
+class FilesOnOneWorker(LoadScopeScheduling):
+    """Keeps the tests of a file on one worker, and the tests of the running stack on the worker that starts it."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "stack" if _STACK_FILES.fullmatch(file) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesOnOneWorker:
+    config.option.loadscopereorder = False  # the order of pytest_collection_modifyitems
+    return FilesOnOneWorker(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses PostgreSQL, keep the tests of a file on one worker, and start the slow folders first.
-
-    The running stack is shared too: its tests, whatever their file, stay on the worker that has started it.
-    """
+    """Mark what uses PostgreSQL, and start the slow folders first."""
     for item in items:
-        fixtures = set(getattr(item, "fixturenames", ()))
-        if {"database", "state_database"} & fixtures:
+        if {"database", "state_database"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("database")
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=lambda item: (_group(item) != "stack", _place(item)))
-
-
-def _group(item: pytest.Item) -> str:
-    file = str(item.path.relative_to(_TESTS))
-    shares_the_stack = "stack" in getattr(item, "fixturenames", ()) and file != "stack/test_clock.py"
-    return "stack" if shares_the_stack else file
+    items.sort(key=lambda item: (not _STACK_FILES.fullmatch(item.path.as_posix()), _place(item)))
 
 
 def _place(item: pytest.Item) -> int:
