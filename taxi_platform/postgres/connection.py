@@ -92,7 +92,7 @@ def check_address(url: str) -> None:
         problem = (
             ""
             if all(port.isdecimal() and int(port) in range(1, 65536) for port in ports)
-            else "its port is not a number"
+            else "its port is not a number from 1 to 65535"
         )
     except ProgrammingError as error:
         problem = re.sub('"[^"]*"', '"…"', " ".join(str(error).split()))  # what is quoted may hold the password

@@ -11,7 +11,7 @@ from taxi_platform.errors import (
     TaxiError,
 )
 from taxi_platform.postgres.connection import connect, execute, postgres_errors
-from taxi_platform.postgres.errors import LONGEST_MESSAGE, diagnose, translated
+from taxi_platform.postgres.errors import LONGEST_MESSAGE, translated
 
 
 class OperationalError(Exception):
@@ -72,18 +72,3 @@ def test_a_table_without_replica_identity_is_not_an_outage(database: str) -> Non
         execute(connection, "create publication p for all tables")
         with pytest.raises(DatabaseRefused, match="replica identity"), postgres_errors("t"):
             execute(connection, "delete from t")
-
-
-@pytest.mark.parametrize(
-    ("message", "what", "transient"),
-    [
-        ("FATAL: the database system is starting up", "it is still starting", True),
-        ("Connection refused", "nothing listens on the port", True),
-        ('FATAL: password authentication failed for user "x"', "authentication failed", False),
-        ('FATAL: database "x" does not exist', "there is no such database", False),
-        ("something else", "no connection", True),
-    ],
-)
-def test_a_failed_connection_is_told_by_its_message(message: str, what: str, transient: bool) -> None:
-    error = diagnose("PostgreSQL at host:1", message)
-    assert (error.what.partition(" (")[0], error.transient) == (what, transient)

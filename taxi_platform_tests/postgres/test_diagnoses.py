@@ -2,7 +2,8 @@
 
 import pytest
 
-from taxi_platform.postgres.connection import diagnose
+from taxi_platform.postgres.connection import server_of
+from taxi_platform.postgres.errors import diagnose
 
 URL = "postgresql://ann:pa55word@db:5432/trips"
 
@@ -24,7 +25,7 @@ URL = "postgresql://ann:pa55word@db:5432/trips"
     ],
 )
 def test_a_failed_connection_is_diagnosed(said: str, means: str, passes: bool) -> None:
-    error = diagnose(URL, said)
+    error = diagnose(server_of(URL), said)
     assert error.what.startswith(f"{means} (")
     assert error.transient is passes
     assert "pa55word" not in str(error)
