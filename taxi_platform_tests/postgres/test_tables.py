@@ -68,7 +68,7 @@ create table if not exists public.fhv_tripdata_rejects (
     reason text not null
 )""",
         "comment on table public.fhv_tripdata_rejects is "
-        "'Rows of fhv files that are no trips: where they stand, and why they were rejected.'",
+        "'Rows of fhv files that are not trips: their file and line, and why they were rejected.'",
     ]
 
 
