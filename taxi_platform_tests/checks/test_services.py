@@ -1,3 +1,5 @@
+"""The checks of a service as a whole: the last month is loaded in time, and no month was left failed."""
+
 from datetime import date, datetime, timezone
 
 import pytest
