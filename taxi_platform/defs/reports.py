@@ -37,7 +37,7 @@ def monthly_report() -> dg.AssetsDefinition:
         with errors_as_failures():
             writer = reports.writer()
             for key in context.partition_keys:
-                written = writer.write_month(Month.parse(key))
+                written = writer.write(Month.parse(key))
                 context.add_asset_metadata(report_metadata(written), partition_key=key)
 
     return report
@@ -55,7 +55,7 @@ def monthly_report() -> dg.AssetsDefinition:
 def trips_report(reports: ReportsResource) -> dg.MaterializeResult[Any]:
     """Write the page of everything that is loaded."""
     with errors_as_failures():
-        return dg.MaterializeResult(metadata=report_metadata(reports.writer().write_whole()))
+        return dg.MaterializeResult(metadata=report_metadata(reports.writer().write()))
 
 
 def report_metadata(report: Report) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The charts of a report, drawn by Altair, and the colours they are drawn in. No browser and no network is needed.
+"""The charts of a report, drawn by Altair, and the palette. No browser and no network is needed.
 
 What the charts show is decided in ``panels``.
 """
@@ -7,8 +7,7 @@ import base64
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from taxi_platform.trips.services import SERVICES
 
@@ -18,9 +17,7 @@ WIDTH = 340  # pixels of a panel: a phone's width without its margins, so that n
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 HOURS = range(24)
 
-# Each colour for a light and for a dark page. Texts have a contrast of at least 4.5 with every surface, marks of at
-# least 3 (WCAG 2.1); a test measures both.
-COLOURS: Mapping[str, tuple[str, str]] = {
+_COLOURS = {
     "page": ("#f5f6f8", "#12151b"),
     "card": ("#ffffff", "#1b2029"),
     "ink": ("#1b1f27", "#e9ecf1"),
@@ -29,9 +26,7 @@ COLOURS: Mapping[str, tuple[str, str]] = {
     "link": ("#1a56c4", "#8ab4ff"),
     "notice": ("#fff4d9", "#3a3015"),
     "all": ("#2f6fb5", "#6cb2f5"),
-    **{service.name: service.colours for service in SERVICES.values()},
 }
-
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 _COLUMNS_HEIGHT, _HEAT_MAP_HEIGHT, _BAR_HEIGHT = 150, 180, 30  # pixels, axes and texts included
 _LABEL_CHARACTERS = 32  # that fit below the axis of a panel
@@ -40,22 +35,23 @@ _OPACITIES = (0.06, 0.16, 0.28, 0.42, 0.58, 0.76, 1.0)  # of a heat map's cells;
 _COLOUR = re.compile(r"var\(--([a-z]+)\)")
 _LONG_NUMBER = re.compile(r"\d+\.\d{3,}")  # a coordinate; texts have two digits at most
 _SIZE = re.compile(r' width="([\d.]+)" height="([\d.]+)"')
-_MARGIN = 12  # pixels around a chart that stands outside of a page
+_MARGIN = 12  # pixels around a chart outside of a page
 
 
-@dataclass(frozen=True)
-class Bar:
-    """One bar of a ranking.
-
-    Attributes:
-        name: written above the bar.
-        length: in proportion to the other bars.
-        number: written at the end of the line.
-    """
+class Bar(NamedTuple):
+    """One bar of a ranking: its name, its length in proportion to the others, and the number at its end."""
 
     name: str
     length: float
     number: str
+
+
+def palette() -> Mapping[str, tuple[str, str]]:
+    """Return each colour for a light and for a dark page.
+
+    Texts have a contrast of at least 4.5 with every surface, marks of at least 3 (WCAG 2.1); a test measures both.
+    """
+    return {**_COLOURS, **{service.name: service.colours for service in SERVICES.values()}}
 
 
 def colour_of(name: str) -> str:
@@ -66,7 +62,7 @@ def colour_of(name: str) -> str:
 def stylesheet() -> str:
     """Return all colours as CSS variables, for readers who prefer light pages and those who prefer dark ones."""
     light, dark = (
-        " ".join(f"--{name}: {variants[scheme]};" for name, variants in COLOURS.items()) for scheme in range(2)
+        " ".join(f"--{name}: {variants[scheme]};" for name, variants in palette().items()) for scheme in range(2)
     )
     return f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}"
 
@@ -85,7 +81,7 @@ def columns(
     Args:
         values: the label below each column, each label once, and the column's height.
         colour: a name in the palette.
-        form: how the heights beside the axis are formatted, as d3 spells formats.
+        form: the format of the heights beside the axis, as d3 spells formats.
         title: of the axis below; None where the labels need no explanation.
         highest: where the axis ends; by default at the highest column.
         labels: the labels to write; by default as many as there is room for.
@@ -115,12 +111,7 @@ def columns(
 
 
 def heat_map(values: Mapping[tuple[int, int], float], *, colour: str) -> Chart:
-    """Return a cell for each hour of the week, the busier the hour, the fuller its colour.
-
-    Args:
-        values: by weekday (0 is Monday) and hour; an hour that is not among them is empty.
-        colour: of the busiest hour, a name in the palette.
-    """
+    """Return a cell for each weekday (0 is Monday) and hour: the busier the hour, the fuller the colour."""
     import altair
 
     busiest = max(values.values(), default=0) or 1
@@ -131,19 +122,12 @@ def heat_map(values: Mapping[tuple[int, int], float], *, colour: str) -> Chart:
     ]
     chart: Chart = altair.Chart(altair.Data(values=rows), width=WIDTH, height=_HEAT_MAP_HEIGHT)
     padding = altair.Scale(paddingInner=0.08)
+    opacity = altair.Scale(type="quantize", domain=[0, busiest], range=list(_OPACITIES))
+    hours = altair.Axis(labelAngle=0, values=[f"{hour:02}" for hour in HOURS[::4]])
     return chart.mark_rect(color=colour_of(colour)).encode(
-        x=altair.X(
-            "hour:O",
-            title="hour of the day",
-            scale=padding,
-            axis=altair.Axis(labelAngle=0, values=[f"{hour:02}" for hour in HOURS[::4]]),
-        ),
+        x=altair.X("hour:O", title="hour of the day", scale=padding, axis=hours),
         y=altair.Y("day:O", title=None, sort=list(WEEKDAYS), scale=padding),
-        fillOpacity=altair.FillOpacity(
-            "value:Q",
-            scale=altair.Scale(type="quantize", domain=[0, busiest], range=list(_OPACITIES)),
-            legend=None,
-        ),
+        fillOpacity=altair.FillOpacity("value:Q", scale=opacity, legend=None),
     )
 
 
@@ -157,7 +141,7 @@ def ranking(bars: Sequence[Bar], *, colour: str, full: float | None = None) -> C
     """
     import altair
 
-    rows = [{"place": place, **vars(bar)} for place, bar in enumerate(bars)]
+    rows = [{"place": place, **bar._asdict()} for place, bar in enumerate(bars)]
     longest = full or max((bar.length for bar in bars), default=0) or 1
     base: Chart = altair.Chart(altair.Data(values=rows), width=WIDTH, height=_BAR_HEIGHT * max(len(rows), 1))
     base = base.encode(y=altair.Y("place:O", axis=None, scale=altair.Scale(padding=0)))
@@ -173,30 +157,24 @@ def ranking(bars: Sequence[Bar], *, colour: str, full: float | None = None) -> C
 def svg(chart: Chart) -> str:
     """Return the chart as an SVG as wide as a panel, in colours that the page decides.
 
-    There is little in it besides marks and data, so that these stand out. The element around a chart describes it for
-    people who do not see it, so the marks need no descriptions of their own.
+    The element around a chart describes it for people who do not see it, so the marks need no descriptions.
     """
     import altair
 
-    muted = colour_of("muted")
+    text = {
+        "labelColor": colour_of("muted"),
+        "titleColor": colour_of("muted"),
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+    }
+    lines = {"gridColor": colour_of("line"), "domain": False, "ticks": False}
     chart = (
         # The width includes the axes, so that all charts are drawn to the same scale.
         chart.properties(autosize=altair.AutoSizeParams(type="fit", contains="padding"), padding=0)
         .configure(background="transparent", font=_FONT, aria=False)
         .configure_view(stroke=None)
         .configure_mark(aria=False)
-        .configure_axis(
-            labelColor=muted,
-            labelFontSize=12,
-            titleColor=muted,
-            titleFontSize=12,
-            titleFontWeight="normal",
-            gridColor=colour_of("line"),
-            domain=False,
-            ticks=False,
-            labelPadding=5,
-            aria=False,
-        )
+        .configure_axis(**text, **lines, titleFontWeight="normal", labelPadding=5, aria=False)
     )
     drawing = io.StringIO()
     chart.save(drawing, format="svg")
@@ -218,5 +196,6 @@ def markdown_picture(drawing: str, title: str) -> str:
         f'<rect width="100%" height="100%" fill="{colour_of("card")}"/>'
         f'<g transform="translate({_MARGIN},{_MARGIN})">{visible}</g></svg>'
     )
-    light = _COLOUR.sub(lambda found: COLOURS[found[1]][0], framed)
+    colours = palette()
+    light = _COLOUR.sub(lambda name: colours[name[1]][0], framed)
     return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(light.encode()).decode()})"

@@ -30,36 +30,33 @@ UNKNOWN = "Unknown"
 
 
 @dataclass(frozen=True)
-class Sum:
-    """Trips, and what was paid for them in US dollars."""
-
-    trips: int = 0
-    revenue: float = 0.0
-
-    def __add__(self, other: "Sum") -> "Sum":
-        return Sum(self.trips + other.trips, self.revenue + other.revenue)
-
-
-@dataclass(frozen=True)
-class Faults:
-    """How many trips have something wrong with them, and how many rows were rejected.
+class Counts:
+    """Counts of trips that can be added up.
 
     Attributes:
-        without_vendor: no vendor is named; for for-hire vehicles, no dispatching base.
-        strays: the pickup is outside the month of the file.
-        backwards: the drop-off is before the pickup.
-        negative: the total amount is negative, usually because the charge was reversed.
+        trips: all trips.
+        revenue: what was paid for them, in US dollars.
+        measured: trips with a plausible distance, from 0 to 100 miles.
+        miles: the miles of these.
+        without_vendor: trips that name no vendor; for for-hire vehicles, no dispatching base.
+        strays: trips whose pickup is outside the month of the file.
+        backwards: trips whose drop-off is before the pickup.
+        negative: trips whose total amount is negative, usually because the charge was reversed.
         rejected: rows of the file that were rejected and are not in the table.
     """
 
+    trips: int = 0
+    revenue: float = 0.0
+    measured: int = 0
+    miles: float = 0.0
     without_vendor: int = 0
     strays: int = 0
     backwards: int = 0
     negative: int = 0
     rejected: int = 0
 
-    def __add__(self, other: "Faults") -> "Faults":
-        return Faults(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -87,39 +84,28 @@ class ServiceFigures:
 
     Attributes:
         service: the service.
-        months: the sums of each month, in order.
-        faults: the faults of each month.
-        days: sums by the day of the pickup, without strays; only for a single month.
+        months: the counts of each month, in order.
+        days: trips and revenue by the day of the pickup, without strays; only for a single month.
         hours: trips by weekday (0 is Monday) and hour of the pickup, without strays.
-        zones: sums by the zone of the pickup, known or not.
+        zones: trips and revenue by the zone of the pickup, known or not.
         miles: trips by the bin of their distance; the bounds are ``MILES``.
         fares: trips by the bin of their fare; the bounds are ``DOLLARS``.
         payments: trips by payment type.
-        total_miles: the miles of all trips with a plausible distance, from 0 to 100 miles.
-        measured: how many trips have a plausible distance.
     """
 
     service: Service
-    months: Mapping[Month, Sum]
-    faults: Mapping[Month, Faults] = field(default_factory=dict[Month, Faults])
-    days: Mapping[int, Sum] = field(default_factory=dict[int, Sum])
+    months: Mapping[Month, Counts]
+    days: Mapping[int, Counts] = field(default_factory=dict[int, Counts])
     hours: Mapping[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
-    zones: Mapping[Zone, Sum] = field(default_factory=dict[Zone, Sum])
+    zones: Mapping[Zone, Counts] = field(default_factory=dict[Zone, Counts])
     miles: Mapping[int, int] = field(default_factory=dict[int, int])
     fares: Mapping[int, int] = field(default_factory=dict[int, int])
     payments: Mapping[str, int] = field(default_factory=dict[str, int])
-    total_miles: float = 0.0
-    measured: int = 0
 
     @property
-    def sum(self) -> Sum:
-        """The sum of all months."""
-        return sum(self.months.values(), Sum())
-
-    @property
-    def fault(self) -> Faults:
-        """The faults of all months."""
-        return sum(self.faults.values(), Faults())
+    def total(self) -> Counts:
+        """The counts of all months together."""
+        return sum(self.months.values(), Counts())
 
     @property
     def is_paid(self) -> bool:
@@ -141,36 +127,35 @@ def figures_of(
     Args:
         service: the service.
         month: the month of its file.
-        hours: by day of the month (None for strays) and hour: trips, revenue, trips without a vendor, backwards, with
-            a negative total, with a plausible distance, and the sum of these distances.
+        hours: by day of the month (None for strays) and hour: trips, revenue, trips with a plausible distance, the sum
+            of these distances, trips without a vendor, backwards, with a negative total.
         distributions: by bin of the distance, bin of the fare, and payment type: trips.
         zones: by number, name and borough: trips and revenue.
         rejected: rows of the file that were rejected.
     """
-    days: dict[int, Sum] = {}
+    days: dict[int, Counts] = {}
     week: Counter[tuple[int, int]] = Counter()
-    total, faults = Sum(), Faults(rejected=rejected)
-    for day, hour, trips, revenue, without_vendor, backwards, negative, *_ in hours:
-        total += Sum(trips, revenue)
-        faults += Faults(without_vendor, 0 if day else trips, backwards, negative)
+    total = Counts(rejected=rejected)
+    for day, hour, trips, revenue, measured, miles, without_vendor, backwards, negative in hours:
+        strays = 0 if day else trips
+        total += Counts(trips, revenue, measured, miles, without_vendor, strays, backwards, negative)
         if day:
-            days[day] = days.get(day, Sum()) + Sum(trips, revenue)
+            days[day] = days.get(day, Counts()) + Counts(trips, revenue)
             week[date(month.year, month.month, day).weekday(), hour] += trips
     return ServiceFigures(
         service=service,
         months={month: total},
-        faults={month: faults},
         days=days,
         hours=week,
         zones={
-            Zone("", UNKNOWN, UNKNOWN) if number == NO_ZONE else Zone(str(number), name, borough): Sum(trips, revenue)
+            Zone("", UNKNOWN, UNKNOWN) if number == NO_ZONE else Zone(str(number), name, borough): Counts(
+                trips, revenue
+            )
             for number, name, borough, trips, revenue in zones
         },
         miles=_merged({miles: trips} for miles, _, _, trips in distributions),
         fares=_merged({fare: trips} for _, fare, _, trips in distributions),
         payments=_merged({payment: trips} for _, _, payment, trips in distributions),
-        measured=sum(row[7] for row in hours),
-        total_miles=sum(row[8] for row in hours),
     )
 
 
@@ -181,20 +166,17 @@ def together(parts: Sequence[ServiceFigures]) -> ServiceFigures:
     return ServiceFigures(
         service=parts[0].service,
         months=dict(sorted(_merged(part.months for part in parts).items())),
-        faults=dict(sorted(_merged(part.faults for part in parts).items())),
         hours=_merged(part.hours for part in parts),
         zones=_merged(part.zones for part in parts),
         miles=_merged(part.miles for part in parts),
         fares=_merged(part.fares for part in parts),
         payments=_merged(part.payments for part in parts),
-        total_miles=sum(part.total_miles for part in parts),
-        measured=sum(part.measured for part in parts),
     )
 
 
 def by_service(parts: Iterable[ServiceFigures]) -> list[ServiceFigures]:
     """Return one item per service that has trips, with all of its months, in the order of the contracts."""
-    with_trips = [part for part in parts if part.sum.trips]
+    with_trips = [part for part in parts if part.total.trips]
     of_services = ([part for part in with_trips if part.service is service] for service in SERVICES.values())
     return [together(of_service) for of_service in of_services if of_service]
 
@@ -205,13 +187,6 @@ def months_between(services: Iterable[ServiceFigures]) -> list[Month]:
     return list(min(months).through(max(months))) if months else []
 
 
-def weekdays_in(months: Iterable[Month]) -> Counter[int]:
-    """Count the Mondays (0), Tuesdays and so on of these months."""
-    return Counter(
-        date(month.year, month.month, day).weekday() for month in months for day in range(1, days_of(month) + 1)
-    )
-
-
 def days_of(month: Month) -> int:
     """Return the number of days of the month."""
     return monthrange(month.year, month.month)[1]
@@ -219,8 +194,10 @@ def days_of(month: Month) -> int:
 
 def hours_of_typical_days(figures: ServiceFigures) -> dict[tuple[int, int], float]:
     """Return the average number of trips in each hour of the week."""
-    days = weekdays_in(figures.months)
-    return {(weekday, hour): trips / days[weekday] for (weekday, hour), trips in figures.hours.items()}
+    weekdays = Counter(
+        date(month.year, month.month, day).weekday() for month in figures.months for day in range(1, days_of(month) + 1)
+    )
+    return {(weekday, hour): trips / weekdays[weekday] for (weekday, hour), trips in figures.hours.items()}
 
 
 def _merged(parts: Iterable[Mapping[K, V]]) -> dict[K, V]:

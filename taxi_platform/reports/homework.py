@@ -10,23 +10,19 @@ from taxi_platform.trips.services import GREEN, YELLOW, Service
 
 MIB = 1024 * 1024
 NEW_YORK = "America/New_York"
+_YEAR = list(Month(2020, 1).through(Month(2020, 12)))
 
 
 def answers(loaded: Mapping[str, LoadRecord], timezone: str) -> list[Answer]:
-    """Answer the homework.
-
-    Args:
-        loaded: the load records by file name.
-        timezone: of the schedules, from the settings.
-    """
+    """Answer the homework from the load records by file name, and the time zone of the schedules."""
     return [
         _size(loaded, YELLOW, Month(2020, 12)),
         Answer(
             "What is the name of the file that is rendered for green taxis, year 2020, month 04?",
             GREEN.file_name(Month(2020, 4)),
         ),
-        _rows(loaded, "How many rows do all files of the yellow taxis of 2020 have?", YELLOW, _year(2020)),
-        _rows(loaded, "How many rows do all files of the green taxis of 2020 have?", GREEN, _year(2020)),
+        _rows(loaded, "How many rows do all files of the yellow taxis of 2020 have?", YELLOW, _YEAR),
+        _rows(loaded, "How many rows do all files of the green taxis of 2020 have?", GREEN, _YEAR),
         _rows(loaded, "How many rows does the file of the yellow taxis of March 2021 have?", YELLOW, [Month(2021, 3)]),
         Answer(
             "How is the time zone of a schedule set to New York?",
@@ -68,7 +64,3 @@ def _rows(loaded: Mapping[str, LoadRecord], question: str, service: Service, mon
 
 def _remark(records: Iterable[LoadRecord]) -> str:
     return "Made up: this is a file of the sample, not of the TLC." if any(map(is_made_up, records)) else ""
-
-
-def _year(year: int) -> list[Month]:
-    return list(Month(year, 1).through(Month(year, 12)))

@@ -23,14 +23,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Panel:
-    """One chart of a figure.
-
-    Attributes:
-        title: whose chart it is.
-        colour: the name of its colour in the palette.
-        headline: the number to read if one reads nothing else.
-        draw: makes the chart.
-    """
+    """One chart of a figure: its title, its colour in the palette, its most important number, and how it is made."""
 
     title: str
     colour: str
@@ -97,25 +90,17 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Link:
-    """Another page in the same folder."""
-
-    name: str
-    target: str
-
-
-@dataclass(frozen=True)
 class Page:
-    """A page from top to bottom."""
+    """A page from top to bottom. Its links are pairs of a text and the name of a file in the same folder."""
 
     title: str
     lead: str
-    links: Sequence[Link] = ()
-    notices: Sequence[Notice] = ()
-    tiles: Sequence[Tile] = ()
-    figures: Sequence[Figure] = ()
-    answers: Sequence[Answer] = ()
-    footer: Sequence[str] = ()
+    links: Sequence[tuple[str, str]]
+    notices: Sequence[Notice]
+    tiles: Sequence[Tile]
+    figures: Sequence[Figure]
+    answers: Sequence[Answer]
+    footer: Sequence[str]
 
 
 def html(page: Page) -> str:

@@ -3,7 +3,7 @@
 Pure: nothing is queried or written here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,9 +11,9 @@ from taxi_platform.ledger.loaded import months_of
 from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.redaction import redact
 from taxi_platform.reports import panels
-from taxi_platform.reports.figures import ServiceFigures, Sum, by_service, months_between
+from taxi_platform.reports.figures import Counts, ServiceFigures, by_service, months_between
 from taxi_platform.reports.homework import answers, is_made_up, load_command
-from taxi_platform.reports.html import Figure, Link, Notice, Page, Tile
+from taxi_platform.reports.html import Notice, Page, Tile
 from taxi_platform.reports.text import MINUS, brief, brief_dollars, dollars
 from taxi_platform.trips.months import Month, ranges
 from taxi_platform.trips.services import SERVICES, SMALLEST, Service
@@ -33,7 +33,7 @@ class ReportData:
         loaded: the load records of the months in the trip tables, by file name.
         timezone: of the schedules.
         at: when all this was queried.
-        month: the only month of the page; None for the page of all months.
+        month: the only month of the page, to which all parts belong; None for the page of all months.
         pages: the names of the pages that are in the folder already.
     """
 
@@ -45,35 +45,31 @@ class ReportData:
     pages: frozenset[str] = frozenset()
 
 
-def whole_page(data: ReportData) -> Page:
-    """Return the page of all months."""
+def make_page(data: ReportData) -> Page:
+    """Return the page of one month, or of all months."""
     services = by_service(data.parts)
-    months = months_between(services)
+    month = data.month
+    if month is None:
+        period = [str(each) for each in months_between(services)]
+        lead = f"{_range(period[0], period[-1])} · {_names(services)}" if services else _nothing(data, "Nothing")
+        linked, missing, changes = sorted(data.pages - {WHOLE}), _gaps(services, data), {}
+    else:
+        lead = _names(services).capitalize() if services else _nothing(data, f"Nothing of {month}")
+        linked = [name for name in (WHOLE, str(month.plus(-1)), str(month.plus(1))) if name in data.pages]
+        missing, changes = _absent(month, data), _changes(month, data)
+    sources = sorted({redact(record.source.rpartition("/")[0]) for record in data.loaded.values()})
     return Page(
-        title=TITLE,
-        lead=f"{_range(months[0], months[-1])} · {_names(services)}" if services else _nothing(data, "Nothing"),
-        links=_links(sorted(data.pages - {WHOLE})),
-        notices=[*_notices(data), *_gaps(services, data)],
-        tiles=_tiles(services, {}),
-        figures=_figures(services, "month"),
+        title=f"{TITLE}, {month}" if month else TITLE,
+        lead=lead,
+        links=[("All months" if name == WHOLE else name, f"{name}.html") for name in linked],
+        notices=[*_notices(data), *missing],
+        tiles=_tiles(services, changes),
+        figures=panels.figures(services, "day" if month else "month") if services else [],
         answers=answers(data.loaded, data.timezone),
-        footer=_footer(data),
-    )
-
-
-def month_page(month: Month, data: ReportData) -> Page:
-    """Return the page of one month; all parts belong to it, and other months are known by their load records only."""
-    services = by_service(data.parts)
-    neighbours = [str(neighbour) for neighbour in (month.plus(-1), month.plus(1)) if str(neighbour) in data.pages]
-    return Page(
-        title=f"{TITLE}, {month}",
-        lead=_names(services).capitalize() if services else _nothing(data, f"Nothing of {month}"),
-        links=_links([*({WHOLE} & data.pages), *neighbours]),
-        notices=[*_notices(data), *_absent(month, data)],
-        tiles=_tiles(services, _changes(month, data)),
-        figures=_figures(services, "day"),
-        answers=answers(data.loaded, data.timezone),
-        footer=_footer(data),
+        footer=[
+            f"Made on {data.at:%Y-%m-%d at %H:%M} UTC from the models in PostgreSQL. A trip's month is its file's.",
+            *([f"Files from {', '.join(sources)}."] if sources else []),
+        ],
     )
 
 
@@ -83,45 +79,18 @@ def rebuild_command(first: Month, last: Month) -> str:
     return f"dagster asset materialize --select group:models,group:reports {months}"
 
 
-def first_commands(month: Month) -> str:
-    """Return the commands that load a first month and make its models and pages."""
-    everything = rebuild_command(month, month).replace("--select ", "--select taxi_zone_lookup,")
-    return f"{load_command(SMALLEST, month, month)} && {everything}"
-
-
-def _figures(services: Sequence[ServiceFigures], step: panels.Step) -> Sequence[Figure]:
-    """Return the figures in their order, without those that have nothing to show."""
-    if not services:
-        return []
-    figures = [
-        panels.trips(services, step),
-        panels.revenue(services, step),
-        panels.hours_of_the_week(services),
-        panels.top_zones(services),
-        panels.distances(services),
-        panels.fares(services),
-        panels.payments(services),
-        panels.quality(services),
-        *([panels.without_vendor_by_month(services)] if step == "month" else []),
-    ]
-    return [figure for figure in figures if figure.panels]
-
-
 def _tiles(services: Sequence[ServiceFigures], changes: Mapping[str, str]) -> list[Tile]:
     """Return the trips of each service, the revenue, and the average price and distance of a trip."""
     tiles = [
-        Tile(f"{figures.service.title} trips", brief(figures.sum.trips), changes.get(figures.service.name, ""))
+        Tile(f"{figures.service.title} trips", brief(figures.total.trips), changes.get(figures.service.name, ""))
         for figures in services
     ]
-    paid = [figures for figures in services if figures.is_paid]
-    total = sum((figures.sum for figures in paid), Sum())
-    measured = sum(figures.measured for figures in paid)
+    total = sum((figures.total for figures in services if figures.is_paid), Counts())
     if total.trips:
         tiles.append(Tile("Revenue", brief_dollars(total.revenue), "without cash tips"))
         tiles.append(Tile("A trip costs", dollars(total.revenue / total.trips), "on average, with all charges"))
-    if measured:
-        miles = sum(figures.total_miles for figures in paid) / measured
-        tiles.append(Tile("A trip goes", f"{miles:.1f} miles", "on average, up to 100 miles"))
+    if total.measured:
+        tiles.append(Tile("A trip goes", f"{total.miles / total.measured:.1f} miles", "on average, up to 100 miles"))
     return tiles
 
 
@@ -129,19 +98,14 @@ def _changes(month: Month, data: ReportData) -> dict[str, str]:
     """Compare the trips of each service with the month before and the year before, where these are loaded."""
     changes: dict[str, str] = {}
     for service in SERVICES.values():
-        loaded = months_of(service, data.loaded)
-        earlier = [
-            before for before in (month.plus(-1), month.plus(-12)) if before in loaded and loaded[before].rows_loaded
-        ]
-        if month in loaded:
+        trips = {each: record.rows_loaded for each, record in months_of(service, data.loaded).items()}
+        if month in trips:
+            earlier = [before for before in (month.plus(-1), month.plus(-12)) if trips.get(before)]
+            percent = (f"{100 * (trips[month] / trips[before] - 1):+.1f} %".replace("-", MINUS) for before in earlier)
             changes[service.name] = ", ".join(
-                f"{_change(loaded[month].rows_loaded, loaded[before].rows_loaded)} on {before}" for before in earlier
+                f"{change} on {before}" for change, before in zip(percent, earlier, strict=True)
             )
     return changes
-
-
-def _change(now: int, before: int) -> str:
-    return f"{100 * (now / before - 1):+.1f} %".replace("-", MINUS)
 
 
 def _notices(data: ReportData) -> Iterator[Notice]:
@@ -149,7 +113,9 @@ def _notices(data: ReportData) -> Iterator[Notice]:
     if any(map(is_made_up, data.loaded.values())):
         yield Notice("The trips are made up in the shape of real ones: they come from the sample.")
     if not data.loaded and not data.parts:
-        yield Notice("No month is loaded. This loads one, its models and this page:", first_commands(EXAMPLE))
+        models = rebuild_command(EXAMPLE, EXAMPLE).replace("--select ", "--select taxi_zone_lookup,")
+        command = f"{load_command(SMALLEST, EXAMPLE, EXAMPLE)} && {models}"
+        yield Notice("No month is loaded. This loads one, its models and this page:", command)
     for service in SERVICES.values():
         for first, last in ranges(_outdated(service, data)):
             yield Notice(
@@ -165,7 +131,7 @@ def _outdated(service: Service, data: ReportData) -> Iterator[Month]:
     for month, record in months_of(service, data.loaded).items():
         part = parts.get(month) or ServiceFigures(service, {})
         of_zones = sum(total.trips for total in part.zones.values())
-        if data.month in (None, month) and not part.sum.trips == of_zones == record.rows_loaded:
+        if data.month in (None, month) and not part.total.trips == of_zones == record.rows_loaded:
             yield month
 
 
@@ -199,15 +165,5 @@ def _names(services: Sequence[ServiceFigures]) -> str:
     return ", ".join(figures.service.title.lower() for figures in services)
 
 
-def _range(first: Month, last: Month) -> str:
+def _range(first: object, last: object) -> str:
     return str(first) if first == last else f"{first} to {last}"
-
-
-def _links(names: Iterable[str]) -> list[Link]:
-    return [Link("All months" if name == WHOLE else name, f"{name}.html") for name in names]
-
-
-def _footer(data: ReportData) -> list[str]:
-    sources = sorted({redact(record.source.rpartition("/")[0]) for record in data.loaded.values()})
-    made = f"Made on {data.at:%Y-%m-%d at %H:%M} UTC from the models in PostgreSQL. A trip's month is its file's."
-    return [made, f"Files from {', '.join(sources)}."] if sources else [made]

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Literal
 
 from taxi_platform.reports import charts
@@ -20,9 +21,8 @@ from taxi_platform.reports.figures import (
     NOT_GIVEN,
     UNKNOWN,
     ZERO,
-    Faults,
+    Counts,
     ServiceFigures,
-    Sum,
     days_of,
     hours_of_typical_days,
     months_between,
@@ -33,17 +33,17 @@ from taxi_platform.reports.text import NONE, brief, brief_dollars, dollars, shar
 Services = Sequence[ServiceFigures]
 Step = Literal["month", "day"]
 Values = Mapping[str, float | None]
+Share = tuple[int | None, int]  # a count and its total; None where there is nothing to count
 
 TOP_ZONES = 10
 _LEAST_SCALE = 0.1  # of the shares of trips without a vendor, so that a tiny share does not fill the chart
-_REVENUE = "What passengers were charged, without cash tips; reversed charges are subtracted."
 _NO_VENDOR, _NEGATIVE, _NO_ZONE = "Without a vendor", "Negative total", "Zone not known"
-_FAULTS: Mapping[str, Callable[[Faults], int]] = {
-    _NO_VENDOR: lambda faults: faults.without_vendor,
-    "Pickup outside the month": lambda faults: faults.strays,
-    "Drop-off before pickup": lambda faults: faults.backwards,
-    _NEGATIVE: lambda faults: faults.negative,
-    "Rejected rows": lambda faults: faults.rejected,
+_FAULTS = {
+    _NO_VENDOR: "without_vendor",
+    "Pickup outside the month": "strays",
+    "Drop-off before pickup": "backwards",
+    _NEGATIVE: "negative",
+    "Rejected rows": "rejected",
 }
 
 
@@ -56,37 +56,46 @@ class _Series:
     values: Values
 
 
+def figures(services: Services, step: Step) -> list[Figure]:
+    """Return the figures in their order, without those that have nothing to show."""
+    made = [
+        trips(services, step),
+        revenue(services, step),
+        hours_of_the_week(services),
+        top_zones(services),
+        distances(services),
+        fares(services),
+        payments(services),
+        quality(services),
+        *([without_vendor_by_month(services)] if step == "month" else []),
+    ]
+    return [figure for figure in made if figure.panels]
+
+
 def trips(services: Services, step: Step) -> Figure:
     """Return the trips of each month, or of each day of a month."""
     note = {"month": "A trip belongs to the month of its file.", "day": "By pickup, if it is in the file's month."}
-    series = [_series(each, _sums(each, services, step, lambda total: total.trips)) for each in services]
+    series = [_series(each, _sums(each, services, step, attrgetter("trips"))) for each in services]
     return _over_time("trips", f"Trips by {step}", note[step], step, series, brief, whole)
 
 
 def revenue(services: Services, step: Step) -> Figure:
     """Return the revenue of each month, or of each day of a month, and that of several services together."""
-    paid = [each for each in services if each.is_paid]
-    series = [_series(each, _sums(each, services, step, lambda total: total.revenue)) for each in paid]
+    series = [_series(each, _sums(each, services, step, attrgetter("revenue"))) for each in services if each.is_paid]
     if len(series) > 1:
-        amounts = {label: [each.values[label] for each in series] for label in series[0].values}
-        present = {label: [amount for amount in all_ if amount is not None] for label, all_ in amounts.items()}
-        sums = {label: math.fsum(of_label) if of_label else None for label, of_label in present.items()}
+        sums: dict[str, float | None] = {}
+        for label in series[0].values:
+            amounts = [amount for each in series if (amount := each.values[label]) is not None]
+            sums[label] = math.fsum(amounts) if amounts else None
         series.append(_Series("Together", "all", sums))
-    return _over_time("revenue", f"Revenue by {step}", _REVENUE, step, series, brief_dollars, dollars, form="$~s")
+    note = "What passengers were charged, without cash tips; reversed charges are subtracted."
+    return _over_time("revenue", f"Revenue by {step}", note, step, series, brief_dollars, dollars, form="$~s")
 
 
 def without_vendor_by_month(services: Services) -> Figure:
     """Return the share of each month's trips that do not name a vendor."""
     series = [
-        _series(
-            each,
-            {
-                str(month): each.faults[month].without_vendor / total.trips
-                if (total := each.months.get(month)) and total.trips
-                else None
-                for month in months_between(services)
-            },
-        )
+        _series(each, _sums(each, services, "month", lambda total: total.without_vendor / (total.trips or 1)))
         for each in services
     ]
     note = "Trips that do not name their vendor, or their base. They are counted like all others."
@@ -123,12 +132,12 @@ def top_zones(services: Services) -> Figure:
         busiest = sorted(known, key=lambda item: (-item[1].trips, item[0].label))[:TOP_ZONES]
         if not busiest:
             continue
-        part = share(sum(total.trips for _, total in busiest), each.sum.trips)
+        part = share(sum(total.trips for _, total in busiest), each.total.trips)
         bars = [Bar(zone.label, total.trips, brief(total.trips)) for zone, total in busiest]
         panels.append(_panel(each, f"{part} of all", partial(charts.ranking, bars)))
         for zone, total in busiest:
             paid = dollars(total.revenue) if each.is_paid else NONE
-            of_all = share(total.trips, each.sum.trips)
+            of_all = share(total.trips, each.total.trips)
             rows.append([each.service.title, zone.label, zone.borough, whole(total.trips), of_all, paid])
     note = f"The {TOP_ZONES} zones with the most pickups. Trips without a known zone are counted further down."
     table = Table(["Service", "Zone", "Borough", "Trips", "Share", "Revenue"], rows, texts=3)
@@ -163,7 +172,9 @@ def payments(services: Services) -> Figure:
         every = sum(each.payments.values())
         bars = [Bar(name, part / every, share(part, every)) for name in names if (part := each.payments.get(name))]
         panels.append(_panel(each, f"{whole(every)} trips", partial(charts.ranking, bars, full=1)))
-    rows = {name: [(each.payments.get(name, 0), sum(each.payments.values())) for each in paid] for name in names}
+    rows: dict[str, list[Share]] = {
+        name: [(each.payments.get(name, 0), sum(each.payments.values())) for each in paid] for name in names
+    }
     note = f"Trips by payment. {UNKNOWN} means that the file does not say."
     return Figure("payments", "How trips are paid", note, panels, _shares("Payment", paid, rows), layout="below")
 
@@ -171,10 +182,12 @@ def payments(services: Services) -> Figure:
 def quality(services: Services) -> Figure:
     """Return the faults of each service as shares of all rows of its files. The checks decide what is too much."""
     panels: list[Panel] = []
-    rows: dict[str, list[tuple[int | None, int]]] = {name: [] for name in [*_FAULTS, _NO_ZONE]}
+    rows: dict[str, list[Share]] = {name: [] for name in [*_FAULTS, _NO_ZONE]}
     for each in services:
-        every = each.sum.trips + each.fault.rejected
-        counts = {name: count(each.fault) for name, count in _FAULTS.items() if each.is_paid or name != _NEGATIVE}
+        every = each.total.trips + each.total.rejected
+        counts = {
+            name: getattr(each.total, fault) for name, fault in _FAULTS.items() if each.is_paid or name != _NEGATIVE
+        }
         counts[_NO_ZONE] = sum(total.trips for zone, total in each.zones.items() if not zone.is_known)
         for name, cells in rows.items():
             cells.append((counts.get(name), every))
@@ -196,25 +209,14 @@ def _panel(figures: ServiceFigures, headline: str, chart: Callable[..., Chart]) 
     return Panel(service.title, service.name, headline, partial(chart, colour=service.name))
 
 
-def _shares(
-    heading: str, services: Iterable[ServiceFigures], rows: Mapping[str, Sequence[tuple[int | None, int]]]
-) -> Table:
-    """Return a table with two columns per service: a count and its share of the total; dashes where there is none."""
+def _shares(heading: str, services: Iterable[ServiceFigures], rows: Mapping[str, Sequence[Share]]) -> Table:
+    """Return a table with two columns per service: a count and its share of the total."""
     columns = [heading, *(name for each in services for name in (each.service.title, "Share"))]
-    return Table(
-        columns,
-        [
-            [
-                name,
-                *(
-                    text
-                    for count, total in counts
-                    for text in ((NONE, NONE) if count is None else (whole(count), share(count, total)))
-                ),
-            ]
-            for name, counts in rows.items()
-        ],
-    )
+    cells: dict[str, list[str]] = {name: [name] for name in rows}
+    for name, counts in rows.items():
+        for count, total in counts:
+            cells[name] += (NONE, NONE) if count is None else (whole(count), share(count, total))
+    return Table(columns, list(cells.values()))
 
 
 _Bin = tuple[int, str, str]  # its number; its label in the chart, empty where it is not drawn; its name in the table
@@ -246,14 +248,7 @@ def _distribution(
 ) -> Figure:
     """Return a figure with the share of each service's trips in each bin.
 
-    Args:
-        name: the figure's anchor.
-        title: its heading.
-        note: how to read it.
-        headings: of the table's first column, and of the axis.
-        bins: from ``_bins``.
-        counts: the trips of each service by the number of the bin.
-        every: how many columns the labels are apart.
+    The headings are those of the table's first column and of the axis; ``every`` is how many columns labels are apart.
     """
     heading, axis = headings
     drawn = [label for _, label, _ in bins if label]
@@ -264,10 +259,9 @@ def _distribution(
         columns = [(label, of_bins.get(number, 0) / total if total else 0) for number, label, _ in bins if label]
         fullest, _, text = max(bins, key=lambda each: of_bins.get(each[0], 0))
         headline = f"{text}: {share(of_bins.get(fullest, 0), total)}"
-        panels.append(
-            _panel(figures, headline, partial(charts.columns, columns, form=".0%", title=axis, labels=labels))
-        )
-    rows = {
+        chart = partial(charts.columns, columns, form=".0%", title=axis, labels=labels)
+        panels.append(_panel(figures, headline, chart))
+    rows: dict[str, list[Share]] = {
         text: [(of_bins.get(number, 0), sum(of_bins.values())) for _, of_bins in counts] for number, _, text in bins
     }
     return Figure(name, title, note, panels, _shares(heading, [figures for figures, _ in counts], rows), layout="below")
@@ -277,11 +271,11 @@ def _series(figures: ServiceFigures, values: Values) -> _Series:
     return _Series(figures.service.title, figures.service.name, values)
 
 
-def _sums(figures: ServiceFigures, services: Services, step: Step, value: Callable[[Sum], float]) -> Values:
+def _sums(figures: ServiceFigures, services: Services, step: Step, value: Callable[[Counts], float]) -> Values:
     """Return a value for each day of the only month, or for each month that any of the services has."""
     if step == "day":
         (month,) = figures.months
-        return {str(day): value(figures.days.get(day, Sum())) for day in range(1, days_of(month) + 1)}
+        return {str(day): value(figures.days.get(day, Counts())) for day in range(1, days_of(month) + 1)}
     months = months_between(services)
     return {str(month): value(figures.months[month]) if month in figures.months else None for month in months}
 
@@ -299,29 +293,15 @@ def _over_time(
 ) -> Figure:
     """Return a figure with one panel per series, and a table with one row per month or day.
 
-    Args:
-        name: the figure's anchor.
-        title: its heading.
-        note: how to read it.
-        step: what one column stands for.
-        series: the values.
-        headline: formats the highest value for the headline.
-        exact: formats a value for the table.
-        form: how values beside the axis are formatted, as d3 spells formats.
-        highest: where the axis ends, if not at the highest value.
+    ``headline`` formats the highest value for the panel, ``exact`` a value for the table, ``form`` those of the axis.
     """
     axis = "day of the month" if step == "day" else None
-    panels = [
-        Panel(
-            each.title,
-            each.colour,
-            f"at most {headline(max(value for value in each.values.values() if value is not None))}",
-            partial(
-                charts.columns, list(each.values.items()), colour=each.colour, form=form, title=axis, highest=highest
-            ),
-        )
-        for each in series
-    ]
+    panels: list[Panel] = []
+    for each in series:
+        peak = max(value for value in each.values.values() if value is not None)
+        values = list(each.values.items())
+        chart = partial(charts.columns, values, colour=each.colour, form=form, title=axis, highest=highest)
+        panels.append(Panel(each.title, each.colour, f"at most {headline(peak)}", chart))
     rows = [
         [label, *(NONE if (value := each.values[label]) is None else exact(value) for each in series)]
         for label in (series[0].values if series else ())

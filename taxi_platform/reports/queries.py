@@ -48,21 +48,21 @@ def _sum(amount: str) -> str:
 _BY_HOUR = f"""
 select service, {_DAY} as day, {_HOUR} as hour,
     count(*), {_sum("total_amount")},
+    count(*) filter (where trip_distance between 0 and {FARTHEST}),
+    coalesce(sum(trip_distance) filter (where trip_distance between 0 and {FARTHEST}), 0)::double precision,
     count(*) filter (where vendor_id = -1),
     count(*) filter (where dropoff_datetime < pickup_datetime),
-    count(*) filter (where total_amount < 0),
-    count(*) filter (where trip_distance between 0 and {FARTHEST}),
-    coalesce(sum(trip_distance) filter (where trip_distance between 0 and {FARTHEST}), 0)::double precision
+    count(*) filter (where total_amount < 0)
 from {TRIPS}
 where file_month = %(first)s
 group by 1, 2, 3"""
 
 _FHV_BY_HOUR = f"""
 select 'fhv', {_DAY} as day, {_HOUR} as hour,
-    count(*), 0::double precision,
+    count(*), 0::double precision, 0, 0::double precision,
     count(*) filter (where dispatching_base_num is null),
     count(*) filter (where dropoff_datetime < pickup_datetime),
-    0, 0, 0::double precision
+    0
 from {FHV_TRIPS}
 where file_month = %(first)s
 group by 1, 2, 3"""
@@ -98,13 +98,7 @@ join {ZONES} as zones on zones.location_id = counted.pickup_location_id"""
 
 
 def read_months(url: str, loaded: Mapping[str, LoadRecord]) -> list[Month]:
-    """Return every month that the trip tables or the models have, in order.
-
-    Raises:
-        DatabaseUnreachable: the server does not answer.
-        DatabaseInterrupted: the connection broke, or a timeout ended the query.
-        DatabaseRefused: the server refuses the query.
-    """
+    """Return every month that the trip tables or the models have, in order. Errors are those of ``read_figures``."""
     months = {month for service in SERVICES.values() for month in months_of(service, loaded)}
     with connect(url) as connection, postgres_errors(REVENUE):
         if _models_exist(connection):
@@ -115,12 +109,7 @@ def read_months(url: str, loaded: Mapping[str, LoadRecord]) -> list[Month]:
 def read_figures(url: str, months: Iterable[Month], loaded: Mapping[str, LoadRecord]) -> Iterator[ServiceFigures]:
     """Yield the figures of each month and service that the models have trips of; without the models, none.
 
-    The client holds those of one month at a time.
-
-    Args:
-        url: the database.
-        months: which months.
-        loaded: the load records by file name; they have the numbers of rejected rows.
+    The client holds those of one month at a time. The load records, by file name, have the numbers of rejected rows.
 
     Raises:
         DatabaseUnreachable: the server does not answer.

@@ -2,7 +2,6 @@
 
 import logging
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,7 +11,7 @@ from taxi_platform.errors import disk_errors
 from taxi_platform.ledger.loaded import months_in_place
 from taxi_platform.reports.figures import ServiceFigures
 from taxi_platform.reports.html import Page, html
-from taxi_platform.reports.pages import WHOLE, ReportData, month_page, whole_page
+from taxi_platform.reports.pages import WHOLE, ReportData, make_page
 from taxi_platform.reports.queries import read_figures, read_months
 from taxi_platform.trips.months import Month
 
@@ -22,13 +21,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Report:
-    """A page that has been written.
-
-    Attributes:
-        path: its file.
-        page: what it says.
-        trips: how many trips it is about.
-    """
+    """A page that has been written: its file, what it says, and how many trips it is about."""
 
     path: Path
     page: Page
@@ -49,8 +42,8 @@ class Reports:
     folder: Path
     schedule_timezone: str
 
-    def write_month(self, month: Month) -> Report:
-        """Write the page of a month. Of other months, only the load records are read.
+    def write(self, month: Month | None = None) -> Report:
+        """Write the page of a month, or of all months. For a month's page, only load records of other months are read.
 
         Raises:
             DatabaseUnreachable: the server does not answer.
@@ -58,37 +51,17 @@ class Reports:
             DatabaseRefused: the server refuses a query.
             StorageFull: the page cannot be written.
         """
-        data = self._read(month)
-        return self._write(str(month), month_page(month, data), data.parts)
-
-    def write_whole(self) -> Report:
-        """Write the page of all months.
-
-        Raises:
-            DatabaseUnreachable: the server does not answer.
-            DatabaseInterrupted: the connection broke, or a timeout ended a query.
-            DatabaseRefused: the server refuses a query.
-            StorageFull: the page cannot be written.
-        """
-        data = self._read()
-        return self._write(WHOLE, whole_page(data), data.parts)
-
-    def _read(self, only: Month | None = None) -> ReportData:
-        """Read the figures of one month, or of every month that there is."""
         loaded = months_in_place(self.url)
-        months = [only] if only else read_months(self.url, loaded)
         parts: list[ServiceFigures] = []
-        for part in read_figures(self.url, months, loaded):
-            (month,) = part.months
-            logger.info("%s: %s trips counted", part.service.file_name(month), f"{part.sum.trips:,}")
+        for part in read_figures(self.url, [month] if month else read_months(self.url, loaded), loaded):
+            logger.info("%s: %s trips counted", part.service.file_name(*part.months), f"{part.total.trips:,}")
             parts.append(part)
         pages = frozenset(path.stem for path in self.folder.glob(f"*{SUFFIX}"))
-        return ReportData(parts, loaded, self.schedule_timezone, datetime.now(timezone.utc), only, pages)
-
-    def _write(self, name: str, page: Page, parts: Sequence[ServiceFigures]) -> Report:
-        path = write_page(self.folder, name, html(page))
+        data = ReportData(parts, loaded, self.schedule_timezone, datetime.now(timezone.utc), month, pages)
+        page = make_page(data)
+        path = write_page(self.folder, str(month or WHOLE), html(page))
         logger.info("%s: written", path)
-        return Report(path, page, sum(part.sum.trips for part in parts))
+        return Report(path, page, sum(part.total.trips for part in parts))
 
 
 def write_page(folder: Path, name: str, text: str) -> Path:

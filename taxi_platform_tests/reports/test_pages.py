@@ -1,18 +1,17 @@
-"""Pages: what they say of what there is, and of what there is not."""
+"""Pages: what they show of the months that are loaded, and of those that are not."""
 
 import xml.etree.ElementTree as xml
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from taxi_platform.reports.charts import COLOURS
-from taxi_platform.reports.figures import Faults, ServiceFigures, Sum
+from taxi_platform.reports.charts import palette
+from taxi_platform.reports.figures import Counts, ServiceFigures
 from taxi_platform.reports.html import Page, html
-from taxi_platform.reports.pages import ReportData, month_page, whole_page
+from taxi_platform.reports.pages import ReportData, make_page
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW
-from taxi_platform_tests.support.made_up_figures import AT, found, loaded, part
+from taxi_platform_tests.support.made_up_figures import AT, loaded, made_up, part
 
 MARCH, APRIL, MAY = Month(2019, 3), Month(2019, 4), Month(2019, 5)
 ALWAYS = ["hours", "zones", "distances", "fares", "payments", "quality"]
@@ -23,7 +22,7 @@ def figures(page: Page) -> list[str]:
     return [figure.name for figure in page.figures]
 
 
-def told(page: Page) -> str:
+def notices(page: Page) -> str:
     return " ".join(f"{notice.text} {notice.command}" for notice in page.notices)
 
 
@@ -32,161 +31,145 @@ def cells(page: Page, name: str) -> list[list[str]]:
     return [list(row) for row in figure.table.rows]
 
 
-def pages() -> Iterator[Page]:
-    yield whole_page(found(MARCH, APRIL))
-    yield month_page(MARCH, found(MARCH, APRIL, only=MARCH))
-    yield whole_page(found(MARCH, services=(FHV,)))
+def test_the_whole_page_goes_by_months_and_a_month_page_by_days() -> None:
+    whole, month = make_page(made_up(MARCH, APRIL)), make_page(made_up(MARCH, APRIL, only=APRIL))
+    assert figures(whole) == ["trips", "revenue", *ALWAYS, "without-vendor"]
+    assert figures(month) == ["trips", "revenue", *ALWAYS]
+    assert [row[0] for row in cells(whole, "trips")] == ["2019-03", "2019-04"]
+    assert len(cells(month, "trips")) == 30
 
 
-def test_the_whole_goes_by_months_and_a_month_by_days() -> None:
-    assert figures(whole_page(found(MARCH, APRIL))) == ["trips", "revenue", *ALWAYS, "without-vendor"]
-    assert figures(month_page(MARCH, found(MARCH, APRIL, only=MARCH))) == ["trips", "revenue", *ALWAYS]
-    assert [row[0] for row in cells(whole_page(found(MARCH, APRIL)), "trips")] == ["2019-03", "2019-04"]
-    assert len(cells(month_page(APRIL, found(APRIL, only=APRIL)), "trips")) == 30
-
-
-def test_every_figure_has_the_numbers_behind_it() -> None:
-    for page in pages():
-        assert page.figures
-        for figure in page.figures:
-            assert figure.panels
-            assert figure.table.rows
-            assert {len(row) for row in figure.table.rows} == {len(figure.table.columns)}
-            assert all(panel.headline for panel in figure.panels)
+@pytest.mark.parametrize(
+    "data", [made_up(MARCH, APRIL), made_up(MARCH, APRIL, only=MARCH), made_up(MARCH, services=(FHV,))]
+)
+def test_every_figure_has_its_numbers_and_a_page_needs_no_other_file(data: ReportData) -> None:
+    page = make_page(data)
+    assert page.figures
+    for figure in page.figures:
+        assert figure.panels
+        assert figure.table.rows
+        assert {len(row) for row in figure.table.rows} == {len(figure.table.columns)}
+        assert all(panel.headline for panel in figure.panels)
+    text = html(page)
+    for loads in ("<script", " src=", "@import", "url(", "<b>Clinton"):
+        assert loads not in text
+    drawings = [panel.drawing for figure in page.figures for panel in figure.panels]
+    assert len(drawings) == text.count("<svg ")
+    for drawing in drawings:
+        xml.fromstring(drawing)
+        assert "NaN" not in drawing
+        assert len(drawing) < 40_000
 
 
 def test_for_hire_trips_are_shown_without_fares_and_distances() -> None:
-    page = whole_page(found(MARCH, services=(FHV,)))
+    page = make_page(made_up(MARCH, services=(FHV,)))
     assert figures(page) == ["trips", "hours", "zones", "quality", "without-vendor"]
     assert [tile.name for tile in page.tiles] == ["For-hire vehicle trips"]
     assert "Negative total" not in [row[0] for row in cells(page, "quality") if row[1] != "\N{EN DASH}"]
 
 
 def test_a_month_that_a_service_lacks_is_a_gap_and_not_zero() -> None:
-    there = found(MARCH, APRIL, MAY)
+    data = made_up(MARCH, APRIL, MAY)
     lacking = replace(
-        there,
-        parts=[one for one in there.parts if not (one.service is YELLOW and APRIL in one.months)],
-        loaded={name: one for name, one in there.loaded.items() if name != YELLOW.file_name(APRIL)},
+        data,
+        parts=[each for each in data.parts if not (each.service is YELLOW and APRIL in each.months)],
+        loaded={name: each for name, each in data.loaded.items() if name != YELLOW.file_name(APRIL)},
     )
-    page = whole_page(lacking)
+    page = make_page(lacking)
     rows = {row[0]: row[1:] for row in cells(page, "trips")}
     assert rows["2019-04"][0] != "\N{EN DASH}"
     assert rows["2019-04"][1] == "\N{EN DASH}"
-    assert "Yellow taxi: 2019-04 is not loaded. taxi backfill yellow 2019-04" in told(page)
+    assert "Yellow taxi: 2019-04 is not loaded. taxi backfill yellow 2019-04" in notices(page)
 
 
-def test_a_month_without_one_service_shows_the_others_and_says_how_to_load_it() -> None:
-    page = month_page(MARCH, found(MARCH, services=(GREEN, YELLOW), only=MARCH))
-    assert "For-hire vehicle: 2019-03 is not loaded. taxi backfill fhv 2019-03" in told(page)
+def test_a_month_without_one_service_shows_the_others_and_how_to_load_it() -> None:
+    page = make_page(made_up(MARCH, services=(GREEN, YELLOW), only=MARCH))
+    assert "For-hire vehicle: 2019-03 is not loaded. taxi backfill fhv 2019-03" in notices(page)
     assert len(page.notices) == 1
     assert figures(page) == ["trips", "revenue", *ALWAYS]
 
 
-@pytest.mark.parametrize("page", [whole_page(NOTHING), month_page(MARCH, replace(NOTHING, month=MARCH))])
-def test_without_any_trips_a_page_says_so_and_what_to_type(page: Page) -> None:
+@pytest.mark.parametrize("data", [NOTHING, replace(NOTHING, month=MARCH)])
+def test_a_page_without_trips_says_which_commands_to_type(data: ReportData) -> None:
+    page = make_page(data)
     assert (page.figures, page.tiles) == ([], [])
     assert page.lead.endswith("is loaded yet.")
-    assert "No month is loaded." in told(page)
-    assert "taxi backfill green 2019-03 && dagster asset materialize" in told(page)
+    assert "No month is loaded." in notices(page)
+    assert "taxi backfill green 2019-03 && dagster asset materialize" in notices(page)
     assert len(page.answers) == 6
     assert "</html>" in html(page)
 
 
 def test_months_that_differ_between_table_and_models_get_a_notice_with_a_command() -> None:
-    there = found(MARCH, APRIL, MAY)
-    older = {
-        name: loaded(5) if name in (GREEN.file_name(APRIL), GREEN.file_name(MAY)) else one
-        for name, one in there.loaded.items()
-    }
-    said = told(whole_page(replace(there, loaded=older)))
-    assert "Green taxi: the models differ from the table in 2019-04 to 2019-05." in said
-    assert "--partition-range 2019-04...2019-05" in said
-    assert "Yellow taxi" not in said
-    assert whole_page(replace(there, parts=[])).lead == "Nothing is in the models yet."
-    # The page of a month does not speak of others.
-    only = month_page(MARCH, replace(found(MARCH, APRIL, only=MARCH), loaded=older))
-    assert only.notices == []
+    data = made_up(MARCH, APRIL, MAY)
+    older = {**data.loaded, GREEN.file_name(APRIL): loaded(5), GREEN.file_name(MAY): loaded(5)}
+    text = notices(make_page(replace(data, loaded=older)))
+    assert "Green taxi: the models differ from the table in 2019-04 to 2019-05." in text
+    assert "--partition-range 2019-04...2019-05" in text
+    assert "Yellow taxi" not in text
+    assert make_page(replace(data, parts=[])).lead == "Nothing is in the models yet."
+    # The page of a month is silent about others.
+    assert make_page(replace(made_up(MARCH, APRIL, only=MARCH), loaded=older)).notices == []
 
 
 def test_models_that_differ_from_each_other_get_a_notice() -> None:
-    there = found(MARCH, services=(GREEN,))
-    (only,) = there.parts
-    page = whole_page(replace(there, parts=[replace(only, zones={})]))
-    assert "Green taxi: the models differ from the table in 2019-03." in told(page)
+    data = made_up(MARCH, services=(GREEN,))
+    page = make_page(replace(data, parts=[replace(data.parts[0], zones={})]))
+    assert "Green taxi: the models differ from the table in 2019-03." in notices(page)
     assert "zones" not in figures(page)
 
 
 def test_a_month_is_compared_with_the_one_before_and_with_the_year_before() -> None:
-    held = {
+    records = {
         GREEN.file_name(MARCH): loaded(150),
         GREEN.file_name(Month(2019, 2)): loaded(200),
         GREEN.file_name(Month(2018, 3)): loaded(100),
     }
-    few = replace(part(GREEN, MARCH), months={MARCH: Sum(150, 10.0)}, zones={})
-    page = month_page(MARCH, ReportData([few], held, "UTC", AT, MARCH))
+    few = replace(part(GREEN, MARCH), months={MARCH: Counts(150, 10.0)}, zones={})
+    page = make_page(ReportData([few], records, "UTC", AT, MARCH))
     assert page.tiles[0].remark == "\N{MINUS SIGN}25.0 % on 2019-02, +50.0 % on 2018-03"
 
 
 def test_made_up_trips_get_a_notice() -> None:
-    there = found(MARCH, services=(GREEN,))
-    sample = {name: loaded(one.rows_loaded, "sample:0.05/{}") for name, one in there.loaded.items()}
-    assert "made up" in told(whole_page(replace(there, loaded=sample)))
-    assert "made up" not in told(whole_page(there))
+    data = made_up(MARCH, services=(GREEN,))
+    sample = {name: loaded(each.rows_loaded, "sample:0.05/{}") for name, each in data.loaded.items()}
+    assert "made up" in notices(make_page(replace(data, loaded=sample)))
+    assert "made up" not in notices(make_page(data))
 
 
 def test_no_password_of_a_source_is_on_a_page() -> None:
-    there = found(MARCH, services=(GREEN,))
-    secret = {
-        name: loaded(one.rows_loaded, "https://ann:pa55word@example.com/green/x.csv.gz")
-        for name, one in there.loaded.items()
-    }
-    page = html(whole_page(replace(there, loaded=secret)))
+    data = made_up(MARCH, services=(GREEN,))
+    source = "https://ann:pa55word@example.com/green/x.csv.gz"
+    secret = {name: loaded(each.rows_loaded, source) for name, each in data.loaded.items()}
+    page = html(make_page(replace(data, loaded=secret)))
     assert "pa55word" not in page
     assert "example.com" in page
 
 
 def test_links_lead_to_existing_pages() -> None:
-    there = frozenset({"trips", "2019-02", "2019-03", "2019-05"})
-    links = month_page(APRIL, replace(found(APRIL, only=APRIL), pages=there)).links
-    assert [(link.name, link.target) for link in links] == [
+    pages = frozenset({"trips", "2019-02", "2019-03", "2019-05"})
+    assert make_page(replace(made_up(APRIL, only=APRIL), pages=pages)).links == [
         ("All months", "trips.html"),
         ("2019-03", "2019-03.html"),
         ("2019-05", "2019-05.html"),
     ]
-    assert [link.name for link in whole_page(replace(found(APRIL), pages=there)).links] == sorted(there - {"trips"})
+    whole = make_page(replace(made_up(APRIL), pages=pages))
+    assert [name for name, _ in whole.links] == ["2019-02", "2019-03", "2019-05"]
 
 
 def test_a_month_of_strays_alone_is_shown() -> None:
-    strays = ServiceFigures(GREEN, {MARCH: Sum(3, 30.0)}, {MARCH: Faults(strays=3)})
-    page = month_page(MARCH, ReportData([strays], {}, "UTC", AT, MARCH))
+    strays = ServiceFigures(GREEN, {MARCH: Counts(3, 30.0, strays=3)})
+    page = make_page(ReportData([strays], {}, "UTC", AT, MARCH))
     assert "no trips" in html(page)
     assert ["Pickup outside the month", "3", "100.0 %"] in cells(page, "quality")
 
 
 def test_several_services_get_a_panel_with_their_sum() -> None:
-    both = whole_page(found(MARCH, services=(GREEN, YELLOW)))
-    (row,) = cells(both, "revenue")
+    (row,) = cells(make_page(made_up(MARCH, services=(GREEN, YELLOW))), "revenue")
     green, yellow, together = (float(cell.strip("$").replace(",", "")) for cell in row[1:])
     assert together == pytest.approx(green + yellow, abs=0.02)
-    assert len(cells(whole_page(found(MARCH, services=(GREEN,))), "revenue")[0]) == 2
+    assert len(cells(make_page(made_up(MARCH, services=(GREEN,))), "revenue")[0]) == 2
 
 
-def test_a_page_needs_no_other_file_and_its_drawings_are_complete() -> None:
-    for page in pages():
-        text = html(page)
-        assert "<script" not in text
-        assert " src=" not in text
-        assert "@import" not in text
-        assert "url(" not in text
-        assert "<b>Clinton" not in text
-        drawn = [panel.drawing for figure in page.figures for panel in figure.panels]
-        assert len(drawn) == text.count("<svg ")
-        for one in drawn:
-            xml.fromstring(one)
-            assert "NaN" not in one
-            assert len(one) < 40_000
-
-
-def test_a_service_has_a_colour() -> None:
-    assert set(SERVICES) <= set(COLOURS)
+def test_every_service_has_a_colour() -> None:
+    assert set(SERVICES) <= set(palette())

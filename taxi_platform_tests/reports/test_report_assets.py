@@ -13,7 +13,7 @@ import pytest
 from taxi_platform.errors import StorageFull
 from taxi_platform.ledger.loaded import months_in_place
 from taxi_platform.reports import writing
-from taxi_platform.reports.figures import BELOW_ZERO, FIRST, NOT_GIVEN, ZERO, Faults, ServiceFigures, Sum, Zone
+from taxi_platform.reports.figures import BELOW_ZERO, FIRST, NOT_GIVEN, ZERO, Counts, ServiceFigures, Zone
 from taxi_platform.reports.queries import read_figures, read_months
 from taxi_platform.reports.writing import Reports, write_page
 from taxi_platform.settings import PROJECT
@@ -81,7 +81,7 @@ class Models:
         self.run(REVENUE)
 
     def figures(self, month: Month) -> dict[str, ServiceFigures]:
-        return {one.service.name: one for one in read_figures(self.url, [month], months_in_place(self.url))}
+        return {part.service.name: part for part in read_figures(self.url, [month], months_in_place(self.url))}
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def models(database: str, tmp_path: Path) -> Models:
 
 
 def text(path: Path) -> str:
-    """What a page says, without its tags."""
+    """Return the text of a page, without its tags."""
     page = path.read_text(encoding="utf-8")
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page[page.index("<body") :]))
 
@@ -100,15 +100,16 @@ def text(path: Path) -> str:
 def test_every_trip_is_counted_once_whatever_it_lacks(models: Models) -> None:
     models.fill("green", MARCH)
     figures = models.figures(MARCH)["green"]
-    assert figures.months == {MARCH: Sum(8, 7.5 + 8.25 + 80.0 + 900.0 - 8.0)}
-    assert figures.faults[MARCH] == Faults(without_vendor=1, strays=5, backwards=2, negative=1)
-    assert figures.days == {1: Sum(2, 7.5), 31: Sum(1, 8.25)}
+    revenue = 7.5 + 8.25 + 80.0 + 900.0 - 8.0
+    faults = {"without_vendor": 1, "strays": 5, "backwards": 2, "negative": 1}
+    assert figures.months == {MARCH: Counts(8, revenue, measured=4, miles=16.99, **faults)}
+    assert figures.days == {1: Counts(2, 7.5), 31: Counts(1, 8.25)}
     assert figures.hours == {(4, 0): 2, (6, 23): 1}
     assert figures.miles == {
         FIRST: 1,
         FIRST + 1: 1,
         ZERO: 1,
-        FIRST + 15: 3,  # 15, 205,654 and what is no number, which PostgreSQL holds for greater than all
+        FIRST + 15: 3,  # 15, 205,654 and NaN, which PostgreSQL sorts above every number
         BELOW_ZERO: 1,
         NOT_GIVEN: 1,
     }
@@ -119,7 +120,6 @@ def test_every_trip_is_counted_once_whatever_it_lacks(models: Models) -> None:
         "Unknown (264)": 1,
         "Unknown (none given)": 1,
     }
-    assert (figures.measured, figures.total_miles) == (4, 16.99)
 
 
 def test_trips_of_vehicles_for_hire_are_counted_too(models: Models) -> None:
@@ -132,12 +132,11 @@ def test_trips_of_vehicles_for_hire_are_counted_too(models: Models) -> None:
         ],
     )
     figures = models.figures(MARCH)["fhv"]
-    assert figures.months == {MARCH: Sum(3, 0.0)}
-    assert figures.faults[MARCH] == Faults(without_vendor=1, strays=1, backwards=1)
+    assert figures.months == {MARCH: Counts(3, without_vendor=1, strays=1, backwards=1)}
     assert figures.hours == {(0, 8): 2}
     assert figures.zones == {
-        Zone("74", "East Harlem North", "Manhattan"): Sum(1, 0.0),
-        Zone("", "Unknown", "Unknown"): Sum(2, 0.0),
+        Zone("74", "East Harlem North", "Manhattan"): Counts(1),
+        Zone("", "Unknown", "Unknown"): Counts(2),
     }
 
 
@@ -149,7 +148,7 @@ def test_a_month_page_reads_one_month_and_the_whole_page_every_month(
     models.fill("yellow", APRIL, TRIPS[:3])
     assert set(models.figures(APRIL)) == {"yellow"}
     assert read_months(models.url, {}) == [MARCH, APRIL]
-    report = models.reports.write_whole()
+    report = models.reports.write()
     assert report.trips == 11
     assert "2019-03 to 2019-04 · green taxi, yellow taxi" in text(report.path)
     assert caplog.messages[:2] == [
@@ -159,13 +158,11 @@ def test_a_month_page_reads_one_month_and_the_whole_page_every_month(
 
 
 @pytest.mark.parametrize("built", [True, False])
-def test_without_any_trips_or_models_there_is_a_page_that_says_what_to_type(
-    database: str, tmp_path: Path, built: bool
-) -> None:
+def test_a_page_without_trips_or_models_names_the_commands(database: str, tmp_path: Path, built: bool) -> None:
     models = Models(database, tmp_path)
     if built:
         models.run(MODELS)
-    for report in (models.reports.write_whole(), models.reports.write_month(MARCH)):
+    for report in (models.reports.write(), models.reports.write(MARCH)):
         assert report.trips == 0
         assert "No month is loaded." in text(report.path)
         assert "taxi backfill green 2019-03" in text(report.path)
@@ -174,23 +171,15 @@ def test_without_any_trips_or_models_there_is_a_page_that_says_what_to_type(
 
 def test_a_page_links_to_pages_written_before(models: Models) -> None:
     models.fill("green", MARCH)
-    models.reports.write_month(MARCH)
-    whole = models.reports.write_whole().path.read_text()
-    assert 'href="2019-03.html"' in whole
-    assert 'href="trips.html"' in models.reports.write_month(MARCH).path.read_text()
+    models.reports.write(MARCH)
+    assert 'href="2019-03.html"' in models.reports.write().path.read_text()
+    assert 'href="trips.html"' in models.reports.write(MARCH).path.read_text()
 
 
-@pytest.fixture
-def stubborn(tmp_path: Path) -> Path:
-    """A folder of pages in which nothing can be written, even by root: it is a file."""
-    path = tmp_path / "reports"
-    path.write_text("")
-    return path
-
-
-def test_a_page_that_cannot_be_written_says_where(stubborn: Path) -> None:
+def test_the_error_for_a_page_that_cannot_be_written_names_its_path(tmp_path: Path) -> None:
+    (tmp_path / "reports").write_text("a file where the folder should be")
     with pytest.raises(StorageFull, match=r"trips\.html: .*reports/trips\.html cannot be written"):
-        write_page(stubborn, "trips", "new")
+        write_page(tmp_path / "reports", "trips", "new")
 
 
 def test_a_process_that_ends_while_writing_leaves_the_old_page_and_nothing_else(
@@ -230,7 +219,7 @@ def test_dagster_records_pages_with_pictures(platform: Platform, models: Models,
     assert (tmp_path / "reports/trips.html").exists()
 
 
-def test_a_database_that_does_not_answer_fails_the_report_with_one_sentence(platform: Platform) -> None:
+def test_a_database_that_does_not_answer_fails_the_report_with_its_reason(platform: Platform) -> None:
     platform.use(TAXI_POSTGRES_URL="postgresql://taxi@127.0.0.1:1/trips")
     run = platform.run("trips_report")
     assert not run.succeeded
@@ -238,7 +227,7 @@ def test_a_database_that_does_not_answer_fails_the_report_with_one_sentence(plat
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real trip files are not in ../shared/data")
-def test_a_genuine_month_has_its_published_figures_on_the_page(platform: Platform, tmp_path: Path) -> None:
+def test_a_real_month_has_its_published_figures_on_the_page(platform: Platform, tmp_path: Path) -> None:
     platform.use(TAXI_SOURCE=str(DATA))
     assert platform.run("green_tripdata", "taxi_zone_lookup", month="2020-04").succeeded
     built = [spec.key.to_user_string() for spec in platform.definitions().resolve_all_asset_specs()]
@@ -247,20 +236,19 @@ def test_a_genuine_month_has_its_published_figures_on_the_page(platform: Platfor
         *models, "vendors", "rate_codes", "payment_types", "monthly_report", "trips_report", month="2020-04"
     )
     assert run.succeeded, run.failure
-    (held,) = months_in_place(platform.database).values()
-    assert (held.facts.rows, held.facts.csv_bytes, held.source.endswith(".csv.gz")) == (35_612, 3_210_216, True)
+    (record,) = months_in_place(platform.database).values()
+    assert (record.facts.rows, record.facts.csv_bytes, record.source.endswith(".csv.gz")) == (35_612, 3_210_216, True)
 
     april = next(iter(read_figures(platform.database, [Month(2020, 4)], {})))
-    assert april.sum.trips == 35_612
-    assert round(april.sum.revenue, 2) == 701_002.26
-    assert (april.fault.strays, april.fault.without_vendor) == (6, 11_110)
-    for what in (april.miles, april.fares, april.payments):
-        assert sum(what.values()) == 35_612
+    assert (april.total.trips, round(april.total.revenue, 2)) == (35_612, 701_002.26)
+    assert (april.total.strays, april.total.without_vendor) == (6, 11_110)
+    for distribution in (april.miles, april.fares, april.payments):
+        assert sum(distribution.values()) == 35_612
     assert sum(total.trips for total in april.zones.values()) == 35_612
     assert sum(april.hours.values()) == sum(total.trips for total in april.days.values()) == 35_606
 
     for name in ("2020-04", "trips"):
-        said = text(tmp_path / f"reports/{name}.html")
+        page = text(tmp_path / f"reports/{name}.html")
         for figure in ("35.6 k", "$701 k", "11,110 · 31.2 %", "6 · 0.02 %", "taxi backfill green 2020-01..2020-12"):
-            assert figure in said
-        assert "the models differ" not in said
+            assert figure in page
+        assert "the models differ" not in page

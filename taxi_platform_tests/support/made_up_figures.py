@@ -3,7 +3,7 @@
 from datetime import date, datetime, timezone
 
 from taxi_platform.ledger.record import LoadRecord
-from taxi_platform.reports.figures import DOLLARS, FIRST, MILES, ZERO, Faults, ServiceFigures, Sum, Zone, days_of
+from taxi_platform.reports.figures import DOLLARS, FIRST, MILES, ZERO, Counts, ServiceFigures, Zone, days_of
 from taxi_platform.reports.pages import ReportData
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
@@ -31,12 +31,23 @@ NAMES = (
 
 
 def part(service: Service, month: Month) -> ServiceFigures:
-    """One service's month: fewer trips from March 2020 on, and many of them without a vendor."""
+    """Return one service's month: fewer trips from March 2020 on, and many of them without a vendor."""
     later = month >= Month(2020, 3)
     season = 90 - abs(month.month - 5) * (3 if service is GREEN else 2)
     trips = ORDER[service] * season // (300 - 12 * month.month if later else 100)
     price = PRICE[service]
     paid = price > 0
+    counts = Counts(
+        trips,
+        trips * price,
+        measured=trips if paid else 0,
+        miles=2.9 * trips if paid else 0,
+        without_vendor=trips * 2 // 5 if later else 3,
+        strays=6,
+        backwards=2,
+        negative=3 if paid else 0,
+        rejected=1,
+    )
     hours = {
         (weekday, hour): trips * weight // 2000
         for weekday in range(7)
@@ -45,11 +56,10 @@ def part(service: Service, month: Month) -> ServiceFigures:
     days = {}
     for day in range(1, days_of(month) + 1):
         of_day = trips * (8 + date(month.year, month.month, day).weekday()) // 340
-        days[day] = Sum(of_day, of_day * price)
+        days[day] = Counts(of_day, of_day * price)
     return ServiceFigures(
         service=service,
-        months={month: Sum(trips, trips * price)},
-        faults={month: Faults(trips * 2 // 5 if later else 3, 6, 2, 3 if paid else 0, 1)},
+        months={month: counts},
         days=days,
         hours=hours,
         zones=zones(trips, price),
@@ -58,8 +68,6 @@ def part(service: Service, month: Month) -> ServiceFigures:
         else {},
         fares={FIRST + at: trips // (abs(at - 1) + 2) ** 2 for at in range(len(DOLLARS) + 1)} if paid else {},
         payments={"Credit card": trips * 6 // 10, "Cash": trips * 3 // 10, "Unknown": trips // 10} if paid else {},
-        total_miles=2.9 * trips if paid else 0,
-        measured=trips if paid else 0,
     )
 
 
@@ -68,27 +76,24 @@ def loaded(trips: int, source: str = "https://example.com/{}") -> LoadRecord:
     return load_record(trips, file_bytes=trips * 20, csv_bytes=trips * 92, rows_rejected=1, source=source)
 
 
-def found(
+def made_up(
     *months: Month, services: tuple[Service, ...] = tuple(SERVICES.values()), only: Month | None = None
 ) -> ReportData:
-    """Everything of these months, in the models as in the tables."""
+    """Return everything of these months, in the models as in the tables."""
     parts = [part(service, month) for service in services for month in months]
-    held = {one.service.file_name(month): loaded(total.trips) for one in parts for month, total in one.months.items()}
-    shown = [one for one in parts if only is None or only in one.months]
-    return ReportData(shown, held, "UTC", AT, only)
+    records = {
+        each.service.file_name(month): loaded(total.trips) for each in parts for month, total in each.months.items()
+    }
+    shown = [each for each in parts if only is None or only in each.months]
+    return ReportData(shown, records, "UTC", AT, only)
 
 
-def falling(trips: int, columns: int) -> dict[int, int]:
-    """A distribution whose second column is the highest."""
-    return {FIRST + column: trips // (abs(column - 1) + 2) ** 2 for column in range(columns)}
-
-
-def zones(trips: int, price: float) -> dict[Zone, Sum]:
-    """All trips by zone, fewer from each to the next; the last has the rest."""
-    found: dict[Zone, Sum] = {}
+def zones(trips: int, price: float) -> dict[Zone, Counts]:
+    """Return all trips by zone, fewer from each to the next; the last has the rest."""
+    by_zone: dict[Zone, Counts] = {}
     left = trips
     for place, zone in enumerate(NAMES, start=1):
         of_zone = left if place == len(NAMES) else left // 5
-        found[Zone(*zone)] = Sum(of_zone, of_zone * price)
+        by_zone[Zone(*zone)] = Counts(of_zone, of_zone * price)
         left -= of_zone
-    return found
+    return by_zone
