@@ -31,6 +31,11 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     return _PARAMETER.sub(rf"\g<1>{SHOWN}", _USER_INFO.sub(rf"\g<1>{SHOWN}@", text))
 
 
+def public(address: str) -> str:
+    """Return the address without what may be secret: the credentials before its host, its query and its fragment."""
+    return re.split(r"[?#]", re.sub(r"//[^/]*@", f"//{SHOWN}@", address, count=1), maxsplit=1)[0]
+
+
 def secrets_of(text: str) -> Iterator[str]:
     """Yield the passwords in an address, in several, or in a connection string."""
     for found in _PARAMETER.finditer(text):

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxi_platform.errors import AccessDenied, DamagedFile, NotPublished
+from taxi_platform.redaction import public
 from taxi_platform.settings import PROJECT
-from taxi_platform.sources.answers import public
 from taxi_platform.sources.web_api import Api
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from taxi_platform.errors import AccessDenied, DamagedFile, InvalidSetting, NotPublished
+from taxi_platform.redaction import public
 from taxi_platform.retries import ONCE
 from taxi_platform.settings import PROJECT
-from taxi_platform.sources.answers import public
 from taxi_platform.sources.http import SHORT_TIMEOUTS
 from taxi_platform.sources.web_api import LARGEST, Api
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
-from taxi_platform.errors import AccessDenied, DamagedFile, InvalidSetting, NotPublished, SourceUnreachable
-from taxi_platform.sources.partial import PartialFile
+from taxi_platform.errors import AccessDenied, DamagedFile, InvalidSetting, NotPublished, SourceUnreachable, disk_errors
+from taxi_platform.sources.http import sidecar_of
 from taxi_platform.trips import zones as lookup
 from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
@@ -18,13 +18,13 @@ CHUNK = 1024 * 1024  # bytes copied at once
 
 
 class FolderSource:
-    """The files of one folder, named as the course's release names them, ``.csv.gz`` or ``.csv``.
+    """The files of one folder, named like those of the course's release, ``.csv.gz`` or ``.csv``.
 
     An address is a file's absolute path.
 
     Args:
-        folder: where the files are. It may be absent until something is asked of it, as before it is mounted; every
-            method then raises ``InvalidSetting``.
+        folder: where the files are. It may be absent at first, for example before it is mounted; every method then
+            raises ``InvalidSetting``.
     """
 
     asking_is_free = True
@@ -49,20 +49,18 @@ class FolderSource:
     def fetch(self, address: str, target: Path) -> SourceVersion:
         """Copy a file to ``target``, from its first byte whatever is there."""
         source = Path(address)
-        partial = PartialFile(target, address)
-        with self._reading(source):
+        with disk_errors(target):
+            sidecar_of(target).unlink(missing_ok=True)
+        with disk_errors(target), target.open("wb") as copy, self._reading(source):
             before = _version(source.stat())
-            partial.start(before)
-            with partial.appending() as append:
-                for chunk in read_chunks(source, CHUNK):
-                    append(chunk)
+            for chunk in read_chunks(source, CHUNK):
+                with disk_errors(target):
+                    copy.write(chunk)
             after = _version(source.stat())
-        if after != before or partial.received != before.bytes:
-            partial.discard()
+        if after != before or target.stat().st_size != before.bytes:
             raise DamagedFile(
                 source.name, f"{source} changed while it was copied", "Wait until it is written, and run it again."
             )
-        partial.complete()
         return before
 
     def _first_of(self, *names: str) -> str:
@@ -79,14 +77,12 @@ class FolderSource:
     def _check_folder(self) -> None:
         if not self._folder.is_dir():
             raise InvalidSetting(
-                f"TAXI_SOURCE={self._folder}",
-                "there is no such folder",
-                "Create or mount it, or name another source.",
+                f"TAXI_SOURCE={self._folder}", "there is no such folder", "Create or mount it, or name another source."
             )
 
     @contextmanager
     def _reading(self, path: Path) -> Generator[None]:
-        """Raise the source's own errors in place of every ``OSError``."""
+        """Raise the source's own errors instead of every ``OSError``."""
         try:
             yield
         except FileNotFoundError as error:
@@ -95,11 +91,9 @@ class FolderSource:
         except PermissionError as error:
             raise AccessDenied(path.name, f"{path} may not be read", "Change its permissions or owner.") from error
         except OSError as error:
-            raise SourceUnreachable(
-                path.name,
-                f"{path} cannot be read: {(error.strerror or type(error).__name__).lower()}",
-                "Check the disk or the network mount, and try again.",
-            ) from error
+            reason = (error.strerror or type(error).__name__).lower()
+            advice = "Check the disk or the network mount, and try again."
+            raise SourceUnreachable(path.name, f"{path} cannot be read: {reason}", advice) from error
 
 
 def _version(stat: os.stat_result) -> SourceVersion:

@@ -10,7 +10,7 @@ from itertools import cycle, product
 from pathlib import Path
 
 from taxi_platform.errors import InvalidSetting, NotPublished, disk_errors
-from taxi_platform.sources.partial import sidecar_of
+from taxi_platform.sources.http import sidecar_of
 from taxi_platform.trips import zones as lookup
 from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.keys import parse_file_name
@@ -99,7 +99,7 @@ class SampleSource:
         version = self.version(address)
         file = self._file(address)
         with disk_errors(target):
-            sidecar_of(target).unlink(missing_ok=True)  # of a download that was interrupted
+            sidecar_of(target).unlink(missing_ok=True)
             if file is None:
                 target.write_text(zone_lookup(), encoding="utf-8", newline="")
                 return version

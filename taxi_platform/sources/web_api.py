@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from taxi_platform.errors import DamagedFile, InvalidSetting, NotPublished, TaxiError
+from taxi_platform.redaction import public
 from taxi_platform.retries import DOWNLOAD, RetryPolicy
-from taxi_platform.sources.answers import Interrupted, interruptions, public, refuse_failures, with_retries
+from taxi_platform.sources.answers import Interrupted, interruptions, refuse_failures, with_retries
 
 if TYPE_CHECKING:
     from requests import Response
@@ -83,7 +84,7 @@ class Api:
             interruptions(address),
             requests.get(address, headers={"Accept": accept}, stream=True, timeout=self.timeouts) as response,
         ):
-            refuse_failures(response.status_code, response.reason, response.headers, address, ranged=False)
+            refuse_failures(response, address)
             return _read(response, address)
 
 

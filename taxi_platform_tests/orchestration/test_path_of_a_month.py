@@ -16,8 +16,8 @@ from taxi_platform_tests.support.trip_server import TripServer
 from taxi_platform_tests.support.trip_texts import rows, text, zipped
 
 PACKAGE = Path(taxi_platform.__file__).parent
-MOST_WITH_A_URL = 15
-MOST_WITH_A_SERVER_TO_START = 18
+MOST_WITH_A_URL = 14
+MOST_WITH_A_SERVER_TO_START = 17
 
 # What a reader knows before, or does not need: settings and resources, Dagster's state, and value types.
 NOT_COUNTED = {

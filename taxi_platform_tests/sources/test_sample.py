@@ -5,7 +5,6 @@ import hashlib
 import os
 import subprocess
 import sys
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taxi_platform.errors import InvalidSetting, NotPublished, StorageFull
+from taxi_platform.errors import NotPublished, StorageFull
 from taxi_platform.sources import sample_trips
 from taxi_platform.sources.sample import GENERATION, SampleSource, rows_of_month
 from taxi_platform.sources.sample_trips import Block, Plan, write_month
@@ -84,7 +83,7 @@ def run_python(code: str, **environment: str) -> str:
     ).stdout
 
 
-# What is asked for
+# Determinism and size
 
 
 def test_the_same_request_gets_the_same_bytes_in_every_process(tmp_path: Path) -> None:
@@ -114,17 +113,8 @@ def test_this_generation_makes_these_bytes_on_every_machine(service: Service, ju
     assert hashlib.sha256(gzip.decompress(june.read_bytes())).hexdigest() == CHECKSUMS[service.name]
 
 
-def test_months_and_services_differ(tmp_path: Path) -> None:
-    zones = [
-        texts(made(service, month, 500, tmp_path))["pulocationid"].to_list()
-        for service, month in ((GREEN, "2020-06"), (GREEN, "2020-07"), (GREEN, "2021-06"), (YELLOW, "2020-06"))
-    ]
-    agreeing = [sum(map(str.__eq__, *pair)) for pair in combinations(zones, 2)]
-    assert max(agreeing) < 50
-
-
 @pytest.mark.parametrize("rows", [1, 2, 100, 29_999, 30_000, 30_001, 60_000])
-def test_a_file_has_exactly_the_rows_asked_for(rows: int, tmp_path: Path) -> None:
+def test_a_file_has_exactly_the_requested_rows(rows: int, tmp_path: Path) -> None:
     assert read(made(YELLOW, "2021-01", rows, tmp_path), YELLOW).rows == rows
 
 
@@ -159,25 +149,7 @@ def test_rows_grow_with_the_scale_and_follow_the_real_order() -> None:
     assert rows_of_month(FHV, Month(2019, 6), 1e-9) == 100
 
 
-@pytest.mark.parametrize("scale", [0, -1, float("nan"), float("inf"), 11, 1e300])
-def test_a_scale_that_makes_no_sense_is_refused(scale: float) -> None:
-    with pytest.raises(InvalidSetting, match="above 0 and at most 10"):
-        SampleSource(scale)
-
-
-@pytest.mark.parametrize("rows", [0, -1, 10**12])
-def test_a_number_of_rows_that_makes_no_sense_is_refused(rows: int, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="rows"):
-        made(GREEN, "2020-06", rows, tmp_path)
-
-
 # Addresses and versions
-
-
-def test_addresses_name_scale_service_and_month() -> None:
-    assert SampleSource(0.1).trips(GREEN, Month(2019, 3)) == "sample:0.1/green/green_tripdata_2019-03.csv.gz"
-    assert SampleSource().trips(FHV, Month(2020, 12)) == "sample:1/fhv/fhv_tripdata_2020-12.csv.gz"
-    assert SampleSource(0.1).zones() == "sample:0.1/taxi_zone_lookup.csv"
 
 
 def test_the_version_tells_files_scales_and_generations_apart() -> None:
@@ -199,6 +171,7 @@ def test_the_version_tells_files_scales_and_generations_apart() -> None:
         "sample:0.1/green/green_tripdata_2019-03.csv",
         "sample:0.1/fhvhv/fhvhv_tripdata_2019-03.csv.gz",
         "sample:0.1/green/green_tripdata_2008-03.csv.gz",
+        "sample:0.1/green/green_tripdata_2100-03.csv.gz",
         "https://example.org/green_tripdata_2019-03.csv.gz",
         "",
     ],
@@ -210,12 +183,6 @@ def test_addresses_of_other_sources_are_not_published_here(address: str, tmp_pat
     with pytest.raises(NotPublished):
         source.fetch(address, tmp_path / "x")
     assert not list(tmp_path.iterdir())
-
-
-def test_months_before_2009_and_after_2099_are_not_published() -> None:
-    for year in (2008, 2100):
-        with pytest.raises(NotPublished, match="from 2009 to 2099"):
-            SampleSource().trips(GREEN, Month(year, 1))
 
 
 # Writing
@@ -230,7 +197,7 @@ def test_fetching_overwrites_whatever_is_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_a_full_disk_is_told() -> None:
+def test_a_full_disk_is_reported() -> None:
     source = SampleSource(0.01)
     for address in (source.trips(GREEN, Month(2020, 6)), source.zones()):
         with pytest.raises(StorageFull, match="the disk is full"):
@@ -250,11 +217,6 @@ def test_no_more_is_made_than_can_be_written_soon(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(StorageFull):
         write_month(YELLOW, Month(2019, 3), 8_000_000, Path("/dev/full"))
     assert len(blocks) <= 3 * sample_trips.MOST_THREADS
-
-
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StorageFull, match="cannot be written"):
-        made(GREEN, "2020-06", 100, tmp_path / "nowhere")
 
 
 def test_memory_does_not_grow_with_the_month(tmp_path: Path) -> None:
@@ -288,19 +250,6 @@ def test_the_header_is_the_contracts_and_every_line_ends_in_crlf(service: Servic
     assert content.split(b"\r\n")[0].decode() == ",".join(column.source for column in service.columns)
     assert content.endswith(b"\r\n")
     assert content.count(b"\r\n") == content.count(b"\n") == content.count(b"\r") == 31_001
-
-
-def test_the_file_is_one_gzip_member_without_time_and_name(june: Path) -> None:
-    content = june.read_bytes()
-    assert content[:10] == b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
-    assert read(june, SERVICES[june.name.partition("_")[0]]).bytes == len(content)
-
-
-def test_a_file_is_read_on_the_fast_path(service: Service, june: Path) -> None:
-    stream = read(june, service)
-    assert stream.regular
-    assert not stream.unterminated
-    assert stream.rows == 31_000
 
 
 def test_every_record_is_good_by_the_contract(service: Service, june: Path) -> None:
@@ -338,20 +287,6 @@ def test_a_block_without_vendor_stands_at_the_end(greens: pl.DataFrame) -> None:
     block = greens[start:]
     assert block.select(pl.all_horizontal(pl.col(empty) == "").all()).item()
     assert block[GREEN.pickup].str.ends_with(":00").sum() > block.height * 0.99
-    assert (greens[:start].select(pl.col(empty) == "").sum().row(0)) == (0, 0, 0, 0, metered_without_type(greens), 0)
-
-
-def metered_without_type(greens: pl.DataFrame) -> int:
-    unknown = greens.filter(pl.col("ratecodeid") == "99")
-    assert (unknown["trip_type"] == "").all()
-    assert unknown.height > 10
-    return unknown.height
-
-
-@pytest.mark.parametrize(("month", "share"), [("2019-06", 0), ("2019-07", 150), ("2020-02", 280), ("2020-08", 360)])
-def test_the_block_without_vendor_grows_from_the_middle_of_2019(month: str, share: int, tmp_path: Path) -> None:
-    frame = texts(made(GREEN, month, 1_000, tmp_path))
-    assert (frame["vendorid"] == "").sum() == share
 
 
 def test_congestion_surcharge_is_empty_until_january_2019(tmp_path: Path) -> None:
@@ -360,10 +295,6 @@ def test_congestion_surcharge_is_empty_until_january_2019(tmp_path: Path) -> Non
         assert all(line.endswith(b",") for line in january)
         february = texts(made(service, "2019-02", 1_000, tmp_path))
         assert (february["congestion_surcharge"] != "").all()
-
-
-def test_ehail_fee_is_always_empty(greens: pl.DataFrame) -> None:
-    assert (greens["ehail_fee"] == "").all()
 
 
 def test_some_pickups_lie_outside_the_month(greens: pl.DataFrame) -> None:
@@ -395,39 +326,6 @@ def test_one_column_holds_many_forms_of_numbers(greens: pl.DataFrame) -> None:
     assert all(greens["trip_distance"].str.contains(form).sum() >= 5 for form in forms)
     assert {"7", "6.5"} <= set(greens["fare_amount"])
     assert greens["trip_distance"].cast(pl.Float64).max() > 10_000  # pyright: ignore[reportOperatorIssue]
-
-
-def test_codes_are_those_of_the_dictionary(greens: pl.DataFrame) -> None:
-    known = greens.filter(pl.col("vendorid") != "")
-    assert set(known["vendorid"]) == {"1", "2"}
-    assert set(known["ratecodeid"]) == {"1", "2", "3", "4", "5", "6", "99"}
-    assert set(known["passenger_count"]) == set("0123456789")
-    assert set(greens["pulocationid"]) == {str(zone) for zone in range(1, 266)}
-
-
-def test_a_few_zones_are_visited_most(greens: pl.DataFrame) -> None:
-    visits = greens["pulocationid"].value_counts(sort=True)["count"]
-    assert visits[0] > 2 * visits[5] > 4 * visits[30]
-
-
-@pytest.mark.parametrize("service_name", ["green", "yellow"])
-def test_the_total_is_the_sum_of_its_parts_for_nearly_all_rows(service_name: str, tmp_path: Path) -> None:
-    frame = texts(made(SERVICES[service_name], "2020-06", 100_000, tmp_path))
-    parts = ["fare_amount", "extra", "mta_tax", "tip_amount", "tolls_amount", "improvement_surcharge"]
-    cents = frame.select(
-        (pl.col(name).replace("", "0").cast(pl.Float64) * 100).round().cast(pl.Int64)
-        for name in (*parts, "congestion_surcharge", "total_amount")
-    )
-    total = cents.select(pl.sum_horizontal(*parts, "congestion_surcharge")).to_series()
-    assert 1 <= (total != cents["total_amount"]).sum() <= 300
-
-
-def test_hours_and_weekdays_differ_as_a_city_does(greens: pl.DataFrame) -> None:
-    pickup = moments(greens, GREEN)["pickup"]
-    by_hour = pickup.dt.hour().value_counts().sort("pickup")["count"]
-    assert by_hour[18] > 4 * by_hour[4]
-    nights = pickup.filter(pickup.dt.hour() == 1).dt.weekday().value_counts().sort("pickup")["count"]
-    assert nights[5] > 2 * nights[1]
 
 
 def test_for_hire_trips_lack_zones_flags_and_now_and_then_a_base(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_nobody_is_there_to_be_asked() -> None:
 def test_a_server_that_falls_silent_is_given_up(server: TripServer) -> None:
     server.publish(PATH, GOOD)
     server.script(PATH, *[Answer(delay=30)] * 3)
-    assert "timed out, the server fell silent" in failure(server, SourceUnreachable, asking(read_timeout=0.1))
+    assert "timed out, the server stopped sending" in failure(server, SourceUnreachable, asking(read_timeout=0.1))
 
 
 def test_an_answer_that_never_ends_is_given_up(server: TripServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,9 +16,9 @@ from taxi_platform.postgres import tables
 from taxi_platform.postgres.embedded import cluster, programs
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.postgres.server import trips_server
+from taxi_platform.redaction import public
 from taxi_platform.retries import ONCE
 from taxi_platform.settings import CloudSettings, Settings
-from taxi_platform.sources.answers import public
 from taxi_platform.sources.choose import source_named
 from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import SERVICES, SMALLEST
