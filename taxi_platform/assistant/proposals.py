@@ -217,18 +217,20 @@ def {name}(context: dg.AssetExecutionContext, database: PostgresResource) -> dg.
 _TEST_FILE = '''\
 """The asset ``{name}``: what it records of a table in a database of the test's own."""
 
+from pathlib import Path
+
 import dagster as dg
 import psycopg
 
 from taxi_platform.defs.{name} import {name}
-from taxi_platform.orchestration.trip_io import PostgresResource
+from taxi_platform.postgres.server import Server
 
 
-def test_the_rows_of_the_table_are_counted(database: str) -> None:
+def test_the_rows_of_the_table_are_counted(database: str, tmp_path: Path) -> None:
     with psycopg.connect(database) as connection:
         connection.execute("create schema if not exists {schema}")
         connection.execute("create table {table} as select trip from generate_series(1, 3) as trip")
-    run = dg.materialize([{name}], resources={{"database": PostgresResource(url=database, server_folder="")}})
+    run = dg.materialize([{name}], resources={{"database": Server(database, tmp_path)}})
     (event,) = run.asset_materializations_for_node("{name}")
     assert event.metadata["number"].value == 3
 '''

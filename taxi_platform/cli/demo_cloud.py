@@ -149,9 +149,9 @@ def _show() -> None:
     """Print what is in "BigQuery" now."""
     from tabulate import tabulate
 
-    from taxi_platform.defs.resources import google_of
+    from taxi_platform.bigquery.clients import cloud_of
 
-    cloud = google_of(settings().cloud).cloud()
+    cloud = cloud_of(settings().cloud)
     click.echo(f'\nIn "BigQuery", table {cloud.project}.{cloud.dataset}.{SMALLEST.table}:')
     for query in _queries(cloud):
         rows = cast("Iterable[Mapping[str, Any]]", cloud.bigquery.query_and_wait(query))

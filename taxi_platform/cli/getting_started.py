@@ -66,7 +66,7 @@ def _print_averages() -> None:
     from taxi_platform.orchestration.resources import DuckDBFile
 
     path = settings().data_dir / "getting_started/products.duckdb"
-    with DuckDBFile(path=str(path)).connect() as connection:
+    with DuckDBFile(path).connect() as connection:
         rows = averages(connection)
     click.echo("\n" + tabulate(rows, list(COLUMNS), missingval="N/A", floatfmt=",.2f") + "\n")
     click.echo(f"Where it is: table {AVERAGES} of {path}")

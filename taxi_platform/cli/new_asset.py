@@ -70,7 +70,7 @@ def run_new_asset(description: str, say: Say, aside: Say, confirm: Callable[[], 
         files, assets = copies.validate(checked_files(start, _exists))
         accepted = Accepted(start.summary, "a template (no GEMINI_API_KEY)", files, assets)
     else:
-        accepted = propose(description, _context(known, definitions, start), model, _exists, copies.validate, aside)
+        accepted = propose(description, _context(known, start), model, _exists, copies.validate, aside)
     if copies.last:
         _show(accepted, copies.last, say)
 
@@ -119,10 +119,13 @@ def _tables(definitions: "dg.Definitions") -> dict[str, str]:
     return {key: relation.partition(".")[2] for key, relation in relations.items() if relation.count(".") == 2}
 
 
-def _context(known: Mapping[str, str], definitions: "dg.Definitions", example: Proposal) -> Context:
+def _context(known: Mapping[str, str], example: Proposal) -> Context:
     import dagster as dg
 
-    resources = {key: type(value).__name__ for key, value in (definitions.resources or {}).items()}
+    from taxi_platform.defs.resources import resources_for
+    from taxi_platform.settings import settings
+
+    resources = {key: type(value).__name__ for key, value in resources_for(settings()).items()}
     return Context(platform.python_version(), dg.__version__, known, resources, example.model_dump())
 
 

@@ -21,8 +21,8 @@ from taxi_platform.sources.web_api import Api
 
 DOCKER_HUB = "https://hub.docker.com"
 
-FAILURE, TRANSIENT = "failure", "transient"
-"""The fields of the message by which the program reports an error to Dagster; an exit code would not say why."""
+BASE_URL, FAILURE, TRANSIENT = "base_url", "failure", "transient"
+"""The names of what Dagster passes to the program, and of the message by which it reports an error to Dagster."""
 
 _OWNER = re.compile(r"[a-z0-9]+(?:[_-]+[a-z0-9]+)*")
 _NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*")
@@ -125,7 +125,7 @@ def _shortened(value: object) -> str:
 def pulls(image: str, base_url: str) -> None:
     """Print how often an IMAGE was pulled from Docker Hub."""
     if dagster_pipes.PipesEnvVarParamsLoader().is_dagster_pipes_process():
-        _report_to_dagster(image, base_url)
+        _report_to_dagster(image)
         return
     try:
         logging.basicConfig(format="%(message)s", level=logging.INFO)  # to stderr
@@ -135,11 +135,11 @@ def pulls(image: str, base_url: str) -> None:
     click.echo(f"{counted.image}: {counted.count:,} pulls (asked in {counted.seconds:.2f} s)")
 
 
-def _report_to_dagster(image: str, base_url: str) -> None:
+def _report_to_dagster(image: str) -> None:
     with dagster_pipes.open_dagster_pipes() as pipes:
         logging.basicConfig(handlers=pipes.log.handlers, level=logging.INFO)
         try:
-            counted = count_pulls(image, base_url=base_url)
+            counted = count_pulls(image, base_url=pipes.get_extra(BASE_URL))
         except TaxiError as error:
             pipes.report_custom_message({FAILURE: str(error), TRANSIENT: error.transient})
         else:

@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -19,7 +20,7 @@ _WIDTH = 640  # pixels of the chart
 _LONGEST_CELL = 80  # characters
 
 
-def products_metadata(products: Sequence[Product], source: str, path: str) -> dict[str, Any]:
+def products_metadata(products: Sequence[Product], source: str, path: Path) -> dict[str, Any]:
     """Return how many products there are, where they came from, and where they are stored."""
     return {
         "products": len(products),

@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_platform.orchestration.links import COURSE, DOCKER_HUB, links
-from taxi_platform.orchestration.resources import DockerHub
+from taxi_platform.orchestration.resources import DockerHubResource
 
 
 class PullsConfig(dg.Config):
@@ -24,7 +24,7 @@ class PullsConfig(dg.Config):
     metadata=links("from-kestra.md", source=DOCKER_HUB, course=COURSE),
 )
 def docker_image_pulls(
-    context: dg.AssetExecutionContext, config: PullsConfig, docker_hub: DockerHub
+    context: dg.AssetExecutionContext, config: PullsConfig, docker_hub: DockerHubResource
 ) -> dg.MaterializeResult[Any]:
     """Ask Docker Hub for the count, here or in a child process."""
     count = docker_hub.isolated_pulls if config.isolated else docker_hub.pulls

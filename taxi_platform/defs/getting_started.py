@@ -15,7 +15,7 @@ from taxi_platform.course.prices import AVERAGES, KEPT, averages, store_averages
 from taxi_platform.course.products import keep
 from taxi_platform.orchestration.links import COURSE, PRODUCTS, links
 from taxi_platform.orchestration.monthly_io import errors_as_failures
-from taxi_platform.orchestration.resources import DUCKDB_POOL, DuckDBFile, ProductFile
+from taxi_platform.orchestration.resources import DUCKDB_POOL, DuckDBResource, ProductFileResource
 
 GROUP = "getting_started"
 OWNERS = ["team:data-engineering"]
@@ -37,7 +37,7 @@ class ColumnsConfig(dg.Config):
     owners=OWNERS,
     metadata=LINKS,
 )
-def products(product_file: ProductFile) -> dg.MaterializeResult[Any]:
+def products(product_file: ProductFileResource) -> dg.MaterializeResult[Any]:
     """Fetch every page of the list, or none of it."""
     with errors_as_failures():
         fetched = product_file.fetch()
@@ -55,7 +55,7 @@ def products(product_file: ProductFile) -> dg.MaterializeResult[Any]:
     metadata={**LINKS, "dagster/relation_identifier": f"products.main.{KEPT}"},
 )
 def products_kept(
-    config: ColumnsConfig, product_file: ProductFile, duckdb_file: DuckDBFile
+    config: ColumnsConfig, product_file: ProductFileResource, duckdb_file: DuckDBResource
 ) -> dg.MaterializeResult[Any]:
     """Replace the table of kept columns."""
     with errors_as_failures():
@@ -80,7 +80,7 @@ def products_kept(
         "dagster/column_schema": averages_schema(),
     },
 )
-def average_price_by_brand(duckdb_file: DuckDBFile) -> dg.MaterializeResult[Any]:
+def average_price_by_brand(duckdb_file: DuckDBResource) -> dg.MaterializeResult[Any]:
     """Compute the averages from the table of kept columns."""
     with errors_as_failures(), duckdb_file.connect() as connection:
         store_averages(connection)

@@ -4,14 +4,13 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
 
 from taxi_platform.operations.purge import Rule, WhyNotLoaded, purge
 from taxi_platform.operations.retention import remove_old_runs
-from taxi_platform.orchestration.cloud_io import CloudResource
+from taxi_platform.orchestration.cloud_io import CloudResource, GoogleCloud
 from taxi_platform.orchestration.trip_io import PostgresResource, RawFilesResource
 from taxi_platform.settings import Settings, secrets, settings
 
@@ -69,7 +68,7 @@ def remove_raw_files(
         context.log.info("neither TAXI_KEEP_RAW_DAYS nor TAXI_KEEP_RAW_GB is set, so every raw file stays")
         return
     places = _places(database.address(), google)
-    done = purge(Path(raw_files.folder), rule, places, dry_run=config.dry_run)
+    done = purge(raw_files.folder, rule, places, dry_run=config.dry_run)
     context.add_output_metadata(
         {
             "files": done.files,
@@ -83,7 +82,7 @@ def remove_raw_files(
     )
 
 
-def _places(url: str, google: CloudResource) -> Sequence[WhyNotLoaded]:
+def _places(url: str, google: GoogleCloud) -> Sequence[WhyNotLoaded]:
     """Return what raw files are loaded into: the tables in PostgreSQL and, if Google Cloud is set up, the lake."""
     from taxi_platform.ledger.loaded import why_not_loaded
 

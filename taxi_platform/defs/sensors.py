@@ -12,7 +12,7 @@ from taxi_platform.operations.landing import tick as landing_tick
 from taxi_platform.operations.landing.places import DroppedFile, LandingPlace
 from taxi_platform.operations.monthly import outside
 from taxi_platform.operations.new_months import Request, evaluate
-from taxi_platform.orchestration.landing_resource import LandingResource
+from taxi_platform.orchestration.resources import LandingResource
 from taxi_platform.orchestration.trip_io import RawFilesResource
 from taxi_platform.settings import settings
 from taxi_platform.trips.keys import raw_key

@@ -8,9 +8,9 @@ from pydantic import Field
 from taxi_platform.defs.automation import follows_its_files
 from taxi_platform.ledger.event_metadata import file_schema, relation, trips_schema, zones_schema
 from taxi_platform.ledger.run_tags import lacking_labels
-from taxi_platform.orchestration.landing_resource import LandingResource
 from taxi_platform.orchestration.links import RELEASES, TRIP_RECORDS, links, trip_links
 from taxi_platform.orchestration.partitions import monthly_partitions
+from taxi_platform.orchestration.resources import LandingResource
 from taxi_platform.orchestration.trip_io import RawFilesResource
 from taxi_platform.postgres import tables
 from taxi_platform.sources.cache import TripFiles

@@ -4,13 +4,13 @@ What they do with a month is decided in ``taxi_platform.bigquery``; how a run of
 ``monthly_io``.
 """
 
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
-from pydantic import Field
 
 from taxi_platform.bigquery import frames
-from taxi_platform.bigquery.clients import Cloud, cloud_named
+from taxi_platform.bigquery.clients import Cloud, cloud_of
 from taxi_platform.bigquery.frames import WarehouseReference
 from taxi_platform.bigquery.lake import Lake, LakeFiles
 from taxi_platform.bigquery.loader import OnBadRows, load_month
@@ -25,26 +25,20 @@ from taxi_platform.orchestration.monthly_io import (
     store_months,
     wanted_form,
 )
+from taxi_platform.settings import CloudSettings
 from taxi_platform.sources.cache import TripFiles
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import column_comments, service_of_table
 
-GIB = 1024**3
 
-
-class CloudResource(dg.ConfigurableResource[Cloud]):
+@dataclass(frozen=True)
+class GoogleCloud:
     """The project in Google Cloud, with the bucket of the lake and the dataset of the tables.
 
-    Missing or wrong settings are reported when the resource is used, so that everything else works without them.
+    Missing or wrong settings are reported when it is used, so that everything else works without them.
     """
 
-    project_id: str = Field(default="", description="The project's id, as GCP_PROJECT_ID.")
-    location: str = Field(default="", description="Where bucket and dataset are, as GCP_LOCATION.")
-    bucket_name: str = Field(default="", description="The bucket of the lake, as GCP_BUCKET_NAME.")
-    dataset: str = Field(default="", description="The dataset of the tables, as GCP_DATASET.")
-    creds: str = Field(default="", description="A key, as GCP_CREDS; empty for application-default credentials.")
-    storage_host: str = Field(default="", description="An emulator of Cloud Storage, as STORAGE_EMULATOR_HOST.")
-    bigquery_host: str = Field(default="", description="An emulator of BigQuery, as BIGQUERY_EMULATOR_HOST.")
+    settings: CloudSettings | None
 
     def cloud(self) -> Cloud:
         """Return the project as an object that knows nothing of Dagster, without a request.
@@ -53,21 +47,17 @@ class CloudResource(dg.ConfigurableResource[Cloud]):
             CloudNotConfigured: settings are missing.
             InvalidSetting: Google does not accept a name.
         """
-        return cloud_named(
-            self.project_id,
-            self.location,
-            self.bucket_name,
-            self.dataset,
-            creds=self.creds,
-            storage_host=self.storage_host,
-            bigquery_host=self.bigquery_host,
-        )
+        return cloud_of(self.settings)
 
 
-class LakeIOManager(dg.ConfigurableIOManager):
+CloudResource = dg.ResourceParam[GoogleCloud]
+
+
+@dataclass(frozen=True)
+class LakeIOManager(dg.IOManager):
     """Uploads raw files month by month, and hands on references to the objects."""
 
-    google: dg.ResourceDependency[CloudResource]
+    google: GoogleCloud
 
     def handle_output(self, context: dg.OutputContext, obj: TripFiles) -> None:
         """Upload every month of the output; a month that the lake holds already is not sent again."""
@@ -90,16 +80,17 @@ class LakeIOManager(dg.ConfigurableIOManager):
         return LakeFiles(lake, service, [Month.parse(key) for key in context.asset_partition_keys])
 
 
-class WarehouseIOManager(dg.ConfigurableIOManager):
+@dataclass(frozen=True)
+class WarehouseIOManager(dg.IOManager):
     """Loads ``LakeFiles`` into BigQuery month by month.
 
     An input is read as its annotation says: ``pandas.DataFrame`` or ``pyarrow.Table`` for the rows of the month, the
     range or the whole table, anything else for a ``WarehouseReference`` to them.
     """
 
-    google: dg.ResourceDependency[CloudResource]
-    on_bad_rows: str = Field(default="fail", description="fail, or quarantine bad rows among the rejects.")
-    max_gib_billed: float = Field(default=10, description="What one statement may be billed for at most, in GiB.")
+    google: GoogleCloud
+    on_bad_rows: OnBadRows
+    bytes_billed: int = 10 * 1024**3
 
     def handle_output(self, context: dg.OutputContext, obj: LakeFiles) -> None:
         """Load every month of the output; a month that the table holds already is not loaded again."""
@@ -114,9 +105,9 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
             cloud,
             file,
             run=context.run_id.partition("-")[0],
-            on_bad_rows=cast("OnBadRows", self.on_bad_rows),
+            on_bad_rows=self.on_bad_rows,
             force=files.force_load,
-            bytes_billed=self._bytes_billed,
+            bytes_billed=self.bytes_billed,
         )
         how = "were there already" if loaded.unchanged else f"loaded in {loaded.seconds:.2f} s"
         context.log.info(f"{loaded.table}, {month}: {loaded.rows:,} rows, {loaded.rejected:,} rejected, {how}")
@@ -129,14 +120,10 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
             reference = _reference(context, cloud)
             wanted = wanted_form(context)
             if wanted == "pandas":
-                return frames.read_pandas(cloud, reference, self._bytes_billed)
+                return frames.read_pandas(cloud, reference, self.bytes_billed)
             if wanted == "arrow":
-                return frames.read_arrow(cloud, reference, self._bytes_billed)
+                return frames.read_arrow(cloud, reference, self.bytes_billed)
             return reference
-
-    @property
-    def _bytes_billed(self) -> int:
-        return int(self.max_gib_billed * GIB)
 
 
 def _reference(context: dg.InputContext, cloud: Cloud) -> WarehouseReference:

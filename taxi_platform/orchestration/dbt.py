@@ -2,26 +2,27 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
 
 from taxi_platform.models.manifest import Lineage, Model
 from taxi_platform.models.project import find_manifest
 from taxi_platform.models.targets import BIGQUERY, Target, open_bigquery, open_postgres
-from taxi_platform.orchestration.cloud_io import CloudResource
+from taxi_platform.orchestration.cloud_io import GoogleCloud
 from taxi_platform.orchestration.monthly_io import errors_as_failures
-from taxi_platform.orchestration.trip_io import PostgresResource
+from taxi_platform.postgres.server import Server
 
 
-class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
-    """The dbt project with its two targets."""
+@dataclass(frozen=True)
+class Models:
+    """The dbt project with its two targets; dbt's files are kept below ``data_dir`` while a build runs."""
 
-    database: dg.ResourceDependency[PostgresResource]
-    google: dg.ResourceDependency[CloudResource]
-    data_dir: str = Field(description="dbt's files are kept below it while a build runs.")
+    database: Server
+    google: GoogleCloud
+    data_dir: Path
 
     def build(self, context: dg.AssetExecutionContext, target: str, *, full_refresh: bool) -> Iterator[Any]:
         """Build the models and run the tests that a run selects, for its months.
@@ -36,7 +37,7 @@ class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
         """
         from taxi_platform.orchestration.dbt_build import Build
 
-        folder = Path(self.data_dir)
+        folder = self.data_dir
         with errors_as_failures(), self._open(context, target) as opened:
             build = Build(context, opened, find_manifest(folder, target), folder / "dbt/runs")
             yield from build.events(full_refresh=full_refresh)
@@ -45,6 +46,9 @@ class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
         if name == BIGQUERY:
             return open_bigquery(self.google.cloud())
         return open_postgres(self.database.address())
+
+
+ModelsResource = dg.ResourceParam[Models]
 
 
 def asset_key(name: str, prefix: Sequence[str]) -> dg.AssetKey:

@@ -1,6 +1,6 @@
-"""The small resources: the course's flows, the assistant, the reports, and the limit on a job's concurrent runs.
+"""The small resources: the course's flows, the assistant, the reports, the landing place, and the limit on runs.
 
-Trips, Google Cloud, dbt and the landing folder have modules of their own.
+Those of trips, Google Cloud and dbt are beside their I/O managers and builds.
 """
 
 import json
@@ -9,27 +9,33 @@ import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 from pydantic import Field, PrivateAttr, SecretStr
 
-from taxi_platform.course.docker_hub import DOCKER_HUB, FAILURE, TRANSIENT, count_pulls
+from taxi_platform.course.docker_hub import BASE_URL, FAILURE, TRANSIENT, count_pulls
 from taxi_platform.course.products import Product, read_products
 from taxi_platform.errors import (
     DamagedFile,
     DatabaseRefused,
     DatabaseUnreachable,
+    InvalidSetting,
     NotPublished,
     StorageFull,
     TaxiError,
     disk_errors,
 )
+from taxi_platform.operations.landing.places import LandingBucket, LandingFolder, LandingPlace
+from taxi_platform.operations.landing.source import DroppedFileSource
 from taxi_platform.operations.run_limit import admit, when_full
+from taxi_platform.orchestration.cloud_io import GoogleCloud
 from taxi_platform.orchestration.monthly_io import errors_as_failures
-from taxi_platform.orchestration.trip_io import PostgresResource
+from taxi_platform.postgres.server import Server
 from taxi_platform.reports.writing import Reports
+from taxi_platform.settings import PROJECT
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,10 +50,11 @@ _MAGIC = b"DUCK"
 _MAGIC_AT = 8  # bytes from the beginning of the file
 
 
-class DockerHub(dg.ConfigurableResource["DockerHub"]):
+@dataclass(frozen=True)
+class DockerHub:
     """Docker Hub, or a server that answers like it."""
 
-    base_url: str = Field(DOCKER_HUB, description="Where it is, without the path of its interface.")
+    base_url: str
 
     def pulls(self, context: dg.AssetExecutionContext, image: str) -> dg.MaterializeResult[Any]:
         """Count an image's pulls in this process.
@@ -65,19 +72,21 @@ class DockerHub(dg.ConfigurableResource["DockerHub"]):
             dagster.Failure: there is no count; the message says why.
             dagster.DagsterPipesExecutionError: the child process died.
         """
-        command = [sys.executable, "-I", "-m", "taxi_platform.course.docker_hub", image, "--base-url", self.base_url]
+        command = [sys.executable, "-I", "-m", "taxi_platform.course.docker_hub", image]
+        extras = {BASE_URL: self.base_url}  # not in the command, which every user of the machine can read
         with tempfile.TemporaryDirectory() as folder:
-            done = dg.PipesSubprocessClient(cwd=folder).run(command=command, context=context)
+            done = dg.PipesSubprocessClient(cwd=folder).run(command=command, context=context, extras=extras)
         for message in done.get_custom_messages():
             raise dg.Failure(message[FAILURE], allow_retries=message[TRANSIENT])
         return cast("dg.MaterializeResult[Any]", done.get_materialize_result(implicit_materialization=False))
 
 
-class ProductFile(dg.ConfigurableResource["ProductFile"]):
-    """The file in which the products are stored as their source has them."""
+@dataclass(frozen=True)
+class ProductFile:
+    """The file in which the products are stored as their source, ``TAXI_PRODUCTS_URL``, has them."""
 
-    source: str = Field(description="A URL, a JSON file, or sample, as TAXI_PRODUCTS_URL.")
-    path: str = Field(description="Where they are stored.")
+    source: str
+    path: Path
 
     def fetch(self) -> list[Product]:
         """Fetch all products and replace the stored ones; a failure leaves those as they are.
@@ -90,7 +99,7 @@ class ProductFile(dg.ConfigurableResource["ProductFile"]):
             StorageFull: the products cannot be written.
         """
         products = read_products(self.source)
-        path = Path(self.path)
+        path = self.path
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,19 +117,20 @@ class ProductFile(dg.ConfigurableResource["ProductFile"]):
             NotPublished: there has been none.
         """
         try:
-            return json.loads(Path(self.path).read_text(encoding="utf-8"))
+            return json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise NotPublished("products", f"there is no {self.path} yet", "Materialize products first.") from None
 
 
-class DuckDBFile(dg.ConfigurableResource["DuckDBFile"]):
+@dataclass(frozen=True)
+class DuckDBFile:
     """One database file, opened only for as long as something is read or written.
 
     dagster-duckdb opens it, and waits while another process has it. Its I/O manager is not used: it empties a table
     before it fills it, in two transactions, and cannot replace a table's columns.
     """
 
-    path: str = Field(description="The file; it is created when it does not exist.")
+    path: Path
 
     @contextmanager
     def connect(self) -> "Generator[duckdb.DuckDBPyConnection, None, None]":
@@ -132,19 +142,18 @@ class DuckDBFile(dg.ConfigurableResource["DuckDBFile"]):
             StorageFull: it cannot be written.
             DatabaseRefused: DuckDB refuses a statement of the block.
         """
+        import dagster_duckdb
         import duckdb  # here, because it would make the definitions slower to load
-        from dagster_duckdb import DuckDBResource
 
-        path = Path(self.path)
-        _check_duckdb_file(path)
+        _check_duckdb_file(self.path)
         try:
-            with DuckDBResource(database=self.path).get_connection() as connection:
+            with dagster_duckdb.DuckDBResource(database=str(self.path)).get_connection() as connection:
                 try:
                     yield connection
                 finally:
                     connection.close()
         except duckdb.Error as error:
-            raise _duckdb_error(path, str(error)) from error
+            raise _duckdb_error(self.path, str(error)) from error
 
 
 def _check_duckdb_file(path: Path) -> None:
@@ -168,13 +177,21 @@ def _duckdb_error(path: Path, message: str) -> TaxiError:
     return DatabaseRefused(path.name, f"DuckDB refused ({text})", "What was there before is still there.")
 
 
-class AssistantResource(dg.ConfigurableResource["AssistantResource"]):
-    """A language model and a library of documents; without a key, passages are found by words."""
+@dataclass(frozen=True)
+class Assistant:
+    """A language model and a library of documents; without a key, passages are found by words.
 
-    gemini_api_key: str = Field(default="", description="The key of Google's Gemini; empty to stay offline.")
-    chat_model: str = Field(description="The model that answers.")
-    embedding_model: str = Field(description="The model that embeds documents.")
-    file: str = Field(description="The DuckDB file of passages and embeddings.")
+    Attributes:
+        gemini_api_key: the key of Google's Gemini; None to stay offline.
+        chat_model: the model that answers.
+        embedding_model: the model that embeds documents.
+        file: the DuckDB file of passages and embeddings.
+    """
+
+    gemini_api_key: SecretStr | None
+    chat_model: str
+    embedding_model: str
+    file: Path
 
     def model(self) -> "LanguageModel | None":
         """Return the model, or None if there is no key for it."""
@@ -182,13 +199,13 @@ class AssistantResource(dg.ConfigurableResource["AssistantResource"]):
             return None
         from taxi_platform.assistant.gemini import Gemini
 
-        return Gemini(SecretStr(self.gemini_api_key), self.chat_model, self.embedding_model)
+        return Gemini(self.gemini_api_key, self.chat_model, self.embedding_model)
 
     def library(self) -> "Library":
         """Return the passages and their vectors."""
         from taxi_platform.assistant.retrieval import Library
 
-        return Library(Path(self.file))
+        return Library(self.file)
 
     def retriever(self) -> "Retriever":
         """Return a retriever by meaning, or without a model, by words."""
@@ -198,12 +215,13 @@ class AssistantResource(dg.ConfigurableResource["AssistantResource"]):
         return SemanticRetriever(self.library(), model) if model else LexicalRetriever(self.library().passages())
 
 
-class ReportsResource(dg.ConfigurableResource["ReportsResource"]):
+@dataclass(frozen=True)
+class ReportPages:
     """The database whose trips are reported, and the folder of the pages."""
 
-    database: dg.ResourceDependency[PostgresResource]
-    folder: str = Field(description="Where the pages are written.")
-    schedule_timezone: str = Field(description="The time zone in which the schedules tick.")
+    database: Server
+    folder: Path
+    schedule_timezone: str
 
     def writer(self) -> Reports:
         """Return the object that writes the reports; it knows nothing of Dagster.
@@ -213,7 +231,52 @@ class ReportsResource(dg.ConfigurableResource["ReportsResource"]):
             StorageFull: the embedded server cannot write.
             DatabaseUnreachable: the embedded server does not start.
         """
-        return Reports(self.database.address(), Path(self.folder), self.schedule_timezone)
+        return Reports(self.database.address(), self.folder, self.schedule_timezone)
+
+
+@dataclass(frozen=True)
+class Landing:
+    """Where trip files are dropped by hand: ``TAXI_LANDING``, or else a folder of our own, created when needed."""
+
+    setting: str
+    own_folder: Path
+    google: GoogleCloud
+
+    def file(self, name: str, version: str) -> DroppedFileSource:
+        """Return a dropped file as a source.
+
+        Raises:
+            InvalidSetting: the setting is not a folder or ``gs://bucket/prefix``.
+            CloudNotConfigured: the setting is a bucket, and Google Cloud's settings are missing.
+        """
+        return DroppedFileSource(self.place(), name, version)
+
+    def place(self) -> LandingPlace:
+        """Return the landing place.
+
+        Raises:
+            InvalidSetting: the setting is not a folder or ``gs://bucket/prefix``.
+            CloudNotConfigured: the setting is a bucket, and Google Cloud's settings are missing.
+        """
+        if not self.setting:
+            return LandingFolder(self.own_folder, create=True)
+        if self.setting.startswith("gs://"):
+            return LandingBucket(self.google.cloud().storage, self.setting)
+        if "://" in self.setting:
+            raise InvalidSetting(
+                f"TAXI_LANDING={self.setting}",
+                "this kind of address is not supported",
+                "Name a folder, or gs://bucket/prefix.",
+            )
+        return LandingFolder((PROJECT / Path(self.setting).expanduser()).absolute())
+
+
+DockerHubResource = dg.ResourceParam[DockerHub]
+ProductFileResource = dg.ResourceParam[ProductFile]
+DuckDBResource = dg.ResourceParam[DuckDBFile]
+AssistantResource = dg.ResourceParam[Assistant]
+ReportsResource = dg.ResourceParam[ReportPages]
+LandingResource = dg.ResourceParam[Landing]
 
 
 class RunLimit(dg.ConfigurableResource["RunLimit"]):

@@ -1,15 +1,15 @@
-"""Trips on this machine and in PostgreSQL, for Dagster: the two resources and the two I/O managers.
+"""Trips on this machine and in PostgreSQL, for Dagster: the raw files and the two I/O managers.
 
-What is done with a month's file is decided in ``sources`` and ``postgres``; how a run of many months goes on is in
-``monthly_io``.
+Assets get the objects of this package by arguments such as ``raw_files: RawFilesResource``. They are plain objects made
+from the settings and have no Dagster configuration, so that no run can redirect a folder, a file or an address.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
-from pydantic import Field
 
 from taxi_platform.ledger.event_metadata import raw_metadata, relation, table_metadata
 from taxi_platform.orchestration.monthly_io import Metadata, fetch_raw, service_of_asset, store_months, wanted_form
@@ -29,19 +29,25 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class RawFilesResource(dg.ConfigurableResource[Cache]):
-    """The folder of raw files in front of their source."""
+@dataclass(frozen=True)
+class RawFiles:
+    """The folder of verified raw files in front of their source.
 
-    source: str = Field(description="A URL template, a folder, or sample[:scale], as TAXI_SOURCE.")
-    folder: str = Field(description="Where verified files are kept.")
+    Attributes:
+        source: as ``TAXI_SOURCE``.
+        folder: where verified files are kept.
+    """
+
+    source: str
+    folder: Path
 
     def cache(self) -> Cache:
-        """Return the folder with its source, which know nothing of Dagster.
+        """Return the read-through cache of the source's files.
 
         Raises:
             InvalidSetting: there is no such kind of source.
         """
-        return Cache(Path(self.folder), source_named(self.source))
+        return Cache(self.folder, source_named(self.source))
 
     def source_with_short_timeouts(self) -> Source:
         """Return the source itself, for requests that only need metadata.
@@ -57,40 +63,22 @@ class RawFilesResource(dg.ConfigurableResource[Cache]):
 
     def landed(self, service: Service, keys: Iterable[str], file: Source) -> TripFiles:
         """Return the file of a partition that was dropped into a landing place, to be kept instead of the source's."""
-        cache = Cache(Path(self.folder), file, landing=True)
+        cache = Cache(self.folder, file, landing=True)
         return TripFiles(cache, service, [Month.parse(key) for key in keys], "force")
 
 
-class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
-    """The database of the trips: a server of one's own, or the embedded one, started when it is needed."""
-
-    url: str = Field(default="", description="A libpq URL; empty for the embedded server.")
-    server_folder: str = Field(description="Where the embedded server keeps its data.")
-
-    def address(self) -> str:
-        """Return the database's URL; the embedded server is started if it does not run.
-
-        Raises:
-            UnsupportedServer, StorageFull, DatabaseUnreachable: the embedded server does not start.
-        """
-        return Server(self.url, Path(self.server_folder)).address()
-
-    def address_if_used(self) -> str | None:
-        """Return the same, but None where nobody has ever used the embedded server.
-
-        Raises:
-            UnsupportedServer, StorageFull, DatabaseUnreachable: the embedded server does not start.
-        """
-        return Server(self.url, Path(self.server_folder)).address_if_used()
+RawFilesResource = dg.ResourceParam[RawFiles]
+PostgresResource = dg.ResourceParam[Server]
 
 
-class TripFilesIOManager(dg.ConfigurableIOManager):
+@dataclass(frozen=True)
+class TripFilesIOManager(dg.IOManager):
     """Keeps verified files in the folder, and hands on references to them, never their rows.
 
-    An input is ``TripFiles``, or, where it is annotated so and one month is asked for, that month's ``TripFile``.
+    An input is ``TripFiles`` or, if it is annotated as ``TripFile`` and has one partition, that month's ``TripFile``.
     """
 
-    raw_files: dg.ResourceDependency[RawFilesResource]
+    raw_files: RawFiles
 
     def handle_output(self, context: dg.OutputContext, obj: TripFiles) -> None:
         """Fetch, verify and keep every month of the output."""
@@ -106,18 +94,19 @@ class TripFilesIOManager(dg.ConfigurableIOManager):
         return files
 
 
-class PostgresIOManager(dg.ConfigurableIOManager):
+@dataclass(frozen=True)
+class PostgresIOManager(dg.IOManager):
     """Loads ``TripFiles`` month by month, and replaces whole small tables that come as pandas or Arrow.
 
     An input is read as its annotation says: ``pandas.DataFrame`` or ``pyarrow.Table`` for the rows of the month, the
     range or the whole table, anything else for a ``TableReference`` to them.
     """
 
-    postgres: dg.ResourceDependency[PostgresResource]
-    on_bad_rows: str = Field(default="fail", description="fail, or quarantine bad rows among the rejects.")
+    postgres: Server
+    on_bad_rows: OnBadRows
 
     def handle_output(self, context: dg.OutputContext, obj: "TripFiles | pd.DataFrame | pa.Table") -> None:
-        """Load the months of trips, or replace the small table that the asset is named for."""
+        """Load the months of trips, or replace the small table that has the asset's name."""
         if isinstance(obj, TripFiles):
             store_months(context, obj, lambda month: self._load_month(context, obj, month))
         else:
@@ -127,12 +116,7 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         """Load one verified file, unless the table holds it already."""
         fetched = fetch_raw(context, files, month)
         url = self.postgres.address()
-        loaded = load_month(
-            url,
-            fetched.file,
-            on_bad_rows=cast("OnBadRows", self.on_bad_rows),
-            force=files.force_load,
-        )
+        loaded = load_month(url, fetched.file, on_bad_rows=self.on_bad_rows, force=files.force_load)
         done = "was there already" if loaded.unchanged else f"loaded in {loaded.seconds:.2f} s"
         context.log.info(f"{loaded.partition}: {loaded.rows:,} rows, {loaded.rejected:,} rejected, {done}")
         return table_metadata(

@@ -27,7 +27,7 @@ def counted(pulls: Any) -> bytes:
 def run(server: TripServer, **config: Any) -> dg.ExecuteInProcessResult:
     return dg.materialize(
         [docker_image_pulls],
-        resources={"docker_hub": DockerHub(base_url=server.url)},
+        resources={"docker_hub": DockerHub(server.url)},
         run_config={"ops": {"docker_image_pulls": {"config": config}}},
         raise_on_error=False,
     )
@@ -54,6 +54,21 @@ def test_the_count_and_the_seconds_are_numbers_to_be_plotted(server: TripServer,
     assert isinstance(metadata["seconds"], dg.FloatMetadataValue)
     assert 0 < (metadata["seconds"].value or 0) < 60
     assert metadata["image"].value == "kestra/kestra"
+
+
+def test_the_address_is_not_in_the_command_of_the_process(server: TripServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[str] = []
+    real = subprocess.Popen
+
+    def popen(command: Any, **options: Any) -> "subprocess.Popen[bytes]":
+        commands.append(str(command))
+        return real(command, **options)
+
+    monkeypatch.setattr("dagster._core.pipes.subprocess.Popen", popen)
+    server.publish(KESTRA, counted(3))
+    assert recorded(run(server, isolated=True))["pulls"] == dg.MetadataValue.int(3)
+    (command,) = commands
+    assert server.url not in command
 
 
 @HERE_OR_APART

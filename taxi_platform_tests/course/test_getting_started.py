@@ -44,8 +44,8 @@ class Shop:
         return dg.materialize(
             list(assets or ASSETS),
             resources={
-                "product_file": ProductFile(source=self.source, path=str(self.folder / "kept/products.json")),
-                "duckdb_file": DuckDBFile(path=str(self.database)),
+                "product_file": ProductFile(self.source, self.folder / "kept/products.json"),
+                "duckdb_file": DuckDBFile(self.database),
             },
             run_config=config,
             raise_on_error=False,
