@@ -16,8 +16,8 @@ from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
 from taxi_platform.postgres import loader, tables
 from taxi_platform.postgres.connection import connect, execute
-from taxi_platform.postgres.copying import copy_blocks
-from taxi_platform.postgres.loader import prepare
+from taxi_platform.postgres.loader import copy_blocks
+from taxi_platform.postgres.preparing import prepare
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.reading import TripStream, is_compressed, read_chunks
 from taxi_platform.trips.services import YELLOW

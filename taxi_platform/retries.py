@@ -154,6 +154,9 @@ SWAP = RetryPolicy(first_wait=0.5, longest_wait=10.0, jitter=0.5, total=900.0)
 TURN = RetryPolicy(first_wait=0.05, longest_wait=1.0)
 """Another build of the models, or another run of a limited job: it ends when it is done, so there is no limit."""
 
+EMBEDDED_SERVER = RetryPolicy(first_wait=0.02, longest_wait=0.05, total=600.0)
+"""A start or stop of the embedded server. After a crash it replays at most 4 GB of its log, which takes minutes."""
+
 STATE_DATABASE = RetryPolicy(first_wait=0.5, longest_wait=0.5, total=10.0)
 """The server of Dagster's state: long enough for its restart, short enough for a person who forgot to start it."""
 

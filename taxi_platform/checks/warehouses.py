@@ -1,7 +1,6 @@
 """The check that a month is the same in PostgreSQL and BigQuery: as many rows, the same sum, and the very same ids."""
 
-from dataclasses import dataclass
-from typing import cast
+from typing import Any
 from uuid import uuid4
 
 from taxi_platform.bigquery import statements
@@ -20,63 +19,12 @@ SAME_IN_BOTH = Check(
     "It warns and does not block, because either of the two may not have loaded a corrected file yet.",
 )
 
-
-@dataclass(frozen=True)
-class Summary:
-    """A month in a table, in numbers that do not depend on the order of its rows.
-
-    Attributes:
-        rows: how many there are.
-        cents: the sum of what was paid, in US cents.
-        ids: the sums of the first, second, third and fourth 32 bits of the rows' ids.
-    """
-
-    rows: int
-    cents: int
-    ids: tuple[int, int, int, int]
+Summary = dict[str, Any]
+"""A month in numbers that do not depend on the order of its rows; ``ids`` are sums of 32 bits of the rows' ids."""
 
 
-@dataclass(frozen=True)
-class Compared:
-    """A month in both databases; None where it is not loaded."""
-
-    month: Month
-    bigquery: Summary | None
-    postgres: Summary | None
-
-    @property
-    def passed(self) -> bool:
-        """Whether no difference was found; a month that only one database has cannot be compared."""
-        return self.bigquery is None or self.postgres is None or self.bigquery == self.postgres
-
-    @property
-    def description(self) -> str:
-        """The outcome in one line."""
-        if self.bigquery is None or self.postgres is None:
-            absent = "PostgreSQL" if self.postgres is None else "BigQuery"
-            return f"{self.month}: not in {absent}, so there is nothing to compare"
-        if self.passed:
-            return f"{self.month}: the same {self.bigquery.rows:,} rows in both"
-        differing = "; ".join(
-            f"{name} {getattr(self.bigquery, name)} in BigQuery, {getattr(self.postgres, name)} in PostgreSQL"
-            for name in ("rows", "cents", "ids")
-            if getattr(self.bigquery, name) != getattr(self.postgres, name)
-        )
-        return f"{self.month} differs: {differing}"
-
-    @property
-    def result(self) -> CheckResult:
-        """The check result."""
-        numbers = {
-            name: {"rows": summary.rows, "dollars": summary.cents / 100, "ids": list(map(str, summary.ids))}
-            for name, summary in (("bigquery", self.bigquery), ("postgres", self.postgres))
-            if summary
-        }
-        return CheckResult(SAME_IN_BOTH, self.passed, self.description, self.month, numbers)
-
-
-def compare_month(cloud: Cloud, url: str | None, service: Service, month: Month) -> Compared:
-    """Compare a month in both databases. Without a URL there is no PostgreSQL.
+def compare_month(cloud: Cloud, url: str | None, service: Service, month: Month) -> CheckResult:
+    """Compare a month in both databases; one that only one of them has passes. Without a URL there is no PostgreSQL.
 
     Raises:
         CloudNotReady: the dataset does not exist.
@@ -86,43 +34,45 @@ def compare_month(cloud: Cloud, url: str | None, service: Service, month: Month)
         DatabaseInterrupted: PostgreSQL went away.
         DatabaseRefused: PostgreSQL does not let us read the table.
     """
-    here = in_postgres(url, service, month) if url else None
+    here = _in_postgres(url, service, month) if url else None
     # BigQuery's answer costs money, and without a counterpart there is nothing to compare it with.
-    return Compared(month, in_bigquery(cloud, service, month) if here else None, here)
+    there = _in_bigquery(cloud, service, month) if here else None
+    if here and there:
+        differing = [
+            f"{name} {there[name]} in BigQuery, {here[name]} in PostgreSQL"
+            for name in here
+            if here[name] != there[name]
+        ]
+        same = f"{month}: the same {here['rows']:,} rows in both"
+        description = f"{month} differs: {'; '.join(differing)}" if differing else same
+    else:
+        differing = []
+        absent = "BigQuery" if here else "PostgreSQL"
+        description = f"{month}: not in {absent}, so there is nothing to compare"
+    numbers = {name: summary for name, summary in (("bigquery", there), ("postgres", here)) if summary}
+    return CheckResult(SAME_IN_BOTH, not differing, description, month, numbers)
 
 
-def in_bigquery(cloud: Cloud, service: Service, month: Month) -> Summary | None:
-    """Return the month in BigQuery; None when it is not loaded.
-
-    Raises:
-        CloudNotReady: the dataset does not exist.
-        CloudRefused: the account may not read the table.
-        CloudUnavailable: Google does not answer.
-    """
+def _in_bigquery(cloud: Cloud, service: Service, month: Month) -> Summary | None:
     table = table_of(cloud, service)
     if Tables(cloud).find(table) is None:
         return None
     jobs = Jobs(cloud, f"taxi_compare_{uuid4().hex}", service.file_name(month))
     (row,) = jobs.rows("compare", statements.summary(service, table, month))
-    return _summary([int(value) for value in row.values()])
+    return _summary(*row.values())
 
 
-def in_postgres(url: str, service: Service, month: Month) -> Summary | None:
-    """Return the month in PostgreSQL; None when it is not loaded.
-
-    Raises:
-        DatabaseUnreachable: PostgreSQL does not answer.
-        DatabaseInterrupted: PostgreSQL went away.
-        DatabaseRefused: PostgreSQL does not let us read the table.
-    """
+def _in_postgres(url: str, service: Service, month: Month) -> Summary | None:
     with connect(url) as connection, postgres_errors(service.table):
         exists = execute(connection, "select to_regclass(%s) is not null", (postgres.partition_of(service, month),))
         if exists.fetchone() != (True,):
             return None
-        row = cast("tuple[int, ...]", execute(connection, postgres.summary(service, month)).fetchone())
-    return _summary([int(value) for value in row])
+        (row,) = execute(connection, postgres.summary(service, month)).fetchall()
+    return _summary(*row)
 
 
-def _summary(numbers: list[int]) -> Summary | None:
-    rows, cents, *ids = numbers
-    return Summary(rows, cents, (ids[0], ids[1], ids[2], ids[3])) if rows else None
+def _summary(rows: Any, cents: Any, *ids: Any) -> Summary | None:
+    """Return what either database answered in the same types; None if the month has no rows."""
+    if not int(rows):
+        return None
+    return {"rows": int(rows), "dollars": int(cents) / 100, "ids": [str(int(part)) for part in ids]}

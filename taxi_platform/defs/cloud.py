@@ -135,7 +135,7 @@ def warehouse_checks(service: Service) -> dg.AssetChecksDefinition:
             cloud, url = google.cloud(), database.address_if_used()
 
             def check(month: Month) -> list[CheckResult]:
-                return [compare_month(cloud, url, service, month).result]
+                return [compare_month(cloud, url, service, month)]
 
             yield from record_months(context, asset, [Month.parse(key) for key in context.partition_keys], check)
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 from taxi_platform.errors import NotLoaded
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import LOCK_SECONDS, STATEMENT_SECONDS, connect, execute, postgres_errors
-from taxi_platform.postgres.loader import prepare
 from taxi_platform.postgres.locking import try_lock
+from taxi_platform.postgres.preparing import prepare
 from taxi_platform.retries import TURN
 from taxi_platform.trips import zones
 from taxi_platform.trips.keys import MODELS_SCHEMA

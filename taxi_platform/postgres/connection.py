@@ -79,7 +79,7 @@ def execute(connection: "Connection", statement: str, parameters: Parameters = N
 
 
 def check_address(url: str) -> None:
-    """Refuse what is not an address of a PostgreSQL server, without repeating it: it holds a password.
+    """Refuse what is not an address of a PostgreSQL server, without quoting it, because it holds a password.
 
     Raises:
         InvalidSetting: the address cannot be parsed, or its port is not a number.
@@ -89,11 +89,8 @@ def check_address(url: str) -> None:
 
     try:
         ports = str(conninfo_to_dict(url).get("port") or 5432).split(",")
-        problem = (
-            ""
-            if all(port.isdecimal() and int(port) in range(1, 65536) for port in ports)
-            else "its port is not a number from 1 to 65535"
-        )
+        valid = all(port.isdecimal() and int(port) in range(1, 65536) for port in ports)
+        problem = "" if valid else "its port is not a number from 1 to 65535"
     except ProgrammingError as error:
         problem = re.sub('"[^"]*"', '"…"', " ".join(str(error).split()))  # what is quoted may hold the password
     if problem:
@@ -125,10 +122,7 @@ def _check_version(connection: "Connection") -> None:
 
 @contextmanager
 def postgres_errors(subject: str) -> Generator[None]:
-    """Turn psycopg's errors inside the block into the platform's own.
-
-    Args:
-        subject: what is being worked on, for the message.
+    """Turn psycopg's errors inside the block, which works on ``subject``, into the platform's own.
 
     Raises:
         DatabaseInterrupted: the connection broke, or a timeout ended a wait; trying again can help.

@@ -59,39 +59,34 @@ _BY_SQLSTATE = {
 }
 
 # libpq reports no SQLSTATE for a connection that fails; the first entry whose text is in its message counts.
-_PASSING = (
-    ("starting up", "it is still starting", "Try again in a moment."),
-    ("not yet accepting", "it is still starting", "Try again in a moment."),
-    ("recovery mode", "it recovers from a crash", "Try again in a moment."),
-    ("shutting down", "it is shutting down", "Start it again."),
-    ("closed the connection", "it closed the connection", "Try again in a moment."),
-    ("resolve host", "the host name is unknown (DNS)", "Check the host in TAXI_POSTGRES_URL."),
-    ("translate host", "the host name is unknown (DNS)", "Check the host in TAXI_POSTGRES_URL."),
-    ("refused", "nothing listens on the port", "Start PostgreSQL, or correct host and port in TAXI_POSTGRES_URL."),
-    ("timeout", "the host does not answer (port)", "Check host, port and firewall, then TAXI_POSTGRES_URL."),
-    ("too many clients", "it has no connection left", "Raise max_connections, or run fewer loads at once."),
-    ("connection slots", "it has no connection left", "Raise max_connections, or run fewer loads at once."),
-    ("too many connections", "it has no connection left", "Raise the limit, or run fewer loads at once."),
-)
-_LASTING = (
-    ("not permitted to log in", "authentication failed: the user may not log in", "Allow it with alter role … login."),
-    ("permission denied", "the user may not enter the database", "Grant it connect on the database."),
-    ("not currently accepting", "the database accepts no connections", "Allow them with alter database."),
-    ("authentication", "authentication failed", "Check user and password in TAXI_POSTGRES_URL."),
-    ("no password supplied", "authentication failed: it wants a password", "Put one into TAXI_POSTGRES_URL."),
-    ("pg_hba.conf", "authentication failed: it does not admit this user from here", "Add a line to its pg_hba.conf."),
-    ("role ", "authentication failed: there is no such user", "Create it, or correct TAXI_POSTGRES_URL."),
-    ("database ", "there is no such database", "Create it, or correct TAXI_POSTGRES_URL."),
-)
+_PASSING = {
+    "starting up": ("it is still starting", "Try again in a moment."),
+    "not yet accepting": ("it is still starting", "Try again in a moment."),
+    "recovery mode": ("it recovers from a crash", "Try again in a moment."),
+    "shutting down": ("it is shutting down", "Start it again."),
+    "closed the connection": ("it closed the connection", "Try again in a moment."),
+    "resolve host": ("the host name is unknown (DNS)", "Check the host in TAXI_POSTGRES_URL."),
+    "translate host": ("the host name is unknown (DNS)", "Check the host in TAXI_POSTGRES_URL."),
+    "refused": ("nothing listens on the port", "Start PostgreSQL, or correct host and port in TAXI_POSTGRES_URL."),
+    "timeout": ("the host does not answer (port)", "Check host, port and firewall, then TAXI_POSTGRES_URL."),
+    "too many clients": ("it has no connection left", "Raise max_connections, or run fewer loads at once."),
+    "connection slots": ("it has no connection left", "Raise max_connections, or run fewer loads at once."),
+    "too many connections": ("it has no connection left", "Raise the limit, or run fewer loads at once."),
+}
+_LASTING = {
+    "not permitted to log in": ("authentication failed: the user may not log in", "Allow it with alter role … login."),
+    "permission denied": ("the user may not enter the database", "Grant it connect on the database."),
+    "not currently accepting": ("the database accepts no connections", "Allow them with alter database."),
+    "authentication": ("authentication failed", "Check user and password in TAXI_POSTGRES_URL."),
+    "no password supplied": ("authentication failed: it wants a password", "Put one into TAXI_POSTGRES_URL."),
+    "pg_hba.conf": ("authentication failed: it does not admit this user from here", "Add a line to its pg_hba.conf."),
+    "role ": ("authentication failed: there is no such user", "Create it, or correct TAXI_POSTGRES_URL."),
+    "database ": ("there is no such database", "Create it, or correct TAXI_POSTGRES_URL."),
+}
 
 
 def translated(subject: str, error: Exception) -> TaxiError:
-    """Return the platform's own error for an error of any PostgreSQL driver.
-
-    Args:
-        subject: what was being worked on, for the message.
-        error: the driver's error, with a SQLSTATE unless the connection was lost.
-    """
+    """Return the platform's own error for a driver's, which has a SQLSTATE unless the connection was lost."""
     sqlstate: str = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
     meaning = next((meaning for start, meaning in _BY_SQLSTATE.items() if sqlstate.startswith(start)), _REFUSED)
     if not sqlstate and type(error).__name__ == "OperationalError":
@@ -102,16 +97,11 @@ def translated(subject: str, error: Exception) -> TaxiError:
 
 
 def diagnose(server: str, message: str) -> DatabaseUnreachable:
-    """Return which of name, port, authentication, database or number of connections a failed connection is about.
-
-    Args:
-        server: where it should have led, without secrets.
-        message: what libpq reported.
-    """
-    entries = (entry for entry in (*_PASSING, *_LASTING) if entry[0] in message)
-    entry = next(entries, ("", "no connection", "Check TAXI_POSTGRES_URL."))
-    error = DatabaseUnreachable(server, f"{entry[1]} ({shortened(message)})", entry[2])
-    error.transient = entry not in _LASTING
+    """Return the error for a failed connection, from libpq's message; ``server`` names it without secrets."""
+    text = next((text for text in (*_PASSING, *_LASTING) if text in message), "")
+    what, advice = {**_PASSING, **_LASTING}.get(text, ("no connection", "Check TAXI_POSTGRES_URL."))
+    error = DatabaseUnreachable(server, f"{what} ({shortened(message)})", advice)
+    error.transient = text not in _LASTING
     return error
 
 

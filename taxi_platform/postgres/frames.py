@@ -1,4 +1,7 @@
-"""Small tables written from, and any table read as, pandas or Arrow. Trips are written by the loader, not here."""
+"""Small tables written from, and any table read as, pandas or Arrow. Trips are written by the loader, not here.
+
+Errors of the database become the platform's own (see ``errors``).
+"""
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -44,7 +47,7 @@ def database_of(url: str) -> str:
 
 
 def as_arrow(data: "pd.DataFrame | pa.Table") -> "pa.Table":
-    """Return a small table as Arrow, whichever way it came.
+    """Return a small table as Arrow.
 
     Raises:
         TypeError: the data is neither pandas nor Arrow.
@@ -60,26 +63,14 @@ def as_arrow(data: "pd.DataFrame | pa.Table") -> "pa.Table":
 
 
 def read_arrow(url: str, reference: TableReference) -> "pa.Table":
-    """Return the referenced rows as an Arrow table, with the database's types.
-
-    Raises:
-        DatabaseUnreachable: the server does not answer.
-        DatabaseInterrupted: the connection broke, or a wait took too long.
-        DatabaseRefused: the server refuses the statement.
-    """
+    """Return the referenced rows as an Arrow table, with the database's types."""
     with _session(url, reference.table) as connection, connection.cursor() as cursor:
         cursor.execute(reference.query)
         return cursor.fetch_arrow_table()
 
 
 def read_pandas(url: str, reference: TableReference) -> "pd.DataFrame":
-    """Return the referenced rows as a pandas DataFrame; integers with missing values stay integers.
-
-    Raises:
-        DatabaseUnreachable: the server does not answer.
-        DatabaseInterrupted: the connection broke, or a wait took too long.
-        DatabaseRefused: the server refuses the statement.
-    """
+    """Return the referenced rows as a pandas DataFrame; integers with missing values stay integers."""
     import pandas as pd
     import pyarrow as pa
 
@@ -97,14 +88,11 @@ def replace_table(url: str, table: str, data: "pa.Table", comment: str, columns:
         url: the database.
         table: its name without the schema.
         data: its rows.
-        comment: what the table is.
-        columns: what each column is.
+        comment: the table's comment.
+        columns: the columns' comments.
 
     Raises:
         SchemaMismatch: a table of that name has other columns.
-        DatabaseUnreachable: the server does not answer.
-        DatabaseInterrupted: the connection broke, or a wait took too long.
-        DatabaseRefused: the server refuses the statement.
     """
     place = qualified(table)
     names = ", ".join(map(_quoted, data.column_names))
@@ -112,7 +100,7 @@ def replace_table(url: str, table: str, data: "pa.Table", comment: str, columns:
         f"select pg_advisory_xact_lock(hashtextextended({literal(place)}, 0))",
         f"create table if not exists {place} (like incoming)",
     ]
-    exchange = [
+    replacement = [
         f"delete from {place}",  # noqa: S608 - names of contracts
         f"insert into {place} ({names}) select {names} from incoming",  # noqa: S608
         "drop table incoming",
@@ -124,7 +112,7 @@ def replace_table(url: str, table: str, data: "pa.Table", comment: str, columns:
         for statement in creation:
             cursor.execute(statement)
         _check_columns(cursor, place, data.column_names)
-        for statement in exchange:
+        for statement in replacement:
             cursor.execute(statement)
         connection.commit()
 
@@ -150,7 +138,7 @@ def _session(url: str, subject: str) -> "Generator[dbapi.Connection]":
     """Return a connection of the Arrow driver, whose errors become the platform's own."""
     from adbc_driver_postgresql import dbapi
 
-    connect(url).close()  # says why there is no connection; the driver would only quote
+    connect(url).close()  # its error says why there is no connection; the driver's does not
     try:
         with dbapi.connect(url) as connection:
             with connection.cursor() as cursor:

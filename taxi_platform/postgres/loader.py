@@ -6,18 +6,20 @@ interrupted anywhere leaves only its ``_loading`` table, which the next load of 
 
 import logging
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from taxi_platform.errors import BadRows, DamagedFile, DatabaseRefused, SchemaMismatch, disk_errors
+from taxi_platform.errors import BadRows, DamagedFile, DatabaseRefused, disk_errors
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute, postgres_errors
-from taxi_platform.postgres.copying import copy_blocks
 from taxi_platform.postgres.errors import shortened
-from taxi_platform.postgres.locking import lock_month, refuse_older_snapshots, try_lock, unlock, when_readers_allow
+from taxi_platform.postgres.locking import lock_month, refuse_older_snapshots, when_readers_allow
+from taxi_platform.postgres.preparing import prepare
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.reading import TripStream, is_compressed, read_chunks
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 OnBadRows = Literal["fail", "quarantine"]
+_Counts = tuple[int, int]  # records of the file that are rows of the table, and those that are rejects
 COPY_BYTES = 256 * 1024  # of bad rows that are sent at once
 
 
@@ -85,37 +88,23 @@ def load_month(
     with connect(url) as connection, postgres_errors(load.subject):
         prepare(connection, load.service)
         lock_month(connection, load.service, file.month)
-        found = None if force else load.already_there(connection)
-        tally = found or load.run(connection)
+        present = None if force else load.already_loaded(connection)
+        rows, rejected = present or load.run(connection)
     return Loaded(
         table=tables.table_of(load.service),
         partition=tables.partition_of(load.service, file.month),
-        rows=tally.loaded,
-        rejected=tally.rejected,
+        rows=rows,
+        rejected=rejected,
         seconds=time.monotonic() - started,
-        unchanged=found is not None,
+        unchanged=present is not None,
     )
 
 
 def rows_in_table(url: str, service: Service) -> int:
-    """Return the number of rows of all months that were loaded into a service's table.
-
-    Raises:
-        DatabaseUnreachable: there is no connection.
-        DatabaseInterrupted: the server went away.
-        DatabaseRefused: a privilege is missing.
-    """
+    """Return the number of rows of all months that were loaded into a service's table."""
     with connect(url) as connection, postgres_errors(service.table):
         row = execute(connection, tables.ROWS_IN_TABLE, (tables.table_of(service),)).fetchone()
     return row[0] if row else 0
-
-
-@dataclass(frozen=True)
-class _Tally:
-    """How many records of a file are rows of the table, and how many are among the rejects."""
-
-    loaded: int
-    rejected: int = 0
 
 
 class _IrregularFile(Exception):
@@ -132,30 +121,26 @@ class _Load:
         self._file = file
         self._on_bad_rows = on_bad_rows
 
-    def already_there(self, connection: "Connection") -> _Tally | None:
-        """Return the record of an earlier load of this very file, if its partition is still untouched."""
-        row = execute(
-            connection,
-            tables.FIND_MONTH,
-            (self.subject, self._file.sha256, tables.fingerprint(self.service)),
-        ).fetchone()
+    def already_loaded(self, connection: "Connection") -> _Counts | None:
+        """Return the counts of an earlier load of this very file, if its partition is still untouched."""
+        values = (self.subject, self._file.sha256, tables.fingerprint(self.service))
+        row = execute(connection, tables.FIND_MONTH, values).fetchone()
         if row is None or (row[1] and self._on_bad_rows == "fail"):
             return None
-        return _Tally(loaded=row[0], rejected=row[1])
+        return row[0], row[1]
 
-    def run(self, connection: "Connection") -> _Tally:
+    def run(self, connection: "Connection") -> _Counts:
         """Fill the month's own table and swap it in."""
         try:
-            tally = self._fill_fast(connection)
+            counts = self._fill_fast(connection)
         except _IrregularFile as reason:
             logger.info(f"{self.subject}: reading it line by line ({reason})")
-            tally = None
-        tally = tally or self._fill_parsed(connection)
+            counts = self._fill_parsed(connection)
         (copied,) = execute(connection, "select clock_timestamp()").fetchall()[0]
-        when_readers_allow(lambda: self._swap(connection, tally, copied), self.subject)
-        return tally
+        when_readers_allow(lambda: self._swap(connection, counts, copied), self.subject)
+        return counts
 
-    def _fill_fast(self, connection: "Connection") -> _Tally:
+    def _fill_fast(self, connection: "Connection") -> _Counts:
         """Copy the lines of a regular file as they are."""
         from psycopg import DataError, IntegrityError
 
@@ -169,9 +154,9 @@ class _Load:
         self._check(stream, stream.rows)
         if copied != stream.rows:
             raise _IrregularFile(f"{stream.rows:,} lines became {copied:,} rows")
-        return _Tally(loaded=copied)
+        return copied, 0
 
-    def _fill_parsed(self, connection: "Connection") -> _Tally:
+    def _fill_parsed(self, connection: "Connection") -> _Counts:
         """Copy what the parser makes of the file, and its bad rows into the table of rejects."""
         self._create(connection)
         stream = self._open()
@@ -187,7 +172,7 @@ class _Load:
                 raise _bad_rows(self.subject, canonical)
             bad.seek(0)
             copy_blocks(iter(lambda: bad.read(COPY_BYTES), b""), [connection], tables.COPY_REJECTED)
-        return _Tally(loaded=canonical.rows, rejected=canonical.rejected)
+        return canonical.rows, canonical.rejected
 
     def _copy(self, connection: "Connection", blocks: Iterable[bytes], columns: Sequence[Column]) -> int:
         statement = tables.copy_into_loading(self.service, self._file.month, columns)
@@ -222,8 +207,8 @@ class _Load:
                 "Something changed it on disk; materialize its raw asset again with force: true.",
             )
 
-    def _swap(self, connection: "Connection", tally: _Tally, copied: datetime) -> None:
-        """Exchange the month's table, its rejects and its record, all in one transaction."""
+    def _swap(self, connection: "Connection", counts: _Counts, copied: datetime) -> None:
+        """Replace the month's table, its rejects and its record in one transaction."""
         service, month, file = self.service, self._file.month, self._file
         partition = tables.partition_of(service, month)
         replaces = execute(connection, "select to_regclass(%s) is not null", (partition,)).fetchone() == (True,)
@@ -248,9 +233,9 @@ class _Load:
                     "sha256": file.sha256,
                     "file_bytes": file.bytes,
                     "csv_bytes": file.csv_bytes,
-                    "rows_in_file": tally.loaded + tally.rejected,
-                    "rows_loaded": tally.loaded,
-                    "rows_rejected": tally.rejected,
+                    "rows_in_file": sum(counts),
+                    "rows_loaded": counts[0],
+                    "rows_rejected": counts[1],
                     "contract": tables.fingerprint(service),
                     "parser": PARSER,
                 },
@@ -277,77 +262,61 @@ def _bad_rows(subject: str, canonical: Canonical) -> BadRows:
     )
 
 
-def prepare(connection: "Connection", service: Service) -> None:
-    """Create the service's tables if they are missing, renew their comments, and drop what killed loads left.
+def copy_blocks(blocks: Iterable[bytes], connections: "Sequence[Connection]", statement: str) -> int:
+    """Copy blocks of whole lines over all connections at once; each takes the next block when it is ready for one.
+
+    A block is made by whichever thread comes for it, so that memory holds one block per connection. An error in any
+    thread stops all of them.
+
+    Returns:
+        The number of rows that the server reports.
 
     Raises:
-        SchemaMismatch: a table of that name exists that was not made here.
+        psycopg.Error: the server refused a row, or the connection broke.
+        BaseException: whatever ``blocks`` raises.
     """
-    if not (_is_ours(connection, service) and _has_companions(connection, service)):
-        _create(connection, service)
-    elif _comments(connection, service) != tables.column_comments(service):
-        for statement in tables.comments(service):
-            execute(connection, statement)
-    _drop_leftovers(connection, service)
+    shared = _SharedBlocks(blocks)
+    with ThreadPoolExecutor(len(connections), "copy") as pool:
+        copies = [pool.submit(shared.copy_into, connection, statement) for connection in connections]
+        try:
+            return sum(_results(copies))
+        except BaseException:
+            shared.abandoned = True  # an interrupt of the main thread must not wait for the end of the file
+            raise
 
 
-def _is_ours(connection: "Connection", service: Service) -> bool:
-    """Return whether the table exists; one that is not as the contract wants it is refused."""
-    table = tables.table_of(service)
-    row = execute(connection, "select relkind from pg_class where oid = to_regclass(%s)", (table,)).fetchone()
-    if row is None:
-        return False
-    found = dict(execute(connection, tables.COLUMN_TYPES, (table,)).fetchall())
-    expected = tables.column_types(service)
-    if row[0] != "p" or found != expected:
-        differing = sorted(set(found.items()) ^ set(expected.items()))
-        what = f"its columns differ: {differing}" if row[0] == "p" else "it is not partitioned by file"
-        raise SchemaMismatch(
-            f"table {table}",
-            f"it exists and was not made by this platform ({what})",
-            f"Rename it (alter table {table} rename to {service.table}_old) or use another database.",
-        )
-    return True
+class _Abandoned(Exception):
+    """Another thread of the same copy failed; its error is the one to report."""
 
 
-def _has_companions(connection: "Connection", service: Service) -> bool:
-    """Return whether the tables of files and rejects exist, which somebody may have dropped, with today's columns."""
-    return execute(connection, tables.COMPANIONS_EXIST, (tables.rejects_of(service),)).fetchone() == (True,)
+def _results(copies: "Sequence[Future[int]]") -> list[int]:
+    errors = [copy.exception() for copy in copies]
+    for error in sorted(filter(None, errors), key=lambda error: isinstance(error, _Abandoned)):
+        raise error
+    return [copy.result() for copy in copies]
 
 
-def _create(connection: "Connection", service: Service) -> None:
-    """Create the tables, one process at a time: ``if not exists`` alone fails when two come at once."""
-    with connection.transaction():
-        execute(connection, "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (tables.FILES,))
-        execute(connection, tables.create_files())
-        execute(connection, tables.ADD_PARSER)
-        if not _is_ours(connection, service):
-            for statement in tables.create_table(service, connection.info.server_version):
-                execute(connection, statement)
-        for statement in tables.create_rejects(service):
-            execute(connection, statement)
+class _SharedBlocks:
+    """Blocks that are handed out one by one to several threads."""
 
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self._blocks = iter(blocks)
+        self._turn = threading.Lock()
+        self.abandoned = False
 
-def _comments(connection: "Connection", service: Service) -> dict[str, str]:
-    return dict(execute(connection, tables.COLUMN_COMMENTS, (tables.table_of(service),)).fetchall())
+    def copy_into(self, connection: "Connection", statement: str) -> int:
+        try:
+            with connection.cursor() as cursor:
+                with cursor.copy(statement.encode()) as copy:
+                    for block in iter(self._next, b""):
+                        copy.write(block)
+                return cursor.rowcount
+        except BaseException:
+            self.abandoned = True
+            raise
 
-
-def _drop_leftovers(connection: "Connection", service: Service) -> None:
-    """Drop the loading tables of months that nobody is loading: their lock is free because their process is gone.
-
-    A leftover that somebody is reading, such as pg_dump, is left for the next load.
-    """
-    from psycopg.errors import LockNotAvailable
-
-    leftovers = execute(connection, tables.LOADING_TABLES, (f"^{service.table}_\\d{{4}}_\\d{{2}}_loading$",)).fetchall()
-    for (name,) in leftovers:
-        partition = tables.qualified(name.removesuffix("_loading"))
-        if try_lock(connection, partition):
-            try:
-                with connection.transaction():
-                    execute(connection, tables.SHORT_LOCK_TIMEOUT)
-                    execute(connection, f"drop table if exists {tables.qualified(name)}")
-            except LockNotAvailable:
-                logger.info(f"{name}: left by a load that broke off, and being read; the next load will drop it")
-            finally:
-                unlock(connection, partition)
+    def _next(self) -> bytes:
+        with self._turn:
+            if self.abandoned:
+                raise _Abandoned
+            return next(self._blocks, b"")

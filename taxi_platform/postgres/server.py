@@ -1,4 +1,4 @@
-"""Where the databases are: on a server that a setting names, or on the embedded one. Decided here and nowhere else.
+"""Where the databases are: on a server that a setting names, or on the embedded server. Decided only here.
 
 How the embedded server works belongs in ``embedded``; what is done in the databases belongs to their users.
 """
@@ -42,18 +42,12 @@ class Server:
         """Return the database's URL; the embedded server is started if it does not run.
 
         Raises:
-            UnsupportedServer: the embedded server does not run on this machine.
-            StorageFull: the embedded server's folder cannot be written.
-            DatabaseUnreachable: the embedded server does not answer.
+            UnsupportedServer, StorageFull, DatabaseUnreachable: the embedded server does not start.
         """
         return self.url or self._named(self.embedded.start())
 
     def address_if_used(self) -> str | None:
-        """Return the same, but None where nobody has ever used the embedded server.
-
-        Raises:
-            UnsupportedServer, StorageFull, DatabaseUnreachable: the embedded server does not start.
-        """
+        """Return the same as ``address``, but None if the embedded server has never been used."""
         return self.address() if self.url or self.folder.exists() else None
 
     def address_if_running(self) -> str | None:
@@ -67,12 +61,12 @@ class Server:
 
 
 def trips_server(settings: Settings) -> Server:
-    """Return where the trips are: TAXI_POSTGRES_URL, or the embedded server."""
+    """Return the server of the trips: TAXI_POSTGRES_URL, or the embedded server."""
     url = settings.postgres_url
     return Server(url.get_secret_value() if url else "", settings.data_dir / "postgres")
 
 
 def state_server(settings: Settings) -> Server:
-    """Return where Dagster's state is: TAXI_DAGSTER_POSTGRES_URL, or a database of the embedded server."""
+    """Return the server of Dagster's state: TAXI_DAGSTER_POSTGRES_URL, or a database of the embedded server."""
     url = settings.dagster_postgres_url
     return Server(url.get_secret_value() if url else "", settings.data_dir / "postgres", STATE_DATABASE)

@@ -52,11 +52,8 @@ def unique_row_id(service: Service) -> str:
 
 def _as_text(column: Column) -> str:
     name = column.name
-    if column.postgres == "text":
-        return f"coalesce({name}, '')"
-    if column.postgres == "timestamp":
-        return f"coalesce({_timestamp_as_text(name)}, '')"
-    return f"coalesce({name}::text, '')"
+    spelled = {"text": name, "timestamp": _timestamp_as_text(name)}.get(column.postgres, f"{name}::text")
+    return f"coalesce({spelled}, '')"
 
 
 def _timestamp_as_text(name: str) -> str:
@@ -227,10 +224,7 @@ on conflict (filename) do update set
 
 
 def summary(service: Service, month: Month) -> str:
-    """Return the query for a month's rows, its amounts in cents, and the sums of the four parts of its ids.
-
-    Numbers that another database finds too, in whichever order it reads the rows.
-    """
+    """Return the query for a month's rows, its amounts in cents, and the sums of the four parts of its ids."""
     parts = ", ".join(
         f"coalesce(sum(('x' || substr(unique_row_id, {first}, 8))::bit(32)::bigint), 0)" for first in (1, 9, 17, 25)
     )

@@ -11,7 +11,7 @@ from taxi_platform.checks.rules import FEW, rules_of, unique_ids
 from taxi_platform.postgres import tables
 from taxi_platform.trips.files import FileFacts
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
+from taxi_platform.trips.services import GREEN, SERVICES, Service
 from taxi_platform_tests.support.month_records import load_record
 
 MARCH = Month(2019, 3)
@@ -147,10 +147,6 @@ def test_the_checks_follow_from_the_columns_of_the_contract() -> None:
     assert names["green"] - names["fhv"] == {"vendors_are_known", "totals_are_not_negative"}
 
 
-def test_an_empty_month_breaks_no_rule() -> None:
-    assert quality(facts(rows=0))["pickups_lie_in_month"].passed
-
-
 def test_rules_that_could_not_be_evaluated_do_not_pass() -> None:
     result = quality(replace(facts(), broken={}))["zones_are_known"]
     assert not result.passed
@@ -164,8 +160,3 @@ def test_rules_that_could_not_be_evaluated_do_not_pass() -> None:
 def test_a_month_of_another_size_warns(before: int | None, passed: bool) -> None:
     # 100,000 trips in 31 days are between half and twice as many a day as these in the 28 of February.
     assert quality(replace(facts(), rows_before=before))["volume_is_plausible"].passed == passed
-
-
-def test_only_fhv_may_have_some_ids_twice() -> None:
-    assert unique_ids(FHV).allowed(100_000) == 1_000
-    assert unique_ids(YELLOW).allowed(100_000) == 0

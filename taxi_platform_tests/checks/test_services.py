@@ -56,11 +56,6 @@ def test_only_the_month_that_is_due_counts_however_many_old_ones_are_loaded() ->
     assert last_month_result(GREEN, wanted, [*old, Month(2019, 12)]).passed
 
 
-def test_a_newer_month_does_not_stand_for_the_one_that_is_due() -> None:
-    wanted = due(FIRST, LAST, on(2020, 3, 10), "UTC", GREEN.overdue_days)
-    assert not last_month_result(GREEN, wanted, [Month(2020, 1)]).passed
-
-
 def test_where_the_partitions_end_nothing_newer_is_waited_for() -> None:
     wanted = due(FIRST, LAST, on(2026, 11, 21), "UTC", GREEN.overdue_days)
     there = last_month_result(FHV, wanted, [LAST])

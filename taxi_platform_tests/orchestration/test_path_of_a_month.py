@@ -75,7 +75,7 @@ def functions_followed(first: tuple[str, str], last: tuple[str, str]) -> Iterato
 def load_one_month(server: TripServer, platform: Platform, **settings: str) -> list[str]:
     server.publish("/green/green_tripdata_2019-03.csv.gz", zipped(text(GREEN, rows(GREEN, 50))))
     platform.use(TAXI_SOURCE=server.template, **settings)
-    with functions_followed(("defs/trips.py", "table"), ("postgres/copying.py", "copy_into")) as files:
+    with functions_followed(("defs/trips.py", "table"), ("postgres/loader.py", "copy_into")) as files:
         assert platform.run("green_tripdata", month="2019-03").succeeded
     return files
 

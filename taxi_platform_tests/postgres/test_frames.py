@@ -10,7 +10,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused, DatabaseUnreachable, SchemaMismatch
+from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused, SchemaMismatch
 from taxi_platform.postgres import connection as connections
 from taxi_platform.postgres import frames
 from taxi_platform.postgres.frames import TableReference, as_arrow, read_arrow, read_pandas, replace_table
@@ -77,23 +77,10 @@ def test_storing_again_replaces_the_rows_and_the_comments(loads: Loads) -> None:
     assert loads.one("select obj_description('zones'::regclass)") == "Others."
 
 
-def test_storing_twice_changes_nothing(loads: Loads) -> None:
-    store(loads, ZONES)
-    store(loads, ZONES)
-    assert loads.one("select count(*) from zones") == 3
-
-
 def test_a_table_without_rows_is_one(loads: Loads) -> None:
     store(loads, ZONES)
     store(loads, ZONES.slice(0, 0))
     assert stored(loads) == []
-
-
-def test_columns_find_each_other_by_name(loads: Loads) -> None:
-    data = pa.table({"borough": ["Queens"], "zone": ["Astoria"]})
-    replace_table(loads.url, "zones", data, "", {})
-    replace_table(loads.url, "zones", data.select(["zone", "borough"]), "", {})
-    assert loads.ask("select borough, zone from zones") == [("Queens", "Astoria")]
 
 
 def test_names_of_columns_may_be_anything(loads: Loads) -> None:
@@ -139,20 +126,10 @@ def test_values_of_another_type_are_refused_and_the_table_is_left_alone(loads: L
     assert len(stored(loads)) == 3
 
 
-def test_values_that_no_column_can_hold_are_refused(loads: Loads) -> None:
-    with pytest.raises(DatabaseRefused, match="struct"):
-        replace_table(loads.url, "zones", pa.table({"id": [{"x": 1}]}), "", {})
-    assert loads.one("select to_regclass('zones')") is None
-
-
 @pytest.mark.parametrize("data", [None, [1, 2], {"id": [1]}, "zones"])
 def test_what_is_neither_pandas_nor_arrow_is_refused_by_its_type(data: object) -> None:
     with pytest.raises(TypeError, match=f"pandas.DataFrame or pyarrow.Table, not {type(data)}"):
         as_arrow(data)  # type: ignore[arg-type]
-
-
-def test_an_arrow_table_is_stored_as_it_is() -> None:
-    assert as_arrow(ZONES) is ZONES
 
 
 def test_readers_see_the_old_rows_or_the_new_ones(loads: Loads) -> None:
@@ -217,11 +194,6 @@ def test_a_server_that_goes_away_interrupts_it(loads: Loads, monkeypatch: pytest
         store(loads, MORE)
     assert caught.value.transient
     assert len(stored(loads)) == 3
-
-
-def test_a_server_that_is_not_there_is_unreachable() -> None:
-    with pytest.raises(DatabaseUnreachable, match="nothing listens on the port"):
-        replace_table("postgresql://u@127.0.0.1:1/db", "zones", ZONES, "", {})
 
 
 # Reading
@@ -295,22 +267,9 @@ def test_a_small_table_comes_back_as_it_was_stored(loads: Loads) -> None:
     assert str(frame["id"].dtype) == "Int32"
 
 
-def test_large_whole_numbers_stay_exact(loads: Loads) -> None:
-    replace_table(loads.url, "zones", pa.table({"id": pa.array([2**53 + 1, None], pa.int64())}), "", {})
-    assert 2**53 + 1 in read_pandas(loads.url, TableReference("public.zones"))["id"].tolist()
-
-
 def test_a_table_that_is_not_there_is_refused_by_name(loads: Loads) -> None:
     with pytest.raises(DatabaseRefused, match=r"fhv_tripdata.* does not exist"):
         read_arrow(loads.url, TableReference(f"public.{FHV.table}"))
-
-
-def test_the_query_of_a_reference_names_its_files() -> None:
-    assert TableReference("public.zones").query == "select * from public.zones"
-    assert month(MARCH, APRIL).query == (
-        "select * from public.green_tripdata where filename in "
-        "('green_tripdata_2019-03.csv', 'green_tripdata_2019-04.csv')"
-    )
 
 
 @pytest.mark.parametrize(

@@ -94,15 +94,6 @@ def test_equal_rows_are_as_many_as_in_the_file(loads: Loads) -> None:
     assert stored(loads) == pickups([LINES[0]] * 3 + [LINES[1]] * 2)
 
 
-def test_columns_in_another_order_land_in_their_own(loads: Loads) -> None:
-    order = list(range(len(GREEN.columns)))[::-1]
-    lines = [",".join(line.split(",")[place] for place in order) for line in [header(GREEN), *LINES]]
-    loads.load(zipped("".join(f"{line}\n" for line in lines).encode()))
-    turned = loads.ask("select t::text from green_tripdata as t order by 1")
-    loads.load(LINES)
-    assert turned == loads.ask("select t::text from green_tripdata as t order by 1")
-
-
 def test_an_absent_optional_column_is_null(loads: Loads) -> None:
     lines = [line.rpartition(",")[0] for line in [header(FHV), *rows(FHV, 3)]]
     loads.load("".join(f"{line}\r\n" for line in lines).encode(), FHV)
@@ -118,11 +109,6 @@ def test_loading_twice_changes_nothing(loads: Loads) -> None:
     again = loads.load()
     assert replace(again, seconds=first.seconds) == replace(first, unchanged=True)
     assert loads.state() == before
-
-
-def test_the_same_rows_fetched_anew_change_nothing(loads: Loads) -> None:
-    loads.load(LINES)
-    assert loads.load(LINES).unchanged
 
 
 def test_a_corrected_file_corrects_the_table(loads: Loads) -> None:
@@ -268,14 +254,6 @@ def test_a_table_that_lost_a_column_is_refused(loads: Loads) -> None:
     assert loads.state() == before
 
 
-def test_columns_of_ours_that_somebody_added_are_refused(loads: Loads) -> None:
-    loads.load(LINES)
-    loads.ask("alter table green_tripdata add column note text")
-    with pytest.raises(SchemaMismatch, match=r"its columns differ: \[\('note', 'text'\)\]"):
-        loads.load(LINES[1:])
-    assert stored(loads) == pickups(LINES)
-
-
 def test_a_view_on_a_partition_keeps_it_from_being_replaced_and_is_named(loads: Loads) -> None:
     loads.load(LINES)
     loads.ask("create view march as select * from green_tripdata_2019_03")
@@ -283,13 +261,6 @@ def test_a_view_on_a_partition_keeps_it_from_being_replaced_and_is_named(loads: 
     with pytest.raises(DatabaseRefused, match="view march depends on table green_tripdata_2019_03"):
         loads.load(LINES[1:])
     assert loads.state() == before
-
-
-def test_a_view_on_the_whole_table_shows_the_new_month(loads: Loads) -> None:
-    loads.load(LINES)
-    loads.ask("create view trips as select count(*) from green_tripdata")
-    loads.load(LINES[1:])
-    assert loads.one("select * from trips") == 49
 
 
 # What the database says about itself
@@ -383,12 +354,6 @@ def test_the_rows_of_a_table_are_the_sum_of_its_files(loads: Loads) -> None:
     loads.load(LINES[:9], month=APRIL)
     loads.load(rows(FHV, 3), FHV)
     assert [rows_in_table(loads.url, service) for service in (GREEN, FHV, YELLOW)] == [59, 3, 0]
-
-
-def test_a_load_leaves_no_table_and_no_lock_behind(loads: Loads) -> None:
-    loads.load(LINES)
-    loads.load(LINES[1:])
-    assert (loads.loading_tables(), loads.locks()) == ([], 0)
 
 
 # Bad rows set aside
@@ -509,25 +474,6 @@ def test_a_month_that_pandas_rewrote_is_the_same_month(loads: Loads) -> None:
         rewritten.append(line)
     loads.load(rewritten)
     assert loads.ask("select t::text from green_tripdata as t order by 1") == before
-
-
-def test_zones_of_fhv_that_pandas_rewrote_are_the_same_zones(loads: Loads) -> None:
-    lines = rows(FHV, 20)
-    empty = [with_field(FHV, with_field(FHV, line, "pulocationid", ""), "dolocationid", "") for line in lines]
-    loads.load([*empty, with_field(FHV, lines[0], "pulocationid", "264.0"), *empty], FHV)
-    assert loads.ask("select distinct pulocationid from fhv_tripdata order by 1") == [("264",), (None,)]
-
-
-def test_dates_that_a_spreadsheet_rewrote_are_read_in_the_american_way(loads: Loads) -> None:
-    loads.load([with_field(GREEN, LINES[0], "lpep_pickup_datetime", "3/4/2019 0:46")])
-    assert stored(loads) == ["2019-03-04 00:46:00"]
-
-
-def test_a_load_needs_a_file_of_a_known_service(loads: Loads) -> None:
-    loads.publish(LINES)
-    file = replace(loads.fetch(), service="purple")
-    with pytest.raises(KeyError, match="purple"):
-        loader.load_month(loads.url, file)
 
 
 @pytest.mark.parametrize("table", ["tripdata_files", "green_tripdata_rejects"])

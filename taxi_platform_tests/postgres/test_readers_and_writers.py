@@ -14,7 +14,7 @@ from taxi_platform.errors import DatabaseInterrupted
 from taxi_platform.postgres import locking, tables
 from taxi_platform.trips.services import GREEN, YELLOW
 from taxi_platform_tests.support.month_loads import Loads
-from taxi_platform_tests.support.trip_texts import APRIL, MARCH, rows, with_field
+from taxi_platform_tests.support.trip_texts import APRIL, MARCH, rows
 
 OLD = rows(GREEN, 50)
 NEW = rows(GREEN, 70, first=100)
@@ -171,14 +171,6 @@ def test_readers_that_poll_see_one_version_or_the_other_and_no_error(loads: Load
     assert len(seen) > 24
 
 
-def test_a_reader_of_the_months_table_itself_sees_one_version_or_the_other(loads: Loads) -> None:
-    loads.load(OLD)
-    with psycopg.connect(loads.url, autocommit=True) as connection:
-        for lines in (NEW, OLD, NEW):
-            loads.load(lines)
-            assert connection.execute("select count(*) from green_tripdata_2019_03").fetchone() == (len(lines),)
-
-
 # Other loads
 
 
@@ -245,13 +237,6 @@ def test_tables_of_dead_loads_are_dropped_by_the_next_load_of_any_month(loads: L
     assert loads.one("select count(*) from green_tripdata_2019_03") == 50
 
 
-def test_they_are_dropped_even_when_the_month_is_unchanged(loads: Loads) -> None:
-    loads.load(OLD)
-    leave(loads, "2019_03")
-    assert loads.load().unchanged
-    assert loads.loading_tables() == []
-
-
 def test_the_table_of_a_load_that_is_alive_stays(loads: Loads) -> None:
     loads.load(OLD)
     leave(loads, "2019_03")
@@ -272,10 +257,3 @@ def test_only_tables_that_are_named_like_ours_are_dropped(loads: Loads) -> None:
     loads.load(OLD[1:])
     kept = loads.ask("select relname from pg_class where relname = any(%s)", names)
     assert sorted(name for (name,) in kept) == sorted(names)
-
-
-def test_the_table_of_a_month_that_failed_is_dropped_by_the_next_load(loads: Loads) -> None:
-    with pytest.raises(Exception, match="is not a number"):
-        loads.load([*OLD, with_field(GREEN, OLD[0], "extra", "x")])
-    loads.load(OLD, month=APRIL)
-    assert loads.loading_tables() == []

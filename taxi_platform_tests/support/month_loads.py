@@ -28,7 +28,6 @@ import logging
 import sys
 from pathlib import Path
 from taxi_platform.trips.months import Month
-from taxi_platform.postgres import copying
 from taxi_platform.postgres import loader
 from taxi_platform.postgres import locking
 from taxi_platform.postgres import tables

@@ -1,1 +1,1 @@
-"""The embedded PostgreSQL: created, started, found and stopped. The trips in it are none of its business."""
+"""The embedded PostgreSQL: its programs, its data directory and process, its start and stop. Nothing about trips."""

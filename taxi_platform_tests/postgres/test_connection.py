@@ -1,0 +1,268 @@
+"""Connections that fail and errors of PostgreSQL: which error they become, and whether trying again can help."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from taxi_platform.errors import (
+    DatabaseInterrupted,
+    DatabaseRefused,
+    DatabaseUnreachable,
+    InvalidSetting,
+    StorageFull,
+    TaxiError,
+    UnsupportedServer,
+)
+from taxi_platform.postgres import connection as connections
+from taxi_platform.postgres.connection import connect, execute, postgres_errors, server_of
+from taxi_platform.postgres.errors import LONGEST_MESSAGE, diagnose, translated
+from taxi_platform.postgres.loader import load_month
+from taxi_platform.trips.services import GREEN
+from taxi_platform_tests.support.month_loads import Loads
+from taxi_platform_tests.support.trip_texts import rows
+
+
+@pytest.fixture
+def loads(tmp_path: Path, database: str) -> Loads:
+    return Loads(tmp_path, database)
+
+
+@pytest.fixture
+def role(loads: Loads) -> Iterator[str]:
+    """A user of the server with a password and no rights."""
+    name = "r" + urlsplit(loads.url).path.removeprefix("/test_")[:20]
+    loads.ask(f"create role {name} login password 'right'")
+    yield name
+    loads.ask(f"drop owned by {name}; drop role {name}")
+
+
+def url(loads: Loads, **parts: object) -> str:
+    """The database's URL with another user, password, host, port or database."""
+    known = urlsplit(loads.url)
+    user, password = parts.get("user", known.username), parts.get("password", known.password)
+    host, port = parts.get("host", known.hostname), parts.get("port", known.port or 5432)
+    return f"postgresql://{user}:{password}@{host}:{port}/{parts.get('database', known.path.removeprefix('/'))}"
+
+
+def refusal(address: str, error: type[Exception] = DatabaseUnreachable) -> str:
+    """The message for an address that cannot be connected to; it never contains the password."""
+    with pytest.raises(error) as caught:
+        connect(address)
+    message = str(caught.value)
+    assert "right" not in message
+    assert "wrong" not in message
+    return message
+
+
+# Connecting
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("application_name", "taxi_platform"),
+        ("client_encoding", "UTF8"),
+        ("datestyle", "ISO, MDY"),
+        ("lock_timeout", "30s"),
+        ("statement_timeout", "1h"),
+        ("timezone", "UTC"),
+    ],
+)
+def test_every_session_has_its_settings(database: str, setting: str, value: str) -> None:
+    with connect(database) as connection:
+        assert execute(connection, f"show {setting}").fetchone() == (value,)
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ({"host": "no-such-host.invalid"}, "the host name is unknown (DNS)"),
+        ({"user": "nobody_at_all", "password": "wrong"}, "authentication failed"),
+        ({"database": "no_such_database"}, "there is no such database"),
+    ],
+    ids=["an unknown host", "an unknown user", "an unknown database"],
+)
+def test_a_wrong_part_of_the_address_is_named(loads: Loads, parts: dict[str, str], expected: str) -> None:
+    message = refusal(url(loads, **parts))
+    assert expected in message
+    assert message.startswith("PostgreSQL at ")
+
+
+def test_a_port_that_nobody_listens_on_is_named(loads: Loads) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        message = refusal(url(loads, host="127.0.0.1", port=port))
+    assert message.startswith(f"PostgreSQL at 127.0.0.1:{port}, database 'test_")
+    assert "nothing listens on the port" in message
+
+
+def test_a_host_that_does_not_answer_is_given_up(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "CONNECT_SECONDS", 2)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        message = refusal(url(loads, host="127.0.0.1", port=silent.getsockname()[1]))
+    assert "the host does not answer (port)" in message
+
+
+@pytest.mark.parametrize(
+    ("change", "password", "expected"),
+    [
+        ("alter role {role} login", "wrong", "authentication failed ("),
+        ("alter role {role} nologin", "right", "the user may not log in"),
+        ('revoke connect on database "{database}" from public', "right", "the user may not enter the database"),
+    ],
+    ids=["a wrong password", "a user without login", "a database without access"],
+)
+def test_a_refused_user_is_distinguished_from_an_unknown_one(
+    loads: Loads, role: str, change: str, password: str, expected: str
+) -> None:
+    loads.ask(change.format(role=role, database=urlsplit(loads.url).path[1:]))
+    assert expected in refusal(url(loads, user=role, password=password))
+
+
+def test_a_load_that_gets_only_one_of_its_connections_leaves_the_table_as_it_was(loads: Loads, role: str) -> None:
+    loads.ask(f"alter role {role} connection limit 1; grant create on schema public to {role}")
+    loads.publish(rows(GREEN, 50))
+    with pytest.raises(DatabaseUnreachable, match=r"it has no connection left .* run fewer loads at once") as caught:
+        load_month(url(loads, user=role, password="right"), loads.fetch())
+    assert caught.value.transient
+    assert loads.one("select count(*) from green_tripdata") == 0
+    loads.ask(f"alter role {role} connection limit 2")
+    assert load_month(url(loads, user=role, password="right"), loads.fetch()).rows == 50
+
+
+def test_a_missing_privilege_is_a_refusal(loads: Loads, role: str) -> None:
+    loads.load(rows(GREEN, 50))
+    before = loads.state()
+    loads.publish(rows(GREEN, 60))
+    with pytest.raises(DatabaseRefused, match="permission denied"):
+        load_month(url(loads, user=role, password="right"), loads.fetch())
+    assert loads.state() == before
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "localhost",
+        "postgresql://h:port/db",
+        "postgresql://[::1/db",
+        "postgresql://u:right@h/db?colour=green",
+        "postgresql://u:right@h:99999/db",
+        "mysql://u:right@h/db",
+        "host=h colour=green",
+        "postgresql://%zz@h/db",
+    ],
+)
+def test_an_address_that_cannot_be_parsed_is_an_invalid_setting(address: str) -> None:
+    message = refusal(address, InvalidSetting)
+    assert message.startswith("TAXI_POSTGRES_URL: it is not a PostgreSQL address (")
+    assert message.endswith("Write postgresql://user:password@host:5432/database.")
+
+
+def test_a_server_that_is_too_old_is_refused(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "OLDEST_SERVER", 99)
+    with pytest.raises(UnsupportedServer, match=r"it is PostgreSQL \d+, and 99 is the oldest that will do"):
+        connect(loads.url)
+
+
+def test_a_server_that_goes_away_while_it_is_greeted_is_unreachable(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(connection: object, statement: str, parameters: object = None) -> object:
+        raise psycopg.OperationalError("terminating connection due to administrator command")
+
+    monkeypatch.setattr(connections, "execute", gone)
+    with pytest.raises(DatabaseUnreachable, match="terminating connection"):
+        connect(loads.url)
+
+
+@pytest.mark.parametrize(
+    ("message", "meaning", "transient"),
+    [
+        ("FATAL:  the database system is starting up", "it is still starting", True),
+        ("FATAL:  the database system is not yet accepting connections", "it is still starting", True),
+        ("FATAL:  the database system is in recovery mode", "it recovers from a crash", True),
+        ("FATAL:  the database system is shutting down", "it is shutting down", True),
+        ('connection to server at "db", port 5432 failed: Connection refused', "nothing listens on the port", True),
+        ("could not translate host name to address", "the host name is unknown (DNS)", True),
+        ("FATAL:  sorry, too many clients already", "it has no connection left", True),
+        ('FATAL:  password authentication failed for user "ann"', "authentication failed", False),
+        ('FATAL:  role "ann" does not exist', "authentication failed: there is no such user", False),
+        ('FATAL:  database "trips" does not exist', "there is no such database", False),
+        ("something new", "no connection", True),
+    ],
+)
+def test_a_failed_connection_is_diagnosed(message: str, meaning: str, transient: bool) -> None:
+    error = diagnose(server_of("postgresql://ann:pa55word@db:5432/trips"), message)
+    assert error.what.startswith(f"{meaning} (")
+    assert error.transient is transient
+    assert "pa55word" not in str(error)
+
+
+# Statements
+
+
+class OperationalError(Exception):
+    """An error as every driver of the DB-API has it."""
+
+    def __init__(self, message: str = "went wrong", **attributes: str) -> None:
+        super().__init__(message)
+        self.__dict__.update(attributes)
+
+
+@pytest.mark.parametrize("attribute", ["sqlstate", "pgcode"])
+@pytest.mark.parametrize(
+    ("sqlstate", "expected", "transient"),
+    [
+        ("", DatabaseInterrupted, True),
+        ("08006", DatabaseInterrupted, True),
+        ("57P01", DatabaseInterrupted, True),
+        ("57P04", DatabaseRefused, False),
+        ("55P03", DatabaseInterrupted, True),
+        ("57014", DatabaseInterrupted, True),
+        ("25P04", DatabaseInterrupted, True),
+        ("40P01", DatabaseInterrupted, True),
+        ("40001", DatabaseInterrupted, True),
+        ("53200", DatabaseInterrupted, True),
+        ("53300", DatabaseUnreachable, True),
+        ("53100", StorageFull, False),
+        ("28P01", DatabaseUnreachable, False),
+        ("3D000", DatabaseUnreachable, False),
+        ("42501", DatabaseRefused, False),
+        ("25006", DatabaseRefused, False),
+        ("55000", DatabaseRefused, False),
+        ("22P02", DatabaseRefused, False),
+        ("XX000", DatabaseRefused, False),
+    ],
+)
+def test_a_sqlstate_decides_what_an_error_is_and_whether_it_may_pass(
+    sqlstate: str, attribute: str, expected: type[TaxiError], transient: bool
+) -> None:
+    error = translated("a month", OperationalError(**{attribute: sqlstate}))
+    assert type(error) is expected
+    assert error.transient is transient
+    assert str(error).startswith("a month: PostgreSQL")
+    assert "(went wrong)" in str(error)
+
+
+def test_an_error_without_sqlstate_that_is_not_about_the_connection_is_a_refusal() -> None:
+    assert type(translated("a month", psycopg.ProgrammingError("no such placeholder"))) is DatabaseRefused
+
+
+def test_long_messages_are_cut() -> None:
+    error = translated("a month", OperationalError("x" * 900_000))
+    assert len(str(error)) < LONGEST_MESSAGE + 200
+
+
+def test_a_table_without_replica_identity_is_not_an_outage(database: str) -> None:
+    with connect(database) as connection:
+        execute(connection, "create table t (a int)")
+        execute(connection, "create publication p for all tables")
+        with pytest.raises(DatabaseRefused, match="replica identity"), postgres_errors("t"):
+            execute(connection, "delete from t")
