@@ -99,20 +99,14 @@ def test_a_dropped_file_is_loaded_recorded_and_moved(landing: Landing) -> None:
     assert (landing.names(), landing.names("done")) == ([], [NAME])
 
 
-def test_an_uncompressed_file_is_loaded_too(landing: Landing) -> None:
-    landing.drop(text(GREEN, rows(GREEN, 9)), PLAIN)
-    landing.settle()
-    assert landing.platform.count("green_tripdata", "2019-03") == 9
-    assert landing.names("done") == [PLAIN]
-
-
-def test_a_dropped_file_outlives_what_the_source_publishes_until_that_is_asked_for(
-    landing: Landing, server: TripServer
-) -> None:
+def test_a_dropped_file_replaces_the_published_one_until_that_is_forced(landing: Landing, server: TripServer) -> None:
+    platform = landing.platform
+    server.publish(PATH, file(50))
+    platform.run("green_tripdata", month="2019-03")
     landing.drop(file(12))
     landing.settle()
-    server.publish(PATH, file(50))
-    platform = landing.platform
+    assert platform.count("green_tripdata", "2019-03") == 12
+    server.requests.clear()
     assert platform.run("raw/green_tripdata", "green_tripdata", month="2019-03").succeeded
     assert platform.count("green_tripdata", "2019-03") == 12
     assert server.requests == []
@@ -121,14 +115,6 @@ def test_a_dropped_file_outlives_what_the_source_publishes_until_that_is_asked_f
     )
     assert run.of("raw/green_tripdata", "2019-03")["source"] == server.url + PATH
     assert platform.count("green_tripdata", "2019-03") == 50
-
-
-def test_a_dropped_file_replaces_what_came_from_the_source(landing: Landing, server: TripServer) -> None:
-    server.publish(PATH, file(50))
-    landing.platform.run("green_tripdata", month="2019-03")
-    landing.drop(file(12))
-    landing.settle()
-    assert landing.platform.count("green_tripdata", "2019-03") == 12
 
 
 def test_a_file_that_is_still_written_is_waited_for(landing: Landing) -> None:
@@ -190,20 +176,12 @@ def test_a_month_that_has_not_ended_yet_is_refused(landing: Landing) -> None:
     assert "2099-12 has not ended yet." in landing.reason("green_tripdata_2099-12.csv.gz")
 
 
-def test_the_same_name_dropped_twice_is_loaded_twice_and_both_are_kept(landing: Landing) -> None:
-    landing.drop(file(12))
-    landing.settle()
-    landing.drop(file(7))
-    landing.settle()
-    assert landing.platform.count("green_tripdata", "2019-03") == 7
+def test_the_same_name_dropped_again_and_a_file_moved_back_from_done_are_loaded_again(landing: Landing) -> None:
+    for count in (12, 7):
+        landing.drop(file(count))
+        landing.settle()
+        assert landing.platform.count("green_tripdata", "2019-03") == count
     assert landing.names("done") == ["green_tripdata_2019-03.2.csv.gz", NAME]
-
-
-def test_a_file_that_is_put_back_from_done_is_loaded_again(landing: Landing) -> None:
-    landing.drop(file(12))
-    landing.settle()
-    landing.drop(file(7))
-    landing.settle()
     (landing.folder / "done" / NAME).rename(landing.folder / NAME)
     (run,) = landing.settle()
     assert run.succeeded
@@ -243,10 +221,10 @@ def test_a_file_that_is_replaced_before_its_run_is_loaded_in_its_new_version(lan
     assert landing.names("done") == [NAME]
 
 
-def test_a_sensor_that_was_killed_between_load_and_move_moves_the_file_in_the_next_tick(landing: Landing) -> None:
+def test_a_sensor_that_lost_its_cursor_moves_the_file_in_the_next_tick(landing: Landing) -> None:
     landing.drop(file(12))
     landing.run()
-    landing.cursor = None  # whatever the cursor is
+    landing.cursor = None
     assert landing.run() == []
     assert landing.names("done") == [NAME]
 
@@ -297,14 +275,6 @@ def test_a_file_stays_and_is_not_loaded_again_if_the_subfolder_cannot_be_created
     assert landing.names("done") == [NAME]
 
 
-@pytest.mark.parametrize("name", ["done", "failed"])
-def test_files_in_the_subfolders_are_not_dropped_files(name: str, landing: Landing) -> None:
-    (landing.folder / name).mkdir(parents=True)
-    (landing.folder / name / NAME).write_bytes(file(3))
-    assert landing.run() == []
-    assert landing.summary == "Nothing was dropped."
-
-
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
@@ -319,14 +289,13 @@ def test_a_place_that_does_not_exist_is_reported_in_every_tick(setting: str, mes
     assert message in landing.summary
 
 
-def test_it_is_on_from_the_start(landing: Landing) -> None:
-    sensor = landing.platform.definitions().resolve_sensor_def("landing_sensor")
-    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
-
-
-def test_another_landing_folder_can_be_named(landing: Landing, tmp_path: Path) -> None:
+def test_another_landing_folder_can_be_set_and_the_sensor_is_on_from_the_start(
+    landing: Landing, tmp_path: Path
+) -> None:
     elsewhere = Landing(landing.platform, tmp_path / "elsewhere")
     landing.platform.use(TAXI_LANDING=str(elsewhere.folder))
+    sensor = landing.platform.definitions().resolve_sensor_def("landing_sensor")
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     elsewhere.drop(file(12))
     elsewhere.settle()
     assert elsewhere.names("done") == [NAME]

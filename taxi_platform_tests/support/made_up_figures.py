@@ -53,7 +53,7 @@ def part(service: Service, month: Month) -> ServiceFigures:
         for weekday in range(7)
         for hour, weight in enumerate(WEEKEND if weekday > 4 else WORKDAY)
     }
-    days = {}
+    days: dict[int, Counts] = {}
     for day in range(1, days_of(month) + 1):
         of_day = trips * (8 + date(month.year, month.month, day).weekday()) // 340
         days[day] = Counts(of_day, of_day * price)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
@@ -26,7 +27,6 @@ from taxi_platform.errors import (
     disk_errors,
 )
 from taxi_platform.retries import METADATA_OF_GOOGLE
-from taxi_platform.sources.folder import FolderSource
 from taxi_platform.trips.files import SourceVersion
 
 if TYPE_CHECKING:
@@ -34,10 +34,16 @@ if TYPE_CHECKING:
 
 Subfolder = Literal["done", "failed"]
 
+REASON = ".reason.txt"
 QUIET_SECONDS = 60.0  # a file that was last written longer ago is complete
 TIMEOUTS = (5.0, 10.0)  # seconds to connect and between two parts of an answer; Dagster ends a tick after 60 seconds
+_CHUNK = 1024 * 1024  # bytes copied at once
+_LONGEST_NAME = 230  # bytes; file systems allow 255, and a number and the suffix of the reason may follow
 _OBJECT_FIELDS = "items(name,generation,updated),prefixes,nextPageToken"
-_COPIED_GENERATION = "taxi-generation"  # the metadata of a moved object that names the generation it was copied from
+# People who may write to the landing folder must not make the platform read or write elsewhere, so no link is followed.
+# Without O_NONBLOCK, opening a pipe would wait for a writer.
+_READ_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ class LandingPlace(Protocol):
 
 
 class LandingFolder:
-    """A folder on this machine or on a network mount.
+    """A folder on this machine or on a network mount. Links in it are ignored.
 
     Args:
         folder: where files are dropped; its subfolders are created when they are needed.
@@ -120,9 +126,9 @@ class LandingFolder:
         dated: list[tuple[int, str, DroppedFile]] = []
         with self._reading(self._folder), os.scandir(self._folder) as entries:
             for entry in entries:
-                with suppress(FileNotFoundError):  # removed since the folder was listed, or a broken link
-                    if entry.is_file():
-                        stat = entry.stat()
+                with suppress(FileNotFoundError):  # removed since the folder was listed
+                    if entry.is_file(follow_symlinks=False):
+                        stat = entry.stat(follow_symlinks=False)
                         # Renaming keeps the time of the last write, and programs that copy it set it at the end.
                         file = DroppedFile(entry.name, _version(stat), time.time() - stat.st_mtime >= QUIET_SECONDS)
                         dated.append((stat.st_mtime_ns, entry.name, file))
@@ -132,28 +138,44 @@ class LandingFolder:
         """Copy this version of a file, as ``LandingPlace`` promises."""
         path = self._folder / name
         self._check(path, version)
-        copied = FolderSource(self._folder).fetch(str(path), target)
-        self._check(path, version)
-        return SourceVersion(version, copied.modified, copied.bytes)
+        with self._reading(path), os.fdopen(os.open(path, _READ_FILE), "rb") as source:
+            with disk_errors(target):
+                target.write_bytes(b"")
+            while chunk := source.read(_CHUNK):
+                with disk_errors(target), target.open("ab") as copy:
+                    copy.write(chunk)
+            stat = os.fstat(source.fileno())
+        if _version(stat) != version:
+            raise _changed(name, str(path))
+        modified = datetime.fromtimestamp(stat.st_mtime, timezone.utc).isoformat(timespec="seconds")
+        return SourceVersion(version, modified, stat.st_size)
 
     def move(self, file: DroppedFile, subfolder: Subfolder, reason: str | None = None) -> str:
         """Rename a file, as ``LandingPlace`` promises."""
         path, folder = self._folder / file.name, self._folder / subfolder
-        with _changing(folder):
-            folder.mkdir(exist_ok=True)
-            name = next(name for name in free_names(file.name) if not (folder / name).exists())
-            if reason is not None:
-                (folder / f"{name}.reason.txt").write_text(reason, encoding="utf-8", errors="replace")
-        self._check(path, file.version)
-        with _changing(path):
-            path.rename(folder / name)
-            if not _has_bytes_of((folder / name).stat(), file.version):  # replaced between the check and the rename
-                (folder / name).rename(path)
+        with _changing(folder), _opened(self._folder) as here:
+            mode = os.fstat(here).st_mode
+            with suppress(FileExistsError):
+                os.mkdir(subfolder, mode & 0o777, dir_fd=here)
+            with _opened(subfolder, os.O_NOFOLLOW, dir_fd=here) as there:
+                with os.scandir(there) as entries:
+                    taken = {entry.name for entry in entries}
+                name = next(name for name in free_names(file.name) if name not in taken)
+                if reason is not None:
+                    if name + REASON in taken:  # a tick was killed before it moved the file
+                        os.unlink(name + REASON, dir_fd=there)
+                    with os.fdopen(os.open(name + REASON, _NEW_FILE, mode & 0o666, dir_fd=there), "wb") as text:
+                        text.write(reason.encode(errors="replace"))
+                self._check(path, file.version)
+                os.rename(file.name, name, src_dir_fd=here, dst_dir_fd=there)
+                moved = os.stat(name, dir_fd=there, follow_symlinks=False)
+                if not _has_bytes_of(moved, file.version):  # replaced between the check and the rename
+                    os.rename(name, file.name, src_dir_fd=there, dst_dir_fd=here)
         return name
 
     def _check(self, path: Path, version: str) -> None:
         with self._reading(path):
-            current = _version(path.stat())
+            current = _version(path.lstat())
         if current != version:
             raise _changed(path.name, str(path))
 
@@ -196,10 +218,7 @@ class LandingBucket:
         self._uri = f"gs://{bucket}/{self._prefix}"
         self._client = cast("Any", client)  # the client's type stubs are incomplete
         self._bucket = self._client.bucket(bucket)
-        self._waiting: dict[str, Any] = {
-            "timeout": TIMEOUTS,
-            "retry": google_retry(METADATA_OF_GOOGLE, self._uri),
-        }
+        self._waiting: dict[str, Any] = {"timeout": TIMEOUTS, "retry": google_retry(METADATA_OF_GOOGLE, self._uri)}
 
     def address(self, name: str) -> str:
         """Return the object's URI."""
@@ -236,27 +255,26 @@ class LandingBucket:
         folder, generation = f"{self._prefix}{subfolder}/", int(file.version)
         blob = self._bucket.blob(self._prefix + file.name)
         with google_errors(self.address(file.name)):
-            objects = ((name, self._bucket.get_blob(folder + name, **self._waiting)) for name in free_names(file.name))
-            # A tick that was killed may have copied this generation without deleting the original.
-            name, copy = next(
-                (name, copy)
-                for name, copy in objects
-                if copy is None or (copy.metadata or {}).get(_COPIED_GENERATION) == file.version
+            name = next(
+                name for name in free_names(file.name) if not self._bucket.blob(folder + name).exists(**self._waiting)
             )
             if reason is not None:
-                self._bucket.blob(f"{folder}{name}.reason.txt").upload_from_string(reason, **self._waiting)
-            if copy is None:
-                copy = self._bucket.copy_blob(
-                    blob, self._bucket, folder + name, if_source_generation_match=generation, **self._waiting
-                )
-                copy.metadata = {_COPIED_GENERATION: file.version}
-                copy.patch(**self._waiting)
+                self._bucket.blob(folder + name + REASON).upload_from_string(reason, **self._waiting)
+            # If a tick is killed after this, the next one copies again: there are two copies in the subfolder.
+            self._bucket.copy_blob(
+                blob, self._bucket, folder + name, if_source_generation_match=generation, **self._waiting
+            )
             blob.delete(if_generation_match=generation, **self._waiting)
         return name
 
 
 def free_names(name: str) -> Iterator[str]:
-    """Yield the names to try in a subfolder: the name, then ``green_tripdata_2019-03.2.csv.gz`` and so on."""
+    """Yield the names to try in a subfolder: the name, then ``green_tripdata_2019-03.2.csv.gz`` and so on.
+
+    A name to which no suffix can be added is cut; names of trip files are shorter.
+    """
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        name = os.fsencode(name)[:_LONGEST_NAME].decode(errors="ignore")
     yield name
     stem, dot, suffix = name.partition(".")
     for number in count(2):
@@ -277,15 +295,25 @@ def _removed(name: str, address: str) -> NotPublished:
 
 
 @contextmanager
-def _changing(path: Path) -> Generator[None]:
+def _opened(folder: Path | str, flags: int = 0, *, dir_fd: int | None = None) -> Generator[int]:
+    """Open a folder, so that what is done in it cannot be led elsewhere by replacing it with a link."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | flags, dir_fd=dir_fd)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _changing(folder: Path) -> Generator[None]:
     """Raise ``StorageFull`` for every ``OSError`` of the block, which changes the landing folder."""
     try:
         yield
     except OSError as error:
         raise StorageFull(
-            printable(path.name),
-            f"{printable(str(path))} cannot be changed: {(error.strerror or type(error).__name__).lower()}",
-            "Check that the landing folder has free space and that the platform may write to it.",
+            folder.name,
+            f"{folder} cannot be changed: {(error.strerror or type(error).__name__).lower()}",
+            "Check that it is a folder and not a link, that it has free space, and that the platform may write to it.",
         ) from error
 
 

@@ -19,13 +19,7 @@ def parse_name(name: str) -> tuple[Service, Month] | None:
 
 @dataclass(frozen=True)
 class DroppedFileSource:
-    """A source that has one file.
-
-    Attributes:
-        place: where the file was dropped.
-        name: its name there.
-        dropped_version: the version to load.
-    """
+    """A source that has one version of one dropped file."""
 
     place: LandingPlace
     name: str
@@ -33,11 +27,7 @@ class DroppedFileSource:
     asking_is_free = True
 
     def trips(self, service: Service, month: Month) -> str:
-        """Return the file's address.
-
-        Raises:
-            NotPublished: the file's name says that it belongs to another month.
-        """
+        """Return the file's address; raise ``NotPublished`` if its name says that it belongs to another month."""
         if parse_name(self.name) != (service, month):
             raise NotPublished(
                 self.name, f"it is not the file of {service.name} {month}", "Name the file of that month."

@@ -58,13 +58,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Tick:
-    """The result of a tick.
-
-    Attributes:
-        requests: the files to load, each with its service and month.
-        summary: one line about all files.
-        cursor: for the next tick.
-    """
+    """The files to load, each with its service and month; one line about all files; the cursor for the next tick."""
 
     requests: Sequence[tuple[DroppedFile, Service, Month]]
     summary: str
@@ -110,7 +104,7 @@ def plan(
     later one waits until the earlier one is processed, and then replaces it.
 
     Args:
-        files: the files, the one written first comes first.
+        files: the one written first comes first.
         versions: the versions that the last tick saw, by name.
         outcome_of: returns the outcome of the run for a file, if there was one.
         refusal: returns why a month cannot be loaded.
