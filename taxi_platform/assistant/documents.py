@@ -9,29 +9,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from taxi_platform.errors import AccessDenied, DamagedFile, NotPublished
 from taxi_platform.redaction import public
 from taxi_platform.settings import PROJECT
 from taxi_platform.sources.web_api import Api
 
-if TYPE_CHECKING:
-    from markdown_it.token import Token
-
 LARGEST = 2 * 1024 * 1024  # bytes: a long book is 1 MB; anything larger is data
 LONGEST = 1000  # characters: about 250 tokens, one thought with its example; embedding models take 2,048 tokens
 SUFFIXES = (".md", ".markdown", ".txt", ".html", ".htm")
+_FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Document:
-    """A text in Markdown.
-
-    Attributes:
-        location: the URL or file that it was read from; a file of the project is relative to the project's folder.
-        text: its text; HTML is already converted to Markdown.
-    """
+    """A text in Markdown, and the URL or file that it was read from."""
 
     location: str
     text: str
@@ -60,7 +52,7 @@ class Passage:
 
     @property
     def identity(self) -> str:
-        """A hash of everything that tells this passage from others; an edited passage has another one."""
+        """A hash that an edited passage does not share with the old one."""
         return hashlib.sha256(repr((self.link, self.title, self.text)).encode()).hexdigest()
 
     @property
@@ -80,46 +72,37 @@ def read_documents(locations: Iterable[str]) -> list[Document]:
         SourceUnreachable: the server does not answer.
         DamagedFile: the document is not text, is empty, or is larger than 2 MiB.
     """
-    return [_read(place) for location in locations for place in _places(location)]
+    return [document for location in locations for document in _read(location)]
 
 
-def _places(location: str) -> Iterator[str]:
+def _read(location: str) -> Iterator[Document]:
     if "://" in location:
-        yield location
+        name, advice = public(location), "Check the document's address."
+        yield Document(name, _as_markdown(Api(name, advice, advice).content(location), name))
         return
     path = PROJECT / Path(location).expanduser()
-    if not path.is_dir():
-        yield location
-        return
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
     if not files:
         raise NotPublished(location, "the folder has no .md, .txt or .html file", "Name another folder or file.")
-    yield from map(str, files)
+    for file in files:
+        name = str(file.relative_to(PROJECT) if file.is_relative_to(PROJECT) else file)
+        yield Document(name, _as_markdown(_content(file, name), name))
 
 
-def _read(location: str) -> Document:
-    if "://" in location:
-        name = public(location)
-        advice = "Check the document's address."
-        content = Api(name, advice, advice).content(location)
-        return Document(name, _as_markdown(content, name))
-    path = PROJECT / Path(location).expanduser()
-    name = str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
+def _content(path: Path, name: str) -> bytes:
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
+            return file.read(LARGEST + 1)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         raise NotPublished(name, "there is no such document", "Name a URL, a file or a folder.") from None
     except OSError as error:
         raise AccessDenied(name, f"the document cannot be read ({error.strerror})") from None
-    return Document(name, _as_markdown(content, name))
 
 
 def _as_markdown(content: bytes, name: str) -> str:
     if len(content) > LARGEST:
-        raise DamagedFile(
-            name, "it is larger than 2 MiB, too large for a document", "Name the pages that matter, one by one."
-        )
+        what = "it is larger than 2 MiB, too large for a document"
+        raise DamagedFile(name, what, "Name the pages that matter, one by one.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -143,49 +126,36 @@ def _from_html(page: str) -> str:
     return MarkdownConverter(heading_style="ATX").convert_soup(soup)
 
 
-_FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
-_Section = tuple[tuple[str, ...], int, int]
-
-
 def passages_of(document: Document) -> list[Passage]:
     """Return the passages of a document in order. Only its front matter is left out."""
     from markdown_it import MarkdownIt
 
     text = _FRONT_MATTER.sub("", document.text)
     lines = text.splitlines()
-    tokens = [token for token in MarkdownIt().enable("table").parse(text) if token.map]
+    tokens = [(token, *token.map) for token in MarkdownIt().enable("table").parse(text) if token.map]
+    path: dict[int, str] = {}  # the headings above, by level
+    sections: list[tuple[tuple[str, ...], int]] = [((), 0)]  # headings, and the line after the last of them
+    ends: list[int] = []
+    for place, (token, start, end) in enumerate(tokens):
+        if token.type == "heading_open" and token.level == 0:
+            level = int(token.tag[1:])
+            path = {above: heading for above, heading in path.items() if above < level}
+            path[level] = tokens[place + 1][0].content
+            sections.append((tuple(path.values()), end))
+            ends.append(start)
     return [
         Passage(document.location, headings, _link(document.location, headings), piece)
-        for headings, start, end in _sections(tokens, len(lines))
-        for piece in _pieces(lines, _starts(tokens, start, end), end)
+        for (headings, start), end in zip(sections, [*ends, len(lines)], strict=True)
+        # A section may be cut where a paragraph, a row or an item begins.
+        for piece in _pieces(lines, sorted({start, *(first for _, first, _ in tokens if start <= first < end)}), end)
     ]
-
-
-def _sections(tokens: "list[Token]", length: int) -> Iterator[_Section]:
-    """Yield the headings above each section with the section's first line and the line after its last."""
-    marks: list[tuple[int, int, str]] = [(0, 0, "")]  # the line after the heading, its level, its text
-    ends: list[int] = []
-    for token, inline in pairwise([*tokens, *tokens[-1:]]):
-        if token.type == "heading_open" and token.map and token.level == 0:
-            ends.append(token.map[0])
-            marks.append((token.map[1], int(token.tag[1:]), inline.content))
-    path: dict[int, str] = {}
-    for (start, level, heading), end in zip(marks, [*ends, length], strict=True):
-        if level:
-            path = {above: text for above, text in path.items() if above < level} | {level: heading}
-        yield tuple(path[level] for level in sorted(path)), start, end
-
-
-def _starts(tokens: "list[Token]", start: int, end: int) -> list[int]:
-    """Return the lines where a section may be cut: where a paragraph, a row or an item begins."""
-    return sorted({token.map[0] for token in tokens if token.map and start <= token.map[0] < end})
 
 
 def _pieces(lines: list[str], starts: list[int], end: int) -> Iterator[str]:
     blocks = ("\n".join(lines[a:b]) for a, b in pairwise([*starts, end]))
     piece = ""
     for block in (part for whole in blocks for part in _cut(whole)):
-        if piece and len(piece) + len(block) > LONGEST:
+        if piece.strip() and len(piece) + len(block) > LONGEST:
             yield piece.strip()
             piece = ""
         piece += block + "\n"
@@ -193,7 +163,7 @@ def _pieces(lines: list[str], starts: list[int], end: int) -> Iterator[str]:
         yield piece.strip()
 
 
-def _cut(block: str) -> Iterable[str]:
+def _cut(block: str) -> Iterator[str]:
     """Cut a block that is longer than a passage may be into pieces that end with a word if possible."""
     while len(block) > LONGEST:
         cut = max(block.rfind(end, 0, LONGEST) for end in "\n ")

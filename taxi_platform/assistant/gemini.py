@@ -23,6 +23,7 @@ ATTEMPTS = 4  # after 429, 5xx and broken connections, after 1, 2 and 4 s
 TIMEOUT = 60.0  # seconds for one attempt; a thinking model may take half of that
 KEYS = "https://aistudio.google.com/apikey"
 _TASKS = {"passage": "RETRIEVAL_DOCUMENT", "question": "RETRIEVAL_QUERY"}
+_HTTP_LIBRARIES = ("httpx", "httpx2", "httpcore", "httpcore2")  # depending on google-genai's version
 
 
 class Gemini:
@@ -63,25 +64,22 @@ class Gemini:
 
     def embed(self, texts: Sequence[str], purpose: Purpose) -> list[Vector]:
         """Return vectors of ``DIMENSIONS`` numbers, as ``LanguageModel.embed`` promises."""
-        return [
-            vector
-            for start in range(0, len(texts), BATCH)
-            for vector in self._embed_batch(list(texts[start : start + BATCH]), purpose)
-        ]
-
-    def _embed_batch(self, texts: list[str], purpose: Purpose) -> list[Vector]:
         from google.genai.types import EmbedContentConfig
 
         config = EmbedContentConfig(task_type=_TASKS[purpose], output_dimensionality=DIMENSIONS)
-        contents: list[Any] = [*texts]
-        response = self._ask(
-            self.embedding_name,
-            lambda client: client.models.embed_content(model=self.embedding_name, contents=contents, config=config),
-        )
-        vectors = [embedding.values or [] for embedding in response.embeddings or []]
+        vectors: list[Vector] = []
+        for start in range(0, len(texts), BATCH):
+            batch: list[Any] = [*texts[start : start + BATCH]]
+            response = self._ask(
+                self.embedding_name,
+                lambda client, batch=batch: client.models.embed_content(
+                    model=self.embedding_name, contents=batch, config=config
+                ),
+            )
+            vectors += [_of_length_one(embedding.values or []) for embedding in response.embeddings or []]
         if len(vectors) != len(texts) or not all(vectors):
             raise ModelRefused(self.embedding_name, f"it returned {len(vectors)} vectors for {len(texts)} texts")
-        return [_of_length_one(vector) for vector in vectors]  # shortened vectors come without this length
+        return vectors
 
     @cached_property
     def _client(self) -> "Client":
@@ -96,64 +94,55 @@ class Gemini:
         options = HttpOptions(timeout=round(self._timeout * 1000), retry_options=retries)
         return Client(api_key=key, http_options=options)
 
-    def _ask(self, model: str, question: "Callable[[Client], Result]") -> Result:
+    def _ask(self, model: str, request: "Callable[[Client], Result]") -> Result:
         """Send one request with its retries, and turn its failures into our errors."""
         from google.genai.errors import APIError
 
         try:
-            return question(self._client)
+            return request(self._client)
         except APIError as error:
             raise _failure(model, error) from None
         except ValueError as error:  # includes pydantic's and json's
-            raise ModelUnreachable(
-                model, f"its answer cannot be read ({str(error)[:100]})", "Check whether a proxy answers instead."
-            ) from None
+            what = f"its answer cannot be read ({str(error)[:100]})"
+            raise ModelUnreachable(model, what, "Check whether a proxy answers instead.") from None
         except Exception as error:
-            if not _is_of_transport(error):
+            if type(error).__module__.partition(".")[0] not in _HTTP_LIBRARIES:
                 raise
             what = "timed out" if "timeout" in type(error).__name__.lower() else f"no connection ({error})"
             raise ModelUnreachable(model, what, "Check the network, or unset GEMINI_API_KEY to stay offline.") from None
 
 
-def _is_of_transport(error: Exception) -> bool:
-    """Return whether the HTTP library failed: httpx or httpx2, depending on google-genai's version."""
-    return type(error).__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2")
-
-
 def _failure(model: str, error: Any) -> ModelRefused | ModelUnreachable:
+    code = error.code
     message = " ".join(str(error.message or error.status or "no reason given").split())[:300]
-    what = f"Gemini answers {error.code}: {message}"
-    if error.code == 429:
-        return ModelUnreachable(
-            model, f"{what} (the rate limit, after {ATTEMPTS} attempts)", "Wait a minute, or raise the quota."
-        )
-    if error.code == 408 or error.code >= 500:
+    what = f"Gemini answers {code}: {message}"
+    if code == 429:
+        what += f" (the rate limit, after {ATTEMPTS} attempts)"
+        return ModelUnreachable(model, what, "Wait a minute, or raise the quota.")
+    if code == 408 or code >= 500:
         return ModelUnreachable(model, what, "Try again later, or unset GEMINI_API_KEY to stay offline.")
-    if error.code == 404:
-        return ModelRefused(
-            model, f"there is no such model ({message})", "Set TAXI_CHAT_MODEL or TAXI_EMBEDDING_MODEL."
-        )
-    if error.code in (401, 403) or "api key" in message.lower():
+    if code == 404:
+        what = f"there is no such model ({message})"
+        return ModelRefused(model, what, "Set TAXI_CHAT_MODEL or TAXI_EMBEDDING_MODEL.")
+    if code in (401, 403) or "api key" in message.lower():
         return ModelRefused("GEMINI_API_KEY", f"the key is not accepted ({message})", f"Make one at {KEYS}.")
-    if "token" in message.lower():
-        return ModelRefused(model, f"the prompt is too long ({message})", "Ask a shorter question.")
-    return ModelRefused(model, what)
+    return ModelRefused(model, what, "Ask a shorter question." if "token" in message.lower() else "")
 
 
 def _text_of(response: "GenerateContentResponse", model: str) -> str:
-    text = response.text
-    if text and text.strip():
-        return text.strip()
+    text = (response.text or "").strip()
+    if text:
+        return text
     feedback = response.prompt_feedback
-    reasons = [candidate.finish_reason for candidate in response.candidates or []]
-    blocked = (feedback and feedback.block_reason) or next((reason for reason in reasons if reason), None)
-    reason = getattr(blocked, "value", blocked) or "no reason given"
+    reasons = [feedback and feedback.block_reason, *(each.finish_reason for each in response.candidates or [])]
+    reason = next((reason.value for reason in reasons if reason), "no reason given")
     raise ModelRefused(model, f"it gave no answer: {reason}", "Rephrase the question.")
 
 
 def _of_length_one(vector: Sequence[float]) -> Vector:
-    length = math.sqrt(sum(value * value for value in vector))
-    return [value / length for value in vector] if length else list(vector)
+    """Return the vector with length one, which Google does not give shortened vectors."""
+    length = math.hypot(*vector)
+    return [value / length for value in vector] if length else vector
 
 
 def configured_model() -> Gemini | None:

@@ -1,8 +1,9 @@
 """What a question about the platform may be answered from: its docs, its asset graph, and what is known of its months.
 
-What cannot be read is left out, with a remark that says why: a question about the docs needs no database.
+What cannot be read is left out and logged: a question about the docs needs no database.
 """
 
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
 DOCUMENTS = ("README.md", "CHANGELOG.md", "docs")
 GRAPH = "the asset graph"
 NAMES_SHOWN = 20  # upstream assets, jobs and the like, in one passage
-WHERE = "locations/taxi_platform"
+LOCATION = "locations/taxi_platform"
 
-_NAMES = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _NUMBERED = re.compile(r"(?<!\d)((?:19|20)\d\d)-(0[1-9]|1[0-2])(?!\d)")
-_NAMED = re.compile(rf"\b({'|'.join(_NAMES)})[a-z]*\.? +((?:19|20)\d\d)\b", re.IGNORECASE)
+_NAMED = re.compile(rf"\b({'|'.join(_MONTHS)})[a-z]*\.? +((?:19|20)\d\d)\b", re.IGNORECASE)
 _YEAR = re.compile(r"\b((?:19|20)\d\d)\b(?!-\d)")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,45 +42,34 @@ class Knowledge:
     Attributes:
         documents: the passages of its docs.
         graph: the passages of its asset graph, titled ``Asset <key>``, ``Job <name>`` and so on.
-        records: what is known of the months that the question names.
-        remarks: what could not be read, in sentences.
+        records: a line for each month that the question names.
     """
 
     documents: Sequence[Passage]
     graph: Sequence[Passage]
     records: Sequence[str] = ()
-    remarks: Sequence[str] = ()
 
 
 def gather(question: str, repository: "dg.RepositoryDefinition") -> Knowledge:
-    """Read the docs, the asset graph and Dagster's records.
-
-    Args:
-        question: which names the months to be looked up.
-        repository: the definitions, from which the asset graph is read.
-    """
-    remarks: list[str] = []
+    """Read the docs, the asset graph of the definitions, and Dagster's records of what the question names."""
     materialized: Mapping[str, str] = {}
     records: list[str] = []
     if environment().get("DAGSTER_HOME"):
         try:
-            materialized, records = _read_records(question, repository, remarks)
+            materialized, records = _read_records(question, repository)
         except TaxiError as error:
-            remarks.append(f"Dagster's records cannot be read. {error}")
+            logger.warning("Dagster's records cannot be read. %s", error)
     else:
-        remarks.append("DAGSTER_HOME is not set, so nothing is known of runs: . .venv/bin/activate sets it.")
+        logger.warning("DAGSTER_HOME is not set, so nothing is known of runs: . .venv/bin/activate sets it.")
     documents = read_documents(name for name in DOCUMENTS if (PROJECT / name).exists())  # an image has the README only
     return Knowledge(
         documents=[passage for document in documents for passage in passages_of(document)],
         graph=graph_passages(repository, settings().web_url, materialized),
         records=records,
-        remarks=remarks,
     )
 
 
-def _read_records(
-    question: str, repository: "dg.RepositoryDefinition", remarks: list[str]
-) -> tuple[Mapping[str, str], list[str]]:
+def _read_records(question: str, repository: "dg.RepositoryDefinition") -> tuple[Mapping[str, str], list[str]]:
     """Return when each asset was last materialized, and what is known of the months in question."""
     import dagster as dg
 
@@ -87,7 +79,8 @@ def _read_records(
     materialized: dict[str, str] = {}
     with dg.DagsterInstance.get() as instance:
         ledger = read_months(instance, list(SERVICES.values()))
-        remarks += ledger.remarks
+        for remark in ledger.remarks:
+            logger.warning("%s", remark)
         for record in instance.get_asset_records(list(repository.asset_graph.get_all_asset_keys())):
             if last := record.asset_entry.last_materialization_record:
                 at = datetime.fromtimestamp(last.timestamp, timezone.utc).isoformat(" ", "minutes")
@@ -112,7 +105,7 @@ def services_in(question: str) -> list[str]:
 def months_in(question: str) -> list[Month]:
     """Return the months that a question names: ``2020-04``, ``April 2020``, and all twelve of a year alone."""
     months = {Month(int(year), int(month)) for year, month in _NUMBERED.findall(question)}
-    months |= {Month(int(year), _NAMES.index(name.lower()) + 1) for name, year in _NAMED.findall(question)}
+    months |= {Month(int(year), _MONTHS.index(name.lower()) + 1) for name, year in _NAMED.findall(question)}
     years = {int(year) for year in _YEAR.findall(_NAMED.sub("", question))}
     return sorted(months | {Month(year, month) for year in years for month in range(1, 13)})
 
@@ -152,10 +145,10 @@ def _line(state: "MonthState") -> str:
 
 def _total(service: str, states: Sequence["MonthState"]) -> str:
     loaded = [state for state in states if state.rows]
-    rows = sum(state.rows for state in loaded)
     months = f", {loaded[0].month} to {loaded[-1].month}" if loaded else ""
     failed = sum(state.state == "failed" for state in states)
     failures = f", {failed} failed" if failed else ""
+    rows = sum(state.rows for state in loaded)
     return f"{service}: {rows:,} rows in {len(loaded)} of {len(states)} months{months}{failures}"
 
 
@@ -172,28 +165,17 @@ def graph_passages(
         web_url: where people reach the web UI.
         materialized: when assets were last materialized, by their keys.
     """
-    entries = [
-        *_assets(repository, materialized),
-        *_jobs(repository),
-        *_schedules(repository),
-        *_sensors(repository),
-    ]
     return [
         replace(passage, document=GRAPH, link=f"{web_url}/{path}")
-        for title, path, text in entries
+        for title, path, text in [*_assets(repository, materialized), *_automation(repository)]
         for passage in passages_of(Document(GRAPH, f"# {title}\n\n{text}"))
     ]
 
 
-_Entry = tuple[str, str, str]  # title, path in the web UI, text
-
-
-def _assets(repository: "dg.RepositoryDefinition", materialized: Mapping[str, str]) -> Iterator[_Entry]:
+def _assets(repository: "dg.RepositoryDefinition", materialized: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield the title, the path in the web UI and the text of each asset."""
     graph: Any = repository.asset_graph
-    jobs: dict[str, list[str]] = {}
-    for job in _own_jobs(repository):
-        for key in job.asset_layer.executable_asset_keys:
-            jobs.setdefault(key.to_user_string(), []).append(job.name)
+    jobs = {job.name: _keys(job) for job in _own_jobs(repository)}
     for node in graph.asset_nodes:
         key = node.key.to_user_string()
         partitions: Sequence[str] = node.partitions_def.get_partition_keys() if node.partitions_def else ()
@@ -204,36 +186,34 @@ def _assets(repository: "dg.RepositoryDefinition", materialized: Mapping[str, st
             "Made from": _listed(parent.to_user_string() for parent in node.parent_keys),
             "Used by": _listed(child.to_user_string() for child in node.child_keys),
             "Checks": _listed(check.name for check in graph.get_check_keys_for_assets({node.key})),
-            "Jobs": _listed(jobs.get(key, ())),
+            "Jobs": _listed(job for job, keys in jobs.items() if key in keys),
             "State": materialized.get(key, ""),
         }
         text = "\n".join(f"- {name}: {value}" for name, value in lines.items() if value)
         yield f"Asset {key}", f"assets/{quote(key)}", f"`{key}`: {node.description or 'no description'}\n\n{text}"
 
 
+def _automation(repository: "dg.RepositoryDefinition") -> Iterator[tuple[str, str, str]]:
+    """Yield the same of each job, schedule and sensor."""
+    for job in _own_jobs(repository):
+        assets = _listed(_keys(job))
+        effect = f"Materializes {assets}." if assets else f"Steps: {_listed(node.name for node in job.nodes)}."
+        yield f"Job {job.name}", f"{LOCATION}/jobs/{job.name}", f"`{job.name}`: {job.description or ''}\n\n{effect}"
+    for schedule in repository.schedule_defs:
+        name, zone = schedule.name, schedule.execution_timezone or "UTC"
+        text = f"`{name}` starts the job `{schedule.job_name}` at `{schedule.cron_schedule}` ({zone})."
+        yield f"Schedule {name}", f"{LOCATION}/schedules/{name}", f"{text} {_default(schedule)}"
+    for sensor in repository.sensor_defs:
+        text = f"`{sensor.name}`: {sensor.description or ''} {_default(sensor)}"
+        yield f"Sensor {sensor.name}", f"{LOCATION}/sensors/{sensor.name}", text
+
+
 def _own_jobs(repository: "dg.RepositoryDefinition") -> list["dg.JobDefinition"]:
     return [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
 
 
-def _jobs(repository: "dg.RepositoryDefinition") -> Iterator[_Entry]:
-    for job in _own_jobs(repository):
-        assets = _listed(key.to_user_string() for key in job.asset_layer.executable_asset_keys)
-        effect = f"Materializes {assets}." if assets else f"Steps: {_listed(node.name for node in job.nodes)}."
-        yield f"Job {job.name}", f"{WHERE}/jobs/{job.name}", f"`{job.name}`: {job.description or ''}\n\n{effect}"
-
-
-def _schedules(repository: "dg.RepositoryDefinition") -> Iterator[_Entry]:
-    for schedule in repository.schedule_defs:
-        name, zone = schedule.name, schedule.execution_timezone or "UTC"
-        text = f"`{name}` starts the job `{schedule.job_name}` at `{schedule.cron_schedule}` ({zone})."
-        yield f"Schedule {name}", f"{WHERE}/schedules/{name}", f"{text} {_default(schedule)}"
-
-
-def _sensors(repository: "dg.RepositoryDefinition") -> Iterator[_Entry]:
-    for sensor in repository.sensor_defs:
-        name = sensor.name
-        text = f"`{name}`: {sensor.description or ''} {_default(sensor)}"
-        yield f"Sensor {name}", f"{WHERE}/sensors/{name}", text
+def _keys(job: "dg.JobDefinition") -> set[str]:
+    return {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
 
 
 def _default(definition: "dg.ScheduleDefinition | dg.SensorDefinition") -> str:

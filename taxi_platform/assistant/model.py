@@ -1,4 +1,4 @@
-"""The language model as a protocol: what it is asked, and what can go wrong. Implementations do not belong here."""
+"""The language model as a protocol, its requests and its errors. The implementation is in ``gemini``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +11,24 @@ from taxi_platform.errors import InvalidRequest, TaxiError
 Purpose = Literal["passage", "question"]
 Vector = Sequence[float]
 Shape = TypeVar("Shape", bound=BaseModel)
+
+
+class ModelUnreachable(TaxiError):
+    """The model's server does not answer, or has no capacity left for us."""
+
+    transient = True
+
+
+class ModelRefused(TaxiError):
+    """The model's server answers, but refuses the request."""
+
+
+class WrongShape(TaxiError):
+    """The model's answer is not the JSON that was requested."""
+
+
+class QuestionRefused(InvalidRequest):
+    """The question is empty or far too long."""
 
 
 @dataclass(frozen=True)
@@ -29,66 +47,33 @@ class Prompt:
 
 
 class LanguageModel(Protocol):
-    """A model that embeds and answers."""
+    """A model that answers under ``name`` and embeds under ``embedding_name``.
 
-    @property
-    def name(self) -> str:
-        """The model that answers, e.g. ``gemini-2.5-flash``; answers are labelled with it."""
-        ...
+    Both methods raise ``ModelUnreachable`` or ``ModelRefused``.
+    """
 
-    @property
-    def embedding_name(self) -> str:
-        """The model that embeds; vectors of different models cannot be compared."""
-        ...
+    name: str
+    embedding_name: str
 
     def answer(self, prompt: Prompt) -> str:
-        """Return the model's answer to a prompt.
-
-        Raises:
-            ModelUnreachable: no answer in time, or too many requests, after all attempts.
-            ModelRefused: the key, the model's name or the prompt is not accepted.
-        """
+        """Return the model's answer to a prompt."""
         ...
 
     def embed(self, texts: Sequence[str], purpose: Purpose) -> list[Vector]:
-        """Return a vector of length one for each text, in order.
-
-        Raises:
-            ModelUnreachable: no answer in time, or too many requests, after all attempts.
-            ModelRefused: the key, the model's name or a text is not accepted.
-        """
+        """Return a vector of length one for each text, in order."""
         ...
 
 
-class ModelUnreachable(TaxiError):
-    """The model's server does not answer, or has no capacity left for us."""
-
-    transient = True
-
-
-class ModelRefused(TaxiError):
-    """The model's server answers, but refuses the request."""
-
-
-class Misshapen(TaxiError):
-    """The model's answer is not the JSON that was requested."""
-
-
-class QuestionRefused(InvalidRequest):
-    """The question is empty or far too long."""
-
-
 def in_shape(answer: str, shape: type[Shape]) -> Shape:
-    """Parse the JSON of a model's answer, which some models wrap in Markdown.
+    """Parse the JSON of a model's answer.
 
     Raises:
-        Misshapen: the answer is not JSON, or lacks a field.
+        WrongShape: the answer is not JSON, or lacks a field.
     """
-    bare = answer.strip().removeprefix("```json").removeprefix("```").removesuffix("```")
     try:
-        return shape.model_validate_json(bare)
+        return shape.model_validate_json(answer)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'it'}: {problem['msg']}" for problem in error.errors()[:3]
-        )
-        raise Misshapen("the model's answer", f"it is not the JSON that was requested ({problems[:300]})") from None
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"])) or "it"
+        what = f"it is not the JSON that was requested ({where}: {problem['msg'][:300]})"
+        raise WrongShape("the model's answer", what) from None

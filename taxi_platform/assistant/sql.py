@@ -1,8 +1,8 @@
 """Data for an answer: one SELECT that a model wrote, run by a role that may only read the trips and the models.
 
 The role is the defence, not a list of what a statement may contain: it has SELECT on those tables and no other right.
-Besides, the session is READ ONLY, has a time limit and is rolled back; and the statement is run inside
-``select * from (…)``, so that PostgreSQL's own parser refuses everything that is not a query.
+Besides, the session is READ ONLY, has a time limit and is rolled back; and the statement has to be one that a cursor
+accepts, so that PostgreSQL's own parser refuses everything that is not a query.
 
 The role may log in only while a session of ours begins, with a password that works this one time: no password has to
 be kept, and nobody else can use the role.
@@ -12,9 +12,8 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from taxi_platform.errors import DatabaseRefused, TaxiError
@@ -37,12 +36,17 @@ _LONGEST_NAME = 63  # bytes of a PostgreSQL name
 _READABLE = """
 select n.nspname || '.' || c.relname from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'v', 'm') and (n.nspname = %s or n.nspname || '.' || c.relname = any(%s)) order by 1"""
-_GRANTED = "select has_schema_privilege(%s, %s, 'usage') and has_table_privilege(%s, %s, 'select')"
+_NOT_GRANTED = """
+select t.name from unnest(%s::text[]) as t (name)
+where not (has_schema_privilege(%s, split_part(t.name, '.', 1), 'usage') and has_table_privilege(%s, t.name, 'select'))
+"""
 _COLUMNS = """
 select t.name, a.attname, format_type(a.atttypid, a.atttypmod), col_description(a.attrelid, a.attnum)
 from unnest(%s::text[]) as t (name) join pg_attribute as a on a.attrelid = t.name::regclass
 where a.attnum > 0 and not a.attisdropped
 order by t.name, a.attnum"""
+
+_Row = tuple[str | None, ...]
 
 
 class StatementRefused(TaxiError):
@@ -55,13 +59,13 @@ class Rows:
 
     Attributes:
         columns: their names.
-        rows: the first hundred of them, as texts; None is NULL.
+        rows: the first hundred of them, as texts of at most 200 characters; None is NULL.
         is_cut: whether there are more.
         seconds: how long it took.
     """
 
     columns: Sequence[str]
-    rows: Sequence[Sequence[str | None]]
+    rows: Sequence[_Row]
     is_cut: bool
     seconds: float
 
@@ -75,8 +79,11 @@ class Reader:
     """
 
     def __init__(self, connection: "Connection", readable: Sequence[str]) -> None:
+        columns: dict[str, dict[str, str]] = defaultdict(dict)
+        for table, column, kind, meaning in execute(connection, _COLUMNS, (list(readable),)).fetchall():
+            columns[table][column] = f"{kind}: {meaning}" if meaning else kind
         self.role = connection.info.user
-        self.schema = _schema_of(connection, readable)
+        self.schema: Mapping[str, Mapping[str, str]] = dict(columns)
         self._connection = connection
 
     def run(self, statement: str) -> Rows:
@@ -87,26 +94,29 @@ class Reader:
             DatabaseInterrupted: the server went away.
         """
         if len(statement) > LONGEST or "\0" in statement:
-            what = f"it has {len(statement):,} characters, and the limit is {LONGEST:,}"
-            raise StatementRefused("the statement", what if "\0" not in statement else "it contains a NUL byte")
-        # The line break ends a comment. The protocol of a stream takes one statement only.
-        query = f"select * from (\n{statement.strip().rstrip(';')}\n) as answer limit {ROWS + 1}"  # noqa: S608
+            raise StatementRefused("the statement", f"it is not a text of at most {LONGEST:,} characters")
+        query = statement.strip().rstrip(";")
         started = time.monotonic()
         try:
-            with postgres_errors("the statement"), _refusals(), self._connection.transaction(force_rollback=True):
-                columns, rows = self._first_rows(query)
+            with (
+                postgres_errors("the statement"),
+                _refusals(),
+                self._connection.transaction(force_rollback=True),
+                self._connection.cursor() as cursor,
+            ):
+                # A cursor takes one whole query, and nothing that would end the parentheses below; it runs nothing yet.
+                cursor.execute(f"declare answer cursor for {query}".encode(), prepare=True)
+                columns = [column.name for column in cursor.execute("fetch 0 from answer").description or ()]
+                # The server cuts the cells: one of them alone could fill this process's memory.
+                names = [f"c{number}" for number in range(len(columns))]
+                cells = ", ".join(f"left({name}::text, {LONGEST_CELL})" for name in names)
+                # The line break ends a comment.
+                wrapped = f"select {cells} from (\n{query}\n) as answer ({', '.join(names)}) limit {ROWS + 1}"  # noqa: S608
+                rows = cast("list[_Row]", cursor.execute(wrapped.encode(), prepare=True).fetchall())
         finally:
             # A rollback keeps the advisory locks of a session, and loads wait for theirs.
             execute(self._connection, "select pg_advisory_unlock_all()")
         return Rows(columns, rows[:ROWS], len(rows) > ROWS, time.monotonic() - started)
-
-    def _first_rows(self, query: str) -> tuple[Sequence[str], Sequence[Sequence[str | None]]]:
-        with (
-            self._connection.cursor() as cursor,
-            closing(cast("Generator[tuple[object, ...]]", cursor.stream(query.encode()))) as stream,
-        ):
-            rows = [_texts(row) for row in islice(stream, ROWS + 1)]
-            return [column.name for column in cursor.description or ()], rows
 
 
 @contextmanager
@@ -130,7 +140,7 @@ def reader(url: str) -> Generator[Reader]:
         session.read_only = True
         execute(session, f"set statement_timeout = '{STATEMENT_SECONDS}s'")
         execute(session, f"set search_path = public, {MODELS_SCHEMA}")
-        execute(session, "set standard_conforming_strings = on")
+        execute(session, "set standard_conforming_strings = on")  # otherwise '\' could end the wrapping query early
         yield Reader(session, readable)
 
 
@@ -164,24 +174,19 @@ def _log_in(owner: "Connection", url: str, role: str, readable: Sequence[str]) -
 
 def _prepare(owner: "Connection", role: str, readable: Sequence[str], password: str) -> None:
     """Create the role unless it exists, and let it log in and read these tables."""
-    from psycopg import sql
-
     if not execute(owner, "select 1 from pg_roles where rolname = %s", (role,)).fetchone():
         _run(owner, "create role {} nologin noinherit", role)
-        _run(owner, "alter role {} set default_transaction_read_only = on", role)
-        _run(owner, f"alter role {{}} set statement_timeout = '{STATEMENT_SECONDS}s'", role)
         if execute(owner, "select has_parameter_privilege('temp_file_limit', 'set')").fetchone() == (True,):
             _run(owner, f"alter role {{}} set temp_file_limit = '{TEMPORARY}'", role)
     database = owner.info.dbname
     if execute(owner, "select has_database_privilege(%s, %s, 'connect')", (role, database)).fetchone() == (False,):
         _run(owner, "grant connect on database {} to {}", database, role)
-    for name in readable:
+    for (name,) in execute(owner, _NOT_GRANTED, (list(readable), role, role)).fetchall():
         schema, _, table = name.partition(".")
-        if execute(owner, _GRANTED, (role, schema, role, name)).fetchone() == (False,):
-            _run(owner, "grant usage on schema {} to {}", schema, role)
-            _run(owner, "grant select on {}.{} to {}", schema, table, role)
+        _run(owner, "grant usage on schema {} to {}", schema, role)
+        _run(owner, "grant select on {}.{} to {}", schema, table, role)
     hashed = owner.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
-    owner.execute(sql.SQL("alter role {} login password {}").format(sql.Identifier(role), sql.Literal(hashed)))
+    _run(owner, f"alter role {{}} login password '{hashed}'", role)
 
 
 def _run(owner: "Connection", statement: str, *names: str) -> None:
@@ -189,17 +194,6 @@ def _run(owner: "Connection", statement: str, *names: str) -> None:
     from psycopg import sql
 
     execute(owner, statement.format(*(sql.Identifier(name).as_string(owner) for name in names)))
-
-
-def _schema_of(connection: "Connection", readable: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
-    columns: dict[str, dict[str, str]] = defaultdict(dict)
-    for table, column, kind, meaning in execute(connection, _COLUMNS, (list(readable),)).fetchall():
-        columns[table][column] = f"{kind}: {meaning}" if meaning else kind
-    return dict(columns)
-
-
-def _texts(row: Sequence[object]) -> list[str | None]:
-    return [None if cell is None else str(cell)[:LONGEST_CELL] for cell in row]
 
 
 @contextmanager

@@ -10,11 +10,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from taxi_platform.assistant.proposals import Checked, Files, ProposalRefused
+from taxi_platform.assistant.proposals import Files, ProposalRefused
 from taxi_platform.errors import InvalidRequest
 from taxi_platform.settings import PROJECT
 
@@ -31,21 +32,61 @@ with open(sys.argv[1], "w") as file:
 """
 
 
+@dataclass(frozen=True)
+class Checked:
+    """Files that passed every check: the copy they are in, their tidied texts, and the keys of the assets they add."""
+
+    copy: Path
+    files: Files
+    assets: Sequence[str]
+
+
 def require_working_copy() -> None:
     """Refuse to go on where the project's tests or tools are missing, as in its image.
 
     Raises:
         InvalidRequest: this is not a working copy of the project.
     """
-    place = str(Path(sys.executable).parent)
     absent = [name for name in COPIED if not (PROJECT / name).exists()]
-    absent += [name for name in TOOLS if not shutil.which(name, path=place)]
+    absent += [name for name in TOOLS if not shutil.which(name, path=str(Path(sys.executable).parent))]
     if absent:
         what = f"this is not a working copy of the project: {', '.join(absent)} not found"
         raise InvalidRequest("new-asset", what, "Clone the project and install it with make.")
 
 
-def make_copy() -> Path:
+def validate(files: Files, known: Collection[str], approve: Callable[[Files], object]) -> Checked:
+    """Tidy the files and check them in a copy of the project, which is removed unless they pass.
+
+    Args:
+        files: the proposed files.
+        known: the keys of the project's assets.
+        approve: is called with the tidied files before they are executed; raises an error to prevent it.
+
+    Raises:
+        ProposalRefused: a tool found something wrong; the message has its output.
+    """
+    copy = _make_copy()
+    try:
+        for path, text in files.items():
+            (copy / path).write_text(text, encoding="utf-8")
+        module, test = files
+        run(["ruff", "check", "--quiet", "--fix", *files], copy)
+        run(["ruff", "format", "--quiet", *files], copy)
+        _require(["ruff", "check", "--quiet", "--output-format", "concise", *files], copy)
+        _require(["pyright", module], copy)
+        # Until here the files were only read.
+        tidied = {path: (copy / path).read_text(encoding="utf-8") for path in files}
+        approve(tidied)
+        _require(["dg", "check", "defs"], copy)
+        assets = _new_assets(copy, known)
+        _require(["pytest", "-q", "-p", "no:cacheprovider", test], copy)
+    except BaseException:
+        shutil.rmtree(copy, ignore_errors=True)
+        raise
+    return Checked(copy, tidied, assets)
+
+
+def _make_copy() -> Path:
     """Copy the project to a temporary folder, without its settings, data and history."""
     copy = Path(tempfile.mkdtemp(prefix="taxi-new-asset-"))
     for name in COPIED:
@@ -59,43 +100,13 @@ def make_copy() -> Path:
     return copy
 
 
-def validate(files: Files, copy: Path, known: Sequence[str], approve: Callable[[Files], object]) -> Checked:
-    """Tidy the files and check them in a copy of the project.
-
-    Args:
-        files: files that a proposal may have.
-        copy: an unused copy from ``make_copy``.
-        known: the keys of the project's assets.
-        approve: is called with the tidied files before they are executed; raises an error to prevent it.
-
-    Raises:
-        ProposalRefused: a tool found something wrong; the message has its output.
-    """
-    for path, text in files.items():
-        (copy / path).parent.mkdir(parents=True, exist_ok=True)
-        (copy / path).write_text(text, encoding="utf-8")
-    definitions = [path for path in files if path.startswith("taxi_platform/")]
-    tests = [path for path in files if path not in definitions]
-    run(["ruff", "check", "--quiet", "--fix", *files], copy)
-    run(["ruff", "format", "--quiet", *files], copy)
-    _require(["ruff", "check", "--quiet", "--output-format", "concise", *files], copy)
-    _require(["pyright", *definitions], copy)
-    # Until here the files were only read.
-    tidied = {path: (copy / path).read_text(encoding="utf-8") for path in files}
-    approve(tidied)
-    _require(["dg", "check", "defs"], copy)
-    new = _new_assets(copy, known)
-    _require(["pytest", "-q", "-p", "no:cacheprovider", *tests], copy)
-    return tidied, new
-
-
 def _require(command: Sequence[str], copy: Path) -> None:
     passed, output = run(command, copy)
     if not passed:
         raise ProposalRefused("the proposal", f"{' '.join(command[:3])} failed:\n{output}")
 
 
-def _new_assets(copy: Path, known: Sequence[str]) -> Sequence[str]:
+def _new_assets(copy: Path, known: Collection[str]) -> Sequence[str]:
     keys_file = copy / "home/assets.json"
     _require([sys.executable, "-c", _KEYS, str(keys_file)], copy)
     keys: list[str] = json.loads(keys_file.read_text())
@@ -104,44 +115,15 @@ def _new_assets(copy: Path, known: Sequence[str]) -> Sequence[str]:
         raise ProposalRefused("the proposal", f"it removes these assets: {', '.join(lost)}")
     new = sorted(set(keys) - set(known))
     if not new:
-        raise ProposalRefused(
-            "the proposal",
-            "it adds no asset. Leave the assets at the module's level, or return all definitions of a module from one "
-            "function with @dg.definitions",
-        )
+        what = "it adds no asset. Leave the assets at the module's level, or return them from @dg.definitions"
+        raise ProposalRefused("the proposal", what)
     return new
 
 
 def run(command: Sequence[str], copy: Path, seconds: float = SECONDS) -> tuple[bool, str]:
     """Run a program in a copy of the project, and return whether it succeeded and the end of its output."""
-    with tempfile.TemporaryFile() as output:  # not a pipe, which a process that escapes would keep open
-        process = subprocess.Popen(
-            command,
-            cwd=copy,
-            env=dict(_clean_environment(copy)),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            passed = process.wait(seconds) == 0
-            late = ""
-        except subprocess.TimeoutExpired:
-            passed, late = False, f"\nIt did not end within {seconds:g} s."
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # with everything that it has started
-            process.wait()
-        output.seek(0)
-        text = output.read().decode(errors="replace").replace(f"{copy}/", "")
-        return passed, text[-SHOWN:].strip() + late
-
-
-def _clean_environment(copy: Path) -> Mapping[str, str]:
-    """Return an environment without settings, passwords and keys, and with a home folder without any log-ins."""
-    home = copy / "home"
-    return {
+    home = copy / "home"  # without any log-ins
+    environment = {
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
         "HOME": str(home),
         "DAGSTER_HOME": str(home),
@@ -151,3 +133,24 @@ def _clean_environment(copy: Path) -> Mapping[str, str]:
         "VIRTUAL_ENV": sys.prefix,
         "LANG": "C.UTF-8",
     }
+    with tempfile.TemporaryFile() as output:  # not a pipe, which a process that escapes would keep open
+        process = subprocess.Popen(
+            command,
+            cwd=copy,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            passed, late = process.wait(seconds) == 0, ""
+        except subprocess.TimeoutExpired:
+            passed, late = False, f"\nIt did not end within {seconds:g} s."
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # with everything that it has started
+            process.wait()
+        output.seek(0)
+        text = output.read().decode(errors="replace").replace(f"{copy}/", "")
+        return passed, text[-SHOWN:].strip() + late

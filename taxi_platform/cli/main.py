@@ -43,11 +43,6 @@ def _show_logs() -> None:
         logger.setLevel(logging.INFO)
 
 
-def _aside(line: str) -> None:
-    """Tell something without getting between the output and whoever reads it."""
-    click.echo(line, err=True)
-
-
 @click.group(cls=_Taxi)
 def taxi() -> None:
     """NYC taxi trips as a Dagster data platform: what Dagster's own commands lack."""
@@ -108,7 +103,7 @@ def ask(question: str) -> None:
     """Answer QUESTION from the docs, the asset graph, the records and, by one statement that only reads, the trips."""
     from taxi_platform.cli.ask import run_ask
 
-    run_ask(question, click.echo, _aside)
+    run_ask(question, click.echo)
 
 
 @taxi.command("new-asset")
@@ -127,7 +122,7 @@ def new_asset(description: str, yes: bool) -> None:
         if not yes:
             click.confirm("Execute it?", abort=True, err=True)
 
-    run_new_asset(description, click.echo, _aside, confirm)
+    run_new_asset(description, click.echo, confirm)
 
 
 @taxi.command()

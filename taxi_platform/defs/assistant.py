@@ -62,11 +62,10 @@ def release_notes(
 def document_index(assistant: AssistantResource) -> dg.MaterializeResult[Any]:
     """Embed each passage. Without a model there are no vectors, and passages are found by words."""
     from taxi_platform.assistant.answers import OFFLINE
-    from taxi_platform.assistant.retrieval import embed_missing
 
     model = assistant.model()
     with errors_as_failures():
-        embedded = embed_missing(assistant.library(), model) if model else 0
+        embedded = assistant.library().embed(model) if model else 0
     return dg.MaterializeResult(metadata={"embedded": embedded, "by": model.embedding_name if model else OFFLINE})
 
 
@@ -88,7 +87,7 @@ def answer_with_rag(config: Question, assistant: AssistantResource) -> dg.Materi
 
     started = time.monotonic()
     with errors_as_failures():
-        answer = answer_from_documents(config.question, assistant.retriever(), assistant.model())
+        answer = answer_from_documents(config.question, assistant.search(), assistant.model())
     return dg.MaterializeResult(metadata=_metadata(answer, started))
 
 

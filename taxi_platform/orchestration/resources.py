@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -40,8 +41,9 @@ from taxi_platform.settings import PROJECT
 if TYPE_CHECKING:
     import duckdb
 
+    from taxi_platform.assistant.answers import Search
     from taxi_platform.assistant.model import LanguageModel
-    from taxi_platform.assistant.retrieval import Library, Retriever
+    from taxi_platform.assistant.retrieval import Library
 
 DUCKDB_POOL = "duckdb"
 """The pool of every asset that writes to a DuckDB file, which only one process can open for writing."""
@@ -207,12 +209,12 @@ class Assistant:
 
         return Library(self.file)
 
-    def retriever(self) -> "Retriever":
-        """Return a retriever by meaning, or without a model, by words."""
-        from taxi_platform.assistant.retrieval import LexicalRetriever, SemanticRetriever
+    def search(self) -> "Search":
+        """Return the search of the library by meaning, or without a model, by words."""
+        from taxi_platform.assistant.retrieval import LexicalRetriever
 
-        model = self.model()
-        return SemanticRetriever(self.library(), model) if model else LexicalRetriever(self.library().passages())
+        model, library = self.model(), self.library()
+        return partial(library.search, model=model) if model else LexicalRetriever(library.passages()).search
 
 
 @dataclass(frozen=True)

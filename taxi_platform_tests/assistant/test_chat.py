@@ -49,12 +49,12 @@ def test_with_a_key_the_model_answers_once_without_and_once_with_the_passages(
     assert run.succeeded
     assert run.of("document_index") == {"embedded": 2, "by": "gemini-embedding-001"}
     assert run.of("answer_with_rag")["answer"].startswith("There are 265 [1].\n\n*Answered by gemini-2.5-flash.*")
-    told = [
+    output = [
         request.body["contents"][0]["parts"][0]["text"]
         for request in gemini.requests
         if request.path.endswith("generateContent")
     ]
-    assert sorted("265" in text for text in told) == [False, True]
+    assert sorted("265" in text for text in output) == [False, True]
 
 
 def test_a_second_run_embeds_only_what_has_changed(platform: Platform, notes: Path, gemini: GeminiServer) -> None:
@@ -83,7 +83,7 @@ def test_a_question_that_the_documents_do_not_answer_gets_an_answer_that_says_so
 
 
 @pytest.mark.parametrize(
-    ("document", "question", "said"),
+    ("document", "question", "reason"),
     [
         ("absent.md", QUESTION, "absent.md: there is no such document"),
         ("{server}/absent.md", QUESTION, "answers 404"),
@@ -91,25 +91,25 @@ def test_a_question_that_the_documents_do_not_answer_gets_an_answer_that_says_so
     ],
     ids=["no file", "no page", "no question"],
 )
-def test_errors_are_one_sentence(
-    document: str, question: str, said: str, platform: Platform, notes: Path, server: TripServer
+def test_errors_say_what_is_wrong(
+    document: str, question: str, reason: str, platform: Platform, notes: Path, server: TripServer
 ) -> None:
     platform.use(GEMINI_API_KEY="")
     run = chat(platform, document.format(server=server.url, notes=notes), question=question)
     failures = [event.step_failure_data.user_failure_data for event in run.result.get_step_failure_events()]
     assert not run.succeeded
-    assert all(failure and said in (failure.description or "") for failure in failures)
+    assert all(failure and reason in (failure.description or "") for failure in failures)
 
 
-def test_the_key_is_in_nothing_that_a_run_leaves(
+def test_the_key_is_in_no_output_and_no_file_of_a_run(
     platform: Platform, notes: Path, gemini: GeminiServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     gemini.answers.append(refused(400, "INVALID_ARGUMENT", "API key not valid."))
     platform.use(GEMINI_API_KEY="k-secret-123")
     run = chat(platform, str(notes))
     assert not run.succeeded
-    kept = b"".join(found.read_bytes() for found in tmp_path.rglob("*") if found.is_file())
-    told = "".join([*(str(entry) for entry in run.log), *capfd.readouterr()])
-    assert "the key is not accepted" in told
-    assert "k-secret-123" not in told
-    assert b"k-secret-123" not in kept
+    files = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    output = "".join([*(str(entry) for entry in run.log), *capfd.readouterr()])
+    assert "the key is not accepted" in output
+    assert "k-secret-123" not in output
+    assert b"k-secret-123" not in files

@@ -1,4 +1,4 @@
-"""Gemini as the official client asks for it, over HTTP: what is sent, and what each failure is told as."""
+"""Gemini through the official client, over HTTP: what is sent, and which error each failure becomes."""
 
 from collections.abc import Iterator
 
@@ -61,7 +61,7 @@ def test_a_transient_failure_is_tried_again(passing: Response, server: GeminiSer
 
 
 @pytest.mark.parametrize(
-    ("answer", "failure", "said"),
+    ("answer", "failure", "reason"),
     [
         (refused(429, "RESOURCE_EXHAUSTED", "Quota exceeded"), ModelUnreachable, "rate limit, after 4 attempts"),
         (refused(500, "INTERNAL"), ModelUnreachable, "answers 500"),
@@ -69,34 +69,34 @@ def test_a_transient_failure_is_tried_again(passing: Response, server: GeminiSer
     ],
     ids=["rate limit", "server error", "time-out"],
 )
-def test_a_lasting_outage_is_an_error_that_may_be_retried(
-    answer: Response, failure: type[Exception], said: str, server: GeminiServer
+def test_a_long_outage_is_a_transient_error(
+    answer: Response, failure: type[Exception], reason: str, server: GeminiServer
 ) -> None:
     server.answers.extend([answer] * ATTEMPTS)
-    with pytest.raises(failure, match=said):
+    with pytest.raises(failure, match=reason):
         gemini(timeout=0.4).answer(PROMPT)
     assert len(server.requests) == ATTEMPTS
 
 
 @pytest.mark.parametrize(
-    ("answer", "failure", "said"),
+    ("answer", "failure", "reason"),
     [
         (refused(404, "NOT_FOUND", "models/x is not found"), ModelRefused, "no such model.*TAXI_CHAT_MODEL"),
         (BAD_KEY, ModelRefused, "GEMINI_API_KEY: the key is not accepted"),
         (refused(403, "PERMISSION_DENIED", "leaked"), ModelRefused, "GEMINI_API_KEY: the key is not accepted"),
-        (TOO_LONG, ModelRefused, "the prompt is too long"),
+        (TOO_LONG, ModelRefused, "Ask a shorter question"),
         (Response(body={"promptFeedback": {"blockReason": "SAFETY"}}), ModelRefused, "no answer: SAFETY"),
         (Response(body={"candidates": [{"finishReason": "RECITATION"}]}), ModelRefused, "no answer: RECITATION"),
         (Response(body={}), ModelRefused, "no answer"),
         (Response(body=b"<html>a proxy's page</html>"), ModelUnreachable, "cannot be read"),
     ],
-    ids=["unknown model", "bad key", "denied", "too long", "blocked", "stopped", "empty", "no JSON"],
+    ids=["unknown model", "bad key", "denied", "too long", "blocked", "stopped", "empty", "not JSON"],
 )
 def test_a_refusal_is_explained_and_not_tried_again(
-    answer: Response, failure: type[Exception], said: str, server: GeminiServer
+    answer: Response, failure: type[Exception], reason: str, server: GeminiServer
 ) -> None:
     server.answers.append(answer)
-    with pytest.raises(failure, match=said) as raised:
+    with pytest.raises(failure, match=reason) as raised:
         gemini().answer(PROMPT)
     assert len(server.requests) == 1
     assert "k-123" not in str(raised.value)

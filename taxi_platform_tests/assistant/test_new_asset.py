@@ -6,29 +6,29 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from taxi_platform.assistant import validation
-from taxi_platform.assistant.proposals import template
-from taxi_platform.assistant.validation import run
+from taxi_platform.assistant.proposals import Files, template
+from taxi_platform.assistant.validation import Checked, run
 from taxi_platform.cli.main import taxi
 from taxi_platform.settings import PROJECT
 from taxi_platform_tests.support.asset_runs import Platform
 from taxi_platform_tests.support.gemini_server import GeminiServer, Response, said
 
 COMMAND = 'taxi new-asset "The average tip of yellow taxis"'
-MODULE = "taxi_platform/defs/tips.py"
+MODULE = "taxi_platform/defs/tips_asset.py"
 TELLS_ITS_ENVIRONMENT = '"""Tips."""\n\nimport os\n\nraise RuntimeError(str(dict(os.environ)))\n'
-GOOD = {one.path: one.text for one in template("tips", "tips", "yellow_tripdata", "public.yellow_tripdata").files}
+GOOD = template("tips", "yellow_tripdata", "public.yellow_tripdata").model_dump()
 
 
-def proposal(files: dict[str, str]) -> Response:
-    listed = [{"path": path, "text": text} for path, text in files.items()]
-    return said(json.dumps({"summary": "Tips.", "files": listed}))
+def proposal(**changed: str) -> Response:
+    return said(json.dumps(GOOD | changed))
 
 
 def typed(command: str = COMMAND) -> Result:
@@ -36,7 +36,6 @@ def typed(command: str = COMMAND) -> Result:
 
 
 def tree() -> dict[str, str]:
-    """The project's own files as they are, and those that are new to git."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=PROJECT, check=True, capture_output=True, text=True,
@@ -61,25 +60,24 @@ def test_a_model_corrects_its_proposal_until_it_passes(
     platform: Platform, gemini: GeminiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     platform.use(GEMINI_API_KEY="k-secret-123")
-    untidy = {path: text.replace("\n\n\n", "\n") for path, text in GOOD.items()}
     gemini.answers += [
-        proposal({**GOOD, "../../x": "", str(tmp_path / "absolute.py"): ""}),
-        proposal({**GOOD, MODULE: TELLS_ITS_ENVIRONMENT}),
-        proposal(untidy),
+        proposal(name="../../x"),
+        proposal(module=TELLS_ITS_ENVIRONMENT),
+        proposal(module=GOOD["module"].replace("\n\n\n", "\n")),
     ]
     done = typed()
     assert done.exit_code == 0, done.output
     assert "This is not a sandbox" in done.stderr
-    assert "Attempt 1 of 4 is refused: '../../x' is not a path that a proposal may have" in done.stderr
+    assert "Attempt 1 of 4 is refused: '../../x' is not the name of a module" in done.stderr
     assert "Attempt 2 of 4 is refused: dg check defs failed" in done.stderr
     assert "PYTHONPATH" in done.stderr
     assert (
-        "Proposed by gemini-2.5-flash. It adds tips, and passes ruff, pyright, dg check defs, its test" in done.stdout
+        "Proposed by gemini-2.5-flash. It adds tips_asset, and passes ruff, pyright, dg check defs, its test"
+        in done.stdout
     )
     assert '"\n\n\n@dg.asset(\n' in done.stdout
     assert not [secret for secret in ("k-secret-123", platform.database) if secret in done.output]
     assert not any("k-secret-123" in json.dumps(request.body) for request in gemini.requests)
-    assert not (tmp_path / "absolute.py").exists()
     (patch,) = re.findall(r"^git apply (.*)$", done.stdout, re.MULTILINE)
     taken_over = tmp_path / "project"
     taken_over.mkdir()
@@ -87,14 +85,14 @@ def test_a_model_corrects_its_proposal_until_it_passes(
     assert (taken_over / MODULE).read_text() == (Path(patch).parent / MODULE).read_text()
 
 
-def test_offline_a_template_that_the_test_above_has_tried_is_filled_in_and_labelled_as_such(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+def test_without_a_key_a_template_is_filled_in_and_labelled_as_one(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        validation,
-        "validate",
-        lambda files, copy, known, approve: (approve(files) or files, ["average_tip_yellow_taxis_asset"]),
-    )
+    def validate(files: Files, known: object, approve: Callable[[Files], None]) -> Checked:
+        approve(files)
+        return Checked(tmp_path, files, ["average_tip_yellow_taxis_asset"])
+
+    monkeypatch.setattr(validation, "validate", validate)  # the test above runs the real one
     platform.use(GEMINI_API_KEY="")
     done = typed()
     assert done.exit_code == 0, done.output
@@ -103,19 +101,20 @@ def test_offline_a_template_that_the_test_above_has_tried_is_filled_in_and_label
     assert 'QUERY = "select count(*) from public.yellow_tripdata"' in done.stdout
 
 
-@pytest.mark.parametrize("typed_in", ["n\n", ""], ids=["no", "nobody there"])
-def test_a_model_s_code_is_shown_and_not_executed_before_somebody_says_yes(
-    typed_in: str, platform: Platform, gemini: GeminiServer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("typed_in", ["n\n", ""], ids=["no", "no terminal"])
+def test_a_models_code_is_shown_and_not_executed_before_the_user_agrees(
+    typed_in: str, platform: Platform, gemini: GeminiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     platform.use(GEMINI_API_KEY="k-secret-123")
-    gemini.answers += [proposal(GOOD)]
+    gemini.answers += [proposal()]
     ran: list[str] = []
     monkeypatch.setattr(validation, "run", lambda command, copy: (ran.append(command[0]), (True, ""))[1])
     done = CliRunner().invoke(taxi, ["new-asset", "tips"], input=typed_in)
     assert (done.exit_code, set(ran)) == (1, {"ruff", "pyright"})
-    assert "def tips(" in done.stdout
+    assert "def tips_asset(" in done.stdout
     assert "Execute it? [y/N]" in done.stderr
     assert "git apply" not in done.output
+    assert list((tmp_path / "copies").iterdir()) == []
 
 
 @pytest.mark.parametrize("description", ["", "x" * 100_000], ids=["empty", "100 kB"])
@@ -125,17 +124,17 @@ def test_an_empty_or_huge_description_is_a_usage_error(description: str, platfor
     assert "Error: the description: it" in done.stderr
 
 
-def test_a_program_that_does_not_end_is_ended_with_all_it_has_started(tmp_path: Path) -> None:
+def test_a_program_that_does_not_end_is_ended_with_all_its_processes(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
-    content, told = run(["bash", "-c", f"(sleep 5; touch {marker}) & echo begun; wait"], tmp_path, seconds=1)
-    assert (content, told) == (False, "begun\nIt did not end within 1 s.")
-    subprocess.run(["sleep", "5"], check=True)
+    outcome = run(["bash", "-c", f"(sleep 3; touch {marker}) & echo begun; wait"], tmp_path, seconds=1)
+    assert outcome == (False, "begun\nIt did not end within 1 s.")
+    time.sleep(3)
     assert not marker.exists()
 
 
 def test_a_program_gets_neither_settings_nor_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "k-secret-123")
     monkeypatch.setenv("PGPASSWORD", "p-secret-123")
-    _, told = run(["env"], tmp_path)
-    assert "secret" not in told
-    assert f"HOME={tmp_path}/home" in told or "HOME=home" in told
+    _, output = run(["env"], tmp_path)
+    assert "secret" not in output
+    assert f"HOME={tmp_path}/home" in output or "HOME=home" in output
