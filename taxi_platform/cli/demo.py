@@ -70,7 +70,7 @@ def run_demo(scale: float = SCALE) -> bool:
 def _choose_services(scale: float) -> Sequence[Service]:
     """Ask the real source; if it does not answer, let this process use the sample, in its own folder."""
     from taxi_platform.redaction import public
-    from taxi_platform.sources.choose import source_named
+    from taxi_platform.sources.source import source_named
 
     click.echo(f"Asking the source for {SMALLEST.file_name(FIRST)}: {public(settings().source)}")
     try:

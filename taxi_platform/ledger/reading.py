@@ -19,8 +19,7 @@ from taxi_platform.ledger.record import Attempt, LoadRecord, Materialized, Month
 from taxi_platform.postgres.server import trips_server
 from taxi_platform.settings import settings
 from taxi_platform.sources.cache import Cache
-from taxi_platform.sources.choose import source_named
-from taxi_platform.sources.source import Source
+from taxi_platform.sources.source import Source, source_named
 from taxi_platform.trips.files import FileFacts, SourceVersion
 from taxi_platform.trips.keys import Key, assets_of, table_key
 from taxi_platform.trips.months import Month

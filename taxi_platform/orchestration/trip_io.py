@@ -18,8 +18,7 @@ from taxi_platform.postgres.frames import TableReference
 from taxi_platform.postgres.loader import OnBadRows, load_month, rows_in_table
 from taxi_platform.postgres.server import Server
 from taxi_platform.sources.cache import Cache, FetchMode, TripFiles
-from taxi_platform.sources.choose import source_named
-from taxi_platform.sources.source import Source
+from taxi_platform.sources.source import Source, source_named
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service, service_of_table

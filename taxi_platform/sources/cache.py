@@ -30,20 +30,19 @@ logger = logging.getLogger(__name__)
 LOCK_SECONDS = 3600  # the largest file over a slow line; after that something hangs
 
 FetchMode = Literal["cached", "refresh", "force"]
-"""What ``get`` does when there is a cached file: take it (unless the source can tell without a network that it has
-another one), ask the source whether it has another one, or fetch the source's in any case."""
+"""What to do when there is a cached file: use it (unless the source can tell without a network that it has another
+one), ask the source whether it has another one, or fetch the source's in any case."""
 
 
 class Cache:
     """The verified files of one source.
 
-    A month's file that was dropped into the landing place is the month's file whatever the source has, and whether it
-    has one, until the source's is fetched by force.
+    A file from the landing place is the month's file until the source's is fetched by force.
 
     Args:
         folder: where the files are, one folder for each service.
         source: where absent ones come from. A file that came from another source counts as absent.
-        landing: whether that source is a landing place.
+        landing: whether that source is the landing place.
     """
 
     def __init__(self, folder: Path, source: Source, *, landing: bool = False) -> None:
@@ -66,31 +65,28 @@ class Cache:
         force, ask = mode == "force", mode == "refresh" or self._source.asking_is_free
         plain, zipped = self._paths(service, month)
         with _locked(plain):
-            cached = None if force else _landed_one(plain, zipped)
-            if cached is None:
+            file = None if force else _landed(plain, zipped)
+            is_new = False
+            if file is None:
                 address = self._source.trips(service, month)
                 path, other = (zipped, plain) if address.endswith(".gz") else (plain, zipped)
-                cached = None if force else self._usable(path, address, ask=ask)
-                if cached is None:
+                file = None if force else self._usable(path, address, ask=ask)
+                if file is None:
+                    is_new = True
                     file = self._fetch(address, path, service, month)
-                    if self._landing or _landed_one(other):
+                    if self._landing or _landed(other):
                         with disk_errors(other):
                             remove(other)
-                    return Transfer(file, is_new=True, seconds=time.monotonic() - started)
-        return Transfer(cached, is_new=False, seconds=time.monotonic() - started)
+        return Transfer(file, is_new, seconds=time.monotonic() - started)
 
     def cached(self, service: Service, month: Month) -> TripFile | None:
         """Return the file that was cached last, wherever it came from, without asking the source or fetching."""
         paths = self._paths(service, month)
         files = [file for file in map(read_sidecar, paths) if file]
-        return _landed_one(*paths) or max(files, key=_modified, default=None)
+        return _landed(*paths) or max(files, key=_modified, default=None)
 
     def zones(self) -> Path:
-        """Fetch the zone lookup as the source has it now, and return where it is.
-
-        Raises:
-            NotPublished, AccessDenied, SourceUnreachable, DamagedFile, StorageFull: see ``get``.
-        """
+        """Fetch the zone lookup as the source has it now, and return where it is."""
         path = self._folder / zones.FILE
         with _locked(path):
             part = _beside(path, ".part")
@@ -145,11 +141,11 @@ class TripFiles:
 
     Attributes:
         cache: where they are, or are fetched to.
-        service: whose trips they hold.
+        service: whose trips they contain.
         months: which months, in order.
         mode: how each is fetched.
-        refresh: months that are refreshed whatever the mode is.
-        force_load: whether whoever stores them loads them even where they are loaded already.
+        refresh: months that are refreshed even if the mode is ``cached``.
+        force_load: whether months that are loaded already are loaded again.
     """
 
     cache: Cache
@@ -160,11 +156,7 @@ class TripFiles:
     force_load: bool = False
 
     def fetch(self, month: Month) -> Transfer:
-        """Return one month's file, and whether it was fetched just now.
-
-        Raises:
-            NotPublished, AccessDenied, SourceUnreachable, DamagedFile, SchemaMismatch, StorageFull: see ``Cache.get``.
-        """
+        """Return one month's file, and whether it was fetched just now; see ``Cache.get``."""
         mode = "refresh" if self.mode == "cached" and month in self.refresh else self.mode
         return self.cache.get(self.service, month, mode)
 
@@ -173,7 +165,7 @@ class TripFiles:
 
 
 def write_sidecar(file: TripFile) -> None:
-    """Write the sidecar file of a file that is in its place, with the names that version 0.1 gave its facts."""
+    """Write the sidecar file of a file that is in its place, with the same names as version 0.1."""
     record = {
         "service": file.service,
         "month": str(file.month),
@@ -197,7 +189,8 @@ def read_sidecar(path: Path) -> TripFile | None:
         state = path.stat()
         if (record["mtime_ns"], record["bytes"]) != (state.st_mtime_ns, state.st_size):
             return None
-        by_this_parser = record.get("parser") == PARSER  # version 0.1 wrote none, and did not test rows so strictly
+        # Version 0.1 wrote no parser, and its test for regular rows was less strict.
+        regular = record["regular"] if record.get("parser") == PARSER else None
         return TripFile(
             service=record["service"],
             month=Month.parse(record["month"]),
@@ -205,23 +198,14 @@ def read_sidecar(path: Path) -> TripFile | None:
             uri=path.absolute().as_uri(),
             version=SourceVersion(record["etag"], record["modified"], record["bytes"]),
             landed=record.get("landed", False),
-            facts=FileFacts(
-                record["bytes"],
-                record["csv_bytes"],
-                record["sha256"],
-                record["rows"],
-                record["regular"] if by_this_parser else None,
-            ),
+            facts=FileFacts(record["bytes"], record["csv_bytes"], record["sha256"], record["rows"], regular),
         )
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def remove(path: Path) -> None:
-    """Remove a cached file. What a crash leaves counts as absent.
-
-    The file loses its name first: at its own name it is whole or absent, also for those who read it without a lock.
-    """
+    """Remove a cached file. It is renamed first, so that readers without a lock find a whole file or none."""
     part = _beside(path, ".part")
     if path.exists():
         path.replace(part)
@@ -229,8 +213,8 @@ def remove(path: Path) -> None:
     _beside(path, ".json").unlink(missing_ok=True)
 
 
-def _landed_one(*paths: Path) -> TripFile | None:
-    """Return the file that came by the landing place, if one of these did; the later one if a crash left two."""
+def _landed(*paths: Path) -> TripFile | None:
+    """Return the file that came from the landing place, if one of these did; the later one if a crash left two."""
     landed = [file for file in map(read_sidecar, paths) if file and file.landed]
     return max(landed, key=_modified, default=None)
 
@@ -247,7 +231,7 @@ def _beside(path: Path, suffix: str) -> Path:
 
 
 def lock_of(plain: Path) -> FileLock:
-    """Return the lock that a process holds while it fetches or removes a month's file, whose plain name it takes."""
+    """Return the lock to hold while a month's file is fetched or removed; ``plain`` is its path without ``.gz``."""
     return FileLock(plain.with_name(f".{plain.name}.lock"))
 
 
@@ -272,12 +256,7 @@ def _locked(path: Path) -> Generator[None]:
 
 
 def _verify(part: Path, service: Service, month: Month, address: str, *, compressed: bool) -> FileFacts:
-    """Read a fetched file once from end to end, and return what it is.
-
-    Raises:
-        DamagedFile: the file is cut off, or is not what it should be in another way.
-        SchemaMismatch: its header does not name the contract's columns.
-    """
+    """Read a fetched file once from end to end, and return its facts."""
 
     def stream() -> TripStream:
         return TripStream(read_chunks(part), service, month, compressed=compressed)

@@ -1,8 +1,11 @@
-"""What every source can do. How bytes are moved is each source's own; ``choose`` says which one a setting names."""
+"""What every source can do, and which source a ``TAXI_SOURCE`` names. How bytes are moved is each source's own."""
 
 from pathlib import Path
 from typing import Protocol
 
+from taxi_platform.errors import InvalidSetting
+from taxi_platform.retries import METADATA
+from taxi_platform.settings import PROJECT
 from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
@@ -11,6 +14,10 @@ from taxi_platform.trips.services import Service
 class Source(Protocol):
     """A place that publishes trip files and the zone lookup, each under an address of its own.
 
+    Every method may raise ``NotPublished`` (nothing is there), ``AccessDenied`` (the source refuses) and
+    ``SourceUnreachable`` (no answer, after all retries); ``fetch`` also ``DamagedFile`` (the bytes are not what the
+    server announced) and ``StorageFull`` (``target`` cannot be written).
+
     Attributes:
         asking_is_free: whether ``version`` always answers at once, without a network.
     """
@@ -18,42 +25,70 @@ class Source(Protocol):
     asking_is_free: bool
 
     def trips(self, service: Service, month: Month) -> str:
-        """Return the address of a month's file; it ends in ``.csv.gz`` or ``.csv``.
-
-        Raises:
-            NotPublished: the source can tell at once that it has no such file.
-        """
+        """Return the address of a month's file; it ends in ``.csv.gz`` or ``.csv``."""
         ...
 
     def zones(self) -> str:
-        """Return the address of the zone lookup, a ``.csv``.
-
-        Raises:
-            NotPublished: the source can tell at once that it has none.
-        """
+        """Return the address of the zone lookup, a ``.csv``."""
         ...
 
     def version(self, address: str) -> SourceVersion:
-        """Return what the source has under an address now, without moving its bytes.
-
-        Raises:
-            NotPublished: nothing is there.
-            AccessDenied: something may be there, but the source does not let us have it.
-            SourceUnreachable: there is no answer, however often the source is asked.
-        """
+        """Return what the source has under an address now, without moving its bytes."""
         ...
 
     def fetch(self, address: str, target: Path) -> SourceVersion:
-        """Bring the file's bytes to ``target``, which may hold the beginning that an interrupted fetch left there.
+        """Bring the file's bytes to ``target``, which may hold what an interrupted fetch left, and return the version.
 
-        Return the version that was brought. ``target`` is complete when this returns, and may be partial when it
-        raises; nobody but the caller writes there in the meantime.
-
-        Raises:
-            NotPublished: nothing is there.
-            AccessDenied: something may be there, but the source does not let us have it.
-            SourceUnreachable: there is no answer, or it breaks off, however often the source is asked.
-            DamagedFile: what the server sends is not what it announced.
-            StorageFull: ``target`` cannot be written.
+        ``target`` is complete when this returns, and may be partial when it raises. Only the caller writes there.
         """
         ...
+
+
+def source_named(text: str, *, short_timeouts: bool = False) -> Source:
+    """Return the source that a ``TAXI_SOURCE`` names: an address, the sample, or else a folder.
+
+    A folder that is called ``sample`` is written ``./sample``; relative folders start at the project.
+
+    Args:
+        text: the setting's value.
+        short_timeouts: for requests that only need metadata: a server is given up after seconds, not minutes.
+
+    Raises:
+        InvalidSetting: it names none of these, a folder that does not exist, or an impossible scale.
+    """
+    name = text.strip()
+    if "://" in name:
+        from taxi_platform.sources.http import SHORT_TIMEOUTS, HttpSource
+
+        return HttpSource(name, retries=METADATA, timeouts=SHORT_TIMEOUTS) if short_timeouts else HttpSource(name)
+    kind, colon, scale = name.partition(":")
+    if kind == "sample":
+        from taxi_platform.sources.sample import SampleSource
+
+        try:
+            return SampleSource(float(scale if colon else "1"))
+        except ValueError:
+            raise _invalid(name, f"the scale of the sample is not a number: {scale!r}") from None
+    from taxi_platform.sources.folder import FolderSource
+
+    return FolderSource(_folder(name))
+
+
+def _folder(name: str) -> Path:
+    try:
+        folder = (PROJECT / Path(name).expanduser()).resolve()
+        exists = name != "" and folder.is_dir()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, an unknown ~user, a NUL
+        raise _invalid(name, f"it cannot be read as a folder: {error}") from None
+    if not exists:
+        raise _invalid(name, f"there is no folder {folder}" if name else "it is empty")
+    return folder
+
+
+def _invalid(name: str, problem: str) -> InvalidSetting:
+    return InvalidSetting(
+        f"TAXI_SOURCE={name}",
+        problem,
+        "It is an address with placeholders (https://host/{service}/{service}_tripdata_{month}.csv.gz), "
+        "an existing folder of .csv.gz or .csv files, or sample, or sample:0.1 for a tenth of its rows.",
+    )

@@ -9,7 +9,7 @@ from taxi_platform.errors import DatabaseUnreachable
 from taxi_platform.ledger.reading import read_months, read_raw_facts
 from taxi_platform.settings import settings
 from taxi_platform.sources.cache import Cache
-from taxi_platform.sources.choose import source_named
+from taxi_platform.sources.source import source_named
 from taxi_platform.trips.keys import raw_key, table_key, warehouse_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, YELLOW

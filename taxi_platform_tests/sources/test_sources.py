@@ -16,10 +16,10 @@ from taxi_platform.errors import AccessDenied, DamagedFile, InvalidSetting, NotP
 from taxi_platform.redaction import public
 from taxi_platform.settings import PROJECT, RELEASE
 from taxi_platform.sources import folder as folders
-from taxi_platform.sources.choose import source_named
 from taxi_platform.sources.folder import FolderSource
 from taxi_platform.sources.http import AddressTemplate, HttpSource, PartialFile
 from taxi_platform.sources.sample import SampleSource
+from taxi_platform.sources.source import source_named
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.reading import read_chunks
 from taxi_platform.trips.services import GREEN
@@ -282,7 +282,7 @@ def test_choosing_a_source_loads_no_transport() -> None:
     program = (
         "import sys\n"
         "from taxi_platform.settings import RELEASE\n"
-        "from taxi_platform.sources.choose import source_named\n"
+        "from taxi_platform.sources.source import source_named\n"
         "source_named(RELEASE); print([name for name in ('requests', 'tenacity', 'urllib3') if name in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "[]\n"

@@ -19,7 +19,7 @@ from taxi_platform.postgres.server import trips_server
 from taxi_platform.redaction import public
 from taxi_platform.retries import ONCE
 from taxi_platform.settings import CloudSettings, Settings
-from taxi_platform.sources.choose import source_named
+from taxi_platform.sources.source import source_named
 from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import SERVICES, SMALLEST
 from taxi_platform.trips.zones import TABLE as ZONES
