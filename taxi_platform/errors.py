@@ -53,11 +53,7 @@ class AccessDenied(TaxiError):
 
 
 class SourceUnreachable(TaxiError):
-    """The source does not answer or breaks off, after all retries.
-
-    Attributes:
-        retry_after: how many seconds the source asks us to wait, if it does.
-    """
+    """The source does not answer or breaks off, after all retries; it may ask to wait ``retry_after`` seconds."""
 
     transient = True
     retry_after: float | None = None

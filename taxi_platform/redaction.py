@@ -31,6 +31,14 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     return _PARAMETER.sub(rf"\g<1>{SHOWN}", _USER_INFO.sub(rf"\g<1>{SHOWN}@", text))
 
 
+def kind_of(data: bytes) -> str:
+    """Return what unknown data looks like, without quoting it: it may come from anywhere."""
+    kinds = {b"<": "a web page", b"\x1f\x8b": "gzip data", b"PAR1": "a Parquet file", b"PK": "a zip archive"}
+    start = data[:60].lstrip()
+    known = next((kind for magic, kind in kinds.items() if start.startswith(magic)), None)
+    return known or ("binary data" if any(byte < 9 or byte > 126 for byte in start) else "some text")
+
+
 def public(address: str) -> str:
     """Return the address without what may be secret: the credentials before its host, its query and its fragment."""
     return re.split(r"[?#]", re.sub(r"//[^/]*@", f"//{SHOWN}@", address, count=1), maxsplit=1)[0]

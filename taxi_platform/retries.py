@@ -1,7 +1,6 @@
-"""How long the platform waits for something outside of it, and how often it tries again.
+"""All waiting for something outside of the platform: ``RetryPolicy`` and its instances, with their reasons.
 
-All waiting is here: ``RetryPolicy`` and its instances, each with the reason for its numbers. Whether an error is worth
-another attempt is decided where the error is raised (``transient``). Nothing here knows HTTP, Google or a database.
+Whether an error is worth another attempt is decided where the error is raised (``transient``).
 """
 
 import logging
@@ -37,13 +36,8 @@ class RetryPolicy:
     server asks for: they are obeyed up to ``longest_retry_after``, and a server that asks for more is not asked again.
 
     Attributes:
-        first_wait: the first wait.
-        longest_wait: the longest wait.
         attempts: how many attempts there are in all; None if only ``total`` limits them.
         total: how long after the first attempt the last one may begin; None if only ``attempts`` limits them.
-        factor: how much longer each wait is than the one before.
-        jitter: how much longer a wait may be at random.
-        longest_retry_after: how long a server may ask to be left alone.
     """
 
     first_wait: float = 0.0

@@ -3,7 +3,7 @@
 import pytest
 
 from taxi_platform.errors import AccessDenied, SourceUnreachable
-from taxi_platform.retries import MONTH_AGAIN, ONCE, RetryPolicy
+from taxi_platform.retries import MONTH_AGAIN, RetryPolicy
 
 
 class Action:
@@ -73,18 +73,12 @@ def test_a_server_is_left_alone_as_long_as_it_asks_unless_that_is_too_long(no_wa
     assert action.calls == 1
 
 
-def test_once_means_once(no_waits: list[float]) -> None:
-    action = Action(away())
-    with pytest.raises(SourceUnreachable):
-        ONCE.run(action, subject="x")
-    assert (action.calls, no_waits) == (1, [])
-
-
-def test_no_attempt_begins_after_the_total(no_waits: list[float]) -> None:
+@pytest.mark.parametrize("policy", [RetryPolicy(attempts=1), RetryPolicy(total=0)])
+def test_no_attempt_begins_after_the_last_one_or_the_total(no_waits: list[float], policy: RetryPolicy) -> None:
     action = Action(away(), away())
     with pytest.raises(SourceUnreachable):
-        RetryPolicy(total=0).run(action, subject="x")
-    assert action.calls == 1
+        policy.run(action, subject="x")
+    assert (action.calls, no_waits) == (1, [])
 
 
 def test_a_condition_is_polled_until_it_holds_and_the_wait_is_logged_once(

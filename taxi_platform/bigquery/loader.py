@@ -24,7 +24,7 @@ from taxi_platform.bigquery.tables import Field, Tables
 from taxi_platform.errors import BadRows, CloudNotReady, DamagedFile
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.reading import TripStream
-from taxi_platform.trips.records import Canonical, write_canonical
+from taxi_platform.trips.records import Canonical
 from taxi_platform.trips.services import SERVICES
 
 if TYPE_CHECKING:
@@ -210,7 +210,8 @@ class _Load:
             rows.write(_header(tables.staged_fields(self._service.columns)))
             rejects.write(_header(tables.staged_reject_fields()))
             stream = self._stream()
-            canonical = write_canonical(stream, self._service, rows, rejects)
+            canonical = Canonical(stream, self._service, rejects)
+            rows.writelines(canonical.blocks())
         records = canonical.rows + canonical.rejected
         if (stream.sha256, records) != (self._file.sha256, self._file.rows):
             raise DamagedFile(

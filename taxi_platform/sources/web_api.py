@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from taxi_platform.errors import DamagedFile, InvalidSetting, NotPublished, TaxiError
-from taxi_platform.redaction import public
+from taxi_platform.redaction import kind_of, public
 from taxi_platform.retries import DOWNLOAD, RetryPolicy
 from taxi_platform.sources.answers import Interrupted, interruptions, refuse_failures, with_retries
 
@@ -73,8 +73,8 @@ class Api:
         try:
             return json.loads(content, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
-            begins = f"it begins with {content[:60]!r}" if content else "it is empty"
-            what = f"{place} is not JSON, or only the beginning of it ({error}); {begins}"
+            kind = kind_of(content) if content else "empty"
+            what = f"{place} is not JSON, or only the beginning of it ({error}); it is {kind}"
             raise DamagedFile(self.subject, what, self.advice) from None
 
     def _get(self, address: str, accept: str) -> bytes:

@@ -36,7 +36,7 @@ class FileFacts:
     """What is known of a file that was read from its first byte to its last.
 
     Attributes:
-        bytes: the size as published (compressed, if it is).
+        bytes: the size as published.
         csv_bytes: the size uncompressed.
         sha256: of the file as published, in lower-case hex.
         rows: the records after the header, good or bad.
@@ -55,8 +55,6 @@ class ObjectFacts:
     """What Cloud Storage reports about the object that a file is.
 
     Attributes:
-        bucket: the bucket.
-        name: the object's name in it.
         generation: the version of the object; it changes with every upload.
         crc32c: Google's own checksum of the bytes, in base64.
         storage_class: for example ``STANDARD``.
@@ -100,11 +98,7 @@ class TripFile:
 
     @property
     def path(self) -> Path:
-        """The absolute path of a file on this machine.
-
-        Raises:
-            ValueError: the file is somewhere else.
-        """
+        """The absolute path of a file on this machine."""
         parts = urlsplit(self.uri)
         if parts.scheme != "file":
             raise ValueError(f"{self.uri or 'a record'} is not a file on this machine")
@@ -112,22 +106,14 @@ class TripFile:
 
     @property
     def verified(self) -> FileFacts:
-        """What was verified when the file was read.
-
-        Raises:
-            ValueError: the file was not read to its end, or its record does not say.
-        """
+        """What was verified when the file was read to its end."""
         if self.facts is None:
             raise ValueError(f"{self.uri or self.source} has not been verified")
         return self.facts
 
     @property
     def object(self) -> ObjectFacts:
-        """The object that a file in Cloud Storage is.
-
-        Raises:
-            ValueError: the file is not in Cloud Storage.
-        """
+        """The object that a file in Cloud Storage is."""
         if self.stored is None:
             raise ValueError(f"{self.uri} is not in Cloud Storage")
         return self.stored

@@ -4,6 +4,7 @@ import csv
 from dataclasses import dataclass
 
 from taxi_platform.errors import SchemaMismatch
+from taxi_platform.redaction import kind_of
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
@@ -39,10 +40,9 @@ def match_header(service: Service, line: bytes, subject: str, month: Month | Non
     known = {spelling.lower(): column for column in service.columns for spelling in (column.source, *column.aliases)}
     columns = [known[name] for name in names if name in known]
     if not columns:
-        start = line[:60].decode("utf-8", "backslashreplace").strip()
         raise SchemaMismatch(
             subject,
-            f"the first line names no column of {service.name} trips: {start!r}",
+            f"the first line names no column of {service.name} trips: it is {kind_of(line)}",
             "The header is missing, or this is another kind of file.",
         )
     unknown = [name for name in names if name not in known]
@@ -67,7 +67,7 @@ def _names(line: bytes, subject: str) -> list[str]:
         text = line.decode("utf-8-sig")
         return [name.strip().lower() for record in csv.reader([text.strip()]) for name in record]
     except UnicodeDecodeError:
-        problem = f"the first line is not text: {line[:40]!r}"
+        problem = f"the first line is not text, but {kind_of(line)}"
     except csv.Error as error:  # a field as long as a file, or lines that end in CR alone
-        problem = f"the first line is not a header ({error}): {line[:40]!r}"
+        problem = f"the first line is not a header ({error}), but {kind_of(line)}"
     raise SchemaMismatch(subject, problem, "This is not a trip file; fetch it again.")

@@ -74,11 +74,6 @@ def warehouse_key(table: str) -> Key:
 
 
 def assets_of(table: str, *, cloud: bool) -> list[Key]:
-    """Return the keys of all assets that a month of a service is loaded into, its file first.
-
-    Args:
-        table: the name of the service's table.
-        cloud: whether Google Cloud is configured, so that its branch is loaded too.
-    """
+    """Return the keys of all assets that a month of a service is loaded into, those of Google Cloud if ``cloud``."""
     local = [raw_key(table), table_key(table)]
     return [*local, lake_key(table), warehouse_key(table)] if cloud else local

@@ -13,6 +13,7 @@ from typing import Any, cast
 from isal import isal_zlib
 
 from taxi_platform.errors import DamagedFile
+from taxi_platform.redaction import kind_of
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.headers import Header, match_header
 from taxi_platform.trips.months import Month
@@ -41,7 +42,7 @@ _SHAPES = {
 
 
 def is_compressed(path: Path) -> bool:
-    """Whether the name says that the file is gzipped."""
+    """Return whether a file is gzipped, by its name."""
     return path.suffix == ".gz"
 
 
@@ -53,7 +54,7 @@ def read_chunks(path: Path, size: int = CHUNK) -> Iterator[bytes]:
 
 
 class TripStream:
-    """One pass over the bytes of a trip file, from which blocks of whole lines come out.
+    """One pass over the bytes of a trip file, which yields blocks of whole lines.
 
     The header is read and matched on construction. Once ``blocks`` is exhausted, the counts are final.
 
@@ -62,15 +63,13 @@ class TripStream:
         service: the contract that the header must keep.
         month: the file's month, for messages.
         compressed: whether the bytes are gzipped.
-        is_regular: what an earlier pass over the same bytes found, so that the rows are not tested again; None if
-            there was none. Who passes it must compare the checksum.
+        is_regular: the result of an earlier pass over the same bytes, so that the rows are not tested again; the
+            caller must compare the checksum. None if there was none.
 
     Attributes:
-        header: which columns come in which order.
-        bytes: bytes read so far.
-        csv_bytes: uncompressed bytes so far.
-        rows: lines after the header so far; the number of records when the stream is ``reading``.
-        unterminated: whether the last line had no line end and no checksum vouches for it, so that it may be cut.
+        bytes, csv_bytes: compressed and uncompressed bytes read so far.
+        rows: lines after the header so far, which are the records of a regular file.
+        unterminated: whether the last line has no line end and no checksum covers it, so that it may be cut.
         regular: whether all lines so far are regular, so that they need not go through the parser in ``records``.
 
     Raises:
@@ -107,7 +106,7 @@ class TripStream:
         return self._digest.hexdigest()
 
     def blocks(self) -> Iterator[bytes]:
-        """Blocks of whole lines, without the header, each line with its own line end."""
+        """Yield blocks of whole lines, without the header, each line with its own line end."""
         rest, self._rest = self._rest, b""
         while True:
             cut = rest.rfind(b"\n") + 1
@@ -121,7 +120,7 @@ class TripStream:
                 for _ in self._inflated:  # corrupt gzip data names itself at its checksum
                     pass
                 raise DamagedFile(
-                    self.subject, f"line {self.rows + 2} is longer than 1 MiB: these are no trip records", FETCH_AGAIN
+                    self.subject, f"line {self.rows + 2} is longer than 1 MiB: these are not trip records", FETCH_AGAIN
                 )
             piece = next(self._inflated, None)
             if piece is None:
@@ -148,7 +147,7 @@ class TripStream:
             if end:
                 return line + end, rest
             if len(start) > LONGEST_LINE:
-                raise DamagedFile(self.subject, "its first MiB has no line end: this is no trip file")
+                raise DamagedFile(self.subject, "its first MiB has no line end: this is not a trip file")
         if not start:
             raise DamagedFile(self.subject, "it is empty", "Ask the source for the month again.")
         return start, b""
@@ -168,7 +167,7 @@ class TripStream:
 class RegularRows:
     """Decides block by block whether every row is one that a database reads exactly as the parser would.
 
-    Only spellings are judged, and strictly: everything else goes through ``records``, which decides what is valid.
+    It is strict: everything else goes through ``records``, which decides what is valid.
     A regular row has one field per column, and each field is empty or spelled like this:
 
     - a time: ``2019-03-01 00:10:16``, an hour below 24 and a second below 60;
@@ -177,13 +176,10 @@ class RegularRows:
     - a code: ASCII characters, but no point, quote, backslash or colon;
     - any other text: ASCII characters, but no quote, backslash or colon.
 
-    The database refuses what is left of these that is not a number or a date, such as ``-`` or ``2019-02-30``.
+    Of these, the database refuses what is not a number or a date, such as ``-`` or ``2019-02-30``.
 
-    The test costs a few percent of a load: instead of looking at single fields, it looks at the shape of each line,
+    The test costs a few percent of a load, because it does not look at single fields, but at the shape of each line,
     which is what remains without its digits, and at the digits of all times of the block at once.
-
-    Args:
-        columns: the file's columns, in its order.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -243,11 +239,7 @@ def _has_regular_digits(block: bytes) -> bool:
 
 
 def inflate(chunks: Iterable[bytes], subject: str) -> Iterator[bytes]:
-    """Uncompress a gzip stream of one or more members, checking each member's length and CRC.
-
-    Raises:
-        DamagedFile: the stream is not gzip, is cut off, fails a checksum, or something else follows its end.
-    """
+    """Uncompress a gzip stream of one or more members, checking each member's length and CRC."""
     member = None
     rest = b""
     inflated = 0
@@ -301,7 +293,5 @@ def _is_padding(data: bytes) -> bool:
 
 
 def _not_gzip(subject: str, data: bytes, inflated: int) -> DamagedFile:
-    if inflated:
-        return DamagedFile(subject, f"something that is not gzip follows the gzip data: {data[:40]!r}", FETCH_AGAIN)
-    page = " (a web page, as servers send it instead of a file)" if data.lstrip()[:1] == b"<" else ""
-    return DamagedFile(subject, f"not a gzip file: it begins with {data[:40]!r}{page}", FETCH_AGAIN)
+    what = f"{kind_of(data)} follows the gzip data" if inflated else f"it is not a gzip file, but {kind_of(data)}"
+    return DamagedFile(subject, what, FETCH_AGAIN)

@@ -61,32 +61,23 @@ class Record:
 
 
 def read_records(stream: TripStream) -> Iterator[Record]:
-    """Return every record that a stream holds, without blank lines; the stream is exhausted afterwards.
-
-    Raises:
-        DamagedFile: the file is cut off, fails a checksum, or has a line that is too long.
-    """
+    """Yield every record of a stream, without blank lines; the stream is exhausted afterwards."""
     columns = stream.header.columns
     for record in _split_records(stream):
-        if record.problem is not None:
-            yield record
-            continue
-        values, problem = _parse(record.values, columns)
-        yield Record(record.line, record.text, values, problem)
+        if record.problem is None:
+            values, problem = _parse(record.values, columns)
+            record = replace(record, values=values, problem=problem)
+        yield record
 
 
 def count_records(stream: TripStream) -> int:
-    """Return the number of records of a stream, good or bad, without looking at their values.
-
-    Raises:
-        DamagedFile: the file is cut off, fails a checksum, or has a line that is too long.
-    """
+    """Return the number of records of a stream, good or bad, without looking at their values."""
     return sum(1 for _ in _split_records(stream))
 
 
 @dataclass
 class Canonical:
-    """The canonical CSV of a file, while it is made, and what was found on the way.
+    """The canonical CSV of a file, while it is written.
 
     One line for each good row: all columns of the contract in its order, UTF-8, LF, nothing for NULL, numbers and
     times as PostgreSQL prints them, quotes only around fields that need them, no header.
@@ -110,11 +101,7 @@ class Canonical:
     first_rejected: list[Record] = field(default_factory=list[Record])
 
     def blocks(self) -> Iterator[bytes]:
-        """Return the canonical CSV in blocks of whole rows; the counts are final after the last one.
-
-        Raises:
-            DamagedFile: the file is cut off, fails a checksum, or has a line that is too long.
-        """
+        """Yield the canonical CSV in blocks of whole rows; the counts are final after the last one."""
         columns = self.stream.header.columns
         # A column that the file lacks takes the empty value that stands behind all others.
         order = [columns.index(column) if column in columns else -1 for column in self.service.columns]
@@ -143,24 +130,6 @@ class Canonical:
         self.bad.write(_encode([",".join('"' + text.replace('"', '""') + '"' for text in fields)]))
 
 
-def write_canonical(stream: TripStream, service: Service, good: IO[bytes], bad: IO[bytes]) -> Canonical:
-    """Write the canonical CSV of a file, and its bad rows.
-
-    Args:
-        stream: the file.
-        service: its contract.
-        good: where the canonical CSV is written.
-        bad: where bad rows are written: ``line,text,reason`` as CSV, every field in quotes.
-
-    Raises:
-        DamagedFile: the file is cut off, fails a checksum, or has a line that is too long.
-    """
-    canonical = Canonical(stream, service, bad)
-    for block in canonical.blocks():
-        good.write(block)
-    return canonical
-
-
 def _encode(lines: Sequence[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
@@ -170,7 +139,7 @@ def _quote(value: str) -> str:
 
 
 def _split_records(stream: TripStream) -> Iterator[Record]:
-    """Return every record with its fields as they are written; one that cannot be split has a problem."""
+    """Yield every record with its fields as they are written; one that cannot be split has a problem."""
     lines = _Lines(stream)
     expected = len(stream.header.columns)
     while (line := lines.take()) is not None:
@@ -202,10 +171,7 @@ class _Lines:
 
 
 def _split(line: bytes, lines: _Lines, expected: int) -> tuple[bytes, tuple[str, ...], str | None]:
-    """Return the record that begins with ``line``: its bytes, its fields, or why it has none.
-
-    A bad record is its first line alone, so that the lines after it are still read one by one.
-    """
+    """Return the record that begins with ``line``: its bytes, its fields, or what is wrong; it is then one line."""
     record, line = line, line.removesuffix(b"\r")
     if line.count(b'"') % 2:
         for offset in range(LINES_PER_RECORD - 1):
@@ -304,10 +270,7 @@ def _timestamp(text: str) -> tuple[str, str | None]:
 
 
 def double_precision(number: float) -> str:
-    """Return a finite number as PostgreSQL prints it: the shortest digits that mean it, with an exponent from 1e+15.
-
-    PostgreSQL prints the shortest digits that lie strictly between the neighbours' halves; see ``_shortest``.
-    """
+    """Return a finite number as PostgreSQL prints it: the shortest digits, with an exponent from 1e+15."""
     sign, digits, exponent = Decimal(_shortest(number)).normalize(_EXACT).as_tuple()
     power = len(digits) + int(exponent) - 1  # of the first digit
     if number == 0 or -5 < power < 15:
@@ -317,10 +280,9 @@ def double_precision(number: float) -> str:
 
 
 def _shortest(number: float) -> str:
-    """Return the shortest digits that mean a number, but none that lie halfway to the next number.
+    """Return the shortest digits that mean a number, but not digits halfway to the next number.
 
-    Python accepts those and PostgreSQL does not, because not every reader rounds to even. Below 2^53, numbers halfway
-    between two doubles have more digits than either.
+    Python accepts those and PostgreSQL does not. They only occur from 2^53 on.
     """
     if abs(number) < _WHOLE:
         return repr(number)

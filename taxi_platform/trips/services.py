@@ -33,14 +33,6 @@ class Thresholds:
     """The thresholds of the checks that warn.
 
     "Measured" is ten whole release files, green 2020-03 to 2020-12, 887,649 rows; ``docs/quality.md`` has a table.
-
-    Attributes:
-        strays: pickups outside the file's month.
-        backwards: trips that end before they begin.
-        unknown_zones: rows with a zone that is not in the lookup.
-        negative_totals: rows with a negative total.
-        no_vendor: rows without a vendor.
-        duplicates: rows whose ``unique_row_id`` another row has, too.
     """
 
     strays: Threshold = Threshold(
@@ -74,12 +66,8 @@ class SampleProfile:
     Attributes:
         thousands: thousands of trips in a typical month, from each named month on; the first is 2009-01.
         unmetered: per mille of a month's trips that are reported without their meters, from each named month on.
-        median_miles: the distance that half of the trips exceed.
-        vendors: how often each ``VendorID`` comes, from 1 on, compared with the others.
-        rates: the same of ``RatecodeID``.
-        payments: the same of ``payment_type``.
-        congestion_cents: the congestion surcharge.
-        congestion_per_mille: how many of 1,000 trips pay it.
+        vendors, rates, payments: how often each code occurs, from 1 on, compared with the others.
+        congestion_per_mille: how many of 1,000 trips pay the congestion surcharge.
         unmetered_extra_cents: the ``extra`` of trips without a meter.
     """
 
@@ -100,22 +88,16 @@ class Service:
 
     Attributes:
         name: what it is called in file names, tables and commands, e.g. ``green``.
-        title: its name for people.
-        description: what the trips are.
         dictionary: its name in the address of the TLC's data dictionary.
         columns: the file's columns, in the order of the published header and of the table.
-        pickup: the name of the column with the start of the trip.
-        dropoff: the name of the column with its end.
+        pickup, dropoff: the names of the columns with the start and the end of the trip.
         identity: the names of the columns whose values make ``unique_row_id``, in the order of the md5.
         schedule_hour: the hour at which its schedule ticks on the first of every month. Each service has another, as
             in the course, so that they do not compete for one database.
         colours: of its marks in charts, on a light and on a dark page; see ``reports/charts`` for the contrast.
-        sample: what its made-up months look like.
-        thresholds: how many rows of a month may break a rule before a check warns.
         reported_by: who reports its trips, in a word.
         words: other words by which people name it in a question, in lower case without hyphens.
-        first_month: the first month that the default source covers.
-        last_month: the last month that the default source covers.
+        first_month, last_month: what the default source covers.
         publication_lag: how many months after its end a month is published, about.
         overdue_days: how many days after its end a month may be missing before a check warns.
     """
@@ -145,15 +127,8 @@ class Service:
         return table_name(self.name)
 
     def column(self, name: str) -> Column:
-        """Return the column with this database name.
-
-        Raises:
-            KeyError: there is none.
-        """
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise KeyError(name)
+        """Return the column with this database name; raise ``KeyError`` if there is none."""
+        return {column.name: column for column in self.columns}[name]
 
     def has(self, name: str) -> bool:
         """Return whether there is a column with this database name."""

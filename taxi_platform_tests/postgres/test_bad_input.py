@@ -47,7 +47,7 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
     "gzip with half of its trailer": (ZIPPED[:-4], "the gzip data ends too early"),
     "CRC wrong": (ZIPPED[:-8] + bytes(4) + ZIPPED[-4:], "the gzip data is corrupt after [0-9,]+ uncompressed bytes"),
     "length wrong": (ZIPPED[:-4] + bytes(4), "the gzip data is corrupt"),
-    "trailing garbage": (ZIPPED + b"garbage", "something that is not gzip follows the gzip data: b'garbage'"),
+    "trailing garbage": (ZIPPED + b"garbage", "some text follows the gzip data"),
     "a second member cut off": (ZIPPED + zipped(b"x" * 99)[:-9], "the gzip data ends too early"),
     "empty": (b"", "it is empty"),
     "nothing compressed": (zipped(b""), "it is empty"),
@@ -57,8 +57,8 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
 }
 PAGE = b"<!DOCTYPE html>\n<html><title>Sign in to continue</title></html>\n"
 MISMATCHED: dict[str, tuple[bytes, str]] = {
-    "no header": (PLAIN.partition(b"\n")[2], f"the first line names no column of green trips: '{LINES[0][:30]}"),
-    "a web page": (PAGE, "the first line names no column of green trips: '<!DOCTYPE html>'"),
+    "no header": (PLAIN.partition(b"\n")[2], "the first line names no column of green trips: it is some text"),
+    "a web page": (PAGE, "the first line names no column of green trips: it is a web page"),
     "a column missing": (with_header(HEADER.replace("trip_distance,", "")), "missing: 'trip_distance'"),
     "a column renamed": (with_header(HEADER.replace("extra", "extras")), "unknown: 'extras'; missing: 'extra'"),
     "a column too many": (with_header(HEADER + ",airport_fee"), "unknown: 'airport_fee'"),
@@ -122,7 +122,7 @@ def test_a_web_page_that_is_named_as_gzip_leaves_the_table_as_it_was(loads: Load
     loads.load(LINES[:30])
     before = loads.state()
     loads.publish(ZIPPED).write_bytes(PAGE)
-    with pytest.raises(DamagedFile, match=r"not a gzip file: it begins with b'<!DOCTYPE html>.*a web page"):
+    with pytest.raises(DamagedFile, match="it is not a gzip file, but a web page"):
         loads.load()
     assert loads.state() == before
 

@@ -1,7 +1,6 @@
 """Header lines: which ones keep the contract, and what is said of those that do not."""
 
 import random
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from taxi_platform.errors import SchemaMismatch
 from taxi_platform.settings import PROJECT
 from taxi_platform.trips.headers import Header, match_header
-from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
+from taxi_platform.trips.services import FHV, GREEN, SERVICES, Service
 from taxi_platform_tests.support.trip_texts import MARCH, header, row
 
 HEADS = PROJECT.parent / "shared" / "data" / "heads"
@@ -37,22 +36,22 @@ def test_the_line_end_of_the_header_is_known(end: str, expected: bytes) -> None:
     assert match(header(GREEN) + end).line_end == expected
 
 
-@pytest.mark.parametrize("change", [str.upper, str.lower, str.swapcase])
-def test_case_does_not_matter(change: Callable[[str], str]) -> None:
-    assert match(change(header(GREEN))).columns == GREEN.columns
+QUOTED = ",".join(f'"{name}"' for name in header(GREEN).split(","))
 
 
-def test_spaces_around_names_do_not_matter() -> None:
-    assert match(header(YELLOW).replace(",", " ,\t ") + " \r\n", YELLOW).columns == YELLOW.columns
-
-
-def test_quotes_around_names_do_not_matter() -> None:
-    quoted = ",".join(f'"{name}"' for name in header(GREEN).split(","))
-    assert match(quoted + "\n").columns == GREEN.columns
-
-
-def test_a_byte_order_mark_does_not_matter() -> None:
-    assert match(b"\xef\xbb\xbf" + header(GREEN).encode()).columns == GREEN.columns
+@pytest.mark.parametrize(
+    "line",
+    [
+        header(GREEN).upper(),
+        header(GREEN).lower(),
+        header(GREEN).replace(",", " ,\t ") + " \r\n",
+        QUOTED,
+        "\ufeff" + QUOTED,
+    ],
+    ids=["upper case", "lower case", "spaces", "quotes", "a byte order mark"],
+)
+def test_the_spelling_of_names_does_not_matter(line: str) -> None:
+    assert match(line).columns == GREEN.columns
 
 
 @given(st.randoms(use_true_random=False))
@@ -90,36 +89,21 @@ def test_a_header_that_breaks_the_contract_says_how(before: str, after: str, pro
     assert str(caught.value).startswith(f"{CALLED}: the columns of the header are not those of green trips ({problem})")
 
 
-def test_the_same_column_under_two_spellings_is_named_twice() -> None:
-    with pytest.raises(SchemaMismatch, match="named twice: 'dispatching_base_num'"):
-        match("dispatching_base_number," + header(FHV), FHV)
-
-
-def test_another_services_header_says_what_differs() -> None:
-    with pytest.raises(SchemaMismatch, match=r"unknown: 'tpep_pickup_datetime'.*missing: 'lpep_pickup_datetime'"):
-        match(header(YELLOW))
-
-
 @pytest.mark.parametrize(
     "line",
-    [row(GREEN, 0), "<!DOCTYPE html>", "", "\r\n", '"never closed', "x" * 200_000],
-    ids=["a row", "a page", "nothing", "a blank line", "an open quote", "a long field"],
+    [row(GREEN, 0), "<!DOCTYPE html>", "", "\r\n", '"never closed', "x" * 200_000, "\r".join(["a", row(GREEN, 0)])],
+    ids=["a row", "a page", "nothing", "a blank line", "an open quote", "a long field", "CR alone"],
 )
-def test_a_first_line_that_is_no_header_is_quoted_in_the_message(line: str) -> None:
+def test_a_first_line_that_is_not_a_header_is_not_quoted_in_the_message(line: str) -> None:
     with pytest.raises(SchemaMismatch) as caught:
         match(line)
     message = str(caught.value)
     assert message.startswith(f"{CALLED}: the first line ")
-    assert line[:10].strip() in message
-    assert len(message) < 300, message
+    assert "a web page" in message if line.startswith("<") else "some text" in message
+    assert len(line) < 3 or line[:10] not in message
 
 
-def test_lines_that_end_as_on_the_old_macintosh_are_no_header() -> None:
-    with pytest.raises(SchemaMismatch, match=CALLED):
-        match("\r".join([header(GREEN), row(GREEN, 0), row(GREEN, 1)]))
-
-
-def test_bytes_that_are_no_text_are_refused() -> None:
+def test_bytes_that_are_not_text_are_refused() -> None:
     with pytest.raises(SchemaMismatch, match="the first line is not text"):
         match(b"PAR1\x15\x04\xa0\xff\n")
 
