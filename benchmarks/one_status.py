@@ -18,7 +18,6 @@ from sqlalchemy import text
 from taxi_platform.cli import status
 from taxi_platform.definitions import defs
 from taxi_platform.ledger.reading import read_months
-from taxi_platform.ledger.states import states_of
 from taxi_platform.settings import settings
 from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import SERVICES
@@ -41,7 +40,7 @@ def main(count: str) -> None:
                 connection.execute(text(DOUBLE))
             connection.execute(text("analyze event_logs"))
             (events,) = connection.execute(text("select count(*) from event_logs")).one()
-        found = states_of(read_months(instance, list(SERVICES.values())).months)
+        found = read_months(instance, list(SERVICES.values())).shown()
         months = [state for states in found.values() for state in states.values()]
         assert all(month.state == "materialized" for month in months)
     began = time.perf_counter()

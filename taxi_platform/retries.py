@@ -162,3 +162,6 @@ METADATA_OF_GOOGLE = RetryPolicy(first_wait=0.5, longest_wait=2.0, jitter=0.5, t
 
 JOB = RetryPolicy(attempts=5, first_wait=1.0, longest_wait=30.0, jitter=1.0)
 """A BigQuery job that lost against another one, or that BigQuery broke off: such conflicts are over by then."""
+
+PROGRESS = RetryPolicy(first_wait=1.0, longest_wait=1.0)
+"""The progress of a backfill, which a person watches."""

@@ -7,7 +7,6 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -20,7 +19,7 @@ from taxi_platform.trips.services import SERVICES
 if TYPE_CHECKING:
     import dagster as dg
 
-    from taxi_platform.ledger.states import MonthState
+    from taxi_platform.ledger.record import MonthRecord
 
 DOCUMENTS = ("README.md", "CHANGELOG.md", "docs")
 GRAPH = "the asset graph"
@@ -73,20 +72,15 @@ def _read_records(question: str, repository: "dg.RepositoryDefinition") -> tuple
     """Return when each asset was last materialized, and what is known of the months in question."""
     import dagster as dg
 
+    from taxi_platform.ledger.events import last_materialized
     from taxi_platform.ledger.reading import read_months
-    from taxi_platform.ledger.states import states_of
 
-    materialized: dict[str, str] = {}
     with dg.DagsterInstance.get() as instance:
         ledger = read_months(instance, list(SERVICES.values()))
         for remark in ledger.remarks:
             logger.warning("%s", remark)
-        for record in instance.get_asset_records(list(repository.asset_graph.get_all_asset_keys())):
-            if last := record.asset_entry.last_materialization_record:
-                at = datetime.fromtimestamp(last.timestamp, timezone.utc).isoformat(" ", "minutes")
-                month = f", {last.partition_key}" if last.partition_key else ""
-                materialized[record.asset_entry.asset_key.to_user_string()] = f"last materialized at {at}{month}"
-    return materialized, on_record(question, states_of(ledger.months))
+        materialized = last_materialized(instance, repository.asset_graph.get_all_asset_keys())
+    return materialized, on_record(question, ledger.shown())
 
 
 # What a question names --------------------------------------------------------------------------------------------
@@ -124,32 +118,32 @@ def without_months(question: str) -> str:
     return question
 
 
-def on_record(question: str, states: Mapping[str, Mapping[Month, "MonthState"]]) -> list[str]:
+def on_record(question: str, ledger: Mapping[str, Mapping[Month, "MonthRecord"]]) -> list[str]:
     """Return a line for each month that the question names, or for each service if it names no month."""
     services, months = services_in(question), months_in(question)
     if not months:
-        return [_total(name, list(states[name].values())) for name in services if name in states]
+        return [_total(name, list(ledger[name].values())) for name in services if name in ledger]
     return [
-        _line(states[name][month]) if month in states[name] else f"{name} {month}: not a partition"
+        _line(ledger[name][month]) if month in ledger[name] else f"{name} {month}: not a partition"
         for month in months
         for name in services or SERVICES
-        if name in states
+        if name in ledger
     ]
 
 
-def _line(state: "MonthState") -> str:
-    note = f" ({state.note})" if state.note else ""
-    rows = f", {state.rows:,} rows" if state.rows else ""
-    return f"{state.service} {state.month}: {state.state}{note}{rows}"
+def _line(record: "MonthRecord") -> str:
+    note = f" ({record.note})" if record.note else ""
+    rows = f", {record.rows:,} rows" if record.rows else ""
+    return f"{record.service.name} {record.month}: {record.state}{note}{rows}"
 
 
-def _total(service: str, states: Sequence["MonthState"]) -> str:
-    loaded = [state for state in states if state.rows]
+def _total(service: str, records: Sequence["MonthRecord"]) -> str:
+    loaded = [record for record in records if record.rows]
     months = f", {loaded[0].month} to {loaded[-1].month}" if loaded else ""
-    failed = sum(state.state == "failed" for state in states)
+    failed = sum(record.state == "failed" for record in records)
     failures = f", {failed} failed" if failed else ""
-    rows = sum(state.rows for state in loaded)
-    return f"{service}: {rows:,} rows in {len(loaded)} of {len(states)} months{months}{failures}"
+    rows = sum(record.rows for record in loaded)
+    return f"{service}: {rows:,} rows in {len(loaded)} of {len(records)} months{months}{failures}"
 
 
 # The asset graph --------------------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from taxi_platform.ledger.plan import Choice, Plan, make_plan, months_in, parse_services, parse_span
-from taxi_platform.ledger.states import states_of
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance
 
     from taxi_platform.ledger.events import Progress
-    from taxi_platform.ledger.reading import Ledger
     from taxi_platform.operations.backfill import Follower, MonthOutcome, Show
 
 Print = Callable[[str], object]
@@ -64,7 +62,7 @@ def run_backfill(request: BackfillRequest, output: Print) -> int:
     months = _months(request)
     import dagster as dg
 
-    from taxi_platform.ledger.backfills import daemon_is_alive
+    from taxi_platform.ledger.events import daemon_is_alive
     from taxi_platform.ledger.reading import read_months
     from taxi_platform.operations.backfill import Follower, end_abandoned_runs
 
@@ -73,15 +71,14 @@ def run_backfill(request: BackfillRequest, output: Print) -> int:
         if not request.dry_run:
             end_abandoned_runs(instance)
         ledger = read_months(instance, list(months), ask_source=request.ask_source)
-        plan = _plan(request, months, ledger)
+        wanted = [ledger.months[service.name][month] for service, in_span in months.items() for month in in_span]
+        plan = make_plan(wanted, request.choice, newest_first=request.newest_first)
         daemon = daemon_is_alive(instance)
         _print_plan(request, plan, ledger.remarks, output)
         if request.dry_run:
             return DONE
-        for month in plan.planned:
-            follower.follow(month.service.name, month.month, previous_run=month.previous_run)
-        for state in plan.in_progress if daemon else ():
-            follower.follow(state.service, state.month)
+        for record in [*(each.record for each in plan.planned), *(plan.in_progress if daemon else ())]:
+            follower.follow(record)
         try:
             (_load_by_daemon if daemon else _load_here)(instance, plan, follower, output)
         except KeyboardInterrupt:
@@ -99,26 +96,25 @@ def _months(request: BackfillRequest) -> Mapping[Service, Sequence[Month]]:
     return {service: months_in(span, service, partition_months(service)) for service in services}
 
 
-def _plan(request: BackfillRequest, months: Mapping[Service, Sequence[Month]], ledger: "Ledger") -> Plan:
-    states = states_of(ledger.months)
-    wanted = [states[service.name][month] for service, in_span in months.items() for month in in_span]
-    return make_plan(wanted, request.choice, newest_first=request.newest_first)
-
-
 def _print_plan(request: BackfillRequest, plan: Plan, remarks: Sequence[str], output: Print) -> None:
     for remark in remarks:
         output(remark)
-    for month in plan.planned:
-        note = f"  {month.note}" if month.note else ""
-        output(f"  {month.service.name:<7}{month.month}  {month.reason:<12}{note}".rstrip())
+    for planned in plan.planned:
+        record = planned.record
+        output(f"  {record.service.name:<7}{record.month}  {planned.reason:<12}  {record.note}".rstrip())
     output(f"{request.services} {request.months}: {_count(len(plan.planned), 'month')} to load{_left_out(plan)}")
 
 
 def _left_out(plan: Plan) -> str:
-    in_progress = Counter(state.note for state in plan.in_progress)
-    parts = [f"{plan.loaded} loaded already"] if plan.loaded else []
-    parts += [f"{count} {state}" for state, count in sorted(plan.others.items())]
-    parts += [f"{count} in progress ({who})" for who, count in sorted(in_progress.items())]
+    """Return how many months are left out, the loaded ones first."""
+    in_progress = Counter(record.note for record in plan.in_progress)
+    others = {state: count for state, count in sorted(plan.left_out.items()) if state != "materialized"}
+    loaded = plan.left_out.get("materialized")
+    parts = [
+        *([f"{loaded} loaded already"] if loaded else []),
+        *(f"{count} {state}" for state, count in others.items()),
+        *(f"{count} in progress ({who})" for who, count in sorted(in_progress.items())),
+    ]
     return f"; left out: {', '.join(parts)}" if parts else ""
 
 
@@ -140,7 +136,7 @@ def _load_by_daemon(instance: "DagsterInstance", plan: Plan, follower: "Follower
 def _load_here(instance: "DagsterInstance", plan: Plan, follower: "Follower", output: Print) -> None:
     """Load in this process, while a thread shows the progress."""
     from taxi_platform.definitions import defs
-    from taxi_platform.operations.backfill import POLL_SECONDS, load_here
+    from taxi_platform.operations.backfill import load_here
 
     if not plan.planned:
         return
@@ -149,7 +145,7 @@ def _load_here(instance: "DagsterInstance", plan: Plan, follower: "Follower", ou
     with progress(len(follower.followed), output) as show:
 
         def follow() -> None:
-            while not done.wait(POLL_SECONDS):
+            while not done.wait(0.5):
                 show(follower.poll())
 
         following = threading.Thread(target=follow)

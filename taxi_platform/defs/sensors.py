@@ -7,11 +7,12 @@ import dagster as dg
 from taxi_platform.defs.jobs import loading_job, loading_run
 from taxi_platform.errors import TaxiError
 from taxi_platform.ledger.reading import read_months
+from taxi_platform.ledger.record import MonthRecord
 from taxi_platform.ledger.run_tags import by_sensor, run_labels
 from taxi_platform.operations.landing import tick as landing_tick
 from taxi_platform.operations.landing.places import DroppedFile, LandingPlace
 from taxi_platform.operations.monthly import outside
-from taxi_platform.operations.new_months import Request, evaluate
+from taxi_platform.operations.new_months import evaluate
 from taxi_platform.orchestration.resources import LandingResource
 from taxi_platform.orchestration.trip_io import RawFilesResource
 from taxi_platform.settings import settings
@@ -47,7 +48,7 @@ def new_month_sensor() -> dg.SensorDefinition:
         tick = evaluate(raw_files.source_with_short_timeouts(), records, context.cursor, time.time())
         context.log.info(tick.summary)
         return dg.SensorResult(
-            run_requests=[_run(request) for request in tick.requests],
+            run_requests=[_run(record, run_key) for run_key, record in tick.requests.items()],
             skip_reason=None if tick.requests else tick.summary,
             cursor=tick.cursor.dump(),
         )
@@ -55,10 +56,9 @@ def new_month_sensor() -> dg.SensorDefinition:
     return sensor
 
 
-def _run(request: Request) -> dg.RunRequest:
-    service, month = request.record.service, request.record.month
-    labels = run_labels(service, month, trigger=by_sensor(NEW_MONTH_SENSOR))
-    return loading_run(service, month, run_key=request.run_key, tags=labels)
+def _run(record: MonthRecord, run_key: str) -> dg.RunRequest:
+    labels = run_labels(record.service, record.month, trigger=by_sensor(NEW_MONTH_SENSOR))
+    return loading_run(record.service, record.month, run_key=run_key, tags=labels)
 
 
 def landing_sensor() -> dg.SensorDefinition:

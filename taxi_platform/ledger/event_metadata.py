@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 
 PROGRESS = ("rows_in_file", "rows_loaded", "rows_rejected", "unchanged", "seconds")
-"""What the observation of a loaded month repeats while its run goes on; the materialization says the rest."""
+"""What the observation of a loaded month repeats while its run goes on; the materialization contains the rest."""
 
 
 # Reading
@@ -36,36 +36,21 @@ def plain_values(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, Any
 def read_materialization(
     metadata: Mapping[str, dg.MetadataValue[Any]], *, order: int, run_id: str, timestamp: float
 ) -> Materialized:
-    """Return what a materialization says of its month, whichever asset it belongs to.
-
-    Args:
-        metadata: what an I/O manager has written, also one of version 0.1.
-        order: the storage id of the event.
-        run_id: the run that recorded it.
-        timestamp: when, in seconds since 1970.
-    """
+    """Return what a materialization says about its month, whichever asset it belongs to and whoever recorded it."""
     values = plain_values(metadata)
+    facts = None
+    if "sha256" in values and "rows_in_file" in values:
+        sizes = values.get("file_bytes", 0), values.get("csv_bytes", 0)
+        facts = FileFacts(*sizes, sha256=values["sha256"], rows=values["rows_in_file"])
     return Materialized(
         order=order,
         run_id=run_id,
         timestamp=timestamp,
         source=values.get("source", ""),
         version=SourceVersion(values.get("etag"), values.get("modified"), values.get("file_bytes")),
-        facts=_read_facts(values),
+        facts=facts,
         rows_loaded=values.get("rows_loaded"),
         landed=bool(values.get("landed")),
-    )
-
-
-def _read_facts(values: Mapping[str, Any]) -> FileFacts | None:
-    """Return what is recorded about the file; None if somebody else has recorded the materialization."""
-    if "sha256" not in values or "rows_in_file" not in values:
-        return None
-    return FileFacts(
-        bytes=values.get("file_bytes", 0),
-        csv_bytes=values.get("csv_bytes", 0),
-        sha256=values["sha256"],
-        rows=values["rows_in_file"],
     )
 
 

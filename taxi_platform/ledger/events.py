@@ -1,8 +1,9 @@
-"""The one reader of what Dagster has recorded about months: materializations, attempts, checks, failures, progress.
+"""The one reader of what Dagster has recorded about months: materializations, attempts, checks, backfills, progress.
 
-What follows from the records is decided in ``states`` and ``operations``. Keys are the paths of asset keys.
+What follows from the records is decided in ``record`` and ``operations``. Keys are the paths of asset keys.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,17 +14,21 @@ import dagster as dg
 from taxi_platform import dagster_private
 from taxi_platform.ledger.event_metadata import plain_values, read_materialization
 from taxi_platform.ledger.heartbeats import abandoned_runs
-from taxi_platform.ledger.record import Attempt, Materialized, Outcome
+from taxi_platform.ledger.record import Attempt, Materialized, Outcome, Waiting
 from taxi_platform.trips.keys import BLOCKING_CHECKS, Key, raw_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
+
+DAEMON_TIMEOUT = 75.0  # seconds; a daemon writes a heartbeat every 30 s, and later when it is busy
 
 _FINISHED: Mapping[dg.DagsterRunStatus, Outcome] = {
     dg.DagsterRunStatus.FAILURE: "failed",
     dg.DagsterRunStatus.CANCELED: "cancelled",
     dg.DagsterRunStatus.SUCCESS: "cancelled",  # it succeeded without the month, so nobody is working on it
 }
-_ENDS = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED}
+
+
+# Materializations
 
 
 def latest_materializations(instance: dg.DagsterInstance, key: Key) -> dict[str, Materialized]:
@@ -42,6 +47,18 @@ def recorded_raw_file(instance: dg.DagsterInstance, service: Service, month: Mon
     return _by_partition(instance.fetch_materializations(wanted, limit=1).records).get(str(month))
 
 
+def last_materialized(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]) -> dict[str, str]:
+    """Return, by the name of the asset, when it was last materialized and which partition, in words."""
+    entries = (record.asset_entry for record in instance.get_asset_records(list(assets)))
+    found = {entry.asset_key.to_user_string(): entry.last_materialization_record for entry in entries}
+    return {
+        name: f"last materialized at {_moment(last.timestamp):%Y-%m-%d %H:%M+00:00}"
+        + (f", {last.partition_key}" if last.partition_key else "")
+        for name, last in found.items()
+        if last
+    }
+
+
 def _by_partition(records: Iterable[dg.EventLogRecord]) -> dict[str, Materialized]:
     return {
         made.partition: read_materialization(
@@ -50,6 +67,9 @@ def _by_partition(records: Iterable[dg.EventLogRecord]) -> dict[str, Materialize
         for record in records
         if (made := record.asset_materialization) and made.partition
     }
+
+
+# Runs, checks and backfills
 
 
 def read_attempts(instance: dg.DagsterInstance, keys: Iterable[Key]) -> dict[Key, dict[str, Attempt]]:
@@ -66,24 +86,22 @@ def read_attempts(instance: dg.DagsterInstance, keys: Iterable[Key]) -> dict[Key
 
 
 def run_outcomes(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> dict[str, Attempt]:
-    """Return what became of runs, by their ids, without the deleted ones."""
+    """Return the outcomes of runs, by their ids, without the deleted ones."""
     wanted = sorted(run_ids)
     if not wanted:
         return {}
     records = instance.get_run_records(dg.RunsFilter(run_ids=wanted))
     abandoned = abandoned_runs(instance, records)
-    return {
-        (run_id := record.dagster_run.run_id): Attempt(
-            run_id=run_id,
-            outcome="failed" if run_id in abandoned else _FINISHED.get(record.dagster_run.status, "unfinished"),
-            at=_moment(record.end_time or record.start_time) or record.create_timestamp,
-        )
-        for record in records
-    }
+    outcomes: dict[str, Attempt] = {}
+    for record in records:
+        run, ended = record.dagster_run, record.end_time or record.start_time
+        outcome = "failed" if run.run_id in abandoned else _FINISHED.get(run.status, "unfinished")
+        outcomes[run.run_id] = Attempt(run.run_id, outcome, _moment(ended) if ended else record.create_timestamp)
+    return outcomes
 
 
-def _moment(timestamp: float | None) -> datetime | None:
-    return datetime.fromtimestamp(timestamp, timezone.utc) if timestamp else None
+def _moment(timestamp: float) -> datetime:
+    return datetime.fromtimestamp(timestamp, timezone.utc)
 
 
 def failed_checks(instance: dg.DagsterInstance, service: Service) -> dict[str, list[str]]:
@@ -96,33 +114,34 @@ def failed_checks(instance: dg.DagsterInstance, service: Service) -> dict[str, l
     return failed
 
 
-@dataclass(frozen=True)
-class Reasons:
-    """Why a run failed: for each month that gives a reason of its own, and for the run as a whole."""
+def waiting_months(instance: dg.DagsterInstance, services: Sequence[Service]) -> dict[str, dict[str, Waiting]]:
+    """Return, by service and partition, the months of tables that a requested backfill has not dealt with yet.
 
-    of_months: Mapping[str, str]
-    of_run: str
+    Until the daemon has created a backfill's runs, nothing else shows that its partitions are taken care of.
+    """
+    months: dict[str, dict[str, Waiting]] = defaultdict(dict)
+    for backfill in dagster_private.requested_backfills(instance):
+        entry = Waiting(backfill.id, backfill.requested_at)
+        for service in services:
+            months[service.name] |= dict.fromkeys(backfill.undecided(dg.AssetKey(service.table)), entry)
+    return months
 
-    def of(self, month: Month) -> str:
-        """Return the reason of one month."""
-        return self.of_months.get(str(month), self.of_run)
+
+def seconds_since_heartbeat(instance: dg.DagsterInstance) -> float | None:
+    """Return how long ago a daemon that runs backfills reported; None if none ever did."""
+    heartbeats = instance.get_daemon_heartbeats()
+    if "BACKFILL" not in heartbeats:
+        return None
+    return time.time() - max(heartbeat.timestamp for heartbeat in heartbeats.values())
 
 
-def read_reasons(instance: dg.DagsterInstance, attempt: Attempt) -> Reasons:
-    """Return why the months of a run that failed or was cancelled are not loaded."""
-    of_months: dict[str, str] = {}
-    of_steps: list[str] = []
-    of_run = "its process is gone, and nothing was heard of it" if attempt.outcome == "failed" else "the run was ended"
-    for record in instance.get_records_for_run(attempt.run_id, of_type=_ENDS).records:
-        event = record.event_log_entry.dagster_event
-        if event and event.is_step_failure:
-            failure = event.step_failure_data.user_failure_data
-            if failure:
-                of_months |= {name: str(value) for name, value in plain_values(failure.metadata).items()}
-            of_steps.append((failure and failure.description) or event.step_failure_data.error_display_string.strip())
-        elif event and event.message:
-            of_run = event.message
-    return Reasons(of_months, of_steps[0] if of_steps and attempt.outcome == "failed" else of_run)
+def daemon_is_alive(instance: dg.DagsterInstance) -> bool:
+    """Return whether a daemon has reported lately."""
+    seconds = seconds_since_heartbeat(instance)
+    return seconds is not None and seconds <= DAEMON_TIMEOUT
+
+
+# Progress
 
 
 @dataclass(frozen=True)

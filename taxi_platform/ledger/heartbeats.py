@@ -17,12 +17,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, Protocol
+from typing import Any
 
 import dagster as dg
 import psutil
+
+from taxi_platform.dagster_private import forget_cursor_value
 
 HEARTBEAT_SECONDS = 10.0
 TIMEOUT_SECONDS = 60.0  # several heartbeats
@@ -30,34 +31,15 @@ LONGEST_GAP_SECONDS = 20.0  # between two health checks, of which run monitoring
 CANCELING_HEARTBEATS = 3  # for so long the code server may take to pass on a request to stop
 START_SECONDS = 180.0  # a run that no process has started by then was abandoned by the one that created it
 
-Interrupt = Callable[[], None]
-
-
-class CursorValues(Protocol):
-    """Dagster's table of keys and values, as its run storage offers it."""
-
-    def get_cursor_values(self, keys: set[str]) -> Mapping[str, str]:
-        """Return the values of those keys that exist."""
-        ...
-
-    def set_cursor_values(self, pairs: Mapping[str, str]) -> None:
-        """Insert or replace values."""
-        ...
-
-
-def interrupt_this_process() -> None:
-    """Do what Ctrl-C does: Dagster ends the step and records it."""
-    os.kill(os.getpid(), signal.SIGINT)
-
 
 def key_of(run_id: str) -> str:
     """Return the key of a run's heartbeat. Version 0.1 uses the same, so runs in progress survive an upgrade."""
     return f"taxi_platform/sign_of_life/{run_id}"
 
 
-def last_heartbeat(values: CursorValues, run_id: str) -> str | None:
+def last_heartbeat(instance: dg.DagsterInstance, run_id: str) -> str | None:
     """Return the last heartbeat of a run, which differs from the one before; None if there is none."""
-    return values.get_cursor_values({key_of(run_id)}).get(key_of(run_id))
+    return instance.daemon_cursor_storage.get_cursor_values({key_of(run_id)}).get(key_of(run_id))
 
 
 def process_named_in(heartbeat: str | None) -> str:
@@ -72,26 +54,13 @@ class Heartbeat:
     """Writes the heartbeat of one run of this process, and interrupts the process when the run is over for the others.
 
     Args:
-        values: where the heartbeat is written.
-        get_run: reads the run as it is now.
-        forget: removes the heartbeat of the run.
+        storage: Dagster's run storage, which also keeps the heartbeats.
         run_id: the run.
-        interrupt: how this process is interrupted.
     """
 
-    def __init__(
-        self,
-        values: CursorValues,
-        get_run: Callable[[], dg.DagsterRun | None],
-        forget: Callable[[], None],
-        run_id: str,
-        interrupt: Interrupt = interrupt_this_process,
-    ) -> None:
-        self._values = values
-        self._get_run = get_run
-        self._forget = forget
+    def __init__(self, storage: Any, run_id: str) -> None:
+        self._storage = storage
         self._run_id = run_id
-        self._interrupt = interrupt
         self._process = {
             "host": socket.gethostname(),
             "pid": os.getpid(),
@@ -119,34 +88,28 @@ class Heartbeat:
             try:
                 is_over = self._is_over_for_the_others()
                 if is_over:
-                    self._forget()  # the last heartbeat may have come after the run was declared over
+                    # The last heartbeat may have come after the run was declared over.
+                    forget_cursor_value(self._storage, key_of(self._run_id))
                 else:
                     self._write(number)
-            except Exception:  # noqa: S112 - PostgreSQL is away, and whoever reads heartbeats gets no answer either
+            except Exception:  # noqa: S112 - PostgreSQL is away, for the readers of heartbeats as well
                 continue
             if is_over and not self._ended.is_set():
-                self._interrupt()
+                os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C does: Dagster ends the step and records it
                 return
 
     def _write(self, number: int) -> None:
         with self._one_at_a_time:
             if not self._ended.is_set():
-                self._values.set_cursor_values({key_of(self._run_id): json.dumps({**self._process, "beat": number})})
+                self._storage.set_cursor_values({key_of(self._run_id): json.dumps({**self._process, "beat": number})})
 
     def _is_over_for_the_others(self) -> bool:
         """Tell whether the run was declared dead, or must stop and nobody could tell this process."""
-        run = self._get_run()
-        if run is None or run.is_finished:
+        runs = self._storage.get_runs(dg.RunsFilter(run_ids=[self._run_id]))
+        if not runs or runs[0].is_finished:
             return True
-        self._canceling = self._canceling + 1 if run.status == dg.DagsterRunStatus.CANCELING else 0
+        self._canceling = self._canceling + 1 if runs[0].status == dg.DagsterRunStatus.CANCELING else 0
         return self._canceling >= CANCELING_HEARTBEATS
-
-
-@dataclass(frozen=True)
-class _Observation:
-    value: object
-    at: float
-    seconds: float
 
 
 class SilenceTimer:
@@ -154,7 +117,7 @@ class SilenceTimer:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._observations: dict[str, _Observation] = {}
+        self._observations: dict[str, tuple[object, float, float]] = {}  # value, observed at, seconds
 
     def unchanged(self, run_id: str, value: object) -> float:
         """Return the seconds for which the value has been the same, when it is observed every few seconds.
@@ -163,10 +126,9 @@ class SilenceTimer:
         slept, may have kept the process from writing heartbeats.
         """
         now = self._clock()
-        last = self._observations.get(run_id)
-        same = last is not None and last.value == value
-        seconds = last.seconds + min(now - last.at, LONGEST_GAP_SECONDS) if last and same else 0.0
-        self._observations[run_id] = _Observation(value, now, seconds)
+        last, at, seconds = self._observations.get(run_id, (None, now, 0.0))
+        seconds = seconds + min(now - at, LONGEST_GAP_SECONDS) if last == value else 0.0
+        self._observations[run_id] = (value, now, seconds)
         return seconds
 
     def forget(self, run_id: str) -> None:

@@ -22,8 +22,8 @@ NOT_LOADED = "its table in PostgreSQL does not hold it"
 BEING_LOADED = "its month is being loaded into PostgreSQL"
 
 _READ = f"""
-select f.filename, f.table_name, f.source, f.sha256, f.file_bytes, f.csv_bytes, f.rows_in_file, f.rows_loaded,
-    f.rows_rejected, f.contract, f.loaded_at, {tables.UNTOUCHED}
+select f.filename, f.table_name, f.contract, f.source, f.rows_loaded, f.rows_rejected, f.loaded_at,
+    {tables.UNTOUCHED}, f.file_bytes, f.csv_bytes, f.sha256, f.rows_in_file
 from {tables.FILES} as f where %(names)s::text[] is null or f.filename = any(%(names)s)"""  # noqa: S608 - our names
 
 
@@ -41,19 +41,15 @@ def read_loaded(connection: "Connection", names: Collection[str] | None = None) 
     return {
         name: LoadRecord(
             source=source,
-            facts=FileFacts(file_bytes, csv_bytes, sha256, rows_in_file),
+            facts=FileFacts(*facts),
             rows_loaded=rows_loaded,
             rows_rejected=rows_rejected,
-            contract=contract,
             loaded_at=loaded_at,
             untouched=untouched,
             current=contracts.get(table) == contract,
         )
-        for (
-            name, table, source, sha256, file_bytes, csv_bytes, rows_in_file, rows_loaded, rows_rejected,
-            contract, loaded_at, untouched,
-        ) in rows
-    }  # fmt: skip
+        for name, table, contract, source, rows_loaded, rows_rejected, loaded_at, untouched, *facts in rows
+    }
 
 
 def months_in_place(url: str) -> dict[str, LoadRecord]:

@@ -1,4 +1,4 @@
-"""What a backfill would load, and why. Pure: ``states`` says what is there, ``operations/backfill`` carries it out."""
+"""What a backfill would load, and why. Pure: ``record`` says what is there, ``operations/backfill`` carries it out."""
 
 import re
 from collections import Counter
@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any, Literal
 
 from taxi_platform.errors import InvalidRequest
-from taxi_platform.ledger.states import MonthState
+from taxi_platform.ledger.record import MonthRecord
 from taxi_platform.trips.months import Month, ranges
 from taxi_platform.trips.services import SERVICES, Service
 
@@ -24,38 +24,29 @@ _ASKS_THE_SOURCE: set[Reason] = {"failed", "file changed"}
 
 
 @dataclass(frozen=True)
-class Planned:
-    """One month that is to be loaded.
+class PlannedMonth:
+    """One month that is to be loaded, and why."""
 
-    Attributes:
-        service: whose month.
-        month: the month.
-        reason: why.
-        note: what the reason alone does not say, or nothing.
-        previous_run: the last run that loaded it or was to load it.
-        by_force: whether it is loaded even if the table says that it holds the file.
-    """
-
-    service: Service
-    month: Month
+    record: MonthRecord
     reason: Reason
-    note: str = ""
-    previous_run: str | None = None
-    by_force: bool = False
 
 
 @dataclass(frozen=True)
 class MonthRange:
-    """Months of one service without a gap, which one run loads."""
+    """Planned months of one service without a gap, in order, which one run loads."""
 
     service: Service
-    first: Month
-    last: Month
+    planned: Sequence[PlannedMonth]
 
     @property
-    def months(self) -> list[Month]:
-        """The months, both ends included."""
-        return list(self.first.through(self.last))
+    def first(self) -> Month:
+        """The first month."""
+        return self.planned[0].record.month
+
+    @property
+    def last(self) -> Month:
+        """The last month."""
+        return self.planned[-1].record.month
 
     def __str__(self) -> str:
         return str(self.first) if self.first == self.last else f"{self.first}..{self.last}"
@@ -67,26 +58,25 @@ class Plan:
 
     Attributes:
         planned: by service, in the order in which the months are loaded.
-        loaded: how many months are left out because they are loaded.
-        others: how many are left out because of another state, by that state.
+        left_out: how many months are left out, by their state.
         in_progress: months that are left out because they are being loaded already.
         newest_first: whether the newest month comes first.
         force: whether months are loaded even if the tables hold these very files.
     """
 
-    planned: Sequence[Planned]
-    loaded: int = 0
-    others: Mapping[str, int] = field(default_factory=dict[str, int])
-    in_progress: Sequence[MonthState] = ()
+    planned: Sequence[PlannedMonth]
+    left_out: Mapping[str, int] = field(default_factory=dict[str, int])
+    in_progress: Sequence[MonthRecord] = ()
     newest_first: bool = False
     force: bool = False
 
     def month_ranges(self) -> list[MonthRange]:
         """Return the runs that it takes, in the order in which they should start."""
+        months = {(each.record.service.name, each.record.month): each for each in self.planned}
         found = [
-            MonthRange(service, first, last)
-            for service, planned in groupby(self.planned, lambda month: month.service)
-            for first, last in ranges(month.month for month in planned)
+            MonthRange(service, [months[service.name, month] for month in first.through(last)])
+            for service, planned in groupby(self.planned, lambda each: each.record.service)
+            for first, last in ranges(each.record.month for each in planned)
         ]
         return sorted(found, key=lambda found: found.last, reverse=True) if self.newest_first else found
 
@@ -96,18 +86,16 @@ class Plan:
             return [[months] for months in self.month_ranges()]
         return [list(months) for _, months in groupby(self.month_ranges(), lambda months: months.service)]
 
-    def run_config(self, month_ranges: Iterable[MonthRange]) -> dict[str, Any]:
+    def run_config(self, batch: Sequence[MonthRange]) -> dict[str, Any]:
         """Return the configuration of the runs that load some ranges of one service."""
-        month_ranges = list(month_ranges)
-        (service,) = {one_range.service for one_range in month_ranges}
-        months = {month for one_range in month_ranges for month in one_range.months}
-        planned = [month for month in self.planned if month.service == service and month.month in months]
+        planned = [each for months in batch for each in months.planned]
         values = {
-            "force": self.force or any(month.by_force for month in planned),  # all of them are loaded anyway
+            "force": self.force or any(each.record.failed_checks for each in planned),  # all of them are loaded anyway
             "newest_first": self.newest_first,
-            "refresh": sorted(str(month.month) for month in planned if month.reason in _ASKS_THE_SOURCE),
+            "refresh": sorted(str(each.record.month) for each in planned if each.reason in _ASKS_THE_SOURCE),
         }
-        return {"ops": {service.table: {"config": {name: value for name, value in values.items() if value}}}}
+        config = {name: value for name, value in values.items() if value}
+        return {"ops": {batch[0].service.table: {"config": config}}}
 
 
 def parse_services(text: str) -> list[Service]:
@@ -161,37 +149,28 @@ def months_in(span: Span, service: Service, partitions: Sequence[Month]) -> list
     return list((span[0] or partitions[0]).through(span[1] or partitions[-1]))
 
 
-def make_plan(states: Iterable[MonthState], choice: Choice, *, newest_first: bool = False) -> Plan:
+def make_plan(records: Iterable[MonthRecord], choice: Choice, *, newest_first: bool = False) -> Plan:
     """Return what to load of these months.
 
     Args:
-        states: the months in question, by service and then in order.
+        records: the months in question, by service and then in order.
         choice: ``missing`` loads whatever does not hold its file, which includes failed months and changed files;
             ``failed`` loads failed months alone; ``all`` also loads what is in place.
         newest_first: whether to begin with the newest month.
     """
-    planned: list[Planned] = []
-    in_progress: list[MonthState] = []
+    planned: list[PlannedMonth] = []
+    in_progress: list[MonthRecord] = []
     left_out: Counter[str] = Counter()
-    for state in states:
-        reason = _reason(state, choice)
-        if state.state == "in progress":
-            in_progress.append(state)
-        elif reason:
-            service = SERVICES[state.service]
-            planned.append(Planned(service, state.month, reason, state.note, state.run_id, state.is_broken))
+    for record in records:
+        state = record.state
+        if state == "in progress":
+            in_progress.append(record)
+        elif choice == "all" or state == "failed" or (choice == "missing" and state != "materialized"):
+            planned.append(PlannedMonth(record, "forced" if state == "materialized" else state))
         else:
-            left_out[state.state] += 1
+            left_out[state] += 1
     if newest_first:
-        by_service = [list(months) for _, months in groupby(planned, lambda month: month.service)]
-        planned = [month for months in by_service for month in sorted(months, key=lambda m: m.month, reverse=True)]
-    loaded = left_out.pop("materialized", 0)
-    return Plan(planned, loaded, dict(left_out), in_progress, newest_first, force=choice == "all")
-
-
-def _reason(state: MonthState, choice: Choice) -> Reason | None:
-    if state.state == "in progress":
-        return None
-    if state.state == "materialized":
-        return "forced" if choice == "all" else None
-    return state.state if choice != "failed" or state.state == "failed" else None
+        order = list(SERVICES)
+        planned.sort(key=lambda each: each.record.month, reverse=True)
+        planned.sort(key=lambda each: order.index(each.record.service.name))
+    return Plan(planned, dict(left_out), in_progress, newest_first, force=choice == "all")

@@ -12,8 +12,13 @@ from typing import Any, Literal, TypeVar
 import dagster as dg
 
 from taxi_platform.errors import NotPublished, TaxiError
-from taxi_platform.ledger.backfills import waiting_months
-from taxi_platform.ledger.events import failed_checks, latest_materializations, read_attempts, recorded_raw_file
+from taxi_platform.ledger.events import (
+    failed_checks,
+    latest_materializations,
+    read_attempts,
+    recorded_raw_file,
+    waiting_months,
+)
 from taxi_platform.ledger.loaded import months_in_place
 from taxi_platform.ledger.record import Attempt, LoadRecord, Materialized, MonthRecord
 from taxi_platform.postgres.server import trips_server
@@ -26,8 +31,7 @@ from taxi_platform.trips.months import Month
 from taxi_platform.trips.partitions import partition_months
 from taxi_platform.trips.services import Service
 
-QUERIES_AT_ONCE = 8  # each waits for its database over a connection of its own
-QUESTIONS_AT_ONCE = 8  # to the source
+QUERIES_AT_ONCE = 8  # each waits for its database over a connection of its own, or for the source
 
 T = TypeVar("T")
 Part = Literal["published", "loaded", "materialized", "attempts", "checks", "waiting"]
@@ -45,6 +49,13 @@ class Ledger:
 
     months: Mapping[str, Mapping[Month, MonthRecord]]
     remarks: Sequence[str] = ()
+
+    def shown(self) -> dict[str, dict[Month, MonthRecord]]:
+        """Return the partitions, and the months that were loaded before the settings left them out."""
+        return {
+            service: {month: record for month, record in records.items() if record.is_partition or record.table}
+            for service, records in self.months.items()
+        }
 
 
 def read_months(
@@ -76,7 +87,7 @@ def read_months(
         def ask(part: Part, question: Callable[..., dict[Any, Any]], *arguments: Any) -> Future[dict[Any, Any]]:
             return pool.submit(question, instance, *arguments) if part in parts else pool.submit(dict)
 
-        tables = pool.submit(_read_tables, url) if "loaded" in parts else pool.submit(_unread_tables)
+        tables = pool.submit(_read_tables, url, wanted="loaded" in parts)
         waiting = ask("waiting", waiting_months, services)
         attempts = {service.name: ask("attempts", read_attempts, keys[service.name]) for service in services}
         checks = {service.name: ask("checks", failed_checks, service) for service in services}
@@ -125,8 +136,10 @@ def _at(month: Month, by_key: Mapping[Key, Mapping[str, T]]) -> dict[Key, T]:
     return {key: by_name[str(month)] for key, by_name in by_key.items() if str(month) in by_name}
 
 
-def _read_tables(url: str | None) -> tuple[Mapping[str, LoadRecord] | None, list[str]]:
+def _read_tables(url: str | None, *, wanted: bool) -> tuple[Mapping[str, LoadRecord] | None, list[str]]:
     """Return what the tables hold; None and the reason if they may be out of reach and are."""
+    if not wanted:
+        return None, []
     if url:
         return months_in_place(url), []
     try:
@@ -138,10 +151,6 @@ def _read_tables(url: str | None) -> tuple[Mapping[str, LoadRecord] | None, list
         return None, [f"The tables could not be asked, so this is what Dagster recorded. {error}"]
 
 
-def _unread_tables() -> tuple[None, list[str]]:
-    return None, []
-
-
 def _versions(
     loaded: Sequence[tuple[Service, Month]], *, ask_source: bool
 ) -> dict[tuple[Service, Month], SourceVersion]:
@@ -149,7 +158,7 @@ def _versions(
     source = source_named(settings().source) if loaded else None
     if source is None or not (ask_source or source.asking_is_free):
         return {}
-    with ThreadPoolExecutor(QUESTIONS_AT_ONCE) as pool:
+    with ThreadPoolExecutor(QUERIES_AT_ONCE) as pool:
         versions = pool.map(partial(_version, source), *zip(*loaded, strict=True))
     return {month: version for month, version in zip(loaded, versions, strict=True) if version}
 

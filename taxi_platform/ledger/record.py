@@ -1,7 +1,7 @@
-"""What is known about one month: ``MonthRecord`` and its parts. Pure values; who reads them is in ``reading``.
+"""What is known about one month: ``MonthRecord``, its parts, and the state that follows from them. Pure values.
 
 A claim is kept apart from a fact: Dagster's materialization says that a month was loaded, the load record in the
-database says what is in the table now, and the source says what it has. ``states`` decides which one counts.
+database says what is in the table now, and the source says what it has. Where the table could be asked, it wins.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from taxi_platform.trips.services import Service
 
 UNKNOWN_VERSION = SourceVersion(None, None, None)
 Outcome = Literal["unfinished", "failed", "cancelled"]
+State = Literal["materialized", "failed", "missing", "in progress", "file changed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,18 +27,16 @@ class LoadRecord:
         source: the address or path that the file came from.
         facts: of that file.
         rows_loaded: its rows in the table.
-        rows_rejected: its records among the rejects instead.
-        contract: the fingerprint of the contract that it was loaded by.
+        rows_rejected: its bad rows.
         loaded_at: when it was swapped in.
         untouched: whether the partition is attached and still the one that was swapped in.
-        current: whether that contract is today's.
+        current: whether it was loaded by today's contract.
     """
 
     source: str
     facts: FileFacts
     rows_loaded: int
     rows_rejected: int
-    contract: str
     loaded_at: datetime
     untouched: bool
     current: bool
@@ -53,12 +52,12 @@ class Materialized:
     """Dagster's last materialization of one asset and month.
 
     Attributes:
-        order: the storage id of the event; comparable between assets, and later events have higher ones.
+        order: the storage id of the event; later events have higher ones, whichever asset they are about.
         run_id: the run that recorded it.
         timestamp: when, in seconds since 1970.
         source: the address or path that the file came from.
-        version: of the file at its source; the record of a table knows the size alone.
-        facts: of the file; None if the record does not say.
+        version: of the file at its source; the record of a table has the size alone.
+        facts: of the file; None if the record does not contain them.
         rows_loaded: of a table; None for a file.
         landed: whether the file was dropped by hand, so that it stays whatever its source has.
     """
@@ -92,11 +91,6 @@ class Attempt:
     outcome: Outcome
     at: datetime | None
 
-    @property
-    def failed(self) -> bool:
-        """Whether the run failed, and so left the month."""
-        return self.outcome == "failed"
-
 
 @dataclass(frozen=True)
 class Waiting:
@@ -110,8 +104,8 @@ class Waiting:
 class MonthRecord:
     """All that is known about one month of a service.
 
-    A part that was not asked for, or could not be asked, is empty. The tables are the only part that may be unreachable
-    without stopping the reader, so ``tables_known`` tells an empty table from one that could not be asked.
+    A part that was not asked for, or could not be asked, is empty. ``tables_known`` tells an empty table from one that
+    could not be asked.
 
     Attributes:
         service: whose month.
@@ -138,11 +132,6 @@ class MonthRecord:
     waiting: Waiting | None = None
 
     @property
-    def file_name(self) -> str:
-        """The name of the month's file, under which the database and the sensors know the month."""
-        return self.service.file_name(self.month)
-
-    @property
     def raw(self) -> Materialized | None:
         """The last materialization of the raw file."""
         return self.materialized.get(raw_key(self.service.table))
@@ -156,3 +145,71 @@ class MonthRecord:
     def attempt(self) -> Attempt | None:
         """The latest run that was to load the PostgreSQL table and has not."""
         return self.attempts.get(table_key(self.service.table))
+
+    @property
+    def last_run(self) -> Attempt | Materialized | None:
+        """The last run that loaded the PostgreSQL table or was to load it."""
+        return self.attempt or self.table
+
+    @property
+    def state(self) -> State:
+        """The state of the month in its PostgreSQL table."""
+        return self._state_and_note[0]
+
+    @property
+    def note(self) -> str:
+        """What the state alone does not say, or nothing."""
+        return self._state_and_note[1]
+
+    @property
+    def rows(self) -> int:
+        """The rows of the month that are in the table."""
+        if self.tables_known or self.table is None:
+            return self.loaded.rows_loaded if self.loaded else 0
+        rows_in_file = self.table.facts.rows if self.table.facts else 0
+        return rows_in_file if self.table.rows_loaded is None else self.table.rows_loaded
+
+    @property
+    def file_bytes(self) -> int:
+        """The size, as published, of the file that is in the table."""
+        if self.tables_known or self.table is None:
+            return self.loaded.facts.bytes if self.loaded else 0
+        return self.table.version.bytes or 0
+
+    @property
+    def _state_and_note(self) -> tuple[State, str]:
+        """Only attempts on the table count: a raw file may fail while the table holds the month."""
+        attempt, table, waiting = self.attempt, self.table, self.waiting
+        if attempt and attempt.outcome == "unfinished":
+            return "in progress", f"run {attempt.run_id[:8]}"
+        if waiting and not (table and table.at >= waiting.since):
+            return "in progress", f"backfill {waiting.backfill_id}"
+        if attempt and attempt.outcome == "failed":
+            return "failed", f"run {attempt.run_id[:8]}"
+        if table is None:
+            return "missing", "in the table, but not recorded" if self.loaded else ""
+        if self.tables_known and self.loaded is None:
+            return "missing", "recorded, but not in the table any more"
+        if self.failed_checks:
+            return "failed", f"check {', '.join(self.failed_checks)}"
+        change = self._change(table)
+        return ("file changed", change) if change else ("materialized", "")
+
+    def _change(self, table: Materialized) -> str:
+        """Return how the month's file differs from the one in the table, or nothing."""
+        raw, published = self.raw, self.published
+        if raw is None:
+            return ""
+        # An older record of the raw file proves nothing: the table may come from a file fetched without Dagster.
+        in_table = self.loaded.facts if self.loaded else table.facts
+        if raw.order > table.order and _sha256(raw.facts) != _sha256(in_table):
+            return "the raw file is newer than the table"
+        recorded = (raw.version.etag, raw.version.modified)
+        if raw.landed or published is None or recorded == (None, None):
+            return ""
+        now = (published.etag, published.modified)
+        return "" if now in ((None, None), recorded) else "the source has another version"
+
+
+def _sha256(facts: FileFacts | None) -> str | None:
+    return facts.sha256 if facts else None

@@ -1,8 +1,8 @@
 """Alerts: every failed run that no retry replaces is reported once to each address of ``TAXI_ALERT_URLS``, by Apprise.
 
-Called by the sensor ``run_failure_alert``. Its cursor keeps the runs that are not reported to everybody yet; who has
-been told about a run is written into the log of that run. Dagster's own ``run_failure_sensor`` would pass over a
-failure whose message could not be delivered, and knows nothing of a retry that is coming.
+Called by the sensor ``run_failure_alert``. Its cursor keeps the runs that are not reported to everybody yet; each
+delivery is recorded in the log of the run. Dagster's own ``run_failure_sensor`` would pass over a failure whose message
+could not be delivered, and knows nothing of a retry that is coming.
 """
 
 import logging
@@ -16,19 +16,10 @@ from functools import partial
 import dagster as dg
 from pydantic import BaseModel, ValidationError
 
-from taxi_platform.operations.failed_runs import (
-    EVENTS_WITH_REASONS,
-    RETRY_RUN,
-    Message,
-    cut,
-    decide,
-    message_about,
-    read_reasons,
-)
+from taxi_platform.ledger.failures import EVENTS_WITH_REASONS, read_reasons
+from taxi_platform.operations.failed_runs import RETRY_RUN, Message, cut, decide, message_about
 from taxi_platform.redaction import redact
 from taxi_platform.settings import alert_urls_in
-
-logger = logging.getLogger(__name__)
 
 DELIVERY_SECONDS = 10.0  # until an address must have accepted a message
 TICK_SECONDS = 40.0  # then a tick begins no further message; Dagster ends it after a minute
@@ -55,6 +46,11 @@ class Address:
         rest = self.url.partition("://")[2]
         return redact(text, [rest, *re.split(r"[/:@?&=#]", rest)])
 
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Redact a line of Apprise's own log, which quotes a token that it does not like. This is a logging filter."""
+        record.msg, record.args = self.redact(record.getMessage()), None
+        return True
+
 
 Deliver = Callable[[Address, Message], str | None]
 Describe = Callable[[dg.DagsterRun, Sequence[dg.EventLogEntry]], Message]
@@ -74,13 +70,7 @@ class Cursor(BaseModel):
 
 @dataclass
 class Tick:
-    """The result of one tick.
-
-    Attributes:
-        cursor: for the next tick.
-        delivered: how many messages were delivered.
-        problems: what went wrong, in sentences.
-    """
+    """The result of one tick: the cursor for the next one, how many messages were delivered, and the problems."""
 
     cursor: Cursor
     delivered: int = 0
@@ -100,12 +90,10 @@ def addresses_of(text: str) -> Sequence[Address]:
         ValueError: a part of the text is not an address.
     """
     urls = alert_urls_in(text)
-    return [Address(url, _name(url, number, len(urls))) for number, url in enumerate(urls, 1)]
-
-
-def _name(url: str, number: int, count: int) -> str:
-    scheme = url.partition("://")[0].lower()
-    return scheme if count == 1 else f"{scheme} ({number} of {count})"
+    names = [url.partition("://")[0].lower() for url in urls]
+    if len(urls) > 1:
+        names = [f"{name} ({number} of {len(urls)})" for number, name in enumerate(names, 1)]
+    return [Address(url, name) for url, name in zip(urls, names, strict=True)]
 
 
 # Delivery
@@ -115,7 +103,7 @@ def problem_with(address: Address) -> str | None:
     """Return why Apprise cannot use an address; None when it can. No message is sent."""
     import apprise
 
-    _redact_log_of_apprise(address)
+    logging.getLogger("apprise").addFilter(address)
     if apprise.Apprise().add(address.url):
         return None
     scheme = address.url.partition("://")[0].lower()
@@ -129,7 +117,7 @@ def deliver(address: Address, message: Message) -> str | None:
     import apprise
 
     try:
-        _redact_log_of_apprise(address)
+        logging.getLogger("apprise").addFilter(address)
         service = apprise.Apprise()
         if not service.add(address.url):
             return problem_with(address)
@@ -141,37 +129,13 @@ def deliver(address: Address, message: Message) -> str | None:
             timeout=DELIVERY_SECONDS,
         )
     except Exception as error:
-        return address.redact(cut(f"{type(error).__name__}: {error}", _MOST_REASON))
+        return cut(address.redact(f"{type(error).__name__}: {error}"), _MOST_REASON)
     if result:
         return None
     if result.status == apprise.AppriseResultStatus.TIMEOUT:
         return f"no answer within {DELIVERY_SECONDS:.0f} s"
     text = " ".join(entry.message for entry in result.logs())
     return cut(address.redact(text), _MOST_REASON) or "Apprise does not say why"
-
-
-class _Redacting(logging.Filter):
-    """Removes the secrets of addresses from Apprise's own log, which quotes a token that it does not like."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.addresses: set[Address] = set()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Let the line pass, without secrets."""
-        text = record.getMessage()
-        for address in self.addresses:
-            text = address.redact(text)
-        record.msg, record.args = text, None
-        return True
-
-
-_APPRISE_LOG = _Redacting()
-
-
-def _redact_log_of_apprise(address: Address) -> None:
-    _APPRISE_LOG.addresses.add(address)
-    logging.getLogger("apprise").addFilter(_APPRISE_LOG)  # once, however often it is added
 
 
 # Ticks
@@ -206,7 +170,7 @@ def tick(
         if time.monotonic() > end:
             break
         entries = instance.all_logs(run.run_id, of_type=EVENTS_WITH_REASONS)
-        missing = [address for address in addresses if address.name not in _told(entries)]
+        missing = [address for address in addresses if address.name not in _notified(entries)]
         reachable = [address for address in missing if address not in broken]
         message = describe(run, entries)
         with ThreadPoolExecutor(len(addresses)) as pool:
@@ -273,18 +237,18 @@ def _runs(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> Mapping[str, 
     return {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=run_ids))}
 
 
-def _told(entries: Sequence[dg.EventLogEntry]) -> set[str]:
-    """Return the names of the addresses that were told about a run, from its log: a tick may end without a cursor."""
+def _notified(entries: Sequence[dg.EventLogEntry]) -> set[str]:
+    """Return the names of the addresses that have a run's message, from its log: a tick may end without a cursor."""
     messages = ((entry.dagster_event and entry.dagster_event.message) or "" for entry in entries)
     return {text.removeprefix(_DELIVERED) for text in messages if text.startswith(_DELIVERED)}
 
 
-def _settle(instance: dg.DagsterInstance, done: Tick, run: dg.DagsterRun, untold: Sequence[str], now: float) -> None:
-    """Remove a run that everybody was told about, or that somebody could not be told about for a day."""
-    if untold and now - done.cursor.pending[run.run_id] < KEEP_SECONDS:
+def _settle(instance: dg.DagsterInstance, done: Tick, run: dg.DagsterRun, missing: Sequence[str], now: float) -> None:
+    """Remove a run whose message was delivered everywhere, or could not be delivered for a day."""
+    if missing and now - done.cursor.pending[run.run_id] < KEEP_SECONDS:
         return
-    if untold:
-        names = ", ".join(untold)
+    if missing:
+        names = ", ".join(missing)
         hours = KEEP_SECONDS / 3600
         instance.report_engine_event(f"run_failure_alert: gave up after {hours:.0f} hours; never told {names}", run)
         done.problems.append(f"gave up telling {names} of run {run.run_id}")

@@ -8,33 +8,30 @@ import time
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache, partial
 from types import FrameType
 from typing import Literal, NoReturn
 
 import dagster as dg
 
 from taxi_platform import dagster_private
-from taxi_platform.ledger.backfills import seconds_since_heartbeat
 from taxi_platform.ledger.events import (
     Progress,
-    Reasons,
     last_event_id,
     read_progress,
-    read_reasons,
     run_outcomes,
+    seconds_since_heartbeat,
 )
+from taxi_platform.ledger.failures import reason_of_month
 from taxi_platform.ledger.heartbeats import abandoned_runs
 from taxi_platform.ledger.plan import MonthRange, Plan
 from taxi_platform.ledger.reading import read_months
 from taxi_platform.ledger.record import Attempt, MonthRecord
 from taxi_platform.ledger.run_tags import BY_BACKFILL, run_labels
+from taxi_platform.retries import PROGRESS
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, Service
 
-POLL_SECONDS = 0.5  # between looks at the months that were loaded
-CHECK_SECONDS = 3.0  # between checks whether anybody is working on the others
-SILENT_SECONDS = 150.0  # five heartbeats of the daemon; after that without any progress it is given up
+TIMEOUT_SECONDS = 150.0  # five heartbeats of the daemon; after that without any progress it is given up
 
 MonthKey = tuple[str, Month]
 """A service's name and a month."""
@@ -47,13 +44,13 @@ _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
 @dataclass(frozen=True)
 class MonthOutcome:
-    """What became of one month.
+    """The outcome of a backfill for one month.
 
     Attributes:
         service: its name.
         month: the month.
         outcome: ``loaded`` and ``unchanged`` are in place; ``unfinished`` may still be loaded by the daemon.
-        rows: its rows in the table, if it is there.
+        rows: its rows in the table.
         reason: why it is not in place, if it is not.
     """
 
@@ -82,7 +79,7 @@ def request_backfills(instance: dg.DagsterInstance, definitions: dg.Definitions,
             instance,
             graph,
             dg.AssetKey(batch[0].service.table),
-            [str(month) for months in batch for month in months.months],
+            [str(planned.record.month) for months in batch for planned in months.planned],
             title=f"taxi backfill {batch[0].service.name} {', '.join(map(str, batch))}",
             tags=_labels(batch),
             run_config=plan.run_config(batch),
@@ -94,7 +91,7 @@ def request_backfills(instance: dg.DagsterInstance, definitions: dg.Definitions,
 def load_here(instance: dg.DagsterInstance, definitions: dg.Definitions, plan: Plan) -> None:
     """Load the whole plan in this process, one run per month range.
 
-    The instance knows what became of each month. A run that fails does not stop the next one.
+    Dagster's records have the outcome of each month. A run that fails does not stop the next one.
 
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM ended it; the months loaded by then are recorded.
@@ -133,7 +130,7 @@ def _labels(batch: Sequence[MonthRange]) -> Mapping[str, str]:
 
 
 def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
-    """Return whether somebody interrupted the run, which Dagster does not report by an exception."""
+    """Return whether the run was interrupted, which Dagster does not report by an exception."""
     failures = [event.step_failure_data for event in result.get_step_failure_events()]
     between_steps = not failures and result.dagster_run.status == dg.DagsterRunStatus.FAILURE
     return between_steps or any(data.error_source and data.error_source.value == "INTERRUPT" for data in failures)
@@ -165,41 +162,24 @@ class Follower:
 
     Attributes:
         progress: the months that were loaded since, as they were reported last.
+        followed: the months that are followed, each with the run whose outcome was known before.
     """
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self.progress: dict[MonthKey, Progress] = {}
+        self.followed: dict[MonthKey, str | None] = {}
         self._instance = instance
         self._since = last_event_id(instance)
-        self._previous_runs: dict[MonthKey, str | None] = {}
 
-    def follow(self, service: str, month: Month, *, previous_run: str | None = None) -> None:
-        """Follow another month.
-
-        Args:
-            service: its service's name.
-            month: the month.
-            previous_run: an earlier run that was to load it, whose failure is known already.
-        """
-        self._previous_runs[service, month] = previous_run
-
-    @property
-    def followed(self) -> Collection[MonthKey]:
-        """The months that are followed."""
-        return self._previous_runs.keys()
+    def follow(self, record: MonthRecord) -> None:
+        """Follow another month, from what is known about it now."""
+        known = record.last_run if record.state != "in progress" else None
+        self.followed[record.service.name, record.month] = known.run_id if known else None
 
     @property
     def pending(self) -> list[MonthKey]:
         """The months that are not recorded as materialized yet."""
         return [key for key in self.followed if key not in self.progress or not self.progress[key].is_recorded]
-
-    @property
-    def is_done(self) -> bool:
-        """Whether all months are recorded, and the runs that loaded them have finished their checks."""
-        if self.pending:
-            return False
-        runs = run_outcomes(self._instance, {progress.run_id for progress in self.progress.values()})
-        return not any(run.outcome == "unfinished" for run in runs.values())
 
     def poll(self) -> list[Progress]:
         """Return the months that were loaded since the last poll."""
@@ -213,19 +193,21 @@ class Follower:
                 self.progress[key] = replace(progress, at=earlier.at) if earlier else progress
         return [progress for key, progress in self.progress.items() if key not in before]
 
-    @property
-    def is_abandoned(self) -> bool:
-        """Whether months are pending, and no unfinished run and no waiting backfill will load any of them."""
-        records = self._read(self.pending)
-        return bool(records) and not any(self._is_attended(key, record) for key, record in records.items())
+    def is_over(self) -> bool:
+        """Return whether no run and no waiting backfill is working on the months any more."""
+        if any(self._is_attended(key, record) for key, record in self._read(self.pending).items()):
+            return False
+        # The runs that loaded the others may have yet to check them.
+        runs = run_outcomes(self._instance, {progress.run_id for progress in self.progress.values()})
+        return not any(run.outcome == "unfinished" for run in runs.values())
 
     def outcomes(self) -> list[MonthOutcome]:
-        """Return what became of every month, by service and month."""
-        reasons = cache(partial(read_reasons, self._instance))  # a run may have failed for many months
+        """Return the outcome of every month, by service and month."""
         order = list(SERVICES)
-        keys = sorted(self.followed, key=lambda key: (order.index(key[0]), key[1]))
-        records = self._read(keys)
-        return [self._outcome(key, records[key], reasons) for key in keys]
+        records = self._read(self.followed)
+        return [
+            self._outcome(key, records[key]) for key in sorted(records, key=lambda key: (order.index(key[0]), key[1]))
+        ]
 
     def _read(self, keys: Collection[MonthKey]) -> dict[MonthKey, MonthRecord]:
         ledger = read_months(self._instance, _services(keys), ("attempts", "checks", "waiting"))
@@ -234,13 +216,13 @@ class Follower:
     def _attempt(self, key: MonthKey, record: MonthRecord) -> Attempt | None:
         """Return the latest run that was to load the month, unless its failure was known before."""
         attempt = record.attempt
-        return attempt if attempt and attempt.run_id != self._previous_runs[key] else None
+        return attempt if attempt and attempt.run_id != self.followed[key] else None
 
     def _is_attended(self, key: MonthKey, record: MonthRecord) -> bool:
         attempt = self._attempt(key, record)
         return record.waiting is not None or (attempt is not None and attempt.outcome == "unfinished")
 
-    def _outcome(self, key: MonthKey, record: MonthRecord, reasons: Callable[[Attempt], Reasons]) -> MonthOutcome:
+    def _outcome(self, key: MonthKey, record: MonthRecord) -> MonthOutcome:
         progress = self.progress.get(key)
         if progress and progress.is_recorded:
             if record.failed_checks:
@@ -252,7 +234,7 @@ class Follower:
         attempt = self._attempt(key, record)
         if attempt is None:
             return MonthOutcome(*key, "cancelled", reason="no run was made for it")
-        reason = reasons(attempt).of(record.month)
+        reason = reason_of_month(self._instance, attempt, record.month)
         if progress:
             reason = f"it is in the table, but its run ended before that was recorded: {reason}"
         return MonthOutcome(*key, "failed" if attempt.outcome == "failed" else "cancelled", reason=reason)
@@ -262,25 +244,27 @@ def follow_to_the_end(instance: dg.DagsterInstance, follower: Follower, show: Sh
     """Follow a plan until nobody works on its pending months any more.
 
     Returns:
-        None, or for how many seconds the daemon has been silent if that is why this gave up.
+        None, or for how many seconds the daemon has written no heartbeat if that is why this gave up.
     """
-    moved = checked = time.monotonic()
-    while not follower.is_done:
-        time.sleep(POLL_SECONDS)
-        loaded = follower.poll()
+    progressed = time.monotonic()
+    silence: float | None = None
+
+    def is_over() -> bool:
+        nonlocal progressed, silence
+        over = follower.is_over()
+        loaded = follower.poll()  # afterwards, so that the last months are not missed
         show(loaded)
-        now = time.monotonic()
-        moved = now if loaded else moved
-        if now - checked < CHECK_SECONDS:
-            continue
-        checked = now
-        if follower.is_abandoned:
-            show(follower.poll())
-            return None
-        silent = seconds_since_heartbeat(instance)
-        if now - moved > SILENT_SECONDS and silent is not None and silent > SILENT_SECONDS:
-            return silent
-    return None
+        if over:
+            return True
+        if loaded:
+            progressed = time.monotonic()
+        if time.monotonic() - progressed > TIMEOUT_SECONDS:
+            seconds = seconds_since_heartbeat(instance)
+            silence = seconds if seconds and seconds > TIMEOUT_SECONDS else None
+        return silence is not None
+
+    PROGRESS.wait_until(is_over, waiting_for="waiting for the daemon")
+    return silence
 
 
 def _services(keys: Collection[MonthKey]) -> list[Service]:

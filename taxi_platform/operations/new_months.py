@@ -1,8 +1,7 @@
 """One tick of the ``new_month_sensor``: which months it asks the source about, for which it requests a run, its cursor.
 
 A month is wanted if the source has a version of it that is neither recorded as loaded nor was requested before. The
-records decide, not what the sensor has seen: on a loaded platform a first tick requests nothing, and what was published
-while the sensor was off is found when it is on again.
+records decide, not the cursor: on a loaded platform a first tick requests nothing.
 
 A version is requested once. When its run fails there are the run's own retries, an alert and ``taxi backfill
 --failed``; a sensor that tried again would load a broken file for ever. The next version is a new chance.
@@ -12,15 +11,15 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from itertools import groupby
 from typing import Any
 
 from taxi_platform.errors import NotPublished, SourceUnreachable, TaxiError
-from taxi_platform.ledger.record import Materialized, MonthRecord
+from taxi_platform.ledger.record import UNKNOWN_VERSION, Materialized, MonthRecord
 from taxi_platform.sources.source import Source
 from taxi_platform.trips.files import SourceVersion
 
@@ -29,7 +28,7 @@ logger = logging.getLogger(__name__)
 MOST_QUESTIONS = 30  # per tick; at half a second each, four at once, these are four seconds
 MOST_REQUESTS = 10  # per tick; a sensor that was off for half a year does not fill the queue at once
 QUESTIONS_AT_ONCE = 4
-LONGEST_TICK = 25.0  # seconds after which no more questions are asked; Dagster gives up on a tick after 60
+ANSWER_SECONDS = 40.0  # for all answers of a tick; Dagster gives up on a tick after 60
 LONGEST_REST = 6 * 3600.0  # seconds; a server that asks to be left alone for longer makes a mistake
 
 DAY = 24 * 3600.0
@@ -58,39 +57,37 @@ class Cursor:
     """What the sensor keeps from tick to tick, as JSON in Dagster's cursor.
 
     Attributes:
-        looks: the last question about each month, by the name of its file.
+        questions: the last question about each month, by the name of its file.
         rest_until: when the source may be asked again at the earliest, in seconds since 1970.
     """
 
-    looks: Mapping[str, Asked] = field(default_factory=dict[str, Asked])
+    questions: Mapping[str, Asked] = field(default_factory=dict[str, Asked])
     rest_until: float = 0.0
 
     def asked(self, file_name: str) -> Asked:
-        """Return the last question about a month; one that was never asked about was asked at the beginning of time."""
-        return self.looks.get(file_name, Asked())
+        """Return the last question about a month; the default stands for a month that was never asked about."""
+        return self.questions.get(file_name, Asked())
 
     def dump(self) -> str:
         """Return the text that ``parse_cursor`` reads."""
-        looks = {name: asdict(asked) for name, asked in sorted(self.looks.items())}
+        looks = {name: asdict(asked) for name, asked in sorted(self.questions.items())}
         content = {"version": CURSOR_VERSION, "rest_until": self.rest_until, "looks": looks}
         return json.dumps(content, separators=(",", ":"))
 
 
-def parse_cursor(text: str | None) -> Cursor | None:
-    """Return the cursor in a text, or None if this version cannot read it.
-
-    Then nothing is lost but time: every month is asked about again, and what was loaded is recorded.
-    """
+def parse_cursor(text: str | None) -> Cursor:
+    """Return the cursor in a text. If it cannot be read, every month is asked about again, and nothing is lost."""
     if not text:
         return Cursor()
     try:
         content: dict[str, Any] = json.loads(text)
-        if content["version"] != CURSOR_VERSION:
-            return None
-        looks = {name: Asked(float(look["at"]), str(look["requested"])) for name, look in content["looks"].items()}
-        return Cursor(looks, float(content["rest_until"]))
+        if content["version"] == CURSOR_VERSION:
+            looks = {name: Asked(float(look["at"]), str(look["requested"])) for name, look in content["looks"].items()}
+            return Cursor(looks, float(content["rest_until"]))
     except (ValueError, KeyError, TypeError, AttributeError):
-        return None
+        pass
+    logger.warning("The cursor cannot be read, so every month is asked about again. Nothing is loaded twice.")
+    return Cursor()
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,7 @@ class Candidate:
     @property
     def file_name(self) -> str:
         """The name of its file, under which the cursor keeps it."""
-        return self.record.file_name
+        return self.record.service.file_name(self.record.month)
 
     @property
     def pause(self) -> float:
@@ -125,41 +122,51 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Published:
-    """What the source has of a month, and at which address."""
-
-    address: str
-    version: SourceVersion
-
-
-@dataclass
-class Answers:
-    """What the source answered in one tick.
+class Answer:
+    """What the source answers about a month.
 
     Attributes:
-        published: the months that it has.
-        absent: the months that it does not have.
-        refused: the months for which it answers anything else.
-        unreachable: why no more questions were asked, if the source stopped answering.
+        month: the month.
+        address: its address at the source.
+        version: the version there.
+        error: why there is none.
     """
 
-    published: list[tuple[Candidate, Published]] = field(default_factory=list[tuple[Candidate, Published]])
-    absent: list[Candidate] = field(default_factory=list[Candidate])
-    refused: list[tuple[Candidate, TaxiError]] = field(default_factory=list[tuple[Candidate, TaxiError]])
-    unreachable: SourceUnreachable | None = None
+    month: Candidate
+    address: str = ""
+    version: SourceVersion = UNKNOWN_VERSION
+    error: TaxiError | None = None
 
     @property
-    def count(self) -> int:
-        """How many questions were answered."""
-        return len(self.published) + len(self.absent) + len(self.refused)
+    def token(self) -> str:
+        """A short name of the version that the source has at this address."""
+        version = self.version
+        content = json.dumps([self.address, version.etag, version.modified, version.bytes])
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
+    @property
+    def run_key(self) -> str:
+        """The run key of a request. Dagster remembers it as long as the run, so no version is loaded twice.
 
-@dataclass(frozen=True)
-class Request:
-    """A run to request."""
+        It names the record that the version follows: a version that is published, replaced and published again is a new
+        request.
+        """
+        raw = self.month.record.raw
+        return f"{self.month.file_name}@{self.token} after {raw.order if raw else 0}"
 
-    record: MonthRecord
-    run_key: str
+    def is_wanted(self, requested: str) -> bool:
+        """Return whether a run should be requested, unless it was for the version with this token."""
+        raw = self.month.record.raw
+        if self.error or (raw and (raw.landed or self._is(raw))):
+            return False
+        return self.token != requested
+
+    def _is(self, raw: Materialized) -> bool:
+        """Return whether the source has the recorded file: same address, tag, date, and size where both have one."""
+        now, then = self.version, raw.version
+        if self.address != raw.source or (now.etag, now.modified) != (then.etag, then.modified):
+            return False
+        return now.bytes is None or then.bytes is None or now.bytes == then.bytes
 
 
 @dataclass(frozen=True)
@@ -167,12 +174,12 @@ class Tick:
     """The result of a tick.
 
     Attributes:
-        requests: the runs to request.
+        requests: the runs to request, by run key.
         cursor: the new cursor.
-        summary: what was found, for people.
+        summary: what the source answered and what follows, for people.
     """
 
-    requests: Sequence[Request]
+    requests: Mapping[str, MonthRecord]
     cursor: Cursor
     summary: str
 
@@ -187,12 +194,9 @@ def evaluate(source: Source, records: Iterable[MonthRecord], cursor_text: str | 
         now: in seconds since 1970.
     """
     cursor = parse_cursor(cursor_text)
-    if cursor is None:
-        logger.warning("The cursor cannot be read, so every month is asked about again. Nothing is loaded twice.")
-        cursor = Cursor()
     if now < cursor.rest_until:
         until = datetime.fromtimestamp(cursor.rest_until, timezone.utc)
-        return Tick([], cursor, f"The source wants to be left alone until {until:%H:%M:%S} UTC.")
+        return Tick({}, cursor, f"The source wants to be left alone until {until:%H:%M:%S} UTC.")
     months = candidates(records)
     answers = ask(source, questions(months, cursor, now, most=None if source.asking_is_free else MOST_QUESTIONS))
     return decide(answers, cursor, now, known=len(months))
@@ -210,15 +214,9 @@ def candidates(records: Iterable[MonthRecord]) -> list[Candidate]:
 def questions(
     months: Sequence[Candidate], cursor: Cursor, now: float, *, most: int | None = MOST_QUESTIONS
 ) -> list[Candidate]:
-    """Return the months to ask about in this tick, in this order.
+    """Return the months to ask about in this tick, in this order; if ``most`` is None, every month.
 
     The newest are asked about in every tick, the others when their pause is over, the longest waiting first.
-
-    Args:
-        months: the candidates.
-        cursor: of the last tick.
-        now: in seconds since 1970.
-        most: how many questions are allowed; None asks about every month.
     """
     free = [month for month in months if not month.is_busy]
     if most is None:
@@ -229,106 +227,63 @@ def questions(
     return [*newest, *others][:most]
 
 
-def ask(source: Source, months: Sequence[Candidate], clock: Callable[[], float] = time.monotonic) -> Answers:
-    """Ask a source about months, a few at once, until it stops answering or the tick has taken long enough."""
-    answers = Answers()
-    ends = clock() + LONGEST_TICK
+def ask(source: Source, months: Sequence[Candidate]) -> list[Answer]:
+    """Ask a source about months, a few at once, until it stops answering or the time of a tick is over."""
 
-    def ask_one(month: Candidate) -> None:
+    def ask_one(month: Candidate) -> Answer:
         try:
             address = source.trips(month.record.service, month.record.month)
-            answers.published.append((month, Published(address, source.version(address))))
-        except NotPublished:
-            answers.absent.append(month)
-        except SourceUnreachable as error:
-            answers.unreachable = error
+            return Answer(month, address, source.version(address))
         except TaxiError as error:
-            answers.refused.append((month, error))
+            return Answer(month, error=error)
 
-    with ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="new-months") as pool:
-        for start in range(0, len(months), QUESTIONS_AT_ONCE):
-            list(pool.map(ask_one, months[start : start + QUESTIONS_AT_ONCE]))
-            if answers.unreachable or clock() > ends:
-                break
+    answers: list[Answer] = []
+    end = time.monotonic() + ANSWER_SECONDS
+    pool = ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="new-months")
+    for start in range(0, len(months), QUESTIONS_AT_ONCE):
+        asked = [pool.submit(ask_one, month) for month in months[start : start + QUESTIONS_AT_ONCE]]
+        done, late = wait(asked, timeout=max(0.0, end - time.monotonic()))
+        answers += [question.result() for question in asked if question in done]
+        if late:
+            what = f"it had not answered {len(late)} questions after {ANSWER_SECONDS:.0f} s"
+            answers.append(Answer(months[start], error=SourceUnreachable("the source", what)))
+        if any(isinstance(answer.error, SourceUnreachable) for answer in answers):
+            break
+    pool.shutdown(wait=False, cancel_futures=True)  # without waiting, because the tick would not end in time
     return answers
 
 
-def decide(answers: Answers, cursor: Cursor, now: float, *, known: int) -> Tick:
-    """Return what follows from the answers.
-
-    Args:
-        answers: what the source answered.
-        cursor: of the last tick.
-        now: in seconds since 1970.
-        known: how many months there are.
-    """
-    looks = dict(cursor.looks)
-    requests: list[Request] = []
+def decide(answers: Sequence[Answer], cursor: Cursor, now: float, *, known: int) -> Tick:
+    """Return what follows from the answers, when so many months are known."""
+    asked = dict(cursor.questions)
+    requests: dict[str, MonthRecord] = {}
     postponed = 0
-    for month, published in sorted(answers.published, key=lambda item: (item[0].newer, item[0].file_name)):
-        name, raw = month.file_name, month.record.raw
+    unreachable = [answer.error for answer in answers if isinstance(answer.error, SourceUnreachable)]
+    answers = [answer for answer in answers if not isinstance(answer.error, SourceUnreachable)]
+    for answer in sorted(answers, key=lambda answer: (answer.month.newer, answer.month.file_name)):
+        name = answer.month.file_name
         requested = cursor.asked(name).requested
-        if not is_wanted(published, raw, requested):
-            looks[name] = Asked(now, requested)
+        if not answer.is_wanted(requested):
+            asked[name] = Asked(now, requested)
         elif len(requests) < MOST_REQUESTS:
-            looks[name] = Asked(now, token(published))
-            requests.append(Request(month.record, run_key(name, published, raw)))
+            asked[name] = Asked(now, answer.token)
+            requests[answer.run_key] = answer.month.record
         else:
             postponed += 1  # its question does not count as asked, so that the next tick asks again
-    for month in (*answers.absent, *(month for month, _ in answers.refused)):
-        looks[month.file_name] = Asked(now, cursor.asked(month.file_name).requested)
-    rest = answers.unreachable and answers.unreachable.retry_after
+    rest = max((error.retry_after or 0.0 for error in unreachable), default=0.0)
     rest_until = now + min(rest, LONGEST_REST) if rest else 0.0
-    return Tick(requests, Cursor(looks, rest_until), _summary(answers, requests, postponed, known))
 
-
-def _summary(answers: Answers, requests: Sequence[Request], postponed: int, known: int) -> str:
-    parts = [f"Asked about {answers.count} of {known} months: {len(answers.absent)} not published"]
+    errors = [answer.error for answer in answers if answer.error]
+    refused = [error for error in errors if not isinstance(error, NotPublished)]
+    summary = f"Asked about {len(answers)} of {known} months: {len(errors) - len(refused)} not published"
     if requests:
-        names = ", ".join(request.record.file_name for request in requests)
-        parts.append(f"{len(requests)} to load ({names})")
+        names = ", ".join(record.service.file_name(record.month) for record in requests.values())
+        summary += f", {len(requests)} to load ({names})"
     if postponed:
-        parts.append(f"{postponed} more in the next ticks")
-    text = ", ".join(parts) + "."
-    if answers.refused:
-        text += f" {len(answers.refused)} were refused: {answers.refused[0][1]}"
-    if answers.unreachable:
-        text += f" The source stopped answering, the next tick goes on from here. {answers.unreachable}"
-    return text
-
-
-def is_wanted(published: Published, raw: Materialized | None, requested: str) -> bool:
-    """Return whether a run should be requested.
-
-    Args:
-        published: what the source has.
-        raw: the recorded raw file, if there is one.
-        requested: the token of the version for which a run was requested last.
-    """
-    if raw is not None and (raw.landed or _is_same(published, raw)):
-        return False
-    return token(published) != requested
-
-
-def _is_same(published: Published, raw: Materialized) -> bool:
-    """Return whether the recorded file is what the source has: same address, tag, date, and size where both say one."""
-    now, then = published.version, raw.version
-    if published.address != raw.source or (now.etag, now.modified) != (then.etag, then.modified):
-        return False
-    return now.bytes is None or then.bytes is None or now.bytes == then.bytes
-
-
-def token(published: Published) -> str:
-    """Return a short name of the version that the source has at this address."""
-    version = published.version
-    content = json.dumps([published.address, version.etag, version.modified, version.bytes])
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-
-def run_key(file_name: str, published: Published, raw: Materialized | None) -> str:
-    """Return the run key of a request. Dagster remembers it as long as the run, so no version is loaded twice.
-
-    It names the record that the version follows: a version that is published, replaced and published again is a new
-    request.
-    """
-    return f"{file_name}@{token(published)} after {raw.order if raw else 0}"
+        summary += f", {postponed} more in the next ticks"
+    summary += "."
+    if refused:
+        summary += f" {len(refused)} were refused: {refused[0]}"
+    if unreachable:
+        summary += f" The source stopped answering, the next tick goes on from here. {unreachable[-1]}"
+    return Tick(requests, Cursor(asked, rest_until), summary)

@@ -36,7 +36,7 @@ class WatchedRunLauncher(dg.DefaultRunLauncher):
         Without its code server a run cannot be retried, and Dagster tries to only once, at the moment when the run has
         failed. So that moment waits for the server. A run of a command has no server, and is watched all the same.
         """
-        heartbeat = last_heartbeat(self._instance.daemon_cursor_storage, run.run_id)
+        heartbeat = last_heartbeat(self._instance, run.run_id)
         silence = self._heartbeats.unchanged(run.run_id, heartbeat)
         answers = code_server_answers(self, run.run_id)
         known = self._servers.unchanged(run.run_id, answers)

@@ -116,12 +116,7 @@ class _Runs(_KeepsConnections, PostgresRunStorage):
     def _begin_heartbeat(self, run_id: str) -> None:
         self.keep_connections()
         self._events.keep_connections()
-        self._heartbeats[run_id] = Heartbeat(
-            self,
-            get_run=lambda: next(iter(self.get_runs(dg.RunsFilter(run_ids=[run_id]))), None),
-            forget=lambda: forget_cursor_value(self, key_of(run_id)),
-            run_id=run_id,
-        )
+        self._heartbeats[run_id] = Heartbeat(self, run_id)
         self._heartbeats[run_id].begin()
 
 

@@ -11,16 +11,16 @@ from taxi_platform.assistant.knowledge import (
     services_in,
     without_months,
 )
-from taxi_platform.ledger.states import MonthState
 from taxi_platform.trips.months import Month
+from taxi_platform_tests.support.month_records import month_in
 
 APRIL, MAY = Month(2020, 4), Month(2020, 5)
 STATES = {
     "green": {
-        APRIL: MonthState("green", APRIL, "materialized", rows=35_612),
-        MAY: MonthState("green", MAY, "failed", note="run 1a2b"),
+        APRIL: month_in("materialized", APRIL, rows=35_612),
+        MAY: month_in("failed", MAY),
     },
-    "yellow": {APRIL: MonthState("yellow", APRIL, "missing")},
+    "yellow": {APRIL: month_in("missing", APRIL, "yellow")},
 }
 
 
@@ -78,7 +78,7 @@ def test_an_asset_is_named_by_its_key_or_by_its_service() -> None:
     ("question", "lines"),
     [
         ("green and yellow 2020-04", ["green 2020-04: materialized, 35,612 rows", "yellow 2020-04: missing"]),
-        ("green in May 2020", ["green 2020-05: failed (run 1a2b)"]),
+        ("green in May 2020", ["green 2020-05: failed (run 12345678)"]),
         ("green 1999-01", ["green 1999-01: not a partition"]),
         ("green", ["green: 35,612 rows in 1 of 2 months, 2020-04 to 2020-04, 1 failed"]),
         ("Which checks are there?", []),

@@ -4,7 +4,6 @@ import psycopg
 import pytest
 
 from taxi_platform.ledger.reading import read_months
-from taxi_platform.ledger.states import state_of
 from taxi_platform.postgres import loader
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
@@ -14,7 +13,7 @@ MARCH = Month(2019, 3)
 
 
 def state(backfills: Backfills) -> tuple[str, str]:
-    found = state_of(read_months(backfills.instance, [GREEN]).months["green"][MARCH])
+    found = read_months(backfills.instance, [GREEN]).months["green"][MARCH]
     return found.state, found.note
 
 

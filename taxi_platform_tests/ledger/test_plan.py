@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from taxi_platform.errors import InvalidRequest
 from taxi_platform.ledger.plan import Plan, make_plan, months_in, parse_services, parse_span
-from taxi_platform.ledger.states import MonthState
+from taxi_platform.ledger.record import MonthRecord
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW
+from taxi_platform_tests.support.month_records import month_in
 
 STATES = ("materialized", "failed", "missing", "in progress", "file changed")
 CHOICES = ("missing", "failed", "all")
@@ -18,18 +19,18 @@ covered = st.sampled_from(COVERED)
 # Some of the covered months of some services, each in some state, in the order in which a command would name them.
 known = st.dictionaries(st.tuples(st.sampled_from(list(SERVICES)), covered), st.sampled_from(STATES)).map(
     lambda found: [
-        MonthState(name, month, found[name, month]) for name in SERVICES for month in COVERED if (name, month) in found
+        month_in(found[name, month], month, name) for name in SERVICES for month in COVERED if (name, month) in found
     ]
 )
 
 
-def states(service: str = "green", **months: str) -> list[MonthState]:
-    """States of months of 2019, e.g. ``m03="missing"``."""
-    return [MonthState(service, Month(2019, int(name[1:])), state) for name, state in months.items()]  # pyright: ignore
+def states(service: str = "green", **months: str) -> list[MonthRecord]:
+    """Return months of 2019 in these states, e.g. ``m03="missing"``."""
+    return [month_in(state, Month(2019, int(name[1:])), service) for name, state in months.items()]  # pyright: ignore
 
 
 def planned(plan: Plan) -> list[tuple[str, str, str]]:
-    return [(one.service.name, str(one.month), one.reason) for one in plan.planned]
+    return [(one.record.service.name, str(one.record.month), one.reason) for one in plan.planned]
 
 
 def spans(plan: Plan) -> list[tuple[str, str, str]]:
@@ -138,13 +139,13 @@ def test_by_default_all_that_is_not_in_place_is_planned_each_with_its_reason() -
         ("green", "2019-03", "failed"),
         ("green", "2019-04", "file changed"),
     ]
-    assert (plan.loaded, plan.others, plan.force) == (1, {}, False)
+    assert (plan.left_out, plan.force) == ({"materialized": 1}, False)
 
 
 def test_only_failed_months_are_planned_when_that_is_asked_for() -> None:
     plan = make_plan(states(m01="materialized", m02="missing", m03="failed", m04="file changed"), "failed")
     assert planned(plan) == [("green", "2019-03", "failed")]
-    assert (plan.loaded, plan.others) == (1, {"missing": 1, "file changed": 1})
+    assert plan.left_out == {"materialized": 1, "missing": 1, "file changed": 1}
 
 
 def test_all_forces_what_is_in_place_and_keeps_the_reasons_of_the_rest() -> None:
@@ -153,38 +154,31 @@ def test_all_forces_what_is_in_place_and_keeps_the_reasons_of_the_rest() -> None
     assert plan.force
 
 
-@pytest.mark.parametrize("choice", CHOICES)
-def test_nobody_starts_a_second_time_on_a_month_in_progress(choice: str) -> None:
-    plan = make_plan(states(m01="in progress"), choice)  # pyright: ignore[reportArgumentType]
-    assert (plan.planned, [str(one.month) for one in plan.in_progress]) == ([], ["2019-01"])
-
-
 @given(found=known, choice=st.sampled_from(CHOICES), newest_first=st.booleans())
-def test_a_plan_is_what_reading_the_rules_aloud_gives(found: list[MonthState], choice: str, newest_first: bool) -> None:
+def test_a_plan_has_every_month_that_the_choice_includes(
+    found: list[MonthRecord], choice: str, newest_first: bool
+) -> None:
     plan = make_plan(found, choice, newest_first=newest_first)  # pyright: ignore[reportArgumentType]
     expected: list[tuple[str, str, str]] = []
     counts = {"materialized": 0, "failed": 0, "missing": 0, "file changed": 0}
     for name in SERVICES:
         for one in sorted(found, key=lambda one: one.month, reverse=newest_first):
-            if one.service != name or one.state == "in progress":
+            if one.service.name != name or one.state == "in progress":
                 continue
             if (choice == "failed" and one.state != "failed") or (choice == "missing" and one.state == "materialized"):
                 counts[one.state] += 1
             else:
                 expected.append((name, str(one.month), "forced" if one.state == "materialized" else one.state))
     assert planned(plan) == expected
-    assert plan.loaded == counts.pop("materialized")
-    assert plan.others == {state: count for state, count in counts.items() if count}
-    assert {(one.service, one.month) for one in plan.in_progress} == {
-        (one.service, one.month) for one in found if one.state == "in progress"
-    }
+    assert plan.left_out == {state: count for state, count in counts.items() if count}
+    assert plan.in_progress == [one for one in found if one.state == "in progress"]
 
 
 # The runs that it takes
 
 
 @given(found=known, newest_first=st.booleans())
-def test_ranges_are_without_gaps_and_hold_each_planned_month_once(found: list[MonthState], newest_first: bool) -> None:
+def test_ranges_are_without_gaps_and_hold_each_planned_month_once(found: list[MonthRecord], newest_first: bool) -> None:
     plan = make_plan(found, "missing", newest_first=newest_first)
     held = [(s.service.name, str(m)) for s in plan.month_ranges() for m in s.first.through(s.last)]
     assert sorted(held) == sorted((name, month) for name, month, _ in planned(plan))

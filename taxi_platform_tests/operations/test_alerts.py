@@ -97,7 +97,7 @@ def watching(tmp_path: Path) -> Iterator[Watching]:
         yield partial(Watch, instance, deliver)
 
 
-def test_a_failure_is_told_once_with_its_root_error_and_a_link(watching: Watching, receiver: AlertReceiver) -> None:
+def test_a_failure_is_reported_once_with_its_root_error_and_a_link(watching: Watching, receiver: AlertReceiver) -> None:
     watch = watching(receiver.url)
     watch.tick()
     run_id = watch.fail()
@@ -112,7 +112,7 @@ def test_a_failure_is_told_once_with_its_root_error_and_a_link(watching: Watchin
     ]
 
 
-def test_the_deepest_of_our_own_errors_is_told_and_without_passwords(
+def test_the_deepest_of_our_own_errors_is_reported_without_passwords(
     watching: Watching, receiver: AlertReceiver
 ) -> None:
     watch = watching(receiver.url)
@@ -125,18 +125,12 @@ def test_the_deepest_of_our_own_errors_is_told_and_without_passwords(
     assert told == [f"break_down: {refused}", "stumble: KeyError: 'ehail_fee'"]
 
 
-def test_what_failed_before_the_sensor_was_started_is_not_told(watching: Watching, receiver: AlertReceiver) -> None:
+def test_what_failed_before_the_sensor_was_started_is_not_reported(watching: Watching, receiver: AlertReceiver) -> None:
     watch = watching(receiver.url)
     watch.fail()
     done = watch.tick(started=time.time() + 1)
     assert (done.delivered, done.cursor.pending) == (0, {})
     assert receiver.asked == []
-
-
-def test_what_failed_between_its_start_and_its_first_tick_is_told(watching: Watching, receiver: AlertReceiver) -> None:
-    watch = watching(receiver.url)
-    watch.fail()
-    assert watch.tick().delivered == 1
 
 
 def test_a_cursor_that_cannot_be_read_starts_again(watching: Watching, receiver: AlertReceiver) -> None:
@@ -189,9 +183,7 @@ def test_a_message_that_cannot_be_delivered_is_tried_again_on_later_ticks(
         assert [len(receiver.taken), len(sound.taken)] == [2, 2]
 
 
-def test_a_failure_is_no_longer_told_after_a_day_and_its_log_says_so(
-    watching: Watching, receiver: AlertReceiver
-) -> None:
+def test_a_failure_is_given_up_after_a_day_and_its_log_says_so(watching: Watching, receiver: AlertReceiver) -> None:
     receiver.status = 500
     watch = watching(receiver.url)
     watch.tick()
@@ -206,7 +198,7 @@ def test_a_failure_is_no_longer_told_after_a_day_and_its_log_says_so(
     assert "gave up after 24 hours; never told json" in str(log[-1].dagster_event.message)
 
 
-def test_a_daemon_killed_before_it_stored_the_cursor_tells_nothing_twice(
+def test_a_daemon_killed_before_it_stored_the_cursor_reports_nothing_twice(
     watching: Watching, receiver: AlertReceiver
 ) -> None:
     with AlertReceiver() as refusing:
@@ -222,15 +214,6 @@ def test_a_daemon_killed_before_it_stored_the_cursor_tells_nothing_twice(
         assert [len(receiver.taken), len(refusing.taken)] == [1, 1]
 
 
-def test_every_failed_run_has_a_message_of_its_own(watching: Watching, receiver: AlertReceiver) -> None:
-    watch = watching(receiver.url)
-    watch.tick()
-    for number in range(12):
-        watch.fail(**{"dagster/partition": f"2020-{number + 1:02d}"})
-    assert watch.tick().delivered == 12
-    assert receiver.taken[-1]["title"] == "taxi_platform: green 2020-12 failed"
-
-
 def test_a_tick_ends_in_time_and_the_next_one_goes_on(
     watching: Watching, receiver: AlertReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,7 +226,7 @@ def test_a_tick_ends_in_time_and_the_next_one_goes_on(
     assert watch.tick().delivered == 1
 
 
-def test_a_run_is_told_once_although_its_failure_was_recorded_twice(
+def test_a_run_is_reported_once_although_its_failure_was_recorded_twice(
     watching: Watching, receiver: AlertReceiver
 ) -> None:
     """The health check records the end of a run a second time when its process was killed while it stored the first."""
@@ -275,19 +258,6 @@ def test_a_plugin_that_raises_or_does_not_end_stops_nobody(
     assert len(receiver.taken) == 1
 
 
-def test_an_address_that_apprise_does_not_know_is_a_problem_and_no_end(
-    watching: Watching, receiver: AlertReceiver
-) -> None:
-    watch = watching("pigeon://token-of-mine/", receiver.url)
-    watch.tick()
-    watch.fail()
-    done = watch.tick()
-    assert done.problems == [
-        "pigeon (1 of 2) could not be told: Apprise knows no service pigeon://; it is tried again",
-    ]
-    assert len(receiver.taken) == 1
-
-
 def test_no_secret_of_an_address_is_in_the_cursor_the_problems_the_logs_or_the_output(
     watching: Watching,
     receiver: AlertReceiver,
@@ -304,6 +274,7 @@ def test_no_secret_of_an_address_is_in_the_cursor_the_problems_the_logs_or_the_o
     receiver.status = 200
     second = watch.tick(later=60)
     assert len(first.problems) == 3
+    assert "pigeon (2 of 3) could not be told: Apprise knows no service pigeon://; it is tried again" in first.problems
     kept = b"".join(found.read_bytes() for found in tmp_path.rglob("*") if found.is_file())
     said = "".join(
         [*first.problems, *second.problems, str(first.cursor), str(second.cursor), *capfd.readouterr(), caplog.text]
@@ -313,7 +284,7 @@ def test_no_secret_of_an_address_is_in_the_cursor_the_problems_the_logs_or_the_o
         assert secret.encode() not in kept
 
 
-def test_a_log_that_cannot_be_understood_is_told_as_that(
+def test_a_log_that_cannot_be_read_is_reported_as_that(
     watching: Watching, receiver: AlertReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -322,7 +293,7 @@ def test_a_log_that_cannot_be_understood_is_told_as_that(
     watch = watching(receiver.url)
     watch.tick()
     watch.fail()
-    monkeypatch.setattr("taxi_platform.operations.failed_runs._of_step", fail)
+    monkeypatch.setattr("taxi_platform.ledger.failures._of_step", fail)
     assert watch.tick().delivered == 1
     assert "its log cannot be read (LookupError: an event from the future)" in receiver.taken[0]["message"]
 
@@ -368,18 +339,11 @@ MAIL = "mailtos://user:pass@example.com?to=a@example.com,b@example.com"
 
 
 @pytest.mark.parametrize("between", [" ", ",", ", ", "\n", ";", "  ,\n "])
-def test_several_addresses_are_in_one_text(between: str) -> None:
-    addresses = addresses_of(f" {SLACK}{between}{MAIL}\n")
+def test_several_addresses_in_one_text_are_numbered_and_each_is_used_once(between: str) -> None:
+    addresses = addresses_of(f" {SLACK}{between}{MAIL}{between}{SLACK}\n")
     assert [address.url for address in addresses] == [SLACK, MAIL]
     assert [address.name for address in addresses] == ["slack (1 of 2)", "mailtos (2 of 2)"]
-
-
-def test_one_address_needs_no_number() -> None:
     assert [address.name for address in addresses_of(SLACK)] == ["slack"]
-
-
-def test_an_address_that_is_named_twice_is_told_once() -> None:
-    assert len(addresses_of(f"{SLACK} {SLACK}")) == 1
 
 
 @pytest.mark.parametrize("text", ["secret-token", "slack://", "json://h/ secret-token", "https:/secret-token"])

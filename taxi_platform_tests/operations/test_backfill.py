@@ -15,9 +15,8 @@ from dagster._core.execution.backfill import BulkActionStatus
 from dagster._daemon.types import DaemonHeartbeat
 
 from taxi_platform.cli.backfill import DONE, NOT_DONE
-from taxi_platform.ledger.backfills import daemon_is_alive
+from taxi_platform.ledger.events import daemon_is_alive
 from taxi_platform.ledger.plan import make_plan
-from taxi_platform.ledger.states import MonthState
 from taxi_platform.operations import backfill as operation
 from taxi_platform.operations.backfill import request_backfills
 from taxi_platform.orchestration.partitions import monthly_partitions
@@ -26,6 +25,7 @@ from taxi_platform.trips.months import Month
 from taxi_platform.trips.partitions import partition_months
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.backfills import Backfills
+from taxi_platform_tests.support.month_records import month_in
 from taxi_platform_tests.support.shell import environment, require_activation, script, typed
 from taxi_platform_tests.support.trip_server import Answer, Published, TripServer
 from taxi_platform_tests.support.trip_texts import rows, text, with_field, zipped
@@ -221,7 +221,7 @@ def test_a_partition_that_somebody_dropped_is_loaded_again(backfills: Backfills)
 
 
 def test_months_that_wait_for_a_daemon_are_not_loaded_a_second_time(backfills: Backfills) -> None:
-    wanted = [MonthState("green", Month(2019, month), "missing") for month in (1, 3)]
+    wanted = [month_in("missing", Month(2019, month)) for month in (1, 3)]
     (backfill,) = request_backfills(backfills.instance, backfills.definitions(), make_plan(wanted, "missing"))
     status, said = backfills.backfill("green", QUARTER)
     assert status == NOT_DONE
@@ -241,41 +241,40 @@ def test_months_of_a_run_that_goes_on_are_left_to_it(backfills: Backfills) -> No
     assert said[-1].endswith(f"1 month to load; left out: 2 in progress (run {run.run_id[:8]})")
 
 
-# A daemon that was heard
+# A silent daemon
 
 
 @pytest.fixture
-def heard(backfills: Backfills, monkeypatch: pytest.MonkeyPatch) -> Backfills:
-    """The platform with a daemon that was heard a minute ago, and will not be again."""
+def silent(backfills: Backfills) -> Backfills:
+    """The platform with a daemon that wrote a heartbeat a minute ago, and will not write another."""
     heartbeat = DaemonHeartbeat(time.time() - 60, "BACKFILL", None, None)
     backfills.instance.add_daemon_heartbeat(heartbeat)
-    monkeypatch.setattr(operation, "CHECK_SECONDS", 0.0)
     return backfills
 
 
 def test_a_daemon_that_has_fallen_silent_is_not_waited_for_for_ever(
-    heard: Backfills, monkeypatch: pytest.MonkeyPatch
+    silent: Backfills, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operation, "SILENT_SECONDS", 1.0)
-    status, said = heard.backfill("green", QUARTER)
+    monkeypatch.setattr(operation, "TIMEOUT_SECONDS", 1.0)
+    status, said = silent.backfill("green", QUARTER)
     assert status == NOT_DONE
     assert re.search(
         r"The daemon has been silent for \d+ s\. It goes on once it is started: dagster-daemon run", said[-5]
     )
     assert said[-4] == "3 months: 0 loaded (0 rows), 3 not finished"
     assert said[-1] == "  green 2019-03 unfinished: it is still waited for"
-    assert heard.backfill("green", QUARTER, dry_run=True)[1][0].startswith("green 2019-01..2019-03: 0 months to load")
+    assert silent.backfill("green", QUARTER, dry_run=True)[1][0].startswith("green 2019-01..2019-03: 0 months to load")
 
 
 def test_a_backfill_that_somebody_cancelled_is_told_as_cancelled(
-    heard: Backfills, monkeypatch: pytest.MonkeyPatch
+    silent: Backfills, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cancel(_seconds: float) -> None:
-        for backfill in heard.instance.get_backfills():
-            heard.instance.update_backfill(backfill.with_status(BulkActionStatus.CANCELED))
+        for backfill in silent.instance.get_backfills():
+            silent.instance.update_backfill(backfill.with_status(BulkActionStatus.CANCELED))
 
-    monkeypatch.setattr(operation.time, "sleep", cancel)
-    status, said = heard.backfill("green", "2019-03")
+    monkeypatch.setattr("taxi_platform.retries.sleep", cancel)
+    status, said = silent.backfill("green", "2019-03")
     assert status == NOT_DONE
     assert said[-2:] == [
         "1 month: 0 loaded (0 rows), 1 cancelled",
@@ -283,10 +282,10 @@ def test_a_backfill_that_somebody_cancelled_is_told_as_cancelled(
     ]
 
 
-def test_the_daemon_is_asked_for_the_newest_range_first(heard: Backfills) -> None:
-    wanted = [MonthState("green", Month(2019, month), "missing") for month in (1, 2, 4, 6)]
-    request_backfills(heard.instance, heard.definitions(), make_plan(wanted, "missing", newest_first=True))
-    asked = sorted(heard.instance.get_backfills(), key=lambda backfill: backfill.backfill_timestamp)
+def test_the_daemon_is_asked_for_the_newest_range_first(silent: Backfills) -> None:
+    wanted = [month_in("missing", Month(2019, month)) for month in (1, 2, 4, 6)]
+    request_backfills(silent.instance, silent.definitions(), make_plan(wanted, "missing", newest_first=True))
+    asked = sorted(silent.instance.get_backfills(), key=lambda backfill: backfill.backfill_timestamp)
     assert [backfill.title for backfill in asked] == [
         "taxi backfill green 2019-06",
         "taxi backfill green 2019-04",
@@ -402,7 +401,7 @@ def test_the_months_that_can_be_loaded_are_dagsters_partitions(backfills: Backfi
         assert [str(month) for month in partition_months(GREEN)] == monthly_partitions(GREEN).get_partition_keys()
 
 
-def test_a_daemon_is_alive_while_it_is_heard(backfills: Backfills, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_daemon_is_alive_while_it_writes_heartbeats(backfills: Backfills, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not daemon_is_alive(backfills.instance)
     for seconds, alive in ((70, True), (80, False)):
         heartbeat = DaemonHeartbeat(time.time() - seconds, "BACKFILL", None, None)

@@ -6,13 +6,13 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taxi_platform.ledger.failures import StepReason
 from taxi_platform.operations.failed_runs import (
     DECISION_SECONDS,
     MOST_BODY,
     MOST_TITLE,
     RETRY_SECONDS,
     Message,
-    StepReason,
     decide,
     message_about,
 )
@@ -27,10 +27,10 @@ def about(*reasons: StepReason, partition: str = "2019-03", **tags: str) -> Mess
     return message_about(dg.DagsterRun(job_name="job", run_id="a1b2", tags=known), reasons, WEB, redact)
 
 
-def test_a_month_is_told_in_a_few_lines() -> None:
-    told = about(StepReason("green_tripdata", LACKING), trigger="backfill", **{"dagster/retry_number": "2"})
-    assert told.title == "taxi_platform: green 2019-03 failed"
-    assert told.body.splitlines() == [
+def test_a_message_has_a_few_lines() -> None:
+    message = about(StepReason("green_tripdata", LACKING), trigger="backfill", **{"dagster/retry_number": "2"})
+    assert message.title == "taxi_platform: green 2019-03 failed"
+    assert message.body.splitlines() == [
         f"green_tripdata: {LACKING}",
         "Dagster had started it again 2 times.",
         "Started by: backfill",
@@ -38,28 +38,19 @@ def test_a_month_is_told_in_a_few_lines() -> None:
     ]
 
 
-def test_a_range_is_told_with_its_failed_months_and_the_reason_of_each() -> None:
-    months = {"2019-03": "not published", "2019-07": "cut off"}
-    text = "2 of 12 months of green failed. The other 10 are in place and recorded.\n2019-03: not published\n…"
-    told = about(StepReason("green_tripdata", text, months))
-    assert told.body.splitlines()[:3] == [
-        "green_tripdata: 2 of 12 months of green failed. The other 10 are in place and recorded.",
-        "  2019-03: not published",
-        "  2019-07: cut off",
-    ]
-
-
-def test_of_very_many_months_the_last_are_only_named() -> None:
+def test_a_message_about_a_range_has_the_reason_of_each_failed_month_and_only_names_the_last_of_very_many() -> None:
     months = {f"2019-{month:02d}": LACKING for month in range(1, 13)}
-    told = about(StepReason("", "12 of 12 months failed.", months))
-    assert "  … and 2019-09, 2019-10, 2019-11, 2019-12" in told.body.splitlines()
+    text = "12 of 13 months of green failed. The other one is in place and recorded.\n2019-01: not published\n…"
+    lines = about(StepReason("green_tripdata", text, months)).body.splitlines()
+    assert lines[0] == "green_tripdata: 12 of 13 months of green failed. The other one is in place and recorded."
+    assert lines[1:9] == [f"  2019-{month:02d}: {LACKING}" for month in range(1, 9)]
+    assert lines[9] == "  … and 2019-09, 2019-10, 2019-11, 2019-12"
 
 
 def test_passwords_are_taken_out_before_a_text_is_cut() -> None:
     url = "postgresql://taxi:hunter22@db/x"
     for filler in range(560, 620):
-        told = about(StepReason("t", "x" * filler + url))
-        assert "hunter" not in told.body
+        assert "hunter" not in about(StepReason("t", "x" * filler + url)).body
 
 
 @given(st.lists(st.text(max_size=3000), min_size=1, max_size=30), st.text(max_size=300))
@@ -91,33 +82,29 @@ def retry_of(run_id: str) -> dg.DagsterRun:
 
 
 @pytest.mark.parametrize(
-    ("failed", "waited", "decision"),
+    ("failed", "retry", "waited", "decision"),
     [
-        (None, 0, "drop"),  # deleted
-        (failed_run(SUCCESS), 0, "drop"),  # given up by the monitor, and yet it lived
-        (failed_run(STARTED), 0, "wait"),  # the event is there, the status not yet
-        (failed_run(STARTED), DECISION_SECONDS, "drop"),
-        (failed_run(), 0, "wait"),  # nobody has decided yet
-        (failed_run(), DECISION_SECONDS, "report"),
-        (failed_run(will_retry="false"), 0, "report"),
-        (failed_run(**WAITING), 0, "wait"),
-        (failed_run(**WAITING), RETRY_SECONDS - 1, "wait"),
-        (failed_run(**WAITING), RETRY_SECONDS, "report"),  # promised, and it never came
-        (failed_run(origin=None, **WAITING), 0, "report"),  # begun by a command: Dagster cannot start it again
-        (failed_run(**RETRIED), 0, "report"),  # the retry has been deleted
+        (None, None, 0, "drop"),  # deleted
+        (failed_run(SUCCESS), None, 0, "drop"),  # given up by the monitor, although it was alive
+        (failed_run(STARTED), None, 0, "wait"),  # the event is there, the status not yet
+        (failed_run(STARTED), None, DECISION_SECONDS, "drop"),
+        (failed_run(), None, 0, "wait"),  # Dagster has not decided yet
+        (failed_run(), None, DECISION_SECONDS, "report"),
+        (failed_run(will_retry="false"), None, 0, "report"),
+        (failed_run(**WAITING), None, 0, "wait"),
+        (failed_run(**WAITING), None, RETRY_SECONDS - 1, "wait"),
+        (failed_run(**WAITING), None, RETRY_SECONDS, "report"),  # announced, and it never came
+        (failed_run(origin=None, **WAITING), None, 0, "report"),  # begun by a command: Dagster cannot start it again
+        (failed_run(**RETRIED), None, 0, "report"),  # the retry has been deleted
+        (failed_run(**RETRIED), "first", 0, "drop"),
+        (failed_run(**RETRIED), "another", 0, "report"),  # started again by hand, with the tags of the other run
     ],
 )
-def test_a_failure_is_told_when_no_retry_is_coming(failed: dg.DagsterRun | None, waited: float, decision: str) -> None:
-    assert decide(failed, None, retries=True, waited=waited) == decision
+def test_a_failure_is_reported_when_no_retry_is_coming(
+    failed: dg.DagsterRun | None, retry: str | None, waited: float, decision: str
+) -> None:
+    assert decide(failed, retry_of(retry) if retry else None, retries=True, waited=waited) == decision
 
 
-def test_without_retries_a_failure_is_told_at_once() -> None:
+def test_without_retries_a_failure_is_reported_at_once() -> None:
     assert decide(failed_run(), None, retries=False, waited=0) == "report"
-
-
-def test_a_retry_replaces_the_run_that_it_repeats() -> None:
-    assert decide(failed_run(**RETRIED), retry_of("first"), retries=True, waited=0) == "drop"
-
-
-def test_a_run_that_carries_the_tags_of_the_one_that_it_repeats_is_told() -> None:
-    assert decide(failed_run(**RETRIED), retry_of("another"), retries=True, waited=0) == "report"

@@ -194,7 +194,7 @@ def test_a_run_whose_failure_cannot_be_stored_is_found_by_the_next_health_check(
 def test_a_run_has_a_heartbeat_while_it_is_executed_and_none_afterwards(database: str) -> None:
     @dg.op
     def beats(context: dg.OpExecutionContext) -> None:
-        seen.append(heartbeats.last_heartbeat(context.instance.daemon_cursor_storage, context.run_id))
+        seen.append(heartbeats.last_heartbeat(context.instance, context.run_id))
 
     @dg.job
     def beating_job() -> None:
@@ -204,4 +204,4 @@ def test_a_run_has_a_heartbeat_while_it_is_executed_and_none_afterwards(database
     with instance(database) as opened:
         run_id = beating_job.execute_in_process(instance=opened).run_id
         assert heartbeats.process_named_in(seen[0]) == f"process {os.getpid()} on {socket.gethostname()}"
-        assert heartbeats.last_heartbeat(opened.daemon_cursor_storage, run_id) is None
+        assert heartbeats.last_heartbeat(opened, run_id) is None

@@ -1,9 +1,12 @@
-"""Load records as the database could have them, without a database."""
+"""Records of months as the database and Dagster could have them, without either."""
 
 from datetime import datetime, timezone
 
-from taxi_platform.ledger.record import LoadRecord
+from taxi_platform.ledger.record import Attempt, LoadRecord, Materialized, MonthRecord, State
 from taxi_platform.trips.files import FileFacts
+from taxi_platform.trips.keys import raw_key, table_key
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -25,8 +28,27 @@ def load_record(
         facts=FileFacts(file_bytes, csv_bytes, sha256, rows + rows_rejected),
         rows_loaded=rows,
         rows_rejected=rows_rejected,
-        contract="today's",
         loaded_at=NOW,
         untouched=untouched,
         current=current,
     )
+
+
+def month_in(state: State, month: Month, service: str = "green", *, rows: int = 0) -> MonthRecord:
+    """Return the record of a month in a state, with so many rows in its table."""
+    contract = SERVICES[service]
+    key = table_key(contract.table)
+    made = Materialized(order=1, run_id="run-of-table", timestamp=NOW.timestamp(), rows_loaded=rows)
+    newer = Materialized(order=2, run_id="run-of-raw", timestamp=NOW.timestamp(), facts=FileFacts(1, 1, "bbb", 1))
+    outcome = {"failed": "failed", "in progress": "unfinished"}.get(state)
+    record = MonthRecord(
+        service=contract,
+        month=month,
+        materialized={
+            **({} if state == "missing" else {key: made}),
+            **({raw_key(contract.table): newer} if state == "file changed" else {}),
+        },
+        attempts={key: Attempt("12345678-9", outcome, NOW)} if outcome else {},  # pyright: ignore
+    )
+    assert record.state == state
+    return record

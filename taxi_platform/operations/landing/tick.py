@@ -13,7 +13,8 @@ from typing import Literal
 import dagster as dg
 
 from taxi_platform.errors import TaxiError
-from taxi_platform.operations.failed_runs import EVENTS_WITH_REASONS, decide, read_reasons
+from taxi_platform.ledger.failures import EVENTS_WITH_REASONS, read_reasons
+from taxi_platform.operations.failed_runs import decide
 from taxi_platform.operations.landing.places import DroppedFile, LandingPlace, printable
 from taxi_platform.operations.landing.source import parse_name
 from taxi_platform.trips.months import Month

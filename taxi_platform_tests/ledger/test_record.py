@@ -7,8 +7,8 @@ from functools import partial
 
 import pytest
 
+from taxi_platform.ledger.reading import Ledger
 from taxi_platform.ledger.record import Attempt, Materialized, MonthRecord, Waiting
-from taxi_platform.ledger.states import state_of, states_of
 from taxi_platform.trips.files import FileFacts, SourceVersion
 from taxi_platform.trips.keys import raw_key, table_key
 from taxi_platform.trips.months import Month
@@ -57,74 +57,77 @@ def in_place(**values: object) -> MonthRecord:
     return record(**{**usual, **values})  # pyright: ignore[reportArgumentType]
 
 
-def told(found: MonthRecord) -> tuple[str, str]:
-    return state_of(found).state, state_of(found).note
+def state_and_note(found: MonthRecord) -> tuple[str, str]:
+    return found.state, found.note
 
 
 def test_a_month_that_is_recorded_and_in_its_table_is_materialized() -> None:
-    found = state_of(in_place())
+    found = in_place()
     assert (found.state, found.note) == ("materialized", "")
-    assert (found.rows, found.file_bytes, found.run_id, found.at) == (49, 1000, "run-of-table", NOW)
+    assert (found.rows, found.file_bytes, found.last_run) == (49, 1000, TABLE)
 
 
 def test_without_any_record_a_month_is_missing() -> None:
-    found = state_of(record())
-    assert (found.state, found.rows, found.file_bytes, found.run_id, found.at) == ("missing", 0, 0, None, None)
+    found = record()
+    assert (found.state, found.rows, found.file_bytes, found.last_run) == ("missing", 0, 0, None)
 
 
 def test_the_record_is_believed_only_while_the_table_cannot_be_asked() -> None:
     gone = in_place(loaded=None)
-    assert told(gone) == ("missing", "recorded, but not in the table any more")
-    assert (state_of(gone).rows, state_of(gone).file_bytes) == (0, 0)
+    assert state_and_note(gone) == ("missing", "recorded, but not in the table any more")
+    assert (gone.rows, gone.file_bytes) == (0, 0)
     unknown = in_place(loaded=None, tables_known=False)
-    assert (told(unknown), state_of(unknown).rows) == (("materialized", ""), 49)
+    assert (state_and_note(unknown), unknown.rows) == (("materialized", ""), 49)
 
 
 def test_what_is_in_the_table_but_not_recorded_is_missing_and_said_to_be_there() -> None:
-    found = state_of(in_place(table=None))
+    found = in_place(table=None)
     assert (found.state, found.note, found.rows) == ("missing", "in the table, but not recorded", 49)
 
 
 @pytest.mark.parametrize("made", [record, in_place, partial(in_place, loaded=None)])
 def test_a_run_that_goes_on_makes_its_month_in_progress(made: Callable[..., MonthRecord]) -> None:
     attempt = Attempt("12345678-9", "unfinished", NOW)
-    assert told(made(attempt=attempt)) == ("in progress", "run 12345678")
+    assert state_and_note(made(attempt=attempt)) == ("in progress", "run 12345678")
 
 
 def test_a_run_that_failed_makes_its_month_failed_though_an_older_one_is_in_the_table() -> None:
-    found = state_of(in_place(attempt=Attempt("12345678-9", "failed", NOW)))
-    assert (found.state, found.note, found.run_id) == ("failed", "run 12345678", "12345678-9")
-    assert found.rows == 49
+    failed = Attempt("12345678-9", "failed", NOW)
+    found = in_place(attempt=failed)
+    assert (found.state, found.note, found.last_run, found.rows) == ("failed", "run 12345678", failed, 49)
 
 
 def test_a_run_that_was_cancelled_leaves_the_month_what_it_was() -> None:
     attempt = Attempt("12345678-9", "cancelled", NOW)
-    assert told(record(attempt=attempt)) == ("missing", "")
-    assert told(in_place(attempt=attempt)) == ("materialized", "")
+    assert state_and_note(record(attempt=attempt)) == ("missing", "")
+    assert state_and_note(in_place(attempt=attempt)) == ("materialized", "")
 
 
 def test_a_backfill_that_has_yet_to_deal_with_a_month_makes_it_in_progress() -> None:
     waiting = Waiting("abcdefgh", NOW + timedelta(seconds=1))
-    assert told(record(waiting=waiting)) == ("in progress", "backfill abcdefgh")
-    assert told(in_place(waiting=waiting)) == ("in progress", "backfill abcdefgh")
+    assert state_and_note(record(waiting=waiting)) == ("in progress", "backfill abcdefgh")
+    assert state_and_note(in_place(waiting=waiting)) == ("in progress", "backfill abcdefgh")
     failed = Attempt("12345678-9", "failed", NOW)
-    assert told(record(waiting=waiting, attempt=failed)) == ("in progress", "backfill abcdefgh")
+    assert state_and_note(record(waiting=waiting, attempt=failed)) == ("in progress", "backfill abcdefgh")
 
 
 def test_a_backfill_has_dealt_with_a_month_that_was_recorded_since() -> None:
-    assert told(in_place(waiting=Waiting("abcdefgh", NOW))) == ("materialized", "")
+    assert state_and_note(in_place(waiting=Waiting("abcdefgh", NOW))) == ("materialized", "")
 
 
 def test_a_raw_file_that_was_fetched_after_the_load_is_a_changed_one() -> None:
     newer = replace(RAW, order=12, facts=OTHER_FACTS)
-    assert told(in_place(raw=newer)) == ("file changed", "the raw file is newer than the table")
-    assert told(in_place(raw=newer, tables_known=False)) == ("file changed", "the raw file is newer than the table")
-    assert told(in_place(raw=replace(RAW, order=12))) == ("materialized", "")
-    assert told(in_place(raw=newer, loaded=load_record(sha256="bbb"))) == ("materialized", "")
+    assert state_and_note(in_place(raw=newer)) == ("file changed", "the raw file is newer than the table")
+    assert state_and_note(in_place(raw=newer, tables_known=False)) == (
+        "file changed",
+        "the raw file is newer than the table",
+    )
+    assert state_and_note(in_place(raw=replace(RAW, order=12))) == ("materialized", "")
+    assert state_and_note(in_place(raw=newer, loaded=load_record(sha256="bbb"))) == ("materialized", "")
 
 
 def test_an_older_record_of_another_raw_file_says_nothing() -> None:
-    assert told(in_place(raw=replace(RAW, facts=OTHER_FACTS))) == ("materialized", "")
+    assert state_and_note(in_place(raw=replace(RAW, facts=OTHER_FACTS))) == ("materialized", "")
 
 
 @pytest.mark.parametrize(
@@ -138,18 +141,18 @@ def test_an_older_record_of_another_raw_file_says_nothing() -> None:
     ],
 )
 def test_another_version_at_the_source_is_a_changed_file(version: SourceVersion | None, expected: str) -> None:
-    assert state_of(in_place(published=version)).state == expected
+    assert in_place(published=version).state == expected
 
 
 def test_a_file_that_was_brought_by_hand_stays_whatever_its_source_has() -> None:
-    assert state_of(in_place(raw=replace(RAW, landed=True), published=OTHER)).state == "materialized"
+    assert in_place(raw=replace(RAW, landed=True), published=OTHER).state == "materialized"
 
 
 def test_a_version_says_nothing_when_none_was_recorded_or_nothing_is_loaded() -> None:
     nameless = replace(RAW, version=SourceVersion(None, None, 1000))
-    assert state_of(in_place(raw=nameless, published=OTHER)).state == "materialized"
-    assert state_of(in_place(raw=None, published=OTHER)).state == "materialized"
-    assert state_of(record(raw=RAW, published=OTHER, tables_known=True)).state == "missing"
+    assert in_place(raw=nameless, published=OTHER).state == "materialized"
+    assert in_place(raw=None, published=OTHER).state == "materialized"
+    assert record(raw=RAW, published=OTHER, tables_known=True).state == "missing"
 
 
 def test_only_a_month_that_can_be_loaded_or_was_has_a_state() -> None:
@@ -159,7 +162,7 @@ def test_only_a_month_that_can_be_loaded_or_was_has_a_state() -> None:
         Month(2018, 12): in_place(is_partition=False),
         Month(2019, 1): record(),
     }
-    found = states_of({"green": months})["green"]
+    found = Ledger({"green": months}).shown()["green"]
     assert {str(month): (state.state, state.is_partition) for month, state in found.items()} == {
         "2018-12": ("materialized", False),
         "2019-01": ("missing", True),
@@ -168,4 +171,4 @@ def test_only_a_month_that_can_be_loaded_or_was_has_a_state() -> None:
 
 def test_a_run_that_failed_on_the_raw_file_alone_leaves_the_month_what_it_was() -> None:
     failed = {raw_key(GREEN.table): Attempt("12345678-9", "failed", NOW)}
-    assert told(replace(in_place(), attempts=failed)) == ("materialized", "")
+    assert state_and_note(replace(in_place(), attempts=failed)) == ("materialized", "")

@@ -1,0 +1,104 @@
+"""Why a run failed, read from its log. What is done about it is decided in ``operations``."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from taxi_platform import errors
+from taxi_platform.ledger.record import Attempt
+from taxi_platform.trips.months import Month
+
+EVENTS_WITH_REASONS = {
+    dg.DagsterEventType.STEP_FAILURE,
+    dg.DagsterEventType.RUN_FAILURE,
+    dg.DagsterEventType.ENGINE_EVENT,
+}
+
+_MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
+# A Python error is recorded as ``package.module.Name: message``.
+_ERROR = re.compile(r"(?:\w+\.)*(\w+)(?:: (.*))?", re.DOTALL)
+# Dagster's words for a run that it gave up for a reason that it logged just before.
+_GIVEN_UP = "This run has been marked as failed from outside"
+_OWN_ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
+
+
+@dataclass(frozen=True)
+class StepReason:
+    """Why one step of a run failed.
+
+    Attributes:
+        step: its name, which is its asset's; empty when the run failed outside of any step.
+        text: the root error.
+        months: for a range of months, those that failed, each with its own reason.
+    """
+
+    step: str
+    text: str
+    months: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def read_reasons(entries: Iterable[dg.EventLogEntry]) -> Sequence[StepReason]:
+    """Return why a run failed: one reason for each failed step, or one for the run.
+
+    Args:
+        entries: its log, in order; ``EVENTS_WITH_REASONS`` suffice.
+    """
+    try:
+        events = [entry.dagster_event for entry in entries if entry.dagster_event]
+        steps = [_of_step(event) for event in events if event.event_type == dg.DagsterEventType.STEP_FAILURE]
+        return (
+            steps or _of_run(events) or [StepReason("", "its log does not say why; its process may have been killed")]
+        )
+    except Exception as error:
+        return [StepReason("", f"its log cannot be read ({type(error).__name__}: {error})")]
+
+
+def reason_of_month(instance: dg.DagsterInstance, attempt: Attempt, month: Month) -> str:
+    """Return why a month that a run was to load is not loaded."""
+    if attempt.outcome == "cancelled":
+        return "its run was cancelled"
+    reasons = read_reasons(instance.all_logs(attempt.run_id, of_type=EVENTS_WITH_REASONS))
+    of_months = [reason.months[str(month)] for reason in reasons if str(month) in reason.months]
+    return (of_months or [reasons[0].text])[0]
+
+
+def _of_step(event: dg.DagsterEvent) -> StepReason:
+    failure, step = event.step_failure_data, event.step_key or ""
+    described = failure.user_failure_data
+    if described and described.description:
+        months = {name: str(value.value) for name, value in described.metadata.items() if _MONTH.fullmatch(name)}
+        return StepReason(step, described.description, months)
+    return StepReason(step, _root_cause(failure.error) if failure.error else event.message or "")
+
+
+def _of_run(events: Sequence[dg.DagsterEvent]) -> Sequence[StepReason]:
+    """Return why a run failed outside of its steps: what Dagster logged when, or just before, it gave the run up."""
+    ends = [place for place, event in enumerate(events) if event.event_type == dg.DagsterEventType.RUN_FAILURE]
+    if not ends:
+        return []
+    end = events[ends[-1]]
+    before = [event for event in events[: ends[-1]] if event.event_type == dg.DagsterEventType.ENGINE_EVENT]
+    event = before[-1] if before and (end.message or "").startswith(_GIVEN_UP) else end
+    error = getattr(event.event_specific_data, "error", None)
+    text = event.message or ""
+    return [StepReason("", f"{text.rstrip('.')}: {_root_cause(error)}" if error else text)]
+
+
+def _root_cause(error: Any) -> str:
+    """Return the error at the bottom of a chain, or the deepest of the platform's own: these say what to do.
+
+    Args:
+        error: as Dagster records it, with ``message``, ``cls_name``, ``cause`` and ``context``.
+    """
+    chain: list[Any] = []
+    while error:
+        chain.append(error)
+        error = error.cause or error.context
+    own = [link for link in chain if link.cls_name in _OWN_ERRORS]
+    message = (own or chain)[-1].message.strip()
+    match = _ERROR.fullmatch(message)
+    name, text = (match[1], (match[2] or "").strip()) if match else ("", message)
+    return (text if not name or name in _OWN_ERRORS else f"{name}: {text}") if text else name
