@@ -23,8 +23,8 @@ def loading_job(service: Service):
 def loading_run(service: Service, month: Month, **request: Any) -> dg.RunRequest:
     """Return a request for a run of that job for one month.
 
-    It names the assets, although the job does too: only then do automation conditions see that the run loads the tables
-    as well, and do not load them a second time because of the new file.
+    It names the assets although the job does too: otherwise automation conditions would not see that the run loads the
+    tables, and would load them again because of the new file.
     """
     keys = [dg.AssetKey(path) for path in assets_of(service.table, cloud=settings().has_cloud)]
     return dg.RunRequest(job_name=loading_job(service).name, partition_key=str(month), asset_selection=keys, **request)
@@ -43,8 +43,8 @@ def _job(service: Service, *, cloud: bool):
 def monthly_schedule(service: Service) -> dg.ScheduleDefinition:
     """Return the schedule of a service, e.g. ``green_monthly_schedule``.
 
-    It is on from the start, as the course's triggers are as soon as a flow is saved: one tick per month asks the source
-    one question, and starts a run only for a month that is published and among the partitions.
+    It is on from the start, like the course's triggers: one tick per month asks the source once, and starts a run only
+    if the month is published and one of the partitions.
     """
     name = f"{service.name}_monthly_schedule"
     timezone = settings().schedule_timezone

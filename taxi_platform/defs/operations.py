@@ -26,11 +26,13 @@ def failure_alert(settings: Settings) -> dg.SensorDefinition:
         name="run_failure_alert",
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=status,
-        description="Tells the addresses of TAXI_ALERT_URLS about every failed run that is not retried.",
+        description="Notifies the addresses of TAXI_ALERT_URLS of every failed run that is not retried.",
     )
     def run_failure_alert(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if urls is None:
-            return dg.SensorResult(skip_reason="TAXI_ALERT_URLS is not set, so nobody is told", cursor=context.cursor)
+            return dg.SensorResult(
+                skip_reason="TAXI_ALERT_URLS is not set, so nobody is notified", cursor=context.cursor
+            )
         from taxi_platform.operations.alerts import addresses_of, describe, tick
 
         done = tick(
@@ -51,7 +53,7 @@ def failure_alert(settings: Settings) -> dg.SensorDefinition:
 class PurgeConfig(dg.Config):
     """How raw files are removed."""
 
-    dry_run: bool = Field(False, description="Only say what would be removed.")
+    dry_run: bool = Field(False, description="Only report what would be removed.")
 
 
 @dg.op(out=dg.Out(dg.Nothing))
@@ -67,8 +69,7 @@ def remove_raw_files(
     if rule == Rule(None, None):
         context.log.info("neither TAXI_KEEP_RAW_DAYS nor TAXI_KEEP_RAW_GB is set, so every raw file stays")
         return
-    places = _places(database.address(), google)
-    done = purge(raw_files.folder, rule, places, dry_run=config.dry_run)
+    done = purge(raw_files.folder, rule, _places(database.address(), google), dry_run=config.dry_run)
     context.add_output_metadata(
         {
             "files": done.files,
@@ -87,35 +88,11 @@ def _places(url: str, google: GoogleCloud) -> Sequence[WhyNotLoaded]:
     from taxi_platform.ledger.loaded import why_not_loaded
 
     places: list[WhyNotLoaded] = [lambda file: why_not_loaded(url, file)]
-    cloud = settings().cloud
-    if cloud and cloud.is_complete:
+    if settings().has_cloud:
         from taxi_platform.bigquery.lake import Lake
 
         places.append(Lake(google.cloud()).why_not_in)
     return places
-
-
-@dg.job(
-    name="raw_purge_job",
-    description="Removes raw files older than TAXI_KEEP_RAW_DAYS, and the oldest of those that are more than "
-    "TAXI_KEEP_RAW_GB, if they are loaded. They are fetched again when they are needed.",
-)
-def raw_purge_job() -> None:
-    """Run the one step."""
-    remove_raw_files()
-
-
-def purge_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    """Return the daily schedule, which is on if the settings say which files may stay."""
-    is_set = settings.keep_raw_days is not None or settings.keep_raw_gb is not None
-    return dg.ScheduleDefinition(
-        name="raw_purge_schedule",
-        job=raw_purge_job,
-        cron_schedule="0 4 * * *",
-        execution_timezone=settings.schedule_timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING if is_set else dg.DefaultScheduleStatus.STOPPED,
-        description="Removes the raw files beyond TAXI_KEEP_RAW_DAYS and TAXI_KEEP_RAW_GB every night.",
-    )
 
 
 class RetentionConfig(dg.Config):
@@ -126,7 +103,7 @@ class RetentionConfig(dg.Config):
 
 @dg.op(out=dg.Out(dg.Nothing))
 def remove_runs(context: dg.OpExecutionContext, config: RetentionConfig) -> None:
-    """Remove the runs that are older than ``TAXI_KEEP_RUNS_DAYS`` and on which no asset's status rests."""
+    """Remove the runs that are older than ``TAXI_KEEP_RUNS_DAYS`` and that no status of an asset needs."""
     days = settings().keep_runs_days
     if days is None:
         context.log.info("TAXI_KEEP_RUNS_DAYS is not set, so every run stays")
@@ -145,33 +122,47 @@ def remove_runs(context: dg.OpExecutionContext, config: RetentionConfig) -> None
 
 
 @dg.job(
-    name="run_retention_job",
+    description="Removes raw files older than TAXI_KEEP_RAW_DAYS, and the oldest of those that are more than "
+    "TAXI_KEEP_RAW_GB, if they are loaded. They are fetched again when they are needed."
+)
+def raw_purge_job() -> None:
+    """Run the one step."""
+    remove_raw_files()
+
+
+@dg.job(
     description="Removes runs older than TAXI_KEEP_RUNS_DAYS with their events and logs. The runs of the latest "
-    "materialization of every partition, and whatever else a status in the UI rests on, stay.",
+    "materialization of every partition, and all others that a status in the UI needs, stay."
 )
 def run_retention_job() -> None:
     """Run the one step."""
     remove_runs()
 
 
-def retention_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    """Return the daily schedule, which is on if the settings say how long runs are kept."""
-    is_set = settings.keep_runs_days is not None
+def upkeep_schedule(name: str, job: dg.JobDefinition, cron: str, *, on: bool) -> dg.ScheduleDefinition:
+    """Return a daily schedule, which is on from the start if the settings say what it removes."""
     return dg.ScheduleDefinition(
-        name="run_retention_schedule",
-        job=run_retention_job,
-        cron_schedule="30 3 * * *",
-        execution_timezone=settings.schedule_timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING if is_set else dg.DefaultScheduleStatus.STOPPED,
-        description="Removes runs older than TAXI_KEEP_RUNS_DAYS every night.",
+        name=name,
+        job=job,
+        cron_schedule=cron,
+        execution_timezone=settings().schedule_timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED,
+        description=f"Starts {job.name} every night.",
     )
 
 
 @dg.definitions
 def operations() -> dg.Definitions:
-    """Return the sensor, and the jobs with their schedules, which are on where their settings are set."""
+    """Return the sensor, and the jobs with their schedules, which are on if their settings are set."""
+    keep = settings()
+    purges = keep.keep_raw_days is not None or keep.keep_raw_gb is not None
     return dg.Definitions(
-        sensors=[failure_alert(settings())],
+        sensors=[failure_alert(keep)],
         jobs=[raw_purge_job, run_retention_job],
-        schedules=[purge_schedule(settings()), retention_schedule(settings())],
+        schedules=[
+            upkeep_schedule("raw_purge_schedule", raw_purge_job, "0 4 * * *", on=purges),
+            upkeep_schedule(
+                "run_retention_schedule", run_retention_job, "30 3 * * *", on=keep.keep_runs_days is not None
+            ),
+        ],
     )

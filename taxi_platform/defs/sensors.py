@@ -30,9 +30,8 @@ SECONDS_BETWEEN_LANDING_TICKS = 30
 def new_month_sensor() -> dg.SensorDefinition:
     """Return the sensor that loads months that are new at the source, or have another file there than the loaded one.
 
-    It is off at first, unlike the schedules: switched on, it loads *every* month of the partitions that the source has
-    and the platform has not, ten per tick. These are 93 months and some ten gigabytes of files, which nobody should get
-    for having started a web server. Once everything is loaded, a tick is a dozen small questions.
+    It is off at first: it loads *every* missing month of the partitions, ten per tick, which is some ten gigabytes of
+    files that nobody should get by starting a web server. Once everything is loaded, a tick is a few small requests.
     """
 
     @dg.sensor(
@@ -40,7 +39,7 @@ def new_month_sensor() -> dg.SensorDefinition:
         jobs=[loading_job(service) for service in SERVICES.values()],
         minimum_interval_seconds=SECONDS_BETWEEN_TICKS,
         default_status=dg.DefaultSensorStatus.STOPPED,
-        description="Loads every month that the source has and the platform has not, or has as another file.",
+        description="Loads every month that is new at the source, or has another file there than the loaded one.",
     )
     def sensor(context: dg.SensorEvaluationContext, raw_files: RawFilesResource) -> dg.SensorResult:
         ledger = read_months(context.instance, list(SERVICES.values()), ("materialized", "attempts", "waiting"))
@@ -64,7 +63,7 @@ def _run(record: MonthRecord, run_key: str) -> dg.RunRequest:
 def landing_sensor() -> dg.SensorDefinition:
     """Return the sensor that requests runs for dropped files, and moves the files when their runs have ended.
 
-    It is on from the start, because whoever drops a file wants it loaded, and a tick on an empty folder costs nothing.
+    It is on from the start: people who drop a file want it loaded, and a tick on an empty folder costs nothing.
     """
 
     @dg.sensor(

@@ -27,20 +27,18 @@ class FetchConfig(dg.Config):
     """How a raw file is fetched."""
 
     force: bool = Field(
-        False, description="Fetch the source's even when it is the one that is kept, or when that came by hand."
+        False, description="Fetch the file again, even if the cached one is current or came from the landing place."
     )
-    landed: str = Field("", description="The name of a file in the landing place, which is taken for the source's.")
-    landed_version: str = Field("", description="Which version of that file, as the landing sensor knows it.")
+    landed: str = Field("", description="Name of a file in the landing place to use instead of the source's.")
+    landed_version: str = Field("", description="Version of that file; set by the landing sensor.")
 
 
 class LoadConfig(dg.Config):
     """How months are loaded."""
 
-    force: bool = Field(False, description="Load them even when the table holds these very files already.")
-    refresh: list[str] = Field(
-        [], description="Months (2019-03) whose source is asked whether it has another file than the one that is kept."
-    )
-    newest_first: bool = Field(False, description="Begin with the last month of a range.")
+    force: bool = Field(False, description="Load months again that are loaded already.")
+    refresh: list[str] = Field([], description="Months (2019-03) to check for a new file at the source.")
+    newest_first: bool = Field(False, description="Load the last month of a range first.")
 
     def applied_to(self, files: TripFiles) -> TripFiles:
         """Return the files with this configuration applied, in the order in which they are to be loaded."""
@@ -57,7 +55,7 @@ def raw_trips(service: Service) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=dg.AssetKey(raw_key(service.table)),
-        description=f"{service.title} trips as published: one verified file a month. {service.description}",
+        description=f"{service.title} trips as published: one verified file per month. {service.description}",
         partitions_def=monthly_partitions(service),
         backfill_policy=dg.BackfillPolicy.single_run(),
         io_manager_key="trip_files",
@@ -85,7 +83,7 @@ def trips_table(service: Service) -> dg.AssetsDefinition:
     @dg.asset(
         key=dg.AssetKey(table_key(service.table)),
         ins={"files": dg.AssetIn(dg.AssetKey(raw_key(service.table)), input_manager_key="trip_files")},
-        description=f"{service.description} One row a trip; a row belongs to its file's month.",
+        description=f"{service.description} One row per trip; a row belongs to its file's month.",
         partitions_def=monthly_partitions(service),
         backfill_policy=dg.BackfillPolicy.single_run(),
         automation_condition=follows_its_files(),
@@ -109,10 +107,10 @@ def trips_table(service: Service) -> dg.AssetsDefinition:
 
 
 def label_run(context: dg.AssetExecutionContext, service: Service) -> None:
-    """Tag the run of this asset with the service and months that it loads, where its tags do not say so yet.
+    """Tag the run of this asset with the service and months that it loads, unless its tags already say so.
 
-    Runs from the web UI and from Dagster's commands have no labels. A run may contain several assets: each one adds
-    the missing labels to the current tags, which are read again, because ``context.run`` has those of the start.
+    Runs from the web UI and from Dagster's commands have no labels. Each asset of a run adds those that are missing.
+    The tags are read again, because ``context.run`` has those from the start of the run.
     """
     months = [Month.parse(key) for key in context.partition_keys]
     if not lacking_labels(context.run.tags, service, months):
@@ -129,7 +127,7 @@ def label_run(context: dg.AssetExecutionContext, service: Service) -> None:
     pool="postgres",
     group_name="zones",
     kinds={"postgres", "table"},
-    owners=["team:data-engineering"],
+    owners=OWNERS,
     metadata={
         **links("loading.md", source=RELEASES, published_by=TRIP_RECORDS),
         "dagster/column_schema": zones_schema(),

@@ -1,7 +1,7 @@
 """The run launcher that ``dagster.yaml`` names: Dagster's default one, with a health check by heartbeat.
 
-The code server notices when a process that it has started dies. What it does not notice, because it died too or lost
-the database meanwhile, Dagster's run monitoring finds by the health check: it declares the run failed, to be retried.
+The code server notices when a process that it started dies, unless it died too or lost the database. Then Dagster's run
+monitoring finds it by this health check, and declares the run failed, so that it is retried.
 """
 
 from typing import Any, cast
@@ -13,12 +13,12 @@ from taxi_platform.ledger import heartbeats
 from taxi_platform.ledger.heartbeats import SilenceTimer, last_heartbeat, process_named_in
 
 READY_SECONDS = 20.0  # the daemon needs that long to recognize a code server that has come back
-OUTAGE_SECONDS = 600.0  # then a code server is not coming back, and its runs must not keep their places in the pools
+OUTAGE_SECONDS = 600.0  # then a code server is not coming back, and its runs must not block the pools any longer
 _ENDS = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
 
 
 class WatchedRunLauncher(dg.DefaultRunLauncher):
-    """Starts runs in the code server, and knows by their heartbeats whether their processes are alive."""
+    """Starts runs in the code server, and tells by their heartbeats whether their processes are alive."""
 
     def __init__(self, inst_data: Any = None) -> None:
         super().__init__(inst_data)
@@ -31,10 +31,10 @@ class WatchedRunLauncher(dg.DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Tell whether the process of a started run is alive: one that was silent for long enough is gone.
+        """Return whether the process of a started run is alive.
 
-        Without its code server a run cannot be retried, and Dagster tries to only once, at the moment when the run has
-        failed. So that moment waits for the server. A run of a command has no server, and is watched all the same.
+        Dagster tries to retry a run only once, when it is declared failed, and needs its code server for it. So a run
+        is not declared failed before the server answers again. A run of a command has no server.
         """
         heartbeat = last_heartbeat(self._instance, run.run_id)
         silence = self._heartbeats.unchanged(run.run_id, heartbeat)
@@ -52,11 +52,11 @@ class WatchedRunLauncher(dg.DefaultRunLauncher):
 
 
 def _complete_end(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Give a run the status that its last event says, and tell whether there was such an event.
+    """Give a run the status that its last event implies, and return whether there was such an event.
 
     Dagster stores the event of a run's end first and its status afterwards. A process that is killed in between leaves
-    a run that has ended and counts as started. A failure is reported once more, because whether it is retried is
-    decided when its event is seen, which has happened already.
+    a run that has ended and counts as started. A failure is reported again, because Dagster decides about a retry when
+    it sees the event, and has seen the first one too early.
     """
     events = [entry for entry in instance.all_logs(run.run_id, of_type=set(_ENDS)) if entry.dagster_event]
     if not events:

@@ -31,12 +31,12 @@ class MonthlyFiles(Protocol):
 
     @property
     def service(self) -> Service:
-        """Whose trips they hold."""
+        """The service."""
         ...
 
     @property
     def months(self) -> Sequence[Month]:
-        """Which months, in order."""
+        """The months, in the order in which they are to be stored."""
         ...
 
 
@@ -44,33 +44,86 @@ def store_months(context: dg.OutputContext, files: MonthlyFiles, store_month: Ca
     """Store every month of an output and record each with its own metadata. A bad month does not stop the others.
 
     When all months are stored, Dagster records them. When some fail, or the run is ended half-way, the good ones are
-    recorded here; the run fails with the reason of each bad one. In a range each month is also observed as soon as it
-    is in place, so that one can see a long range move.
+    recorded here; the run fails with the reason of each bad one.
 
-    Months that fail for a transient reason are tried again here and not by Dagster. Dagster's retry of a step would
-    begin again with all months: it would ask the source about each of them once more, record as unchanged what this
-    very run had loaded, and record nothing of it if it were terminated while it waits.
+    Months that fail for a transient reason are tried again here and not by Dagster, whose retry of a step would begin
+    again with all months, and record as unchanged what this very run had loaded.
 
     Args:
         context: the output's.
         files: what the asset returned.
-        store_month: brings one month to where it is kept and returns its metadata. When it raises a ``TaxiError``,
-            what was there before is still there.
+        store_month: stores one month and returns its metadata. When it raises a ``TaxiError``, what was there before
+            is still there.
 
     Raises:
         dagster.Failure: names the months that could not be stored, each with its reason.
     """
-    work = _Work(context, files, store_month)
+    stored: dict[Month, Metadata] = {}
+    failed: dict[Month, TaxiError] = {}
+
+    def transient() -> list[Month]:
+        return [month for month, error in failed.items() if error.transient and MONTH_AGAIN.obeys(error)]
+
+    def store(month: Month) -> None:
+        try:
+            stored[month] = store_month(month)
+        except TaxiError as error:
+            failed[month] = error
+            context.log.error(str(error))
+            return
+        failed.pop(month, None)
+        if len(files.months) > 1:
+            _observe(context, month, stored[month])
+
+    def store_all_that_may_succeed() -> None:
+        again = transient()
+        for month in again or files.months:
+            store(month)
+            if again and month in transient():
+                break  # the other months would have to wait for the same server
+        if waiting := transient():
+            raise _TryAgain(f"{', '.join(map(str, waiting))} failed for a reason that may pass")
+
     try:
-        work.do()
-    except BaseException:  # the run is terminated, or something is wrong that no other month would survive either
-        work.record()
+        with suppress(_TryAgain):
+            MONTH_AGAIN.run(store_all_that_may_succeed, subject=files.service.name)
+    except BaseException:  # the run is terminated, or fails in a way that no other month would survive either
+        _record(context, stored)
         raise
-    if work.failed:
-        work.record()
-        raise work.failure()
-    for month, metadata in work.stored.items():
+    if failed:
+        _record(context, stored)
+        raise _failure(files, stored, failed)
+    for month, metadata in stored.items():
         add_output_metadata(context, metadata, str(month))
+
+
+class _TryAgain(Exception):
+    """Months failed that may succeed later."""
+
+    transient = True
+
+
+def _observe(context: dg.OutputContext, month: Month, metadata: Metadata) -> None:
+    """Show in the UI that a month of a range is stored, before the run has ended."""
+    progress = {name: metadata[name] for name in PROGRESS if name in metadata}
+    context.log_event(dg.AssetObservation(context.asset_key, partition=str(month), metadata=progress))
+
+
+def _record(context: dg.OutputContext, stored: Mapping[Month, Metadata]) -> None:
+    """Record the months that are stored although the run as a whole does not succeed."""
+    for month, metadata in stored.items():
+        context.log_event(dg.AssetMaterialization(context.asset_key, partition=str(month), metadata=metadata))
+
+
+def _failure(files: MonthlyFiles, stored: Mapping[Month, Metadata], failed: Mapping[Month, TaxiError]) -> dg.Failure:
+    reasons = {str(month): str(failed[month]) for month in files.months if month in failed}
+    good = f" The other {len(stored)} are in place and recorded." if stored else ""
+    return dg.Failure(
+        f"{len(reasons)} of {len(files.months)} months of {files.service.name} failed.{good}\n"
+        + "\n".join(f"{month}: {reason}" for month, reason in reasons.items()),
+        metadata=reasons,
+        allow_retries=False,  # months that may succeed were tried again already
+    )
 
 
 def fetch_raw(context: dg.OutputContext, files: TripFiles, month: Month) -> Transfer:
@@ -113,78 +166,3 @@ def service_of_asset(context: dg.InputContext) -> Service:
     if service is None:
         raise KeyError(table)
     return service
-
-
-class _MayPass(Exception):
-    """Months failed that may succeed later."""
-
-    transient = True
-
-
-class _Work:
-    """The months of one output: which are in place, and why the others are not."""
-
-    def __init__(
-        self, context: dg.OutputContext, files: MonthlyFiles, store_month: Callable[[Month], Metadata]
-    ) -> None:
-        self._context = context
-        self._files = files
-        self._store_month = store_month
-        self.stored: dict[Month, Metadata] = {}
-        self.failed: dict[Month, TaxiError] = {}
-
-    def do(self) -> None:
-        """Store every month; those that fail for a reason that may pass, again after a wait."""
-        with suppress(_MayPass):
-            MONTH_AGAIN.run(self._try_months, subject=self._files.service.name)
-
-    def record(self) -> None:
-        """Record the months that are in place although the run as a whole does not succeed."""
-        for month, metadata in self.stored.items():
-            made = dg.AssetMaterialization(self._context.asset_key, partition=str(month), metadata=metadata)
-            self._context.log_event(made)
-
-    def failure(self) -> dg.Failure:
-        """Return the failure of the step: the months that failed, each with its reason."""
-        failed = {month: self.failed[month] for month in self._files.months if month in self.failed}
-        reasons = "\n".join(f"{month}: {error}" for month, error in failed.items())
-        good = f" The other {len(self.stored)} are in place and recorded." if self.stored else ""
-        return dg.Failure(
-            f"{len(failed)} of {len(self._files.months)} months of {self._files.service.name} failed.{good}\n{reasons}",
-            metadata={str(month): str(error) for month, error in failed.items()},
-            allow_retries=False,  # what may pass has had its time
-        )
-
-    def _try_months(self) -> None:
-        """Try every month that was not tried yet or may succeed now.
-
-        Raises:
-            _MayPass: a month failed, and may succeed later.
-        """
-        is_first = not (self.stored or self.failed)
-        for month in self._files.months if is_first else self._passing():
-            self._try(month)
-            if not is_first and month in self._passing():
-                break  # it has not passed yet, and the other months would have to wait for the same answer
-        if passing := self._passing():
-            raise _MayPass(f"{', '.join(map(str, passing))} failed for a reason that may pass")
-
-    def _passing(self) -> list[Month]:
-        return [month for month, error in self.failed.items() if error.transient and MONTH_AGAIN.obeys(error)]
-
-    def _try(self, month: Month) -> None:
-        try:
-            self.stored[month] = self._store_month(month)
-        except TaxiError as error:
-            self.failed[month] = error
-            self._context.log.error(str(error))
-            return
-        self.failed.pop(month, None)
-        if len(self._files.months) > 1:
-            self._observe(month)
-
-    def _observe(self, month: Month) -> None:
-        """Show that a month of a range is in place, before the run has ended."""
-        metadata = self.stored[month]
-        seen = {name: metadata[name] for name in PROGRESS if name in metadata}
-        self._context.log_event(dg.AssetObservation(self._context.asset_key, partition=str(month), metadata=seen))

@@ -1,7 +1,6 @@
-"""The storage that ``dagster.yaml`` names: Dagster's own on PostgreSQL, in the database that the settings name.
+"""The storage that ``dagster.yaml`` names: Dagster's own on PostgreSQL, with kept connections and heartbeats.
 
-Imported by every process that has an instance. How that database is found and made is in ``database``. Dagster's
-storages decide what events mean and how they are stored. Added here are only kept connections, and heartbeats.
+Every process with an instance imports it. Dagster's storages decide what events mean and how they are stored.
 """
 
 import logging
@@ -30,11 +29,7 @@ _ENDS = {dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.Da
 
 
 def _raise_if_broken(connection: Any, record: object, proxy: object) -> None:
-    """Make the pool replace a kept connection that does not lead anywhere, because PostgreSQL has been restarted.
-
-    Raises:
-        DisconnectionError: the connection is broken.
-    """
+    """Make the pool replace a kept connection that is broken, e.g. because PostgreSQL was restarted."""
     from psycopg2 import Error
 
     try:
@@ -45,10 +40,9 @@ def _raise_if_broken(connection: Any, record: object, proxy: object) -> None:
 
 
 class _KeepsConnections:
-    """A storage that opens a connection for every query, like all of Dagster's, unless it is told to keep some.
+    """Opens a connection for every query, as Dagster does, except while this process executes a run.
 
-    Opening one takes longer than storing an event, so a process that executes a run keeps them: that halves the time of
-    a backfill of small months. Other processes keep none, so that connections do not add up.
+    Opening one takes longer than storing an event: keeping them halves the time of a backfill of small months.
     """
 
     postgres_url: str
@@ -87,11 +81,7 @@ class _Events(_KeepsConnections, PostgresEventLogStorage):
 class _Runs(_KeepsConnections, PostgresRunStorage):
     """Runs. The process that stores the start of a run executes it, and writes its heartbeat from then on.
 
-    There is no other place that every run passes: those of the code server, of a command, and of the demo.
-
-    Args:
-        postgres_url: the database of the state.
-        events: the storage of the events of these runs.
+    Every run passes here: those of the code server, of a command, and of the demo.
     """
 
     def __init__(self, postgres_url: str, events: _Events) -> None:
@@ -121,10 +111,7 @@ class _Runs(_KeepsConnections, PostgresRunStorage):
 
 
 class StateStorage(DagsterPostgresStorage):
-    """Runs, events and schedules in the database of ``TAXI_DAGSTER_POSTGRES_URL``, else in the embedded server.
-
-    Everything is in one PostgreSQL, so that concurrent runs never meet SQLite's "database is locked".
-    """
+    """Runs, events and schedules in the database of ``TAXI_DAGSTER_POSTGRES_URL``, else in the embedded server."""
 
     def __init__(self, postgres_url: str, inst_data: Any = None) -> None:
         super().__init__(postgres_url, should_autocreate_tables=False, inst_data=inst_data)
@@ -150,7 +137,7 @@ class StateStorage(DagsterPostgresStorage):
 
 @contextmanager
 def _logs_on_stderr() -> Generator[None]:
-    """Show the start of a server on standard error: it comes before Dagster's own log, and must not pass in silence."""
+    """Show on standard error that the embedded server starts: Dagster's own log does not exist yet."""
     logger = logging.getLogger("taxi_platform")
     if logger.handlers:
         yield

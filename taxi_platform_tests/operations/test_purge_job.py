@@ -11,10 +11,8 @@ import pytest
 
 from taxi_platform.bigquery.lake import Lake
 from taxi_platform.definitions import defs
-from taxi_platform.defs.operations import purge_schedule
 from taxi_platform.errors import CloudNotReady
 from taxi_platform.ledger.loaded import BEING_LOADED, NOT_LOADED
-from taxi_platform.settings import settings
 from taxi_platform.sources.cache import read_sidecar, write_sidecar
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
@@ -131,7 +129,7 @@ def test_the_schedule_is_on_where_a_setting_wants_something_to_go(
     days: str, gigabytes: str, status: str, platform: Platform
 ) -> None:
     platform.use(TAXI_KEEP_RAW_DAYS=days, TAXI_KEEP_RAW_GB=gigabytes)
-    assert purge_schedule(settings()).default_status.value == status
+    assert platform.definitions().resolve_schedule_def("raw_purge_schedule").default_status.value == status
 
 
 # The lake

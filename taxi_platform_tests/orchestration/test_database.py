@@ -210,7 +210,7 @@ def refusal(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_setting_that_is_not_an_address_is_named_without_its_password(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert refusal(url, monkeypatch).startswith("TAXI_DAGSTER_POSTGRES_URL: it is not a PostgreSQL address (")
+    assert refusal(url, monkeypatch).startswith("TAXI_DAGSTER_POSTGRES_URL: it is not a PostgreSQL address")
 
 
 def test_a_database_that_is_not_there_is_named_with_its_setting(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +230,7 @@ def test_a_user_who_may_not_make_tables_is_told_so(database: str, monkeypatch: p
             said = refusal(parts._replace(netloc=f"{name}:pa55word@{place}").geturl(), monkeypatch)
         finally:
             connection.execute(f"drop role {name}".encode())
-    assert "Dagster's tables cannot be made (permission denied for schema public" in said
+    assert "Dagster's tables cannot be created (permission denied for schema public" in said
     assert said.endswith("Let TAXI_DAGSTER_POSTGRES_URL name a database in which its user may create tables.")
 
 
