@@ -19,7 +19,7 @@ from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute, postgres_errors
 from taxi_platform.postgres.errors import shortened
 from taxi_platform.postgres.locking import lock_month, refuse_older_snapshots, when_readers_allow
-from taxi_platform.postgres.preparing import prepare
+from taxi_platform.postgres.preparing import months_changed_by_hand, prepare
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.reading import TripStream, is_compressed, read_chunks
@@ -126,6 +126,9 @@ class _Load:
         values = (self.subject, self._file.sha256, tables.fingerprint(self.service))
         row = execute(connection, tables.FIND_MONTH, values).fetchone()
         if row is None or (row[1] and self._on_bad_rows == "fail"):
+            return None
+        if months_changed_by_hand(connection, [self.subject]):
+            logger.info(f"{self.subject}: its rows were changed since it was loaded; loading it again")
             return None
         return row[0], row[1]
 

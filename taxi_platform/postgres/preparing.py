@@ -4,6 +4,8 @@ The SQL text is in ``tables``; the load itself is in ``loader``.
 """
 
 import logging
+from collections.abc import Collection
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from taxi_platform.errors import SchemaMismatch
@@ -61,7 +63,7 @@ def _create(connection: "Connection", service: Service) -> None:
     with connection.transaction():
         execute(connection, "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (tables.FILES,))
         execute(connection, tables.create_files())
-        execute(connection, tables.ADD_PARSER)
+        execute(connection, tables.ADD_COLUMNS)
         if not _is_ours(connection, service):
             for statement in tables.create_table(service, connection.info.server_version):
                 execute(connection, statement)
@@ -92,3 +94,41 @@ def _drop_leftovers(connection: "Connection", service: Service) -> None:
                 logger.info(f"{name}: left by a load that broke off, and being read; the next load will drop it")
             finally:
                 unlock(connection, partition)
+
+
+def months_changed_by_hand(connection: "Connection", names: Collection[str] | None = None) -> set[str]:
+    """Return the files of loaded months whose rows were inserted, updated or deleted since.
+
+    PostgreSQL counts the rows that are written to a table. Only where these counters do not answer, because a crash
+    has reset them or an insert may have been rolled back, the rows themselves are counted, once. A rolled back update
+    or delete counts as a change; loading the month again does no harm. Counters of sessions that are still open may
+    come some seconds late.
+
+    Args:
+        connection: its user may count the rows of the months in question.
+        names: the files in question; all of them if this is None.
+    """
+    (now,) = execute(connection, "select clock_timestamp()").fetchall()[0]
+    uncounted = execute(connection, tables.UNCOUNTED, {"names": None if names is None else list(names)}).fetchall()
+    changed: set[str] = set()
+    counted: list[str] = []
+    for name, partition, rewritten in uncounted:
+        same = not rewritten and execute(connection, tables.has_recorded_rows(partition), (name,)).fetchone()
+        if rewritten or same == (False,):
+            changed.add(name)
+        else:
+            counted.append(name)
+    if counted:
+        _remember_counted(connection, now, counted)
+    return changed
+
+
+def _remember_counted(connection: "Connection", now: datetime, names: list[str]) -> None:
+    """Record that these months were counted, unless this user only reads."""
+    from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction, UndefinedColumn
+
+    try:
+        with connection.transaction():
+            execute(connection, tables.REMEMBER_COUNTED, (now, names))
+    except (InsufficientPrivilege, ReadOnlySqlTransaction, UndefinedColumn) as error:
+        logger.debug(f"{tables.FILES}: counted months are not recorded ({error})")

@@ -89,7 +89,8 @@ create table if not exists {FILES} (
     contract text not null,
     filenode oid not null,
     loaded_at timestamptz not null default now(),
-    parser integer
+    parser integer,
+    counted_at timestamptz
 )"""
 
 
@@ -201,6 +202,37 @@ UNTOUCHED = """exists (
 """The condition that a row ``f`` of ``tripdata_files`` is still true: its partition is attached and is the one
 that was swapped in. A partition that somebody dropped, detached, truncated or rewrote has another filenode, or none."""
 
+UNCOUNTED = f"""
+select f.filename, to_regclass(f.partition_name)::text, n.rewritten
+from {FILES} as f
+cross join lateral (
+    select pg_stat_get_tuples_inserted(to_regclass(f.partition_name)) as inserted,
+        pg_stat_get_tuples_updated(to_regclass(f.partition_name))
+        + pg_stat_get_tuples_deleted(to_regclass(f.partition_name)) as rewritten,
+        (to_jsonb(f) ->> 'counted_at')::timestamptz as counted_at  -- the column is younger than the table
+) as n
+cross join (
+    select greatest(pg_stat_get_db_stat_reset_time(d.oid), b.stats_reset) as at
+    from pg_database as d, pg_stat_bgwriter as b where d.datname = current_database()
+) as reset
+where (%(names)s::text[] is null or f.filename = any(%(names)s)) and {UNTOUCHED} and (
+    n.rewritten > 0
+    or n.inserted <> f.rows_loaded and (n.inserted > 0 or reset.at > coalesce(n.counted_at, '-infinity'))
+)"""
+"""The query for months that the server's counters do not show to be as they were loaded: the file, the partition, and
+how many rows were updated or deleted. Counters begin at 0 after a crash (``reset``) and stay 0 while nobody writes, so
+a month that was counted since then need not be counted again."""
+
+
+def has_recorded_rows(partition: str) -> str:
+    """Return the query for whether a month has as many rows as its record says, in one snapshot of both."""
+    return f"""
+select f.rows_loaded = (select count(*) from {partition}) from {FILES} as f
+where f.filename = %s and to_regclass(f.partition_name) = {literal(partition)}::regclass"""
+
+
+REMEMBER_COUNTED = f"update {FILES} set counted_at = %s where filename = any(%s)"
+
 FIND_MONTH = f"""
 select f.rows_loaded, f.rows_rejected from {FILES} as f
 where f.filename = %s and f.sha256 = %s and f.contract = %s and {UNTOUCHED}"""
@@ -220,7 +252,8 @@ on conflict (filename) do update set
     table_name = excluded.table_name, partition_name = excluded.partition_name, source = excluded.source,
     sha256 = excluded.sha256, file_bytes = excluded.file_bytes, csv_bytes = excluded.csv_bytes,
     rows_in_file = excluded.rows_in_file, rows_loaded = excluded.rows_loaded, rows_rejected = excluded.rows_rejected,
-    contract = excluded.contract, parser = excluded.parser, filenode = excluded.filenode, loaded_at = now()"""
+    contract = excluded.contract, parser = excluded.parser, filenode = excluded.filenode, loaded_at = now(),
+    counted_at = null"""
 
 
 def summary(service: Service, month: Month) -> str:
@@ -250,12 +283,15 @@ where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by at
 
 TABLES_EXIST = "select to_regclass(%s) is not null and to_regclass(%s) is not null"
 
-# Version 0.1 recorded no parser: its months have NULL there, which counts as parser 1.
-ADD_PARSER = f"alter table {FILES} add column if not exists parser integer"
+# Columns that are younger than the table. Version 0.1 recorded no parser: NULL counts as parser 1.
+ADD_COLUMNS = (
+    f"alter table {FILES} add column if not exists parser integer, add column if not exists counted_at timestamptz"
+)
 
 COMPANIONS_EXIST = f"""
-select to_regclass(%s) is not null and exists (
-    select from pg_attribute where attrelid = to_regclass('{FILES}') and attname = 'parser' and not attisdropped
+select to_regclass(%s) is not null and 2 = (
+    select count(*) from pg_attribute
+    where attrelid = to_regclass('{FILES}') and attname in ('parser', 'counted_at') and not attisdropped
 )"""
 
 COLUMN_COMMENTS = """

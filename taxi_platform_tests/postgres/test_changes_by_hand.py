@@ -1,0 +1,97 @@
+"""Rows that somebody inserts, updates or deletes: the next load notices, without counting every month every time."""
+
+from pathlib import Path
+
+import pytest
+
+from taxi_platform.postgres import preparing, tables
+from taxi_platform.postgres.connection import connect, execute
+from taxi_platform.trips.services import GREEN
+from taxi_platform_tests.support.month_loads import Loads
+from taxi_platform_tests.support.trip_texts import APRIL, rows
+
+LINES = rows(GREEN, 50)
+FILE = "green_tripdata_2019-03.csv"
+FLUSH = "; select pg_stat_force_next_flush()"  # otherwise the server may report the counters a second later
+
+
+@pytest.fixture
+def loads(tmp_path: Path, database: str) -> Loads:
+    loads = Loads(tmp_path, database)
+    loads.load(LINES)
+    loads.load(LINES, month=APRIL)
+    return loads
+
+
+def changed(loads: Loads) -> set[str]:
+    with connect(loads.url) as connection:
+        return preparing.months_changed_by_hand(connection)
+
+
+def counting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list of partitions whose rows are counted from now on."""
+    counted: list[str] = []
+    real = tables.has_recorded_rows
+    monkeypatch.setattr(tables, "has_recorded_rows", lambda partition: (counted.append(partition), real(partition))[1])
+    return counted
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "delete from green_tripdata where filename like '%-03.csv' and dolocationid = '8'",
+        "delete from green_tripdata_2019_03",
+        f"insert into green_tripdata (filename) values ('{FILE}')",
+        "update green_tripdata set fare_amount = 7 where filename like '%-03.csv' and dolocationid = '8'",
+    ],
+    ids=["some deleted", "all deleted", "inserted", "updated"],
+)
+@pytest.mark.parametrize("reset", [False, True], ids=["", "after a crash"])
+def test_a_change_by_hand_is_noticed_and_the_month_is_loaded_again(loads: Loads, statement: str, reset: bool) -> None:
+    if reset:
+        loads.ask("select pg_stat_reset()")  # as a crash does
+    loads.ask(statement + FLUSH)
+    assert changed(loads) == {FILE}
+    assert not loads.load(LINES).unchanged
+    assert loads.one("select count(*) from green_tripdata where fare_amount is not null") == 100
+    assert changed(loads) == set()
+    assert loads.load(LINES).unchanged
+
+
+def test_rows_deleted_before_a_crash_are_noticed_after_it(loads: Loads) -> None:
+    loads.ask("delete from green_tripdata_2019_03 where dolocationid = '8'")
+    loads.ask("select pg_stat_reset()")
+    assert changed(loads) == {FILE}
+
+
+def test_an_insert_that_was_rolled_back_is_not_a_change(loads: Loads) -> None:
+    loads.ask("begin; insert into green_tripdata_2019_03 (filename) values (default); rollback" + FLUSH)
+    assert changed(loads) == set()
+
+
+def test_months_are_only_counted_after_a_crash_and_only_once(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed(loads)
+    counted = counting(monkeypatch)
+    assert changed(loads) == set()
+    assert counted == []
+    loads.ask("select pg_stat_reset()")
+    assert changed(loads) == changed(loads) == set()
+    assert sorted(name.removeprefix("public.") for name in counted) == [
+        "green_tripdata_2019_03",
+        "green_tripdata_2019_04",
+    ]
+
+
+def test_a_user_who_only_reads_gets_the_same_answer(loads: Loads) -> None:
+    loads.ask("select pg_stat_reset(); delete from green_tripdata_2019_03 where dolocationid = '8'" + FLUSH)
+    with connect(loads.url) as connection:
+        execute(connection, "set default_transaction_read_only = on")
+        assert preparing.months_changed_by_hand(connection) == {FILE}
+    assert loads.ask("select counted_at from tripdata_files") == [(None,), (None,)]
+
+
+def test_records_of_an_earlier_version_are_read(loads: Loads) -> None:
+    loads.ask("alter table tripdata_files drop column counted_at; select pg_stat_reset()")
+    assert changed(loads) == set()
+    assert loads.load(LINES).unchanged
+    assert loads.one("select count(counted_at) from tripdata_files") == 1
