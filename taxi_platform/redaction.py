@@ -15,7 +15,8 @@ _SHORTEST = 4  # characters; a shorter text would be found inside ordinary words
 # Greedy up to the last @ of the word: a password may have a slash or an @ in it.
 _USER_INFO = re.compile(r"""([A-Za-z][A-Za-z0-9+.-]*://)[^\s"'<>]*@""")
 _PARAMETER = re.compile(
-    r"""(?i)\b((?:password|passwd|pwd|secret|token|api_?key)\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'"]+)"""
+    r"""(?i)\b((?:[\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|signature|credential)|sig)\s*=\s*)"""
+    r"""('(?:[^'\\]|\\.)*'|(?:[^\s&'"\\]|\\.)+)"""
 )
 
 
@@ -46,8 +47,10 @@ def public(address: str) -> str:
 
 def secrets_of(text: str) -> Iterator[str]:
     """Yield the passwords in an address, in several, or in a connection string."""
-    for found in _PARAMETER.finditer(text):
-        yield found[2].strip("'")
+    for match in _PARAMETER.finditer(text):
+        value = match[2][1:-1] if match[2].startswith("'") else match[2]
+        yield value
+        yield re.sub(r"\\(.)", r"\1", value)  # as libpq reads it
     for address in (text, *text.split()):
         yield from _passwords(address)
 

@@ -197,6 +197,20 @@ def refuse_encoding(headers: Mapping[str, str], address: str) -> None:
         )
 
 
+def refuse_unframed(headers: Mapping[str, str], address: str) -> None:
+    """Refuse a body whose end nothing marks but the end of the connection, because a cut would not be noticed.
+
+    Raises:
+        DamagedFile: the answer has neither a length nor chunks.
+    """
+    if headers.get("Transfer-Encoding", "").lower() != "chunked":
+        raise DamagedFile(
+            file_of(address),
+            f"{public(address)} comes without Content-Length and not in chunks, so that a cut would not be noticed",
+            "Use a server that sends the length, or download the file into a folder and set TAXI_SOURCE to it.",
+        )
+
+
 def refuse_page(start: bytes, headers: Mapping[str, str], address: str) -> None:
     """Refuse a web page instead of the file: a log-in, a consent form, an error with status 200.
 

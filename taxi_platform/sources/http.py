@@ -25,6 +25,7 @@ from taxi_platform.sources.answers import (
     refuse_encoding,
     refuse_failures,
     refuse_page,
+    refuse_unframed,
     validator,
     version_of,
     with_retries,
@@ -217,6 +218,8 @@ class HttpSource:
     def _store(self, response: "Response", address: str, partial: "PartialFile") -> int:
         """Append an answer's body to what has arrived, check the length, and return it."""
         total = partial.version and partial.version.bytes
+        if total is None:
+            refuse_unframed(response.headers, address)
         of = f" of {total:,}" if total is not None else ""
         done = before = partial.received
         began = logged = time.monotonic()

@@ -9,6 +9,9 @@ from taxi_platform.trips.columns import Column
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
+SHOWN = 25  # names that a message lists
+LONGEST_SHOWN = 60  # characters of each
+
 
 @dataclass(frozen=True)
 class Header:
@@ -49,7 +52,7 @@ def match_header(service: Service, line: bytes, subject: str, month: Month | Non
     missing = [c.source for c in service.columns if c not in columns and not c.may_lack(month)]
     twice = sorted({c.source for c in columns if columns.count(c) > 1})
     problems = [
-        f"{label} {', '.join(repr(name) for name in found)}"
+        f"{label} {_listed(found)}"
         for label, found in (("unknown:", unknown), ("missing:", missing), ("named twice:", twice))
         if found
     ]
@@ -60,6 +63,12 @@ def match_header(service: Service, line: bytes, subject: str, month: Month | Non
             "Correct the file, or the contract in taxi_platform/trips/columns.py if the publisher changed it.",
         )
     return Header(tuple(columns), line_end)
+
+
+def _listed(names: list[str]) -> str:
+    """Spell some names for a message, which must stay short whatever the line is."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(repr(name[:LONGEST_SHOWN]) for name in names[:SHOWN]) + more
 
 
 def _names(line: bytes, subject: str) -> list[str]:

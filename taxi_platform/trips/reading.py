@@ -22,6 +22,8 @@ from taxi_platform.trips.services import Service
 CHUNK = 64 * 1024  # compressed bytes read at once: inflated about 0.5 MB
 LARGEST_PIECE = 2 * 1024 * 1024  # bytes inflated at once, however well the file is compressed
 LONGEST_LINE = 1024 * 1024  # bytes; a trip takes about 100, so a longer line is not a trip
+LARGEST_RATIO = 200  # uncompressed to compressed bytes: trip files have about 6, gzip's maximum is about 1,000
+RATIO_FROM = 64 * 1024 * 1024  # uncompressed bytes from which on the ratio counts
 GZIP_MAGIC = b"\x1f\x8b"
 FETCH_AGAIN = "Delete it and fetch it again; if that does not help, the file is broken at its source."
 
@@ -242,8 +244,9 @@ def inflate(chunks: Iterable[bytes], subject: str) -> Iterator[bytes]:
     """Uncompress a gzip stream of one or more members, checking each member's length and CRC."""
     member = None
     rest = b""
-    inflated = 0
+    compressed = inflated = 0
     for chunk in chunks:
+        compressed += len(chunk)
         rest += chunk
         while rest:
             if member is None:
@@ -257,6 +260,12 @@ def inflate(chunks: Iterable[bytes], subject: str) -> Iterator[bytes]:
                 member = isal_zlib.decompressobj(wbits=31)  # pyright: ignore[reportUnknownMemberType]
             for piece in _pieces(member, rest, subject, inflated):
                 inflated += len(piece)
+                if inflated > RATIO_FROM and inflated > LARGEST_RATIO * compressed:
+                    raise DamagedFile(
+                        subject,
+                        f"{compressed:,} bytes of gzip became more than {inflated:,}: these are not trips",
+                        "Look at the file at its source; trip files are about six times as large as their gzip.",
+                    )
                 yield piece
             rest = b""
             if member.eof:

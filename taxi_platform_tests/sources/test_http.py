@@ -29,6 +29,7 @@ from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.trip_server import LAST_MODIFIED, Answer, Published, TripServer
+from taxi_platform_tests.support.trip_texts import zipped
 
 NAME = "green_tripdata_2019-03.csv.gz"
 PATH = f"/green/{NAME}"
@@ -363,6 +364,18 @@ def test_a_body_shorter_than_its_announced_length_is_never_complete(server: Trip
     server.script(PATH, *[Answer(cut_after=len(CONTENT), headers=longer)] * 9)
     message = failure(server, target, SourceUnreachable)
     assert f"after {len(CONTENT):,} of {len(CONTENT) + 1:,} bytes" in message
+
+
+@pytest.mark.parametrize("name", ["green_tripdata_2019-03.csv", NAME, "taxi_zone_lookup.csv"])
+def test_a_body_that_only_the_end_of_the_connection_ends_is_refused(
+    server: TripServer, tmp_path: Path, name: str
+) -> None:
+    plain = b"VendorID\n" + b"2\n" * 1000
+    address = server.publish(f"/{name}", zipped(plain[:1009]) + zipped(plain[1009:]) if name == NAME else plain)
+    server.script(f"/{name}", Answer(cut_after=1009, headers={"Content-Length": None, "Connection": "close"}))
+    with pytest.raises(DamagedFile, match=f"^{name}: .* without Content-Length and not in chunks, so that a cut would"):
+        quick(server).fetch(address, tmp_path / name)
+    assert quick(server).fetch(address, tmp_path / name).bytes == (tmp_path / name).stat().st_size
 
 
 @pytest.mark.parametrize(
