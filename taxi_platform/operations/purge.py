@@ -54,15 +54,9 @@ class Rule:
 
 @dataclass(frozen=True)
 class Purged:
-    """What a purge removed or, in a dry run, would have removed.
+    """What a purge removed or, in a dry run, would have removed: files, and leftovers of interrupted downloads.
 
-    Attributes:
-        files: the number of raw files removed.
-        bytes: their size.
-        leftovers: the number of removed leftovers of interrupted downloads.
-        kept: the number of files that the rule selects but that were kept, by reason.
-        files_left: the number of files that are left.
-        bytes_left: their size.
+    ``kept`` counts the files that the rule selects but that were kept, by reason.
     """
 
     files: int
@@ -84,15 +78,17 @@ def purge(folder: Path, rule: Rule, places: Sequence[WhyNotLoaded], *, dry_run: 
 
     Raises:
         StorageFull: a file cannot be removed.
-        TaxiError: it cannot be found out whether a file is loaded.
+        TaxiError: a place cannot be asked whether it has loaded a file.
     """
     now = time.time()
-    files = sorted(kept_files(folder), key=lambda file: (_fetched_at(file.path), file.name))
+    # Only files that are unchanged since they were fetched are listed, so the last write is the time of the fetch.
+    fetched_at = {file: file.path.stat().st_mtime for file in kept_files(folder)}
+    files = sorted(fetched_at, key=lambda file: (fetched_at[file], file.name))
     left = sum(file.bytes for file in files)
     removed: list[TripFile] = []
     kept: Counter[str] = Counter()
     for file in files:
-        if not rule.is_due(now - _fetched_at(file.path), left):
+        if not rule.is_due(now - fetched_at[file], left):
             break  # the others are younger
         reason = _remove_if_loaded(file, places, dry_run=dry_run)
         if reason:
@@ -114,10 +110,7 @@ def purge(folder: Path, rule: Rule, places: Sequence[WhyNotLoaded], *, dry_run: 
 
 def kept_files(folder: Path) -> Iterator[TripFile]:
     """Yield every verified file that is unchanged since. Other files belong to somebody else and are not removed."""
-    for path in _matching(folder, _NAME):
-        file = read_sidecar(path)
-        if file:
-            yield file
+    yield from filter(None, map(read_sidecar, _matching(folder, _NAME)))
 
 
 def _remove_if_loaded(file: TripFile, places: Iterable[WhyNotLoaded], *, dry_run: bool) -> str | None:
@@ -166,8 +159,3 @@ def _locked(path: Path) -> Generator[bool]:
         yield True
     finally:
         lock.release()
-
-
-def _fetched_at(path: Path) -> float:
-    """Return when a file was fetched. Only unchanged files get here, so this is the time of the last write."""
-    return path.stat().st_mtime

@@ -24,31 +24,17 @@ FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagster
 
 @dataclass(frozen=True)
 class Removed:
-    """The result of one removal.
-
-    Attributes:
-        runs: how many were removed, or would have been.
-        events: how many events went with them.
-        kept: how many stay, because an asset's status rests on them.
-    """
+    """How many runs were removed, or would have been, with how many events, and how many old runs were kept."""
 
     runs: int
     events: int
     kept: int
 
 
-def remove_old_runs(
-    instance: dg.DagsterInstance,
-    before: datetime,
-    *,
-    dry_run: bool = False,
-) -> Removed:
+def remove_old_runs(instance: dg.DagsterInstance, before: datetime, *, dry_run: bool = False) -> Removed:
     """Remove the finished runs that nothing rests on, their events and what their processes printed, oldest first.
 
-    Args:
-        instance: the instance.
-        before: runs that were last touched before this moment are old.
-        dry_run: only count.
+    Runs that were last changed before this moment are old. A dry run only counts.
     """
     old = instance.get_run_ids(dg.RunsFilter(statuses=FINISHED, updated_before=before))[::-1]
     needed = needed_runs(instance) if old else set[str]()

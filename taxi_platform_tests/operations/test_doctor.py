@@ -1,4 +1,4 @@
-"""``taxi doctor`` before real things: databases that refuse in every way, ports, servers, daemons, an empty folder."""
+"""``taxi doctor`` with real databases, ports, servers and daemons, and in an empty folder."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def first(examine: Examine, **chosen: Any) -> tuple[str, str]:
 
 
 def changed(url: str, **parts: str) -> str:
-    """The URL with another user, password, host, port or database."""
+    """Return the URL with another user, password, host, port or database."""
     old = urlsplit(url)
     user, password = parts.get("user", old.username), parts.get("password", old.password)
     place = f"{parts.get('host', old.hostname)}:{parts.get('port', old.port)}"
@@ -62,7 +62,7 @@ def files(folder: Path) -> dict[str, tuple[int, int]]:
 
 @contextmanager
 def listening(answer: bytes = b"") -> Iterator[int]:
-    """A port that takes connections; whoever speaks there gets the answer, or silence."""
+    """Listen on a port that accepts connections; requests get the answer, or none if it is empty."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -107,7 +107,7 @@ def test_an_empty_folder_stays_empty_and_problems_fail_the_command(tmp_path: Pat
     assert [path.name for path in home.iterdir()] == ["dagster.yaml"]
 
 
-def test_all_is_told_to_a_program_and_warnings_are_no_failure(tmp_path: Path, database: str) -> None:
+def test_json_has_every_finding_and_warnings_do_not_fail_the_command(tmp_path: Path, database: str) -> None:
     done = typed(
         "taxi doctor --json",
         tmp_path,
@@ -116,11 +116,11 @@ def test_all_is_told_to_a_program_and_warnings_are_no_failure(tmp_path: Path, da
         TAXI_DAGSTER_POSTGRES_URL=database,
         TAXI_SORUCE="sample",
     )
-    told = json.loads(done.stdout)
+    printed = json.loads(done.stdout)
     assert done.returncode == 0, done.stdout
-    assert told["problems"] == 0
-    assert told["warnings"] == len([one for one in told["findings"] if one["state"] == "warning"]) >= 2
-    assert {"Did you mean TAXI_SOURCE?"} <= {one["advice"] for one in told["findings"]}
+    assert printed["problems"] == 0
+    assert printed["warnings"] == len([each for each in printed["findings"] if each["state"] == "warning"]) >= 2
+    assert {"Did you mean TAXI_SOURCE?"} <= {each["advice"] for each in printed["findings"]}
     assert urlsplit(database).password not in done.stdout
     with psycopg.connect(database) as connected:
         assert connected.execute(
@@ -131,7 +131,7 @@ def test_all_is_told_to_a_program_and_warnings_are_no_failure(tmp_path: Path, da
 # PostgreSQL
 
 
-def test_a_server_that_is_as_it_should_be_is_told_with_its_version(database: str) -> None:
+def test_a_server_that_can_be_used_is_reported_with_its_version(database: str) -> None:
     state, what = first(servers.examine_postgres, postgres_url=database)
     assert state == "ok"
     assert what.startswith("PostgreSQL 1")
@@ -141,8 +141,8 @@ def test_a_server_that_is_as_it_should_be_is_told_with_its_version(database: str
 @pytest.mark.parametrize(
     ("part", "value", "what"),
     [
-        ("host", "no-such-host.invalid", "host no-such-host.invalid: the host name is unknown (DNS)"),
-        ("port", "9", "127.0.0.1:9: nothing listens on the port"),
+        ("host", "no-such-host.invalid", "the host name is unknown (DNS)"),
+        ("port", "9", "nothing listens on the port"),
         ("password", "wrong", "authentication failed"),
         ("user", "nobody_at_all", "authentication failed"),
         ("database", "no_such_database", "there is no such database"),
@@ -153,22 +153,14 @@ def test_a_server_that_is_as_it_should_be_is_told_with_its_version(database: str
         ),
     ],
 )
-def test_what_fails_of_name_port_log_in_and_database_is_told(part: str, value: str, what: str, database: str) -> None:
+def test_the_part_of_the_url_that_is_wrong_is_named(part: str, value: str, what: str, database: str) -> None:
     (finding,) = found_by(servers.examine_postgres, postgres_url=changed(database, **{part: value}))
     assert finding.state == "problem"
     assert what in finding.what
     assert finding.advice
 
 
-def test_a_server_that_takes_connections_and_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "CONNECT_SECONDS", 2)  # libpq's least
-    with listening() as port:
-        (finding,) = found_by(servers.examine_postgres, postgres_url=f"postgresql://u:p@127.0.0.1:{port}/d")
-    assert finding.state == "problem"
-    assert "the host does not answer" in finding.what
-
-
-def test_a_server_that_is_too_old_is_told_as_that(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_too_old_is_a_problem(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "OLDEST_SERVER", 99)
     state, what = first(servers.examine_postgres, postgres_url=database)
     assert state == "problem"
@@ -177,31 +169,27 @@ def test_a_server_that_is_too_old_is_told_as_that(database: str, monkeypatch: py
 
 @pytest.fixture
 def reader(database: str) -> Iterator[str]:
-    """The database's URL for somebody who may only look."""
+    """The database's URL for a user who may only read."""
     name = f"reader_{uuid4().hex}"
     with psycopg.connect(database, autocommit=True) as connected:
         connected.execute(f"create role {name} login password 'p'".encode())
         connected.execute(b"revoke create on schema public from public")
         connected.execute(b"create table green_tripdata ()")
+        connected.execute(f"alter role {name} set default_transaction_read_only = on".encode())
         yield changed(database, user=name, password="p")
         connected.execute(f"drop owned by {name}; drop role {name}".encode())
 
 
-def test_privileges_that_are_missing_are_named(reader: str) -> None:
-    found = found_by(servers.examine_postgres, postgres_url=reader)
-    told = [finding.what for finding in found if finding.state == "problem"]
-    assert told == [
+def test_missing_privileges_are_named(reader: str) -> None:
+    problems = [
+        finding.what
+        for finding in found_by(servers.examine_postgres, postgres_url=reader)
+        if finding.state == "problem"
+    ]
+    assert problems == [
+        "the server or the user is read-only",
         "the user of TAXI_POSTGRES_URL may not create tables in the schema public",
         "the user of TAXI_POSTGRES_URL does not own green_tripdata, and cannot replace their months",
-    ]
-
-
-def test_a_user_who_is_read_only_is_a_problem(database: str, reader: str) -> None:
-    name = urlsplit(reader).username
-    with psycopg.connect(database, autocommit=True) as connected:
-        connected.execute(f"alter role {name} set default_transaction_read_only = on".encode())
-    assert "the server or the user is read-only" in [
-        finding.what for finding in found_by(servers.examine_postgres, postgres_url=reader)
     ]
 
 
@@ -240,43 +228,43 @@ def test_a_data_directory_of_another_version_is_a_problem(tmp_path: Path) -> Non
     assert "PostgreSQL 16 made this data directory" in what
 
 
-def test_a_state_that_cannot_be_reached_is_told_with_its_own_setting(database: str, tmp_path: Path) -> None:
+def test_a_state_that_cannot_be_reached_is_reported_with_its_own_setting(database: str, tmp_path: Path) -> None:
     finding = found_by(dagster_state.examine_home, data_dir=tmp_path, dagster_postgres_url=changed(database, port="9"))[
         -1
     ]
     assert finding.state == "problem"
-    assert finding.what == "its state: 127.0.0.1:9: nothing listens on the port"
+    assert finding.what.startswith("its state: PostgreSQL at 127.0.0.1:9, ")
     assert "TAXI_DAGSTER_POSTGRES_URL" in finding.advice
 
 
-def test_heartbeats_are_read_from_a_state_that_is_there_and_make_none(
+def test_heartbeats_are_read_from_an_existing_state_and_nothing_is_created(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     monkeypatch.setenv("TAXI_DAGSTER_POSTGRES_URL", database)
 
-    def look() -> Finding:
+    def daemons() -> Finding:
         (finding,) = found_by(dagster_state.examine_daemons)
         return finding
 
-    assert (look().state, look().what) == ("warning", dagster_state.NEVER)
+    assert (daemons().state, daemons().what) == ("warning", dagster_state.NEVER)
     with psycopg.connect(database) as connected:
         assert connected.execute("select to_regclass('runs')").fetchone() == (None,)
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        assert look().what == dagster_state.NEVER
+        assert daemons().what == dagster_state.NEVER
         for name in instance.get_required_daemon_types():
             instance.add_daemon_heartbeat(DaemonHeartbeat(time.time(), name, None, None))
         before = files(tmp_path)
-        assert look().state == "ok"
-        assert "daemons run" in look().what
+        assert daemons().state == "ok"
+        assert "daemons run" in daemons().what
         assert files(tmp_path) == before
 
 
 # The source
 
 
-def test_a_source_is_asked_for_the_first_month_and_told_apart_from_one_that_lacks_it(tmp_path: Path) -> None:
+def test_a_source_must_answer_and_have_the_first_month(tmp_path: Path) -> None:
     with TripServer() as server:
         server.publish("/green/green_tripdata_2019-03.csv.gz", b"content")
         assert first(servers.examine_source, source=server.template, first_month="2019-03") == (
@@ -295,19 +283,10 @@ def test_a_source_is_asked_for_the_first_month_and_told_apart_from_one_that_lack
     assert first(servers.examine_source, source="sample")[0] == "ok"
 
 
-def test_a_source_that_hangs_does_not_keep_the_doctor() -> None:
-    with listening() as port:
-        template = f"http://u:hunter22@127.0.0.1:{port}/{{service}}/{{month}}.csv"
-        began = time.monotonic()
-        ((_, (finding,)),) = run_checks([Check("source", servers.examine_source, seconds=1)], Settings(source=template))
-    assert time.monotonic() - began < 5
-    assert finding.what == "no answer within 1 s"
-
-
 # Ports
 
 
-def test_a_port_is_free_or_has_the_web_ui_or_somebody_else() -> None:
+def test_a_port_is_free_or_used_by_the_web_ui_or_by_another_program() -> None:
     assert machine.check_port(free_port()).state == "ok"
     with listening(b'{"dagster_webserver_version": "1.13.27"}') as port:
         assert machine.check_port(port).what == f"the web UI (Dagster 1.13.27) is on http://127.0.0.1:{port}"
@@ -323,7 +302,7 @@ def test_a_port_is_free_or_has_the_web_ui_or_somebody_else() -> None:
 # Alerts and Google Cloud
 
 
-def test_addresses_of_alerts_are_tried_for_size_and_nothing_is_sent() -> None:
+def test_alert_addresses_are_checked_and_nothing_is_sent() -> None:
     assert "nobody is notified" in first(servers.examine_alerts)[1]
     found = found_by(
         servers.examine_alerts, alert_urls="json://127.0.0.1:9/ pigeon://token-of-mine/ slack://token-of-mine/"
@@ -349,7 +328,9 @@ def chosen(place: Cloud, patch: pytest.MonkeyPatch, **changes: str) -> None:
         patch.setenv(name, value)
 
 
-def test_bucket_and_dataset_are_there_and_where_the_settings_say(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bucket_and_dataset_must_be_in_the_location_of_the_settings(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = replace(cloud, location="US")  # where the emulator has every bucket
     make_ready(place)
     chosen(place, monkeypatch)
@@ -361,7 +342,7 @@ def test_bucket_and_dataset_are_there_and_where_the_settings_say(cloud: Cloud, m
     assert all("it is in US, and GCP_LOCATION is EU" in what for what in elsewhere)
 
 
-def test_a_bucket_and_a_dataset_that_are_not_there_are_made_by_a_job(
+def test_the_advice_for_a_missing_bucket_and_dataset_is_the_job_that_creates_them(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen(cloud, monkeypatch)
@@ -373,7 +354,7 @@ def test_a_bucket_and_a_dataset_that_are_not_there_are_made_by_a_job(
     assert all("gcp_setup" in finding.advice for finding in absent)
 
 
-def test_google_is_asked_once_where_a_run_would_ask_for_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_google_is_asked_once_and_not_for_minutes_as_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     away = f"http://127.0.0.1:{free_port()}"
     place = Cloud("trips-123456", "EU", "trips-lake", "zoomcamp", storage_host=away, bigquery_host=away)
     chosen(place, monkeypatch)
@@ -393,7 +374,7 @@ CLOUD = {
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({}, "none were found"),
         ({"GCP_LOCATION": ""}, "GCP_LOCATION: not set, while"),
@@ -401,8 +382,8 @@ CLOUD = {
         ({"GCP_CREDS": "hunter22"}, "GCP_CREDS: it is neither JSON nor JSON in base64"),
     ],
 )
-def test_what_is_wrong_with_the_clouds_settings_is_told_before_google_is_asked(
-    changes: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_wrong_cloud_settings_are_reported_before_google_is_asked(
+    changes: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in CloudSettings.model_fields:
         monkeypatch.delenv(f"GCP_{name.upper()}", raising=False)
@@ -411,14 +392,8 @@ def test_what_is_wrong_with_the_clouds_settings_is_told_before_google_is_asked(
         monkeypatch.setenv(name, value)
     (finding, *_) = found_by(servers.examine_cloud)
     assert finding.state == "problem"
-    assert told in finding.what
+    assert message in finding.what
     assert "hunter22" not in str(finding)
-
-
-def test_without_google_cloud_the_doctor_says_so_and_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in CLOUD:
-        monkeypatch.delenv(name, raising=False)
-    assert first(servers.examine_cloud)[1].startswith("not configured")
 
 
 def test_the_command_ends_in_seconds_while_everything_hangs(tmp_path: Path) -> None:

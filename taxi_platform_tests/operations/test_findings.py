@@ -1,14 +1,12 @@
-"""What the doctor makes of what it sees, without any of it: versions, names, disks, heartbeats, checks that fail."""
+"""The parts of ``taxi doctor`` that need no server: running checks, the report, versions, names, disks, heartbeats."""
 
 import json
 import os
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-import click
 import pytest
 from dagster._daemon.types import DaemonHeartbeat, DaemonStatus
 from dagster._utils.error import SerializableErrorInfo
@@ -19,7 +17,6 @@ from hypothesis import strategies as st
 from taxi_platform.cli.doctor import run_doctor
 from taxi_platform.errors import NotPublished
 from taxi_platform.operations.doctor import dagster_state, diagnosis, machine, servers
-from taxi_platform.operations.doctor.diagnosis import count, report_data, report_lines, summarize
 from taxi_platform.operations.doctor.findings import Check, Finding, State, ok, problem, run_checks, warning
 from taxi_platform.settings import Settings, settings
 
@@ -35,11 +32,11 @@ def fresh_settings() -> Iterator[None]:
     settings.cache_clear()
 
 
-def states(findings: Iterator[Finding]) -> list[State]:
+def states(findings: Iterable[Finding]) -> list[State]:
     return [finding.state for finding in findings]
 
 
-# The machinery
+# Running the checks
 
 
 def test_checks_run_side_by_side_and_are_reported_in_their_order() -> None:
@@ -49,20 +46,18 @@ def test_checks_run_side_by_side_and_are_reported_in_their_order() -> None:
         both.wait()
         yield ok("met")
 
-    found = list(run_checks([Check("one", meet), Check("two", meet)], Settings.model_construct()))
-    assert [(check.subject, findings) for check, findings in found] == [("one", [ok("met")]), ("two", [ok("met")])]
+    found = run_checks([Check("one", meet), Check("two", meet)], Settings.model_construct())
+    assert found == [("one", [ok("met")]), ("two", [ok("met")])]
 
 
-def test_a_check_that_hangs_is_left_behind_with_what_it_has_found() -> None:
+def test_the_findings_of_a_check_that_hangs_are_kept_and_it_is_not_waited_for() -> None:
     released = threading.Event()
 
     def hang(_: Settings) -> Iterator[Finding]:
         yield ok("so far")
         released.wait()
 
-    began = time.monotonic()
     ((_, findings),) = run_checks([Check("slow", hang, seconds=0.2)], Settings.model_construct())
-    assert time.monotonic() - began < 5
     assert findings[0] == ok("so far")
     assert (findings[1].state, findings[1].what) == ("problem", "no answer within 0 s")
     released.set()
@@ -76,7 +71,7 @@ def test_a_check_that_hangs_is_left_behind_with_what_it_has_found() -> None:
         (ZeroDivisionError("oh"), "the check itself failed: ZeroDivisionError: oh"),
     ],
 )
-def test_a_check_that_raises_is_a_problem_and_no_stack_trace(error: Exception, what: str) -> None:
+def test_a_check_that_raises_is_a_problem_without_a_stack_trace(error: Exception, what: str) -> None:
     def fail(_: Settings) -> Iterator[Finding]:
         raise error
         yield
@@ -85,9 +80,7 @@ def test_a_check_that_raises_is_a_problem_and_no_stack_trace(error: Exception, w
     assert (finding.state, finding.what) == ("problem", what)
 
 
-def test_settings_that_cannot_be_read_are_all_named_and_nothing_else_is_run_checks(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_all_invalid_settings_are_named_and_nothing_else_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAXI_FIRST_MONTH", "2019-13")
     monkeypatch.setenv("TAXI_ALERT_URLS", "token-of-mine")
     ((subject, findings),) = diagnosis.diagnose()
@@ -103,48 +96,53 @@ def test_settings_that_cannot_be_read_are_all_named_and_nothing_else_is_run_chec
 # The report
 
 
+@pytest.fixture
+def report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[bool, str]]:
+    """Return the command's result and output for some findings."""
+
+    def run(*found: tuple[str, list[Finding]], as_json: bool = False) -> tuple[bool, str]:
+        monkeypatch.setattr("taxi_platform.cli.doctor.diagnose", lambda: found)
+        is_fine = run_doctor(as_json=as_json)
+        return is_fine, capsys.readouterr().out
+
+    return run
+
+
 DIAGNOSIS = [("data folder", [ok("/srv/taxi")]), ("ports", [warning("3000 is taken", "End it."), problem("x", "y")])]
 
 
-def test_a_finding_is_a_line_and_its_remedy_another() -> None:
-    assert list(report_lines(DIAGNOSIS, str, lambda _, text: text)) == [
-        "ok       data folder  /srv/taxi",
-        "warning  ports        3000 is taken",
-        "                      -> End it.",
-        "problem  ports        x",
-        "                      -> y",
-        "",
-        "1 problem, 1 warning; everything else is in order.",
-    ]
-    assert summarize([("ports", [ok("free")])]) == "Everything is in order."
+def test_a_finding_is_a_line_and_its_advice_another(report: Callable[..., tuple[bool, str]]) -> None:
+    assert report(*DIAGNOSIS) == (
+        False,
+        "ok       data folder  /srv/taxi\n"
+        "warning  ports        3000 is taken\n"
+        "                      -> End it.\n"
+        "problem  ports        x\n"
+        "                      -> y\n"
+        "\n"
+        "1 problem, 1 warning; everything else is in order.\n",
+    )
+    assert report(("ports", [ok("free")])) == (True, "ok       ports  free\n\nEverything is in order.\n")
 
 
-def test_a_program_gets_the_same() -> None:
-    told = report_data(DIAGNOSIS, str)
-    assert (told["problems"], told["warnings"]) == (1, 1)
-    assert told["findings"][1] == {
-        "subject": "ports",
-        "state": "warning",
-        "what": "3000 is taken",
-        "advice": "End it.",
-    }
-
-
-@pytest.mark.parametrize(("finding", "fine"), [(problem("x", "y"), False), (warning("x", "y"), True), (ok("x"), True)])
-def test_only_problems_make_the_command_fail(finding: Finding, fine: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("taxi_platform.cli.doctor.diagnose", lambda: [("subject", [finding])])
-    assert run_doctor(as_json=True) is fine
+def test_the_same_is_printed_for_programs_and_only_problems_fail(report: Callable[..., tuple[bool, str]]) -> None:
+    is_fine, text = report(*DIAGNOSIS, as_json=True)
+    printed = json.loads(text)
+    assert (is_fine, printed["problems"], printed["warnings"]) == (False, 1, 1)
+    finding = {"subject": "ports", "state": "warning", "what": "3000 is taken", "advice": "End it."}
+    assert printed["findings"][1] == finding
+    assert report(("ports", [warning("x", "y")]))[0] is True
 
 
 PASSWORDS = st.text(st.characters(min_codepoint=33, max_codepoint=0x17F, exclude_characters="\x7f"), min_size=5)
 
 
-@limits(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@limits(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(password=PASSWORDS.map(lambda text: f"§{text}"), encoded=st.booleans())
-def test_whatever_a_password_is_made_of_no_report_shows_it(
+def test_no_report_shows_a_password_whatever_its_characters(
     password: str, encoded: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Real checks of addresses where nothing listens, and one that quotes all; passwords encoded or as they are."""
+    """Checks of addresses where nothing listens, and one that quotes all; passwords encoded or as they are."""
 
     def careless(_: Settings) -> Iterator[Finding]:
         for name in ("POSTGRES_URL", "DAGSTER_POSTGRES_URL", "SOURCE", "ALERT_URLS"):
@@ -156,40 +154,33 @@ def test_whatever_a_password_is_made_of_no_report_shows_it(
         patch.setenv("TAXI_DAGSTER_POSTGRES_URL", f"postgresql://u:{written}@127.0.0.1:9/d")
         patch.setenv("TAXI_SOURCE", f"http://u:{written}@127.0.0.1:9/{{service}}/{{month}}.csv")
         patch.setenv("TAXI_ALERT_URLS", f"json://u:{written}@127.0.0.1:9/ xml://h/ nonsense://{written}")
-        found = [
+        checks = [
             Check("a", servers.examine_postgres),
             Check("b", servers.examine_source),
             Check("c", lambda settings: [dagster_state.check_state(settings)]),
+            Check("d", machine.examine_settings),
+            Check("e", careless),
         ]
-        found += [Check("d", machine.examine_settings), Check("e", careless)]
-        patch.setattr("taxi_platform.cli.doctor.diagnose", lambda: diagnosis.diagnose(found))
+        patch.setattr("taxi_platform.cli.doctor.diagnose", lambda: diagnosis.diagnose(checks))
         settings.cache_clear()
         run_doctor(as_json=False)
         run_doctor(as_json=True)
-    said = capsys.readouterr().out
-    assert "problem" in said
-    assert password not in said
-    assert written not in said
-    assert json.dumps(password, ensure_ascii=False)[1:-1] not in said
-
-
-def test_colours_are_for_terminals_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("taxi_platform.cli.doctor.diagnose", lambda: DIAGNOSIS)
-    run_doctor(as_json=False)
-    said = capsys.readouterr().out
-    assert said == click.unstyle(said)
+    printed = capsys.readouterr().out
+    assert "problem" in printed
+    for spelling in (password, written, json.dumps(password, ensure_ascii=False)[1:-1]):
+        assert spelling not in printed
 
 
 # Installation
 
 
-def test_python_is_of_a_version_that_the_project_takes_or_a_problem() -> None:
+def test_a_version_of_python_that_is_not_supported_is_a_problem() -> None:
     assert machine.check_python("3.11.7", ">=3.10,<3.14").state == "ok"
     assert machine.check_python("3.9.2", ">=3.10,<3.14").state == "problem"
     assert machine.check_python("3.14.0", ">=3.10,<3.14").state == "problem"
 
 
-def test_packages_are_compared_with_what_is_wanted_and_what_is_locked() -> None:
+def test_packages_are_compared_with_the_requirements_and_the_lock_file() -> None:
     assert states(machine.check_packages({**INSTALLED, "psutil": "7.2.2"}, WANTED, LOCK)) == ["ok"]
     (missing,) = machine.check_packages({"dagster": "1.13.27"}, WANTED, LOCK)
     assert (missing.state, missing.what) == ("problem", "not installed: requests")
@@ -199,20 +190,7 @@ def test_packages_are_compared_with_what_is_wanted_and_what_is_locked() -> None:
     assert (other.state, other.what) == ("warning", "1 packages are not of the tested version: requests 2.33.1")
 
 
-@pytest.mark.parametrize(
-    ("changed", "state"),
-    [
-        ({}, "ok"),
-        ({"dagster-webserver": "1.13.26"}, "problem"),
-        ({"dagster-gcp": "0.29.26"}, "problem"),
-        ({"dagster-gcp": "0.29.27"}, "ok"),
-    ],
-)
-def test_dagsters_parts_are_of_one_release_or_a_problem(changed: dict[str, str], state: State) -> None:
-    assert states(machine.check_dagster({**INSTALLED, **changed})) == [state]
-
-
-def test_the_dagster_that_is_typed_is_this_projects_or_a_warning(tmp_path: Path) -> None:
+def test_a_dagster_command_of_another_environment_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     assert states(machine.check_path(str(tmp_path / "bin/dagster"), tmp_path)) == []
     for command in (None, "/usr/bin/dagster"):
@@ -240,11 +218,11 @@ KNOWN = ["TAXI_SOURCE", "TAXI_DATA_DIR", "GCP_PROJECT_ID", "TAXI_DB_PORT"]
         ("TAXI_SOURCE", None),
     ],
 )
-def test_a_name_that_is_no_setting_is_asked_about(name: str, advice: str | None) -> None:
+def test_a_name_that_is_not_a_setting_is_a_warning(name: str, advice: str | None) -> None:
     assert [finding.advice for finding in machine.find_unknown([name], KNOWN)] == ([advice] if advice else [])
 
 
-def test_what_the_file_says_in_vain_is_told_by_name_alone() -> None:
+def test_lines_of_the_file_without_effect_are_reported_without_their_values() -> None:
     file = {"TAXI_SOURCE": "sample", "TAXI_DATA_DIR": "/a", "TAXI_DB_PORT": "1", "export": None}
     found = list(machine.find_ignored(file, {"TAXI_SOURCE": "sample", "TAXI_DATA_DIR": "/secret"}, KNOWN))
     assert [finding.what for finding in found] == [
@@ -266,11 +244,11 @@ def test_months_the_wrong_way_round_are_a_problem(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(("gibibytes", "state"), [(1.9, "problem"), (2, "warning"), (9.9, "warning"), (10, "ok")])
-def test_a_disk_has_room_for_a_large_month_or_is_a_problem(gibibytes: float, state: State) -> None:
+def test_too_little_space_for_a_large_month_is_a_problem(gibibytes: float, state: State) -> None:
     assert machine.check_space(int(gibibytes * machine.GIB)).state == state
 
 
-def test_a_folder_that_is_not_there_yet_is_fine_and_is_not_made(tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist_yet_is_fine_and_is_not_created(tmp_path: Path) -> None:
     found = list(machine.examine_data_folder(Settings(data_dir=tmp_path / "a/b")))
     assert found[0].state == "ok"
     assert "does not exist yet" in found[0].what
@@ -285,7 +263,7 @@ def test_a_file_in_place_of_the_folder_is_a_problem(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
-def test_parts_that_somebody_else_has_made_are_a_warning(tmp_path: Path) -> None:
+def test_parts_that_belong_to_another_user_are_a_warning(tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     os.chown(tmp_path / "raw", 12345, 12345)
     found = list(machine.examine_data_folder(Settings(data_dir=tmp_path)))
@@ -296,7 +274,7 @@ def test_parts_that_somebody_else_has_made_are_a_warning(tmp_path: Path) -> None
 # Dagster's home
 
 
-def test_a_home_is_absolute_there_and_configured_by_this_project(tmp_path: Path) -> None:
+def test_a_home_must_exist_and_have_the_configuration_of_this_project(tmp_path: Path) -> None:
     config, home = tmp_path / "dagster.yaml", tmp_path / "home"
     config.touch()
 
@@ -328,8 +306,8 @@ def test_a_home_is_absolute_there_and_configured_by_this_project(tmp_path: Path)
 
 
 def status(name: str, age: float | None, *errors: str, tolerated: float = 90) -> DaemonStatus:
-    told = [SerializableErrorInfo(error, [], None) for error in errors]
-    beat = None if age is None else DaemonHeartbeat(1000.0 - age, name, None, told)
+    recorded = [SerializableErrorInfo(error, [], None) for error in errors]
+    beat = None if age is None else DaemonHeartbeat(1000.0 - age, name, None, recorded)
     return DaemonStatus(name, True, age is not None and age < tolerated and not errors, beat)
 
 
@@ -347,8 +325,8 @@ def status(name: str, age: float | None, *errors: str, tolerated: float = 90) ->
         ([status("SENSOR", 5, "disk full\n"), status("BACKFILL", 5)], "problem", "sensor reports an error: disk full"),
     ],
 )
-def test_heartbeats_tell_who_is_alive_and_who_complains(statuses: list[DaemonStatus], state: State, what: str) -> None:
-    (found,) = dagster_state.describe_daemons({one.daemon_type: one for one in statuses}, now=1000.0)
+def test_daemons_are_judged_by_their_heartbeats(statuses: list[DaemonStatus], state: State, what: str) -> None:
+    (found,) = dagster_state.describe_daemons({each.daemon_type: each for each in statuses}, now=1000.0)
     assert found.state == state
     assert found.what.endswith(what)
 
@@ -356,7 +334,7 @@ def test_heartbeats_tell_who_is_alive_and_who_complains(statuses: list[DaemonSta
 # Code location
 
 
-def test_definitions_that_do_not_load_are_told_by_the_last_line_of_their_error() -> None:
+def test_definitions_that_do_not_load_are_reported_with_the_last_line_of_their_error() -> None:
     assert (
         dagster_state.describe_load(0, 'noise\n{"assets": 7, "jobs": 4}\n', "").what
         == "the definitions load: 7 assets, 4 jobs"
@@ -364,7 +342,3 @@ def test_definitions_that_do_not_load_are_told_by_the_last_line_of_their_error()
     failed = dagster_state.describe_load(1, "", "Traceback …\n  File …\nImportError: no module named x\n\n")
     assert (failed.state, failed.what) == ("problem", "the definitions do not load: ImportError: no module named x")
     assert dagster_state.describe_load(-9, "", "").what == "the definitions do not load: exit status -9"
-
-
-def test_counting_counts() -> None:
-    assert [count(DIAGNOSIS, state) for state in ("ok", "warning", "problem")] == [1, 1, 1]

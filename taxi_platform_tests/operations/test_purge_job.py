@@ -1,4 +1,4 @@
-"""The job that removes raw files: never one that is not loaded, and whoever asks for a removed one gets it again."""
+"""The job that removes raw files: never one that is not loaded; a removed one is fetched again when it is needed."""
 
 import os
 import time
@@ -23,7 +23,7 @@ DAY = 86_400
 
 
 def aged(folder: Path, days: float) -> None:
-    """Let every raw file have been brought so many days ago."""
+    """Date every raw file back by some days."""
     for path in folder.glob("raw/*/*.csv.gz"):
         file = read_sidecar(path)
         assert file
@@ -56,7 +56,7 @@ def raw(platform: Platform, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_only_files_that_are_loaded_go_and_the_record_of_them_stays(platform: Platform, raw: Path) -> None:
+def test_only_loaded_files_are_removed_and_their_records_stay(platform: Platform, raw: Path) -> None:
     dry = purge(platform, dry_run=True)
     assert there(raw) == ["2019-01", "2019-02", "2019-03"]
     done = purge(platform)
@@ -74,17 +74,16 @@ def test_only_files_that_are_loaded_go_and_the_record_of_them_stays(platform: Pl
 
 
 @pytest.mark.parametrize(
-    "undone",
+    "undo",
     [
         "truncate green_tripdata_2019_01",
-        "drop table green_tripdata_2019_01",
         "update tripdata_files set sha256 = 'of an older file' where filename like '%2019-01%'",
         "update tripdata_files set contract = 'an older one' where filename like '%2019-01%'",
     ],
 )
-def test_a_file_whose_month_is_not_in_its_table_any_more_stays(undone: str, platform: Platform, raw: Path) -> None:
+def test_a_file_whose_month_is_not_in_its_table_any_more_stays(undo: str, platform: Platform, raw: Path) -> None:
     with psycopg.connect(platform.database) as connection:
-        connection.execute(undone.encode())
+        connection.execute(undo.encode())
     assert purge(platform)["kept"] == {NOT_LOADED: 2}
     assert there(raw) == ["2019-01", "2019-03"]
 
@@ -96,25 +95,22 @@ def test_a_file_whose_month_is_being_loaded_stays(platform: Platform, raw: Path)
     assert there(raw) == ["2019-01", "2019-03"]
 
 
-def test_every_file_stays_in_a_database_without_tables(platform: Platform, raw: Path) -> None:
+def test_every_file_stays_if_the_database_cannot_be_asked_or_has_no_tables(platform: Platform, raw: Path) -> None:
     with psycopg.connect(platform.database) as connection:
         connection.execute("drop schema public cascade; create schema public")
     assert purge(platform)["kept"] == {NOT_LOADED: 3}
-
-
-def test_every_file_stays_while_the_database_cannot_be_asked(platform: Platform, raw: Path) -> None:
     platform.use(TAXI_POSTGRES_URL=f"{platform.database}_gone")
     assert "there is no such database" in purge(platform)["failed"]
     assert there(raw) == ["2019-01", "2019-02", "2019-03"]
 
 
-def test_the_largest_size_lets_the_oldest_loaded_file_go(platform: Platform, raw: Path) -> None:
+def test_the_oldest_loaded_file_is_removed_if_all_are_too_large(platform: Platform, raw: Path) -> None:
     size = sum(path.stat().st_size for path in raw.glob("raw/green/*.csv.gz"))
     platform.use(TAXI_KEEP_RAW_DAYS="", TAXI_KEEP_RAW_GB=str((size - 1) / 10**9))
     assert purge(platform)["files"] == 1
 
 
-def test_without_the_settings_nothing_goes_and_the_job_says_so(platform: Platform, raw: Path) -> None:
+def test_without_the_settings_no_file_is_removed_and_the_job_says_so(platform: Platform, raw: Path) -> None:
     platform.use(TAXI_KEEP_RAW_DAYS="")
     assert (
         "neither TAXI_KEEP_RAW_DAYS nor TAXI_KEEP_RAW_GB is set, so every raw file stays" in purge(platform)["messages"]
@@ -122,14 +118,10 @@ def test_without_the_settings_nothing_goes_and_the_job_says_so(platform: Platfor
     assert there(raw) == ["2019-01", "2019-02", "2019-03"]
 
 
-@pytest.mark.parametrize(
-    ("days", "gigabytes", "status"), [("", "", "STOPPED"), ("30", "", "RUNNING"), ("", "0.5", "RUNNING")]
-)
-def test_the_schedule_is_on_where_a_setting_wants_something_to_go(
-    days: str, gigabytes: str, status: str, platform: Platform
-) -> None:
-    platform.use(TAXI_KEEP_RAW_DAYS=days, TAXI_KEEP_RAW_GB=gigabytes)
-    assert platform.definitions().resolve_schedule_def("raw_purge_schedule").default_status.value == status
+def test_the_schedule_is_on_if_a_setting_is_set(platform: Platform) -> None:
+    for days, gigabytes, status in (("", "", "STOPPED"), ("30", "", "RUNNING"), ("", "0.5", "RUNNING")):
+        platform.use(TAXI_KEEP_RAW_DAYS=days, TAXI_KEEP_RAW_GB=gigabytes)
+        assert platform.definitions().resolve_schedule_def("raw_purge_schedule").default_status.value == status
 
 
 # The lake

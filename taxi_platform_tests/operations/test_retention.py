@@ -1,4 +1,4 @@
-"""Old runs go, with their events; what an asset's status rests on stays, and looks as it did before."""
+"""Removing old runs with their events. Runs on which the status of an asset rests stay, and the status is unchanged."""
 
 import logging
 from collections.abc import Iterator
@@ -22,14 +22,14 @@ TRIPS, ZONES = dg.AssetKey("trips"), dg.AssetKey("zones")
 NOW = datetime.now(timezone.utc)
 
 
-class Trouble(dg.Config):
+class Failing(dg.Config):
     fails: bool = False
 
 
 @dg.asset(partitions_def=MONTHS)
-def trips(config: Trouble) -> None:
+def trips(config: Failing) -> None:
     if config.fails:
-        raise ValueError("told to")
+        raise ValueError("as configured")
 
 
 @dg.asset
@@ -45,7 +45,7 @@ CHECK = dg.AssetCheckKey(ZONES, "zones_are_named")
 
 
 class State:
-    """An instance of the test's own, whose runs are as old as a test wants them."""
+    """An instance whose runs are as old as a test needs them."""
 
     def __init__(self, instance: dg.DagsterInstance, database: str) -> None:
         self.instance = instance
@@ -60,7 +60,7 @@ class State:
         fails: bool = False,
         checked: bool = True,
     ) -> str:
-        """A run that has materialized this, or failed to, so many days ago."""
+        """Make a run that materialized the asset, or failed to, so many days ago."""
         result = dg.materialize(
             [asset, zones_are_named] if checked and asset is zones else [asset],
             instance=self.instance,
@@ -89,7 +89,7 @@ class State:
         return set(self.instance.get_run_ids())
 
     def status(self) -> object:
-        """What the UI shows of the partitions."""
+        """Return what the UI shows of the partitions."""
         cache = get_and_update_asset_status_cache_value(self.instance, TRIPS, MONTHS)
         assert cache
         return (
@@ -99,7 +99,7 @@ class State:
         )
 
     def remove(self, *, dry_run: bool = False) -> Removed:
-        """Remove what is older than 30 days."""
+        """Remove runs that are older than 30 days."""
         before = NOW - timedelta(days=30)
         return remove_old_runs(self.instance, before, dry_run=dry_run)
 
@@ -110,7 +110,7 @@ def state(database: str) -> Iterator[State]:
         yield State(instance, database)
 
 
-def test_what_is_replaced_and_old_goes_and_what_is_shown_stays(state: State) -> None:
+def test_replaced_old_runs_are_removed_and_shown_ones_stay(state: State) -> None:
     replaced = {
         state.made(90, trips, "2019-01"),
         state.made(85, trips, "2019-02", fails=True),
@@ -148,13 +148,6 @@ def test_the_latest_result_of_a_check_stays_with_its_run(state: State) -> None:
     assert checked in state.runs()
 
 
-def test_nothing_is_left_to_do_the_second_time(state: State) -> None:
-    state.made(90, zones)
-    state.made(60, zones)
-    assert state.remove().runs == 1
-    assert state.remove() == Removed(runs=0, events=0, kept=1)
-
-
 def test_a_removal_that_is_killed_half_way_is_finished_by_the_next_one(
     state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,26 +181,21 @@ def test_a_run_in_progress_stays_however_old_it_is(state: State) -> None:
     assert last in state.runs()
 
 
-def test_it_goes_on_in_batches(state: State, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_old_runs_are_removed_in_batches_with_the_output_of_their_processes(
+    state: State, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(retention, "BATCH", 2)
-    for _ in range(6):
-        state.made(90, zones)
+    old = [state.made(90, zones) for _ in range(4)]
+    folder = Path(state.instance.storage_directory()) / old[0]
+    (folder / "compute_logs").mkdir(parents=True, exist_ok=True)
     with caplog.at_level(logging.INFO):
-        assert state.remove().runs == 5
-    assert [line for line in caplog.messages if "removed" in line] == [
-        "2 of 5 old runs removed",
-        "4 of 5 old runs removed",
-        "5 of 5 old runs removed",
-    ]
-
-
-def test_what_the_processes_of_a_run_printed_goes_with_it(state: State) -> None:
-    old, _ = state.made(90, zones), state.made(60, zones)
-    folder = Path(state.instance.storage_directory()) / old
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "compute_logs").mkdir(exist_ok=True)
-    state.remove()
+        assert state.remove().runs == 3
     assert not folder.exists()
+    assert [line for line in caplog.messages if "removed" in line] == [
+        "2 of 3 old runs removed",
+        "3 of 3 old runs removed",
+    ]
+    assert state.remove() == Removed(runs=0, events=0, kept=1)
 
 
 # The job
@@ -225,16 +213,16 @@ def run_job(state: State, monkeypatch: pytest.MonkeyPatch, database: str):
         config = {"ops": {"remove_runs": {"config": {"dry_run": dry_run}}}}
         result = job.execute_in_process(instance=state.instance, run_config=config)
         (out,) = (event for event in result.all_node_events if event.event_type_value == "STEP_OUTPUT")
-        said = [entry.user_message for entry in state.instance.all_logs(result.run_id)]
+        messages = [entry.user_message for entry in state.instance.all_logs(result.run_id)]
         schedule = loaded.resolve_schedule_def("run_retention_schedule")
         metadata = {name: value.value for name, value in out.step_output_data.metadata.items()}
-        return {**metadata, "said": said, "schedule": schedule.default_status.value}
+        return {**metadata, "messages": messages, "schedule": schedule.default_status.value}
 
     yield run
     settings.cache_clear()
 
 
-def test_the_job_removes_what_the_setting_says_and_tells_what_it_did(state: State, run_job) -> None:
+def test_the_job_removes_runs_older_than_the_setting_and_reports_it(state: State, run_job) -> None:
     old, young = state.made(11, zones), state.made(9, zones)
     dry = run_job("10", dry_run=True)
     assert (dry["runs"], dry["dry_run"], old in state.runs()) == (1, True, True)
@@ -246,9 +234,9 @@ def test_the_job_removes_what_the_setting_says_and_tells_what_it_did(state: Stat
     assert done["schedule"] == "RUNNING"
 
 
-def test_the_job_says_that_nothing_is_removed_without_the_setting(state: State, run_job) -> None:
+def test_without_the_setting_the_job_removes_nothing_and_says_so(state: State, run_job) -> None:
     old = {state.made(1000, zones), state.made(1000, zones)}
     done = run_job("")
-    assert "TAXI_KEEP_RUNS_DAYS is not set, so every run stays" in done["said"]
+    assert "TAXI_KEEP_RUNS_DAYS is not set, so every run stays" in done["messages"]
     assert old <= state.runs()
     assert done["schedule"] == "STOPPED"

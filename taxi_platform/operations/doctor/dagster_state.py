@@ -46,13 +46,7 @@ def examine_home(settings: Settings) -> Iterator[Finding]:
 
 
 def check_home(environment: Mapping[str, str], expected: Path, config: Path) -> Finding:
-    """Check that ``DAGSTER_HOME`` is a folder with this project's configuration.
-
-    Args:
-        environment: where ``DAGSTER_HOME`` may be set.
-        expected: the folder that the activation derives from the settings.
-        config: the project's ``dagster.yaml``.
-    """
+    """Check that ``DAGSTER_HOME`` is the expected folder, with this project's configuration."""
     named = environment.get("DAGSTER_HOME", "")
     if not named:
         return problem("DAGSTER_HOME is not set: Dagster forgets everything when a command ends", ACTIVATE)
@@ -62,18 +56,19 @@ def check_home(environment: Mapping[str, str], expected: Path, config: Path) -> 
     if not folder.is_dir():
         advice = f"`mkdir -p {named}`, or `unset DAGSTER_HOME`. {ACTIVATE}"
         return problem(f"DAGSTER_HOME={named} is not a folder", advice)
-    if not (folder / "dagster.yaml").exists():
+    own = folder / "dagster.yaml"
+    if not own.exists():
         return problem(
             f"{named} has no dagster.yaml, so its instance has no limits, no retries and another database",
-            f"`ln -s {config} {named}/dagster.yaml`, or `unset DAGSTER_HOME`. {ACTIVATE}",
+            f"`ln -s {config} {own}`, or `unset DAGSTER_HOME`. {ACTIVATE}",
         )
-    if OLD_MODULES in (folder / "dagster.yaml").read_text("utf-8", "replace"):
+    if OLD_MODULES in own.read_text("utf-8", "replace"):
         return warning(
-            f"{named}/dagster.yaml names modules of {OLD_MODULES}, which the next release removes",
+            f"{own} names modules of {OLD_MODULES}, which the next release removes",
             f"`ln -sf {config} {named}/`, or write taxi_platform.orchestration instead.",
         )
-    if not (folder / "dagster.yaml").samefile(config):
-        return warning(f"{named}/dagster.yaml is not this project's", f"If it should be: ln -sf {config} {named}/")
+    if not own.samefile(config):
+        return warning(f"{own} is not this project's", f"If it should be: ln -sf {config} {named}/")
     if folder.resolve() != expected.resolve():
         return warning(
             f"DAGSTER_HOME={named}, but TAXI_DATA_DIR leads to {expected}",
@@ -164,12 +159,7 @@ def examine_daemons(settings: Settings) -> Iterator[Finding]:
 
 
 def describe_daemons(statuses: Mapping[str, Any], now: float) -> Iterator[Finding]:
-    """Yield what the heartbeats mean.
-
-    Args:
-        statuses: Dagster's status of every daemon that the instance needs, by name.
-        now: in seconds, as ``time.time``.
-    """
+    """Yield what the heartbeats of the daemons that the instance needs mean, at this time in seconds."""
     silent = {name: status for name, status in statuses.items() if not status.healthy and not _errors(status)}
     for name, status in statuses.items():
         for error in _errors(status)[:1]:

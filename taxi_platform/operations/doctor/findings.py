@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,17 +28,15 @@ class Finding:
 
 
 Examine = Callable[[Settings], Iterable[Finding]]
+Diagnosis = Sequence[tuple[str, Sequence[Finding]]]
+"""The findings by subject."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One subject.
+    """One subject, the function that examines it, and its time limit in seconds.
 
-    Attributes:
-        subject: its name, in a word or two.
-        examine: examines it. It may raise: a ``TaxiError`` becomes a problem.
-        seconds: the time limit. Requests to other machines have shorter timeouts of their own; this limit is for host
-            names that are never resolved, and the like.
+    Requests to other machines have shorter timeouts of their own; the limit is for names that are never resolved.
     """
 
     subject: str
@@ -66,37 +64,34 @@ def problem_of(error: TaxiError) -> Finding:
     return problem(f"{error.subject}: {error.what}", error.advice)
 
 
-def run_checks(checks: Sequence[Check], settings: Settings) -> Iterator[tuple[Check, Sequence[Finding]]]:
-    """Yield the findings of all checks in their order; the checks run at the same time, so slow ones wait together."""
+def run_checks(checks: Sequence[Check], settings: Settings) -> Diagnosis:
+    """Run the checks at the same time, so that slow ones wait together, and return their findings in their order."""
     started = time.monotonic()
-    running = [(check, _start(check, settings)) for check in checks]
-    for check, (thread, findings) in running:
+    diagnosis: list[tuple[str, list[Finding]]] = [(check.subject, []) for check in checks]
+    threads = [
+        # Daemon threads, so that a host that hangs does not keep the command from ending.
+        threading.Thread(target=_run, args=(check, settings, findings), daemon=True)
+        for check, (_, findings) in zip(checks, diagnosis, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for check, thread, (_, findings) in zip(checks, threads, diagnosis, strict=True):
         thread.join(max(0.0, started + check.seconds - time.monotonic()))
         if thread.is_alive():
-            # Findings so far are kept; later ones are ignored.
-            late = problem(f"no answer within {check.seconds:.0f} s", "Try again; if it happens again, a server hangs.")
-            yield check, [*findings, late]
-        else:
-            yield check, list(findings)
+            advice = "Try again; if it happens again, a server hangs."
+            findings.append(problem(f"no answer within {check.seconds:.0f} s", advice))
+    return diagnosis
 
 
-def _start(check: Check, settings: Settings) -> tuple[threading.Thread, list[Finding]]:
-    findings: list[Finding] = []
-
-    def run() -> None:
-        try:
-            for finding in check.examine(settings):
-                findings.append(finding)
-        except TaxiError as error:
-            findings.append(problem_of(error))
-        except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
-            what = f"{place}{(error.strerror or str(error)).lower()}"
-            findings.append(problem(what, "Check that it exists, and who may read it."))
-        except Exception as error:  # a check that fails must not hide the others
-            findings.append(problem(f"the check itself failed: {type(error).__name__}: {error}", "Please report it."))
-
-    # A daemon thread, so that a host that hangs does not keep the command from ending.
-    thread = threading.Thread(target=run, name=check.subject, daemon=True)
-    thread.start()
-    return thread, findings
+def _run(check: Check, settings: Settings, findings: list[Finding]) -> None:
+    try:
+        for finding in check.examine(settings):
+            findings.append(finding)  # at once, because a later one may hang
+    except TaxiError as error:
+        findings.append(problem_of(error))
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        what = f"{place}{(error.strerror or str(error)).lower()}"
+        findings.append(problem(what, "Check that it exists, and who may read it."))
+    except Exception as error:  # a check that fails must not hide the others
+        findings.append(problem(f"the check itself failed: {type(error).__name__}: {error}", "Please report it."))

@@ -28,7 +28,6 @@ from taxi_platform.trips.services import SERVICES
 PACKAGE = "taxi-platform"
 INSTALL = "Run `make test` or `make demo`, which install the versions of requirements.lock."
 ACTIVATE = "Run `. .venv/bin/activate` in the project's folder, in every new shell."
-LIBRARY_OFFSET = 16  # Dagster's libraries are 0.(16 + x).y where Dagster itself is 1.x.y
 
 # Set by the tests and by the Compose file itself, not by people.
 INTERNAL_NAMES = re.compile(r"TAXI_(TEST_\w+|SCREENSHOT|CODE_HOST|CODE_PORT)")
@@ -54,7 +53,6 @@ def examine_installation(settings: Settings) -> Iterator[Finding]:
     installed = {dist.metadata["Name"].lower().replace("_", "-"): dist.version for dist in metadata.distributions()}
     locked = (PROJECT / "requirements.lock").read_text(encoding="utf-8").splitlines()
     yield from check_packages(installed, metadata.requires(PACKAGE) or [], locked)
-    yield from check_dagster(installed)
     yield from _check_source()
     yield from check_path(shutil.which("dagster"), Path(sys.prefix))
 
@@ -69,10 +67,7 @@ def check_python(version: str, wanted: str) -> Finding:
 def check_packages(installed: Mapping[str, str], wanted: Sequence[str], locked: Sequence[str]) -> Iterator[Finding]:
     """Check that every needed package is installed in a version that fits, and whether it is the locked one.
 
-    Args:
-        installed: versions by name, names in lower case with dashes.
-        wanted: the requirements of ``pyproject.toml``.
-        locked: the lines of ``requirements.lock``.
+    Installed versions are given by name, in lower case with dashes; the others as requirements.
     """
     needed = _requirements(wanted)
     missing = sorted(need.name for need in needed if need.name.lower() not in installed)
@@ -88,21 +83,6 @@ def check_packages(installed: Mapping[str, str], wanted: Sequence[str], locked: 
         yield warning(f"{len(other)} packages are not of the tested version: {', '.join(other[:5])}", INSTALL)
     if not missing and not wrong and not other:
         yield ok(f"{len(needed)} packages of pyproject.toml with their dependencies, as in requirements.lock")
-
-
-def check_dagster(installed: Mapping[str, str]) -> Iterator[Finding]:
-    """Check that Dagster's packages are of one release: they pin each other exactly and fail oddly when mixed."""
-    core = installed.get("dagster")
-    if core is None:
-        return
-    major, minor, *patch = core.split(".")
-    fitting = {core, ".".join(["0", str(int(minor) + LIBRARY_OFFSET), *patch])} if major == "1" else {core}
-    parts = {name: version for name, version in installed.items() if name.startswith("dagster")}
-    other = sorted(f"{name} {version}" for name, version in parts.items() if version not in fitting)
-    if other:
-        yield problem(f"dagster is {core}, but of another release: {', '.join(other)}", INSTALL)
-    else:
-        yield ok(f"Dagster {core}, all of its libraries of the same release")
 
 
 def check_path(command: str | None, environment: Path) -> Iterator[Finding]:
@@ -151,12 +131,7 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
 
 
 def find_unknown(names: Collection[str], known: Collection[str]) -> Iterator[Finding]:
-    """Yield a warning for each name that looks like a setting and is not one.
-
-    Args:
-        names: the names in the environment and in ``.env``.
-        known: the names of all settings.
-    """
+    """Yield a warning for each name that looks like a setting and is not one."""
     for name in sorted(names):
         if name in known or INTERNAL_NAMES.fullmatch(name) or not name.upper().startswith(("TAXI_", "GCP_")):
             continue
@@ -170,24 +145,12 @@ def find_unknown(names: Collection[str], known: Collection[str]) -> Iterator[Fin
 def find_ignored(
     file: Mapping[str, str | None], environment: Mapping[str, str], settings: Collection[str]
 ) -> Iterator[Finding]:
-    """Yield a warning for each line of ``.env`` without effect.
-
-    Args:
-        file: its lines; the value of a line without ``=`` is None.
-        environment: the values in force.
-        settings: the names that are settings; other lines are left alone.
-    """
+    """Yield a warning for each line of ``.env`` that has no ``=`` (its value is None), or sets a variable in vain."""
     for name, value in file.items():
         if value is None:
             yield warning(f"the line {name!r} of .env has no = and no effect", "Write NAME=value, or remove it.")
         elif name in settings and environment.get(name, value) != value:
             yield warning(f"{name} is set in this shell, which overrides the value in .env", f"Run `unset {name}`.")
-
-
-def describe_invalid(errors: Collection[TaxiError]) -> Iterator[Finding]:
-    """Yield a problem for each invalid setting, and what follows from them."""
-    yield from map(problem_of, errors)
-    yield problem("nothing else was checked, because every check needs the settings", "Correct them and run it again.")
 
 
 # Data folder -----------------------------------------------------------------------------------------------------

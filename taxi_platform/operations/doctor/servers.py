@@ -3,14 +3,13 @@
 Each makes one attempt with short timeouts. They start no server and change nothing.
 """
 
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, cast
 
-from taxi_platform.bigquery.clients import Cloud, cloud_of
+from taxi_platform.bigquery.clients import cloud_of
 from taxi_platform.bigquery.names import problems_of_names
-from taxi_platform.errors import DatabaseUnreachable, NotPublished, SourceUnreachable, TaxiError
+from taxi_platform.errors import NotPublished, SourceUnreachable
 from taxi_platform.operations.doctor.findings import Finding, ok, problem, problem_of, warning
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.embedded import cluster, programs
@@ -18,13 +17,12 @@ from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.postgres.server import trips_server
 from taxi_platform.redaction import public
 from taxi_platform.retries import ONCE
-from taxi_platform.settings import CloudSettings, Settings
+from taxi_platform.settings import Settings
 from taxi_platform.sources.source import source_named
 from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import SERVICES, SMALLEST
 from taxi_platform.trips.zones import TABLE as ZONES
 
-PORT_SECONDS = 4.0  # for a port to accept a connection
 USER = "the user of TAXI_POSTGRES_URL"
 SAMPLE = "TAXI_SOURCE=sample makes trips without a network."
 CLOUD_TIMEOUTS = (5.0, 10.0)  # seconds; a run would wait and repeat a request for minutes
@@ -56,16 +54,9 @@ def examine_postgres(settings: Settings) -> Iterator[Finding]:
 
 
 def check_connection(url: str) -> Iterator[Finding]:
-    """Check that the server is found, listens, accepts the login, and is recent enough.
-
-    Raises:
-        DatabaseUnreachable: there is no connection; the message names the cause.
-        InvalidSetting: the URL is not an address of PostgreSQL.
-        UnsupportedServer: the server is too old.
-    """
+    """Check that the server accepts the login and is recent enough, or raise as ``connect`` does."""
     from taxi_platform.postgres.connection import connect
 
-    _check_port(url)
     with connect(url) as connection:
         info = connection.info
         version = f"{info.server_version // 10_000}.{info.server_version % 10_000}"
@@ -94,46 +85,6 @@ def check_privileges(url: str) -> Iterator[Finding]:
             f"{USER} does not own {', '.join(foreign)}, and cannot replace their months",
             "Use the user who created them, or alter table … owner to that user.",
         )
-
-
-def _check_port(url: str) -> None:
-    """Distinguish an unknown name and a closed port from a refused login, before libpq tries everything at once."""
-    from psycopg.conninfo import conninfo_to_dict
-
-    from taxi_platform.postgres.connection import check_address
-
-    check_address(url)
-    parts = conninfo_to_dict(url)
-    host, port = str(parts.get("hostaddr") or parts.get("host") or ""), str(parts.get("port") or 5432)
-    if not host or host.startswith(("/", "@")) or "," in host:
-        return  # a socket in the file system, or several hosts, of which libpq takes the first that answers
-    try:
-        addresses: list[Any] = [entry[4] for entry in socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)]
-    except (socket.gaierror, UnicodeError):
-        advice = "Check the host in TAXI_POSTGRES_URL; in Compose it is the service's name, outside of it 127.0.0.1."
-        raise DatabaseUnreachable(f"host {host}", "the host name is unknown (DNS)", advice) from None
-    failures: list[OSError] = []
-    for address in addresses:
-        try:
-            socket.create_connection(address[:2], timeout=PORT_SECONDS).close()
-        except OSError as error:
-            failures.append(error)
-        else:
-            return
-    raise _describe_closed(f"{host}:{port}", failures[-1])
-
-
-def _describe_closed(place: str, error: OSError) -> TaxiError:
-    if isinstance(error, ConnectionRefusedError):
-        advice = "Start PostgreSQL, or correct host and port in TAXI_POSTGRES_URL."
-        return DatabaseUnreachable(place, "nothing listens on the port", advice)
-    if isinstance(error, TimeoutError):
-        advice = "Check host, port and firewall, then TAXI_POSTGRES_URL."
-        return DatabaseUnreachable(place, f"the host does not answer on the port within {PORT_SECONDS:.0f} s", advice)
-    reason = (error.strerror or str(error)).lower()
-    return DatabaseUnreachable(
-        place, f"the port cannot be reached ({reason})", "Check the network, then TAXI_POSTGRES_URL."
-    )
 
 
 # The embedded server ---------------------------------------------------------------------------------------------
@@ -198,23 +149,16 @@ def examine_cloud(settings: Settings) -> Iterator[Finding]:
     if chosen is None:
         yield ok("not configured (no GCP_…), so gcs/… and bigquery/… are not loaded")
         return
-    problems = _check_names(chosen)
-    yield from problems
-    if not problems:
-        yield from _check_cloud(replace(cloud_of(chosen), retries=ONCE, timeouts=CLOUD_TIMEOUTS))
-
-
-def _check_names(chosen: CloudSettings) -> list[Finding]:
-    """Return every problem with the names, where a run would stop at the first."""
-    names = (chosen.project_id, chosen.location, chosen.bucket_name, chosen.dataset)
-    return [problem_of(error) for error in problems_of_names(*names)] if chosen.is_complete else []
-
-
-def _check_cloud(cloud: Cloud) -> Iterator[Finding]:
     from taxi_platform.bigquery import setup
 
-    problems = [problem_of(error) for error in setup.problems(cloud)]
-    yield from problems
+    names = (chosen.project_id, chosen.location, chosen.bucket_name, chosen.dataset)
+    wrong_names = list(problems_of_names(*names)) if chosen.is_complete else []
+    yield from map(problem_of, wrong_names)
+    if wrong_names:
+        return
+    cloud = replace(cloud_of(chosen), retries=ONCE, timeouts=CLOUD_TIMEOUTS)
+    problems = list(setup.problems(cloud))
+    yield from map(problem_of, problems)
     if not problems:
         yield ok(f"credentials, gs://{cloud.bucket} and the dataset {cloud.dataset} in {cloud.location} are in order")
     if cloud.storage_host or cloud.bigquery_host:
