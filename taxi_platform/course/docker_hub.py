@@ -8,7 +8,6 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -24,10 +23,12 @@ DOCKER_HUB = "https://hub.docker.com"
 BASE_URL, FAILURE, TRANSIENT = "base_url", "failure", "transient"
 """The names of what Dagster passes to the program, and of the message by which it reports an error to Dagster."""
 
-_OWNER = re.compile(r"[a-z0-9]+(?:[_-]+[a-z0-9]+)*")
-_NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*")
+_REPOSITORY = re.compile(r"[a-z0-9]+(?:[_-]+[a-z0-9]+)*/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*")
 _LONGEST = 255  # characters, Docker's own limit
-_ADVICE = "Write owner/name, as in kestra/kestra, or the name of an official image, as in python."
+_ADVICE = (
+    "Write owner/name, as in kestra/kestra, or the name of an official image, as in python; in lower case, "
+    "without a version, and without another registry."
+)
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,10 @@ def repository(image: str) -> str:
         InvalidSetting: no image of Docker Hub can have this name.
     """
     name = image.strip()
-    owner, slash, rest = name.partition("/")
-    if not slash:
-        owner, rest = "library", name
-    if len(name) > _LONGEST or not (_OWNER.fullmatch(owner) and _NAME.fullmatch(rest)):
-        raise InvalidSetting(f"image {_shortened(name)}", _problem(name), _ADVICE)
-    return f"{owner}/{rest}"
+    full = name if "/" in name else f"library/{name}"
+    if len(name) > _LONGEST or not _REPOSITORY.fullmatch(full):
+        raise InvalidSetting(f"image {name[:60]!r}", "Docker Hub cannot have an image of this name", _ADVICE)
+    return full
 
 
 def pulls_of(answer: Any, image: str) -> int:
@@ -92,31 +91,11 @@ def pulls_of(answer: Any, image: str) -> int:
     Raises:
         DamagedFile: it is missing, or it is not a count.
     """
-    fields = cast("Mapping[str, Any]", answer) if isinstance(answer, dict) else None
-    if fields is None or "pull_count" not in fields:
-        raise DamagedFile(image, "Docker Hub's answer has no pull_count", "Its interface may have changed.")
-    count = fields["pull_count"]
+    count: Any = cast("dict[str, Any]", answer).get("pull_count") if isinstance(answer, dict) else None
     if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-        problem = f"its pull_count is not a count: {_shortened(count)}"
-        raise DamagedFile(image, problem, "Its interface may have changed.")
+        what = f"Docker Hub's answer has no count of pulls: {repr(count)[:60]}"
+        raise DamagedFile(image, what, "Its interface may have changed.")
     return count
-
-
-def _problem(name: str) -> str:
-    if not name:
-        return "it is empty"
-    if len(name) > _LONGEST:
-        return f"it is longer than {_LONGEST} characters"
-    if ":" in name or "@" in name:
-        return "pulls are counted for all versions of an image at once: leave out what follows : or @"
-    if name.count("/") > 1 or "." in name.partition("/")[0]:
-        return "it has more than an owner and a name; images of other registries have no count on Docker Hub"
-    return "names consist of lower-case letters and digits, with . _ or - between them"
-
-
-def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 @click.command()

@@ -4,8 +4,9 @@ Every function but ``read_products`` and ``probe`` is pure. A list that comes in
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -15,7 +16,7 @@ from taxi_platform.redaction import public
 from taxi_platform.retries import ONCE
 from taxi_platform.settings import PROJECT
 from taxi_platform.sources.http import SHORT_TIMEOUTS
-from taxi_platform.sources.web_api import LARGEST, Api
+from taxi_platform.sources.web_api import Api
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,9 +34,6 @@ _ADVICE = "Check TAXI_PRODUCTS_URL and the connection, or set TAXI_PRODUCTS_URL=
 API = Api("products", advice=_ADVICE, missing=_ADVICE)
 
 
-# Where products come from
-
-
 def read_products(place: str) -> list[Product]:
     """Return all products of a ``TAXI_PRODUCTS_URL``.
 
@@ -47,8 +45,15 @@ def read_products(place: str) -> list[Product]:
     """
     if "://" in place:
         return read_pages(lambda skip: API.ask(page_address(place, skip)))
-    answer = API.parse(_content(SAMPLE_FILE if place == SAMPLE else PROJECT / Path(place).expanduser()), place)
-    return read_pages(lambda skip: answer if not skip else _refuse_part(place, skip))
+    path = SAMPLE_FILE if place == SAMPLE else PROJECT / Path(place).expanduser()
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotPublished("products", f"there is no file {path}", _ADVICE) from None
+    except (OSError, ValueError) as error:
+        raise AccessDenied("products", f"{path} cannot be read ({error})", _ADVICE) from None
+    answer = API.parse(content, place)
+    return read_pages(lambda skip: [] if skip else answer)
 
 
 def probe(address: str) -> None:
@@ -65,83 +70,50 @@ def shown(place: str) -> str:
     return f"the sample ({SAMPLE_FILE.name})" if place == SAMPLE else public(place)
 
 
-def _content(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except (FileNotFoundError, NotADirectoryError):
-        raise NotPublished("products", f"there is no file {path}", _ADVICE) from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise AccessDenied("products", f"{path} cannot be read ({reason})", _ADVICE) from None
-    if len(content) > LARGEST:
-        raise DamagedFile("products", f"{path} is larger than {LARGEST // 1024 // 1024} MiB", _ADVICE)
-    return content
-
-
-def _refuse_part(place: str, count: int) -> NoReturn:
-    raise DamagedFile(
-        "products",
-        f"{place} has only the first {count} products: one page of several",
-        "Save all of them in one file, as https://dummyjson.com/products?limit=0 returns them.",
-    )
-
-
-# Pages
-
-
-@dataclass(frozen=True)
-class Page:
-    """One answer.
-
-    Attributes:
-        products: those on the page.
-        total: how many there are in all; None where the answer is the whole list.
-        skip: how many come before the page; None where the answer does not say.
-    """
-
-    products: Sequence[Product]
-    total: int | None
-    skip: int | None
-
-
 def read_pages(ask: AskPage) -> list[Product]:
     """Return all products, each once, in the order of their pages.
 
     Raises:
         DamagedFile: an answer is not a page of products, or the pages do not make up one list.
     """
-    products: list[Product] = []
-    page = page_of(ask(0))
-    if page.total is None:
-        products.extend(page.products)
-    else:
-        total = page.total
-        _add(products, page, total)
-        while len(products) < total:
-            _add(products, page_of(ask(len(products))), total)
+    products, total = page_of(ask(0))
     if not products:
         _refuse("the list is empty")
-    _refuse_repeated(products)
+    while total is not None and len(products) < total:
+        more, now = page_of(ask(len(products)))
+        if not more:
+            _refuse(f"the list ends after {len(products):,} of {total:,} products")
+        if now != total:
+            _refuse(f"there were {total:,} products, and then {now}: the list changed while it was read")
+        products += more
+    if total is not None and len(products) > total:
+        _refuse(f"there are more products than the {total:,} that the server counts")
+    ids = Counter(repr(product["id"]) for product in products if "id" in product)
+    if ids and ids.most_common(1)[0][1] > 1:
+        _refuse(f"product {ids.most_common(1)[0][0][:60]} comes twice: the list changed while it was read")
     return products
 
 
-def page_of(answer: Any) -> Page:
-    """Return the page in an answer: an object with ``products``, or a bare list of them.
+def page_of(answer: Any) -> tuple[list[Product], int | None]:
+    """Return the products of an answer, and how many there are in all if it says so.
+
+    Args:
+        answer: an object with ``products`` and possibly ``total``, or a bare list of products.
 
     Raises:
-        DamagedFile: it is neither, or a field that must be a count is not.
+        DamagedFile: it is neither, or lists too many products.
     """
     fields: dict[str, Any] = {"products": answer} if isinstance(answer, list) else answer
     if not isinstance(answer, list | dict) or not isinstance(fields.get("products"), list):
         _refuse("the answer has no list of products")
-    entries = cast("list[Any]", fields["products"])
-    for position, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            _refuse(f"entry {position} of a page is not a product: {repr(entry)[:60]}")
-    if len(entries) > MOST:
+    products, total = cast("list[Any]", fields["products"]), fields.get("total")
+    if not all(isinstance(product, dict) for product in products):
+        _refuse("an entry of the list is not a product")
+    if not (total is None or (isinstance(total, int) and total >= 0)):
+        _refuse(f"total is not a count: {repr(total)[:60]}")
+    if max(len(products), total or 0) > MOST:
         _refuse(f"there are more than {MOST:,} products")
-    return Page(cast("list[Product]", entries), _count(fields, "total"), _count(fields, "skip"))
+    return cast("list[Product]", products), total
 
 
 def page_address(address: str, skip: int) -> str:
@@ -151,45 +123,8 @@ def page_address(address: str, skip: int) -> str:
     return parts._replace(query=urlencode([*query, ("limit", PAGE), ("skip", skip)])).geturl()
 
 
-def _add(products: list[Product], page: Page, total: int) -> None:
-    have = len(products)
-    if page.total != total:
-        _refuse(f"there were {total:,} products, and then {page.total or 0:,}: the list changed while it was read")
-    if total > MOST:
-        _refuse(f"there are {total:,} products, more than {MOST:,}")
-    if page.skip not in (None, have):
-        _refuse(f"asked for the products after the first {have}, the server sent those after the first {page.skip}")
-    if not page.products and total:
-        _refuse(f"the list ends after {have:,} of {total:,} products")
-    if have + len(page.products) > total:
-        _refuse(f"there are more products than the {total:,} that the server counts")
-    products.extend(page.products)
-
-
-def _count(fields: dict[str, Any], name: str) -> int | None:
-    value = fields.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        _refuse(f"{name} is not a count: {repr(value)[:60]}")
-    return value
-
-
-def _refuse_repeated(products: Sequence[Product]) -> None:
-    seen: set[str] = set()
-    for product in products:
-        identity = repr(product["id"]) if "id" in product else ""
-        if identity in seen:
-            _refuse(f"product {identity[:60]} comes twice: the list changed while it was read, or was numbered wrongly")
-        if identity:
-            seen.add(identity)
-
-
 def _refuse(problem: str) -> NoReturn:
     raise DamagedFile("products", problem, "Nothing of it was kept. Try again later, or set TAXI_PRODUCTS_URL=sample.")
-
-
-# Columns
 
 
 def keep(products: Sequence[Product], columns: Sequence[str]) -> "pd.DataFrame":
@@ -205,7 +140,8 @@ def keep(products: Sequence[Product], columns: Sequence[str]) -> "pd.DataFrame":
 
     names = list(dict.fromkeys(columns))
     _check_names(names, products)
-    frame = pd.DataFrame({name: [_value(product, name) for product in products] for name in names})
+    values = {name: [product.get(name) for product in products] for name in names}
+    frame = pd.DataFrame({name: [MISSING if value is None else value for value in values[name]] for name in names})
     for name in names:
         if frame[name].dtype == object:
             frame[name] = frame[name].map(_text)
@@ -222,11 +158,6 @@ def _check_names(names: Sequence[str], products: Sequence[Product]) -> None:
         raise InvalidSetting("columns_to_keep", f"no product has {', '.join(unknown)[:200]}", advice)
     if len({name.casefold() for name in names}) < len(names):
         raise InvalidSetting("columns_to_keep", "two names differ only in case, which DuckDB ignores", advice)
-
-
-def _value(product: Product, name: str) -> Any:
-    value = product.get(name)
-    return MISSING if value is None else value
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The asset ``docker_image_pulls``: what it records, here and in a process of its own, and how it fails."""
+"""The asset ``docker_image_pulls``: names of images, what it records in its own or a child process, how it fails."""
 
 import json
 import shlex
@@ -9,15 +9,21 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from taxi_platform.course.docker_hub import pulls_of, repository
 from taxi_platform.defs.docker_hub import docker_image_pulls
+from taxi_platform.errors import DamagedFile, InvalidSetting
 from taxi_platform.orchestration.resources import DockerHub
 from taxi_platform_tests.support.shell import typed
 from taxi_platform_tests.support.trip_server import Answer, TripServer
 
 KESTRA = "/v2/repositories/kestra/kestra/"
 PYTHON = "/v2/repositories/library/python/"
-HERE_OR_APART = pytest.mark.parametrize("isolated", [False, True], ids=["here", "in a process of its own"])
+OWNERS = st.from_regex(r"[a-z0-9]{1,9}([_-][a-z0-9]{1,9}){0,2}", fullmatch=True)
+NAMES = st.from_regex(r"[a-z0-9]{1,9}([._-][a-z0-9]{1,9}){0,2}", fullmatch=True)
+BOTH_WAYS = pytest.mark.parametrize("isolated", [False, True], ids=["own process", "child process"])
 
 
 def counted(pulls: Any) -> bytes:
@@ -46,8 +52,8 @@ def failure(done: dg.ExecuteInProcessResult) -> str:
     return described.description or ""
 
 
-@HERE_OR_APART
-def test_the_count_and_the_seconds_are_numbers_to_be_plotted(server: TripServer, isolated: bool) -> None:
+@BOTH_WAYS
+def test_the_count_and_the_seconds_are_recorded_as_numbers(server: TripServer, isolated: bool) -> None:
     server.publish(KESTRA, counted(1_234_567))
     metadata = recorded(run(server, isolated=isolated))
     assert metadata["pulls"] == dg.MetadataValue.int(1_234_567)
@@ -71,30 +77,30 @@ def test_the_address_is_not_in_the_command_of_the_process(server: TripServer, mo
     assert server.url not in command
 
 
-@HERE_OR_APART
-def test_an_official_image_is_asked_for_by_its_short_name(server: TripServer, isolated: bool) -> None:
+@BOTH_WAYS
+def test_an_official_image_may_have_its_short_name(server: TripServer, isolated: bool) -> None:
     server.publish(PYTHON, counted(2**40))
     assert recorded(run(server, image="python", isolated=isolated))["pulls"].value == 2**40
 
 
-@HERE_OR_APART
-def test_an_image_that_does_not_exist_is_told_in_one_sentence(server: TripServer, isolated: bool) -> None:
+@BOTH_WAYS
+def test_an_image_that_does_not_exist_is_reported(server: TripServer, isolated: bool) -> None:
     assert failure(run(server, image="nobody/nothing", isolated=isolated)) == (
         f"nobody/nothing: {server.url}/v2/repositories/nobody/nothing/ answers 404 Not Found. "
         "Docker Hub has no such image, or it is private: check its name."
     )
 
 
-@HERE_OR_APART
-def test_a_name_that_means_nothing_is_told_and_nobody_is_asked(server: TripServer, isolated: bool) -> None:
-    assert "image 'no such name': names consist of lower-case" in failure(
+@BOTH_WAYS
+def test_an_invalid_name_is_refused_without_a_request(server: TripServer, isolated: bool) -> None:
+    assert "image 'no such name': Docker Hub cannot have an image of this name" in failure(
         run(server, image="no such name", isolated=isolated)
     )
     assert server.requests == []
 
 
-@HERE_OR_APART
-def test_a_trouble_that_passes_is_waited_out(server: TripServer, isolated: bool) -> None:
+@BOTH_WAYS
+def test_a_transient_failure_is_retried(server: TripServer, isolated: bool) -> None:
     server.publish(KESTRA, counted(5))
     server.script(KESTRA, Answer(status=429, headers={"Retry-After": "1"}))
     assert recorded(run(server, isolated=isolated))["pulls"].value == 5
@@ -102,13 +108,7 @@ def test_a_trouble_that_passes_is_waited_out(server: TripServer, isolated: bool)
     assert second.at - first.at >= 1
 
 
-@pytest.mark.parametrize("pulls", [None, "many", -3])
-def test_an_answer_without_a_count_is_told(server: TripServer, pulls: Any) -> None:
-    server.publish(KESTRA, counted(pulls))
-    assert "kestra/kestra: its pull_count is not a count" in failure(run(server))
-
-
-def test_the_program_runs_by_itself_in_any_folder(server: TripServer, tmp_path: Path) -> None:
+def test_the_program_runs_without_dagster_in_any_folder(server: TripServer, tmp_path: Path) -> None:
     server.publish(KESTRA, counted(1_234_567))
     _, *typed_as = shlex.split("python -m taxi_platform.course.docker_hub kestra/kestra")
     program = [sys.executable, *typed_as[:-1], "--base-url", server.url]
@@ -126,3 +126,51 @@ def test_the_command_line_counts_the_default_image(server: TripServer, database:
     done = typed(command, tmp_path, TAXI_POSTGRES_URL=database, TAXI_DOCKER_HUB_URL=server.url)
     assert done.returncode == 0, done.stdout
     assert [request.path for request in server.requests] == [KESTRA]
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("kestra/kestra", "kestra/kestra"),
+        ("python", "library/python"),
+        ("library/python", "library/python"),
+        (" dagster/dagster-k8s ", "dagster/dagster-k8s"),
+        ("a__b/c--d.e", "a__b/c--d.e"),
+    ],
+)
+def test_an_image_belongs_to_its_repository(image: str, expected: str) -> None:
+    assert repository(image) == expected
+
+
+@given(OWNERS, NAMES)
+def test_every_name_that_docker_allows_is_allowed(owner: str, name: str) -> None:
+    assert repository(f"{owner}/{name}") == f"{owner}/{name}"
+
+
+@given(st.text())
+def test_no_name_leads_to_another_path_of_the_server(image: str) -> None:
+    try:
+        owner, name = repository(image).split("/")
+    except InvalidSetting:
+        return
+    assert not set(owner + name) - set("abcdefghijklmnopqrstuvwxyz0123456789._-")
+    assert {owner, name} & {".", "..", ""} == set()
+
+
+NOT_NAMES = ["", "  ", "x" * 256, "python:3.12", "kestra/kestra@sha256:ab", "ghcr.io/owner/name", "ghcr.io/name"]
+NOT_NAMES += ["Kestra/Kestra", "../../secrets", "a/..", "/python", "python/", "what is this?"]
+NOT_COUNTS = ["12", 1.5, None, True, -1, "x" * 10_000]
+
+
+@pytest.mark.parametrize("image", NOT_NAMES)
+def test_a_name_that_no_image_can_have_is_refused(image: str) -> None:
+    with pytest.raises(InvalidSetting, match="Write owner/name, as in kestra/kestra") as raised:
+        repository(image)
+    assert len(str(raised.value)) < 300
+
+
+@pytest.mark.parametrize("answer", [[], None, "text", {}, *({"pull_count": count} for count in NOT_COUNTS)])
+def test_an_answer_without_a_count_is_refused(answer: Any) -> None:
+    with pytest.raises(DamagedFile, match="kestra/kestra: Docker Hub's answer has no count of pulls") as raised:
+        pulls_of(answer, "kestra/kestra")
+    assert len(str(raised.value)) < 200

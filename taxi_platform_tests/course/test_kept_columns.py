@@ -1,4 +1,4 @@
-"""The kept columns of the products, and what stands where there is nothing."""
+"""The kept columns of the products: missing values, types, order, wrong names."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ def rows(columns: list[str], products: list[dict[str, Any]] | None = None) -> li
     return list(keep(products or THINGS, columns).itertuples(index=False, name=None))
 
 
-def test_what_is_missing_or_null_becomes_na_and_the_rest_keeps_its_spelling() -> None:
+def test_missing_and_null_values_become_na_and_others_keep_their_spelling() -> None:
     assert rows(["brand", "price"]) == [("Long Haul", "189"), ("N/A", "9.99"), ("N/A", "N/A")]
 
 
@@ -36,11 +36,11 @@ def test_lists_and_objects_become_json() -> None:
     assert rows(["tags", "size"]) == [('["travel"]', '{"width": 4}'), ("[]", "N/A"), ("N/A", "N/A")]
 
 
-def test_columns_come_in_the_order_in_which_they_are_named_and_once() -> None:
+def test_columns_keep_the_given_order_without_repetition() -> None:
     assert list(keep(THINGS, ["price", "id", "price"]).columns) == ["price", "id"]
 
 
-def test_numbers_beyond_every_type_of_database_are_text() -> None:
+def test_numbers_too_large_for_a_database_become_text() -> None:
     assert rows(["id"], [{"id": 10**30}, {"id": 1}]) == [(str(10**30),), ("1",)]
 
 
@@ -65,7 +65,7 @@ def test_every_product_has_its_row_and_no_cell_is_empty(products: list[dict[str,
         ([], "no column is named"),
     ],
 )
-def test_columns_that_nobody_has_are_named_with_those_that_there_are(columns: list[str], problem: str) -> None:
+def test_unknown_columns_are_named_with_the_existing_ones(columns: list[str], problem: str) -> None:
     with pytest.raises(InvalidSetting, match=problem) as raised:
         keep(THINGS, columns)
     assert "The products have: id, brand, price, tags, size, stock." in str(raised.value)
