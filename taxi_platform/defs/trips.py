@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_platform.defs.automation import follows_its_files
-from taxi_platform.ledger.event_metadata import file_schema, relation, trips_schema, zones_schema
+from taxi_platform.ledger.event_metadata import file_schema, trips_schema, zones_schema
 from taxi_platform.ledger.run_tags import lacking_labels
 from taxi_platform.orchestration.links import RELEASES, TRIP_RECORDS, links, trip_links
 from taxi_platform.orchestration.partitions import monthly_partitions
@@ -96,7 +96,7 @@ def trips_table(service: Service) -> dg.AssetsDefinition:
         metadata={
             **trip_links(service, "quality.md"),
             "dagster/column_schema": trips_schema(service),
-            "dagster/relation_identifier": relation("ny_taxi", tables.table_of(service)),
+            "dagster/relation_identifier": f"ny_taxi.{tables.table_of(service)}",
         },
     )
     def table(context: dg.AssetExecutionContext, config: LoadConfig, files: TripFiles) -> TripFiles:
@@ -131,7 +131,7 @@ def label_run(context: dg.AssetExecutionContext, service: Service) -> None:
     metadata={
         **links("loading.md", source=RELEASES, published_by=TRIP_RECORDS),
         "dagster/column_schema": zones_schema(),
-        "dagster/relation_identifier": relation("ny_taxi", tables.qualified(zones.TABLE)),
+        "dagster/relation_identifier": f"ny_taxi.{tables.qualified(zones.TABLE)}",
     },
 )
 def taxi_zone_lookup(raw_files: RawFilesResource):

@@ -101,7 +101,7 @@ def table_metadata(
         "rows_per_second": round(loaded.rows / loaded.seconds) if not loaded.unchanged else 0,
         "dagster/partition_row_count": loaded.rows,
         "dagster/row_count": rows_in_table,
-        "dagster/relation_identifier": relation(database, loaded.table),
+        "dagster/relation_identifier": f"{database}.{loaded.table}",
         "dagster/column_schema": trips_schema(service),
     }
 
@@ -109,10 +109,11 @@ def table_metadata(
 def lake_metadata(stored: Transfer, project: str) -> dict[str, Any]:
     """Return the metadata of one month's materialization in Cloud Storage."""
     file = stored.file
+    console = f"https://console.cloud.google.com/storage/browser/_details/{file.object.bucket}/{file.object.name}"
     return {
         **file_metadata(file),
         "dagster/uri": file.uri,
-        "console": dg.MetadataValue.url(console_url(file, project)),
+        "console": dg.MetadataValue.url(f"{console}?project={project}"),
         "generation": str(file.object.generation),  # a number of microseconds, larger than the UI can count
         "crc32c": file.object.crc32c,
         **({"storage_class": file.object.storage_class} if file.object.storage_class else {}),
@@ -145,16 +146,6 @@ def warehouse_metadata(service: Service, file: TripFile, loaded: "LoadedIntoBigQ
         "dagster/relation_identifier": loaded.table,
         "dagster/column_schema": warehouse_schema(service),
     }
-
-
-def console_url(file: TripFile, project: str) -> str:
-    """Return the address of the object's page in Google's console."""
-    return f"https://console.cloud.google.com/storage/browser/_details/{file.object.bucket}/{file.object.name}?project={project}"
-
-
-def relation(database: str, table: str) -> str:
-    """Return a table's full name, e.g. ``ny_taxi.public.green_tripdata``."""
-    return f"{database}.{table}"
 
 
 # Schemas, as the UI's column tab shows them

@@ -6,7 +6,6 @@ the queue, such as those of a command.
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Literal, get_args
 
 import dagster as dg
@@ -77,15 +76,10 @@ def _is_admitted(run: dg.DagsterRun) -> bool:
 
 @contextmanager
 def _lock(instance: dg.DagsterInstance, job: str) -> Generator[None]:
-    """Count alone: by an advisory lock in the database of the state, or by a file of a state on this machine."""
+    """Count alone, by an advisory lock in the database of the state. No other process shares a state in memory."""
     url = state_database_url(instance)
     if url is None:
-        from filelock import FileLock
-
-        folder = Path(instance.storage_directory())
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f"{job}.lock"):
-            yield
+        yield
         return
     from sqlalchemy import make_url
 

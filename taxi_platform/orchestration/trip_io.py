@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 
-from taxi_platform.ledger.event_metadata import raw_metadata, relation, table_metadata
+from taxi_platform.ledger.event_metadata import raw_metadata, table_metadata
 from taxi_platform.orchestration.monthly_io import Metadata, fetch_raw, service_of_asset, store_months, wanted_form
 from taxi_platform.postgres import frames, tables
 from taxi_platform.postgres.frames import TableReference
@@ -137,7 +137,7 @@ class PostgresIOManager(dg.IOManager):
             {
                 "table": tables.qualified(table),
                 "dagster/row_count": data.num_rows,
-                "dagster/relation_identifier": relation(frames.database_of(url), tables.qualified(table)),
+                "dagster/relation_identifier": f"{frames.database_of(url)}.{tables.qualified(table)}",
             }
         )
 

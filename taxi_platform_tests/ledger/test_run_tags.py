@@ -31,16 +31,18 @@ def labelled(tags: dict[str, str], *loads: tuple[Service, list[Month]]) -> dict[
     return tags
 
 
-def test_a_month_is_called_by_its_file_as_the_course_calls_it() -> None:
-    assert files_label(GREEN, Month(2020, 4)) == "green_tripdata_2020-04.csv"
-
-
-def test_a_range_is_called_by_its_first_and_its_last_file() -> None:
-    assert files_label(GREEN, JANUARY, DECEMBER) == "green_tripdata_2019-01.csv...green_tripdata_2019-12.csv"
-
-
-def test_a_range_of_one_month_is_that_month() -> None:
-    assert files_label(YELLOW, MARCH, MARCH) == "yellow_tripdata_2019-03.csv"
+@pytest.mark.parametrize(
+    ("months", "label"),
+    [
+        ([MARCH], "green_tripdata_2019-03.csv"),
+        ([MARCH, MARCH], "green_tripdata_2019-03.csv"),
+        ([JANUARY, DECEMBER], "green_tripdata_2019-01.csv...green_tripdata_2019-12.csv"),
+    ],
+)
+def test_files_are_called_as_the_course_calls_them_and_a_range_by_its_first_and_last(
+    months: list[Month], label: str
+) -> None:
+    assert files_label(GREEN, *months) == label
 
 
 def test_who_starts_a_run_sets_every_label() -> None:

@@ -1,21 +1,22 @@
-"""``taxi backfill`` in its own process, on Dagster's state in PostgreSQL: what it loads, says and exits with."""
+"""``taxi backfill`` on Dagster's state in PostgreSQL: what it loads, prints and exits with."""
 
-import os
 import re
 import signal
 import subprocess
 import time
-from contextlib import suppress
+from io import StringIO
 from pathlib import Path
 
 import dagster as dg
 import psycopg
 import pytest
+from click.testing import CliRunner
 from dagster._core.execution.backfill import BulkActionStatus
 from dagster._daemon.types import DaemonHeartbeat
 
-from taxi_platform.cli.backfill import DONE, NOT_DONE
-from taxi_platform.ledger.events import daemon_is_alive
+from taxi_platform.cli.backfill import DONE, NOT_DONE, progress
+from taxi_platform.cli.main import taxi
+from taxi_platform.ledger.events import Progress, daemon_is_alive
 from taxi_platform.ledger.plan import make_plan
 from taxi_platform.operations import backfill as operation
 from taxi_platform.operations.backfill import request_backfills
@@ -26,7 +27,7 @@ from taxi_platform.trips.partitions import partition_months
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.backfills import Backfills
 from taxi_platform_tests.support.month_records import month_in
-from taxi_platform_tests.support.shell import environment, require_activation, script, typed
+from taxi_platform_tests.support.shell import environment, require_activation, script
 from taxi_platform_tests.support.trip_server import Answer, Published, TripServer
 from taxi_platform_tests.support.trip_texts import rows, text, with_field, zipped
 
@@ -53,7 +54,7 @@ def published(server: TripServer, backfills: Backfills) -> TripServer:
 # What it loads
 
 
-def test_it_says_what_it_will_do_does_it_and_the_second_time_there_is_nothing_to_do(backfills: Backfills) -> None:
+def test_it_prints_its_plan_and_carries_it_out_and_the_second_time_there_is_nothing_to_do(backfills: Backfills) -> None:
     status, said = backfills.backfill("green", QUARTER)
     assert status == DONE
     assert said[:5] == [
@@ -74,36 +75,29 @@ def test_it_says_what_it_will_do_does_it_and_the_second_time_there_is_nothing_to
     assert len(backfills.runs()) == 1
 
 
-def test_each_month_is_told_as_it_comes_into_place(published: TripServer, backfills: Backfills) -> None:
+def test_each_month_is_printed_as_soon_as_it_is_loaded(published: TripServer, backfills: Backfills) -> None:
     _, said = backfills.backfill("green", QUARTER, newest_first=True)
-    told = [line.split() for line in said if " rows in " in line]
-    assert [(words[1], words[2]) for words in told] == [("2019-03", "30"), ("2019-02", "20"), ("2019-01", "10")]
+    printed = [line.split() for line in said if " rows in " in line]
+    assert [(words[1], words[2]) for words in printed] == [("2019-03", "30"), ("2019-02", "20"), ("2019-01", "10")]
     asked = [request.path[-14:-7] for request in published.requests if request.method == "GET"]
     assert asked == ["2019-03", "2019-02", "2019-01"]
 
 
-def test_on_a_terminal_a_bar_shows_months_rows_and_rate(backfills: Backfills, tmp_path: Path) -> None:
-    require_activation()
-    mine, its = os.openpty()
-    settings = {"TAXI_SOURCE": "sample:0.001", "TAXI_POSTGRES_URL": backfills.database}
-    with subprocess.Popen(
-        script("exec taxi backfill green 2019-01..2019-03"),
-        cwd=PROJECT,
-        env={**environment(tmp_path, **settings), "TERM": "xterm", "COLUMNS": "100"},
-        stdin=subprocess.DEVNULL,
-        stdout=its,
-        stderr=its,
-    ) as process:
-        os.close(its)
-        shown = b""
-        with suppress(OSError):  # what Linux says of a terminal whose other side has gone
-            while read := os.read(mine, 65536):
-                shown += read
-    os.close(mine)
-    assert process.returncode == 0
-    ((rows,),) = backfills.rows("select sum(rows_loaded)::int from tripdata_files")
-    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
-    assert re.search(rf"green 2019-03 .* 3/3 +{rows:,} rows +[1-9][0-9,]*/s", plain)
+def test_on_a_terminal_a_bar_shows_months_rows_and_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    months = [Month(2019, 1), Month(2019, 2), Month(2019, 3)]
+    with progress(len(months), print) as show:
+        for number, month in enumerate(months, 1):
+            show([Progress("green", month, 500, False, 1.0, 100.0 + number, "run", True)])
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
+    assert re.search(r"green 2019-03 .* 3/3 +1,500 rows +500/s", shown)
 
 
 def test_a_dry_run_only_says_what_would_be_done(backfills: Backfills) -> None:
@@ -132,7 +126,7 @@ def test_gaps_are_filled_by_a_run_for_each_range_with_the_labels_of_a_backfill(b
     ]
 
 
-def test_all_loads_anew_what_is_in_place(backfills: Backfills) -> None:
+def test_all_loads_again_what_is_in_place(backfills: Backfills) -> None:
     backfills.backfill("green", "2019-01..2019-02")
     before = backfills.rows("select filename, loaded_at from tripdata_files order by 1")
     status, said = backfills.backfill("green", QUARTER, choice="all")
@@ -146,16 +140,10 @@ def test_all_loads_anew_what_is_in_place(backfills: Backfills) -> None:
     assert all(new > old for (_, old), (_, new) in zip(before, after[:2], strict=True))
 
 
-def test_several_services_are_loaded_one_after_the_other(backfills: Backfills) -> None:
-    assert backfills.backfill("all", "2019-01")[0] == DONE
-    for service in ("green", "yellow", "fhv"):
-        assert backfills.recorded(f"{service}_tripdata") == {"2019-01"}
-
-
 # What fails
 
 
-def test_a_failed_month_does_not_stop_the_others_and_is_told_with_its_reason(
+def test_a_failed_month_does_not_stop_the_others_and_is_printed_with_its_reason(
     published: TripServer, backfills: Backfills
 ) -> None:
     published.publish(path("2019-02"), file(20)[:-100])
@@ -266,7 +254,7 @@ def test_a_daemon_that_has_fallen_silent_is_not_waited_for_for_ever(
     assert silent.backfill("green", QUARTER, dry_run=True)[1][0].startswith("green 2019-01..2019-03: 0 months to load")
 
 
-def test_a_backfill_that_somebody_cancelled_is_told_as_cancelled(
+def test_a_backfill_that_somebody_cancelled_is_reported_as_cancelled(
     silent: Backfills, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cancel(_seconds: float) -> None:
@@ -339,13 +327,8 @@ def test_the_same_command_goes_on_where_one_was_ended(
         assert backfills.recorded("green_tripdata") == {"2019-01", "2019-02"}
         assert [run.status for run in backfills.runs()] == [dg.DagsterRunStatus.CANCELED]
     before = len(published.requests)
-    again = typed(
-        "taxi backfill green 2019-01..2019-04",
-        tmp_path,
-        TAXI_SOURCE=published.template,
-        TAXI_POSTGRES_URL=backfills.database,
-    )
-    assert again.returncode == 0, again.stdout
+    status, lines = backfills.backfill("green", "2019-01..2019-04")
+    assert status == DONE, lines
     brought = {request.path[-14:-7] for request in published.requests[before:] if request.method == "GET"}
     assert brought == {"2019-03", "2019-04"}
     assert backfills.recorded("green_tripdata") == {f"2019-0{month}" for month in range(1, 5)}
@@ -376,23 +359,19 @@ def test_a_month_in_progress_in_another_process_is_left_to_it_as_long_as_that_li
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("arguments", "message"),
     [
-        (
-            "taxi backfill red 2019-01",
-            "Error: 'red': there is no such service. There are green, yellow, fhv, and all.\n",
-        ),
-        ("taxi backfill green 2019-12..2019-01", "Error: '2019-12..2019-01': the first month lies after the last."),
-        ("taxi backfill green 2019-13", "Error: '2019-13': there is no month 2019-13. Write 2019-03,"),
-        ("taxi backfill green 2018-12", "green has 2019-01 to 2021-07."),
+        ("red 2019-01", "Error: 'red': there is no such service. There are green, yellow, fhv, and all.\n"),
+        ("green 2019-12..2019-01", "Error: '2019-12..2019-01': the first month lies after the last."),
+        ("green 2019-13", "Error: '2019-13': there is no month 2019-13. Write 2019-03,"),
+        ("green 2018-12", "green has 2019-01 to 2021-07."),
     ],
 )
-def test_what_makes_no_sense_ends_with_one_line_and_status_2(command: str, said: str, tmp_path: Path) -> None:
-    done = typed(command, tmp_path)
-    assert done.returncode == 2
-    assert said in done.stdout
-    assert len(done.stdout.splitlines()) == 1
-    assert not (tmp_path / "postgres").exists()
+def test_what_makes_no_sense_ends_with_one_line_and_status_2(arguments: str, message: str) -> None:
+    done = CliRunner().invoke(taxi, ["backfill", *arguments.split()])
+    assert done.exit_code == 2
+    assert message in done.output
+    assert len(done.output.splitlines()) == 1
 
 
 def test_the_months_that_can_be_loaded_are_dagsters_partitions(backfills: Backfills) -> None:

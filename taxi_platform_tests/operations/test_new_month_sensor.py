@@ -8,8 +8,7 @@ import pytest
 from taxi_platform import dagster_private
 from taxi_platform.defs.resources import resources_for
 from taxi_platform.settings import settings
-from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import GREEN, SERVICES, YELLOW
+from taxi_platform.trips.services import GREEN, SERVICES
 from taxi_platform_tests.support.asset_runs import Platform, Run
 from taxi_platform_tests.support.trip_server import Answer, Published, TripServer
 from taxi_platform_tests.support.trip_texts import rows, text, zipped
@@ -18,15 +17,15 @@ NAME = "new_month_sensor"
 
 
 class Sensor:
-    """The sensor, whose cursor goes from look to look as the daemon's does."""
+    """The sensor, whose cursor goes from tick to tick as the daemon's does."""
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
         self.cursor: str | None = None
-        self.words = ""
+        self.summary = ""
 
-    def look(self) -> list[dg.RunRequest]:
-        """What one look asks for; run keys that there are already are left out, as the daemon does."""
+    def tick(self) -> list[dg.RunRequest]:
+        """Return what one tick requests, without the run keys that exist already, as the daemon does."""
         definitions = self.platform.definitions()
         with dg.build_sensor_context(
             self.platform.instance,
@@ -37,7 +36,7 @@ class Sensor:
         ) as context:
             answer = definitions.resolve_sensor_def(NAME).evaluate_tick(context)
         self.cursor = answer.cursor
-        self.words = answer.skip_message or ""
+        self.summary = answer.skip_message or ""
         known = {run.tags.get("dagster/run_key") for run in self.platform.instance.get_runs()}
         return [request for request in answer.run_requests or [] if request.run_key not in known]
 
@@ -69,31 +68,23 @@ def file(count: int) -> bytes:
     return zipped(text(GREEN, rows(GREEN, count)))
 
 
-def asked_for(requests: Iterable[dg.RunRequest]) -> list[str]:
+def files_of(requests: Iterable[dg.RunRequest]) -> list[str]:
     return sorted(str(request.tags["file"]) for request in requests)
 
 
 def test_a_month_that_appears_is_loaded_once(sensor: Sensor, server: TripServer) -> None:
-    assert sensor.look() == []
-    assert sensor.words == "Asked about 9 of 9 months: 9 not published."
+    assert sensor.tick() == []
+    assert sensor.summary == "Asked about 9 of 9 months: 9 not published."
     server.publish(path("2019-02"), file(20))
-    requests = sensor.look()
-    assert asked_for(requests) == ["green_tripdata_2019-02.csv"]
+    requests = sensor.tick()
+    assert files_of(requests) == ["green_tripdata_2019-02.csv"]
     (run,) = sensor.run(requests)
     assert run.succeeded
     assert run.labels() == {
         "taxi": "green", "file": "green_tripdata_2019-02.csv", "trigger": "sensor:new_month_sensor",
     }  # fmt: skip
     assert sensor.platform.count("green_tripdata", "2019-02") == 20
-    assert sensor.look() == []
-
-
-def test_what_the_last_look_asked_for_is_not_asked_for_again_before_it_has_run(
-    sensor: Sensor, server: TripServer
-) -> None:
-    server.publish(path("2019-02"), file(20))
-    assert len(sensor.look()) == 1
-    assert sensor.look() == []
+    assert sensor.tick() == []
 
 
 @pytest.mark.parametrize(
@@ -102,19 +93,19 @@ def test_what_the_last_look_asked_for_is_not_asked_for_again_before_it_has_run(
 def test_a_file_that_is_published_again_is_loaded_again(other: Published, sensor: Sensor, server: TripServer) -> None:
     server.publish(path("2019-01"), file(10))
     server.publish(path("2019-02"), file(20))
-    sensor.run(sensor.look())
+    sensor.run(sensor.tick())
     server.publish(path("2019-01"), other)
-    requests = sensor.look()
-    assert asked_for(requests) == ["green_tripdata_2019-01.csv"]
+    requests = sensor.tick()
+    assert files_of(requests) == ["green_tripdata_2019-01.csv"]
     sensor.run(requests)
     assert sensor.platform.count("green_tripdata", "2019-01") == 7
-    assert sensor.look() == []
+    assert sensor.tick() == []
 
 
 def test_a_file_that_is_taken_back_to_an_older_version_is_loaded_again(sensor: Sensor, server: TripServer) -> None:
     for content, etag in ((file(10), '"v1"'), (file(7), '"v2"'), (file(10), '"v1"'), (file(7), '"v2"')):
         server.publish(path("2019-01"), Published(content, etag=etag))
-        requests = sensor.look()
+        requests = sensor.tick()
         assert len(requests) == 1
         assert all(run.succeeded for run in sensor.run(requests))
     assert sensor.platform.count("green_tripdata", "2019-01") == 7
@@ -125,59 +116,33 @@ def test_a_platform_that_is_loaded_already_is_left_alone(sensor: Sensor, server:
         server.publish(path(month), file(10))
     sensor.platform.run("green_tripdata", months="2019-01...2019-02")
     sensor.platform.run("raw/green_tripdata", "green_tripdata", month="2019-03")
-    assert sensor.look() == []
-
-
-def test_what_was_published_otherwise_before_the_first_look_is_loaded_again(sensor: Sensor, server: TripServer) -> None:
-    server.publish(path("2019-01"), file(10))
-    sensor.platform.run("green_tripdata", month="2019-01")
-    server.publish(path("2019-01"), Published(file(7), etag='"v2"'))
-    assert asked_for(sensor.look()) == ["green_tripdata_2019-01.csv"]
+    assert sensor.tick() == []
 
 
 def test_a_broken_file_is_loaded_once_and_its_correction_again(sensor: Sensor, server: TripServer) -> None:
     server.publish(path("2019-01"), Published(file(10)[:-20], etag='"broken"'))
-    (run,) = sensor.run(sensor.look())
+    (run,) = sensor.run(sensor.tick())
     assert not run.succeeded
-    assert sensor.look() == []
+    assert sensor.tick() == []
     sensor.cursor = None
-    assert sensor.look() == []  # Dagster remembers the run key, whatever becomes of the cursor
-    server.publish(path("2019-01"), Published(file(10), etag='"mended"'))
-    (run,) = sensor.run(sensor.look())
+    assert sensor.tick() == []  # Dagster remembers the run key, whatever becomes of the cursor
+    server.publish(path("2019-01"), Published(file(10), etag='"corrected"'))
+    (run,) = sensor.run(sensor.tick())
     assert run.succeeded
 
 
-def test_a_year_of_all_services_is_caught_up_in_steps_of_ten(sensor: Sensor, server: TripServer) -> None:
-    sensor.platform.use(TAXI_LAST_MONTH="2019-12")
-    for service in SERVICES.values():
-        for month in Month(2019, 1).through(Month(2019, 12)):
-            server.publish(path(str(month), service.name), b"never fetched here")
-    steps = [asked_for(sensor.look()) for _ in range(5)]
-    assert [len(step) for step in steps] == [10, 10, 10, 6, 0]
-    assert len({name for step in steps for name in step}) == 36
-
-
-def test_a_cursor_that_makes_no_sense_costs_nothing_but_another_look(sensor: Sensor, server: TripServer) -> None:
-    server.publish(path("2019-01"), file(10))
-    sensor.run(sensor.look())
-    for cursor in ("nonsense", '{"version": 0}', sensor.cursor and sensor.cursor[:40]):
-        sensor.cursor = cursor
-        assert sensor.look() == []
-        assert "Asked about 9 of 9 months" in sensor.words
-
-
-def test_a_server_that_stops_answering_is_not_pressed_and_the_look_goes_on_later(
+def test_a_server_that_stops_answering_is_not_pressed_and_the_next_tick_goes_on(
     sensor: Sensor, server: TripServer
 ) -> None:
     server.publish(path("2019-03"), file(10))
     for service in SERVICES:
         for month in ("2019-01", "2019-02", "2019-03"):
             server.script(path(month, service), *[Answer(status=503)] * 2)
-    assert sensor.look() == []
-    assert "The source stopped answering, the next tick goes on from here" in sensor.words
-    assert "503" in sensor.words
+    assert sensor.tick() == []
+    assert "The source stopped answering, the next tick goes on from here" in sensor.summary
+    assert "503" in sensor.summary
     assert len(server.requests) <= 8
-    found = [name for _ in range(6) for name in asked_for(sensor.look())]
+    found = [name for _ in range(6) for name in files_of(sensor.tick())]
     assert found == ["green_tripdata_2019-03.csv"]
 
 
@@ -185,11 +150,11 @@ def test_a_server_that_asks_for_rest_is_left_alone(sensor: Sensor, server: TripS
     for service in SERVICES:
         server.script(path("2019-03", service), Answer(status=429, headers={"Retry-After": "1800"}))
         server.script(path("2019-02", service), Answer(status=429, headers={"Retry-After": "1800"}))
-    sensor.look()
+    sensor.tick()
     asked = len(server.requests)
     assert asked <= 4
-    sensor.look()
-    assert sensor.words.startswith("The source wants to be left alone until ")
+    sensor.tick()
+    assert sensor.summary.startswith("The source wants to be left alone until ")
     assert len(server.requests) == asked
 
 
@@ -201,9 +166,9 @@ def test_a_month_that_a_run_is_about_to_load_is_left_to_it(sensor: Sensor, serve
     queued = sensor.platform.instance.create_run_for_job(
         job, tags={"dagster/partition": "2019-01"}, status=dg.DagsterRunStatus.NOT_STARTED
     )
-    assert asked_for(sensor.look()) == ["green_tripdata_2019-02.csv"]
+    assert files_of(sensor.tick()) == ["green_tripdata_2019-02.csv"]
     sensor.platform.instance.report_run_canceled(queued)
-    assert asked_for(sensor.look()) == ["green_tripdata_2019-01.csv"]
+    assert files_of(sensor.tick()) == ["green_tripdata_2019-01.csv"]
 
 
 def test_a_month_that_a_backfill_has_yet_to_start_is_left_to_it(sensor: Sensor, server: TripServer) -> None:
@@ -218,15 +183,7 @@ def test_a_month_that_a_backfill_has_yet_to_start_is_left_to_it(sensor: Sensor, 
         tags={},
         run_config={},
     )
-    assert asked_for(sensor.look()) == ["green_tripdata_2019-03.csv"]
-
-
-def test_a_month_of_another_service_is_another_month(sensor: Sensor, server: TripServer) -> None:
-    server.publish(path("2019-01", "yellow"), zipped(text(YELLOW, rows(YELLOW, 5))))
-    requests = sensor.look()
-    assert [request.job_name for request in requests] == ["yellow_tripdata_job"]
-    assert all(run.succeeded for run in sensor.run(requests))
-    assert sensor.platform.count("yellow_tripdata") == 5
+    assert files_of(sensor.tick()) == ["green_tripdata_2019-03.csv"]
 
 
 def test_it_is_off_until_somebody_wants_it(sensor: Sensor) -> None:
