@@ -74,7 +74,11 @@ def service_results(instance: dg.DagsterInstance, url: str, service: Service) ->
     loaded = [month for month, record in months.items() if record.is_partition and record.loaded]
     yield last_month_result(service, wanted, loaded)
     failed = {
-        "/".join(key): [m for m, record in months.items() if key in record.attempts and record.attempts[key].failed]
+        "/".join(key): [
+            month
+            for month, record in months.items()
+            if key in record.attempts and record.attempts[key].outcome == "failed"
+        ]
         for key in assets_of(service.table, cloud=True)
     }
     yield none_failed_result(service.name, failed)
