@@ -1,7 +1,8 @@
 """Removing raw files that are loaded, by age or by total size. Dagster and the loading do not belong here.
 
 A file is removed only if everything that is made from it has loaded it. Dagster's record of the file is kept, and the
-file is fetched again when it is needed. A file from the landing place is never removed: nobody else may have it.
+file is fetched again when it is needed. A file from the landing place is never removed, because nobody else may have
+it, nor is a file that the source itself reads.
 """
 
 import logging
@@ -28,6 +29,7 @@ DAY = 86_400.0
 GIGABYTE = 1_000_000_000
 
 LANDED = "it came by the landing place"
+SOURCE = "it is the source's own file"
 IN_USE = "another process uses it"
 _NAME = re.compile(r"(?P<plain>[a-z]+_tripdata_\d{4}-\d{2}\.csv)(\.gz)?")
 _PART = re.compile(_NAME.pattern + r"(\.json)?\.part(\.partial\.json)?")
@@ -117,6 +119,8 @@ def _remove_if_loaded(file: TripFile, places: Iterable[WhyNotLoaded], *, dry_run
     """Remove a file, locked against fetching, or return why it stays."""
     if file.landed:
         return LANDED
+    if _is_of_source(file):
+        return SOURCE
     with _locked(file.path) as is_locked:
         if not is_locked or read_sidecar(file.path) != file:
             return IN_USE
@@ -125,6 +129,14 @@ def _remove_if_loaded(file: TripFile, places: Iterable[WhyNotLoaded], *, dry_run
             with disk_errors(file.path):
                 remove(file.path)
         return reason
+
+
+def _is_of_source(file: TripFile) -> bool:
+    """Return whether the source's file is this very file, because a link or a setting leads from one to the other."""
+    try:
+        return file.path.samefile(file.source)
+    except OSError:  # the source is not a folder, or does not have the file any more
+        return False
 
 
 def _remove_leftovers(folder: Path, before: float, *, dry_run: bool) -> int:

@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from taxi_platform.errors import DamagedFile, SourceUnreachable, disk_errors
+from taxi_platform.errors import DamagedFile, InvalidSetting, SourceUnreachable, disk_errors
+from taxi_platform.sources.folder import FolderSource
 from taxi_platform.sources.source import Source
 from taxi_platform.trips import zones
 from taxi_platform.trips.files import FileFacts, SourceVersion, Transfer, TripFile
@@ -43,9 +44,18 @@ class Cache:
         folder: where the files are, one folder for each service.
         source: where absent ones come from. A file that came from another source counts as absent.
         landing: whether that source is the landing place.
+
+    Raises:
+        InvalidSetting: the source is a folder inside this one, where its files would be taken for copies.
     """
 
     def __init__(self, folder: Path, source: Source, *, landing: bool = False) -> None:
+        if isinstance(source, FolderSource) and source.folder.resolve().is_relative_to(folder.resolve()):
+            raise InvalidSetting(
+                f"TAXI_SOURCE={source.folder}",
+                "it is inside the folder of raw files, so its only copies could be purged",
+                "Move its files to another folder and name that.",
+            )
         self._folder = folder
         self._source = source
         self._landing = landing

@@ -30,7 +30,7 @@ class FolderSource:
     asking_is_free = True
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder.absolute()
+        self.folder = folder.absolute()
 
     def trips(self, service: Service, month: Month) -> str:
         """Return the address of a month's file; the compressed one if there are both."""
@@ -65,19 +65,19 @@ class FolderSource:
 
     def _first_of(self, *names: str) -> str:
         for name in names:
-            path = self._folder / name
+            path = self.folder / name
             with self._reading(path):
                 if path.is_file():
                     return str(path)
         self._check_folder()
         raise NotPublished(
-            names[-1], f"{self._folder} has no {' and no '.join(names)}", "Put the file there, or choose another month."
+            names[-1], f"{self.folder} has no {' and no '.join(names)}", "Put the file there, or choose another month."
         )
 
     def _check_folder(self) -> None:
-        if not self._folder.is_dir():
+        if not self.folder.is_dir():
             raise InvalidSetting(
-                f"TAXI_SOURCE={self._folder}", "there is no such folder", "Create or mount it, or name another source."
+                f"TAXI_SOURCE={self.folder}", "there is no such folder", "Create or mount it, or name another source."
             )
 
     @contextmanager

@@ -23,7 +23,6 @@ from dagster._daemon.types import DaemonHeartbeat
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.operations.doctor import dagster_state, machine, servers
 from taxi_platform.operations.doctor.findings import Check, Examine, Finding, run_checks
-from taxi_platform.postgres import connection
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.settings import PROJECT, CloudSettings, Settings, settings
 from taxi_platform_tests.support.emulators import make_ready
@@ -131,13 +130,6 @@ def test_json_has_every_finding_and_warnings_do_not_fail_the_command(tmp_path: P
 # PostgreSQL
 
 
-def test_a_server_that_can_be_used_is_reported_with_its_version(database: str) -> None:
-    state, what = first(servers.examine_postgres, postgres_url=database)
-    assert state == "ok"
-    assert what.startswith("PostgreSQL 1")
-    assert f"database '{urlsplit(database).path[1:]}', user 'taxi'" in what
-
-
 @pytest.mark.parametrize(
     ("part", "value", "what"),
     [
@@ -158,13 +150,6 @@ def test_the_part_of_the_url_that_is_wrong_is_named(part: str, value: str, what:
     assert finding.state == "problem"
     assert what in finding.what
     assert finding.advice
-
-
-def test_a_server_that_is_too_old_is_a_problem(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "OLDEST_SERVER", 99)
-    state, what = first(servers.examine_postgres, postgres_url=database)
-    assert state == "problem"
-    assert "and 99 is the oldest that will do" in what
 
 
 @pytest.fixture

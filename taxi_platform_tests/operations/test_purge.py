@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from taxi_platform.errors import InvalidSetting
 from taxi_platform.operations import purge as purging
-from taxi_platform.operations.purge import DAY, GIGABYTE, IN_USE, LANDED, Purged, Rule, purge
+from taxi_platform.operations.purge import DAY, GIGABYTE, IN_USE, LANDED, SOURCE, Purged, Rule, purge
 from taxi_platform.sources.cache import Cache, lock_of, read_sidecar, write_sidecar
 from taxi_platform.sources.folder import FolderSource
 from taxi_platform.trips.files import TripFile
@@ -98,6 +99,31 @@ def test_a_file_that_came_by_the_landing_place_stays(raw: Raw) -> None:
     raw.kept(1, 400, landed=True)
     assert raw.purge(WEEK).kept == {LANDED: 1}
     assert raw.names() == both(1)
+
+
+def test_a_file_that_is_the_only_copy_of_the_source_stays(raw: Raw) -> None:
+    file = raw.kept(1, 30)
+    write_sidecar(replace(file, source=str(file.path)))
+    assert raw.purge(WEEK).kept == {SOURCE: 1}
+    assert raw.names() == both(1)
+
+
+def test_a_file_of_a_source_that_the_raw_folder_links_to_stays(raw: Raw, tmp_path: Path) -> None:
+    file = raw.kept(1, 30)
+    published = tmp_path / "elsewhere"
+    file.path.parent.rename(published)
+    file.path.parent.symlink_to(published)
+    write_sidecar(replace(file, source=str(published / file.name)))
+    assert raw.purge(WEEK).kept == {SOURCE: 1}
+    assert (published / file.name).exists()
+
+
+@pytest.mark.parametrize("place", [".", "green"])
+def test_a_source_inside_the_raw_folder_is_refused(raw: Raw, place: str) -> None:
+    file = raw.kept(1, 30)
+    with pytest.raises(InvalidSetting, match=r"TAXI_SOURCE=.*: it is inside the folder of raw files"):
+        Cache(raw.folder, FolderSource(raw.folder / place))
+    assert file.path.exists()
 
 
 def test_a_file_that_is_being_fetched_stays(raw: Raw) -> None:

@@ -18,6 +18,7 @@ from taxi_platform.postgres.server import trips_server
 from taxi_platform.redaction import public
 from taxi_platform.retries import ONCE
 from taxi_platform.settings import Settings
+from taxi_platform.sources.cache import Cache
 from taxi_platform.sources.source import source_named
 from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import SERVICES, SMALLEST
@@ -130,6 +131,7 @@ def examine_source(settings: Settings) -> Iterator[Finding]:
     month = month_range(settings, SMALLEST)[0]
     try:
         source = source_named(settings.source, short_timeouts=True)
+        Cache(settings.data_dir / "raw", source)
         version = source.version(source.trips(SMALLEST, month))
     except SourceUnreachable as error:
         yield problem(error.what, f"Check the network and TAXI_SOURCE. {SAMPLE}")

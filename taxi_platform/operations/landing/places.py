@@ -27,6 +27,7 @@ from taxi_platform.errors import (
     disk_errors,
 )
 from taxi_platform.retries import METADATA_OF_GOOGLE
+from taxi_platform.sources.http import sidecar_of
 from taxi_platform.trips.files import SourceVersion
 
 if TYPE_CHECKING:
@@ -138,11 +139,16 @@ class LandingFolder:
         """Copy this version of a file, as ``LandingPlace`` promises."""
         path = self._folder / name
         self._check(path, version)
-        with self._reading(path), os.fdopen(os.open(path, _READ_FILE), "rb") as source:
-            with disk_errors(target):
-                target.write_bytes(b"")
+        with disk_errors(target):
+            sidecar_of(target).unlink(missing_ok=True)  # of an interrupted download, which is not continued
+        with (
+            disk_errors(target),
+            target.open("wb") as copy,
+            self._reading(path),
+            os.fdopen(os.open(path, _READ_FILE), "rb") as source,
+        ):
             while chunk := source.read(_CHUNK):
-                with disk_errors(target), target.open("ab") as copy:
+                with disk_errors(target):
                     copy.write(chunk)
             stat = os.fstat(source.fileno())
         if _version(stat) != version:
