@@ -227,6 +227,19 @@ def forget_cursor_value(run_storage: Any, key: str) -> None:
         connection.execute(KeyValueStoreTable.delete().where(KeyValueStoreTable.c.key == key))
 
 
+# Web server ------------------------------------------------------------------------------------------------------
+
+
+def add_web_middleware(middleware: type, **options: Any) -> None:
+    """Put an ASGI middleware before the web server of this process. If this breaks: the UI does not start."""
+    from dagster_webserver.webserver import DagsterWebserver
+    from starlette.middleware import Middleware
+
+    web_server = cast("Any", DagsterWebserver)
+    others = web_server.build_middleware
+    web_server.build_middleware = lambda server: [Middleware(middleware, **options), *others(server)]  # pyright: ignore
+
+
 # Run launcher ----------------------------------------------------------------------------------------------------
 
 

@@ -75,6 +75,13 @@ def _web_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _host_names(value: str) -> str:
+    for name in value.replace(",", " ").split():
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+            raise ValueError(f"{name!r} is not a host name: write names without http:// and port")
+    return value
+
+
 MonthText = Annotated[str, AfterValidator(_month)]
 
 
@@ -154,6 +161,9 @@ class Settings(BaseSettings):
     )
     web_url: Annotated[str, AfterValidator(_web_url)] = Field(
         "http://127.0.0.1:3000", description="Where people reach the web UI, for links in messages."
+    )
+    allowed_hosts: Annotated[str, AfterValidator(_host_names)] = Field(
+        "", description="Further host names under which the web UI is published, with spaces or commas between them."
     )
 
     docker_hub_url: str = Field("https://hub.docker.com", description="Docker Hub, or a server that answers like it.")

@@ -7,12 +7,14 @@ import ast
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import dagster as dg
 import pytest
 
 import taxi_platform
 from taxi_platform import dagster_private
+from taxi_platform.orchestration.web_guard import WebGuard
 from taxi_platform_tests.support.shell import instance as opened
 
 PACKAGE = Path(taxi_platform.__file__).parent
@@ -195,3 +197,13 @@ def test_the_database_of_the_state_is_known(instance: dg.DagsterInstance, databa
     assert url is not None
     assert url.rpartition("/")[2] == database.rpartition("/")[2]
     assert dagster_private.state_database_url(dg.DagsterInstance.ephemeral()) is None
+
+
+def test_a_middleware_of_ours_is_the_first_of_the_web_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dagster_webserver.webserver import DagsterWebserver
+
+    monkeypatch.setattr(DagsterWebserver, "build_middleware", DagsterWebserver.build_middleware)  # undone at the end
+    dagster_private.add_web_middleware(WebGuard, names={"example.com"})
+    ours, *dagsters = DagsterWebserver.build_middleware(cast("Any", None))
+    assert (ours.cls, ours.kwargs) == (WebGuard, {"names": {"example.com"}})
+    assert dagsters

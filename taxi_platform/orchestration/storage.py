@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DisconnectionError
 
-from taxi_platform.dagster_private import forget_cursor_value
+from taxi_platform.dagster_private import add_web_middleware, forget_cursor_value
 from taxi_platform.ledger.heartbeats import Heartbeat, key_of
 from taxi_platform.orchestration.database import state_url
 from taxi_platform.settings import settings
@@ -88,6 +88,13 @@ class _Runs(_KeepsConnections, PostgresRunStorage):
         super().__init__(postgres_url, should_autocreate_tables=False)
         self._events = events
         self._heartbeats: dict[str, Heartbeat] = {}
+
+    def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
+        """Guard the web server, whose process calls this once before it serves the UI, however it was started."""
+        from taxi_platform.orchestration.web_guard import WebGuard, allowed_names
+
+        super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)
+        add_web_middleware(WebGuard, names=allowed_names(settings()))
 
     def handle_run_event(self, run_id: str, event: dg.DagsterEvent, update_timestamp: datetime | None = None) -> None:
         """Update the run as Dagster does, and begin or end its heartbeat."""

@@ -6,27 +6,17 @@ The README's picture is made by the same test, with more months to show:
 """
 
 import os
-import signal
-import socket
 import struct
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-import psutil
-import pytest
-import requests
 from playwright.sync_api import Error
 
 from taxi_platform.settings import PROJECT
 from taxi_platform.trips.services import SERVICES
 from taxi_platform_tests.support.browser import browser
-from taxi_platform_tests.support.shell import environment, require_activation, script, typed
+from taxi_platform_tests.support.shell import typed
+from taxi_platform_tests.support.web_ui import LOCATIONS, ask, refuses_other_sites, started
 
-START_SECONDS = 120
 EVERY_GROUP = "asset-groups?expanded=global@global:trips,global@global:zones"
 DOWNWARDS = "localStorage.setItem('asset-graph-direction', '\"vertical\"')"
 NARROW_MENU = "localStorage.setItem('dagster-nav-collapsed', 'true')"
@@ -37,69 +27,12 @@ dagster asset materialize --select yellow_tripdata --partition-range 2019-01...2
 dagster asset materialize --select fhv_tripdata --partition-range 2019-01...2019-12
 """
 
-LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries {
-    name loadStatus locationOrLoadError { __typename ... on PythonError { message } }
-} } } }"""
 ASSETS = "{ assetNodes { assetKey { path } groupName partitionStats { numMaterialized numPartitions } } }"
 RESOURCES = """{ allTopLevelResourceDetailsOrError(
     repositorySelector: {repositoryName: "__repository__", repositoryLocationName: "taxi_platform"}
 ) { ... on ResourceDetailsList { results {
     name configuredValues { key value } nestedResources { name resource { configuredValues { key value } } }
 } } } }"""
-
-
-@contextmanager
-def started(command: str, data: Path, **settings: str) -> Iterator[str]:
-    """The address of a web UI that has loaded its code location; nothing of it is left afterwards."""
-    require_activation()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with (data / "dev.log").open("w") as log:
-        process = subprocess.Popen(
-            script(f"exec {command} --host 127.0.0.1 --port {port}"),
-            cwd=PROJECT,
-            env=environment(data, **settings),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        url = f"http://127.0.0.1:{port}/"
-        wait_for(url, process, data / "dev.log")
-        yield url
-    finally:
-        end(process)
-
-
-def wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        with suppress(requests.ConnectionError):
-            entries = ask(url, LOCATIONS)["workspaceOrError"]["locationEntries"]
-            if entries and all(entry["loadStatus"] == "LOADED" for entry in entries):
-                return
-        time.sleep(0.2)
-    pytest.fail(f"the web UI did not come up:\n{log.read_text()}")
-
-
-def end(process: "subprocess.Popen[bytes]") -> None:
-    """End the process and all that it has started, gently at first."""
-    family = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
-    process.send_signal(signal.SIGINT)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(20)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    _, alive = psutil.wait_procs([psutil.Process(pid) for pid in family if psutil.pid_exists(pid)], timeout=10)
-    assert alive == []
-
-
-def ask(url: str, query: str) -> dict[str, Any]:
-    answer = requests.post(f"{url}graphql", json={"query": query}, timeout=180).json()
-    assert "errors" not in answer, answer
-    return answer["data"]
 
 
 def test_dagster_dev_shows_what_a_command_has_done_before(database: str, tmp_path: Path) -> None:
@@ -116,6 +49,7 @@ def test_dagster_dev_shows_what_a_command_has_done_before(database: str, tmp_pat
         for key in ("green_tripdata", "raw/green_tripdata"):
             assert nodes[key]["partitionStats"] == {"numMaterialized": 2, "numPartitions": 31}
         assert nodes["yellow_tripdata"]["partitionStats"]["numMaterialized"] == 0
+        assert refuses_other_sites(url)
 
 
 def test_dg_dev_starts_and_shows_no_password(database: str, tmp_path: Path) -> None:
@@ -132,6 +66,7 @@ def test_dg_dev_starts_and_shows_no_password(database: str, tmp_path: Path) -> N
         assert {resource["name"] for resource in resources} >= {"postgres", "raw_files", "trip_files"}
         assert "pa55word" not in str(resources)
         assert "5ecret" not in str(resources)
+        assert refuses_other_sites(url)
 
 
 def test_the_asset_graph_in_a_browser_shows_every_asset(database: str, tmp_path: Path) -> None:
