@@ -23,7 +23,7 @@ from taxi_platform.trips.reading import TripStream, is_compressed, read_chunks
 from taxi_platform.trips.services import YELLOW
 
 MOST_SHARE = 0.05
-IDENTIFIED, PLAIN = "with_identifier", "without_identifier"
+IDENTIFIED, PLAIN = "public.with_identifier", "public.without_identifier"
 
 
 def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:

@@ -25,8 +25,12 @@ _SESSION = {
     "application_name": "taxi_platform",
     "client_encoding": "UTF8",
     "client_min_messages": "warning",
-    "datestyle": "ISO, MDY",  # spreadsheets rewrite the files' dates in the American way
+    "datestyle": "ISO, MDY",
+    "extra_float_digits": "1",  # fewer digits would give other row ids
     "lock_timeout": f"{LOCK_SECONDS}s",
+    # Names of ours have their schema; functions and tables of others in "public" must not be taken for the server's.
+    "search_path": "pg_catalog, pg_temp",
+    "standard_conforming_strings": "on",
     "statement_timeout": f"{STATEMENT_SECONDS}s",
     "timezone": "UTC",
 }
@@ -41,7 +45,7 @@ def connect(url: str) -> "Connection":
     Raises:
         DatabaseUnreachable: says which of name, port, authentication, database or number of connections failed.
         InvalidSetting: the connection string cannot be read.
-        UnsupportedServer: the server is older than PostgreSQL 15.
+        UnsupportedServer: the server is older than PostgreSQL 15, or a connection pooler is in front of it.
     """
     import psycopg
 
@@ -60,6 +64,7 @@ def connect(url: str) -> "Connection":
     try:
         execute(connection, session_settings())
         _check_version(connection)
+        _check_directness(connection)
     except BaseException as error:
         connection.close()
         if isinstance(error, psycopg.OperationalError):
@@ -117,6 +122,19 @@ def _check_version(connection: "Connection") -> None:
             server_of(connection.info.dsn),
             f"it is PostgreSQL {version // 10_000}, and {OLDEST_SERVER} is the oldest that will do",
             "Upgrade it, or unset TAXI_POSTGRES_URL for the embedded server.",
+        )
+
+
+def _check_directness(connection: "Connection") -> None:
+    """Refuse a connection pooler: locks and settings of a session would belong to whichever session it lends next.
+
+    A pooler answers for the server, so the process that it names is not the one that runs the statements.
+    """
+    if execute(connection, "select pg_backend_pid()").fetchone() != (connection.info.backend_pid,):
+        raise UnsupportedServer(
+            server_of(connection.info.dsn),
+            "a connection pooler (PgBouncer, Neon's or Supabase's pooled address) is in front of the server",
+            "Use the server's direct address: without -pooler at Neon, db.….supabase.co and port 5432 at Supabase.",
         )
 
 

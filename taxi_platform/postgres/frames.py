@@ -98,12 +98,12 @@ def replace_table(url: str, table: str, data: "pa.Table", comment: str, columns:
     names = ", ".join(map(_quoted, data.column_names))
     creation = [
         f"select pg_advisory_xact_lock(hashtextextended({literal(place)}, 0))",
-        f"create table if not exists {place} (like incoming)",
+        f"create table if not exists {place} (like pg_temp.incoming)",
     ]
     replacement = [
         f"delete from {place}",  # noqa: S608 - names of contracts
-        f"insert into {place} ({names}) select {names} from incoming",  # noqa: S608
-        "drop table incoming",
+        f"insert into {place} ({names}) select {names} from pg_temp.incoming",  # noqa: S608
+        "drop table pg_temp.incoming",
         f"comment on table {place} is {literal(comment)}",
         *(f"comment on column {place}.{_quoted(name)} is {literal(text)}" for name, text in columns.items()),
     ]

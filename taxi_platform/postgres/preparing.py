@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from taxi_platform.errors import SchemaMismatch
+from taxi_platform.errors import SchemaMismatch, UnsupportedServer
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import execute
 from taxi_platform.postgres.locking import try_lock, unlock
@@ -25,13 +25,26 @@ def prepare(connection: "Connection", service: Service) -> None:
 
     Raises:
         SchemaMismatch: a table of that name exists that was not made here.
+        UnsupportedServer: the database's encoding is not UTF-8.
     """
+    _check_encoding(connection)
     if not (_is_ours(connection, service) and _has_companions(connection, service)):
         _create(connection, service)
     elif _comments(connection, service) != tables.column_comments(service):
         for statement in tables.comments(service):
             execute(connection, statement)
     _drop_leftovers(connection, service)
+
+
+def _check_encoding(connection: "Connection") -> None:
+    """Refuse an encoding in which row ids would be the md5 of other bytes, and some texts cannot be stored."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding not in ("UTF8", "SQL_ASCII"):  # the latter stores the bytes as they come
+        raise UnsupportedServer(
+            f"database {connection.info.dbname!r}",
+            f"its encoding is {encoding}",
+            "Use a database with UTF-8: create database … encoding 'UTF8' template template0.",
+        )
 
 
 def _is_ours(connection: "Connection", service: Service) -> bool:

@@ -179,12 +179,12 @@ def attach(service: Service, month: Month) -> list[str]:
 def create_rejected(service: Service, month: Month) -> str:
     """Return the statements for the session's own table of a month's bad rows, from which the swap takes them."""
     return f"""
-create temporary table if not exists rejected (like {rejects_of(service)});
-alter table rejected alter column filename set default {literal(service.file_name(month))};
-truncate rejected"""
+create temporary table if not exists pg_temp.rejected (like {rejects_of(service)});
+alter table pg_temp.rejected alter column filename set default {literal(service.file_name(month))};
+truncate pg_temp.rejected"""
 
 
-COPY_REJECTED = "copy rejected (line, text, reason) from stdin (format csv)"
+COPY_REJECTED = "copy pg_temp.rejected (line, text, reason) from stdin (format csv)"
 
 
 def replace_rejects(service: Service) -> str:
@@ -192,7 +192,7 @@ def replace_rejects(service: Service) -> str:
     table = rejects_of(service)
     return f"""
 with gone as (delete from {table} where filename = %s)
-insert into {table} select * from rejected"""
+insert into {table} select * from pg_temp.rejected"""
 
 
 UNTOUCHED = """exists (

@@ -30,7 +30,7 @@ def ids(loads: WarehouseLoads, url: str) -> tuple[list[str], list[str]]:
     from taxi_platform.postgres.connection import connect, execute
 
     with connect(url) as connection:
-        there = execute(connection, "select unique_row_id from green_tripdata order by 1").fetchall()
+        there = execute(connection, "select unique_row_id from public.green_tripdata order by 1").fetchall()
     return [found for (found,) in loads.ask("select unique_row_id from `{}.green_tripdata` order by 1")], [
         found for (found,) in there
     ]

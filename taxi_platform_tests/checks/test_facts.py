@@ -110,7 +110,7 @@ def test_a_load_that_would_exchange_a_month_waits_while_it_is_looked_at(loads: L
         execute(looking, queries.lock(GREEN, MARCH))
         execute(other, "set lock_timeout = '50ms'")
         with pytest.raises(Exception, match="lock timeout"):
-            execute(other, "alter table green_tripdata detach partition green_tripdata_2019_03")
+            execute(other, "alter table public.green_tripdata detach partition public.green_tripdata_2019_03")
 
 
 # Rules

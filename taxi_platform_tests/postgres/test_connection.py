@@ -1,11 +1,13 @@
 """Connections that fail and errors of PostgreSQL: which error they become, and whether trying again can help."""
 
+import hashlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
+import pyarrow as pa
 import pytest
 
 from taxi_platform.errors import (
@@ -20,10 +22,12 @@ from taxi_platform.errors import (
 from taxi_platform.postgres import connection as connections
 from taxi_platform.postgres.connection import connect, execute, postgres_errors, server_of
 from taxi_platform.postgres.errors import LONGEST_MESSAGE, diagnose, translated
+from taxi_platform.postgres.frames import replace_table
 from taxi_platform.postgres.loader import load_month
 from taxi_platform.trips.services import GREEN
+from taxi_platform_tests.support.databases import database_from
 from taxi_platform_tests.support.month_loads import Loads
-from taxi_platform_tests.support.trip_texts import rows
+from taxi_platform_tests.support.trip_texts import rows, with_field
 
 
 @pytest.fixture
@@ -70,11 +74,76 @@ def refusal(address: str, error: type[Exception] = DatabaseUnreachable) -> str:
         ("lock_timeout", "30s"),
         ("statement_timeout", "1h"),
         ("timezone", "UTC"),
+        ("search_path", "pg_catalog, pg_temp"),
+        ("extra_float_digits", "1"),
+        ("standard_conforming_strings", "on"),
     ],
 )
-def test_every_session_has_its_settings(database: str, setting: str, value: str) -> None:
-    with connect(database) as connection:
+def test_every_session_has_its_settings(odd_database: str, setting: str, value: str) -> None:
+    with connect(odd_database) as connection:
         assert execute(connection, f"show {setting}").fetchone() == (value,)
+
+
+@pytest.fixture
+def odd_database(loads: Loads) -> str:
+    """A database whose own settings and functions differ from what the platform relies on."""
+    others = {
+        "search_path": "public, pg_temp",
+        "extra_float_digits": "-10",
+        "standard_conforming_strings": "off",
+        "client_encoding": "LATIN1",
+        "datestyle": "German, DMY",
+        "timezone": "'Asia/Kathmandu'",
+    }
+    for name, value in others.items():
+        loads.ask(f"alter database {urlsplit(loads.url).path[1:]} set {name} = {value}")
+    return loads.url
+
+
+def test_settings_of_the_database_change_neither_rows_nor_ids(loads: Loads, odd_database: str) -> None:
+    line = with_field(
+        GREEN, with_field(GREEN, rows(GREEN, 1)[0], "fare_amount", "0.30000000000000004"), "vendorid", "é"
+    )
+    assert loads.load([line, "bad"], on_bad_rows="quarantine").rows == 1
+    query = "select unique_row_id, vendorid, fare_amount from public.green_tripdata"
+    with connect(odd_database) as connection:
+        ((identity, vendor, fare),) = execute(connection, query).fetchall()
+    (pickup, dropoff), (pickup_zone, dropoff_zone, distance) = (
+        line.split(",")[1:3],
+        (line.split(",")[i] for i in (5, 6, 8)),
+    )
+    spelled = f"é{pickup}{dropoff}{pickup_zone}{dropoff_zone}0.30000000000000004{float(distance):g}"
+    assert (identity, vendor, fare) == (hashlib.md5(spelled.encode()).hexdigest(), "é", 0.30000000000000004)
+
+
+def test_tables_and_functions_of_others_are_not_taken_for_ours(loads: Loads, odd_database: str) -> None:
+    theirs = "create table public.{0} (line bigint, text text); insert into public.{0} values (1, 'theirs')"
+    loads.ask(f"{theirs.format('rejected')}; {theirs.format('incoming')}")
+    loads.ask(
+        "create function public.hashtextextended(text, int) returns bigint language plpgsql "
+        "as $$ begin raise exception 'captured'; end $$"
+    )
+    loads.load([*rows(GREEN, 50), "bad"], on_bad_rows="quarantine")
+    replace_table(loads.url, "zones", pa.table({"id": [1]}), "", {})
+    assert loads.ask("select text from green_tripdata_rejects") == [("bad",)]
+    assert loads.ask("select id from zones") == [(1,)]
+    for name in ("rejected", "incoming"):
+        assert loads.ask(f"select * from {name}") == [(1, "theirs")]
+
+
+def test_a_database_in_another_encoding_is_refused(loads: Loads, postgres_url: str) -> None:
+    loads.publish(rows(GREEN, 3))
+    with database_from(postgres_url, "template0 encoding 'LATIN1' locale 'C'") as latin1:
+        with pytest.raises(UnsupportedServer, match=r"its encoding is LATIN1. .*encoding 'UTF8' template template0"):
+            load_month(latin1, loads.fetch())
+        with psycopg.connect(latin1) as connection:
+            assert connection.execute("select count(*) from pg_class where relname ~ 'trip'").fetchone() == (0,)
+
+
+def test_a_connection_pooler_is_refused_with_advice(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", -504976678)  # as PgBouncer answers
+    with pytest.raises(UnsupportedServer, match=r"a connection pooler .* Use the server's direct address"):
+        connect(database)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +331,7 @@ def test_long_messages_are_cut() -> None:
 
 def test_a_table_without_replica_identity_is_not_an_outage(database: str) -> None:
     with connect(database) as connection:
-        execute(connection, "create table t (a int)")
+        execute(connection, "create table public.t (a int)")
         execute(connection, "create publication p for all tables")
         with pytest.raises(DatabaseRefused, match="replica identity"), postgres_errors("t"):
-            execute(connection, "delete from t")
+            execute(connection, "delete from public.t")

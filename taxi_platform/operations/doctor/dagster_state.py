@@ -24,7 +24,7 @@ START = "Start it with `make dev` (or `dagster-daemon run`); schedules, sensors 
 LOAD_SECONDS = 60
 OLD_MODULES = "taxi_platform.instance"  # as version 0.1 named the modules of the storage and the run launcher
 
-_TABLES_EXIST = "select to_regclass('runs') is not null and to_regclass('daemon_heartbeats') is not null"
+_TABLES_EXIST = "select count(distinct relname) = 2 from pg_class where relname in ('runs', 'daemon_heartbeats')"
 _LOAD = """
 import json
 from taxi_platform.definitions import defs
