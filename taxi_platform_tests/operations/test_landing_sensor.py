@@ -132,10 +132,11 @@ def test_a_file_that_is_still_written_is_waited_for(landing: Landing) -> None:
     ("content", "name", "reason"),
     [
         (file(12)[:-20], NAME, "the file was cut off"),
-        (b"<html>Sign in</html>", NAME, "not a gzip file"),
+        (b"hunter2", NAME, "not a gzip file"),
+        (b"hunter2\nhunter3\n", PLAIN, "the first line names no column of green trips"),
         (text(GREEN, [with_field(GREEN, rows(GREEN, 1)[0], "trip_distance", "far")]), PLAIN, "far"),
     ],
-    ids=["cut off", "a page", "a bad row"],
+    ids=["cut off", "not gzip", "no header", "a bad row"],
 )
 def test_a_damaged_file_is_moved_with_the_reason_and_leaves_the_table_as_it_was(
     content: bytes, name: str, reason: str, landing: Landing, server: TripServer
@@ -147,6 +148,7 @@ def test_a_damaged_file_is_moved_with_the_reason_and_leaves_the_table_as_it_was(
     assert not run.succeeded
     assert landing.names("failed") == [name, f"{name}.reason.txt"]
     assert reason in landing.reason(name)
+    assert "hunter" not in landing.reason(name)  # what is not a trip file is not quoted
     assert landing.reason(name).endswith("When that is put right, drop the file again.\n")
     assert landing.platform.count("green_tripdata", "2019-03") == 50
 
