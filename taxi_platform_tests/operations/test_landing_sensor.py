@@ -237,10 +237,10 @@ def test_a_run_that_was_killed_half_way_has_loaded_nothing_and_counts_as_failed(
     killed = landing.platform.instance.create_run_for_job(job, tags=request.tags, status=dg.DagsterRunStatus.STARTED)
     assert landing.tick() == []
     assert landing.summary == f"waiting: {NAME}"
-    landing.platform.instance.report_run_failed(killed, "The run's process was killed.")
+    landing.platform.instance.report_run_failed(killed, "The run's process was killed: password=hunter2")
     assert landing.tick() == []
     assert landing.names("failed") == [NAME, f"{NAME}.reason.txt"]
-    assert "The run's process was killed" in landing.reason()
+    assert "The run's process was killed: password=***" in landing.reason()
 
 
 def test_a_file_stays_and_is_not_loaded_again_if_the_subfolder_cannot_be_created(

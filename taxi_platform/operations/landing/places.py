@@ -27,7 +27,6 @@ from taxi_platform.errors import (
     disk_errors,
 )
 from taxi_platform.retries import METADATA_OF_GOOGLE
-from taxi_platform.sources.http import sidecar_of
 from taxi_platform.trips.files import SourceVersion
 
 if TYPE_CHECKING:
@@ -139,8 +138,6 @@ class LandingFolder:
         """Copy this version of a file, as ``LandingPlace`` promises."""
         path = self._folder / name
         self._check(path, version)
-        with disk_errors(target):
-            sidecar_of(target).unlink(missing_ok=True)  # of an interrupted download, which is not continued
         with (
             disk_errors(target),
             target.open("wb") as copy,

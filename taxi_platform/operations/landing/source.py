@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from taxi_platform.errors import NotPublished
+from taxi_platform.errors import NotPublished, disk_errors
 from taxi_platform.operations.landing.places import LandingPlace
+from taxi_platform.sources.http import sidecar_of
 from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.keys import parse_file_name
 from taxi_platform.trips.months import Month
@@ -44,4 +45,6 @@ class DroppedFileSource:
 
     def fetch(self, address: str, target: Path) -> SourceVersion:
         """Copy the file to ``target``, as ``Source`` and ``LandingPlace`` promise."""
+        with disk_errors(target):
+            sidecar_of(target).unlink(missing_ok=True)  # of an interrupted download, which is not continued
         return self.place.fetch(self.name, self.dropped_version, target)

@@ -17,6 +17,8 @@ from taxi_platform.ledger.failures import EVENTS_WITH_REASONS, read_reasons
 from taxi_platform.operations.failed_runs import decide
 from taxi_platform.operations.landing.places import DroppedFile, LandingPlace, printable
 from taxi_platform.operations.landing.source import parse_name
+from taxi_platform.redaction import redact
+from taxi_platform.settings import secrets
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -82,7 +84,8 @@ def evaluate(place: LandingPlace, instance: dg.DagsterInstance, refusal: Refusal
     for decision in decisions:
         try:
             if decision.action in ("done", "failed"):
-                place.move(decision.file, decision.action, decision.reason)
+                reason = decision.reason and redact(decision.reason, list(secrets()))
+                place.move(decision.file, decision.action, reason)
             carried_out.append(decision)
         except TaxiError as error:
             problems.append(f"not moved, the next tick tries again: {error}")
