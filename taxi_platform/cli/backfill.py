@@ -70,7 +70,7 @@ def run_backfill(request: BackfillRequest, output: Print) -> int:
         follower = Follower(instance)
         if not request.dry_run:
             end_abandoned_runs(instance)
-        ledger = read_months(instance, list(months), ask_source=request.ask_source)
+        ledger = read_months(instance, list(months), ask_source=request.ask_source, inspect=True)
         wanted = [ledger.months[service.name][month] for service, in_span in months.items() for month in in_span]
         plan = make_plan(wanted, request.choice, newest_first=request.newest_first)
         daemon = daemon_is_alive(instance)

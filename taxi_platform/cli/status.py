@@ -39,7 +39,7 @@ def show_status(output: Print, *, as_json: bool, ask_source: bool) -> None:
     from taxi_platform.ledger.reading import read_months
 
     with dg.DagsterInstance.get() as instance:
-        ledger = read_months(instance, list(SERVICES.values()), ask_source=ask_source)
+        ledger = read_months(instance, list(SERVICES.values()), ask_source=ask_source, inspect=True)
         services = ledger.shown()
         if as_json:
             output(json.dumps(as_data(services, ledger.remarks, daemon=daemon_is_alive(instance)), indent=2))
@@ -79,6 +79,8 @@ def summary(services: Months, remarks: Sequence[str]) -> list[str]:
         for month, record in months.items():
             if record.note:
                 noted[name, f"{record.state}: {record.note}"].append(month)
+            if record.loaded and record.loaded.changed_by_hand:
+                noted[name, "changed by hand: its next load, or taxi backfill with --all, replaces it"].append(month)
     return [*lines, *(f"{name} {spans(months)} {note}" for (name, note), months in noted.items()), *remarks]
 
 
@@ -92,6 +94,7 @@ def _month_data(record: MonthRecord) -> dict[str, Any]:
         "at": _iso(last.at if last else None),
         "note": record.note,
         "is_partition": record.is_partition,
+        "changed_by_hand": bool(record.loaded and record.loaded.changed_by_hand),
     }
 
 

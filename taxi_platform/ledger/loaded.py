@@ -4,12 +4,15 @@ Callers that count rows as well read it over their own connection, so that both 
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute, postgres_errors
 from taxi_platform.postgres.locking import try_lock, unlock
+from taxi_platform.postgres.older_months import check_older_months
+from taxi_platform.postgres.preparing import months_changed_by_hand
 from taxi_platform.trips.files import FileFacts, TripFile
 from taxi_platform.trips.keys import parse_file_name
 from taxi_platform.trips.months import Month
@@ -23,7 +26,7 @@ BEING_LOADED = "its month is being loaded into PostgreSQL"
 
 _READ = f"""
 select f.filename, f.table_name, f.contract, f.source, f.rows_loaded, f.rows_rejected, f.loaded_at,
-    {tables.UNTOUCHED}, f.file_bytes, f.csv_bytes, f.sha256, f.rows_in_file
+    {tables.UNTOUCHED}, to_jsonb(f) ->> 'refused', f.file_bytes, f.csv_bytes, f.sha256, f.rows_in_file
 from {tables.FILES} as f where %(names)s::text[] is null or f.filename = any(%(names)s)"""  # noqa: S608 - our names
 
 
@@ -34,7 +37,7 @@ def read_loaded(connection: "Connection", names: Collection[str] | None = None) 
         connection: the caller's own, inside a transaction if rows are counted as well.
         names: the files in question; all of them if this is None.
     """
-    if execute(connection, "select to_regclass(%s)", (tables.FILES,)).fetchone() == (None,):
+    if not _has_records(connection):
         return {}
     contracts = {tables.table_of(service): tables.fingerprint(service) for service in SERVICES.values()}
     rows = execute(connection, _READ, {"names": None if names is None else list(names)}).fetchall()
@@ -47,22 +50,37 @@ def read_loaded(connection: "Connection", names: Collection[str] | None = None) 
             loaded_at=loaded_at,
             untouched=untouched,
             current=contracts.get(table) == contract,
+            refused=refused or "",
         )
-        for name, table, contract, source, rows_loaded, rows_rejected, loaded_at, untouched, *facts in rows
+        for name, table, contract, source, rows_loaded, rows_rejected, loaded_at, untouched, refused, *facts in rows
     }
 
 
-def months_in_place(url: str) -> dict[str, LoadRecord]:
+def _has_records(connection: "Connection") -> bool:
+    return execute(connection, "select to_regclass(%s)", (tables.FILES,)).fetchone() != (None,)
+
+
+def months_in_place(url: str, *, inspect: bool = False) -> dict[str, LoadRecord]:
     """Return every month that its table holds as it would be loaded today, by the name of its file.
+
+    Args:
+        url: the database.
+        inspect: whether to find changes by hand, and to check the months that an older parser loaded, once.
 
     Raises:
         DatabaseUnreachable: the server does not answer.
         DatabaseInterrupted: the connection broke, or a timeout ended a wait.
         DatabaseRefused: the server refuses to answer.
     """
+    changed: set[str] = set()
     with connect(url) as connection, postgres_errors(tables.FILES):
+        if inspect and _has_records(connection):
+            check_older_months(connection)
+            changed = months_changed_by_hand(connection)
         records = read_loaded(connection)
-    return {name: record for name, record in records.items() if record.is_in_place}
+    return {
+        name: replace(record, changed_by_hand=name in changed) for name, record in records.items() if record.is_in_place
+    }
 
 
 def months_of(service: Service, records: Mapping[str, LoadRecord]) -> dict[Month, LoadRecord]:

@@ -66,6 +66,7 @@ def read_months(
     cloud: bool = False,
     url: str | None = None,
     ask_source: bool = False,
+    inspect: bool = False,
 ) -> Ledger:
     """Return what is known about every month of some services.
 
@@ -76,6 +77,7 @@ def read_months(
         cloud: whether Dagster's records of the assets in Google Cloud are read as well.
         url: a database that must answer; if it is None, the database of the settings may be out of reach.
         ask_source: whether the source is asked about loaded months even when that takes the network.
+        inspect: whether the tables are searched for changes by hand and for values that an older parser accepted.
 
     Raises:
         DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: the database at ``url`` does not answer.
@@ -87,7 +89,7 @@ def read_months(
         def ask(part: Part, question: Callable[..., dict[Any, Any]], *arguments: Any) -> Future[dict[Any, Any]]:
             return pool.submit(question, instance, *arguments) if part in parts else pool.submit(dict)
 
-        tables = pool.submit(_read_tables, url, wanted="loaded" in parts)
+        tables = pool.submit(_read_tables, url, wanted="loaded" in parts, inspect=inspect)
         waiting = ask("waiting", waiting_months, services)
         attempts = {service.name: ask("attempts", read_attempts, keys[service.name]) for service in services}
         checks = {service.name: ask("checks", failed_checks, service) for service in services}
@@ -136,17 +138,17 @@ def _at(month: Month, by_key: Mapping[Key, Mapping[str, T]]) -> dict[Key, T]:
     return {key: by_name[str(month)] for key, by_name in by_key.items() if str(month) in by_name}
 
 
-def _read_tables(url: str | None, *, wanted: bool) -> tuple[Mapping[str, LoadRecord] | None, list[str]]:
+def _read_tables(url: str | None, *, wanted: bool, inspect: bool) -> tuple[Mapping[str, LoadRecord] | None, list[str]]:
     """Return what the tables hold; None and the reason if they may be out of reach and are."""
     if not wanted:
         return None, []
     if url:
-        return months_in_place(url), []
+        return months_in_place(url, inspect=inspect), []
     try:
         address = trips_server(settings()).address_if_running()
         if address is None:
             return None, ["The embedded PostgreSQL does not run, so this is what Dagster recorded."]
-        return months_in_place(address), []
+        return months_in_place(address, inspect=inspect), []
     except TaxiError as error:
         return None, [f"The tables could not be asked, so this is what Dagster recorded. {error}"]
 

@@ -31,6 +31,8 @@ class LoadRecord:
         loaded_at: when it was swapped in.
         untouched: whether the partition is attached and still the one that was swapped in.
         current: whether it was loaded by today's contract.
+        refused: the columns in which an older parser accepted values that today's refuses or reads differently.
+        changed_by_hand: whether rows were inserted, updated or deleted since, if that was asked for.
     """
 
     source: str
@@ -40,6 +42,8 @@ class LoadRecord:
     loaded_at: datetime
     untouched: bool
     current: bool
+    refused: str = ""
+    changed_by_hand: bool = False
 
     @property
     def is_in_place(self) -> bool:
@@ -192,6 +196,8 @@ class MonthRecord:
             return "missing", "recorded, but not in the table any more"
         if self.failed_checks:
             return "failed", f"check {', '.join(self.failed_checks)}"
+        if self.loaded and self.loaded.refused:
+            return "failed", f"an older version accepted values in {self.loaded.refused} that are read differently now"
         change = self._change(table)
         return ("file changed", change) if change else ("materialized", "")
 

@@ -90,7 +90,8 @@ create table if not exists {FILES} (
     filenode oid not null,
     loaded_at timestamptz not null default now(),
     parser integer,
-    counted_at timestamptz
+    counted_at timestamptz,
+    refused text
 )"""
 
 
@@ -235,7 +236,7 @@ REMEMBER_COUNTED = f"update {FILES} set counted_at = %s where filename = any(%s)
 
 FIND_MONTH = f"""
 select f.rows_loaded, f.rows_rejected from {FILES} as f
-where f.filename = %s and f.sha256 = %s and f.contract = %s and {UNTOUCHED}"""
+where f.filename = %s and f.sha256 = %s and f.contract = %s and f.refused is null and {UNTOUCHED}"""
 """The query for the rows loaded and rejected of a month that is in its table from this very file."""
 
 
@@ -253,7 +254,7 @@ on conflict (filename) do update set
     sha256 = excluded.sha256, file_bytes = excluded.file_bytes, csv_bytes = excluded.csv_bytes,
     rows_in_file = excluded.rows_in_file, rows_loaded = excluded.rows_loaded, rows_rejected = excluded.rows_rejected,
     contract = excluded.contract, parser = excluded.parser, filenode = excluded.filenode, loaded_at = now(),
-    counted_at = null"""
+    counted_at = null, refused = null"""
 
 
 def summary(service: Service, month: Month) -> str:
@@ -285,13 +286,14 @@ TABLES_EXIST = "select to_regclass(%s) is not null and to_regclass(%s) is not nu
 
 # Columns that are younger than the table. Version 0.1 recorded no parser: NULL counts as parser 1.
 ADD_COLUMNS = (
-    f"alter table {FILES} add column if not exists parser integer, add column if not exists counted_at timestamptz"
+    f"alter table {FILES} add column if not exists parser integer, add column if not exists counted_at timestamptz, "
+    "add column if not exists refused text"
 )
 
 COMPANIONS_EXIST = f"""
-select to_regclass(%s) is not null and 2 = (
+select to_regclass(%s) is not null and 3 = (
     select count(*) from pg_attribute
-    where attrelid = to_regclass('{FILES}') and attname in ('parser', 'counted_at') and not attisdropped
+    where attrelid = to_regclass('{FILES}') and attname in ('parser', 'counted_at', 'refused') and not attisdropped
 )"""
 
 COLUMN_COMMENTS = """

@@ -98,10 +98,33 @@ def test_the_names_for_programs_are_those_that_the_page_describes(backfills: Bac
     assert set(found["services"]) == {"green", "yellow", "fhv"}
     assert set(found["services"]["green"]) == {"rows", "file_bytes", "last_run", "months"}
     month = found["services"]["green"]["months"]["2019-01"]
-    assert set(month) == {"state", "rows", "file_bytes", "run_id", "at", "note", "is_partition"}
+    assert set(month) == {"state", "rows", "file_bytes", "run_id", "at", "note", "is_partition", "changed_by_hand"}
     page = (PROJECT / "docs/backfills.md").read_text(encoding="utf-8")
     for name in {*found, *found["services"]["green"], *month}:
         assert re.search(rf"[`.]{name}\b", page), name
+
+
+def test_changes_by_hand_and_values_that_an_older_version_accepted_are_shown(backfills: Backfills) -> None:
+    backfills.run("green_tripdata", months="2019-01...2019-03")
+    row = "where ctid = (select min(ctid) from {0})"
+    backfills.execute(
+        "update green_tripdata_2019_02 set vendorid = '2.0' " + row.format("green_tripdata_2019_02"),
+        "update tripdata_files set parser = null",
+        "delete from green_tripdata_2019_03 " + row.format("green_tripdata_2019_03"),
+        "select pg_stat_force_next_flush()",
+    )
+    output = shown()
+    assert letters(output, "green")[0].split()[:3] == ["M", "F", "M"]
+    assert "green 2019-02 failed: an older version accepted values in vendorid that are read differently now" in output
+    assert "green 2019-02..2019-03 changed by hand: " in output
+    months = data()["services"]["green"]["months"]
+    assert [months[f"2019-0{month}"]["changed_by_hand"] for month in (1, 2, 3)] == [False, True, True]
+    status, lines = backfills.backfill("green", "2019-01..2019-03")
+    assert status == 0
+    assert lines[0].startswith("  green  2019-02  failed        an older version accepted")
+    assert backfills.rows("select vendorid from green_tripdata where vendorid like '%.%'") == []
+    assert backfills.run("green_tripdata", month="2019-03").succeeded
+    assert "changed by hand" not in shown()
 
 
 def test_months_that_the_settings_left_out_since_are_still_shown(backfills: Backfills) -> None:

@@ -1,0 +1,98 @@
+"""What the database shows of loaded months: values that only an older parser accepted, and changes by hand."""
+
+from pathlib import Path
+
+import pytest
+
+from taxi_platform.ledger.loaded import months_in_place
+from taxi_platform.postgres import older_months
+from taxi_platform.postgres.connection import connect, execute
+from taxi_platform.trips.records import PARSER
+from taxi_platform.trips.services import GREEN
+from taxi_platform_tests.support.month_loads import Loads
+from taxi_platform_tests.support.trip_texts import APRIL, rows
+
+LINES = rows(GREEN, 50)
+MARCH_FILE, APRIL_FILE = "green_tripdata_2019-03.csv", "green_tripdata_2019-04.csv"
+FLUSH = "; select pg_stat_force_next_flush()"  # otherwise the server may report the counters a second later
+FIRST_ROW = "where ctid = (select min(ctid) from green_tripdata_2019_03)"
+
+
+@pytest.fixture
+def loads(tmp_path: Path, database: str) -> Loads:
+    """Two months; 2019-03 is the one that tests change."""
+    loads = Loads(tmp_path, database)
+    loads.load(LINES)
+    loads.load(LINES, month=APRIL)
+    return loads
+
+
+def older(loads: Loads, change: str = "") -> None:
+    """Make the months as version 0.1 could have loaded them."""
+    loads.ask("update tripdata_files set loaded_at = '2026-02-03 04:05:06+00'")
+    if change:
+        loads.ask(f"update green_tripdata_2019_03 set {change} {FIRST_ROW}")
+    loads.ask("alter table tripdata_files drop column parser, drop column refused, drop column counted_at")
+
+
+def refused(loads: Loads) -> dict[str, str]:
+    return {name: record.refused for name, record in months_in_place(loads.url, inspect=True).items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "columns"),
+    [
+        ("vendorid = '2.0'", "vendorid"),
+        ("ratecodeid = '1.00', dolocationid = '2.'", "ratecodeid, dolocationid"),
+        ("fare_amount = 'infinity'", "fare_amount"),
+        ("fare_amount = '-1e29'", "fare_amount"),
+        ("tip_amount = 'NaN'", "tip_amount"),
+        ("lpep_pickup_datetime = 'infinity'", "lpep_pickup_datetime"),
+        ("lpep_pickup_datetime = '10019-03-01'", "lpep_pickup_datetime"),
+        ("lpep_pickup_datetime = '0044-03-15 BC'", "lpep_pickup_datetime"),
+        ("lpep_pickup_datetime = 'epoch'", "lpep_pickup_datetime"),
+        ("lpep_pickup_datetime = '2026-02-03 04:05:06.789'", "lpep_pickup_datetime"),  # it was ``now``
+        ("lpep_dropoff_datetime = '2026-02-02'", "lpep_dropoff_datetime"),  # it was ``yesterday``
+    ],
+)
+def test_values_that_only_an_older_parser_accepted_are_found(loads: Loads, change: str, columns: str) -> None:
+    older(loads, change)
+    assert refused(loads) == {MARCH_FILE: columns, APRIL_FILE: ""}
+
+
+def test_a_load_replaces_a_month_that_an_older_parser_read_differently(loads: Loads) -> None:
+    older(loads, "vendorid = '2.0'")
+    assert refused(loads)[MARCH_FILE] == "vendorid"
+    assert not loads.load(LINES).unchanged
+    assert refused(loads) == {MARCH_FILE: "", APRIL_FILE: ""}
+    assert loads.load(LINES).unchanged
+
+
+def test_each_month_is_checked_once(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+    older(loads, "vendorid = '2.0'")
+    first = refused(loads)
+    monkeypatch.setattr(older_months, "refused_columns", None)
+    assert refused(loads) == first
+    assert loads.ask("select parser from tripdata_files order by filename") == [(None,), (PARSER,)]
+
+
+def test_values_that_both_parsers_read_alike_pass(loads: Loads) -> None:
+    older(
+        loads, "store_and_fwd_flag = '1.0', vendorid = '1.5', fare_amount = -4e28, lpep_pickup_datetime = '2041-01-01'"
+    )
+    assert refused(loads) == {MARCH_FILE: "", APRIL_FILE: ""}
+
+
+def test_a_user_who_only_reads_checks_nothing(loads: Loads) -> None:
+    older(loads, "vendorid = '2.0'")
+    with connect(loads.url) as connection:
+        execute(connection, "set default_transaction_read_only = on")
+        older_months.check_older_months(connection)
+    assert loads.ask("select to_jsonb(f) ? 'refused' from tripdata_files as f") == [(False,), (False,)]
+
+
+def test_changes_by_hand_are_found_when_they_are_asked_for(loads: Loads) -> None:
+    assert not any(record.changed_by_hand for record in months_in_place(loads.url, inspect=True).values())
+    loads.ask(f"delete from green_tripdata_2019_03 {FIRST_ROW}{FLUSH}")
+    changed = {name: record.changed_by_hand for name, record in months_in_place(loads.url, inspect=True).items()}
+    assert changed == {MARCH_FILE: True, APRIL_FILE: False}
