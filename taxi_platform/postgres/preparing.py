@@ -27,7 +27,7 @@ def prepare(connection: "Connection", service: Service) -> None:
         SchemaMismatch: a table of that name exists that was not made here.
         UnsupportedServer: the database's encoding is not UTF-8.
     """
-    _check_encoding(connection)
+    check_encoding(connection)
     if not (_is_ours(connection, service) and _has_companions(connection, service)):
         _create(connection, service)
     elif _comments(connection, service) != tables.column_comments(service):
@@ -36,7 +36,7 @@ def prepare(connection: "Connection", service: Service) -> None:
     _drop_leftovers(connection, service)
 
 
-def _check_encoding(connection: "Connection") -> None:
+def check_encoding(connection: "Connection") -> None:
     """Refuse an encoding in which row ids would be the md5 of other bytes, and some texts cannot be stored."""
     encoding = connection.info.parameter_status("server_encoding")
     if encoding not in ("UTF8", "SQL_ASCII"):  # the latter stores the bytes as they come

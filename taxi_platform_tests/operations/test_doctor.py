@@ -25,6 +25,7 @@ from taxi_platform.operations.doctor import dagster_state, machine, servers
 from taxi_platform.operations.doctor.findings import Check, Examine, Finding, run_checks
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.settings import PROJECT, CloudSettings, Settings, settings
+from taxi_platform_tests.support.databases import database_from
 from taxi_platform_tests.support.emulators import make_ready
 from taxi_platform_tests.support.shell import typed
 from taxi_platform_tests.support.trip_server import Answer, TripServer
@@ -150,6 +151,21 @@ def test_the_part_of_the_url_that_is_wrong_is_named(part: str, value: str, what:
     assert finding.state == "problem"
     assert what in finding.what
     assert finding.advice
+
+
+def test_a_database_in_another_encoding_is_a_problem(postgres_url: str) -> None:
+    with database_from(postgres_url, "template0 encoding 'LATIN1' locale 'C'") as latin1:
+        finding = found_by(servers.examine_postgres, postgres_url=latin1)[-1]
+    assert finding.state == "problem"
+    assert "its encoding is LATIN1" in finding.what
+    assert "encoding 'UTF8'" in finding.advice
+
+
+def test_a_connection_pooler_is_a_problem(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", -504976678)  # as PgBouncer answers
+    (finding,) = found_by(servers.examine_postgres, postgres_url=database)
+    assert finding.state == "problem"
+    assert "a connection pooler" in finding.what
 
 
 @pytest.fixture

@@ -67,11 +67,13 @@ def check_connection(url: str) -> Iterator[Finding]:
 
 
 def check_privileges(url: str) -> Iterator[Finding]:
-    """Check that the user may create tables and replace months of existing ones."""
+    """Check the encoding, and that the user may create tables and replace months of existing ones."""
     from taxi_platform.postgres.connection import connect, execute, postgres_errors
+    from taxi_platform.postgres.preparing import check_encoding
 
     names = [name.rpartition(".")[2] for name in (tables.FILES, *map(tables.table_of, SERVICES.values()), ZONES)]
     with connect(url) as connection, postgres_errors("the user's privileges"):
+        check_encoding(connection)
         values = {"schema": tables.SCHEMA, "tables": names}
         row = cast("tuple[Any, ...]", execute(connection, _PRIVILEGES, values).fetchone())
     read_only, may_create, foreign = row
