@@ -5,7 +5,6 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 import psycopg
@@ -13,8 +12,9 @@ import pytest
 
 from taxi_platform.settings import PROJECT
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import GREEN
+from taxi_platform.trips.services import GREEN, YELLOW, Service
 from taxi_platform_tests.support.daemon_runs import Deployment
+from taxi_platform_tests.support.databases import database_from
 from taxi_platform_tests.support.haste import DAEMON
 from taxi_platform_tests.support.shell import environment, require_activation, script
 from taxi_platform_tests.support.trip_server import Answer, TripServer
@@ -34,27 +34,35 @@ class Gate(TripServer):
             self.go_on.wait(seconds)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def source() -> Iterator[Gate]:
-    """A server that has the first half of 2019, with 10, 20 … green trips."""
+    """A server that has the first half of 2019, with 10, 20 … green and yellow trips."""
     with Gate() as source:
-        for month in Month(2019, 1).through(Month(2019, 6)):
-            source.publish(path(month), zipped(text(GREEN, rows(GREEN, 10 * month.month))))
+        for service in (GREEN, YELLOW):
+            for month in Month(2019, 1).through(Month(2019, 6)):
+                source.publish(path(service, month), zipped(text(service, rows(service, 10 * month.month))))
         yield source
         source.go_on.set()
 
 
-@pytest.fixture
-def deployment(source: Gate, database: str, tmp_path: Path) -> Iterator[Deployment]:
-    """A daemon that looks at backfills every two seconds, and a code server; it has been heard already."""
+@pytest.fixture(scope="module")
+def database(postgres_url: str) -> Iterator[str]:
+    """The database of the deployment."""
+    with database_from(postgres_url, "template0") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def deployment(source: Gate, database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A daemon that looks at backfills every two seconds, and a code server; its heartbeat is recorded already."""
     settings = {"TAXI_SOURCE": source.template, "TAXI_POSTGRES_URL": database}
-    with Deployment(tmp_path, database, prelude=DAEMON, **settings) as deployment:
+    with Deployment(tmp_path_factory.mktemp("deployment"), database, prelude=DAEMON, **settings) as deployment:
         deployment.wait_until(lambda: "BACKFILL" in deployment.instance.get_daemon_heartbeats())
         yield deployment
 
 
-def path(month: Month) -> str:
-    return f"/green/green_tripdata_{month}.csv.gz"
+def path(service: Service, month: Month) -> str:
+    return f"/{service.name}/{service.table}_{month}.csv.gz"
 
 
 def started(deployment: Deployment, source: Gate, database: str, arguments: str) -> "subprocess.Popen[str]":
@@ -83,8 +91,8 @@ def until(process: "subprocess.Popen[str]", pattern: str) -> str:
     return said
 
 
-def materializations(deployment: Deployment) -> list[str]:
-    records = deployment.instance.fetch_materializations(dg.AssetKey("green_tripdata"), limit=100).records
+def materializations(deployment: Deployment, service: Service) -> list[str]:
+    records = deployment.instance.fetch_materializations(dg.AssetKey(service.table), limit=100).records
     return sorted(record.partition_key or "" for record in records)
 
 
@@ -102,7 +110,7 @@ def test_it_is_one_backfill_of_the_web_ui_with_a_run_for_each_stretch_and_its_en
     assert second.returncode == 1, said
     assert "6 months: 5 loaded (180 rows), 1 failed" in said
     assert re.search(r"green 2019-07 failed: green_tripdata_2019-07\.csv.*404", said)
-    assert materializations(deployment) == [f"2019-0{month}" for month in range(1, 7)]
+    assert materializations(deployment, GREEN) == [f"2019-0{month}" for month in range(1, 7)]
 
     newest, oldest = deployment.instance.get_backfills()
     assert oldest.title == "taxi backfill green 2019-03"
@@ -119,27 +127,28 @@ def test_it_is_one_backfill_of_the_web_ui_with_a_run_for_each_stretch_and_its_en
 def test_the_daemon_goes_on_without_the_command_and_the_same_command_watches_the_rest(
     deployment: Deployment, source: Gate, database: str
 ) -> None:
-    source.script(path(Month(2019, 3)), Answer(delay=300))
-    first = started(deployment, source, database, "green 2019-01..2019-04")
+    source.script(path(YELLOW, Month(2019, 3)), Answer(delay=300))
+    first = started(deployment, source, database, "yellow 2019-01..2019-04")
     said = until(first, r"2019-02 .* rows")
     first.send_signal(signal.SIGINT)
     said += first.communicate(timeout=180)[0]
     assert first.returncode == 130
     assert "The daemon goes on without this window." in said
 
-    second = started(deployment, source, database, "green 2019-01..2019-04")
+    second = started(deployment, source, database, "yellow 2019-01..2019-04")
     said = until(second, r"Waiting for 4 months in progress, too\.")
     assert "0 months to load; left out: 4 in progress (run " in said
     second.kill()
     second.communicate()
 
-    third = started(deployment, source, database, "green 2019-01..2019-04")
+    third = started(deployment, source, database, "yellow 2019-01..2019-04")
     until(third, r"Waiting for 4 months in progress, too\.")
     source.go_on.set()
     said = third.communicate(timeout=180)[0]
     assert third.returncode == 0, said
     assert "4 months: 4 loaded (100 rows)" in said
-    assert len(deployment.instance.get_backfills()) == 1
-    assert materializations(deployment) == [f"2019-0{month}" for month in range(1, 5)]
+    titles = [backfill.title for backfill in deployment.instance.get_backfills()]
+    assert titles.count("taxi backfill yellow 2019-01..2019-04") == 1
+    assert materializations(deployment, YELLOW) == [f"2019-0{month}" for month in range(1, 5)]
     with psycopg.connect(database) as connection:
-        assert connection.execute("select count(*) from green_tripdata").fetchone() == (100,)
+        assert connection.execute("select count(*) from yellow_tripdata").fetchone() == (100,)

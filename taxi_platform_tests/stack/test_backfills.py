@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Error, Page, expect
 
 from taxi_platform.settings import PROJECT
@@ -87,21 +86,17 @@ def test_months_that_are_selected_in_the_browser_are_loaded_and_turn_green(
     }
 
 
-@pytest.mark.parametrize(
-    ("flags", "months"),
-    [("--from {year}-02 --to {year}-03", [2, 3]), ("--partitions {year}-01,{year}-12", [1, 12])],
-)
 def test_the_command_of_dagster_loads_the_months_that_its_flags_name_and_no_others(
-    flags: str, months: list[int], stack: Stack, source: TripServer, years: Iterator[int], tmp_path: Path
+    stack: Stack, source: TripServer, years: Iterator[int], tmp_path: Path
 ) -> None:
     number = next(years)
-    year = Year(stack, source, number, [GREEN], tmp_path, months)
+    year = Year(stack, source, number, [GREEN], tmp_path, [2, 3])
     said = stack.execute(
         "daemon",
         "dagster job backfill --workspace deploy/workspace.yaml --job green_tripdata_job --noprompt "
-        + flags.format(year=number),
+        f"--from {number}-02 --to {number}-03",
     )
     # It makes a run a month by itself, and the backfill is complete for Dagster when all of them are in the queue.
     (backfill,) = re.findall(r"Launched backfill job `(\w+)`", said)
     stack.wait(lambda: {run["status"] for run in year.runs(backfill)} == {"SUCCESS"}, "runs finished")
-    assert len(year.check(backfill)) == len(months)
+    assert len(year.check(backfill)) == 2

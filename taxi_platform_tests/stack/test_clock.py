@@ -1,29 +1,23 @@
-"""The clock passes the end of a month while the services run."""
+"""The clock passes the end of a month while the daemon runs."""
 
 import datetime
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
 
+import dagster as dg
+import psycopg
 import pytest
 
+from taxi_platform.settings import PROJECT
 from taxi_platform.trips.services import GREEN
-from taxi_platform_tests.support.clock import Clock
-from taxi_platform_tests.support.stack import Stack
+from taxi_platform_tests.support.clock import PRELUDE, Clock
+from taxi_platform_tests.support.daemon_runs import Deployment
+from taxi_platform_tests.support.shell import environment
 from taxi_platform_tests.support.trip_server import TripServer
-from taxi_platform_tests.support.year import Year
+from taxi_platform_tests.support.trip_texts import rows, text, zipped
 
-START = """mutation($schedule: ScheduleSelector!) { startSchedule(scheduleSelector: $schedule) {
-    __typename ... on ScheduleStateResult { scheduleState { status } }
-} }"""
-RUNS = """query($filter: RunsFilter!) { runsOrError(filter: $filter) { ... on Runs {
-    results { status tags { key value } }
-} } }"""
-OF_THE_SCHEDULE = {"tags": [{"key": "dagster/schedule_name", "value": "green_monthly_schedule"}]}
-SCHEDULE = {
-    "repositoryName": "__repository__",
-    "repositoryLocationName": "taxi_platform",
-    "scheduleName": "green_monthly_schedule",
-}
+SCHEDULE = "green_monthly_schedule"
 
 
 def moment(text: str) -> datetime.datetime:
@@ -40,30 +34,34 @@ def clock(tmp_path: Path) -> Clock:
         pytest.skip(str(missing))
 
 
-@pytest.fixture
-def stack(source: TripServer, clock: Clock) -> Iterator[Stack]:
-    """Services of this test's own, for they live in another year than the others'."""
-    months = {"TAXI_FIRST_MONTH": "2019-01", "TAXI_LAST_MONTH": "2019-12"}
-    with Stack(clock=clock, TAXI_SOURCE=source.template, **months) as stack:
-        yield stack
-
-
-def runs(stack: Stack) -> list[tuple[str, str]]:
-    """What the schedule has started: months and how they ended, the newest first."""
-    found = stack.graphql(RUNS, filter=OF_THE_SCHEDULE)["runsOrError"]["results"]
-    months = [{tag["key"]: tag["value"] for tag in run["tags"]}["dagster/partition"] for run in found]
-    return [(month, run["status"]) for month, run in zip(months, found, strict=True)]
+def started_by_the_schedule(deployment: Deployment) -> list[tuple[str, str]]:
+    """Months and how their runs ended, the newest first."""
+    runs = deployment.instance.get_runs(dg.RunsFilter(tags={"dagster/schedule_name": SCHEDULE}))
+    return [(run.tags["dagster/partition"], run.status.value) for run in runs]
 
 
 def test_when_the_clock_passes_the_end_of_a_month_its_schedule_loads_that_month_once(
-    stack: Stack, source: TripServer, clock: Clock, tmp_path: Path
+    server: TripServer, clock: Clock, database: str, tmp_path: Path
 ) -> None:
-    year = Year(stack, source, 2019, [GREEN], tmp_path, months=[1, 2, 3])
-    started = stack.graphql(START, schedule=SCHEDULE)["startSchedule"]
-    assert started == {"__typename": "ScheduleStateResult", "scheduleState": {"status": "RUNNING"}}
-    clock.set(moment("2019-03-01 08:59:57"))
-    assert runs(stack) == []
-    stack.wait(lambda: runs(stack) == [("2019-02", "SUCCESS")], "February loaded")
-    clock.set(moment("2019-04-01 09:00:02"))
-    stack.wait(lambda: runs(stack) == [("2019-03", "SUCCESS"), ("2019-02", "SUCCESS")], "March loaded")
-    assert list(year.loaded("green_tripdata")) == ["green_tripdata_2019-02.csv", "green_tripdata_2019-03.csv"]
+    for number in (1, 2, 3):
+        server.publish(f"/green/green_tripdata_2019-0{number}.csv.gz", zipped(text(GREEN, rows(GREEN, 10 * number))))
+    values = {"TAXI_SOURCE": server.template, "TAXI_POSTGRES_URL": database, "TAXI_LAST_MONTH": "2019-12"}
+    values |= clock.environment()
+    with Deployment(tmp_path, database, prelude=PRELUDE, **values) as deployment:
+        own = {"DAGSTER_HOME": str(deployment.home), "PYTHONPATH": str(tmp_path)}
+        subprocess.run(
+            [sys.executable, "-m", "dagster", "schedule", "start", "-w", str(tmp_path / "workspace.yaml"), SCHEDULE],
+            cwd=PROJECT,
+            env={**environment(tmp_path, **values), **own},
+            check=True,
+            timeout=120,
+        )
+        clock.set(moment("2019-03-01 08:59:57"))
+        assert started_by_the_schedule(deployment) == []
+        february, march = ("2019-02", "SUCCESS"), ("2019-03", "SUCCESS")
+        deployment.wait_until(lambda: started_by_the_schedule(deployment) == [february])
+        clock.set(moment("2019-04-01 09:00:02"))
+        deployment.wait_until(lambda: started_by_the_schedule(deployment) == [march, february])
+    with psycopg.connect(database) as connection:
+        loaded = connection.execute("select filename, count(*) from green_tripdata group by 1 order by 1").fetchall()
+    assert loaded == [("green_tripdata_2019-02.csv", 20), ("green_tripdata_2019-03.csv", 30)]

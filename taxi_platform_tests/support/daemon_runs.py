@@ -177,7 +177,7 @@ class Deployment:
             if time.monotonic() > deadline:
                 logs = "\n".join(f"== {name}\n{self.log(name)[-5000:]}" for name in self._processes)
                 pytest.fail(f"it does not happen within {seconds} s\n{logs}")
-            time.sleep(0.1)
+            time.sleep(0.2)
 
     def _start(self, name: str, *arguments: str) -> None:
         command: Sequence[str] = ["-m", "dagster", *arguments]

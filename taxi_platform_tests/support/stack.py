@@ -13,11 +13,13 @@ else of the project, so that a file which the image lacks is missed here too.
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -29,8 +31,6 @@ import requests
 from taxi_platform.cli.emulators import PROGRAMS
 from taxi_platform.settings import PROJECT
 from taxi_platform_tests.support import compose, image
-from taxi_platform_tests.support.clock import PRELUDE as CLOCK
-from taxi_platform_tests.support.clock import Clock
 from taxi_platform_tests.support.haste import DAEMON, make_haste
 from taxi_platform_tests.support.postgres_image import PostgresImage
 from taxi_platform_tests.support.small_disk import SmallDisk
@@ -50,7 +50,6 @@ class Stack:
     Args:
         profiles: the profiles of docker-compose.yml to start as well.
         disks: small disks for folders of ``root``, by their MiB; where none can be mounted there is the usual disk.
-        clock: what the platform's own services take for the time.
         variables: what ``.env`` would say besides the passwords.
 
     Attributes:
@@ -59,15 +58,12 @@ class Stack:
         disks: the small disks that there are.
     """
 
-    def __init__(
-        self, *profiles: str, disks: Mapping[str, int] | None = None, clock: Clock | None = None, **variables: str
-    ) -> None:
+    def __init__(self, *profiles: str, disks: Mapping[str, int] | None = None, **variables: str) -> None:
         self.services = compose.services(PASSWORDS | variables, profiles)
         self.root = Path(tempfile.mkdtemp(prefix="stack-"))
         self.root.chmod(0o755)
         self._here = OnThisMachine(self.root, self.services.values())
         self._mark = uuid4().hex
-        self._clock = clock
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.disks: dict[str, SmallDisk] = {}
         for folder in ("app", "data", "postgres", "google", "google/bigquery"):
@@ -144,14 +140,18 @@ class Stack:
         return sorted((one for one in found if one.is_running()), key=lambda one: one.create_time())
 
     def is_healthy(self, name: str) -> bool:
-        """What the service's own health check says."""
-        check = [self._here(word) for word in self.services[name].healthcheck]
+        """Return what the service's own health check says, which is not started before the service listens."""
+        service = self.services[name]
+        if not all(_is_open(self.port(port)) for port in service.ports):
+            return False
+        check = [self._here(word) for word in service.healthcheck]
         done = subprocess.run(check, env=self.environment(name), cwd=self.root / "app", capture_output=True)
         return done.returncode == 0
 
     def wait_until_healthy(self, *names: str) -> None:
         """Wait for services as ``depends_on`` does it."""
-        self.wait(lambda: all(self.is_healthy(name) for name in names), f"{' and '.join(names)} healthy")
+        for name in names:
+            self.wait(partial(self.is_healthy, name), f"{name} healthy")
 
     def wait(self, condition: Callable[[], object], what: str, seconds: float = START_SECONDS) -> None:
         """Wait until something is so. A service that ends meanwhile is started again.
@@ -199,16 +199,13 @@ class Stack:
         # The image's package is a link to /app; on this machine it is one to the project, which has more files.
         folders = ["app", f"{PRELUDES}/{name}"]
         link = {"PYTHONPATH": ":".join(str(self.root / folder) for folder in folders), "HOME": str(self.root / "data")}
-        if ours and self._clock:
-            link |= self._clock.environment()
         return {"PATH": os.environ["PATH"], **(link if ours else {}), **own, MARK: f"{self._mark}/{name}"}
 
     def _lay_prelude(self, name: str) -> None:
         """What the Python of a service, and of all that it starts, runs before anything else."""
         folder = self.root / PRELUDES / name
         folder.mkdir(parents=True)
-        prelude = (DAEMON if name == "daemon" else "") + (CLOCK if self._clock else "")
-        (folder / "sitecustomize.py").write_text(prelude)
+        (folder / "sitecustomize.py").write_text(DAEMON if name == "daemon" else "")
 
     def port(self, number: int) -> int:
         """The port of this machine on which a service listens, by the one in its container."""
@@ -239,3 +236,8 @@ class Stack:
                 del waiting[name]
             self.wait_until_healthy(*ready)
             healthy.update(ready)
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
