@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import psycopg
@@ -10,6 +11,7 @@ import pytest
 from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._daemon.auto_run_reexecution.auto_run_reexecution import should_retry
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage
+from sqlalchemy import create_engine, text
 
 from taxi_platform.dagster_private import WorkerStatus
 from taxi_platform.ledger import heartbeats
@@ -69,6 +71,16 @@ def test_a_run_whose_connection_breaks_stores_its_events_all_the_same(database: 
         assert len(opened.get_materialized_partitions(dg.AssetKey("interrupted"))) == 31
         said = [entry.message for entry in opened.all_logs(result.run_id)]
         assert [f"broken {number}" for number in range(times)] == [line for line in said if line.startswith("broken")]
+
+
+def test_an_asset_can_use_sqlite_while_its_run_keeps_connections(database: str, tmp_path: Path) -> None:
+    @dg.asset
+    def own_database() -> None:
+        with create_engine(f"sqlite:///{tmp_path}/own.db").connect() as connection:
+            assert connection.execute(text("select 1")).scalar() == 1
+
+    with instance(database) as opened:
+        assert dg.materialize([own_database], instance=opened, run_config=QUIET).success
 
 
 # Dagster stores the end of a run in three transactions: the event, the status, and whether the run is retried.
