@@ -82,6 +82,9 @@ def _read(location: str) -> Iterator[Document]:
         return
     path = PROJECT / Path(location).expanduser()
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+    if path.suffix.lower() not in SUFFIXES and not path.is_dir():
+        # Documents are named by a run's configuration, which must not lead to secrets: .env, keys, passwords.
+        raise NotPublished(location, "documents are .md, .txt and .html files", "Name another file.")
     if not files:
         raise NotPublished(location, "the folder has no .md, .txt or .html file", "Name another folder or file.")
     for file in files:

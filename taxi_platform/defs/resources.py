@@ -57,4 +57,7 @@ def resources() -> dg.Definitions:
     cost a second or two.
     """
     definitions = {key: without_configuration(resource) for key, resource in resources_for(settings()).items()}
+    # Dagster's default for what one step of a job hands to the next; a run could name the folder that it unpickles.
+    pickles = dg.IOManagerDefinition(dg.FilesystemIOManager().create_io_manager, config_schema={})
+    definitions["io_manager"] = pickles
     return dg.Definitions(resources=definitions, executor=dg.in_process_executor)

@@ -77,6 +77,13 @@ def test_a_document_of_just_two_mebibytes_is_read(tmp_path: Path) -> None:
     assert len(read_documents([str(tmp_path / "notes.md")])[0].text) == LARGEST
 
 
+@pytest.mark.parametrize("name", [".env", "password", "key.json"])
+def test_a_file_that_is_not_a_document_is_not_read(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("KEY=pa55word")
+    with pytest.raises(NotPublished, match="documents are "):
+        read_documents([str(tmp_path / name)])
+
+
 def test_an_absent_document_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotPublished, match=r"absent.md: there is no such document"):
         read_documents([str(tmp_path / "absent.md")])

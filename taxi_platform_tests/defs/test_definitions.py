@@ -256,6 +256,7 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
         "duckdb_file",
         "gcs",
         "google",
+        "io_manager",
         "landing",
         "postgres",
         "product_file",

@@ -50,6 +50,13 @@ def test_a_run_whose_configuration_redirects_a_resource_is_refused(
     assert (tmp_path / "ours.json").read_text() == "precious"
 
 
+def test_a_run_cannot_choose_the_folder_whose_files_are_unpickled(platform: Platform, tmp_path: Path) -> None:
+    config = {"resources": {"io_manager": {"config": {"base_dir": str(tmp_path)}}}}
+    job = platform.definitions().resolve_job_def("hello_world")
+    with pytest.raises(dg.DagsterInvalidConfigError, match="unexpected config entr"):
+        dg.validate_run_config(job, config)
+
+
 def test_no_resource_has_configuration_that_a_run_or_the_ui_could_use(platform: Platform) -> None:
     platform.use(**CLOUD)
     for key, resource in (platform.definitions().resources or {}).items():
