@@ -22,6 +22,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -219,20 +220,23 @@ def environment() -> Mapping[str, str]:
 
 def field_variables() -> Sequence[str]:
     """Return the names of the variables that settings are read from."""
-    own = [f"TAXI_{field.upper()}" for field in Settings.model_fields]
-    cloud = [str(info.validation_alias or f"GCP_{field.upper()}") for field, info in CloudSettings.model_fields.items()]
-    return [*own, *cloud]
+    return list(_fields())
 
 
 def secrets() -> Iterator[str]:
     """Yield every secret in the environment, for redaction, whether or not the settings are valid."""
-    for field in (*Settings.model_fields, "creds"):
-        name = "GCP_CREDS" if field == "creds" else f"TAXI_{field.upper()}"
+    for name, field in _fields().items():
         value = os.environ.get(name, "")
-        if field == "creds" or _is_secret(field):
+        if "SecretStr" in repr(field):
             yield value
-        if field in ("creds", "source", "products_url") or _is_secret(field):
-            yield from secrets_of(value)
+        yield from secrets_of(value)
+
+
+def _fields() -> Mapping[str, FieldInfo]:
+    """Return the fields of the settings by the names of their variables."""
+    fields = {f"TAXI_{name.upper()}": field for name, field in Settings.model_fields.items()}
+    fields |= {f"GCP_{name.upper()}": field for name, field in CloudSettings.model_fields.items()}
+    return {str(field.validation_alias or name): field for name, field in fields.items()}
 
 
 @cache

@@ -132,8 +132,9 @@ def test_the_secrets_of_the_settings_are_known_for_redaction() -> None:
     os.environ |= {"TAXI_SOURCE": "https://u:one@h/{service}{month}.csv", "GCP_CREDS": "two"}
     os.environ["TAXI_ALERT_URLS"] = "json://u:three@h/ json://u:five@h/"
     os.environ["TAXI_POSTGRES_URL"] = "postgresql://u:four@h/d"
-    found = set(secrets())
-    assert {"one", "two", "three", "four", "five", "postgresql://u:four@h/d"} <= found
+    os.environ |= {"GEMINI_API_KEY": "six", "TAXI_DOCKER_HUB_URL": "https://u:seven@h"}
+    known = set(secrets())
+    assert {"one", "two", "three", "four", "five", "postgresql://u:four@h/d", "six", "seven"} <= known
 
 
 def test_a_relative_data_dir_lies_under_the_project_wherever_one_stands(
