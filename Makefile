@@ -1,6 +1,6 @@
 # Set-up and everyday commands. `make demo` and `make test` need only Python 3.10–3.13 and the network.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cloud getting-started emulators test chaos test-gcp lint format dbt bench dev psql stop clean lock
+.PHONY: help demo demo-cloud getting-started emulators test fuzz chaos test-gcp lint format dbt bench dev psql stop clean lock
 
 PYTHON ?= python3
 VENV := .venv
@@ -42,6 +42,9 @@ getting-started: $(INSTALLED) ## Average prices of products by brand: a first gr
 test: $(INSTALLED) ## Run the whole test suite
 	@$(MAKE) --no-print-directory emulators || echo "The tests that need the emulators will be skipped."
 	@. $(BIN)/activate && pytest -n 4 --dist loadscope --reruns 1 --reruns-delay 2
+
+fuzz: $(INSTALLED) ## Load 100,000 files that were changed at random, and compare both paths with the parser
+	@. $(BIN)/activate && TAXI_FUZZ_FILES=100000 pytest -n 2 --dist load -rP taxi_platform_tests/postgres/test_mutated_files.py
 
 chaos: $(INSTALLED) ## Kill loads at 200 random instants each, on PostgreSQL 18 and, if it is installed, 15
 	@. $(BIN)/activate && TAXI_CHAOS_KILLS=200 pytest taxi_platform_tests/postgres/test_chaos.py

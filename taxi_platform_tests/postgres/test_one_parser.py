@@ -33,6 +33,7 @@ VALUES: list[tuple[str, str, str, str | None]] = [
     ("lpep_pickup_datetime", "2019-03-01 00:10:16", COPIED, "2019-03-01 00:10:16"),
     ("lpep_pickup_datetime", "3019-12-31 23:59:59", COPIED, "3019-12-31 23:59:59"),
     ("lpep_pickup_datetime", "3/1/2019 01:10:16 PM", PARSED, "2019-03-01 13:10:16"),
+    ("lpep_pickup_datetime", "3/1/2019 1:10 am", PARSED, "2019-03-01 01:10:00"),
     ("lpep_pickup_datetime", "2019-3-1 0:10", PARSED, "2019-03-01 00:10:00"),
     ("lpep_pickup_datetime", "2019-03-01 00:10:16.25", PARSED, "2019-03-01 00:10:16.25"),
     ("lpep_pickup_datetime", "2019-02-30 00:10:16", PARSED, BAD),
@@ -48,6 +49,7 @@ VALUES: list[tuple[str, str, str, str | None]] = [
     ("lpep_pickup_datetime", "Mar 1 2019 00:10:16", PARSED, BAD),
     ("lpep_pickup_datetime", "2019-03-01T00:10:16Z", PARSED, BAD),
     ("lpep_pickup_datetime", "2019-03-01 00:10:16+05", PARSED, BAD),
+    ("lpep_pickup_datetime", "2019-03-01 00:10:16 +05", PARSED, BAD),
     ("lpep_pickup_datetime", "2019-03-01 00:10:16 America/Los_Angeles", PARSED, BAD),
     ("lpep_pickup_datetime", "2019-03-01 24:00:00", PARSED, BAD),
     ("lpep_pickup_datetime", "2019-03-01 23:59:60", PARSED, BAD),
@@ -55,6 +57,8 @@ VALUES: list[tuple[str, str, str, str | None]] = [
     ("passenger_count", "-3", COPIED, "-3"),
     ("passenger_count", "007", COPIED, "7"),
     ("passenger_count", "3.0", PARSED, "3"),
+    ("passenger_count", "3.00", PARSED, "3"),
+    ("passenger_count", "3.", PARSED, "3"),
     ("passenger_count", "1_0", PARSED, BAD),
     ("passenger_count", "0x1F", PARSED, BAD),
     ("passenger_count", "2147483648", PARSED, BAD),
@@ -74,11 +78,24 @@ VALUES: list[tuple[str, str, str, str | None]] = [
     ("vendorid", "2.0", PARSED, "2"),
     ("vendorid", "2.00", PARSED, "2"),
     ("vendorid", "2.", PARSED, "2"),
+    ("ratecodeid", "1.0", PARSED, "1"),
+    ("pulocationid", "74.00", PARSED, "74"),
     ("vendorid", "2.5", PARSED, "2.5"),
     ("vendorid", "x", COPIED, "x"),
     ("store_and_fwd_flag", "2.0", COPIED, "2.0"),
     ("store_and_fwd_flag", "é", PARSED, "é"),
 ]
+
+
+@pytest.mark.parametrize("value", ["1.0", "1.00", "1."])
+@pytest.mark.parametrize("place", [0, 25, 49])
+def test_a_code_with_a_point_becomes_the_number_wherever_it_stands(loads: Loads, value: str, place: int) -> None:
+    lines = [with_field(GREEN, line, "ratecodeid", "") for line in rows(GREEN, 50)]
+    lines[place] = with_field(GREEN, lines[place], "ratecodeid", value)
+    load(loads, lines)
+    assert loads.one("select string_agg(ratecodeid, ',') from green_tripdata") == "1"
+    load(loads, [*lines, ""])
+    assert loads.one("select string_agg(ratecodeid, ',') from green_tripdata") == "1"
 
 
 @pytest.mark.parametrize(("column", "value", "way", "stored"), VALUES, ids=[f"{c} {v}" for c, v, *_ in VALUES])
