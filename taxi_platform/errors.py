@@ -63,6 +63,12 @@ class DamagedFile(TaxiError):
     """The bytes are not the file they should be: cut off, failed checksum, an error page, trailing garbage."""
 
 
+class FileChanged(DamagedFile):
+    """The file in the cache is not the one that was verified, because it was fetched again, removed or edited since."""
+
+    transient = True  # the next attempt looks at the cache again, and fetches what is not there
+
+
 class SchemaMismatch(TaxiError):
     """The header does not name the columns of the service's contract."""
 

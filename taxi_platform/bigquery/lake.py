@@ -16,7 +16,7 @@ from typing import IO, Any, Protocol, cast
 
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.errors import google_errors
-from taxi_platform.errors import CloudNotReady, CloudUnavailable, DamagedFile
+from taxi_platform.errors import CloudNotReady, CloudUnavailable, FileChanged
 from taxi_platform.trips.files import FileFacts, ObjectFacts, SourceVersion, Transfer, TripFile
 from taxi_platform.trips.keys import stored_name
 from taxi_platform.trips.months import Month
@@ -134,7 +134,7 @@ class Lake:
             force: upload it even when the lake holds it already.
 
         Raises:
-            DamagedFile: the file on disk is not the one that was verified.
+            FileChanged: the file on disk is not the one that was verified.
             CloudNotReady: there is no such bucket.
             CloudRefused: Google does not take it; the lake is unchanged.
             CloudUnavailable: Google does not answer; the lake is unchanged.
@@ -398,7 +398,7 @@ def crc32c_of(file: TripFile) -> str:
     """Return the CRC32C of a raw file in base64, as Cloud Storage writes it, and check its SHA-256 on the way.
 
     Raises:
-        DamagedFile: the file on disk is gone, or is not the one that was verified.
+        FileChanged: the file on disk is gone, or is not the one that was verified.
     """
     import google_crc32c
 
@@ -409,11 +409,11 @@ def crc32c_of(file: TripFile) -> str:
             crc32c.update(chunk)
             sha256.update(chunk)
     except FileNotFoundError:
-        raise DamagedFile(str(file.path), "the file is gone", "Materialize its raw asset again.") from None
+        raise FileChanged(str(file.path), "the file is gone", "Materialize its raw asset again.") from None
     if sha256.hexdigest() != file.sha256:
-        raise DamagedFile(
+        raise FileChanged(
             str(file.path),
             f"it is not the file that was verified: SHA-256 {sha256.hexdigest()} where {file.sha256} was expected",
-            "Something changed it on disk; materialize its raw asset again with force: true.",
+            "It was fetched again or edited meanwhile; materialize its raw asset again with force: true.",
         )
     return base64.b64encode(crc32c.digest()).decode()

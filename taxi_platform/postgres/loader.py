@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from taxi_platform.errors import BadRows, DamagedFile, DatabaseRefused, disk_errors
+from taxi_platform.errors import BadRows, DatabaseRefused, FileChanged, disk_errors
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute, postgres_errors
 from taxi_platform.postgres.errors import shortened
@@ -74,7 +74,7 @@ def load_month(
 
     Raises:
         BadRows: some rows cannot be stored; the message names their lines.
-        DamagedFile: the file is not the one that was verified.
+        FileChanged: the file is not the one that was verified.
         SchemaMismatch: the header or the table does not match the contract.
         DatabaseUnreachable: there is no connection.
         DatabaseInterrupted: the server went away, or a lock could not be had in time.
@@ -198,16 +198,16 @@ class _Load:
                 is_regular=self._file.verified.regular,
             )
         except FileNotFoundError:
-            raise DamagedFile(str(path), "the file is gone", "Materialize its raw asset again.") from None
+            raise FileChanged(str(path), "the file is gone", "Materialize its raw asset again.") from None
 
     def _check(self, stream: TripStream, rows: int) -> None:
         """Raise unless the bytes that were read are those that were verified."""
         if stream.sha256 != self._file.sha256 or rows != self._file.rows:
-            raise DamagedFile(
+            raise FileChanged(
                 str(self._file.path),
                 f"it is not the file that was verified: {rows:,} rows, SHA-256 {stream.sha256}, "
                 f"where {self._file.rows:,} and {self._file.sha256} were expected",
-                "Something changed it on disk; materialize its raw asset again with force: true.",
+                "It was fetched again or edited meanwhile; materialize its raw asset again with force: true.",
             )
 
     def _swap(self, connection: "Connection", counts: _Counts, copied: datetime) -> None:

@@ -7,7 +7,13 @@ import pytest
 from taxi_platform import retries
 from taxi_platform.errors import DatabaseInterrupted, NotPublished, SourceUnreachable
 from taxi_platform.orchestration import trip_io as io_manager
+from taxi_platform.settings import settings
+from taxi_platform.sources.cache import Cache
+from taxi_platform.sources.source import source_named
+from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.asset_runs import Platform
+from taxi_platform_tests.support.trip_server import Published, TripServer
+from taxi_platform_tests.support.trip_texts import rows, text, zipped
 
 MONTHS = "2019-01...2019-03"
 
@@ -50,6 +56,32 @@ def test_a_failure_that_passes_costs_a_pause_and_nothing_else(
     assert "green: 2019-02 failed for a reason that may pass; attempt 2 of 3 in 15.0 s" in [
         entry.user_message for entry in run.log
     ]
+
+
+@pytest.mark.parametrize("change", ["refreshed", "removed"])
+def test_a_file_that_is_refreshed_or_removed_before_it_is_loaded_is_loaded_as_it_is_then(
+    change: str, platform: Platform, server: TripServer, no_waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/green/green_tripdata_2019-03.csv.gz"
+    server.publish(path, zipped(text(GREEN, rows(GREEN, 10))))
+    platform.use(TAXI_SOURCE=server.template)
+    cache = Cache(settings().data_dir / "raw", source_named(server.template))
+    real, attempts = io_manager.load_month, []
+
+    def load_month(url, file, **options):
+        if not attempts:
+            server.publish(path, Published(zipped(text(GREEN, rows(GREEN, 7))), etag='"v2"'))
+            file.path.unlink()
+            if change == "refreshed":
+                cache.get(GREEN, file.month, "refresh")
+        attempts.append(file.rows)
+        return real(url, file, **options)
+
+    monkeypatch.setattr(io_manager, "load_month", load_month)
+    run = platform.run("green_tripdata", month="2019-03")
+    assert run.succeeded
+    assert attempts == [10, 7]
+    assert platform.count("green_tripdata") == 7
 
 
 def test_a_failure_that_does_not_pass_fails_its_month_once_after_the_last_pause(
