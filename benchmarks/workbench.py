@@ -92,7 +92,7 @@ class Workbench:
         everything = [tables.FILES, *(tables.table_of(service) for service in SERVICES.values()), *more]
         with connect(self.url) as connection:
             for table in everything:
-                execute(connection, f"drop table if exists {table}")
+                execute(connection, f"drop table if exists {table if '.' in table else tables.qualified(table)}")
             execute(connection, "checkpoint")
         os.sync()
 

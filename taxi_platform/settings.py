@@ -141,6 +141,9 @@ class Settings(BaseSettings):
     on_bad_rows: Literal["fail", "quarantine"] = Field(
         "fail", description="Whether bad rows fail their month or go to the rejects."
     )
+    max_bad_rows: float = Field(
+        0.05, ge=0, le=1, description="The share of a month's rows that may go to the rejects; with more, it fails."
+    )
     landing: str = Field(
         "",
         description="Where files are dropped by hand: a folder or gs://bucket/prefix; unset, one in the data folder.",

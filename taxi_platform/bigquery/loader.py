@@ -21,7 +21,7 @@ from taxi_platform.bigquery.errors import JobFailed
 from taxi_platform.bigquery.jobs import BYTES_BILLED, Jobs, Spent, spent
 from taxi_platform.bigquery.lake import HEADER_BYTES, Lake
 from taxi_platform.bigquery.tables import Field, Tables
-from taxi_platform.errors import BadRows, CloudNotReady, DamagedFile
+from taxi_platform.errors import CloudNotReady, DamagedFile
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.reading import TripStream
 from taxi_platform.trips.records import Canonical
@@ -77,6 +77,7 @@ def load_month(
     *,
     run: str,
     on_bad_rows: OnBadRows = "fail",
+    max_bad_rows: float = 1.0,
     force: bool = False,
     bytes_billed: int = BYTES_BILLED,
 ) -> Loaded:
@@ -88,6 +89,7 @@ def load_month(
         run: who loads it, for the names of jobs and staging tables; of letters, digits and underscores. Each call is an
             attempt of its own, whose names nobody else uses.
         on_bad_rows: whether bad rows fail the month, or are set aside among the service's rejects.
+        max_bad_rows: the share of the rows that may be set aside; if more are bad, or all, the month fails.
         force: load even when the table holds this very file already.
         bytes_billed: what one statement may be billed for at most.
 
@@ -100,7 +102,8 @@ def load_month(
         CloudUnavailable: Google does not answer; the table is unchanged.
     """
     started = time.monotonic()
-    load = _Load(cloud, file, f"{run}_{uuid4().hex[:8]}", on_bad_rows, bytes_billed)
+    most = max_bad_rows if on_bad_rows == "quarantine" else 0.0
+    load = _Load(cloud, file, f"{run}_{uuid4().hex[:8]}", most, bytes_billed)
     outcome = load.run(force=force)
     return Loaded(
         table=load.table,
@@ -116,7 +119,7 @@ def load_month(
 class _Load:
     """One attempt to load one file."""
 
-    def __init__(self, cloud: Cloud, file: TripFile, attempt: str, on_bad_rows: OnBadRows, bytes_billed: int) -> None:
+    def __init__(self, cloud: Cloud, file: TripFile, attempt: str, max_bad_rows: float, bytes_billed: int) -> None:
         self._service = SERVICES[file.service]
         self._subject = self._service.file_name(file.month)
         self.table = tables.table_of(cloud, self._service)
@@ -124,7 +127,7 @@ class _Load:
         self._cloud = cloud
         self._file = file
         self._attempt = attempt
-        self._on_bad_rows = on_bad_rows
+        self._max_bad_rows = max_bad_rows
         self._version = tables.version_of(self._service, file)
         self._lake = Lake(cloud)
         self._tables = Tables(cloud)
@@ -152,7 +155,7 @@ class _Load:
         rows, rejected = self._rows_in(self.table), 0
         if rows is None:
             return None
-        if rows < self._file.rows and self._on_bad_rows == "quarantine" and self._tables.find(self._rejects):
+        if rows < self._file.rows and self._max_bad_rows and self._tables.find(self._rejects):
             rejected = self._rows_in(self._rejects) or 0
         return _Outcome(rows, rejected, unchanged=True) if rows + rejected == self._file.rows else None
 
@@ -220,8 +223,7 @@ class _Load:
                 f"where {self._file.rows:,} and {self._file.sha256} were expected",
                 "Materialize its gcs/… asset again with force: true.",
             )
-        if canonical.rejected and (self._on_bad_rows == "fail" or not canonical.rows):
-            raise _bad_rows(self._subject, canonical)
+        canonical.check_bad_rows(self._subject, self._max_bad_rows)
         return canonical
 
     def _stage(self, step: str, table: str, content: IO[bytes], rows: int, fields: list[Field]) -> tuple[Any, str]:
@@ -286,18 +288,6 @@ def _temporary() -> Generator[IO[bytes]]:
 def _compressed(file: IO[bytes]) -> Generator[IO[bytes]]:
     with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1, mtime=0) as compressed:
         yield cast("IO[bytes]", compressed)
-
-
-def _bad_rows(subject: str, canonical: Canonical) -> BadRows:
-    first = canonical.first_rejected
-    lines = "".join(f"\n  line {record.line}: {record.problem}: {record.text}" for record in first)
-    more = f"\n  … and {canonical.rejected - len(first):,} more" if canonical.rejected > len(first) else ""
-    rows = canonical.rows + canonical.rejected
-    return BadRows(
-        subject,
-        f"{canonical.rejected:,} of {rows:,} rows cannot be stored:{lines}{more}\nThe table is unchanged",
-        "Correct the file, or set TAXI_ON_BAD_ROWS=quarantine to load the good rows and keep the bad ones aside.",
-    )
 
 
 def _header(fields: list[Field]) -> bytes:

@@ -22,12 +22,12 @@ def resources_for(settings: Settings) -> dict[str, object]:
         "raw_files": raw_files,
         "trip_files": TripFilesIOManager(raw_files),
         "database": postgres,
-        "postgres": PostgresIOManager(postgres, settings.on_bad_rows),
+        "postgres": PostgresIOManager(postgres, settings.on_bad_rows, settings.max_bad_rows),
         "dbt": Models(postgres, google, folder),
         "landing": Landing(settings.landing, folder / "landing", google),
         "google": google,
         "gcs": LakeIOManager(google),
-        "bigquery": WarehouseIOManager(google, settings.on_bad_rows),
+        "bigquery": WarehouseIOManager(google, settings.on_bad_rows, settings.max_bad_rows),
         "docker_hub": DockerHub(settings.docker_hub_url),
         "assistant": Assistant(
             settings.gemini_api_key, settings.chat_model, settings.embedding_model, folder / "assistant.duckdb"

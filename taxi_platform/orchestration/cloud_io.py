@@ -90,6 +90,7 @@ class WarehouseIOManager(dg.IOManager):
 
     google: GoogleCloud
     on_bad_rows: OnBadRows
+    max_bad_rows: float
     bytes_billed: int = 10 * 1024**3
 
     def handle_output(self, context: dg.OutputContext, obj: LakeFiles) -> None:
@@ -106,6 +107,7 @@ class WarehouseIOManager(dg.IOManager):
             file,
             run=context.run_id.partition("-")[0],
             on_bad_rows=self.on_bad_rows,
+            max_bad_rows=self.max_bad_rows,
             force=files.force_load,
             bytes_billed=self.bytes_billed,
         )

@@ -103,6 +103,7 @@ class PostgresIOManager(dg.IOManager):
 
     postgres: Server
     on_bad_rows: OnBadRows
+    max_bad_rows: float
 
     def handle_output(self, context: dg.OutputContext, obj: "TripFiles | pd.DataFrame | pa.Table") -> None:
         """Load the months of trips, or replace the small table that has the asset's name."""
@@ -115,7 +116,13 @@ class PostgresIOManager(dg.IOManager):
         """Load one verified file, unless the table holds it already."""
         fetched = fetch_raw(context, files, month)
         url = self.postgres.address()
-        loaded = load_month(url, fetched.file, on_bad_rows=self.on_bad_rows, force=files.force_load)
+        loaded = load_month(
+            url,
+            fetched.file,
+            on_bad_rows=self.on_bad_rows,
+            max_bad_rows=self.max_bad_rows,
+            force=files.force_load,
+        )
         done = "was there already" if loaded.unchanged else f"loaded in {loaded.seconds:.2f} s"
         context.log.info(f"{loaded.partition}: {loaded.rows:,} rows, {loaded.rejected:,} rejected, {done}")
         return table_metadata(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from taxi_platform.errors import BadRows, DatabaseRefused, FileChanged, disk_errors
+from taxi_platform.errors import DatabaseRefused, FileChanged, disk_errors
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute, postgres_errors
 from taxi_platform.postgres.errors import shortened
@@ -62,6 +62,7 @@ def load_month(
     file: TripFile,
     *,
     on_bad_rows: OnBadRows = "fail",
+    max_bad_rows: float = 1.0,
     force: bool = False,
 ) -> Loaded:
     """Make the month in the table exactly its file.
@@ -70,6 +71,7 @@ def load_month(
         url: the database.
         file: the verified file; its bytes are checked again while they are loaded.
         on_bad_rows: whether bad rows fail the month, or are set aside among the service's rejects.
+        max_bad_rows: the share of the rows that may be set aside; if more are bad, or all, the month fails.
         force: load even when the table holds this very file already.
 
     Raises:
@@ -84,7 +86,7 @@ def load_month(
     After any error the table is unchanged.
     """
     started = time.monotonic()
-    load = _Load(url, file, on_bad_rows)
+    load = _Load(url, file, max_bad_rows if on_bad_rows == "quarantine" else 0.0)
     with connect(url) as connection, postgres_errors(load.subject):
         prepare(connection, load.service)
         lock_month(connection, load.service, file.month)
@@ -114,18 +116,18 @@ class _IrregularFile(Exception):
 class _Load:
     """One file on its way into its table; the caller holds the month's lock."""
 
-    def __init__(self, url: str, file: TripFile, on_bad_rows: OnBadRows) -> None:
+    def __init__(self, url: str, file: TripFile, max_bad_rows: float) -> None:
         self.service = SERVICES[file.service]
         self.subject = self.service.file_name(file.month)
         self._url = url
         self._file = file
-        self._on_bad_rows = on_bad_rows
+        self._max_bad_rows = max_bad_rows
 
     def already_loaded(self, connection: "Connection") -> _Counts | None:
         """Return the counts of an earlier load of this very file, if its partition is still untouched."""
         values = (self.subject, self._file.sha256, tables.fingerprint(self.service))
         row = execute(connection, tables.FIND_MONTH, values).fetchone()
-        if row is None or (row[1] and self._on_bad_rows == "fail"):
+        if row is None or (row[1] and not self._max_bad_rows):
             return None
         if months_changed_by_hand(connection, [self.subject]):
             logger.info(f"{self.subject}: its rows were changed since it was loaded; loading it again")
@@ -171,8 +173,7 @@ class _Load:
                 raise DatabaseRefused(
                     self.subject, f"PostgreSQL made {copied:,} rows of {canonical.rows:,}", "The table is as it was."
                 )
-            if canonical.rejected and (self._on_bad_rows == "fail" or not canonical.rows):
-                raise _bad_rows(self.subject, canonical)
+            canonical.check_bad_rows(self.subject, self._max_bad_rows)
             bad.seek(0)
             copy_blocks(iter(lambda: bad.read(COPY_BYTES), b""), [connection], tables.COPY_REJECTED)
         return canonical.rows, canonical.rejected
@@ -250,19 +251,6 @@ def _regular_blocks(stream: TripStream) -> Iterator[bytes]:
         if not stream.regular:
             raise _IrregularFile("some lines are not plain CSV as the TLC writes it")
         yield block
-
-
-def _bad_rows(subject: str, canonical: Canonical) -> BadRows:
-    total = canonical.rows + canonical.rejected
-    lines = "".join(f"\n  line {record.line}: {record.problem}: {record.text}" for record in canonical.first_rejected)
-    others = canonical.rejected - len(canonical.first_rejected)
-    more = f"\n  … and {others:,} more" if others else ""
-    advice = "or set TAXI_ON_BAD_ROWS=quarantine to load the good rows and keep the bad ones aside."
-    return BadRows(
-        subject,
-        f"{canonical.rejected:,} of {total:,} rows cannot be stored:{lines}{more}\nThe table is as it was",
-        f"Correct the file, {advice}" if canonical.rows else "Not one row is good: this is not a file of trips.",
-    )
 
 
 def copy_blocks(blocks: Iterable[bytes], connections: "Sequence[Connection]", statement: str) -> int:

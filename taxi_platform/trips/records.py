@@ -18,6 +18,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import IO
 
+from taxi_platform.errors import BadRows
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.reading import TripStream
 from taxi_platform.trips.services import Service
@@ -121,6 +122,31 @@ class Canonical:
                 lines, size = [], 0
         if lines:
             yield _encode(lines)
+
+    def check_bad_rows(self, subject: str, most: float) -> None:
+        """Raise unless the file may replace its month without its bad rows; to be called after the last block.
+
+        Args:
+            subject: the file's name.
+            most: the share of its rows that may be bad; 0 allows none.
+
+        Raises:
+            BadRows: more rows are bad, or all are; the message lists the first ones.
+        """
+        total = self.rows + self.rejected
+        if self.rejected <= most * total and (self.rows or not total):
+            return
+        lines = "".join(f"\n  line {record.line}: {record.problem}: {record.text}" for record in self.first_rejected)
+        others = self.rejected - len(self.first_rejected)
+        more = f"\n  … and {others:,} more" if others else ""
+        if not self.rows:
+            advice = "Not one row is good: this is not a file of trips."
+        elif most:
+            advice = f"Correct the file; TAXI_MAX_BAD_ROWS allows {most:.4g} of its rows to be bad."
+        else:
+            advice = "Correct the file, or set TAXI_ON_BAD_ROWS=quarantine to load the good rows and keep the others."
+        what = f"{self.rejected:,} of {total:,} rows cannot be stored:{lines}{more}\nThe table is unchanged"
+        raise BadRows(subject, what, advice)
 
     def _reject(self, record: Record, problem: str) -> None:
         self.rejected += 1

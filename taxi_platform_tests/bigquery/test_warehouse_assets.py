@@ -124,7 +124,7 @@ def test_a_month_that_cannot_be_loaded_does_not_stop_the_others(
     assert "line 3: tip_amount 'nan' is not a number" in run.failure
     assert warehouse.recorded(TABLE) == {"2019-01", "2019-03"}
     assert counts(loads) == {"2019-01": 10, "2019-03": 30}
-    warehouse.use(TAXI_ON_BAD_ROWS="quarantine")
+    warehouse.use(TAXI_ON_BAD_ROWS="quarantine", TAXI_MAX_BAD_ROWS="0.5")
     run = warehouse.run(TABLE, month="2019-02")
     assert (run.of(TABLE, "2019-02")["rows_loaded"], run.of(TABLE, "2019-02")["rows_rejected"]) == (1, 1)
 

@@ -349,7 +349,7 @@ def test_bad_rows_fail_their_month_unless_the_setting_says_to_keep_them_aside(
     assert "line 6" in failed.failure
     assert "far" in failed.failure
     assert platform.recorded("green_tripdata") == set()
-    platform.use(TAXI_ON_BAD_ROWS="quarantine")
+    platform.use(TAXI_ON_BAD_ROWS="quarantine", TAXI_MAX_BAD_ROWS="0.1")
     metadata = platform.run("green_tripdata", month="2019-03").of("green_tripdata", "2019-03")
     assert (metadata["rows_in_file"], metadata["rows_loaded"], metadata["rows_rejected"]) == (10, 9, 1)
     assert platform.count("green_tripdata") == 9

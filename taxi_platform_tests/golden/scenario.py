@@ -141,7 +141,7 @@ class Scenario:
         bad[3] = bad[3].replace(":10:07", ":10:99")
         bad[8] += ",surplus"
         self.source.publish("yellow", "2019-07", bad)
-        with self.on.using(TAXI_ON_BAD_ROWS="quarantine"):
+        with self.on.using(TAXI_ON_BAD_ROWS="quarantine", TAXI_MAX_BAD_ROWS="0.5"):
             self.backfill("yellow", "2019-07")
         odd = [",".join(f'"{value}"' for value in line.split(",")) for line in rows("yellow", "2019-08", 11)]
         text = "\n".join([HEADERS["yellow"].lower(), *odd]).encode()

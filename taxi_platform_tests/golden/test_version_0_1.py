@@ -114,7 +114,7 @@ def test_a_changed_file_a_new_month_and_damaged_partitions_are_loaded_beside_the
 
 
 def test_the_current_code_loads_the_same_rows_as_version_0_1(restore: Restore) -> None:
-    on, _ = restore(TAXI_ON_BAD_ROWS="quarantine")
+    on, _ = restore(TAXI_ON_BAD_ROWS="quarantine", TAXI_MAX_BAD_ROWS="0.5")
     queries = [f"select {columns(on, name)} from {name}_tripdata order by 2, 1" for name in ("green", "yellow")]
     before = [on.rows(query) for query in queries]
     on.execute("delete from tripdata_files where filename ~ 'green.*-0[23]|yellow.*-0[178]'")

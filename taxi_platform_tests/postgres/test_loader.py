@@ -436,6 +436,21 @@ def test_a_month_with_rejects_is_unchanged_as_long_as_they_are_set_aside(loads: 
     assert loads.state() == before
 
 
+@pytest.mark.parametrize(("share", "passes"), [(0.05, False), (0.0566, False), (0.0567, True), (1.0, True)])
+def test_a_month_with_too_many_bad_rows_fails_although_they_would_be_quarantined(
+    loads: Loads, share: float, passes: bool
+) -> None:
+    loads.load(LINES)
+    before = loads.state()
+    loads.publish(with_bad(LINES))  # 3 of 53
+    if passes:
+        assert load_month(loads.url, loads.fetch(), on_bad_rows="quarantine", max_bad_rows=share).rejected == 3
+        return
+    with pytest.raises(BadRows, match=rf"3 of 53 rows cannot be stored(?s:.*)TAXI_MAX_BAD_ROWS allows {share} of"):
+        load_month(loads.url, loads.fetch(), on_bad_rows="quarantine", max_bad_rows=share)
+    assert loads.state() == before
+
+
 @pytest.mark.parametrize("before", [[], LINES])
 def test_a_file_without_one_good_row_is_never_a_month(loads: Loads, before: list[str]) -> None:
     """Otherwise a month of trips would be replaced by nothing, and the run would succeed."""
