@@ -9,6 +9,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+LONGEST = 2_000  # characters of what happened: it may quote a row, and a row may be a megabyte
+
 _FREE_SPACE = "Free some space, or set TAXI_DATA_DIR to a folder that has more; then run it again."
 _CHECK_FOLDER = "Check the folder and its permissions, or set TAXI_DATA_DIR to one that can be written."
 _FULL_DISK = {
@@ -30,6 +32,8 @@ class TaxiError(Exception):
     transient: bool = False
 
     def __init__(self, subject: str, what: str, advice: str = "") -> None:
+        if len(what) > LONGEST:
+            what = f"{what[:LONGEST]} …"
         super().__init__(f"{subject}: {what}. {advice}".rstrip())
         self.subject = subject
         self.what = what

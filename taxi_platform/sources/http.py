@@ -114,7 +114,7 @@ def _problem(parts: SplitResult) -> str | None:
 
 
 def _invalid(template: str, problem: str) -> InvalidSetting:
-    shown = re.sub(r"://.*@", "://***@", template)  # a password may have a slash in it
+    shown = re.sub(r":/+.*@", "://***@", template)  # a password may have a slash in it
     return InvalidSetting(
         f"TAXI_SOURCE={public(shown)}",
         problem,

@@ -1,5 +1,6 @@
 """What every source can do, and which source a ``TAXI_SOURCE`` names. How bytes are moved is each source's own."""
 
+import re
 from pathlib import Path
 from typing import Protocol
 
@@ -57,7 +58,7 @@ def source_named(text: str, *, short_timeouts: bool = False) -> Source:
         InvalidSetting: it names none of these, a folder that does not exist, or an impossible scale.
     """
     name = text.strip()
-    if "://" in name:
+    if re.match(r"\w+:/|://", name):
         from taxi_platform.sources.http import SHORT_TIMEOUTS, HttpSource
 
         return HttpSource(name, retries=METADATA, timeouts=SHORT_TIMEOUTS) if short_timeouts else HttpSource(name)

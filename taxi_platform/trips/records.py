@@ -29,7 +29,7 @@ LINES_PER_RECORD = 10  # a quoted field may hold line ends; an open quote must n
 INTEGERS = range(-(2**31), 2**31)  # PostgreSQL's integer
 TOO_LARGE = 1e29  # BigQuery's NUMERIC has 29 digits before the point, and both warehouses hold the same values
 SHOWN = 10  # rejected records that a message lists
-SHOWN_TEXT = 200  # characters of each
+SHOWN_TEXT = 100  # characters of each
 BLOCK = 256 * 1024  # characters of canonical rows that are handed on together
 
 _DIGITS = 20  # of a whole number; Python refuses to read thousands of them
