@@ -5,9 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from typing import cast
 
 import dagster as dg
 import psutil
@@ -31,41 +29,27 @@ class Clock:
         return self.now
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def observe(clock: Clock) -> Callable[[float, object], float]:
-    """Observe, after so many seconds, a run with this heartbeat."""
+@pytest.mark.parametrize(
+    ("observed", "silences"),
+    [
+        ([(15, "a")] * 5, [0, 15, 30, 45, 60]),
+        ([(15, heartbeat) for heartbeat in "aaabb"], [0, 15, 30, 0, 15]),
+        ([(15, None)] * 3, [0, 15, 30]),  # it never wrote a heartbeat
+        ([(0, "a"), (3600, "a")], [0, LONGEST_GAP_SECONDS]),  # nobody observed it for an hour
+    ],
+)
+def test_silence_adds_up_while_the_heartbeat_is_the_same(
+    observed: list[tuple[float, object]], silences: list[float]
+) -> None:
+    clock = Clock()
     timer = SilenceTimer(clock)
-
-    def observed(after: float, heartbeat: object) -> float:
-        clock.now += after
-        return timer.unchanged("run", heartbeat)
-
-    return observed
+    for (seconds, heartbeat), silence in zip(observed, silences, strict=True):
+        clock.now += seconds
+        assert timer.unchanged("run", heartbeat) == silence
 
 
-def test_silence_adds_up_while_the_heartbeat_is_the_same(observe: Callable[[float, object], float]) -> None:
-    assert [observe(15, "a") for _ in range(5)] == [0, 15, 30, 45, 60]
-
-
-def test_another_heartbeat_ends_the_silence(observe: Callable[[float, object], float]) -> None:
-    assert [observe(15, heartbeat) for heartbeat in "aaabb"] == [0, 15, 30, 0, 15]
-
-
-def test_a_run_without_a_heartbeat_is_silent_too(observe: Callable[[float, object], float]) -> None:
-    assert [observe(15, None) for _ in range(3)] == [0, 15, 30]
-
-
-def test_an_hour_in_which_nobody_observed_counts_as_a_short_gap(observe: Callable[[float, object], float]) -> None:
-    observe(0, "a")
-    assert observe(3600, "a") == LONGEST_GAP_SECONDS
-
-
-def test_runs_are_observed_separately_and_forgotten_when_they_are_over(clock: Clock) -> None:
+def test_runs_are_observed_separately_and_forgotten_when_they_are_over() -> None:
+    clock = Clock()
     timer = SilenceTimer(clock)
     timer.unchanged("one", "a")
     clock.now += 10
@@ -119,7 +103,3 @@ def test_a_run_that_nobody_ever_started_is_abandoned_after_minutes() -> None:
     assert is_abandoned(None, status="NOT_STARTED", minutes=START_SECONDS / 60 + 1)
     assert not is_abandoned(None, status="NOT_STARTED", minutes=1)
     assert not is_abandoned(None, status="STARTED")  # its process may be about to write its first heartbeat
-
-
-def test_of_finished_runs_nothing_is_asked() -> None:
-    assert abandoned_runs(cast("dg.DagsterInstance", None), []) == set()

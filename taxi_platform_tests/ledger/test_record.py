@@ -1,14 +1,12 @@
 """The state of a month, from all that is known of it."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 
 import pytest
 
 from taxi_platform.ledger.reading import Ledger
-from taxi_platform.ledger.record import Attempt, Materialized, MonthRecord, Waiting
+from taxi_platform.ledger.record import Attempt, Materialized, MonthRecord, Outcome, Waiting
 from taxi_platform.trips.files import FileFacts, SourceVersion
 from taxi_platform.trips.keys import raw_key, table_key
 from taxi_platform.trips.months import Month
@@ -57,102 +55,80 @@ def in_place(**values: object) -> MonthRecord:
     return record(**{**usual, **values})  # pyright: ignore[reportArgumentType]
 
 
-def state_and_note(found: MonthRecord) -> tuple[str, str]:
-    return found.state, found.note
+def attempt(outcome: Outcome) -> Attempt:
+    return Attempt("12345678-9", outcome, NOW)
 
 
-def test_a_month_that_is_recorded_and_in_its_table_is_materialized() -> None:
-    found = in_place()
-    assert (found.state, found.note) == ("materialized", "")
-    assert (found.rows, found.file_bytes, found.last_run) == (49, 1000, TABLE)
-
-
-def test_without_any_record_a_month_is_missing() -> None:
-    found = record()
-    assert (found.state, found.rows, found.file_bytes, found.last_run) == ("missing", 0, 0, None)
-
-
-def test_the_record_is_believed_only_while_the_table_cannot_be_asked() -> None:
-    gone = in_place(loaded=None)
-    assert state_and_note(gone) == ("missing", "recorded, but not in the table any more")
-    assert (gone.rows, gone.file_bytes) == (0, 0)
-    unknown = in_place(loaded=None, tables_known=False)
-    assert (state_and_note(unknown), unknown.rows) == (("materialized", ""), 49)
-
-
-def test_what_is_in_the_table_but_not_recorded_is_missing_and_said_to_be_there() -> None:
-    found = in_place(table=None)
-    assert (found.state, found.note, found.rows) == ("missing", "in the table, but not recorded", 49)
-
-
-@pytest.mark.parametrize("made", [record, in_place, partial(in_place, loaded=None)])
-def test_a_run_that_goes_on_makes_its_month_in_progress(made: Callable[..., MonthRecord]) -> None:
-    attempt = Attempt("12345678-9", "unfinished", NOW)
-    assert state_and_note(made(attempt=attempt)) == ("in progress", "run 12345678")
-
-
-def test_a_run_that_failed_makes_its_month_failed_though_an_older_one_is_in_the_table() -> None:
-    failed = Attempt("12345678-9", "failed", NOW)
-    found = in_place(attempt=failed)
-    assert (found.state, found.note, found.last_run, found.rows) == ("failed", "run 12345678", failed, 49)
-
-
-def test_a_run_that_was_cancelled_leaves_the_month_what_it_was() -> None:
-    attempt = Attempt("12345678-9", "cancelled", NOW)
-    assert state_and_note(record(attempt=attempt)) == ("missing", "")
-    assert state_and_note(in_place(attempt=attempt)) == ("materialized", "")
-
-
-def test_a_backfill_that_has_yet_to_deal_with_a_month_makes_it_in_progress() -> None:
-    waiting = Waiting("abcdefgh", NOW + timedelta(seconds=1))
-    assert state_and_note(record(waiting=waiting)) == ("in progress", "backfill abcdefgh")
-    assert state_and_note(in_place(waiting=waiting)) == ("in progress", "backfill abcdefgh")
-    failed = Attempt("12345678-9", "failed", NOW)
-    assert state_and_note(record(waiting=waiting, attempt=failed)) == ("in progress", "backfill abcdefgh")
-
-
-def test_a_backfill_has_dealt_with_a_month_that_was_recorded_since() -> None:
-    assert state_and_note(in_place(waiting=Waiting("abcdefgh", NOW))) == ("materialized", "")
-
-
-def test_a_raw_file_that_was_fetched_after_the_load_is_a_changed_one() -> None:
-    newer = replace(RAW, order=12, facts=OTHER_FACTS)
-    assert state_and_note(in_place(raw=newer)) == ("file changed", "the raw file is newer than the table")
-    assert state_and_note(in_place(raw=newer, tables_known=False)) == (
-        "file changed",
-        "the raw file is newer than the table",
-    )
-    assert state_and_note(in_place(raw=replace(RAW, order=12))) == ("materialized", "")
-    assert state_and_note(in_place(raw=newer, loaded=load_record(sha256="bbb"))) == ("materialized", "")
-
-
-def test_an_older_record_of_another_raw_file_says_nothing() -> None:
-    assert state_and_note(in_place(raw=replace(RAW, facts=OTHER_FACTS))) == ("materialized", "")
+NEWER_RAW = replace(RAW, order=12, facts=OTHER_FACTS)
+LATER, BEFORE = Waiting("abcdefgh", NOW + timedelta(seconds=1)), Waiting("abcdefgh", NOW)
+IN_PLACE, MISSING = ("materialized", ""), ("missing", "")
+IN_RUN, IN_BACKFILL = ("in progress", "run 12345678"), ("in progress", "backfill abcdefgh")
+GONE = ("missing", "recorded, but not in the table any more")
+NEWER = ("file changed", "the raw file is newer than the table")
+REFUSED = ("failed", "an older version accepted values in vendorid that are read differently now")
+OTHER_VERSION = ("file changed", "the source has another version")
 
 
 @pytest.mark.parametrize(
-    ("version", "expected"),
+    ("month", "state_and_note"),
     [
-        (None, "materialized"),
-        (SAME, "materialized"),
-        (OTHER, "file changed"),
-        (SourceVersion(None, None, 5), "materialized"),
-        (SourceVersion('"v1"', "Wed", None), "file changed"),
+        # Dagster's record, and the table where it could be asked
+        (record(), MISSING),
+        (in_place(), IN_PLACE),
+        (in_place(loaded=None, tables_known=False), IN_PLACE),
+        (in_place(loaded=None), GONE),
+        (in_place(table=None), ("missing", "in the table, but not recorded")),
+        (in_place(failed_checks=("a", "b")), ("failed", "check a, b")),
+        (in_place(loaded=replace(load_record(), refused="vendorid")), REFUSED),
+        # The latest run that was to load the table
+        (record(attempt=attempt("unfinished")), IN_RUN),
+        (in_place(attempt=attempt("unfinished")), IN_RUN),
+        (in_place(attempt=attempt("unfinished"), loaded=None), IN_RUN),
+        (in_place(attempt=attempt("failed")), ("failed", "run 12345678")),
+        (record(attempt=attempt("cancelled")), MISSING),
+        (in_place(attempt=attempt("cancelled")), IN_PLACE),
+        (replace(in_place(), attempts={raw_key(GREEN.table): attempt("failed")}), IN_PLACE),
+        # A backfill that has not dealt with the month, or has since
+        (record(waiting=LATER), IN_BACKFILL),
+        (record(waiting=LATER, attempt=attempt("failed")), IN_BACKFILL),
+        (in_place(waiting=LATER), IN_BACKFILL),
+        (in_place(waiting=BEFORE), IN_PLACE),
+        # The raw file
+        (in_place(raw=NEWER_RAW), NEWER),
+        (in_place(raw=NEWER_RAW, tables_known=False), NEWER),
+        (in_place(raw=NEWER_RAW, loaded=load_record(sha256="bbb")), IN_PLACE),
+        (in_place(raw=replace(RAW, order=12)), IN_PLACE),
+        (in_place(raw=replace(RAW, facts=OTHER_FACTS)), IN_PLACE),  # older than the table, so it proves nothing
+        # The source
+        (in_place(published=SAME), IN_PLACE),
+        (in_place(published=OTHER), OTHER_VERSION),
+        (in_place(published=SourceVersion('"v1"', "Wed", None)), OTHER_VERSION),
+        (in_place(published=SourceVersion(None, None, 5)), IN_PLACE),
+        (in_place(published=OTHER, raw=replace(RAW, landed=True)), IN_PLACE),
+        (in_place(published=OTHER, raw=replace(RAW, version=SourceVersion(None, None, 1000))), IN_PLACE),
+        (in_place(published=OTHER, raw=None), IN_PLACE),
+        (record(published=OTHER, raw=RAW, tables_known=True), MISSING),
     ],
 )
-def test_another_version_at_the_source_is_a_changed_file(version: SourceVersion | None, expected: str) -> None:
-    assert in_place(published=version).state == expected
+def test_the_state_of_a_month_follows_from_its_record(month: MonthRecord, state_and_note: tuple[str, str]) -> None:
+    assert (month.state, month.note) == state_and_note
 
 
-def test_a_file_that_was_brought_by_hand_stays_whatever_its_source_has() -> None:
-    assert in_place(raw=replace(RAW, landed=True), published=OTHER).state == "materialized"
-
-
-def test_a_version_says_nothing_when_none_was_recorded_or_nothing_is_loaded() -> None:
-    nameless = replace(RAW, version=SourceVersion(None, None, 1000))
-    assert in_place(raw=nameless, published=OTHER).state == "materialized"
-    assert in_place(raw=None, published=OTHER).state == "materialized"
-    assert record(raw=RAW, published=OTHER, tables_known=True).state == "missing"
+@pytest.mark.parametrize(
+    ("month", "rows", "file_bytes", "last_run"),
+    [
+        (record(), 0, 0, None),
+        (in_place(), 49, 1000, TABLE),
+        (in_place(loaded=None), 0, 0, TABLE),
+        (in_place(loaded=None, tables_known=False), 49, 1000, TABLE),
+        (in_place(table=None), 49, 1000, None),
+        (in_place(attempt=attempt("failed")), 49, 1000, attempt("failed")),
+    ],
+)
+def test_the_rows_of_a_month_are_those_of_the_table_if_it_could_be_asked(
+    month: MonthRecord, rows: int, file_bytes: int, last_run: object
+) -> None:
+    assert (month.rows, month.file_bytes, month.last_run) == (rows, file_bytes, last_run)
 
 
 def test_only_a_month_that_can_be_loaded_or_was_has_a_state() -> None:
@@ -167,8 +143,3 @@ def test_only_a_month_that_can_be_loaded_or_was_has_a_state() -> None:
         "2018-12": ("materialized", False),
         "2019-01": ("missing", True),
     }
-
-
-def test_a_run_that_failed_on_the_raw_file_alone_leaves_the_month_what_it_was() -> None:
-    failed = {raw_key(GREEN.table): Attempt("12345678-9", "failed", NOW)}
-    assert state_and_note(replace(in_place(), attempts=failed)) == ("materialized", "")

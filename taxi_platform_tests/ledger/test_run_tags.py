@@ -67,18 +67,12 @@ def test_a_run_that_has_its_labels_lacks_none(trigger: str, span: tuple[Service,
     assert lacking_labels(labels, service, months) == {}
 
 
-def test_a_run_without_labels_says_what_it_loads_and_that_a_person_started_it() -> None:
-    assert labelled({}, (GREEN, [MARCH])) == {
-        "taxi": "green",
-        "file": "green_tripdata_2019-03.csv",
-        "trigger": "manual",
-    }
-
-
-def test_a_range_is_a_backfill() -> None:
-    labels = labelled({}, (GREEN, YEAR))
-    assert labels["file"] == "green_tripdata_2019-01.csv...green_tripdata_2019-12.csv"
-    assert (labels["backfill"], labels["trigger"]) == ("true", "manual")
+def test_a_run_without_labels_gets_them_and_a_range_or_a_part_of_a_backfill_is_a_backfill() -> None:
+    march = {"taxi": "green", "file": "green_tripdata_2019-03.csv", "trigger": "manual"}
+    assert labelled({}, (GREEN, [MARCH])) == march
+    year = {**march, "file": "green_tripdata_2019-01.csv...green_tripdata_2019-12.csv", "backfill": "true"}
+    assert labelled({}, (GREEN, YEAR)) == year
+    assert labelled({"dagster/backfill": "abcdefgh"}, (GREEN, [MARCH]))["backfill"] == "true"
 
 
 @pytest.mark.parametrize(
@@ -95,10 +89,6 @@ def test_the_trigger_is_what_dagster_knows_of_it_unless_somebody_has_said_it(
     tags: dict[str, str], trigger: str
 ) -> None:
     assert labelled(tags, (GREEN, [MARCH]))["trigger"] == trigger
-
-
-def test_one_month_of_a_backfill_from_the_web_ui_is_a_backfill() -> None:
-    assert labelled({"dagster/backfill": "abcdefgh"}, (GREEN, [MARCH]))["backfill"] == "true"
 
 
 def test_several_services_in_one_run_are_all_named_whichever_starts_first() -> None:
