@@ -180,23 +180,6 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def refuse_encoding(headers: Mapping[str, str], address: str) -> None:
-    """Refuse a body that was compressed for the transfer although identity was requested.
-
-    Some servers call a ``.csv.gz`` encoded and send it as it is, which is correct for us.
-
-    Raises:
-        DamagedFile: a ``.csv`` arrives encoded, so that its bytes are not the file's.
-    """
-    encoding = headers.get("Content-Encoding", "identity").lower()
-    if encoding not in ("", "identity") and not urlsplit(address).path.endswith(".gz"):
-        raise DamagedFile(
-            file_of(address),
-            f"{public(address)} comes with Content-Encoding: {encoding}, though identity was requested",
-            "Publish the file without it, or as .csv.gz.",
-        )
-
-
 def refuse_unframed(headers: Mapping[str, str], address: str) -> None:
     """Refuse a body whose end nothing marks but the end of the connection, because a cut would not be noticed.
 

@@ -22,7 +22,6 @@ from taxi_platform.sources.answers import (
     continues,
     file_of,
     interruptions,
-    refuse_encoding,
     refuse_failures,
     refuse_page,
     refuse_unframed,
@@ -205,7 +204,6 @@ class HttpSource:
         with self._request(session, "GET", address, wanted) as response:
             refuse_failures(response, address, ranged=bool(wanted))
             if response.status_code == 200:
-                refuse_encoding(response.headers, address)
                 version = version_of(response)
                 partial.start(version)
             elif not (version and continues(response, received, version)):

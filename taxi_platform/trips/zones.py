@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxi_platform.errors import BadRows, DamagedFile, SchemaMismatch
+from taxi_platform.redaction import kind_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,19 +40,20 @@ def read_zones(path: Path) -> "pd.DataFrame":
     """
     import pandas as pd
 
+    data = path.read_bytes()
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DamagedFile(FILE, f"it is not UTF-8 text ({error})", f"It is at {path}.") from None
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise DamagedFile(FILE, f"it is not UTF-8 text, but {kind_of(data)}", f"It is at {path}.") from None
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
-    except csv.Error as error:  # a quote that is never closed, for one
+    except csv.Error as error:  # for example a quote that is never closed
         raise BadRows(FILE, f"its rows cannot be told apart ({error})", "Correct the file and run again.") from None
     if len(rows) < 2:
         raise DamagedFile(FILE, "it has no zones", f"It is at {path}.")
-    header = [name.strip().lower() for name in rows[0]]
-    if header != list(COLUMNS):
-        raise SchemaMismatch(FILE, f"its columns are {header}, not {list(COLUMNS)}", f"It is at {path}.")
+    if [name.strip().lower() for name in rows[0]] != list(COLUMNS):
+        what = f"it is {kind_of(data)} whose first line is not {', '.join(COLUMNS)}"
+        raise SchemaMismatch(FILE, what, f"It is at {path}.")
     _check_rows(rows[1:])
     ids, *texts = zip(*rows[1:], strict=True)
     names = list(COLUMNS)
@@ -65,7 +67,7 @@ def _check_rows(rows: Sequence[Sequence[str]]) -> None:
         if len(row) != len(COLUMNS):
             problem = f"{len(row)} fields where there are {len(COLUMNS)} columns"
         elif not _ZONE.fullmatch(row[0]):
-            problem = f"{row[0]!r} is not a zone number"
+            problem = f"{row[0][:60]!r} is not a zone number"
         elif int(row[0]) in seen:
             problem = f"zone {int(row[0])} comes twice"
         if problem:

@@ -105,13 +105,6 @@ def test_a_gzip_file_that_the_server_calls_encoded_is_stored_unchanged(server: T
     assert target.read_bytes() == CONTENT
 
 
-def test_a_csv_that_the_server_compresses_is_refused(server: TripServer, tmp_path: Path) -> None:
-    address = server.publish("/misc/taxi_zone_lookup.csv", CONTENT)
-    server.script("/misc/taxi_zone_lookup.csv", Answer(headers={"Content-Encoding": "gzip"}))
-    with pytest.raises(DamagedFile, match="Content-Encoding: gzip"):
-        quick(server).fetch(address, tmp_path / "zones.csv")
-
-
 def test_redirects_are_followed_to_the_file(server: TripServer, target: Path) -> None:
     server.script(PATH, *[Answer(status=302, headers={"Location": "/storage/1234"})] * 3)
     server.publish("/storage/1234", Published(CONTENT, etag='"elsewhere"'))
