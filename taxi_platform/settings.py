@@ -87,10 +87,9 @@ MonthText = Annotated[str, AfterValidator(_month)]
 
 
 class CloudSettings(BaseSettings):
-    """Google Cloud's settings as they stand; ``project_id`` is read from ``GCP_PROJECT_ID``, and so on.
+    """Google Cloud's settings; ``project_id`` is read from ``GCP_PROJECT_ID``, and so on.
 
-    Missing and invalid values are reported when they are used (see ``bigquery.clients``), so that a half-set cloud does
-    not disturb work without it.
+    Missing and invalid values are reported when they are used (see ``bigquery.clients``).
     """
 
     model_config = SettingsConfigDict(env_prefix="GCP_", env_ignore_empty=True, extra="ignore", frozen=True)
@@ -146,25 +145,25 @@ class Settings(BaseSettings):
     )
     landing: str = Field(
         "",
-        description="Where files are dropped by hand: a folder or gs://bucket/prefix; unset, one in the data folder.",
+        description="The landing place: a folder or gs://bucket/prefix; unset, a folder in the data folder.",
     )
     schedule_timezone: Annotated[str, AfterValidator(_timezone)] = Field(
         "UTC", description="The time zone in which months end and schedules tick."
     )
     alert_urls: Annotated[SecretStr, AfterValidator(_alert_urls)] | None = Field(
-        None, description="Where messages about failed runs go: Apprise URLs; unset, nowhere."
+        None, description="Where alerts about failed runs are sent: Apprise URLs; unset, nowhere."
     )
     keep_runs_days: PositiveInt | None = Field(
-        None, description="Days after which runs are removed whose records nothing needs; unset, never."
+        None, description="Days after which runs are removed that no status needs; unset, never."
     )
     keep_raw_days: PositiveInt | None = Field(
         None, description="Days after which loaded raw files are removed; unset, never."
     )
     keep_raw_gb: PositiveFloat | None = Field(
-        None, description="Gigabytes of raw files, beyond which the oldest loaded ones are removed; unset, no limit."
+        None, description="Size of the raw files above which the oldest loaded ones are removed; unset, no limit."
     )
     web_url: Annotated[str, AfterValidator(_web_url)] = Field(
-        "http://127.0.0.1:3000", description="Where people reach the web UI, for links in messages."
+        "http://127.0.0.1:3000", description="The address of the web UI, for links in alerts."
     )
     allowed_hosts: Annotated[str, AfterValidator(_host_names)] = Field(
         "", description="Further host names under which the web UI is published, with spaces or commas between them."
@@ -196,10 +195,10 @@ class Settings(BaseSettings):
 
 
 def alert_urls_in(text: str) -> list[str]:
-    """Return the addresses in a text that names one or several, each once, in their order.
+    """Return the addresses in a text, each once, in their order.
 
     Raises:
-        ValueError: a part of the text is not an address; the message names it by its number, never by its text.
+        ValueError: a part of the text is not an address; the message gives its number, not its text.
     """
     urls = list(dict.fromkeys(filter(None, _BETWEEN_ADDRESSES.split(text.strip(" \t\r\n,;")))))
     for number, url in enumerate(urls, 1):
@@ -249,12 +248,11 @@ def settings() -> Settings:
     Raises:
         InvalidSetting: a value is invalid; the message names the setting and what is valid.
     """
-    # Into the environment, not just into Settings: Dagster resolves the secrets among them by name, when a run starts.
-    load_dotenv(PROJECT / ".env")
+    load_dotenv(PROJECT / ".env")  # into the environment too, where Google's clients look for the emulators
     try:
         return Settings()  # pyright: ignore[reportCallIssue]
     except ValidationError as error:
-        raise _invalid(error)[0] from None
+        raise _errors(error)[0] from None
 
 
 def invalid_settings() -> Sequence[InvalidSetting]:
@@ -263,11 +261,11 @@ def invalid_settings() -> Sequence[InvalidSetting]:
     try:
         Settings()  # pyright: ignore[reportCallIssue]
     except ValidationError as error:
-        return _invalid(error)
+        return _errors(error)
     return []
 
 
-def _invalid(error: ValidationError) -> Sequence[InvalidSetting]:
+def _errors(error: ValidationError) -> Sequence[InvalidSetting]:
     return [_error(str(problem["loc"][0]), problem) for problem in error.errors(include_url=False)]
 
 

@@ -1,4 +1,4 @@
-"""The settings: what holds when nothing is set, what a value means, and what is said of one that means nothing."""
+"""The settings: their defaults, what a value means, and the error for an invalid one."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -70,7 +70,7 @@ def test_without_settings_the_courses_release_goes_to_an_embedded_server(project
         ("TAXI_WEB_URL", "https://h/dagster/", "web_url", "https://h/dagster"),
     ],
 )
-def test_a_setting_is_what_its_variable_says(name: str, value: str, field: str, meant: object) -> None:
+def test_a_setting_has_the_value_of_its_variable(name: str, value: str, field: str, meant: object) -> None:
     assert getattr(with_setting(name, value), field) == meant
 
 
@@ -82,7 +82,7 @@ def test_an_empty_variable_is_an_unset_one(field: str) -> None:
 
 
 @pytest.mark.parametrize("field", Settings.model_fields)
-def test_every_setting_is_described_here_and_explained_in_the_example(field: str) -> None:
+def test_every_setting_is_described_and_explained_in_the_example(field: str) -> None:
     assert Settings.model_fields[field].description
     name = Settings.model_fields[field].validation_alias or f"TAXI_{field.upper()}"
     assert f"# {name}=" in (PROJECT / ".env.example").read_text()
@@ -99,13 +99,14 @@ def test_every_setting_is_described_here_and_explained_in_the_example(field: str
         ("TAXI_MAX_BAD_ROWS", "nan", "less than or equal to 1"),
         ("TAXI_WEB_URL", "dagster.example.com", "write http://host:port"),
         ("TAXI_WEB_URL", "http://h/?a=b", "write http://host:port"),
+        ("TAXI_ALLOWED_HOSTS", "a.b,http://h:3000", "'http://h:3000' is not a host name"),
         ("TAXI_SCHEDULE_TIMEZONE", "New York", "write an IANA name, e.g. America/New_York"),
         ("TAXI_SCHEDULE_TIMEZONE", "America", "there is no such time zone"),
         ("TAXI_SCHEDULE_TIMEZONE", "../etc/passwd", "there is no such time zone"),
         ("TAXI_DATA_DIR", "~nobody-at-all/taxi", "home directory"),
     ],
 )
-def test_a_value_that_means_nothing_is_refused_by_name_and_with_the_reason(name: str, value: str, reason: str) -> None:
+def test_an_invalid_value_is_refused_with_its_name_and_the_reason(name: str, value: str, reason: str) -> None:
     with pytest.raises(InvalidSetting) as caught:
         with_setting(name, value)
     message = str(caught.value)
@@ -114,7 +115,7 @@ def test_a_value_that_means_nothing_is_refused_by_name_and_with_the_reason(name:
     assert message.endswith("See .env.example for what it may be.")
 
 
-def test_a_secret_that_means_nothing_is_refused_without_being_shown() -> None:
+def test_an_invalid_secret_is_refused_without_being_shown() -> None:
     with pytest.raises(InvalidSetting, match=r"^TAXI_ALERT_URLS: .*address 2 of 2 is not a URL") as caught:
         with_setting("TAXI_ALERT_URLS", "json://h/ slack://")
     assert "json" not in str(caught.value)
@@ -124,9 +125,9 @@ def test_a_secret_that_means_nothing_is_refused_without_being_shown() -> None:
     assert "secret-token" not in str(caught.value)
 
 
-def test_every_setting_that_means_nothing_can_be_told_at_once() -> None:
+def test_all_invalid_settings_can_be_listed_at_once() -> None:
     os.environ |= {"TAXI_FIRST_MONTH": "2019-13", "TAXI_ON_BAD_ROWS": "ignore"}
-    assert [told.subject for told in invalid_settings()] == ["TAXI_FIRST_MONTH=2019-13", "TAXI_ON_BAD_ROWS=ignore"]
+    assert [error.subject for error in invalid_settings()] == ["TAXI_FIRST_MONTH=2019-13", "TAXI_ON_BAD_ROWS=ignore"]
     os.environ |= {"TAXI_FIRST_MONTH": "", "TAXI_ON_BAD_ROWS": ""}
     assert invalid_settings() == []
 
@@ -140,9 +141,7 @@ def test_the_secrets_of_the_settings_are_known_for_redaction() -> None:
     assert {"one", "two", "three", "four", "five", "postgresql://u:four@h/d", "six", "seven"} <= known
 
 
-def test_a_relative_data_dir_lies_under_the_project_wherever_one_stands(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_relative_data_dir_starts_at_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/")
     assert with_setting("TAXI_DATA_DIR", "../data/taxi").data_dir == project.parent / "data" / "taxi"
 
@@ -161,7 +160,7 @@ def test_without_its_settings_there_is_no_cloud() -> None:
     assert settings().cloud is None
 
 
-def test_the_clouds_settings_are_what_their_variables_say() -> None:
+def test_the_settings_of_the_cloud_have_the_values_of_their_variables() -> None:
     os.environ.update(GCP_PROJECT_ID="trips-1", GCP_LOCATION="EU", GCP_BUCKET_NAME="trips-1-lake", GCP_DATASET="trips")
     os.environ.update(STORAGE_EMULATOR_HOST="http://127.0.0.1:9023", BIGQUERY_EMULATOR_HOST="http://127.0.0.1:9050")
     found = with_setting("GCP_CREDS", "sm://trips-1/key").cloud
@@ -178,14 +177,14 @@ def test_the_clouds_settings_are_what_their_variables_say() -> None:
 
 
 @pytest.mark.parametrize("field", ["project_id", "location", "bucket_name", "dataset", "creds"])
-def test_a_cloud_that_is_set_in_part_is_no_obstacle_to_those_who_do_not_use_it(field: str) -> None:
+def test_a_partly_configured_cloud_does_not_matter_without_its_assets(field: str) -> None:
     found = with_setting(variable(field), "anything").cloud
     assert found is not None
     assert not found.is_complete
 
 
 @pytest.mark.parametrize("field", ["storage_host", "bigquery_host"])
-def test_an_emulator_alone_makes_no_cloud(field: str) -> None:
+def test_an_emulator_alone_is_not_a_cloud(field: str) -> None:
     assert with_setting(variable(field), "http://127.0.0.1:9023").cloud is None
 
 
@@ -210,13 +209,13 @@ def test_the_file_beside_the_project_is_read_and_the_environment_wins(project: P
     assert (found.source, found.on_bad_rows) == ("sample:0.5", "quarantine")
 
 
-def test_what_the_file_says_is_in_the_environment_of_the_process_too(project: Path) -> None:
+def test_the_values_of_the_file_are_in_the_environment_too(project: Path) -> None:
     (project / ".env").write_text("TAXI_POSTGRES_URL=postgresql://h/db\n")
     assert settings().postgres_url is not None
     assert os.environ["TAXI_POSTGRES_URL"] == "postgresql://h/db"
 
 
-def test_an_error_in_the_file_is_told_as_one_of_the_environment(project: Path) -> None:
+def test_an_error_in_the_file_is_reported_like_one_in_the_environment(project: Path) -> None:
     (project / ".env").write_text("TAXI_LAST_MONTH=soon\n")
     with pytest.raises(InvalidSetting, match=r"^TAXI_LAST_MONTH=soon: "):
         settings()

@@ -181,14 +181,7 @@ def _duckdb_error(path: Path, message: str) -> TaxiError:
 
 @dataclass(frozen=True)
 class Assistant:
-    """A language model and a library of documents; without a key, passages are found by words.
-
-    Attributes:
-        gemini_api_key: the key of Google's Gemini; None to stay offline.
-        chat_model: the model that answers.
-        embedding_model: the model that embeds documents.
-        file: the DuckDB file of passages and embeddings.
-    """
+    """A language model and a library of documents; without a key, passages are found by words."""
 
     gemini_api_key: SecretStr | None
     chat_model: str

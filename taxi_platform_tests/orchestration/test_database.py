@@ -1,4 +1,4 @@
-"""Where Dagster keeps its own state: made once by whoever comes first, as Dagster would make it, or clearly refused."""
+"""The database of Dagster's state: created once, as Dagster would create it, or refused with a clear error."""
 
 import subprocess
 from collections.abc import Iterator
@@ -99,8 +99,6 @@ def test_many_that_come_at_once_make_it_once(database: str) -> None:
     ("storage", "method"),
     [
         (PostgresRunStorage, "_init_db"),
-        (PostgresRunStorage, "optimize"),
-        (PostgresEventLogStorage, "reindex_assets"),
         (PostgresScheduleStorage, "migrate"),
         (PostgresEventLogStorage, "set_concurrency_slots"),
     ],

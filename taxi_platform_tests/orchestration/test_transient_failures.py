@@ -1,4 +1,4 @@
-"""Failures that pass by themselves: tried again inside of the step, each month recorded once, and never without end."""
+"""Transient failures: the step tries again, records each month once, logs it, and gives up in the end."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from taxi_platform.sources.cache import Cache
 from taxi_platform.sources.source import source_named
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.asset_runs import Platform
-from taxi_platform_tests.support.trip_server import Published, TripServer
+from taxi_platform_tests.support.trip_server import Answer, Published, TripServer
 from taxi_platform_tests.support.trip_texts import rows, text, zipped
 
 MONTHS = "2019-01...2019-03"
@@ -121,3 +121,38 @@ def test_a_run_that_is_ended_in_the_pause_has_recorded_what_is_in_place(
     failing(m2019_02=[away()] * 9)
     assert not platform.run("green_tripdata", months=MONTHS).succeeded
     assert platform.recorded("green_tripdata") == {"2019-01", "2019-03"}
+
+
+NAME = "green_tripdata_2019-03.csv.gz"
+
+
+@pytest.mark.parametrize(("minutes", "is_loaded"), [(2, True), (10, False)])
+def test_a_source_that_is_away_for_minutes_is_waited_for_and_then_given_up(
+    minutes: int, is_loaded: bool, platform: Platform, server: TripServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if sum(waits) >= minutes * 60:
+            server.away.clear()
+
+    server.publish(f"/green/{NAME}", zipped(text(GREEN, rows(GREEN, 50))))
+    server.away.set()
+    platform.use(TAXI_SOURCE=server.template)
+    monkeypatch.setattr(retries, "sleep", sleep)
+    assert platform.run("green_tripdata", month="2019-03").succeeded == is_loaded
+    assert sum(waits) < 300
+
+
+def test_what_the_platform_logs_from_any_module_and_thread_is_in_the_log_of_the_run(
+    platform: Platform, server: TripServer, no_waits: list[float]
+) -> None:
+    content = zipped(text(GREEN, rows(GREEN, 50)))
+    server.publish(f"/green/{NAME}", content)
+    server.script(f"/green/{NAME}", Answer(status=503))
+    platform.use(TAXI_SOURCE=server.template)
+    lines = [entry.user_message for entry in platform.run("green_tripdata", month="2019-03").log]
+    retried = f"{NAME}: the server answers 503 Service Unavailable; attempt 2 of 6 in "
+    assert [line for line in lines if line.startswith(retried)]
+    assert lines.count(f"{NAME}: 50 rows in {len(content):,} bytes, verified and kept") == 1
