@@ -24,6 +24,7 @@ from benchmarks.workbench import describe, workbench
 
 MEASUREMENTS = {
     "import": dagster_runs.measure_import,
+    "commands": dagster_runs.measure_commands,
     "month": dagster_runs.measure_month,
     "range": dagster_runs.measure_range,
     "backfill": backfills.measure,

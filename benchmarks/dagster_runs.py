@@ -16,6 +16,10 @@ ROWS = 500
 MOST_SECONDS_OF_A_MONTH, MOST_SECONDS_OF_IMPORT, MOST_SHARE_OF_A_RANGE = 1.5, 1.0, 0.2
 HEAVY = ("pandas", "pyarrow", "polars", "numpy", "psycopg", "requests", "adbc_driver_postgresql", "google.api_core")
 
+_TAXI = "import sys; from taxi_platform.cli.main import taxi; taxi(sys.argv[1:])"
+_INSTANCE = "import dagster; dagster.DagsterInstance.get().get_runs(limit=1)"
+MOST_SECONDS_OF_COMMANDS = {"--help": 0.3, "status": 1.5, "doctor": 2.5}
+
 _MATERIALIZE = ("-m", "dagster", "asset", "materialize")
 _TRIVIAL = (*_MATERIALIZE, "-m", "benchmarks.trivial", "--select", "trivial")
 _MONTHS = (*_MATERIALIZE, "-m", "taxi_platform.definitions", "--select", GREEN.table)
@@ -42,6 +46,22 @@ def measure_import(bench: Workbench, _rows: int, count: int) -> Iterator[Finding
         not found,
         f"of {', '.join(HEAVY)}",
     )
+
+
+def measure_commands(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]:
+    """Seconds of whole commands, and of opening Dagster's instance without anything else."""
+    bench.file(GREEN, FIRST, ROWS)
+    bench.seconds(*_MONTHS, "--partition", str(FIRST))
+    bare = [bench.seconds("-c", _INSTANCE) for _ in range(count)]
+    for command, most in MOST_SECONDS_OF_COMMANDS.items():
+        seconds = [bench.seconds("-c", _TAXI, command) for _ in range(count)]
+        yield Finding(
+            f"taxi {command}, the whole process",
+            f"≤ {most} s",
+            f"{spread(seconds)} s",
+            median(seconds) <= most,
+            f"importing Dagster and opening its instance alone takes {spread(bare)} s",
+        )
 
 
 def measure_month(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]:

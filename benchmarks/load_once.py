@@ -37,10 +37,6 @@ def bytes_written() -> int:
     return int(_kernel("io")["write_bytes"])
 
 
-def log(_: object) -> None:
-    """Nobody reads the progress."""
-
-
 def _kernel(what: str) -> dict[str, str]:
     lines = Path(f"/proc/self/{what}").read_text().splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line)

@@ -85,7 +85,3 @@ def _bare(cloud: Cloud, file: TripFile, header: Header) -> float:
 def _empty(cloud: Cloud, file: TripFile) -> None:
     remove(cloud, file)
     cast("Any", cloud.bigquery).query_and_wait(f"delete from `{tables.table_of(cloud, GREEN)}` where true")
-
-
-def _silent(_: object) -> None:
-    """Progress is told by whoever measures."""

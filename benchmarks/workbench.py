@@ -137,7 +137,3 @@ def describe(bench: Workbench) -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     python = ".".join(map(str, sys.version_info[:3]))
     return f"{os.cpu_count()} processors, {memory:.0f} GiB of memory, PostgreSQL {version}, Python {python}"
-
-
-def _silent(_: object) -> None:
-    """Progress is told by whoever measures."""

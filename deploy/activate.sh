@@ -1,7 +1,11 @@
 # Sourced by .venv/bin/activate (see the Makefile) in sh, bash or zsh: sets what Dagster's own commands need to find this
 # project's definitions and one lasting instance. Variables that are set already are not changed.
 _taxi_project=$(cd "$VIRTUAL_ENV/.." && pwd)
-_taxi_data=${TAXI_DATA_DIR:-$(sed -n 's/^TAXI_DATA_DIR=//p' "$_taxi_project/.env" 2>/dev/null)}
+_taxi_data=${TAXI_DATA_DIR:-}
+if [ -z "$_taxi_data" ] && grep -qs TAXI_DATA_DIR "$_taxi_project/.env"; then
+    # By the library that the settings use, which knows quotes and comments.
+    _taxi_data=$("$VIRTUAL_ENV/bin/python" -Im dotenv --file "$_taxi_project/.env" get TAXI_DATA_DIR 2>/dev/null) || true
+fi
 case ${_taxi_data:=.taxi} in
     /*) ;;
     "~"/*) _taxi_data=$HOME/${_taxi_data#??} ;;

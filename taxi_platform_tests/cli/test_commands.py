@@ -1,6 +1,8 @@
 """Dagster's own commands and ours, as they are typed in a shell that has run ``. .venv/bin/activate`` and no more."""
 
 import json
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -130,3 +132,9 @@ def test_taxi_lists_its_commands() -> None:
     assert done.exit_code == 0
     for command in ("demo", "doctor", "psql", "stop", "url"):
         assert f"\n  {command} " in done.output
+
+
+def test_help_does_not_import_dagster_or_pydantic() -> None:
+    program = "import sys, taxi_platform.cli.main; print({'dagster', 'pydantic', 'psycopg'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
