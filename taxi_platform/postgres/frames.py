@@ -112,9 +112,18 @@ def replace_table(url: str, table: str, data: "pa.Table", comment: str, columns:
         for statement in creation:
             cursor.execute(statement)
         _check_columns(cursor, place, data.column_names)
+        cursor.execute(f"select oid from pg_class where oid = {literal(place)}::regclass and {_LACKS_IDENTITY}")  # noqa: S608
+        if cursor.fetch_arrow_table().num_rows:
+            cursor.execute(f"alter table {place} replica identity full")
         for statement in replacement:
             cursor.execute(statement)
         connection.commit()
+
+
+# PostgreSQL refuses to delete from a published table without a key (create publication … for all tables).
+_LACKS_IDENTITY = (
+    "relreplident = 'd' and not exists (select from pg_index where indrelid = pg_class.oid and indisprimary)"
+)
 
 
 def _check_columns(cursor: "dbapi.Cursor", place: str, expected: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from taxi_platform.errors import DatabaseRefused, FileChanged, disk_errors
+from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused, FileChanged, disk_errors
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute, postgres_errors
 from taxi_platform.postgres.errors import shortened
@@ -122,6 +122,7 @@ class _Load:
         self._url = url
         self._file = file
         self._max_bad_rows = max_bad_rows
+        self._table: int | None = None  # its oid, once it is created
 
     def already_loaded(self, connection: "Connection") -> _Counts | None:
         """Return the counts of an earlier load of this very file, if its partition is still untouched."""
@@ -142,6 +143,8 @@ class _Load:
             logger.info(f"{self.subject}: reading it line by line ({reason})")
             counts = self._fill_parsed(connection)
         (copied,) = execute(connection, "select clock_timestamp()").fetchall()[0]
+        for (statement,) in execute(connection, tables.indexes_of(self.service, self._file.month)).fetchall():
+            execute(connection, statement)
         when_readers_allow(lambda: self._swap(connection, counts, copied), self.subject)
         return counts
 
@@ -187,6 +190,10 @@ class _Load:
         execute(connection, f"drop table if exists {tables.loading_of(self.service, self._file.month)}")
         execute(connection, tables.create_loading(self.service, self._file.month))
         execute(connection, tables.create_rejected(self.service, self._file.month))
+        self._table = self._oid(connection, tables.loading_of(self.service, self._file.month))
+
+    def _oid(self, connection: "Connection", name: str) -> int | None:
+        return execute(connection, "select to_regclass(%s)::oid", (name,)).fetchall()[0][0]
 
     def _open(self) -> TripStream:
         path = self._file.path
@@ -225,6 +232,12 @@ class _Load:
                     execute(connection, statement)
             for statement in tables.attach(service, month):
                 execute(connection, statement)
+            if self._oid(connection, partition) != self._table:
+                raise DatabaseInterrupted(
+                    self.subject,
+                    "another process has replaced the table that this load has filled",
+                    "The month's lock did not hold: something between here and PostgreSQL shares its sessions.",
+                )
             execute(connection, tables.replace_rejects(service), (self.subject,))
             execute(
                 connection,

@@ -118,7 +118,9 @@ create table if not exists {rejects_of(service)} (
     reason text not null
 )"""
     comment = f"Rows of {service.name} files that are not trips: their file and line, and why they were rejected."
-    return [table, f"comment on table {rejects_of(service)} is {literal(comment)}"]
+    # Without a key, PostgreSQL refuses to delete from a table that is published (create publication … for all tables).
+    identity = f"alter table {rejects_of(service)} replica identity full"
+    return [table, identity, f"comment on table {rejects_of(service)} is {literal(comment)}"]
 
 
 def column_types(service: Service) -> dict[str, str]:
@@ -145,14 +147,31 @@ def fingerprint(service: Service) -> str:
 
 
 def create_loading(service: Service, month: Month) -> str:
-    """Return the statement that creates a month's table; its CHECK lets it be attached without a scan."""
+    """Return the statement that creates a month's table; its CHECK lets it be attached without a scan.
+
+    CHECK constraints that somebody added to the service's table are taken over, because a partition must have them.
+    """
     name = literal(service.file_name(month))
     return f"""
 create table {loading_of(service, month)} (
-    like {table_of(service)} including generated including comments,
+    like {table_of(service)} including generated including comments including constraints,
     constraint file_month check (filename is not null and filename = {name})
 );
 alter table {loading_of(service, month)} alter column filename set default {name}"""
+
+
+def indexes_of(service: Service, month: Month) -> str:
+    """Return the query for statements that give the loaded table the indexes of the service's table.
+
+    Nobody waits while they are built; the swap would build missing ones while it keeps readers out.
+    """
+    table = loading_of(service, month)
+    return f"""
+select case when c.oid is not null then 'alter table {table} add ' || pg_get_constraintdef(c.oid)
+    else 'create ' || case when i.indisunique then 'unique ' else '' end || 'index on {table}'
+        || substring(pg_get_indexdef(i.indexrelid) from ' USING .*') end
+from pg_index as i left join pg_constraint as c on c.conindid = i.indexrelid and c.conrelid = i.indrelid
+where i.indrelid = to_regclass({literal(table_of(service))})"""
 
 
 def copy_into_loading(service: Service, month: Month, columns: Iterable[Column]) -> str:
@@ -291,7 +310,7 @@ ADD_COLUMNS = (
 )
 
 COMPANIONS_EXIST = f"""
-select to_regclass(%s) is not null and 3 = (
+select exists (select from pg_class where oid = to_regclass(%s) and relreplident <> 'd') and 3 = (
     select count(*) from pg_attribute
     where attrelid = to_regclass('{FILES}') and attname in ('parser', 'counted_at', 'refused') and not attisdropped
 )"""
