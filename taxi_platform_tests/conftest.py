@@ -56,8 +56,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(folder)
 
 
-# Folders whose tests take longest. They begin first, so that no worker is left with a long one at the end.
-_SLOW_FOLDERS = ("stack", "models", "cli", "golden", "bigquery", "operations")
+# Folders and files whose tests take longest. They begin first, so that no worker is left with a long one at the end.
+_SLOW = ("stack", "models", "cli", "golden", "test_mutated_files.py", "bigquery", "operations")
 # Files whose tests share one running stack.
 _STACK_FILES = re.compile(r".*/stack/test_(backfills|faults|login|queue|services)\.py")
 
@@ -85,8 +85,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _place(item: pytest.Item) -> int:
-    folder = item.path.relative_to(_TESTS).parts[0]
-    return _SLOW_FOLDERS.index(folder) if folder in _SLOW_FOLDERS else len(_SLOW_FOLDERS)
+    parts = item.path.relative_to(_TESTS).parts
+    return next((place for place, name in enumerate(_SLOW) if name in parts), len(_SLOW))
 
 
 @pytest.fixture(scope="session")

@@ -28,9 +28,3 @@ def test_set_up_and_one_month_in_the_lake(cloud: Cloud, database: str, tmp_path:
     assert sent.returncode == 0, sent.stdout
     (blob,) = cloud.storage.list_blobs(cloud.bucket)
     assert blob.name == "raw/green/green_tripdata_2019-03.csv.gz"
-
-
-def test_without_settings_the_command_says_what_to_set(database: str, tmp_path: Path) -> None:
-    done = typed("dagster job execute -j gcp_setup", data=tmp_path, TAXI_POSTGRES_URL=database)
-    assert done.returncode != 0
-    assert "GCP_PROJECT_ID, GCP_LOCATION, GCP_BUCKET_NAME, GCP_DATASET: not set." in done.stdout

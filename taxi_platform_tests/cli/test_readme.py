@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from taxi_platform.settings import PROJECT
+from taxi_platform_tests.support.asset_runs import Platform
 from taxi_platform_tests.support.shell import typed
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -30,19 +31,15 @@ def test_every_command_is_run_by_a_test_or_by_ci(page: str) -> None:
     assert missing == []
 
 
-def test_the_program_for_pandas_prints_the_months(database: str, tmp_path: Path) -> None:
+def test_the_program_for_pandas_prints_the_months(platform: Platform, tmp_path: Path) -> None:
     (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     script = tmp_path / "program.py"
     *before, last = program.strip().splitlines()
     script.write_text("\n".join([*before, f"print({last})"]))
-    loaded = typed(
-        f"dagster asset materialize --select green_tripdata --partition 2019-03 && python {script}",
-        data=tmp_path,
-        TAXI_SOURCE="sample:0.001",
-        TAXI_POSTGRES_URL=database,
-    )
-    assert loaded.returncode == 0, loaded.stdout
-    assert "green_tripdata_2019-03.csv" in loaded.stdout
+    assert platform.run("green_tripdata", month="2019-03").succeeded
+    done = typed(f"python {script}", data=tmp_path, TAXI_POSTGRES_URL=platform.database)
+    assert done.returncode == 0, done.stdout
+    assert "green_tripdata_2019-03.csv" in done.stdout
 
 
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in (PROJECT / "docs").glob("*.md"))])

@@ -184,7 +184,7 @@ def test_a_month_whose_load_is_killed_at_any_instant_is_old_or_new_and_the_next_
                 durations.append(time.monotonic() - begun)
                 assert loaded.rows + loaded.rejected == len(lines)
                 versions[month, file.verified.sha256] = trips.content(month)
-        longest = sorted(durations)[len(durations) // 2] * 1.2
+        longest = sorted(durations)[len(durations) // 2] * 1.5  # in a process of its own a load takes longer
         begun = time.monotonic()
         while outcomes.total() < KILLS:
             victim = random.choice(["client", "backend"])
