@@ -51,21 +51,28 @@ _PLACEHOLDERS = ("{service}", "{month}")
 _BRACES = re.compile(r"\{[^{}]*\}|[{}]")
 
 
-class AddressTemplate:
-    """The addresses that a ``TAXI_SOURCE`` with ``{service}`` and ``{month}`` in its path stands for.
+class HttpSource:
+    """Trip files on an HTTP server, under addresses with ``{service}`` and ``{month}`` in their path.
 
     Credentials before the host (``https://user:password@host/…``) are kept apart, so that no address, message or
     record carries them. A query or fragment is refused: an address ends in the name of its file.
 
-    Attributes:
-        credentials: user and password, if the template has them.
-        host: the host, with its port, that the credentials are for.
+    Safe to share between threads: every call opens a session of its own.
+
+    Args:
+        template: the address of a trip file with placeholders.
+        retries: how often and when to ask again.
+        timeouts: seconds until a connection must stand, and for which the server may be silent.
 
     Raises:
         InvalidSetting: the template is not the address of a trip file; the message says why and what is valid.
     """
 
-    def __init__(self, template: str) -> None:
+    asking_is_free = False
+
+    def __init__(
+        self, template: str, *, retries: RetryPolicy = DOWNLOAD, timeouts: tuple[float, float] = TIMEOUTS
+    ) -> None:
         try:
             parts = urlsplit(template)
             problem = _problem(parts)
@@ -73,10 +80,12 @@ class AddressTemplate:
             raise _invalid(template, str(error)) from None
         if problem:
             raise _invalid(template, problem)
-        user, _, self.host = parts.netloc.rpartition("@")
+        user, _, self._host = parts.netloc.rpartition("@")
         name, _, password = user.partition(":")
-        self.credentials = (unquote(name), unquote(password)) if user else None
-        self._template = f"{parts.scheme}://{self.host}{parts.path}"
+        self._credentials = (unquote(name), unquote(password)) if user else None
+        self._template = f"{parts.scheme}://{self._host}{parts.path}"
+        self._retries = retries
+        self._timeouts = timeouts
 
     def trips(self, service: Service, month: Month) -> str:
         """Return the address of a month's file."""
@@ -92,65 +101,6 @@ class AddressTemplate:
         first = next(index for index, segment in enumerate(segments) if "{" in segment)
         folder = ["misc"] if segments[first] == "{service}" else []
         return "/".join([*segments[:first], *folder, zones.FILE])
-
-
-def _problem(parts: SplitResult) -> str | None:
-    """Return why this is not a template; raise a ``ValueError`` where the address cannot even be taken apart."""
-    placeholders = _BRACES.findall(parts.path)
-    unknown = sorted(set(placeholders) - set(_PLACEHOLDERS))
-    missing = [placeholder for placeholder in _PLACEHOLDERS if placeholder not in placeholders]
-    problems = [
-        (parts.scheme not in ("http", "https"), "addresses begin with http:// or https://"),
-        (not parts.hostname or parts.port == 0, "it names no host"),
-        (any(map(str.isspace, parts.netloc + parts.path)), "it has a space in it"),
-        (parts.query or parts.fragment, "nothing may follow the file's name: no ? and no #"),
-        ("{" in parts.netloc, "the host must be the same for all files: placeholders stand in the path"),
-        (unknown, f"the placeholder {''.join(unknown[:1])} is unknown"),
-        (missing, f"the placeholder {''.join(missing[:1])} is missing"),
-        (not parts.path.endswith((".csv.gz", ".csv")), "it must end in .csv.gz or .csv"),
-    ]
-    return next((problem for applies, problem in problems if applies), None)
-
-
-def _invalid(template: str, problem: str) -> InvalidSetting:
-    shown = re.sub(r":/+.*@", "://***@", template)  # a password may have a slash in it
-    return InvalidSetting(
-        f"TAXI_SOURCE={public(shown)}",
-        problem,
-        f"Write the address of a trip file with {{service}} and {{month}} instead of their values, e.g. {EXAMPLE}",
-    )
-
-
-class HttpSource:
-    """Trip files on an HTTP server, under addresses made from a template.
-
-    Safe to share between threads: every call opens a session of its own.
-
-    Args:
-        template: see ``AddressTemplate``.
-        retries: how often and when to ask again.
-        timeouts: seconds until a connection must stand, and for which the server may be silent.
-
-    Raises:
-        InvalidSetting: the template is not the address of a trip file.
-    """
-
-    asking_is_free = False
-
-    def __init__(
-        self, template: str, *, retries: RetryPolicy = DOWNLOAD, timeouts: tuple[float, float] = TIMEOUTS
-    ) -> None:
-        self._template = AddressTemplate(template)
-        self._retries = retries
-        self._timeouts = timeouts
-
-    def trips(self, service: Service, month: Month) -> str:
-        """Return the address of a month's file."""
-        return self._template.trips(service, month)
-
-    def zones(self) -> str:
-        """Return the address of the zone lookup."""
-        return self._template.zones()
 
     def version(self, address: str) -> SourceVersion:
         """Return what the server has under an address now, see ``Source.version``."""
@@ -175,8 +125,8 @@ class HttpSource:
 
         with requests.Session() as session:
             session.headers["Accept-Encoding"] = "identity"
-            if urlsplit(address).netloc == self._template.host:
-                session.auth = self._template.credentials
+            if urlsplit(address).netloc == self._host:
+                session.auth = self._credentials
             yield session
 
     @contextmanager
@@ -238,6 +188,33 @@ class HttpSource:
                 partial.discard()
             raise Interrupted(f"the body ended after {done:,}{of} bytes")
         return done
+
+
+def _problem(parts: SplitResult) -> str | None:
+    """Return why this is not a template; raise a ``ValueError`` where the address cannot even be taken apart."""
+    placeholders = _BRACES.findall(parts.path)
+    unknown = sorted(set(placeholders) - set(_PLACEHOLDERS))
+    missing = [placeholder for placeholder in _PLACEHOLDERS if placeholder not in placeholders]
+    problems = [
+        (parts.scheme not in ("http", "https"), "addresses begin with http:// or https://"),
+        (not parts.hostname or parts.port == 0, "it names no host"),
+        (any(map(str.isspace, parts.netloc + parts.path)), "it has a space in it"),
+        (parts.query or parts.fragment, "nothing may follow the file's name: no ? and no #"),
+        ("{" in parts.netloc, "the host must be the same for all files: placeholders stand in the path"),
+        (unknown, f"the placeholder {''.join(unknown[:1])} is unknown"),
+        (missing, f"the placeholder {''.join(missing[:1])} is missing"),
+        (not parts.path.endswith((".csv.gz", ".csv")), "it must end in .csv.gz or .csv"),
+    ]
+    return next((problem for applies, problem in problems if applies), None)
+
+
+def _invalid(template: str, problem: str) -> InvalidSetting:
+    shown = re.sub(r":/+.*@", "://***@", template)  # a password may have a slash in it
+    return InvalidSetting(
+        f"TAXI_SOURCE={public(shown)}",
+        problem,
+        f"Write the address of a trip file with {{service}} and {{month}} instead of their values, e.g. {EXAMPLE}",
+    )
 
 
 def sidecar_of(target: Path) -> Path:

@@ -17,7 +17,7 @@ from taxi_platform.redaction import public
 from taxi_platform.settings import PROJECT, RELEASE
 from taxi_platform.sources import folder as folders
 from taxi_platform.sources.folder import FolderSource
-from taxi_platform.sources.http import AddressTemplate, HttpSource, PartialFile
+from taxi_platform.sources.http import HttpSource, PartialFile
 from taxi_platform.sources.sample import SampleSource
 from taxi_platform.sources.source import source_named
 from taxi_platform.trips.months import Month
@@ -43,7 +43,7 @@ ROWS = b"VendorID\r\n2\r\n" * 1000
     ],
 )
 def test_the_zone_lookup_lies_in_the_folder_that_all_trips_share(template: str, zones: str) -> None:
-    assert AddressTemplate(template).zones() == zones
+    assert HttpSource(template).zones() == zones
 
 
 @pytest.mark.parametrize(
@@ -74,11 +74,9 @@ def test_an_address_that_cannot_be_meant_is_refused_with_the_reason_and_an_examp
     assert "https://host/{service}/{service}_tripdata_{month}.csv.gz" in message
 
 
-def test_credentials_go_to_the_host_and_not_into_addresses() -> None:
-    template = AddressTemplate("https://ann:p%40ss@host:8443/{service}/{month}.csv")
-    assert template.credentials == ("ann", "p@ss")
-    assert template.host == "host:8443"
-    assert template.trips(GREEN, MARCH) == "https://host:8443/green/2019-03.csv"
+def test_credentials_are_not_part_of_addresses() -> None:
+    source = HttpSource("https://ann:p%40ss@host:8443/{service}/{month}.csv")
+    assert source.trips(GREEN, MARCH) == "https://host:8443/green/2019-03.csv"
 
 
 @pytest.mark.parametrize(
