@@ -89,19 +89,19 @@ class RetryPolicy:
         """Return whether the server that an error comes from may be asked again as soon as it allows."""
         return _retry_after(error) <= self.longest_retry_after
 
-    def wait_until(self, condition: Callable[[], bool], *, waiting_for: str) -> bool:
+    def wait_until(self, condition: Callable[[], bool], *, waiting_for: str = "") -> bool:
         """Poll until a condition holds, and return whether it came to hold in time.
 
         This waits for somebody else to finish, which is not a failure: only the first wait is logged.
 
         Args:
             condition: asked again after each wait.
-            waiting_for: the line for the log.
+            waiting_for: the line for the log, if there is one.
         """
         deadline = time.monotonic() + self.total if self.total is not None else None
         polls = 1
         while not condition():
-            if polls == 1:
+            if polls == 1 and waiting_for:
                 logger.info(waiting_for)
             if deadline is not None and time.monotonic() > deadline:
                 return False

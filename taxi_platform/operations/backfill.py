@@ -263,7 +263,7 @@ def follow_to_the_end(instance: dg.DagsterInstance, follower: Follower, show: Sh
             silence = seconds if seconds and seconds > TIMEOUT_SECONDS else None
         return silence is not None
 
-    PROGRESS.wait_until(is_over, waiting_for="waiting for the daemon")
+    PROGRESS.wait_until(is_over)
     return silence
 
 
