@@ -116,18 +116,6 @@ def test_a_dropped_file_replaces_the_published_one_until_that_is_forced(landing:
     assert platform.count("green_tripdata", "2019-03") == 50
 
 
-def test_a_file_that_is_still_written_is_waited_for(landing: Landing) -> None:
-    landing.drop(b"", age=0)
-    assert landing.run() == []
-    landing.drop(file(12)[:100], age=0)
-    assert landing.run() == []
-    landing.drop(file(12), age=0)
-    assert landing.run() == []
-    assert landing.summary == f"waiting: {NAME}"
-    (run,) = landing.run()
-    assert run.succeeded
-
-
 @pytest.mark.parametrize(
     ("content", "name", "reason"),
     [
@@ -157,7 +145,6 @@ def test_a_damaged_file_is_moved_with_the_reason_and_leaves_the_table_as_it_was(
     ("name", "reason"),
     [
         ("notes.txt", "name is not one as published"),
-        ("green_tripdata_2021-08.csv", "Set TAXI_LAST_MONTH=2021-08 or later to have it loaded"),
         ("green_tripdata_2018-12.csv.gz", "Set TAXI_FIRST_MONTH=2018-12 or earlier"),
     ],
 )

@@ -169,13 +169,6 @@ def test_a_page_without_trips_or_models_names_the_commands(database: str, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["2019-03.html", "trips.html"]
 
 
-def test_a_page_links_to_pages_written_before(models: Models) -> None:
-    models.fill("green", MARCH)
-    models.reports.write(MARCH)
-    assert 'href="2019-03.html"' in models.reports.write().path.read_text()
-    assert 'href="trips.html"' in models.reports.write(MARCH).path.read_text()
-
-
 def test_the_error_for_a_page_that_cannot_be_written_names_its_path(tmp_path: Path) -> None:
     (tmp_path / "reports").write_text("a file where the folder should be")
     with pytest.raises(StorageFull, match=r"trips\.html: .*reports/trips\.html cannot be written"):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from taxi_platform.bigquery.clients import google_retry
 from taxi_platform.bigquery.errors import google_errors
@@ -61,49 +61,10 @@ class DroppedFile:
     is_complete: bool
 
 
-class LandingPlace(Protocol):
-    """A place where files are dropped, with the subfolders ``done`` and ``failed`` for processed files."""
-
-    def address(self, name: str) -> str:
-        """Return the path or URI that is recorded as the source of what is loaded from the file."""
-        ...
-
-    def files(self) -> list[DroppedFile]:
-        """Return the files that are there, without those in subfolders; the one written first comes first.
-
-        Raises:
-            InvalidSetting: there is no such place.
-            AccessDenied: it may not be read.
-            SourceUnreachable: it cannot be read.
-        """
-        ...
-
-    def fetch(self, name: str, version: str, target: Path) -> SourceVersion:
-        """Copy this version of a file to ``target``.
-
-        Raises:
-            NotPublished: the file has been removed.
-            DamagedFile: the file is another version now, or became one while it was copied.
-            AccessDenied: it may not be read.
-            SourceUnreachable: it cannot be read.
-            StorageFull: ``target`` cannot be written.
-        """
-        ...
-
-    def move(self, file: DroppedFile, subfolder: Subfolder, reason: str | None = None) -> str:
-        """Move this version of a file into a subfolder, and return the name that it has there.
-
-        Nothing is overwritten: a second file of the same name gets a number. The reason is written first, as
-        ``<name>.reason.txt``, so that a crash never leaves a failed file without one.
-
-        Raises:
-            TaxiError: the file cannot be moved; it is still where it was.
-        """
-        ...
-
-
 class LandingFolder:
-    """A folder on this machine or on a network mount. Links in it are ignored.
+    """A folder on this machine or on a network mount, with the subfolders ``done`` and ``failed`` for processed files.
+
+    Links in it are ignored.
 
     Args:
         folder: where files are dropped; its subfolders are created when they are needed.
@@ -115,11 +76,17 @@ class LandingFolder:
         self._create = create
 
     def address(self, name: str) -> str:
-        """Return the file's path."""
+        """Return the file's path, which is recorded as the source of what is loaded from it."""
         return str(self._folder / name)
 
     def files(self) -> list[DroppedFile]:
-        """Return the files, as ``LandingPlace`` promises."""
+        """Return the files that are there, without those in subfolders; the one written first comes first.
+
+        Raises:
+            InvalidSetting: there is no such place.
+            AccessDenied: it may not be read.
+            SourceUnreachable: it cannot be read.
+        """
         if self._create:
             with disk_errors(self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +102,15 @@ class LandingFolder:
         return [file for _, _, file in sorted(dated, key=lambda item: item[:2])]
 
     def fetch(self, name: str, version: str, target: Path) -> SourceVersion:
-        """Copy this version of a file, as ``LandingPlace`` promises."""
+        """Copy this version of a file to ``target``.
+
+        Raises:
+            NotPublished: the file has been removed.
+            DamagedFile: the file is another version now, or became one while it was copied.
+            AccessDenied: it may not be read.
+            SourceUnreachable: it cannot be read.
+            StorageFull: ``target`` cannot be written.
+        """
         path = self._folder / name
         self._check(path, version)
         with (
@@ -154,7 +129,14 @@ class LandingFolder:
         return SourceVersion(version, modified, stat.st_size)
 
     def move(self, file: DroppedFile, subfolder: Subfolder, reason: str | None = None) -> str:
-        """Rename a file, as ``LandingPlace`` promises."""
+        """Move this version of a file into a subfolder, and return the name that it has there.
+
+        Nothing is overwritten: a second file of the same name gets a number. The reason is written first, as
+        ``<name>.reason.txt``, so that a crash never leaves a failed file without one.
+
+        Raises:
+            TaxiError: the file cannot be moved; it is still where it was.
+        """
         path, folder = self._folder / file.name, self._folder / subfolder
         with _changing(folder), _opened(self._folder) as here:
             mode = os.fstat(here).st_mode
@@ -202,7 +184,9 @@ class LandingFolder:
 
 
 class LandingBucket:
-    """A prefix of a bucket. Objects are complete from the start, and an object's version is its generation.
+    """A prefix of a bucket, with the methods of ``LandingFolder``.
+
+    Objects are complete from the start, and an object's version is its generation.
 
     Args:
         client: the client for Cloud Storage.
@@ -228,7 +212,7 @@ class LandingBucket:
         return self._uri + name
 
     def files(self) -> list[DroppedFile]:
-        """Return the objects, as ``LandingPlace`` promises."""
+        """Return the objects directly below the prefix, the oldest first."""
         with google_errors(self._uri):
             blobs = self._client.list_blobs(
                 self._bucket, prefix=self._prefix, delimiter="/", fields=_OBJECT_FIELDS, **self._waiting
@@ -238,7 +222,7 @@ class LandingBucket:
         return [DroppedFile(name, generation, is_complete=True) for _, name, generation in sorted(dated) if name]
 
     def fetch(self, name: str, version: str, target: Path) -> SourceVersion:
-        """Download this generation of an object, as ``LandingPlace`` promises; the client compares the checksum."""
+        """Download this generation of an object to ``target``; the client compares the checksum."""
         address, blob = self.address(name), self._bucket.blob(self._prefix + name)
         try:
             with google_errors(address), disk_errors(target):
@@ -254,7 +238,7 @@ class LandingBucket:
         return current
 
     def move(self, file: DroppedFile, subfolder: Subfolder, reason: str | None = None) -> str:
-        """Copy this generation of an object and delete the original, as ``LandingPlace`` promises."""
+        """Copy this generation of an object into a subfolder and delete the original."""
         folder, generation = f"{self._prefix}{subfolder}/", int(file.version)
         blob = self._bucket.blob(self._prefix + file.name)
         with google_errors(self.address(file.name)):
@@ -269,6 +253,9 @@ class LandingBucket:
             )
             blob.delete(if_generation_match=generation, **self._waiting)
         return name
+
+
+LandingPlace = LandingFolder | LandingBucket
 
 
 def free_names(name: str) -> Iterator[str]:

@@ -44,7 +44,7 @@ class DroppedFileSource:
         return SourceVersion(self.dropped_version, None, None)
 
     def fetch(self, address: str, target: Path) -> SourceVersion:
-        """Copy the file to ``target``, as ``Source`` and ``LandingPlace`` promise."""
+        """Copy the file to ``target``, as ``Source`` promises."""
         with disk_errors(target):
             sidecar_of(target).unlink(missing_ok=True)  # of an interrupted download, which is not continued
         return self.place.fetch(self.name, self.dropped_version, target)
