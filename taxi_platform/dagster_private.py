@@ -231,7 +231,7 @@ def forget_cursor_value(run_storage: Any, key: str) -> None:
 
 
 def add_web_middleware(middleware: type, **options: Any) -> None:
-    """Put an ASGI middleware before the web server of this process. If this breaks: the UI does not start."""
+    """Put an ASGI middleware before the web server of this process. If this breaks: other sites can use the UI."""
     from dagster_webserver.webserver import DagsterWebserver
     from starlette.middleware import Middleware
 

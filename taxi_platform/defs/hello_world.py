@@ -7,7 +7,8 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.orchestration.resources import RunLimit
+from taxi_platform.defs.resources import without_configuration
+from taxi_platform.orchestration.resources import RunLimit, RunLimitResource
 from taxi_platform.settings import settings
 
 WELCOME = "Hello, {name}!"
@@ -50,35 +51,35 @@ class NapConfig(dg.Config):
 
 
 @dg.op
-def hello_message(context: dg.OpExecutionContext, config: NameConfig, limit: RunLimit) -> None:
+def hello_message(context: dg.OpExecutionContext, config: NameConfig, limit: RunLimitResource) -> None:
     """Log the welcome, rendered with the name."""
     limit.admit(context)
     config.log(context, WELCOME.format(name=config.name))
 
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
-def generate_output(context: dg.OpExecutionContext, limit: RunLimit) -> str:
+def generate_output(context: dg.OpExecutionContext, limit: RunLimitResource) -> str:
     """Return a value for a later step."""
     limit.admit(context)
     return "I was generated during this workflow."
 
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
-def sleep(context: dg.OpExecutionContext, config: NapConfig, limit: RunLimit) -> None:
+def sleep(context: dg.OpExecutionContext, config: NapConfig, limit: RunLimitResource) -> None:
     """Take time, so that there is something to see of runs at once."""
     limit.admit(context)
     time.sleep(config.seconds)
 
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
-def log_output(context: dg.OpExecutionContext, config: LineConfig, limit: RunLimit, value: str) -> None:
+def log_output(context: dg.OpExecutionContext, config: LineConfig, limit: RunLimitResource, value: str) -> None:
     """Log the value that an earlier step has returned."""
     limit.admit(context)
     config.log(context, f"This is an output: {value}")
 
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
-def goodbye_message(context: dg.OpExecutionContext, config: NameConfig, limit: RunLimit) -> None:
+def goodbye_message(context: dg.OpExecutionContext, config: NameConfig, limit: RunLimitResource) -> None:
     """Log the goodbye."""
     limit.admit(context)
     config.log(context, f"Goodbye, {config.name}!")
@@ -110,7 +111,7 @@ def for_the_steps(config: HelloWorldConfig) -> dict[str, Any]:
 @dg.job(
     config=for_the_steps,
     executor_def=dg.in_process_executor,  # one process a run
-    resource_defs={"limit": RunLimit(at_once=AT_ONCE, tag=WHEN_FULL)},
+    resource_defs={"limit": without_configuration(RunLimit(at_once=AT_ONCE, tag=WHEN_FULL))},
     tags={WHEN_FULL: "fail"},
 )
 def hello_world() -> None:

@@ -9,13 +9,13 @@ import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
-from pydantic import Field, PrivateAttr, SecretStr
+from pydantic import SecretStr
 
 from taxi_platform.course.docker_hub import BASE_URL, FAILURE, TRANSIENT, count_pulls
 from taxi_platform.course.products import Product, read_products
@@ -274,12 +274,18 @@ ReportsResource = dg.ResourceParam[ReportPages]
 LandingResource = dg.ResourceParam[Landing]
 
 
-class RunLimit(dg.ConfigurableResource["RunLimit"]):
-    """The concurrency limit of one job. Every step calls ``admit``, because a run may be started in the middle."""
+@dataclass(frozen=True)
+class RunLimit:
+    """The concurrency limit of one job. Every step calls ``admit``, because a run may be started in the middle.
 
-    at_once: int = Field(description="How many runs of the job may be executed at once.")
-    tag: str = Field(description="The tag that says whether a run beyond the limit fails or waits.")
-    _is_admitted: bool = PrivateAttr(False)
+    Attributes:
+        at_once: how many runs of the job may be executed at once.
+        tag: the tag that says whether a run beyond the limit fails or waits.
+    """
+
+    at_once: int
+    tag: str
+    _admitted: set[str] = field(default_factory=set[str])
 
     def admit(self, context: dg.OpExecutionContext) -> None:
         """Let the run go on if the limit allows it; it counts until it ends.
@@ -287,10 +293,13 @@ class RunLimit(dg.ConfigurableResource["RunLimit"]):
         Raises:
             dagster.Failure: the limit is reached, or the database of Dagster's state does not answer.
         """
-        if self._is_admitted:
+        if context.run.run_id in self._admitted:
             return
         with errors_as_failures():
             choice = when_full(context.run.tags.get(self.tag, "fail"), self.tag)
             advice = f"Start it again when one of them has ended, or with the tag {self.tag}=queue to let it wait."
             admit(context.instance, context.run, self.at_once, choice, advice)
-        self._is_admitted = True
+        self._admitted.add(context.run.run_id)
+
+
+RunLimitResource = dg.ResourceParam[RunLimit]

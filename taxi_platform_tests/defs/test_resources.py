@@ -50,11 +50,17 @@ def test_a_run_whose_configuration_redirects_a_resource_is_refused(
     assert (tmp_path / "ours.json").read_text() == "precious"
 
 
-def test_a_run_cannot_choose_the_folder_whose_files_are_unpickled(platform: Platform, tmp_path: Path) -> None:
-    config = {"resources": {"io_manager": {"config": {"base_dir": str(tmp_path)}}}}
+@pytest.mark.parametrize(
+    ("key", "config"),
+    [
+        pytest.param("io_manager", {"base_dir": "/tmp"}, id="the folder whose files are unpickled"),
+        pytest.param("limit", {"at_once": 99}, id="the limit of concurrent runs"),
+    ],
+)
+def test_a_run_cannot_choose_what_a_job_depends_on(key: str, config: dict[str, Any], platform: Platform) -> None:
     job = platform.definitions().resolve_job_def("hello_world")
     with pytest.raises(dg.DagsterInvalidConfigError, match="unexpected config entr"):
-        dg.validate_run_config(job, config)
+        dg.validate_run_config(job, {"resources": {key: {"config": config}}})
 
 
 def test_no_resource_has_configuration_that_a_run_or_the_ui_could_use(platform: Platform) -> None:
