@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -95,7 +96,7 @@ def test_every_file_stays_if_the_database_cannot_be_asked_or_has_no_tables(platf
     with psycopg.connect(platform.database) as connection:
         connection.execute("drop schema public cascade; create schema public")
     assert purge(platform)["kept"] == {NOT_LOADED: 3}
-    platform.use(TAXI_POSTGRES_URL=f"{platform.database}_gone")
+    platform.use(TAXI_POSTGRES_URL=urlsplit(platform.database)._replace(path="/gone").geturl())
     assert "there is no such database" in purge(platform)["failed"]
     assert there(raw) == ["2019-01", "2019-02", "2019-03"]
 
