@@ -10,10 +10,11 @@ from benchmarks.pairs import in_turn, spread
 from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery.lake import PART, Lake, object_name
+from taxi_platform.bigquery.lake import PART, Lake
 from taxi_platform.bigquery.setup import set_up
 from taxi_platform.cli.emulators import Emulators
 from taxi_platform.trips.files import TripFile
+from taxi_platform.trips.keys import stored_name
 from taxi_platform.trips.services import YELLOW
 
 MOST = 1.2
@@ -72,10 +73,11 @@ def _bare(cloud: Cloud, file: TripFile, part: int | None) -> float:
 
 def bare_upload(cloud: Cloud, file: TripFile, part: int | None = None) -> None:
     """Upload a file by the client alone, in parts of so many bytes or of the client's own."""
-    cloud.storage.bucket(cloud.bucket).blob(object_name(file), chunk_size=part).upload_from_filename(str(file.path))
+    name = stored_name(file.service, file.name)
+    cloud.storage.bucket(cloud.bucket).blob(name, chunk_size=part).upload_from_filename(str(file.path))
 
 
 def remove(cloud: Cloud, file: TripFile) -> None:
     """Have the lake without the file."""
-    for blob in cloud.storage.list_blobs(cloud.bucket, prefix=object_name(file)):
+    for blob in cloud.storage.list_blobs(cloud.bucket, prefix=stored_name(file.service, file.name)):
         blob.delete()

@@ -11,7 +11,7 @@ from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
 from taxi_platform.bigquery import statements, tables
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery.lake import Lake, object_name, uri_of
+from taxi_platform.bigquery.lake import Lake, uri_of
 from taxi_platform.bigquery.loader import load_month
 from taxi_platform.bigquery.tables import Tables
 from taxi_platform.settings import PROJECT
@@ -19,6 +19,7 @@ from taxi_platform.sources.cache import Cache
 from taxi_platform.sources.folder import FolderSource
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.headers import Header
+from taxi_platform.trips.keys import stored_name
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.reading import TripStream, read_chunks
 from taxi_platform.trips.services import GREEN
@@ -76,7 +77,8 @@ def _bare(cloud: Cloud, file: TripFile, header: Header) -> float:
     client = cast("Any", cloud.bigquery)
     started = time.perf_counter()
     bare_upload(cloud, file)
-    client.load_table_from_uri(uri_of(cloud.bucket, object_name(file)), staging, job_config=config).result()
+    uri = uri_of(cloud.bucket, stored_name(file.service, file.name))
+    client.load_table_from_uri(uri, staging, job_config=config).result()
     client.query(statement).result()
     client.delete_table(staging)
     return time.perf_counter() - started

@@ -165,3 +165,6 @@ JOB = RetryPolicy(attempts=5, first_wait=1.0, longest_wait=30.0, jitter=1.0)
 
 PROGRESS = RetryPolicy(first_wait=1.0, longest_wait=1.0)
 """The progress of a backfill, which a person watches."""
+
+JOB_END = RetryPolicy(first_wait=0.1, longest_wait=5.0, factor=1.5, total=3600.0)
+"""The end of a BigQuery job: the largest month takes a minute, and after an hour in a queue a job is given up."""

@@ -101,6 +101,12 @@ class CloudSettings(BaseSettings):
     creds: SecretStr | None = Field(
         None, description="A key as JSON or base64, or sm://project/secret; unset, application-default credentials."
     )
+    impersonate_service_account: str = Field(
+        "", description="The e-mail address of a service account that the credentials act as."
+    )
+    max_gib_billed: float = Field(
+        10.0, gt=0, description="What BigQuery may bill one statement for at most, in GiB; the models' included."
+    )
     storage_host: str = Field(
         "", validation_alias="STORAGE_EMULATOR_HOST", description="An emulator for Cloud Storage, as for the clients."
     )

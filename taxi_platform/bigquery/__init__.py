@@ -3,5 +3,5 @@
 Knows nothing of Dagster: everything here can be called from a shell. One module per subject: ``names`` (valid names),
 ``clients`` (project, credentials, retries), ``errors`` (Google's answers as our errors), ``setup`` (bucket and
 dataset), ``lake`` (objects), ``tables`` and ``statements`` (tables and their SQL), ``jobs`` (one job), ``loader`` (one
-month), ``frames`` (reading).
+month), ``locking`` (one build at a time), ``frames`` (reading).
 """

@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 TIMEOUTS = (10.0, 60.0)  # seconds for a connection, and of silence afterwards
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
-SECRET = "sm://"  # noqa: S105 - begins the address of a secret
 SECRET_MANAGER = "https://secretmanager.googleapis.com"  # noqa: S105
 _SECRET_ADDRESS = re.compile(r"sm://([a-z0-9.:-]+)/([A-Za-z0-9_-]{1,255})(?:/(latest|\d+))?", re.ASCII)
 _VALID = (
@@ -42,15 +41,14 @@ class Cloud:
     """One project, with the bucket and the dataset that the platform uses there.
 
     Attributes:
-        project: its id.
-        location: where bucket and dataset lie, e.g. ``europe-west2`` or ``EU``.
-        bucket: the bucket's name.
+        location: where bucket and dataset are, e.g. ``europe-west2`` or ``EU``.
         dataset: the dataset's name, without the project.
         creds: as ``GCP_CREDS``; empty for application-default credentials.
         storage_host: an emulator of Cloud Storage, e.g. ``http://127.0.0.1:9023``; it gets no credentials.
         bigquery_host: an emulator of BigQuery, likewise.
-        retries: when the clients repeat a request.
-        timeouts: for how many seconds they wait for a connection, and for each part of an answer.
+        impersonated: the service account that the credentials act as, by its e-mail address; empty for themselves.
+        bytes_billed: what one statement may be billed for at most. The largest month needs a tenth of the default.
+        timeouts: the seconds that the clients wait for a connection, and for each part of an answer.
     """
 
     project: str
@@ -62,26 +60,17 @@ class Cloud:
     bigquery_host: str = ""
     retries: RetryPolicy = GOOGLE
     timeouts: tuple[float, float] = TIMEOUTS
+    bytes_billed: int = 10 * 1024**3
+    impersonated: str = ""
 
     @cached_property
     def credentials(self) -> "Credentials":
-        """The credentials that Google is shown.
-
-        Raises:
-            InvalidSetting: GCP_CREDS holds something else than a key or a secret's address.
-            CloudNotConfigured: there are no credentials.
-            CloudRefused: the secret that GCP_CREDS names cannot be read.
-            CloudUnavailable: Google does not answer.
-        """
-        return credentials_of(self.creds)
+        """The credentials that Google is shown; ``credentials_of`` says what may be wrong with them."""
+        return credentials_of(self.creds, self.impersonated)
 
     @cached_property
     def storage(self) -> "storage.Client":
-        """The client for Cloud Storage.
-
-        Raises:
-            TaxiError: there are no credentials; see ``credentials``.
-        """
+        """The client for Cloud Storage."""
         from google.auth.credentials import AnonymousCredentials
         from google.cloud import storage
 
@@ -92,11 +81,7 @@ class Cloud:
 
     @cached_property
     def bigquery(self) -> "bigquery.Client":
-        """The client for BigQuery, which works in the location of the dataset.
-
-        Raises:
-            TaxiError: there are no credentials; see ``credentials``.
-        """
+        """The client for BigQuery, which works in the location of the dataset."""
         from google.auth.credentials import AnonymousCredentials
         from google.cloud import bigquery
 
@@ -132,64 +117,40 @@ def google_retry(policy: RetryPolicy, subject: str) -> "Retry":
     )
 
 
-def cloud_named(
-    project_id: str,
-    location: str,
-    bucket_name: str,
-    dataset: str,
-    *,
-    creds: str = "",
-    storage_host: str = "",
-    bigquery_host: str = "",
-) -> Cloud:
+def cloud_of(settings: CloudSettings | None) -> Cloud:
     """Return the cloud that the settings name, without a request.
 
     Raises:
         CloudNotConfigured: settings are missing; the message says which.
         InvalidSetting: Google does not accept a name.
     """
-    named = {
-        "GCP_PROJECT_ID": project_id,
-        "GCP_LOCATION": location,
-        "GCP_BUCKET_NAME": bucket_name,
-        "GCP_DATASET": dataset,
-    }
+    chosen = settings or CloudSettings.model_construct()
+    names = (chosen.project_id, chosen.location, chosen.bucket_name, chosen.dataset)
+    named = dict(zip(("GCP_PROJECT_ID", "GCP_LOCATION", "GCP_BUCKET_NAME", "GCP_DATASET"), names, strict=True))
     missing = [name for name, value in named.items() if not value]
     if missing:
         present = [name for name in named if name not in missing]
         what = f"not set, while {', '.join(present)} {'is' if len(present) == 1 else 'are'}" if present else "not set"
-        raise CloudNotConfigured(
-            ", ".join(missing),
-            what,
-            "Google Cloud's assets and jobs need all four; see .env.example and docs/cloud.md.",
-        )
-    for problem in problems_of_names(project_id, location, bucket_name, dataset):
+        advice = "Google Cloud's assets and jobs need all four; see .env.example and docs/cloud.md."
+        raise CloudNotConfigured(", ".join(missing), what, advice)
+    for problem in problems_of_names(*names):
         raise problem
-    return Cloud(project_id, location, bucket_name, dataset, creds, storage_host, bigquery_host)
-
-
-def cloud_of(settings: CloudSettings | None) -> Cloud:
-    """Return the cloud of these settings, without a request.
-
-    Raises:
-        CloudNotConfigured: there are no settings, or some are missing.
-        InvalidSetting: Google does not accept a name.
-    """
-    if settings is None:
-        return cloud_named("", "", "", "")
-    return cloud_named(
-        settings.project_id,
-        settings.location,
-        settings.bucket_name,
-        settings.dataset,
-        creds=settings.creds.get_secret_value() if settings.creds else "",
-        storage_host=settings.storage_host,
-        bigquery_host=settings.bigquery_host,
+    creds = chosen.creds.get_secret_value() if chosen.creds else ""
+    billed = int(chosen.max_gib_billed * 1024**3)
+    return Cloud(
+        *names,
+        creds,
+        chosen.storage_host,
+        chosen.bigquery_host,
+        bytes_billed=billed,
+        impersonated=chosen.impersonate_service_account,
     )
 
 
-def credentials_of(creds: str) -> "Credentials":
+def credentials_of(creds: str, impersonated: str = "") -> "Credentials":
     """Return the credentials that ``GCP_CREDS`` holds or leads to; when it is empty, the application-default ones.
+
+    With ``impersonated``, they are those of another service account, which these may act as.
 
     Nothing of the content of ``GCP_CREDS`` is ever part of a message.
 
@@ -199,21 +160,23 @@ def credentials_of(creds: str) -> "Credentials":
         CloudRefused: it is the address of a secret that cannot be read.
         CloudUnavailable: Google does not answer.
     """
+    from google.auth import impersonated_credentials
+
+    key = key_of(creds)
+    own = application_default() if key is None else _from_key(key)
+    return impersonated_credentials.Credentials(own, impersonated, SCOPES) if impersonated else own
+
+
+def key_of(creds: str) -> dict[str, Any] | None:
+    """Return the key that ``GCP_CREDS`` holds or leads to, or None; see ``credentials_of``."""
     text = creds.strip()
-    if not text:
-        return application_default()
-    if text.startswith(SECRET):
-        version = secret_version(text)
-        text = read_secret(version, application_default())
-    return _from_key(_parse(text))
+    if text.startswith("sm://"):
+        text = read_secret(secret_version(text), application_default())
+    return _parse(text) if text else None
 
 
 def application_default() -> "Credentials":
-    """Return what Google finds: ``GOOGLE_APPLICATION_CREDENTIALS``, gcloud's log-in, or the machine's own account.
-
-    Raises:
-        CloudNotConfigured: Google's library finds nothing, or nothing that it can read.
-    """
+    """Return what Google finds: ``GOOGLE_APPLICATION_CREDENTIALS``, gcloud's log-in, or the machine's own account."""
     import google.auth
     from google.auth.exceptions import GoogleAuthError
 
@@ -229,11 +192,7 @@ def application_default() -> "Credentials":
 
 
 def secret_version(address: str) -> str:
-    """Return Google's name of the secret at ``sm://PROJECT/SECRET`` (its latest version) or ``…/SECRET/VERSION``.
-
-    Raises:
-        InvalidSetting: the address has another form.
-    """
+    """Return Google's name of the secret at ``sm://PROJECT/SECRET`` (its latest version) or ``…/SECRET/VERSION``."""
     match = _SECRET_ADDRESS.fullmatch(address)
     if match is None:
         raise InvalidSetting(
@@ -244,12 +203,7 @@ def secret_version(address: str) -> str:
 
 
 def read_secret(version: str, credentials: "Credentials", policy: RetryPolicy = GOOGLE) -> str:
-    """Return the text of a secret in Secret Manager.
-
-    Args:
-        version: as ``secret_version`` returns it.
-        credentials: with the role ``roles/secretmanager.secretAccessor`` on the secret.
-        policy: when the request is repeated.
+    """Return the text of a secret in Secret Manager, whose version ``secret_version`` names.
 
     Raises:
         CloudRefused: the account may not read it.

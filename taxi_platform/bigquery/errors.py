@@ -146,14 +146,11 @@ def job_error(job: Any, subject: str) -> TaxiError | None:
 
 def advice_for(permissions: Sequence[str]) -> str:
     """Return which roles to ask the project's administrator for."""
-    roles = [role for permission in permissions if (role := _role_for(permission))]
-    if not roles:
+    roles = [next((role for prefix, role in _ROLES if name.startswith(prefix)), None) for name in permissions]
+    known = dict.fromkeys(filter(None, roles))
+    if not known:
         return "See docs/cloud.md for the roles that the account needs."
-    return f"Have the account granted {' and '.join(dict.fromkeys(roles))}; see docs/cloud.md."
-
-
-def _role_for(permission: str) -> str | None:
-    return next((role for prefix, role in _ROLES if permission.startswith(prefix)), None)
+    return f"Have the account granted {' and '.join(known)}; see docs/cloud.md."
 
 
 def _translate_answer(error: Any, subject: str) -> TaxiError:

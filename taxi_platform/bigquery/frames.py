@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.errors import google_errors
-from taxi_platform.bigquery.jobs import BYTES_BILLED, Jobs
+from taxi_platform.bigquery.jobs import Jobs
 from taxi_platform.bigquery.statements import replace_zones, rows_of
 from taxi_platform.bigquery.tables import dataset_of
 from taxi_platform.trips import zones
@@ -43,50 +43,33 @@ class WarehouseReference:
         return rows_of(self.table, self.columns, self.months)
 
 
-def read_arrow(cloud: Cloud, reference: WarehouseReference, bytes_billed: int = BYTES_BILLED) -> "pa.Table":
+def read_arrow(cloud: Cloud, reference: WarehouseReference) -> "pa.Table":
     """Return the referenced rows as an Arrow table: amounts are exact decimals, moments the local time in New York.
 
     BigQuery calls the moments UTC because it has no other kind; the trips' local times have no zone.
-
-    Raises:
-        CloudNotReady: the table does not exist.
-        CloudRefused: the account may not read it, or it would cost more than it may.
-        CloudUnavailable: Google does not answer.
     """
     import pyarrow as pa
 
     subject = f"table {reference.table}"
-    job: Any = Jobs(cloud, f"taxi_read_{uuid4().hex}", subject, bytes_billed).query("read", reference.query)
+    job: Any = Jobs(cloud, f"taxi_read_{uuid4().hex}", subject).query("read", reference.query)
     with google_errors(subject):
         # An emulator's read API has an address of its own; the real one is fifty times as fast as pages of JSON.
         rows = job.to_arrow(create_bqstorage_client=not cloud.bigquery_host)
     return _cast(rows, pa.types.is_timestamp, pa.timestamp("us"))
 
 
-def read_pandas(cloud: Cloud, reference: WarehouseReference, bytes_billed: int = BYTES_BILLED) -> "pd.DataFrame":
-    """Return the referenced rows as a DataFrame: amounts are floats, integers with missing values stay integers.
-
-    Raises:
-        CloudNotReady: the table does not exist.
-        CloudRefused: the account may not read it, or it would cost more than it may.
-        CloudUnavailable: Google does not answer.
-    """
+def read_pandas(cloud: Cloud, reference: WarehouseReference) -> "pd.DataFrame":
+    """Return the referenced rows as a DataFrame: amounts are floats, integers with missing values stay integers."""
     import pandas as pd
     import pyarrow as pa
 
-    table = _cast(read_arrow(cloud, reference, bytes_billed), pa.types.is_decimal, pa.float64())
+    table = _cast(read_arrow(cloud, reference), pa.types.is_decimal, pa.float64())
     nullable: dict[Any, Any] = {pa.int64(): pd.Int64Dtype()}
     return table.to_pandas(types_mapper=nullable.get)
 
 
 def write_zones(cloud: Cloud, lookup: "pd.DataFrame") -> str:
-    """Make the table of zones exactly these, by one statement, and return its name.
-
-    Raises:
-        CloudNotReady: there is no such dataset.
-        CloudRefused: the account may not create tables.
-        CloudUnavailable: Google does not answer.
-    """
+    """Make the table of zones exactly these, by one statement, and return its name."""
     table = f"{dataset_of(cloud)}.{zones.TABLE}"
     columns = [(name, _TYPES[kind]) for name, (kind, _) in zones.COLUMNS.items()]
     statement = replace_zones(table, lookup.itertuples(index=False, name=None), columns)

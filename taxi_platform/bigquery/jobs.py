@@ -6,7 +6,6 @@ statement, is started again under the next number.
 """
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -15,30 +14,20 @@ from typing import TYPE_CHECKING, Any, cast
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.errors import JobEndedEarly, google_errors, is_transient, job_error
 from taxi_platform.bigquery.tables import LABELS
-from taxi_platform.retries import JOB
+from taxi_platform.errors import CloudUnavailable
+from taxi_platform.retries import JOB, JOB_END
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import LoadJob, LoadJobConfig, QueryJob
 
 logger = logging.getLogger(__name__)
 
-BYTES_BILLED = 10 * 1024**3  # of one statement at most: the largest month needs a third of it, all months three times
 _START_SECONDS = 300.0  # emulators answer when the job is done
-_FIRST_POLL, _LONGEST_POLL = 0.1, 5.0  # seconds between two polls of a job
-_PROGRESS_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Spent:
-    """The cost of one job.
-
-    Attributes:
-        job: its id.
-        seconds: from its creation to its end, by BigQuery's clock.
-        bytes_processed: what it read; a load reads nothing that is billed.
-        slot_ms: the milliseconds of BigQuery's processors.
-        link: its page in Google's console.
-    """
+    """The cost of one job: its seconds by BigQuery's clock, what it read, and the milliseconds of its processors."""
 
     job: str
     seconds: float
@@ -62,29 +51,24 @@ def spent(job: Any) -> Spent:
 class Jobs:
     """The jobs of one load, or of one other piece of work.
 
+    Each method returns when the job has succeeded. It raises ``JobFailed`` where BigQuery cannot carry the job out,
+    ``CloudNotReady`` where the dataset or a table does not exist, ``CloudRefused`` where a role is missing or the job
+    would cost too much, and ``CloudUnavailable`` where Google does not answer or ended the job early each time.
+
     Args:
         cloud: where they run.
         name: begins the ids of all of them; of letters, digits, dashes and underscores. Nobody else uses it.
         subject: what they are about, for messages.
-        bytes_billed: what one statement may be billed for at most.
     """
 
-    def __init__(self, cloud: Cloud, name: str, subject: str, bytes_billed: int = BYTES_BILLED) -> None:
+    def __init__(self, cloud: Cloud, name: str, subject: str) -> None:
         self._cloud = cloud
         self._name = name
         self._subject = subject
-        self._bytes_billed = bytes_billed
         self._steps = count(1)  # the same query may be sent twice, and wants an answer of that moment
 
     def load(self, step: str, uri: str, table: str, config: "LoadJobConfig") -> "LoadJob":
-        """Load an object into a table, and return the job when it has succeeded.
-
-        Raises:
-            JobFailed: BigQuery cannot read the object in the way that the configuration says.
-            CloudNotReady: the dataset or the object does not exist.
-            CloudRefused: the account may not load.
-            CloudUnavailable: Google does not answer, or ended the job early each time.
-        """
+        """Load an object into a table, and return the job when it has succeeded."""
 
         def start(job_id: str) -> "LoadJob":
             return self._client.load_table_from_uri(uri, table, job_id=job_id, job_config=config, **self._options())
@@ -98,15 +82,9 @@ class Jobs:
             step: what it is for, in the id of the job.
             statement: the SQL.
             destination: the table, or the partition ``table$YYYYMM``, whose rows are replaced by those of the query.
-
-        Raises:
-            JobFailed: BigQuery cannot carry the statement out.
-            CloudNotReady: the dataset or a table does not exist.
-            CloudRefused: the account may not run it, or it would cost too much.
-            CloudUnavailable: Google does not answer, or ended the job early each time.
         """
         self._log_estimate(step, statement)
-        config: dict[str, Any] = {"maximum_bytes_billed": self._bytes_billed}
+        config: dict[str, Any] = {"maximum_bytes_billed": self._cloud.bytes_billed}
         if destination:
             config |= {
                 "destination": destination,
@@ -116,14 +94,7 @@ class Jobs:
         return self._run(step, lambda job_id: self._query(statement, job_id, **config))
 
     def rows(self, step: str, statement: str) -> list[Mapping[str, Any]]:
-        """Return the rows of a query that has few.
-
-        Raises:
-            JobFailed: BigQuery cannot carry the statement out.
-            CloudNotReady: the dataset or a table does not exist.
-            CloudRefused: the account may not run it.
-            CloudUnavailable: Google does not answer.
-        """
+        """Return the rows of a query that has few."""
         job = self.query(step, statement)
         with google_errors(self._subject):
             return [
@@ -138,7 +109,7 @@ class Jobs:
             self._subject,
             step,
             f"{estimate:,}",
-            f"{self._bytes_billed:,}",
+            f"{self._cloud.bytes_billed:,}",
         )
 
     def _query(self, statement: str, job_id: str | None = None, **config: Any) -> "QueryJob":
@@ -186,14 +157,16 @@ class Jobs:
                 return self._client.get_job(job_id, location=self._cloud.location, retry=retry)
 
     def _wait(self, job: Any) -> None:
-        """Poll a job until it has ended."""
-        pause = _FIRST_POLL
-        logged = started = time.monotonic()
-        with google_errors(self._subject):
-            while job.state != "DONE":
-                time.sleep(pause)
-                pause = min(pause * 1.5, _LONGEST_POLL)
+        """Wait until a job has ended. One that takes too long is ended, and gives its place in the pool free."""
+
+        def has_ended() -> bool:
+            if job.state != "DONE":
                 job.reload(**self._cloud.bigquery_options(self._subject))
-                if time.monotonic() - logged > _PROGRESS_SECONDS:
-                    logged = time.monotonic()
-                    logger.info("%s: job %s is %s for %.0f s", self._subject, job.job_id, job.state, logged - started)
+            return job.state == "DONE"
+
+        with google_errors(self._subject):
+            if not JOB_END.wait_until(has_ended, waiting_for=f"{self._subject}: BigQuery works on job {job.job_id}"):
+                job.cancel(**self._cloud.bigquery_options(self._subject))
+                raise CloudUnavailable(
+                    self._subject, f"BigQuery has not ended job {job.job_id} in an hour", "Run it again later."
+                )

@@ -9,19 +9,20 @@ import gzip
 import logging
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 from uuid import uuid4
 
 from taxi_platform.bigquery import statements, tables
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.errors import JobFailed
-from taxi_platform.bigquery.jobs import BYTES_BILLED, Jobs, Spent, spent
-from taxi_platform.bigquery.lake import HEADER_BYTES, Lake
+from taxi_platform.bigquery.jobs import Jobs, Spent, spent
+from taxi_platform.bigquery.lake import Lake
 from taxi_platform.bigquery.tables import Field, Tables
 from taxi_platform.errors import CloudNotReady, DamagedFile
+from taxi_platform.trips.columns import Column
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.reading import TripStream
 from taxi_platform.trips.records import Canonical
@@ -58,17 +59,8 @@ class Loaded:
     jobs: dict[str, Spent]
 
 
-@dataclass
-class _Outcome:
-    rows: int
-    rejected: int = 0
-    unchanged: bool = False
-    line_by_line: bool = False
-    jobs: dict[str, Spent] = field(default_factory=dict[str, Spent])
-
-
-class _Irregular(Exception):
-    """BigQuery cannot load the object as it is. The parser decides what is wrong with it, if anything."""
+class _NeedsParser(Exception):
+    """The object cannot be loaded as it is. The parser decides what is wrong with it, if anything."""
 
 
 def load_month(
@@ -79,7 +71,6 @@ def load_month(
     on_bad_rows: OnBadRows = "fail",
     max_bad_rows: float = 1.0,
     force: bool = False,
-    bytes_billed: int = BYTES_BILLED,
 ) -> Loaded:
     """Make the month in BigQuery exactly its file.
 
@@ -91,7 +82,6 @@ def load_month(
         on_bad_rows: whether bad rows fail the month, or are set aside among the service's rejects.
         max_bad_rows: the share of the rows that may be set aside; if more are bad, or all, the month fails.
         force: load even when the table holds this very file already.
-        bytes_billed: what one statement may be billed for at most.
 
     Raises:
         BadRows: records cannot be stored, or all of them are bad; the table is unchanged.
@@ -101,28 +91,18 @@ def load_month(
         CloudRefused: a role or a quota is missing, or BigQuery cannot load the file; the table is unchanged.
         CloudUnavailable: Google does not answer; the table is unchanged.
     """
-    started = time.monotonic()
     most = max_bad_rows if on_bad_rows == "quarantine" else 0.0
-    load = _Load(cloud, file, f"{run}_{uuid4().hex[:8]}", most, bytes_billed)
-    outcome = load.run(force=force)
-    return Loaded(
-        table=load.table,
-        rows=outcome.rows,
-        rejected=outcome.rejected,
-        seconds=time.monotonic() - started,
-        unchanged=outcome.unchanged,
-        line_by_line=outcome.line_by_line,
-        jobs=outcome.jobs,
-    )
+    return _Load(cloud, file, f"{run}_{uuid4().hex[:8]}", most).run(force=force)
 
 
 class _Load:
     """One attempt to load one file."""
 
-    def __init__(self, cloud: Cloud, file: TripFile, attempt: str, max_bad_rows: float, bytes_billed: int) -> None:
+    def __init__(self, cloud: Cloud, file: TripFile, attempt: str, max_bad_rows: float) -> None:
+        self._started = time.monotonic()
         self._service = SERVICES[file.service]
         self._subject = self._service.file_name(file.month)
-        self.table = tables.table_of(cloud, self._service)
+        self._table = tables.table_of(cloud, self._service)
         self._rejects = tables.rejects_of(cloud, self._service)
         self._cloud = cloud
         self._file = file
@@ -132,17 +112,18 @@ class _Load:
         self._lake = Lake(cloud)
         self._tables = Tables(cloud)
         name = f"taxi_{self._service.name}_{file.month}_{file.sha256[:12]}_{attempt}"
-        self._jobs = Jobs(cloud, name, self._subject, bytes_billed)
+        self._jobs = Jobs(cloud, name, self._subject)
         self._staging: list[str] = []
+        self._spent: dict[str, Spent] = {}
 
-    def run(self, *, force: bool) -> _Outcome:
+    def run(self, *, force: bool) -> Loaded:
         service = self._service
-        self._tables.ensure(self.table, tables.trip_fields(service), tables.clustering(service), service.description)
+        self._tables.ensure(self._table, tables.trip_fields(service), tables.clustering(service), service.description)
         if not force and (existing := self._already_loaded()):
             return existing
         try:
             return self._load_object()
-        except _Irregular as reason:
+        except _NeedsParser as reason:
             self._lake.confirm(self._file)
             logger.info("%s: reading it with the parser (%s)", self._subject, reason)
             return self._load_canonical()
@@ -150,14 +131,19 @@ class _Load:
             for table in self._staging:
                 self._tables.drop_staging(table)
 
-    def _already_loaded(self) -> _Outcome | None:
+    def _loaded(self, rows: int, rejected: int, *, unchanged: bool = False, line_by_line: bool = False) -> Loaded:
+        seconds = time.monotonic() - self._started
+        jobs = {} if unchanged else self._spent
+        return Loaded(self._table, rows, rejected, seconds, unchanged, line_by_line, jobs)
+
+    def _already_loaded(self) -> Loaded | None:
         """Return what an earlier load of this very file left, if it is still there completely."""
-        rows, rejected = self._rows_in(self.table), 0
+        rows, rejected = self._rows_in(self._table), 0
         if rows is None:
             return None
         if rows < self._file.rows and self._max_bad_rows and self._tables.find(self._rejects):
             rejected = self._rows_in(self._rejects) or 0
-        return _Outcome(rows, rejected, unchanged=True) if rows + rejected == self._file.rows else None
+        return self._loaded(rows, rejected, unchanged=True) if rows + rejected == self._file.rows else None
 
     def _rows_in(self, table: str) -> int | None:
         """Return the month's rows in a table; None if some of them are not of this version of the file."""
@@ -167,44 +153,36 @@ class _Load:
         }
         return found[self._version] if list(found) == [self._version] else None
 
-    def _load_object(self) -> _Outcome:
-        """Load the object as it is. Whatever is irregular about it stops this before anything is visible."""
-        columns = self._stream(HEADER_BYTES).header.columns
-        if not self._is_compressed and not self._lake.ends_with_a_line(self._file):
-            raise _Irregular("its last line has no line end")
-        staging = self._staging_table(self.table, tables.staged_fields(columns))
+    def _load_object(self) -> Loaded:
+        """Load the object as it is. Anything irregular stops this before readers see it."""
+        if not self._file.verified.regular:
+            raise _NeedsParser("some of its lines are not plain CSV as the TLC writes it")
+        columns = self._stream().header.columns
+        staging = self._staging_table(self._table, tables.staged_fields(columns))
         try:
-            load = self._jobs.load("load", self._file.uri, staging, _csv(tables.staged_fields(columns)))
-            rows = int(load.output_rows or 0)
+            rows = self._fill("load", staging, self._file.uri, tables.staged_fields(columns))
             if rows != self._file.rows:
-                raise _Irregular(f"BigQuery reads {rows:,} rows where the file has {self._file.rows:,}")
+                raise _NeedsParser(f"BigQuery reads {rows:,} rows where the file has {self._file.rows:,}")
             self._lake.confirm(self._file)
-            query = statements.staged_trips(
-                self._service, self._file.month, columns, self._version, staging, canonical=False
-            )
-            replace = self._replace(self.table, tables.trip_fields(self._service), query)
+            self._replace_trips(columns, staging, canonical=False)
         except JobFailed as failed:
-            raise _Irregular(failed.what) from failed
+            raise _NeedsParser(failed.what) from failed
         self._clear_rejects()
-        return _Outcome(self._file.rows, jobs={"load": spent(load), "replace": spent(replace)})
+        return self._loaded(self._file.rows, 0)
 
-    def _load_canonical(self) -> _Outcome:
+    def _load_canonical(self) -> Loaded:
         """Load what the parser makes of the file."""
         columns = self._service.columns
-        with _temporary() as good, _temporary() as bad:
+        with tempfile.TemporaryFile() as good, tempfile.TemporaryFile() as bad:
             canonical = self._parse(good, bad)
-            load, staging = self._stage("load", self.table, good, canonical.rows, tables.staged_fields(columns))
+            staging = self._stage("load", self._table, good, canonical.rows, tables.staged_fields(columns))
             # Rejects first, so that a month whose rows are there has its rejects, too.
             if canonical.rejected:
                 self._store_rejects(bad, canonical.rejected)
-            query = statements.staged_trips(
-                self._service, self._file.month, columns, self._version, staging, canonical=True
-            )
-            replace = self._replace(self.table, tables.trip_fields(self._service), query)
+            self._replace_trips(columns, staging, canonical=True)
         if not canonical.rejected:
             self._clear_rejects()
-        jobs = {"load": spent(load), "replace": spent(replace)}
-        return _Outcome(canonical.rows, canonical.rejected, line_by_line=True, jobs=jobs)
+        return self._loaded(canonical.rows, canonical.rejected, line_by_line=True)
 
     def _parse(self, good: IO[bytes], bad: IO[bytes]) -> Canonical:
         """Write the file's good and bad records to two compressed files."""
@@ -226,22 +204,32 @@ class _Load:
         canonical.check_bad_rows(self._subject, self._max_bad_rows)
         return canonical
 
-    def _stage(self, step: str, table: str, content: IO[bytes], rows: int, fields: list[Field]) -> tuple[Any, str]:
-        """Load a file that the parser wrote into a staging table, and return the job and the table."""
+    def _fill(self, step: str, staging: str, uri: str, fields: list[Field]) -> int:
+        """Load an object into a staging table, and return how many rows BigQuery has read."""
+        job = self._jobs.load(step, uri, staging, _csv(fields))
+        self._spent[step] = spent(job)
+        return int(job.output_rows or 0)
+
+    def _stage(self, step: str, table: str, content: IO[bytes], rows: int, fields: list[Field]) -> str:
+        """Load a file that the parser wrote into a staging table, and return the table."""
         staging = self._staging_table(table, fields)
         with self._lake.staged(content, f"{self._service.name}/{staging.rpartition('.')[2]}.csv.gz") as uri:
-            job = self._jobs.load(step, uri, staging, _csv(fields))
-        if int(job.output_rows or 0) != rows:
-            raise DamagedFile(
-                uri, f"BigQuery reads {job.output_rows:,} rows where {rows:,} were written", "Run it again."
-            )
-        return job, staging
+            read = self._fill(step, staging, uri, fields)
+        if read != rows:
+            raise DamagedFile(uri, f"BigQuery reads {read:,} rows where {rows:,} were written", "Run it again.")
+        return staging
+
+    def _replace_trips(self, columns: Sequence[Column], staging: str, *, canonical: bool) -> None:
+        query = statements.staged_trips(
+            self._service, self._file.month, columns, self._version, staging, canonical=canonical
+        )
+        self._spent["replace"] = spent(self._replace(self._table, tables.trip_fields(self._service), query))
 
     def _store_rejects(self, bad: IO[bytes], count: int) -> None:
         fields = tables.reject_fields()
         meaning = f"Rows of {self._service.name} files that are not trips: where they are, and why they were rejected."
         self._tables.ensure(self._rejects, fields, (), meaning)
-        _, staging = self._stage("load_rejects", self._rejects, bad, count, tables.staged_reject_fields())
+        staging = self._stage("load_rejects", self._rejects, bad, count, tables.staged_reject_fields())
         query = statements.staged_rejects(self._service, self._file.month, self._version, staging)
         self._replace(self._rejects, fields, query)
 
@@ -257,11 +245,8 @@ class _Load:
         except CloudNotReady as error:
             if not self._cloud.bigquery_host or "$" not in error.what:
                 raise
-            return self._replace_on_emulator(table, fields, query)
-
-    def _replace_on_emulator(self, table: str, fields: list[Field], query: str) -> Any:
-        """Replace the month by a statement, because emulators do not know partitions as destinations."""
-        return self._jobs.query("replace", statements.merge_month(table, self._file.month, fields, query))
+            # Emulators do not know partitions as destinations.
+            return self._jobs.query("replace", statements.merge_month(table, self._file.month, fields, query))
 
     def _staging_table(self, table: str, fields: list[Field]) -> str:
         name = tables.staging_of(table, self._file.month, f"{self._attempt}_{len(self._staging)}")
@@ -269,19 +254,9 @@ class _Load:
         self._tables.create_staging(name, fields)
         return name
 
-    def _stream(self, first: int | None = None) -> TripStream:
-        chunks = self._lake.read(self._file, first) if first else self._lake.read(self._file)
-        return TripStream(chunks, self._service, self._file.month, compressed=self._is_compressed)
-
-    @property
-    def _is_compressed(self) -> bool:
-        return self._file.name.endswith(".gz")
-
-
-@contextmanager
-def _temporary() -> Generator[IO[bytes]]:
-    with tempfile.TemporaryFile() as file:
-        yield file
+    def _stream(self) -> TripStream:
+        chunks = self._lake.read(self._file)
+        return TripStream(chunks, self._service, self._file.month, compressed=self._file.name.endswith(".gz"))
 
 
 @contextmanager

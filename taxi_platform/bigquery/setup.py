@@ -7,16 +7,13 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.errors import advice_for, google_errors, names_a_project
 from taxi_platform.bigquery.lake import STAGING
 from taxi_platform.bigquery.tables import LABELS
 from taxi_platform.errors import CloudNotReady, CloudRefused, TaxiError
-
-if TYPE_CHECKING:
-    from google.cloud import bigquery, storage
 
 logger = logging.getLogger(__name__)
 
@@ -29,14 +26,8 @@ _CREATE_IT = "The job gcp_setup makes it: `dagster job execute -j gcp_setup`."
 # Find
 
 
-def find_bucket(cloud: Cloud) -> "storage.Bucket | None":
-    """Return the bucket of this name, if there is one.
-
-    Raises:
-        CloudNotReady: it is in another location, or it may be somebody else's.
-        CloudRefused: the account may not ask.
-        CloudUnavailable: Google does not answer.
-    """
+def find_bucket(cloud: Cloud) -> Any:
+    """Return the bucket of this name, or None."""
     from google.api_core.exceptions import Forbidden, NotFound
 
     subject = f"bucket {cloud.bucket}"
@@ -47,20 +38,14 @@ def find_bucket(cloud: Cloud) -> "storage.Bucket | None":
             return None
         except Forbidden as error:
             if "storage.buckets.get" in str(error):
-                raise _not_ours(cloud) from error
+                raise _taken(cloud) from error
             raise
     _check_location(subject, bucket.location, cloud.location, "GCP_BUCKET_NAME")
-    return cast("storage.Bucket", bucket)
+    return bucket
 
 
-def find_dataset(cloud: Cloud) -> "bigquery.Dataset | None":
-    """Return the dataset of this name, if there is one.
-
-    Raises:
-        CloudNotReady: it is in another location, or there is no such project.
-        CloudRefused: the account may not ask.
-        CloudUnavailable: Google does not answer.
-    """
+def find_dataset(cloud: Cloud) -> Any:
+    """Return the dataset of this name, or None."""
     from google.api_core.exceptions import NotFound
 
     subject = f"dataset {cloud.dataset}"
@@ -72,16 +57,11 @@ def find_dataset(cloud: Cloud) -> "bigquery.Dataset | None":
                 raise
             return None
     _check_location(subject, dataset.location, cloud.location, "GCP_DATASET")
-    return cast("bigquery.Dataset", dataset)
-
-
-def same_location(first: str, second: str) -> bool:
-    """Return whether two spellings mean the same place: Google writes both ``EUROPE-WEST2`` and ``europe-west2``."""
-    return first.upper() == second.upper()
+    return dataset
 
 
 def _check_location(subject: str, location: str, wanted: str, setting: str) -> None:
-    if not same_location(location, wanted):
+    if location.upper() != wanted.upper():  # Google writes both EUROPE-WEST2 and europe-west2
         raise CloudNotReady(
             subject,
             f"it is in {location}, and GCP_LOCATION is {wanted}; BigQuery loads only from its own location",
@@ -89,7 +69,7 @@ def _check_location(subject: str, location: str, wanted: str, setting: str) -> N
         )
 
 
-def _not_ours(cloud: Cloud) -> CloudNotReady:
+def _taken(cloud: Cloud) -> CloudNotReady:
     return CloudNotReady(
         f"bucket {cloud.bucket}",
         "there is such a bucket, but the account may not see it: the name is taken by somebody else, because bucket "
@@ -104,15 +84,7 @@ def _not_ours(cloud: Cloud) -> CloudNotReady:
 
 @dataclass(frozen=True)
 class SetUp:
-    """The outcome of the set-up.
-
-    Attributes:
-        bucket: the bucket's address.
-        dataset: the dataset's full name.
-        location: where both are.
-        made_bucket: whether the bucket was created just now.
-        made_dataset: whether the dataset was.
-    """
+    """The outcome of the set-up: where bucket and dataset are, and whether they were created just now."""
 
     bucket: str
     dataset: str
@@ -129,29 +101,19 @@ def set_up(cloud: Cloud) -> SetUp:
         CloudRefused: a role is missing; the message names it.
         CloudUnavailable: Google does not answer.
     """
-    bucket, dataset = f"bucket {cloud.bucket}", f"dataset {cloud.dataset}"
-    in_motion = CloudNotReady(dataset, "somebody creates and removes it just now", "Run it again.")
     return SetUp(
         bucket=f"gs://{cloud.bucket}",
         dataset=f"{cloud.project}.{cloud.dataset}",
         location=cloud.location,
-        made_bucket=_ensure(cloud, bucket, find_bucket, _create_bucket, _not_ours(cloud)),
-        made_dataset=_ensure(cloud, dataset, find_dataset, _create_dataset, in_motion),
+        made_bucket=_ensure(cloud, f"bucket {cloud.bucket}", find_bucket, _create_bucket),
+        made_dataset=_ensure(cloud, f"dataset {cloud.dataset}", find_dataset, _create_dataset),
     )
 
 
 def _ensure(
-    cloud: Cloud,
-    subject: str,
-    find: Callable[[Cloud], object | None],
-    create: Callable[[Cloud, dict[str, Any]], object],
-    taken: CloudNotReady,
+    cloud: Cloud, subject: str, find: Callable[[Cloud], Any], create: Callable[[Cloud, dict[str, Any]], None]
 ) -> bool:
-    """Create a bucket or a dataset unless it exists, and return whether it was created here.
-
-    Raises:
-        CloudNotReady: ``taken``, when the name is in use and yet nothing is found under it.
-    """
+    """Create a bucket or a dataset unless it exists, and return whether it was created here."""
     from google.api_core.exceptions import Conflict
 
     if find(cloud):
@@ -162,7 +124,7 @@ def _ensure(
             create(cloud, cloud.bigquery_options(subject))
         except Conflict:
             if find(cloud) is None:
-                raise taken from None
+                raise _taken(cloud) from None
             logger.info("%s: another run has created it at the same time", subject)
             return False
     logger.info("%s: created, in %s", subject, cloud.location)
@@ -207,6 +169,7 @@ def problems(cloud: Cloud) -> Iterator[TaxiError]:
                 return
 
 
+@lru_cache(maxsize=8)  # of runs that passed; a run that did not pass is checked again
 def preflight(cloud: Cloud, run: str) -> None:
     """Refuse a run that cannot succeed, before its first byte is sent. Asks Google once per run.
 
@@ -214,11 +177,6 @@ def preflight(cloud: Cloud, run: str) -> None:
         TaxiError: the first problem.
     """
     logger.info("%s: checking credentials, gs://%s and dataset %s", cloud.project, cloud.bucket, cloud.dataset)
-    _pass_once(cloud, run)
-
-
-@lru_cache(maxsize=8)  # of runs that passed; a run that did not pass is checked again
-def _pass_once(cloud: Cloud, run: str) -> None:
     for problem in problems(cloud):
         raise problem
 
@@ -230,7 +188,7 @@ def _check_credentials(cloud: Cloud) -> None:
 
 def _check_lake(cloud: Cloud) -> None:
     subject = f"bucket {cloud.bucket}"
-    bucket = cast("Any", find_bucket(cloud))
+    bucket = find_bucket(cloud)
     if bucket is None:
         raise CloudNotReady(subject, "there is no such bucket", _CREATE_IT)
     with google_errors(subject):

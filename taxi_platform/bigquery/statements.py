@@ -1,19 +1,11 @@
-r"""The SQL that makes, replaces and reads months in BigQuery. Pure text, derived from the contracts.
+"""The SQL that makes, replaces and reads months in BigQuery. Pure text, derived from the contracts.
 
 Names and literals come from the settings, which are validated, and from the contracts, never from a file.
 
-Every column is staged as text, so that the platform decides what a field may look like, and not BigQuery's reader. An
-object of the lake is staged as it is; each of its rows must then be spelled plainly, in the way that published files
-are, or the statement stops and the file is read by the parser (``trips.records``), whose output is staged instead.
-
-| kind | plain, when it is not empty |
-|---|---|
-| moment | ``2019-03-01 00:21:11`` |
-| count | ``1`` |
-| amount | any number without an exponent |
-| amount of the row's id | ``7``, ``7.00``, ``.68``: up to 11 digits, and up to 4 significant ones after the point |
-| code | ASCII text without a point or quote, because ``1.0`` means ``1`` |
-| text | ASCII text without a quote |
+Every column is staged as text and cast here, so that the platform decides what a value is, and not BigQuery's reader.
+What is staged is a regular file (see ``trips.reading``) or the canonical CSV of the parser (``trips.records``). Of a
+regular file, a count that may be too large for PostgreSQL, or an amount of the row's id that PostgreSQL may print
+otherwise, stops the statement; the parser then reads the file.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,15 +15,9 @@ from taxi_platform.trips.columns import Column
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
-NOT_PLAIN = "taxi_platform: a row that is not plain"
+NEEDS_PARSER = "taxi_platform: a row that needs the parser"
 
-_SEPARATOR = "|"
-# Printable ASCII only: BigQuery converts other bytes as it sees fit. No quote, which may have been left open.
-_TEXT = r"[ !#-{}~]*"
-_CODE = r"[ !#-\-/-{}~]*"
-_MOMENT = r"([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})?"
-_COUNT = r"(-?[0-9]{1,9})?"
-_AMOUNT = r"[+-]?[0-9]{0,29}(\.[0-9]*)?"
+_COUNT_DIGITS = 9
 # At most 15 digits, so that the decimal is the shortest text of the double precision number that it stands for; at
 # least 0.0001, which PostgreSQL still writes without an exponent; no leading zeros, because PostgreSQL writes none.
 _AMOUNT_OF_ID = r"-?(0|[1-9][0-9]{0,10})?(\.[0-9]{0,4}0*)?"
@@ -48,12 +34,13 @@ def staged_trips(
         columns: the staged columns.
         version: marks the rows.
         staging: the table of texts.
-        canonical: whether the parser wrote the texts; if not, an error stops the query at a row that is not plain.
+        canonical: whether the parser wrote the texts; if not, an error stops the query at a row that needs it.
     """
     identity = [column for column in map(service.column, service.identity) if column in columns]
     row_id = f"TO_HEX(MD5(CONCAT({', '.join(map(_as_postgres_writes, identity))})))"
-    if not canonical:
-        row_id = f"IF(\n    {_is_plain(service, columns)},\n    {row_id},\n    ERROR('{NOT_PLAIN}')\n  )"
+    checks = [] if canonical else _checks(service, columns)
+    if checks:
+        row_id = f"IF(\n    {' AND '.join(checks)},\n    {row_id},\n    ERROR('{NEEDS_PARSER}')\n  )"
     trips = ",\n  ".join(f"{_value(column, columns)} AS {column.name}" for column in service.columns)
     return f"""\
 SELECT
@@ -113,7 +100,7 @@ GROUP BY {VERSION}"""
 
 
 def summary(service: Service, table: str, month: Month) -> str:
-    """Return the query for a month's rows, the sum of its amounts in cents, and the sums of the four parts of its ids.
+    """Return the query for a month's rows, its amounts in cents, its pickups in seconds, and the four parts of its ids.
 
     Sums do not depend on an order, and show a row that is there twice. The first 32 bits of eight million ids add up to
     55 bits.
@@ -127,6 +114,7 @@ def summary(service: Service, table: str, month: Month) -> str:
 SELECT
   COUNT(*) AS row_count,
   {paid} AS cents,
+  COALESCE(SUM(UNIX_SECONDS({service.pickup})), 0) AS pickup_seconds,
   {parts}
 FROM `{table}`
 WHERE {PARTITION} = {_day(month)}"""
@@ -162,23 +150,19 @@ def _literal(value: object) -> str:
     return str(value)
 
 
-def _is_plain(service: Service, columns: Sequence[Column]) -> str:
-    """Return the condition that all fields of a row are plain: the row as one line, matched against one pattern."""
-    fields = f", '{_SEPARATOR}', ".join(f"COALESCE({column.name}, '')" for column in columns)
-    pattern = rf"\{_SEPARATOR}".join(_pattern(service, column) for column in columns)
-    return f"REGEXP_CONTAINS(CONCAT({fields}), r'^{pattern}$')"
-
-
-def _pattern(service: Service, column: Column) -> str:
-    if column.postgres == "double precision":
-        return _AMOUNT_OF_ID if column.name in service.identity else _AMOUNT
-    if column.postgres == "text":
-        return _CODE if column.is_code else _TEXT
-    return _MOMENT if column.postgres == "timestamp" else _COUNT
+def _checks(service: Service, columns: Sequence[Column]) -> list[str]:
+    """Return the conditions under which a row of a regular file need not go through the parser."""
+    return [
+        f"LENGTH(COALESCE({column.name}, '')) <= {_COUNT_DIGITS}"
+        if column.postgres == "integer"
+        else f"REGEXP_CONTAINS(COALESCE({column.name}, ''), r'^{_AMOUNT_OF_ID}$')"
+        for column in columns
+        if column.postgres == "integer" or (column.postgres == "double precision" and column.name in service.identity)
+    ]
 
 
 def _value(column: Column, staged: Sequence[Column]) -> str:
-    """Return the column's value, made of its text. A text that is neither plain nor canonical is an error."""
+    """Return the column's value, made of its text. BigQuery stops at a text that is not a value."""
     if column not in staged:
         return f"CAST(NULL AS {column.bigquery})"
     text = f"NULLIF({column.name}, '')"
@@ -191,7 +175,7 @@ def _value(column: Column, staged: Sequence[Column]) -> str:
 
 
 def _as_postgres_writes(column: Column) -> str:
-    """Return a plain or canonical field as PostgreSQL writes its value: an amount without superfluous zeros.
+    """Return a regular or canonical field as PostgreSQL writes its value: an amount without superfluous zeros.
 
     Numbers with an exponent were written by the parser and stay as they are. In the replacement, only the digit after
     the backslash names a group; the zero after it is the one that PostgreSQL writes before a point.

@@ -7,7 +7,7 @@ fills and reads the tables is in ``statements``.
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, cast
@@ -75,10 +75,6 @@ class Field:
     kind: str
     description: str = ""
 
-    def as_api(self) -> Mapping[str, str]:
-        """Return the column as the REST API takes it."""
-        return {"name": self.name, "type": self.kind, "mode": "NULLABLE", "description": self.description}
-
 
 _OF_EVERY_TABLE = (
     Field(PARTITION, "DATE", "The first day of the file's month, by which the table is partitioned."),
@@ -139,43 +135,48 @@ def version_of(service: Service, file: TripFile) -> int:
 class Tables:
     """The tables as they are in BigQuery.
 
+    Every method raises ``CloudNotReady`` where the dataset does not exist, ``CloudRefused`` where a role is missing,
+    and ``CloudUnavailable`` where Google does not answer.
+
     Args:
         cloud: the project and its dataset.
     """
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
+        self._client: Any = cloud.bigquery
 
     def ensure(self, name: str, fields: Sequence[Field], sorted_by: Sequence[str], description: str) -> None:
         """Create a table that is partitioned by file month, with these columns, unless it exists.
 
-        Descriptions are kept up to date, and columns that version 0.1 created as required become nullable.
+        A table of an earlier version of the platform gets the columns and descriptions that it lacks, and its required
+        columns become nullable.
 
         Raises:
             SchemaMismatch: there is a table of that name with other columns, partitions or sorting.
-            CloudNotReady: there is no such dataset.
-            CloudRefused: the account may not create tables.
-            CloudUnavailable: Google does not answer.
         """
+        from google.cloud import bigquery
+
         table = self.find(name)
         if table is None:
-            self._create(_new_table(name, fields, description, sorted_by=sorted_by))
+            wanted = self._new(name, fields, description)
+            wanted.time_partitioning = bigquery.TimePartitioning(
+                type_=bigquery.TimePartitioningType.MONTH, field=PARTITION
+            )
+            wanted.clustering_fields = list(sorted_by) or None
+            self._create(name, wanted)
             logger.info("table %s: created", name)
             table = self.find(name)
         _check_layout(name, table, fields, sorted_by)
-        existing = {field.name: (field.mode, field.description or "") for field in table.schema}
-        if existing != {field.name: ("NULLABLE", field.description) for field in fields}:
-            table.schema = api_schema(fields)
+        order = {field.name: place for place, field in enumerate(table.schema)}
+        schema = api_schema(sorted(fields, key=lambda field: order.get(field.name, len(order))))  # new ones at the end
+        if table.schema != schema:
+            table.schema = schema
             with google_errors(f"table {name}"):
                 self._client.update_table(table, ["schema"], **self._options(name))
 
     def find(self, name: str) -> Any:
-        """Return the table as the API describes it; None if it does not exist.
-
-        Raises:
-            CloudRefused: the account may not look.
-            CloudUnavailable: Google does not answer.
-        """
+        """Return the table as the API describes it; None if it does not exist."""
         from google.api_core.exceptions import NotFound
 
         with google_errors(f"table {name}"):
@@ -185,16 +186,10 @@ class Tables:
                 return None
 
     def create_staging(self, name: str, fields: Sequence[Field]) -> None:
-        """Create a table that expires by itself.
-
-        Raises:
-            CloudNotReady: there is no such dataset.
-            CloudRefused: the account may not create tables.
-            CloudUnavailable: Google does not answer.
-        """
-        table = _new_table(name, fields, "A month that is being loaded; it expires by itself.")
+        """Create a table that expires by itself."""
+        table = self._new(name, fields, "A month that is being loaded; it expires by itself.")
         table.expires = datetime.now(timezone.utc) + timedelta(hours=STAGING_HOURS)
-        self._create(table)
+        self._create(name, table)
 
     def drop_staging(self, name: str) -> None:
         """Remove a staging table if it exists; where Google does not answer, it expires by itself."""
@@ -206,13 +201,17 @@ class Tables:
         except (CloudRefused, CloudUnavailable) as error:
             logger.warning("table %s: cannot be removed and will expire: %s", name, error.what)
 
-    def _create(self, table: "bigquery.Table") -> None:
-        with google_errors(f"table {table.full_table_id or table.reference}"):
-            self._client.create_table(table, exists_ok=True, **self._options(table.table_id))
+    def _new(self, name: str, fields: Sequence[Field], description: str) -> Any:
+        from google.cloud import bigquery
 
-    @property
-    def _client(self) -> Any:
-        return self._cloud.bigquery
+        table = cast("Any", bigquery.Table)(name, schema=api_schema(fields))
+        table.description = description
+        table.labels = LABELS
+        return table
+
+    def _create(self, name: str, table: Any) -> None:
+        with google_errors(f"table {name}"):
+            self._client.create_table(table, exists_ok=True, **self._options(name))
 
     def _options(self, name: str) -> dict[str, Any]:
         return self._cloud.bigquery_options(f"table {name}")
@@ -222,49 +221,29 @@ def api_schema(fields: Sequence[Field]) -> "list[bigquery.SchemaField]":
     """Return columns as Google's client takes them."""
     from google.cloud import bigquery
 
-    return [bigquery.SchemaField.from_api_repr(dict(field.as_api())) for field in fields]
-
-
-def _new_table(
-    name: str, fields: Sequence[Field], description: str, *, sorted_by: Sequence[str] | None = None
-) -> "bigquery.Table":
-    """Return a table to create, partitioned by file month where ``sorted_by`` is given."""
-    from google.cloud import bigquery
-
-    table = cast("Any", bigquery.Table)(name, schema=api_schema(fields))
-    table.description = description
-    table.labels = LABELS
-    if sorted_by is not None:
-        table.time_partitioning = bigquery.TimePartitioning(type_=bigquery.TimePartitioningType.MONTH, field=PARTITION)
-        table.clustering_fields = list(sorted_by) or None
-    return table
+    return [bigquery.SchemaField(field.name, field.kind, description=field.description) for field in fields]
 
 
 def _check_layout(name: str, table: Any, fields: Sequence[Field], sorted_by: Sequence[str]) -> None:
     partition = table.time_partitioning
-    actual = {
-        "columns": {field.name: _SAME_TYPE.get(field.field_type, field.field_type) for field in table.schema},
-        "partitioned by": (partition.type_, partition.field) if partition else None,
-        "clustered by": list(table.clustering_fields or []),
-    }
-    wanted = {
-        "columns": {field.name: field.kind for field in fields},
-        "partitioned by": ("MONTH", PARTITION),
-        "clustered by": list(sorted_by),
-    }
-    if actual != wanted:
-        differences = [
-            f"{part}: {_difference(actual[part], wanted[part])}" for part in wanted if actual[part] != wanted[part]
-        ]
+    kinds = {field.name: field.kind for field in fields}
+    existing = {field.name: _SAME_TYPE.get(field.field_type, field.field_type) for field in table.schema}
+    other = [f"{column} {kind}" for column, kind in existing.items() if kinds.get(column) != kind]
+    lacking = [column for column in (ROW_ID, "filename", PARTITION) if column in kinds and column not in existing]
+    by_month = partition is not None and (partition.type_, partition.field) == ("MONTH", PARTITION)
+    differences = [
+        *([f"other columns: {', '.join(other)}"] if other else []),
+        *([f"without {', '.join(lacking)}"] if lacking else []),
+        *([] if by_month else [f"not partitioned by {PARTITION}"]),
+        *(
+            []
+            if list(table.clustering_fields or []) == list(sorted_by)
+            else [f"not clustered by {', '.join(sorted_by)}"]
+        ),
+    ]
+    if differences:
         raise SchemaMismatch(
             f"table {name}",
             f"it exists and was not made by this platform ({'; '.join(differences)})",
             "Rename it (`ALTER TABLE … RENAME TO …`), or set GCP_DATASET to another dataset.",
         )
-
-
-def _difference(actual: Any, wanted: Any) -> str:
-    if not isinstance(wanted, dict):
-        return f"{actual} where {wanted} is wanted"
-    existing, needed = cast("dict[str, str]", actual), cast("dict[str, str]", wanted)
-    return ", ".join(f"{column} {kind}" for column, kind in sorted(existing.items() ^ needed.items()))

@@ -1,4 +1,4 @@
-"""The check that a month is the same in PostgreSQL and BigQuery: as many rows, the same sum, and the very same ids."""
+"""The check that a month is the same in PostgreSQL and BigQuery: as many rows, the same sums, and the very same ids."""
 
 from typing import Any
 from uuid import uuid4
@@ -71,8 +71,9 @@ def _in_postgres(url: str, service: Service, month: Month) -> Summary | None:
     return _summary(*row)
 
 
-def _summary(rows: Any, cents: Any, *ids: Any) -> Summary | None:
+def _summary(rows: Any, cents: Any, pickups: Any, *ids: Any) -> Summary | None:
     """Return what either database answered in the same types; None if the month has no rows."""
     if not int(rows):
         return None
-    return {"rows": int(rows), "dollars": int(cents) / 100, "ids": [str(int(part)) for part in ids]}
+    parts = [str(int(part)) for part in ids]
+    return {"rows": int(rows), "dollars": int(cents) / 100, "pickup_seconds": int(pickups), "ids": parts}

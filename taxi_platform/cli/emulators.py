@@ -9,8 +9,6 @@ import logging
 import os
 import socket
 import subprocess
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -21,11 +19,12 @@ import psutil
 from filelock import FileLock
 
 from taxi_platform.errors import CloudNotReady, CloudUnavailable
+from taxi_platform.retries import RetryPolicy
 
 logger = logging.getLogger(__name__)
 
 PROGRAMS = Path(__file__).resolve().parents[2] / ".venv-emulators"
-START_SECONDS = 120  # three on a machine that has nothing else to do
+START = RetryPolicy(first_wait=0.1, longest_wait=0.1, total=120.0)  # three seconds on a machine with nothing else to do
 _ATTEMPTS = 3  # another program may take a port before the emulator does
 _STOP_SECONDS = 5
 
@@ -85,12 +84,7 @@ class Emulators:
 
     @contextmanager
     def running(self) -> Generator[Addresses]:
-        """Start them, and stop them at the end of the block.
-
-        Raises:
-            CloudNotReady: they are not installed.
-            CloudUnavailable: they do not start.
-        """
+        """Start them, and stop them at the end of the block."""
         try:
             yield self.start()
         finally:
@@ -160,7 +154,7 @@ class Emulators:
         addresses = Addresses(f"http://127.0.0.1:{storage}", f"http://127.0.0.1:{bigquery}", [])
         for name, command in commands.items():
             addresses = replace(addresses, processes=[*addresses.processes, self._begin(name, command)])
-            self._state.write_text(json.dumps(asdict(addresses)))  # at once, for whoever has to stop them
+            self._state.write_text(json.dumps(asdict(addresses)))  # at once, so that they can be stopped
         return addresses
 
     def _begin(self, name: str, command: Sequence[str]) -> int:
@@ -197,24 +191,20 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _wait_for(addresses: Addresses) -> bool:
-    """Return True when both answer, False as soon as one has ended."""
-    deadline = time.monotonic() + START_SECONDS
-    waiting = addresses.health_urls
-    while time.monotonic() < deadline:
-        waiting = [url for url in waiting if not _answers(url)]
-        if not waiting:
-            return True
-        if not all(map(_is_alive, addresses.processes)):
-            return False
-        time.sleep(0.1)
-    return False
+    """Return whether both answer in time; one that has ended is not waited for."""
+
+    def is_decided() -> bool:
+        return all(map(_answers, addresses.health_urls)) or not all(map(_is_alive, addresses.processes))
+
+    START.wait_until(is_decided, waiting_for="Waiting for the emulators to start")
+    return all(map(_answers, addresses.health_urls))
 
 
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - a local address of our own making
             return answer.status == 200
-    except (OSError, urllib.error.URLError):
+    except OSError:
         return False
 
 

@@ -1,7 +1,7 @@
 """Google Cloud: objects and BigQuery tables of each service, their checks, and the job that creates their places."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import dagster as dg
@@ -146,16 +146,7 @@ def warehouse_checks(service: Service) -> dg.AssetChecksDefinition:
 def make_bucket_and_dataset(context: dg.OpExecutionContext, google: CloudResource) -> None:
     """Make the bucket and the dataset that the settings name, where they are missing."""
     with errors_as_failures():
-        done = set_up(google.cloud())
-    context.add_output_metadata(
-        {
-            "bucket": done.bucket,
-            "dataset": done.dataset,
-            "location": done.location,
-            "made_bucket": done.made_bucket,
-            "made_dataset": done.made_dataset,
-        }
-    )
+        context.add_output_metadata(asdict(set_up(google.cloud())))
 
 
 @dg.job(

@@ -91,7 +91,10 @@ def _places(url: str, google: GoogleCloud) -> Sequence[WhyNotLoaded]:
     if settings().has_cloud:
         from taxi_platform.bigquery.lake import Lake
 
-        places.append(Lake(google.cloud()).why_not_in)
+        lake = Lake(google.cloud())
+        places.append(
+            lambda file: None if lake.has(file) else "its object in Cloud Storage is missing or a different one"
+        )
     return places
 
 

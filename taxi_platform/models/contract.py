@@ -13,9 +13,7 @@ from taxi_platform.trips.services import SERVICES, Service
 
 SOURCES = Path("models/staging/_sources.yml")
 MEANINGS = Path("models/staging/_contract.md")
-_NOTE = (
-    "Made from taxi_platform/trips/services.py by `python -m taxi_platform.models.contract`; change that and run it."
-)
+_NOTE = "Generated from taxi_platform/trips/{columns,services}.py by `python -m taxi_platform.models.contract`."
 _DAYS = 35  # a file is published once a month, some days late
 
 

@@ -33,8 +33,6 @@ class Check:
     """A dbt test, shown in Dagster as a check of the model that it tests.
 
     Attributes:
-        name: its name, in dbt and in Dagster.
-        model: the name of the model.
         description: what is true when it passes.
         further: the names of the other models and tables that it reads.
         is_blocking: whether downstream models are skipped when it fails.
@@ -54,14 +52,10 @@ class Model:
     Attributes:
         name: its name, in dbt, in Dagster and in the database.
         kind: ``view``, ``table``, ``monthly`` or ``seed``.
-        description: what it holds.
-        columns: its columns, in order.
         upstream: the names of the models and tables that it is made of.
         path: its file, relative to the dbt project.
         relation: its full name on the target of the manifest.
-        is_monthly: whether it is built month by month.
         version: a hash of its code.
-        checks: its tests.
     """
 
     name: str
@@ -100,7 +94,7 @@ def _model(manifest: Mapping[str, Any], node: Mapping[str, Any], checks: Sequenc
         ],
         upstream=_names(manifest, node),
         path=node["original_file_path"],
-        relation=node["relation_name"].replace('"', "").replace("`", ""),
+        relation=_plain(node["relation_name"]),
         is_monthly=MONTHS in node["tags"],
         version=node["checksum"]["checksum"][:16],
         checks=[check for check in checks if check.model == name],
@@ -130,9 +124,6 @@ def read_columns(manifest: Mapping[str, Any]) -> Lineage:
     """Return the lineage of every SQL model.
 
     Slow (it parses the compiled SQL), so it is done once, when the manifest is made.
-
-    Args:
-        manifest: from ``dbt compile``, with the columns of all models and sources.
 
     Raises:
         BrokenModels: a model's SQL cannot be parsed, uses a column that none of its tables has, or does not return a
@@ -170,7 +161,10 @@ def _columns(
         raise BrokenModels(subject, f"on {dialect}, {error}", "Correct its SQL or its description.") from None
     for column, nodes in traced.items():
         leaves = [leaf for leaf in nodes if not leaf.downstream and isinstance(leaf.expression, exp.Table)]
-        pairs = {(names[_relation(leaf.expression)], exp.to_column(leaf.name).name) for leaf in leaves}
+        pairs = {
+            (names[".".join(part.name for part in leaf.expression.parts)], exp.to_column(leaf.name).name)
+            for leaf in leaves
+        }
         columns[column] = [list(pair) for pair in sorted(pairs)]
     return columns
 
@@ -185,10 +179,6 @@ def _schema(upstream: Sequence[Mapping[str, Any]], dialect: str) -> Any:
             columns |= _FURTHER.get(dialect, {})
         schema.add_table(exp.to_table(table["relation_name"], dialect=dialect), columns, dialect=dialect)
     return schema
-
-
-def _relation(table: Any) -> str:
-    return ".".join(part.name for part in table.parts)
 
 
 def _plain(relation: str) -> str:

@@ -1,4 +1,4 @@
-"""The dbt project's files, and its manifest, which is compiled from them when it is missing.
+"""The dbt project's files, how dbt is called, and the manifest, which is compiled when it is missing.
 
 A manifest is kept under a fingerprint of the files that it was compiled from, so that an edited model never meets an
 old manifest. The image ships with its own; a fresh clone compiles it once, without a network or a database.
@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,9 @@ from typing import Any
 
 from taxi_platform.errors import BrokenModels
 from taxi_platform.models.manifest import Lineage, read_columns
+from taxi_platform.redaction import redact
 from taxi_platform.settings import environment
+from taxi_platform.trips.months import Month
 
 FOLDER = Path(__file__).parents[1] / "dbt"
 MANIFEST = "manifest.json"
@@ -133,3 +135,37 @@ def _keep_quiet(target: Path) -> Mapping[str, str]:
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DO_NOT_TRACK": "1",
     }
+
+
+def build_arguments(names: Sequence[str], target: str, months: Sequence[Month], *, full_refresh: bool) -> list[str]:
+    """Return the command line that builds and tests exactly these models and tests."""
+    return [
+        *DBT,
+        "--no-use-colors",
+        "build",
+        "--target",
+        target,
+        *(["--full-refresh"] if full_refresh else []),
+        "--indirect-selection",
+        "empty",
+        "--select",
+        *sorted(names),
+        "--vars",
+        json.dumps({"months": [str(month) for month in months]}),
+    ]
+
+
+def read_failure(text: str) -> BrokenModels:
+    """Return the error for dbt's own messages, which name the model or test, its file and often the line.
+
+    Args:
+        text: dagster-dbt's message about the failed process.
+    """
+    _, _, errors = text.partition("Errors parsed from dbt logs:")
+    paragraphs = dict.fromkeys(part.strip() for part in (errors or text).split("\n\n"))
+    lines = "\n\n".join(filter(None, paragraphs))
+    return BrokenModels(
+        "dbt build",
+        f"some models or tests failed\n{redact(lines)}\n",
+        "Models built before the failure are kept; downstream models were skipped.",
+    )

@@ -1,14 +1,17 @@
 """The two targets that models are built on, as variables of ``dbt/profiles.yml`` made from the platform's settings.
 
-A target is opened for one build: it checks that the tables the models read exist. How dbt is run belongs in
-``building`` and ``project``.
+A target is opened for one build: it creates the tables that the models read where no month is loaded yet. How dbt is
+run belongs in ``project``.
 """
 
+import json
 import logging
+import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from taxi_platform.errors import NotLoaded
 from taxi_platform.postgres import tables
@@ -29,9 +32,9 @@ logger = logging.getLogger(__name__)
 
 POSTGRES = "postgres"
 BIGQUERY = "bigquery"
+BUILD_LOCK = "taxi_platform_build_lock"  # a table in BigQuery
 NO_TOKEN = "none"  # noqa: S105 - for the emulator, which checks no credentials
 
-_BUILD_LOCK = f"builds of {MODELS_SCHEMA}"
 _OPTIONS = f"-c jit=off -c timezone=UTC -c lock_timeout={LOCK_SECONDS}s -c statement_timeout={STATEMENT_SECONDS}s"
 # Parts of a URL that dbt gets under names of its own, or that the platform sets.
 _HANDLED = ("host", "hostaddr", "port", "user", "password", "dbname", "options", "application_name", "connect_timeout")
@@ -63,17 +66,24 @@ def open_postgres(url: str, *, prepared: bool = True) -> Generator[Target]:
         prepared: whether to wait for other builds and to create missing tables; ``dbt debug`` needs neither.
 
     Raises:
-        DatabaseUnreachable: there is no connection; the message names the cause.
-        DatabaseInterrupted: the server went away.
-        DatabaseRefused: a privilege is missing.
         NotLoaded: the zone lookup does not exist.
         SchemaMismatch: a table with a service's name was not made by this platform.
+        DatabaseUnreachable: there is no connection.
+        DatabaseInterrupted: the server went away.
+        DatabaseRefused: a privilege is missing.
     """
     with connect(url) as connection:
         if prepared:
             execute(connection, "set idle_session_timeout = 0")
-            _lock_builds(connection)
-            prepare_postgres(connection)
+            # The lock is released when the connection ends, however it ends.
+            waiting = "Another build of the models is running in this database; waiting until it ends."
+            TURN.wait_until(lambda: try_lock(connection, f"builds of {MODELS_SCHEMA}"), waiting_for=waiting)
+            with postgres_errors(f"schema {MODELS_SCHEMA}"):
+                for service in SERVICES.values():
+                    prepare(connection, service)
+                lookup = tables.qualified(zones.TABLE)
+                if execute(connection, "select to_regclass(%s)", (lookup,)).fetchone() == (None,):
+                    raise _no_zones(lookup, zones.TABLE)
 
         def count(model: str, months: Sequence[Month]) -> Mapping[Month, int]:
             days = [f"{month}-01" for month in months]
@@ -81,27 +91,51 @@ def open_postgres(url: str, *, prepared: bool = True) -> Generator[Target]:
             query = f"select file_month, count(*) from {table} where file_month = any(%s::date[]) group by 1"  # noqa: S608 - our own name
             return _by_month(execute(connection, query, (days,)).fetchall(), months)
 
-        yield Target(POSTGRES, (), postgres_variables(connection, url), count)
+        yield Target(POSTGRES, (), _postgres_variables(connection, url), count)
 
 
-def prepare_postgres(connection: "Connection") -> None:
-    """Create the tables that the models read and that do not exist yet, for services without a loaded month.
+@contextmanager
+def open_bigquery(cloud: "Cloud", *, prepared: bool = True) -> Generator[Target]:
+    """Open the dataset of the trips for one build at a time, because two builds at once could double a month.
+
+    Args:
+        cloud: the project and its dataset.
+        prepared: whether to wait for other builds and to create missing tables; ``dbt debug`` needs neither.
 
     Raises:
         NotLoaded: the zone lookup does not exist.
         SchemaMismatch: a table with a service's name was not made by this platform.
-        DatabaseInterrupted: the server went away.
-        DatabaseRefused: a privilege is missing.
+        CloudNotReady: the dataset does not exist.
+        CloudRefused: the credentials are not valid, or a role is missing.
+        CloudUnavailable: Google does not answer.
     """
-    with postgres_errors(f"schema {MODELS_SCHEMA}"):
+    from taxi_platform.bigquery import tables as bigquery
+    from taxi_platform.bigquery.jobs import Jobs
+    from taxi_platform.bigquery.locking import exclusive
+
+    if prepared:
+        existing = bigquery.Tables(cloud)
         for service in SERVICES.values():
-            prepare(connection, service)
-        lookup = tables.qualified(zones.TABLE)
-        if execute(connection, "select to_regclass(%s)", (lookup,)).fetchone() == (None,):
-            raise _no_zones(lookup, zones.TABLE)
+            fields, sorted_by = bigquery.trip_fields(service), bigquery.clustering(service)
+            existing.ensure(bigquery.table_of(cloud, service), fields, sorted_by, service.description)
+        lookup = f"{bigquery.dataset_of(cloud)}.{zones.TABLE}"
+        if existing.find(lookup) is None:
+            raise _no_zones(lookup, f"{BIGQUERY}/{zones.TABLE}")
+
+    def count(model: str, months: Sequence[Month]) -> Mapping[Month, int]:
+        days = ", ".join(f"DATE '{month}-01'" for month in months)
+        table = f"{bigquery.dataset_of(cloud)}.{model}"
+        query = f"SELECT file_month, COUNT(*) FROM `{table}` WHERE file_month IN ({days}) GROUP BY 1"  # noqa: S608 - our own names
+        jobs = Jobs(cloud, f"taxi_count_{uuid4().hex}", f"table {table}")
+        return _by_month([tuple(row.values()) for row in jobs.rows("count", query)] if months else (), months)
+
+    waiting = "Another build of the models is running in this dataset; waiting until it ends."
+    lock = exclusive(cloud, BUILD_LOCK, waiting) if prepared else nullcontext()
+    with lock, _bigquery_variables(cloud) as variables:
+        yield Target(BIGQUERY, (BIGQUERY,), variables, count)
 
 
-def postgres_variables(connection: "Connection", url: str) -> Mapping[str, str]:
+def _postgres_variables(connection: "Connection", url: str) -> Mapping[str, str]:
     """Return the variables with which dbt connects to the server that a connection has reached by a URL.
 
     The rest of the URL (certificates, for example) goes to libpq's own variables, which dbt's driver reads too.
@@ -128,70 +162,29 @@ def postgres_variables(connection: "Connection", url: str) -> Mapping[str, str]:
 
 
 @contextmanager
-def open_bigquery(cloud: "Cloud", *, prepared: bool = True) -> Generator[Target]:
-    """Open the dataset of the trips.
+def _bigquery_variables(cloud: "Cloud") -> Generator[Mapping[str, str]]:
+    """Yield the variables with which dbt works in the project; a key of GCP_CREDS is in a file meanwhile."""
+    from taxi_platform.bigquery.clients import key_of
 
-    Args:
-        cloud: the project and its dataset.
-        prepared: whether to create missing tables; ``dbt debug`` does not need them.
-
-    Raises:
-        NotLoaded: the zone lookup does not exist.
-        SchemaMismatch: a table with a service's name was not made by this platform.
-        CloudNotReady: the dataset does not exist, or lies elsewhere.
-        CloudRefused: the credentials are not valid, or a role is missing.
-        CloudUnavailable: Google does not answer.
-    """
-    if prepared:
-        prepare_bigquery(cloud)
-
-    def count(model: str, months: Sequence[Month]) -> Mapping[Month, int]:
-        from taxi_platform.bigquery.errors import google_errors
-        from taxi_platform.bigquery.tables import dataset_of
-
-        days = ", ".join(f"DATE '{month}-01'" for month in months)
-        table = f"{dataset_of(cloud)}.{model}"
-        query = f"SELECT file_month, COUNT(*) FROM `{table}` WHERE file_month IN ({days}) GROUP BY 1"  # noqa: S608 - our own names
-        with google_errors(f"table {table}"):
-            return _by_month(cast("Any", cloud.bigquery).query_and_wait(query) if months else (), months)
-
-    yield Target(BIGQUERY, (BIGQUERY,), bigquery_variables(cloud), count)
-
-
-def prepare_bigquery(cloud: "Cloud") -> None:
-    """Create the tables that the models read and that do not exist yet, for services without a loaded month.
-
-    Raises:
-        NotLoaded: the zone lookup does not exist.
-        SchemaMismatch: a table with a service's name was not made by this platform.
-    """
-    from taxi_platform.bigquery import tables as bigquery
-
-    existing = bigquery.Tables(cloud)
-    for service in SERVICES.values():
-        fields, sorted_by = bigquery.trip_fields(service), bigquery.clustering(service)
-        existing.ensure(bigquery.table_of(cloud, service), fields, sorted_by, service.description)
-    lookup = f"{bigquery.dataset_of(cloud)}.{zones.TABLE}"
-    if existing.find(lookup) is None:
-        raise _no_zones(lookup, f"{BIGQUERY}/{zones.TABLE}")
-
-
-def bigquery_variables(cloud: "Cloud") -> Mapping[str, str]:
-    """Return the variables with which dbt works in the project: a token for an hour, whatever the credentials are."""
     host = cloud.bigquery_host
-    return {
+    variables = {
         "TAXI_DBT_PROJECT": cloud.project,
         "TAXI_DBT_DATASET": cloud.dataset,
         "TAXI_DBT_LOCATION": cloud.location,
         "TAXI_DBT_API_ENDPOINT": host if not host or "://" in host else f"http://{host}",
-        "DBT_ENV_SECRET_TAXI_TOKEN": NO_TOKEN if host else _request_token(cloud),
+        "TAXI_DBT_BYTES_BILLED": str(cloud.bytes_billed),
+        "TAXI_DBT_IMPERSONATE": cloud.impersonated,
+        "TAXI_DBT_METHOD": "oauth-secrets" if host else "oauth",
+        "DBT_ENV_SECRET_TAXI_TOKEN": NO_TOKEN if host else "",
     }
-
-
-def _lock_builds(connection: "Connection") -> None:
-    """Wait for the lock of all builds; it is released when the connection ends, however it ends."""
-    waiting = "Another build of the models is running in this database; waiting until it ends."
-    TURN.wait_until(lambda: try_lock(connection, _BUILD_LOCK), waiting_for=waiting)
+    key = None if host else key_of(cloud.creds)
+    if key is None:
+        yield variables
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:  # for its owner only
+        json.dump(key, file)
+        file.flush()
+        yield {**variables, "GOOGLE_APPLICATION_CREDENTIALS": file.name}
 
 
 def _by_month(rows: Any, months: Sequence[Month]) -> Mapping[Month, int]:
@@ -205,14 +198,3 @@ def _no_zones(table: str, asset: str) -> NotLoaded:
         "the models need the zones, and they are not loaded",
         f"Run `dagster asset materialize --select {asset}` first.",
     )
-
-
-def _request_token(cloud: "Cloud") -> str:
-    from google.auth.transport.requests import Request
-
-    from taxi_platform.bigquery.errors import google_errors
-
-    with google_errors("Google Cloud's credentials"):
-        credentials = cast("Any", cloud.credentials)
-        credentials.refresh(Request())
-        return credentials.token

@@ -41,12 +41,7 @@ class GoogleCloud:
     settings: CloudSettings | None
 
     def cloud(self) -> Cloud:
-        """Return the project as an object that knows nothing of Dagster, without a request.
-
-        Raises:
-            CloudNotConfigured: settings are missing.
-            InvalidSetting: Google does not accept a name.
-        """
+        """Return the project as an object that knows nothing of Dagster, without a request, as ``cloud_of`` does."""
         return cloud_of(self.settings)
 
 
@@ -91,7 +86,6 @@ class WarehouseIOManager(dg.IOManager):
     google: GoogleCloud
     on_bad_rows: OnBadRows
     max_bad_rows: float
-    bytes_billed: int = 10 * 1024**3
 
     def handle_output(self, context: dg.OutputContext, obj: LakeFiles) -> None:
         """Load every month of the output; a month that the table holds already is not loaded again."""
@@ -109,7 +103,6 @@ class WarehouseIOManager(dg.IOManager):
             on_bad_rows=self.on_bad_rows,
             max_bad_rows=self.max_bad_rows,
             force=files.force_load,
-            bytes_billed=self.bytes_billed,
         )
         how = "were there already" if loaded.unchanged else f"loaded in {loaded.seconds:.2f} s"
         context.log.info(f"{loaded.table}, {month}: {loaded.rows:,} rows, {loaded.rejected:,} rejected, {how}")
@@ -122,9 +115,9 @@ class WarehouseIOManager(dg.IOManager):
             reference = _reference(context, cloud)
             wanted = wanted_form(context)
             if wanted == "pandas":
-                return frames.read_pandas(cloud, reference, self.bytes_billed)
+                return frames.read_pandas(cloud, reference)
             if wanted == "arrow":
-                return frames.read_arrow(cloud, reference, self.bytes_billed)
+                return frames.read_arrow(cloud, reference)
             return reference
 
 

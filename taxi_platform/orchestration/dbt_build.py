@@ -16,7 +16,6 @@ from dagster_dbt import DagsterDbtCliRuntimeError, DagsterDbtTranslator, DbtCliI
 from packaging.version import Version
 
 from taxi_platform.models import project
-from taxi_platform.models.building import build_arguments, read_failure
 from taxi_platform.models.manifest import Lineage, Model, models_of
 from taxi_platform.models.targets import Target
 from taxi_platform.orchestration.dbt import asset_key, column_lineage
@@ -73,7 +72,7 @@ class Build:
             for event in invocation.stream_raw_events():
                 yield from self._recorded(event, invocation)
         except DagsterDbtCliRuntimeError as error:
-            raise read_failure(str(error)) from None
+            raise project.read_failure(str(error)) from None
         finally:
             shutil.rmtree(self._target_path, ignore_errors=True)
 
@@ -85,7 +84,7 @@ class Build:
         self._target_path.mkdir(parents=True, exist_ok=True)
         shutil.copy(self._manifest.parent / project.PARTIAL_PARSE, self._target_path)
         return DbtCliInvocation.run(
-            args=build_arguments(names, self._target.name, self._months, full_refresh=full_refresh),
+            args=project.build_arguments(names, self._target.name, self._months, full_refresh=full_refresh),
             env={**project.environment_of_dbt(self._target_path, self._target.variables), "DBT_LOG_FORMAT": "json"},
             manifest=self._read_manifest,
             dagster_dbt_translator=Translator(self._target.prefix),

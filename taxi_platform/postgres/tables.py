@@ -277,13 +277,14 @@ on conflict (filename) do update set
 
 
 def summary(service: Service, month: Month) -> str:
-    """Return the query for a month's rows, its amounts in cents, and the sums of the four parts of its ids."""
+    """Return the query for a month's rows, its amounts in cents, its pickups in seconds, and the parts of its ids."""
     parts = ", ".join(
         f"coalesce(sum(('x' || substr(unique_row_id, {first}, 8))::bit(32)::bigint), 0)" for first in (1, 9, 17, 25)
     )
     paid = service.has("total_amount")
     cents = "coalesce(round(sum(total_amount::numeric) * 100), 0)" if paid else "0"
-    return f"select count(*), {cents}, {parts} from {partition_of(service, month)}"
+    pickups = f"coalesce(sum(floor(extract(epoch from {service.pickup}))), 0)"
+    return f"select count(*), {cents}, {pickups}, {parts} from {partition_of(service, month)}"
 
 
 ROWS_IN_TABLE = f"select coalesce(sum(rows_loaded), 0)::bigint from {FILES} where table_name = %s"

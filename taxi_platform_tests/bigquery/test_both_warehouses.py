@@ -106,7 +106,7 @@ def test_a_double_is_written_as_postgresql_itself_writes_it(database: str, numbe
 # Months that are not the same
 
 
-def test_a_month_that_differs_says_in_what(loads: WarehouseLoads, database: str) -> None:
+def test_the_check_names_the_differences_of_a_month(loads: WarehouseLoads, database: str) -> None:
     in_both(loads, database, rows(GREEN, 10), GREEN)
     loads.load(rows(GREEN, 9))
     compared = compare_month(loads.cloud, database, GREEN, MARCH)
@@ -114,7 +114,7 @@ def test_a_month_that_differs_says_in_what(loads: WarehouseLoads, database: str)
     assert "2019-03 differs: rows 9 in BigQuery, 10 in PostgreSQL" in compared.description
 
 
-def test_a_row_that_stands_for_another_is_seen(loads: WarehouseLoads, database: str) -> None:
+def test_the_check_notices_a_row_that_replaced_another(loads: WarehouseLoads, database: str) -> None:
     in_both(loads, database, [row(GREEN, 1), row(GREEN, 2)], GREEN)
     loads.load([row(GREEN, 1), row(GREEN, 1)])
     compared = compare_month(loads.cloud, database, GREEN, MARCH)
@@ -122,9 +122,19 @@ def test_a_row_that_stands_for_another_is_seen(loads: WarehouseLoads, database: 
     assert "ids" in compared.description
 
 
-def test_a_month_that_is_in_one_only_cannot_be_compared(loads: WarehouseLoads, database: str) -> None:
+def test_a_month_that_only_one_warehouse_has_passes_the_check(loads: WarehouseLoads, database: str) -> None:
     loads.load(rows(GREEN, 3))
     for url in (None, database):
         compared = compare_month(loads.cloud, url, GREEN, MARCH)
         assert compared.passed
         assert compared.description == "2019-03: not in PostgreSQL, so there is nothing to compare"
+
+
+def test_the_check_notices_pickups_that_moved_by_hours(loads: WarehouseLoads, database: str) -> None:
+    in_both(loads, database, rows(GREEN, 3), GREEN)
+    later = "timestamp_add(lpep_pickup_datetime, interval 5 hour)"
+    loads.ask(f"update `{{}}.green_tripdata` set lpep_pickup_datetime = {later} where true")
+    compared = compare_month(loads.cloud, database, GREEN, MARCH)
+    assert not compared.passed
+    assert "pickup_seconds" in str(compared.description)
+    assert "ids" not in str(compared.description)

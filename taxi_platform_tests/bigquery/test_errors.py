@@ -50,7 +50,7 @@ def told(error: BaseException) -> TaxiError:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_may_pass_by_itself_is_transient(error: Exception) -> None:
+def test_errors_that_may_pass_by_themselves_are_transient(error: Exception) -> None:
     failure = told(error)
     assert type(failure) is CloudUnavailable
     assert failure.transient
@@ -108,7 +108,9 @@ def test_what_may_pass_by_itself_is_transient(error: Exception) -> None:
         (refusal("VPC says no"), CloudRefused, "VPC says no", "See docs/cloud.md for the roles"),
     ],
 )
-def test_what_will_not_pass_says_what_to_do(error: Exception, kind: type[TaxiError], what: str, advice: str) -> None:
+def test_errors_that_will_not_pass_say_what_to_do(
+    error: Exception, kind: type[TaxiError], what: str, advice: str
+) -> None:
     failure = told(error)
     assert type(failure) is kind
     assert not failure.transient
@@ -128,7 +130,7 @@ def test_a_long_message_is_shortened_to_one_line() -> None:
     assert len(said) < LONGEST_MESSAGE + 50
 
 
-def test_what_is_raised_while_asking_becomes_a_failure_and_names_its_cause() -> None:
+def test_an_error_of_googles_becomes_ours_and_keeps_its_cause() -> None:
     cause = api.ServiceUnavailable("busy")
     with (
         pytest.raises(CloudUnavailable, match=r"^bucket trips: Google answers 503: busy\.") as caught,
@@ -139,7 +141,7 @@ def test_what_is_raised_while_asking_becomes_a_failure_and_names_its_cause() -> 
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("a bug"), NotPublished("a", "b")])
-def test_what_is_not_googles_stays_what_it_is(error: Exception) -> None:
+def test_other_errors_are_not_changed(error: Exception) -> None:
     with pytest.raises(type(error)) as caught, google_errors("bucket trips"):
         raise error
     assert caught.value is error

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import pytest
 
-from taxi_platform.bigquery.lake import Lake
 from taxi_platform.bigquery.loader import Loaded
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
@@ -147,22 +146,6 @@ def test_of_two_files_of_a_month_at_once_the_later_job_wins_and_the_next_load_no
     assert behind.ask(COUNT) == [(NAME, 7, 7)]
 
 
-def test_a_month_that_is_emptied_is_loaded_again(behind: WarehouseLoads) -> None:
-    file = behind.upload(rows(GREEN, 5))
-    for _ in range(2):
-        behind.load_file(file)
-        behind.ask("delete from `{}.green_tripdata` where true")
-    assert behind.load_file(file).rows == 5
-    assert behind.ask(COUNT) == [(NAME, 5, 5)]
-
-
-def test_a_month_that_is_forced_again_and_again_is_loaded_each_time(front: JobServer, behind: WarehouseLoads) -> None:
-    file = behind.upload(rows(GREEN, 5))
-    taken = {behind.load_file(file, force=True).jobs["replace"].job for _ in range(3)}
-    assert len(taken) == 3
-    assert behind.ask(COUNT) == [(NAME, 5, 5)]
-
-
 def test_two_months_at_once_do_not_touch_each_other(front: JobServer, behind: WarehouseLoads) -> None:
     months = {MARCH: behind.upload(rows(GREEN, 12)), APRIL: behind.upload(rows(GREEN, 7), month=APRIL)}
 
@@ -182,9 +165,3 @@ def test_the_rejects_of_a_month_that_is_loaded_twice_at_once_are_there_once(
     meeting(front, *loads)
     assert behind.ask(COUNT) == [(NAME, 5, 5)]
     assert behind.one("select count(*) from `{}.green_tripdata_rejects`") == 1
-
-
-def test_an_upload_without_a_load_is_found_by_the_load_that_comes_later(behind: WarehouseLoads) -> None:
-    behind.upload(rows(GREEN, 5))
-    file = Lake(behind.cloud).find(GREEN, MARCH)
-    assert behind.load_file(file).rows == 5

@@ -6,17 +6,16 @@ from typing import Any
 
 import pytest
 
-from taxi_platform.errors import CloudNotReady, CloudRefused, CloudUnavailable, TaxiError
+from taxi_platform.errors import CloudRefused, CloudUnavailable, TaxiError
 from taxi_platform.retries import JOB
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.google_server import Answer
 from taxi_platform_tests.support.job_server import JobServer, ended, ended_with
-from taxi_platform_tests.support.trip_texts import rows, with_field
+from taxi_platform_tests.support.trip_texts import rows
 from taxi_platform_tests.support.warehouse_loads import HURRIED, WarehouseLoads
 
 COUNT = "select count(*), count(distinct unique_row_id) from `{}.green_tripdata`"
 JOBS = ("dry run", "look", "load", "replace")
-SPELLED = with_field(GREEN, rows(GREEN, 1)[0], "vendorid", "2.0")  # which has to be read line by line
 
 
 def broken(reason: str, message: str, **more: Any) -> Answer:
@@ -85,10 +84,10 @@ def test_a_staging_table_expires_by_itself_and_has_a_name_that_no_other_attempt_
 
 @pytest.mark.parametrize(
     "fault",
-    [*(Answer(status) for status in (429, 500, 502, 503, 504)), Answer(403, reason="rateLimitExceeded")],
+    [Answer(503), Answer(403, reason="rateLimitExceeded")],
     ids=lambda fault: str(fault.status),
 )
-def test_a_job_that_bigquery_is_too_busy_for_is_asked_for_again_under_the_same_id(
+def test_a_job_is_sent_again_under_the_same_id_while_bigquery_is_busy(
     fault: Answer, front: JobServer, behind: WarehouseLoads, logged: pytest.LogCaptureFixture
 ) -> None:
     for name in (*JOBS, "GET /bigquery/v2/projects/", "POST /bigquery/v2/projects/"):
@@ -102,7 +101,7 @@ def test_a_job_that_bigquery_is_too_busy_for_is_asked_for_again_under_the_same_i
 
 
 @pytest.mark.parametrize("fault", [Answer(cut=True), Answer(lost=True)], ids=["cut", "lost"])
-def test_a_job_whose_answer_does_not_arrive_is_begun_once(
+def test_a_job_whose_answer_is_lost_runs_once(
     fault: Answer, front: JobServer, behind: WarehouseLoads, logged: pytest.LogCaptureFixture
 ) -> None:
     for step in JOBS:
@@ -116,7 +115,7 @@ def test_a_job_whose_answer_does_not_arrive_is_begun_once(
     assert len(adopted) == (3 if fault.lost else 0)
 
 
-def test_a_job_that_goes_on_is_looked_at_until_it_has_ended(front: JobServer, behind: WarehouseLoads) -> None:
+def test_a_job_is_polled_until_it_has_ended(front: JobServer, behind: WarehouseLoads) -> None:
     for step in ("look", "load", "replace"):
         front.script(step, Answer(looks=2))
     front.script("GET /bigquery/v2/projects/", Answer(503), Answer(cut=True))
@@ -128,12 +127,11 @@ def test_a_job_that_goes_on_is_looked_at_until_it_has_ended(front: JobServer, be
     ("reason", "message"),
     [
         ("backendError", "Error encountered during execution. Retrying may solve the problem."),
-        ("jobBackendError", "The job encountered an internal error during execution."),
         ("rateLimitExceeded", "Exceeded rate limits: too many table update operations for this table."),
         ("invalidQuery", "Could not serialize access to table green_tripdata due to concurrent update"),
     ],
 )
-def test_a_job_that_bigquery_breaks_off_is_begun_again_under_the_next_number(
+def test_a_job_that_bigquery_ends_early_is_started_again_under_the_next_number(
     reason: str, message: str, front: JobServer, behind: WarehouseLoads
 ) -> None:
     steps = ("replace",) if reason == "invalidQuery" else ("load", "replace")
@@ -149,8 +147,8 @@ def test_a_job_that_bigquery_breaks_off_is_begun_again_under_the_next_number(
 # What does not
 
 
-@pytest.mark.parametrize("step", JOBS)
-def test_what_bigquery_is_too_busy_for_without_end_is_given_up_and_nothing_of_it_is_seen(
+@pytest.mark.parametrize("step", ["look", "replace"])
+def test_a_load_is_given_up_while_bigquery_stays_busy_and_changes_nothing(
     step: str, front: JobServer, behind: WarehouseLoads
 ) -> None:
     behind.load(rows(GREEN, 5))
@@ -169,7 +167,7 @@ def test_what_bigquery_is_too_busy_for_without_end_is_given_up_and_nothing_of_it
     assert behind.ask(COUNT) == [(6, 6)]
 
 
-def test_a_job_that_is_broken_off_without_end_is_given_up(front: JobServer, behind: WarehouseLoads) -> None:
+def test_a_job_that_is_always_ended_early_is_given_up(front: JobServer, behind: WarehouseLoads) -> None:
     front.script("replace", *[broken("jobInternalError", "oops")] * 50)
     with pytest.raises(CloudUnavailable, match=r"BigQuery has ended job .* early: oops") as caught:
         behind.load(rows(GREEN, 5))
@@ -178,7 +176,6 @@ def test_a_job_that_is_broken_off_without_end_is_given_up(front: JobServer, behi
     assert behind.state() == {"green_tripdata": []}
 
 
-@pytest.mark.parametrize("step", ["load", "replace"])
 @pytest.mark.parametrize(
     ("fault", "kind", "what", "advice"),
     [
@@ -195,24 +192,11 @@ def test_a_job_that_is_broken_off_without_end_is_given_up(front: JobServer, behi
             "roles/bigquery.dataEditor",
         ),
         (
-            Answer(403, "Quota exceeded: load jobs per table", "quotaExceeded"),
-            CloudRefused,
-            "a quota is used up: Quota exceeded: load jobs per table",
-            "https://console.cloud.google.com/iam-admin/quotas",
-        ),
-        (
             broken("quotaExceeded", "Quota exceeded: imports per table"),
             CloudRefused,
             "a quota is used up: Quota exceeded: imports per table",
             "https://console.cloud.google.com/iam-admin/quotas",
         ),
-        (
-            Answer(404, "Not found: Project trips-123", "notFound"),
-            CloudNotReady,
-            "there is no such project",
-            "GCP_PROJECT_ID",
-        ),
-        (Answer(403, "The project is not enabled", "billingNotEnabled"), CloudRefused, "billing is off", "billing"),
         (
             broken("bytesBilledLimitExceeded", "Query exceeded limit for bytes billed: 10737418240."),
             CloudRefused,
@@ -220,25 +204,24 @@ def test_a_job_that_is_broken_off_without_end_is_given_up(front: JobServer, behi
             "fewer months",
         ),
     ],
-    ids=["role", "role of the job", "quota", "quota of the job", "project", "billing", "bytes billed"],
+    ids=["role", "role of the job", "quota of the job", "bytes billed"],
 )
-def test_what_bigquery_refuses_says_what_to_do_and_nothing_of_it_is_seen(
+def test_a_load_that_bigquery_refuses_says_what_to_do_and_changes_nothing(
     fault: Answer,
     kind: type[TaxiError],
     what: str,
     advice: str,
-    step: str,
     front: JobServer,
     behind: WarehouseLoads,
 ) -> None:
     file = behind.upload(rows(GREEN, 6))
-    front.script(step, fault)
+    front.script("replace", fault)
     with pytest.raises(kind) as caught:
         behind.load_file(file)
     assert what in caught.value.what
     assert advice in caught.value.advice
     assert not caught.value.transient
-    assert len(front.ids(step)) == 1
+    assert len(front.ids("replace")) == 1
     assert behind.state() == {"green_tripdata": []}
     assert behind.staging() == set()
 
@@ -250,7 +233,7 @@ def test_a_role_that_is_missing_for_tables_is_named(front: JobServer, behind: Wa
         behind.load(rows(GREEN, 5))
 
 
-def test_an_error_of_a_load_job_is_told_with_file_and_line(
+def test_the_error_of_a_load_job_names_file_and_line(
     front: JobServer, behind: WarehouseLoads, logged: pytest.LogCaptureFixture
 ) -> None:
     place = "gs://trips/staging/green/prepared.csv.gz"
@@ -259,7 +242,7 @@ def test_an_error_of_a_load_job_is_told_with_file_and_line(
     errors = [{"reason": "invalid", "location": place, "message": message} for message in (sum_of_it, line)]
     front.script("load", *[broken("invalid", sum_of_it, location=place, errors=errors)] * 2)
     with pytest.raises(CloudRefused) as caught:
-        behind.load([SPELLED, *rows(GREEN, 6)])
+        behind.load(rows(GREEN, 7))
     assert caught.value.subject == "green_tripdata_2019-03.csv"
     assert caught.value.what == f"BigQuery refuses it: {sum_of_it} ({place}); {line} ({place})"
     assert any("reading it with the parser (BigQuery refuses it: CSV processing" in said for said in logged.messages)
@@ -267,7 +250,7 @@ def test_an_error_of_a_load_job_is_told_with_file_and_line(
     assert behind.staging() == set()
 
 
-def test_rows_that_bigquery_counts_otherwise_are_not_taken_over(
+def test_a_month_of_which_bigquery_reads_fewer_rows_is_not_loaded(
     front: JobServer, behind: WarehouseLoads, logged: pytest.LogCaptureFixture
 ) -> None:
     file = behind.upload(rows(GREEN, 6))

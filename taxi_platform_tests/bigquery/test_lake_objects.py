@@ -1,46 +1,46 @@
-"""The objects of the lake: what they are called, and what they say of themselves."""
+"""The objects of the lake: their names, and the metadata that says what they are."""
 
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from taxi_platform.bigquery.lake import StoredObject, file_of, object_metadata, object_name, object_names
+from taxi_platform.bigquery.lake import file_of, object_metadata, object_names
 from taxi_platform.errors import CloudNotReady
 from taxi_platform.trips.files import FileFacts, ObjectFacts, SourceVersion, TripFile
 from taxi_platform.trips.services import FHV, GREEN
 from taxi_platform_tests.support.trip_texts import MARCH
 
+NAME = "raw/green/green_tripdata_2019-03.csv.gz"
 RAW = TripFile(
     service="green",
     month=MARCH,
     source="https://example.org/gr%C3%BCn.csv.gz",
     uri="file:///data/raw/green/green_tripdata_2019-03.csv.gz",
-    facts=FileFacts(bytes=1000, csv_bytes=5000, sha256="ab" * 32, rows=50),
+    facts=FileFacts(bytes=1000, csv_bytes=5000, sha256="ab" * 32, rows=50, regular=True),
     version=SourceVersion('"v1"', "Tue, 02 Apr 2019 10:00:00 GMT", 1000),
 )
 
 
-def stored(**changes: Any) -> StoredObject:
-    """The object that the file becomes."""
+def stored(**changes: Any) -> Any:
+    """Return the object that the file becomes."""
     facts = {
-        "name": object_name(RAW),
+        "name": NAME,
         "metadata": object_metadata(RAW, "AAAAAA=="),
         "generation": 1_600_000_000_000_000,
         "crc32c": "AAAAAA==",
         "size": 1000,
         "storage_class": "STANDARD",
     }
-    return cast("StoredObject", SimpleNamespace(**facts | changes))
+    return SimpleNamespace(**facts | changes)
 
 
 def without(name: str) -> dict[str, str]:
     return {key: value for key, value in object_metadata(RAW, "AAAAAA==").items() if key != name}
 
 
-def test_an_object_is_called_as_the_file_in_the_folder_of_its_service() -> None:
-    assert object_name(RAW) == "raw/green/green_tripdata_2019-03.csv.gz"
+def test_an_object_has_the_name_of_the_file_in_the_folder_of_its_service() -> None:
     assert object_names(GREEN, MARCH) == (
         "raw/green/green_tripdata_2019-03.csv.gz",
         "raw/green/green_tripdata_2019-03.csv",
@@ -48,19 +48,24 @@ def test_an_object_is_called_as_the_file_in_the_folder_of_its_service() -> None:
     assert object_names(FHV, MARCH)[1] == "raw/fhv/fhv_tripdata_2019-03.csv"
 
 
-def test_an_object_says_all_that_is_known_of_its_file() -> None:
+def test_the_metadata_of_an_object_holds_all_that_is_known_of_its_file() -> None:
     found = file_of("trips", stored())
-    name = "raw/green/green_tripdata_2019-03.csv.gz"
     assert found == replace(
         RAW,
-        uri=f"gs://trips/{name}",
-        stored=ObjectFacts("trips", name, 1_600_000_000_000_000, crc32c="AAAAAA==", storage_class="STANDARD"),
+        uri=f"gs://trips/{NAME}",
+        stored=ObjectFacts("trips", NAME, 1_600_000_000_000_000, crc32c="AAAAAA==", storage_class="STANDARD"),
     )
     assert found.name == RAW.name == "green_tripdata_2019-03.csv.gz"
 
 
+@pytest.mark.parametrize("metadata", [{"parser": "1"}, {"parser": ""}])
+def test_what_an_earlier_parser_found_regular_may_not_be(metadata: dict[str, str]) -> None:
+    found = file_of("trips", stored(metadata=object_metadata(RAW, "AAAAAA==") | metadata))
+    assert found.verified == replace(RAW.verified, regular=None)
+
+
 @pytest.mark.parametrize("name", ["source-etag", "source-modified"])
-def test_what_the_source_does_not_say_the_object_need_not_say(name: str) -> None:
+def test_an_object_may_lack_what_its_source_does_not_report(name: str) -> None:
     found = file_of("trips", stored(metadata=without(name)))
     assert None in (found.version.etag, found.version.modified)
 
@@ -79,7 +84,7 @@ def test_what_the_source_does_not_say_the_object_need_not_say(name: str) -> None
         ({"crc32c": "BBBBBB=="}, "it has 1,000 bytes with the CRC32C BBBBBB== where its metadata says 1,000"),
     ],
 )
-def test_an_object_that_is_not_what_it_says_is_refused(changes: dict[str, Any], what: str) -> None:
+def test_an_object_that_is_not_what_its_metadata_says_is_refused(changes: dict[str, Any], what: str) -> None:
     with pytest.raises(CloudNotReady, match=r"^gs://trips/raw/green/green_tripdata_2019-03\.csv\.gz: ") as caught:
         file_of("trips", stored(**changes))
     assert what in caught.value.what

@@ -13,14 +13,14 @@ import pytest
 from google.api_core.exceptions import PreconditionFailed
 
 from taxi_platform.bigquery import statements, tables
-from taxi_platform.bigquery.clients import Cloud, cloud_named
+from taxi_platform.bigquery.clients import Cloud, cloud_of
 from taxi_platform.bigquery.frames import WarehouseReference, read_pandas
 from taxi_platform.bigquery.lake import Lake
 from taxi_platform.bigquery.loader import load_month
 from taxi_platform.bigquery.setup import problems, set_up
 from taxi_platform.bigquery.tables import Tables
 from taxi_platform.errors import CloudNotReady, CloudRefused
-from taxi_platform.settings import CloudSettings, settings
+from taxi_platform.settings import settings
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.published import Published
 from taxi_platform_tests.support.trip_texts import APRIL, MARCH, rows, text, with_field
@@ -33,16 +33,7 @@ pytestmark = pytest.mark.gcp
 def project() -> Iterator[Cloud]:
     """The project of the settings, with names for a bucket and a dataset that nobody has."""
     settings.cache_clear()
-    found = settings().cloud or CloudSettings()  # pyright: ignore[reportCallIssue]
-    cloud = cloud_named(
-        found.project_id,
-        found.location,
-        found.bucket_name,
-        found.dataset,
-        creds=found.creds.get_secret_value() if found.creds else "",
-        storage_host=found.storage_host,
-        bigquery_host=found.bigquery_host,
-    )
+    cloud = cloud_of(settings().cloud)
     name = uuid4().hex[:8]
     mine = replace(cloud, bucket=f"{cloud.bucket[:50]}-test-{name}", dataset=f"{cloud.dataset}_test_{name}")
     yield mine
@@ -58,7 +49,7 @@ def made(project: Cloud) -> Cloud:
     return project
 
 
-def test_set_up_makes_both_and_then_nothing_stands_in_the_way(made: Cloud) -> None:
+def test_set_up_creates_both_and_then_there_are_no_problems(made: Cloud) -> None:
     again = set_up(made)
     assert (again.made_bucket, again.made_dataset) == (False, False)
     assert list(problems(made)) == []
@@ -80,7 +71,7 @@ def test_another_location_is_refused(made: Cloud) -> None:
         set_up(replace(made, location=elsewhere))
 
 
-def test_a_bucket_of_somebody_else_is_said_to_be(made: Cloud) -> None:
+def test_a_bucket_of_somebody_else_is_refused(made: Cloud) -> None:
     with pytest.raises((CloudNotReady, CloudRefused)):
         set_up(replace(made, bucket="test"))
 
@@ -161,12 +152,13 @@ def test_a_table_of_version_0_1_is_recognised_and_its_month_can_be_replaced(load
     from google.cloud.bigquery import SchemaField
 
     loads.load(rows(GREEN, 10))
-    loads.cloud.bigquery.delete_table(f"{loads.cloud.dataset}.green_tripdata")
     required = {"unique_row_id", "filename", "file_month", "file_version"}
-    fields = [field.as_api() for field in tables.trip_fields(GREEN)]
-    schema = [{**field, "mode": "REQUIRED" if field["name"] in required else "NULLABLE"} for field in fields]
-    table = tables._new_table(tables.table_of(loads.cloud, GREEN), [], "", sorted_by=tables.clustering(GREEN))
-    table.schema = [SchemaField.from_api_repr(field) for field in schema]
+    table = loads.cloud.bigquery.get_table(f"{loads.cloud.dataset}.green_tripdata")
+    loads.cloud.bigquery.delete_table(table)
+    table.schema = [
+        SchemaField(field.name, field.kind, "REQUIRED" if field.name in required else "NULLABLE")
+        for field in tables.trip_fields(GREEN)
+    ]
     loads.cloud.bigquery.create_table(table)
     assert loads.load().rows == 10
     assert loads.load(rows(GREEN, 9)).rows == 9
@@ -200,4 +192,4 @@ def test_a_statement_that_would_read_too_much_is_refused_before_it_does(loads: W
     loads.load(rows(GREEN, 1000))
     reference = WarehouseReference(tables.table_of(loads.cloud, GREEN))
     with pytest.raises(CloudRefused, match="would bill more than it may"):
-        read_pandas(loads.cloud, reference, bytes_billed=1)
+        read_pandas(replace(loads.cloud, bytes_billed=1), reference)

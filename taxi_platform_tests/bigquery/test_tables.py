@@ -43,17 +43,6 @@ def test_a_table_has_the_contracts_columns_with_their_meanings_between_ids_and_m
     assert all(field.description for field in fields)
 
 
-def test_greens_types_are_the_courses() -> None:
-    kinds = {field.name: field.kind for field in tables.trip_fields(GREEN)}
-    assert {name: kinds[name] for name in ("vendorid", "pulocationid", "trip_type")} == dict.fromkeys(
-        ("vendorid", "pulocationid", "trip_type"), "STRING"
-    )
-    assert kinds["lpep_pickup_datetime"] == "TIMESTAMP"
-    assert (kinds["passenger_count"], kinds["payment_type"]) == ("INTEGER", "INTEGER")
-    assert (kinds["fare_amount"], kinds["trip_distance"]) == ("NUMERIC", "NUMERIC")
-    assert kinds["file_month"] == "DATE"
-
-
 def test_rows_of_a_month_are_sorted_by_pickup() -> None:
     assert list(tables.clustering(GREEN)) == ["lpep_pickup_datetime", "pulocationid"]
     assert list(tables.clustering(YELLOW)) == ["tpep_pickup_datetime", "pulocationid"]
@@ -67,7 +56,7 @@ def test_everything_is_staged_as_text_in_the_order_of_the_file() -> None:
     assert {field.kind for field in staged} == {"STRING"}
 
 
-def test_a_version_is_another_one_for_another_file_and_for_another_contract() -> None:
+def test_the_version_depends_on_the_file_and_on_the_contract() -> None:
     version = tables.version_of(GREEN, FILE)
     assert -(2**63) <= version < 2**63
     assert tables.version_of(GREEN, FILE) == version

@@ -15,6 +15,7 @@ from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.lake import ATTEMPTS, Lake
 from taxi_platform.errors import CloudNotReady, CloudRefused, CloudUnavailable, DamagedFile
 from taxi_platform.trips.files import TripFile
+from taxi_platform.trips.records import PARSER
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.google_server import Answer, GoogleServer
 from taxi_platform_tests.support.published import Published
@@ -64,9 +65,7 @@ def corrected(published: Published, count: int = 51) -> TripFile:
 # What is sent
 
 
-def test_a_file_is_put_there_byte_for_byte_with_all_that_is_known_of_it(
-    google: GoogleServer, lake: Lake, file: TripFile
-) -> None:
+def test_a_file_is_uploaded_byte_for_byte_with_its_facts(google: GoogleServer, lake: Lake, file: TripFile) -> None:
     stored = lake.put(file)
     assert content(google) == file.path.read_bytes()
     there = google.objects[BUCKET, NAME].properties
@@ -79,6 +78,8 @@ def test_a_file_is_put_there_byte_for_byte_with_all_that_is_known_of_it(
         "sha256": file.sha256,
         "crc32c": there["crc32c"],
         "rows": "50",
+        "regular": "True",
+        "parser": str(PARSER),
         "source-etag": file.version.etag,
     } | ({"source-modified": file.version.modified} if file.version.modified else {})
     assert there["contentType"] == "application/gzip"
@@ -130,18 +131,8 @@ def test_a_file_that_is_there_already_is_sent_again_when_forced(
     assert google.asked(SMALL)[1].query["ifGenerationMatch"] == str(first.file.object.generation)
 
 
-def test_a_corrected_file_takes_the_place_of_the_first(
-    google: GoogleServer, lake: Lake, file: TripFile, published: Published
-) -> None:
-    lake.put(file)
-    stored = lake.put(corrected(published))
-    assert (stored.is_new, stored.file.rows) == (True, 51)
-    assert lake.find(GREEN, MARCH) == stored.file
-    assert len(google.objects) == 1
-
-
 @pytest.mark.parametrize("metadata", [None, {"sha256": "of something else"}])
-def test_the_same_bytes_from_a_strangers_hand_are_put_there_anew_with_what_is_known_of_them(
+def test_an_object_that_somebody_else_uploaded_is_replaced(
     metadata: object, google: GoogleServer, lake: Lake, file: TripFile
 ) -> None:
     google.put(BUCKET, NAME, file.path.read_bytes(), {"metadata": metadata})
@@ -151,7 +142,7 @@ def test_the_same_bytes_from_a_strangers_hand_are_put_there_anew_with_what_is_kn
     assert lake.find(GREEN, MARCH).sha256 == file.sha256
 
 
-def test_a_month_that_is_published_in_another_form_is_one_object_still(
+def test_a_month_that_is_published_in_another_form_stays_one_object(
     google: GoogleServer, lake: Lake, file: TripFile, published: Published
 ) -> None:
     lake.put(file)
@@ -163,7 +154,7 @@ def test_a_month_that_is_published_in_another_form_is_one_object_still(
     assert list(google.objects) == [(BUCKET, NAME)]
 
 
-def test_neighbours_with_longer_names_are_left_alone(google: GoogleServer, lake: Lake, file: TripFile) -> None:
+def test_objects_with_longer_names_are_left_alone(google: GoogleServer, lake: Lake, file: TripFile) -> None:
     google.put(BUCKET, f"{PLAIN}.gz.bak", b"somebody's")
     with pytest.raises(CloudNotReady):
         lake.find(GREEN, MARCH)
@@ -171,7 +162,7 @@ def test_neighbours_with_longer_names_are_left_alone(google: GoogleServer, lake:
     assert content(google, f"{PLAIN}.gz.bak") == b"somebody's"
 
 
-def test_a_month_that_is_not_there_says_how_to_bring_it(google: GoogleServer, lake: Lake) -> None:
+def test_the_message_says_how_to_upload_a_missing_month(google: GoogleServer, lake: Lake) -> None:
     with pytest.raises(CloudNotReady) as caught:
         lake.find(GREEN, MARCH)
     assert str(caught.value) == f"{URI}: the lake does not have it. Materialize gcs/green_tripdata for 2019-03 first."
@@ -199,7 +190,7 @@ def test_bytes_that_change_under_the_upload_are_refused_by_the_server(
     assert google.objects == {}
 
 
-def test_what_a_careless_server_keeps_damaged_is_removed_again(
+def test_an_object_that_arrived_damaged_is_removed(
     google: GoogleServer, lake: Lake, file: TripFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put = google.put
@@ -214,7 +205,7 @@ def test_what_a_careless_server_keeps_damaged_is_removed_again(
 # Two writers
 
 
-def test_another_writer_who_brings_the_same_is_welcome(
+def test_another_writer_may_upload_the_same_file_first(
     google: GoogleServer, lake: Lake, google_cloud: Cloud, file: TripFile, logged: pytest.LogCaptureFixture
 ) -> None:
     google.script(SMALL, Answer(before=lambda: Lake(google_cloud).put(file)))
@@ -227,9 +218,7 @@ def test_another_writer_who_brings_the_same_is_welcome(
     assert len(google.asked(SMALL)) == 2
 
 
-def test_another_writer_who_brings_something_else_is_seen_and_replaced_as_a_whole(
-    google: GoogleServer, lake: Lake, file: TripFile
-) -> None:
+def test_another_writers_file_is_replaced_as_a_whole(google: GoogleServer, lake: Lake, file: TripFile) -> None:
     google.script(SMALL, Answer(before=lambda: google.put(BUCKET, NAME, b"another's")))
     stored = lake.put(file)
     assert content(google) == file.path.read_bytes()
@@ -238,7 +227,7 @@ def test_another_writer_who_brings_something_else_is_seen_and_replaced_as_a_whol
     assert int(late.query["ifGenerationMatch"]) == 0 < int(good.query["ifGenerationMatch"])
 
 
-def test_a_writer_that_comes_while_the_parts_go_up_is_seen_at_the_last_one(
+def test_a_writer_that_comes_between_the_parts_is_noticed_at_the_last_one(
     google: GoogleServer, lake: Lake, parts: TripFile
 ) -> None:
     between = [Answer(), Answer(), Answer(before=lambda: google.put(BUCKET, PLAIN, b"another's"))]
@@ -248,7 +237,7 @@ def test_a_writer_that_comes_while_the_parts_go_up_is_seen_at_the_last_one(
     assert lake.find(GREEN, MARCH) == stored.file
 
 
-def test_many_who_bring_the_same_month_at_once_leave_one_whole_object(
+def test_many_uploads_of_a_month_at_once_leave_one_whole_object(
     google: GoogleServer, google_cloud: Cloud, parts: TripFile
 ) -> None:
     with ThreadPoolExecutor(4) as pool:
@@ -257,19 +246,7 @@ def test_many_who_bring_the_same_month_at_once_leave_one_whole_object(
     assert len({one.file.object.generation for one in stored}) == 1
 
 
-def test_two_months_at_once_do_not_touch_each_other(
-    google: GoogleServer, google_cloud: Cloud, published: Published
-) -> None:
-    months = [MARCH, MARCH.plus(1), MARCH.plus(2)]
-    for month in months:
-        published.publish(rows(GREEN, 40 + month.month), month=month)
-    files = [published.fetch(month=month) for month in months]
-    with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda file: Lake(replace(google_cloud)).put(file), files))
-    assert [Lake(google_cloud).find(GREEN, month).rows for month in months] == [43, 44, 45]
-
-
-def test_writers_without_end_are_given_up_on(google: GoogleServer, lake: Lake, file: TripFile) -> None:
+def test_an_upload_gives_up_after_several_other_writers(google: GoogleServer, lake: Lake, file: TripFile) -> None:
     other = Answer(before=lambda: google.put(BUCKET, NAME, b"another's"))
     google.script(SMALL, *[other] * ATTEMPTS)
     with pytest.raises(CloudUnavailable, match="another writer came first") as caught:
@@ -281,7 +258,7 @@ def test_writers_without_end_are_given_up_on(google: GoogleServer, lake: Lake, f
 # What breaks off
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 503])
 def test_an_upload_is_tried_again_when_google_is_busy(
     status: int, google: GoogleServer, lake: Lake, file: TripFile, logged: pytest.LogCaptureFixture
 ) -> None:
@@ -291,22 +268,12 @@ def test_an_upload_is_tried_again_when_google_is_busy(
     assert logged.messages[1:] == [f"{URI}: Google answers {status}: made for this test; trying again"] * 2
 
 
-def test_an_upload_that_google_is_too_busy_for_is_given_up_and_may_be_tried_later(
-    google: GoogleServer, lake: Lake, file: TripFile
-) -> None:
+def test_an_upload_is_given_up_while_google_stays_busy(google: GoogleServer, lake: Lake, file: TripFile) -> None:
     google.script(SMALL, *[Answer(503)] * 200)
     with pytest.raises(CloudUnavailable, match=r"^gs://.*: Google answers 503: made for this test\.") as caught:
         lake.put(file)
     assert caught.value.transient
     assert google.objects == {}
-
-
-def test_a_connection_that_is_cut_half_way_begins_the_request_again(
-    google: GoogleServer, lake: Lake, file: TripFile
-) -> None:
-    google.script(SMALL, Answer(cut=True))
-    lake.put(file)
-    assert content(google) == file.path.read_bytes()
 
 
 def test_an_upload_whose_acknowledgement_is_lost_is_found_there_and_not_sent_twice(
@@ -319,10 +286,8 @@ def test_an_upload_whose_acknowledgement_is_lost_is_found_there_and_not_sent_twi
     assert [asked.query["ifGenerationMatch"] for asked in google.asked(SMALL)] == ["0", "0"]
 
 
-@pytest.mark.parametrize(
-    "fault", [Answer(cut=True), Answer(503), Answer(429), Answer(lost=True)], ids=["cut", "503", "429", "lost"]
-)
-@pytest.mark.parametrize("part", [0, 1, 3])
+@pytest.mark.parametrize("fault", [Answer(cut=True), Answer(503), Answer(lost=True)], ids=["cut", "503", "lost"])
+@pytest.mark.parametrize("part", [0, 3])
 def test_a_part_that_is_lost_is_sent_again_and_those_before_are_not(
     part: int, fault: Answer, google: GoogleServer, lake: Lake, parts: TripFile
 ) -> None:
@@ -335,7 +300,7 @@ def test_a_part_that_is_lost_is_sent_again_and_those_before_are_not(
     assert sorted({int(one.removeprefix("bytes ")) for one in sent}) == [0, PART, 2 * PART, 3 * PART]
 
 
-def test_an_upload_of_which_google_keeps_less_than_was_sent_begins_anew(
+def test_an_upload_starts_again_when_google_kept_less_than_was_sent(
     google: GoogleServer, lake: Lake, parts: TripFile
 ) -> None:
     google.script(LARGE, Answer(), Answer(kept=1000))
@@ -344,7 +309,7 @@ def test_an_upload_of_which_google_keeps_less_than_was_sent_begins_anew(
     assert len(google.asked(SMALL)) == 2
 
 
-def test_an_upload_that_google_has_forgotten_begins_anew(
+def test_an_upload_starts_again_when_google_has_lost_it(
     google: GoogleServer, lake: Lake, parts: TripFile, logged: pytest.LogCaptureFixture
 ) -> None:
     google.script(LARGE, Answer(), Answer(410))
@@ -353,7 +318,7 @@ def test_an_upload_that_google_has_forgotten_begins_anew(
     assert any("Google lost the upload; looking it up" in line for line in logged.messages)
 
 
-@pytest.mark.parametrize("kill_at", [0, 1, 3], ids=lambda part: f"part {part}")
+@pytest.mark.parametrize("kill_at", [0, 3], ids=lambda part: f"part {part}")
 def test_a_process_that_is_killed_half_way_leaves_nothing_and_the_next_one_uploads_it(
     kill_at: int, google: GoogleServer, google_cloud: Cloud, parts: TripFile
 ) -> None:
@@ -402,7 +367,7 @@ def test_a_role_that_is_missing_is_named(google: GoogleServer, lake: Lake, file:
     assert len(google.asked(SMALL)) == 1
 
 
-def test_a_bucket_that_is_gone_is_named(nothing: GoogleServer, lake: Lake, file: TripFile) -> None:
+def test_a_missing_bucket_is_named(nothing: GoogleServer, lake: Lake, file: TripFile) -> None:
     with pytest.raises(CloudNotReady, match="The specified bucket does not exist"):
         lake.put(file)
 

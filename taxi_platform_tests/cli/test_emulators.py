@@ -16,7 +16,7 @@ def test_the_clients_talk_to_them(ready_cloud: Cloud) -> None:
     assert [tuple(row.values()) for row in ready_cloud.bigquery.query_and_wait("select 1, 'a'")] == [(1, "a")]
 
 
-def test_whoever_asks_later_gets_those_that_run(emulators: Addresses, tmp_path: Path) -> None:
+def test_a_second_start_returns_the_running_emulators(emulators: Addresses, tmp_path: Path) -> None:
     first = Emulators(tmp_path).start()
     try:
         assert first != emulators
@@ -25,7 +25,7 @@ def test_whoever_asks_later_gets_those_that_run(emulators: Addresses, tmp_path: 
         Emulators(tmp_path).stop()
 
 
-def test_what_they_hold_is_there_after_a_restart(emulators: Addresses, tmp_path: Path) -> None:
+def test_their_data_is_there_after_a_restart(emulators: Addresses, tmp_path: Path) -> None:
     try:
         cloud = cloud_of_its_own(Emulators(tmp_path).start())
         make_ready(cloud)
@@ -41,17 +41,17 @@ def test_what_they_hold_is_there_after_a_restart(emulators: Addresses, tmp_path:
         Emulators(tmp_path).stop()
 
 
-def test_stopping_those_that_do_not_run_is_no_mistake(tmp_path: Path) -> None:
+def test_stopping_is_possible_when_none_runs(tmp_path: Path) -> None:
     Emulators(tmp_path / "never").stop()
     assert not (tmp_path / "never").exists()
 
 
-def test_where_they_are_not_installed_it_is_said_how(tmp_path: Path) -> None:
+def test_the_message_says_how_to_install_them(tmp_path: Path) -> None:
     with pytest.raises(CloudNotReady, match="make emulators"):
         Emulators(tmp_path / "data", tmp_path / "nothing").start()
 
 
-def test_one_that_does_not_start_says_why(tmp_path: Path) -> None:
+def test_the_message_says_why_one_does_not_start(tmp_path: Path) -> None:
     programs = tmp_path / "programs"
     (programs / "bin").mkdir(parents=True)
     (programs / ".installed").touch()

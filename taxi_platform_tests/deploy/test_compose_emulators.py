@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from taxi_platform.bigquery.clients import Cloud, cloud_named
+from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.setup import problems, set_up
 from taxi_platform.cli.emulators import Addresses
 from taxi_platform.trips.services import GREEN
@@ -42,9 +42,7 @@ def cloud_of(stack: Stack) -> Cloud:
     """Google as the code location finds it in its variables."""
     found = stack.environment("code")
     names = (found[f"GCP_{name}"] for name in ("PROJECT_ID", "LOCATION", "BUCKET_NAME", "DATASET"))
-    return cloud_named(
-        *names, storage_host=found["STORAGE_EMULATOR_HOST"], bigquery_host=found["BIGQUERY_EMULATOR_HOST"]
-    )
+    return Cloud(*names, "", found["STORAGE_EMULATOR_HOST"], found["BIGQUERY_EMULATOR_HOST"])
 
 
 def test_a_month_goes_through_them_and_is_there_after_a_restart(stack: Stack, tmp_path: Path) -> None:

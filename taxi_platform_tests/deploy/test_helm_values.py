@@ -73,7 +73,7 @@ def test_dagster_accepts_the_instance_that_follows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("knob", ["runCoordinator", "runMonitoring", "runRetries"])
-def test_nothing_is_said_twice_to_the_instance(knob: str) -> None:
+def test_the_charts_own_options_are_off_where_ours_follow(knob: str) -> None:
     assert VALUES["dagsterDaemon"][knob] == {"enabled": False}
     assert VALUES["retention"] == {"enabled": False}
 
@@ -124,8 +124,3 @@ def test_a_run_becomes_a_job_with_the_image_the_secrets_and_the_volume_and_witho
     assert container["security_context"]["allow_privilege_escalation"] is False
     assert pod["security_context"]["run_as_user"] == 10001
     assert job["spec"]["ttl_seconds_after_finished"] == 86400
-
-
-def test_what_dagster_does_not_know_would_be_noticed() -> None:
-    with pytest.raises(TypeError):
-        K8sRunLauncher(**launcher_config(), imagine="")

@@ -52,7 +52,7 @@ def imported() -> set[str]:
 
 
 @pytest.mark.parametrize("file", [image.FILE, EMULATORS], ids=lambda file: file.parent.name)
-def test_a_linter_has_nothing_to_say(file: Path) -> None:
+def test_the_linter_finds_nothing(file: Path) -> None:
     done = subprocess.run([Path(sys.executable).parent / "hadolint", file], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
 

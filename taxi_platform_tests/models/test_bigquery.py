@@ -1,18 +1,29 @@
 """The same models on BigQuery, as far as its emulator goes: built by Dagster, and holding what PostgreSQL's hold."""
 
+from datetime import date
 from pathlib import Path
 
+import pytest
+
 from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.models.targets import BUILD_LOCK
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.models.conftest import DIMENSIONS, MONTHLY, ZONES, green_march
 from taxi_platform_tests.support.asset_runs import Platform
 from taxi_platform_tests.support.published import Published
+from taxi_platform_tests.support.trip_texts import APRIL, rows
 from taxi_platform_tests.support.warehouse_loads import WarehouseLoads
 
+MONTHS = "select file_month, count(*), count(distinct trip_key) from `{}.fct_trips` group by 1 order by 1"
+BOTH = [(date(2019, 3, 1), 43, 43), (date(2019, 4, 1), 10, 10)]
 
-def test_a_month_is_built_on_bigquery_and_again(platform: Platform, ready_cloud: Cloud, tmp_path: Path) -> None:
+
+@pytest.fixture
+def loads(platform: Platform, ready_cloud: Cloud, tmp_path: Path) -> WarehouseLoads:
+    """A dataset with two months of trips, and the zones and the other dimensions."""
     loads = WarehouseLoads(ready_cloud, Published(tmp_path))
     loads.load(green_march(), GREEN)
+    loads.load(rows(GREEN, 10), GREEN, APRIL)
     (tmp_path / "published/taxi_zone_lookup.csv").write_text(ZONES)
     platform.use(
         TAXI_SOURCE=str(tmp_path / "published"),
@@ -26,11 +37,29 @@ def test_a_month_is_built_on_bigquery_and_again(platform: Platform, ready_cloud:
     for assets in (["taxi_zone_lookup"], DIMENSIONS):
         run = platform.run(*(f"bigquery/{name}" for name in assets))
         assert run.succeeded, run.failure
+    return loads
+
+
+def test_a_build_replaces_its_month_and_a_rebuild_keeps_every_month(platform: Platform, loads: WarehouseLoads) -> None:
     monthly = [f"bigquery/{name}" for name in MONTHLY]
-    for assets in (monthly, ["bigquery/fct_trips"]):
-        run = platform.run(*assets, month="2019-03")
-        assert run.succeeded, run.failure
-        assert run.of("bigquery/fct_trips", "2019-03")["dagster/partition_row_count"] == 43
-        assert loads.ask("select count(*), count(distinct trip_key), countif(vendor_id = -1) from `{}.fct_trips`") == [
-            (43, 43, 2)
-        ]
+    first = platform.run(*monthly, months="2019-03...2019-04")
+    assert first.succeeded, first.failure
+    assert first.of("bigquery/fct_trips", "2019-03")["dagster/partition_row_count"] == 43
+    assert loads.ask(MONTHS) == BOTH
+
+    loads.ask("delete from `{}.fct_trips` where file_month = '2019-04-01'")
+    again = platform.run("bigquery/fct_trips", month="2019-03")
+    assert again.succeeded, again.failure
+    assert loads.ask(MONTHS) == BOTH[:1]  # April is neither read nor written
+
+    config = {"bigquery_monthly_models": {"full_refresh": True}}
+    refreshed = platform.run("bigquery/fct_trips", month="2019-03", config=config)
+    assert refreshed.succeeded, refreshed.failure
+    assert loads.ask(MONTHS) == BOTH
+
+    loads.ask("alter table `{}.fct_trips` drop column store_and_fwd_flag")
+    changed = platform.run("bigquery/fct_trips", month="2019-04")
+    assert changed.succeeded, changed.failure
+    assert loads.ask(MONTHS) == BOTH
+    assert loads.ask("select countif(store_and_fwd_flag = 'N') > 0 from `{}.fct_trips`") == [(True,)]
+    assert BUILD_LOCK not in loads.tables()

@@ -13,7 +13,7 @@ from taxi_platform_tests.support.asset_runs import Platform
 
 @pytest.mark.database
 @pytest.mark.parametrize(("asset", "month"), [("fct_trips", "2019-03"), ("dim_zones", None)])
-def test_a_database_that_is_away_fails_the_build_in_one_sentence(
+def test_a_database_that_does_not_answer_fails_the_build_in_one_sentence(
     asset: str, month: "str | None", platform: Platform
 ) -> None:
     platform.use(TAXI_POSTGRES_URL="postgresql://taxi@127.0.0.1:1/trips")

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from taxi_platform.errors import BrokenModels
-from taxi_platform.models.building import read_failure
 from taxi_platform.models.contract import contract_files
 from taxi_platform.models.manifest import models_of, read_columns
 from taxi_platform.models.project import (
@@ -15,6 +14,7 @@ from taxi_platform.models.project import (
     compile_target,
     find_manifest,
     fingerprint,
+    read_failure,
     read_lineage,
     read_manifest,
 )

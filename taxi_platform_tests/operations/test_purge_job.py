@@ -141,6 +141,6 @@ def test_the_lake_has_loaded_a_file_if_its_object_is_that_very_file(platform: Pl
     file = read_sidecar(tmp_path / "raw/green/green_tripdata_2019-01.csv.gz")
     assert file
     other = replace(file, facts=replace(file.verified, sha256="ab" * 32))
-    assert OneObject(file).why_not_in(file) is None
-    assert OneObject(other).why_not_in(file)
-    assert OneObject(None).why_not_in(file)
+    assert OneObject(file).has(file)
+    assert not OneObject(other).has(file)
+    assert not OneObject(None).has(file)

@@ -34,6 +34,7 @@ class Service:
         command: the program and its arguments; without a program, the image has one.
         environment: its variables, besides those of its image.
         ports: those that it listens on, in its container.
+        aliases: further names that the others call it.
         files: files of the project, by the path at which the container has them.
         healthcheck: the program that tells by its exit status whether it is healthy.
         depends_on: the services that have to be healthy before it starts.
@@ -45,6 +46,7 @@ class Service:
     command: Sequence[str]
     environment: Mapping[str, str]
     ports: Sequence[int]
+    aliases: Sequence[str]
     files: Mapping[str, str]
     healthcheck: Sequence[str]
     depends_on: Sequence[str]
@@ -99,6 +101,8 @@ def _service(name: str, one: Mapping[str, Any], variables: Mapping[str, str]) ->
         key: variables.get(key) if value is None else value for key, value in one.get("environment", {}).items()
     }
     published = [text.rpartition(":")[2] for text in one.get("ports", [])]
+    networks = one.get("networks", {})
+    joined = networks.values() if isinstance(networks, dict) else ()
     mounts = [text.split(":")[:2] for text in one.get("volumes", []) if text.startswith("./")]
     return Service(
         name=name,
@@ -106,6 +110,7 @@ def _service(name: str, one: Mapping[str, Any], variables: Mapping[str, str]) ->
         command=shlex.split(one.get("command", "")),
         environment={key: value for key, value in environment.items() if value is not None},
         ports=[int(port) for port in [*published, *one.get("expose", [])]],
+        aliases=[alias for how in joined for alias in how.get("aliases", [])],
         files={inside: outside for outside, inside in mounts},
         healthcheck=_test(one["healthcheck"]["test"]),
         depends_on=list(one.get("depends_on", {})),

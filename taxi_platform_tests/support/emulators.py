@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from taxi_platform.bigquery.clients import Cloud, cloud_named
+from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.cli.emulators import Addresses, Emulators
 from taxi_platform.errors import CloudNotReady
 
@@ -29,14 +29,8 @@ def start_or_skip(folder: Path) -> Addresses:
 def cloud_of_its_own(addresses: Addresses) -> Cloud:
     """A project that no other test knows, with names for a bucket and a dataset."""
     name = uuid4().hex[:12]
-    return cloud_named(
-        f"test-{name}",
-        LOCATION,
-        f"trips-{name}",
-        f"trips_{name}",
-        storage_host=addresses.storage,
-        bigquery_host=addresses.bigquery,
-    )
+    names = (f"test-{name}", LOCATION, f"trips-{name}", f"trips_{name}")
+    return Cloud(*names, storage_host=addresses.storage, bigquery_host=addresses.bigquery)
 
 
 def make_ready(cloud: Cloud) -> None:

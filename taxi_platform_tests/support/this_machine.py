@@ -24,14 +24,15 @@ class OnThisMachine:
 
     def __init__(self, root: Path, services: Iterable[Service]) -> None:
         self._root = root
-        self._names = "|".join(service.name for service in services)
+        self._names = "|".join(name for service in services for name in (service.name, *service.aliases))
         numbers = [port for service in services for port in service.ports]
         assert len(numbers) == len(set(numbers)), "two services listen on the same port; give one of them another"
         self.ports = dict(zip(numbers, free_ports(len(numbers)), strict=True))
 
     def __call__(self, text: str) -> str:
         """The text for this machine."""
-        text = re.sub(rf"\b(?:{self._names})(?=:\d)|^(?:{self._names})$|\b0\.0\.0\.0\b", "127.0.0.1", text)
+        hosts = rf"\b(?:{self._names})(?=:\d)|^(?:{self._names})$|(?<=--host )(?:{self._names})(?= )|\b0\.0\.0\.0\b"
+        text = re.sub(hosts, "127.0.0.1", text)
         text = re.sub(r"(?<![\w./])\d{4,5}(?![\w.])", lambda found: str(self._port(found[0])), text)
         text = text.replace("/opt/venv/bin", str(Path(sys.executable).parent))
         return re.sub(r"(?<![\w.])/(app|data|google|opt/dagster|etc/caddy)(?![\w-])", rf"{self._root}/\1", text)

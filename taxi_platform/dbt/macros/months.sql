@@ -1,8 +1,8 @@
 {#- Which months are built, and how a query is kept to them. -#}
 
-{#- The months of a build; while one of them is built, that one alone. None: all. -#}
+{#- The months of a build, or the one that is being built. An empty list means all months. -#}
 {% macro months() %}
-    {{- return([model.month] if model.month else var('months')) -}}
+    {{- return([] if model.every_month else [model.month] if model.month else var('months')) -}}
 {% endmacro %}
 
 {#- A condition for what has a file_month of its own. -#}

@@ -1,6 +1,7 @@
 SELECT
   COUNT(*) AS row_count,
   COALESCE(CAST(ROUND(SUM(total_amount) * 100) AS INT64), 0) AS cents,
+  COALESCE(SUM(UNIX_SECONDS(lpep_pickup_datetime)), 0) AS pickup_seconds,
   COALESCE(SUM(CAST(CONCAT('0x', SUBSTR(unique_row_id, 1, 8)) AS INT64)), 0) AS ids_1,
   COALESCE(SUM(CAST(CONCAT('0x', SUBSTR(unique_row_id, 9, 8)) AS INT64)), 0) AS ids_9,
   COALESCE(SUM(CAST(CONCAT('0x', SUBSTR(unique_row_id, 17, 8)) AS INT64)), 0) AS ids_17,

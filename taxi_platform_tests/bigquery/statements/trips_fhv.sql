@@ -1,9 +1,5 @@
 SELECT
-  IF(
-    REGEXP_CONTAINS(CONCAT(COALESCE(dispatching_base_num, ''), '|', COALESCE(pickup_datetime, ''), '|', COALESCE(dropoff_datetime, ''), '|', COALESCE(pulocationid, ''), '|', COALESCE(dolocationid, ''), '|', COALESCE(sr_flag, ''), '|', COALESCE(affiliated_base_number, '')), r'^[ !#-{}~]*\|([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})?\|([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})?\|[ !#-\-/-{}~]*\|[ !#-\-/-{}~]*\|[ !#-\-/-{}~]*\|[ !#-{}~]*$'),
-    TO_HEX(MD5(CONCAT(COALESCE(dispatching_base_num, ''), COALESCE(pickup_datetime, ''), COALESCE(dropoff_datetime, ''), COALESCE(pulocationid, ''), COALESCE(dolocationid, ''), COALESCE(affiliated_base_number, '')))),
-    ERROR('taxi_platform: a row that is not plain')
-  ) AS unique_row_id,
+  TO_HEX(MD5(CONCAT(COALESCE(dispatching_base_num, ''), COALESCE(pickup_datetime, ''), COALESCE(dropoff_datetime, ''), COALESCE(pulocationid, ''), COALESCE(dolocationid, ''), COALESCE(affiliated_base_number, '')))) AS unique_row_id,
   'fhv_tripdata_2019-03.csv' AS filename,
   NULLIF(dispatching_base_num, '') AS dispatching_base_num,
   TIMESTAMP(NULLIF(pickup_datetime, ''), 'UTC') AS pickup_datetime,

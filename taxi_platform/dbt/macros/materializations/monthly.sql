@@ -1,11 +1,11 @@
 {#-
-A table of trips by file month. A month that is built takes the place of what there was of it, whatever its rows are
-like; the other months are neither read nor written. Whoever reads the table sees the old month or the new one.
+A table of trips by file month. A build replaces its months and neither reads nor writes the others. Readers see the old
+month or the new one.
 -#}
 
 {#-
-PostgreSQL: one partition a month. A new month is filled before it is attached, an old one is deleted and filled again;
-nobody who reads has to wait for it. Months are built one after the other, so that no sort is larger than a month's.
+PostgreSQL: one partition for each month. A new month is filled before it is attached; an old one is deleted and filled
+again, and readers do not wait. Months are built one after the other, so that no sort is larger than a month's.
 -#}
 {% materialization monthly, adapter='postgres' %}
     {%- set table = this.incorporate(type='table') -%}
@@ -76,29 +76,36 @@ nobody who reads has to wait for it. Months are built one after the other, so th
     {{ return(found.columns[0].values() | list) }}
 {% endmacro %}
 
-{#- BigQuery: one statement replaces the partitions of these months, all at once or not at all. -#}
+{#-
+BigQuery: one statement either replaces the months of the build, or makes the table with all loaded months where its
+columns have changed or a full refresh is asked for; so nobody reads a table that lacks months. Only one build at a time
+works in a dataset (see models/targets.py), because two statements that only insert would both succeed.
+-#}
 {% materialization monthly, adapter='bigquery' %}
     {%- set table = this.incorporate(type='table') -%}
-    {%- set there = load_cached_relation(this) -%}
+    {%- set existing = load_cached_relation(this) -%}
     {%- set columns = get_quoted_csv(model.columns.keys() | list) -%}
     {{ run_hooks(pre_hooks) }}
-    {%- if config.get('contract').enforced -%}
-        {%- do get_assert_columns_equivalent(sql) -%}
-    {%- endif -%}
-    {%- if there is none or should_full_refresh() or has_other_columns(there) -%}
-        {%- call statement('create') -%}
-            {{ create_table_as(False, this, 'select * from (' ~ sql ~ ') where false') }}
+    {%- if existing is none -%}
+        {%- call statement('main') -%}{{ create_table_as(False, this, sql) }}{%- endcall -%}
+    {%- elif should_full_refresh() or has_other_columns(existing) -%}
+        {%- do model.update({'every_month': true}) -%}
+        {%- call statement('main') -%}{{ create_table_as(False, this, render(model.raw_code)) }}{%- endcall -%}
+        {%- do model.update({'every_month': false}) -%}
+    {%- else -%}
+        {%- if config.get('contract').enforced -%}
+            {%- do get_assert_columns_equivalent(sql) -%}
+        {%- endif -%}
+        {%- call statement('main') -%}
+            merge into {{ this }} as existing
+            using (
+                {{ sql }}
+            ) as built
+            on false
+            when not matched by source and {{ of_months() }} then delete
+            when not matched by target then insert ({{ columns }}) values ({{ columns }})
         {%- endcall -%}
     {%- endif -%}
-    {%- call statement('main') -%}
-        merge into {{ this }} as there
-        using (
-            {{ sql }}
-        ) as built
-        on false
-        when not matched by source and {{ of_months() }} then delete
-        when not matched by target then insert ({{ columns }}) values ({{ columns }})
-    {%- endcall -%}
     {{ run_hooks(post_hooks) }}
     {%- do persist_docs(table, model) -%}
     {{ return({'relations': [table]}) }}

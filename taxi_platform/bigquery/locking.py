@@ -1,0 +1,111 @@
+"""One piece of work at a time in a dataset: a lock that is a table, and that expires when its holder is gone.
+
+BigQuery has no locks, but creates a table only once. The holder extends the table's life while it works; a holder that
+was killed cannot, so others wait for a few minutes at most.
+"""
+
+import logging
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from uuid import uuid4
+
+from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.bigquery.errors import google_errors
+from taxi_platform.bigquery.tables import LABELS, dataset_of
+from taxi_platform.errors import TaxiError
+from taxi_platform.retries import TURN
+
+logger = logging.getLogger(__name__)
+
+LIFE = timedelta(minutes=5)  # of a lock that nobody extends
+EXTENDED_EVERY = 60.0  # seconds
+
+
+@contextmanager
+def exclusive(cloud: Cloud, name: str, waiting_for: str) -> Generator[None]:
+    """Hold a lock of the dataset for the length of the block; wait for it as long as somebody else holds it.
+
+    Args:
+        cloud: the project and its dataset.
+        name: the name of the table that is the lock.
+        waiting_for: the line for the log.
+
+    Raises:
+        CloudNotReady: the dataset does not exist.
+        CloudRefused: the account may not create tables.
+        CloudUnavailable: Google does not answer.
+    """
+    lock = _Lock(cloud, f"{dataset_of(cloud)}.{name}")
+    TURN.wait_until(lock.try_to_take, waiting_for=waiting_for)
+    ended = threading.Event()
+    extending = threading.Thread(target=lock.extend_until, args=(ended,), daemon=True)
+    extending.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        extending.join()
+        lock.release()
+
+
+class _Lock:
+    """One holder's view of a lock."""
+
+    def __init__(self, cloud: Cloud, table: str) -> None:
+        cloud = replace(cloud)  # with clients of its own, because it is extended by another thread
+        self._client: Any = cloud.bigquery
+        self._table = table
+        self._holder = uuid4().hex
+        self._options = cloud.bigquery_options(f"table {table}")
+
+    def try_to_take(self) -> bool:
+        """Return whether the lock is held now."""
+        from google.api_core.exceptions import Conflict, NotFound
+
+        with google_errors(f"table {self._table}"):
+            try:
+                self._client.create_table(self._described(), **self._options)
+            except Conflict:
+                try:
+                    existing = self._client.get_table(self._table, **self._options)
+                except NotFound:
+                    return False
+                holder, _, expires = (existing.description or "").partition(" until ")
+                if existing.expires is None and expires < _now().isoformat():
+                    self.release()  # emulators keep tables for ever
+                return holder == self._holder  # it is this holder's, whose answer was lost
+            return True
+
+    def extend_until(self, ended: threading.Event) -> None:
+        """Extend the life of the lock until the work has ended."""
+        while not ended.wait(EXTENDED_EVERY):
+            try:
+                with google_errors(f"table {self._table}"):
+                    self._client.update_table(self._described(), ["expires", "description"], **self._options)
+            except TaxiError as error:
+                logger.warning("%s", error)
+
+    def release(self) -> None:
+        """Remove the lock; where Google does not answer, it expires."""
+        try:
+            with google_errors(f"table {self._table}"):
+                self._client.delete_table(self._table, not_found_ok=True, **self._options)
+        except TaxiError as error:
+            logger.warning("%s", error)
+
+    def _described(self) -> Any:
+        from google.cloud import bigquery
+
+        table: Any = bigquery.Table(self._table, schema=[bigquery.SchemaField("held", "BOOLEAN")])
+        table.labels = LABELS
+        table.expires = _now() + LIFE
+        table.description = f"{self._holder} until {table.expires.isoformat()}"
+        return table
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

@@ -1,0 +1,71 @@
+"""One build of the models at a time in a dataset: who waits, and what a killed holder leaves."""
+
+import threading
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from taxi_platform.bigquery import locking
+from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.bigquery.locking import LIFE, exclusive
+from taxi_platform.bigquery.tables import dataset_of
+from taxi_platform_tests.support.google_server import Answer
+from taxi_platform_tests.support.job_server import JobServer
+
+NAME = "build_lock"
+
+
+@pytest.fixture
+def cloud(ready_cloud: Cloud, front: JobServer) -> Cloud:
+    """A dataset behind a server that records requests and loses answers."""
+    return replace(ready_cloud, bigquery_host=front.url)
+
+
+def expiry(request: object) -> datetime:
+    """Return when a lock that is created or extended expires."""
+    return datetime.fromtimestamp(int(request.json["expirationTime"]) / 1000, timezone.utc)  # type: ignore
+
+
+def test_a_second_holder_waits_until_the_first_has_ended(cloud: Cloud) -> None:
+    happened: list[str] = []
+
+    def take() -> None:
+        with exclusive(cloud, NAME, "waiting"):
+            happened.append("taken")
+
+    second = threading.Thread(target=take)
+    with exclusive(cloud, NAME, "waiting"):
+        second.start()
+        second.join(1)
+        happened.append("released")
+    second.join(60)
+    assert happened == ["released", "taken"]
+    assert list(cloud.bigquery.list_tables(dataset_of(cloud))) == []
+
+
+def test_a_lock_expires_soon_and_is_extended_while_it_is_held(
+    cloud: Cloud, front: JobServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "EXTENDED_EVERY", 0.02)
+    with exclusive(cloud, NAME, "waiting"):
+        started = datetime.now(timezone.utc)
+        while not (extended := front.asked("PATCH")):
+            assert datetime.now(timezone.utc) - started < timedelta(seconds=60)
+    (created,) = front.asked("POST")
+    now = datetime.now(timezone.utc)
+    assert now < expiry(created) < expiry(extended[0]) < now + LIFE
+
+
+def test_a_lock_whose_answer_was_lost_is_held(cloud: Cloud, front: JobServer, no_waits: list[float]) -> None:
+    front.script("POST", Answer(lost=True))
+    with exclusive(replace(cloud, retries=replace(cloud.retries, first_wait=0.01, jitter=0.0)), NAME, "waiting"):
+        assert len(front.asked("POST")) == 2
+
+
+def test_a_lock_that_its_holder_did_not_extend_ends(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locking, "LIFE", timedelta(seconds=-1))
+    killed = locking._Lock(cloud, f"{dataset_of(cloud)}.{NAME}")
+    assert killed.try_to_take()
+    with exclusive(cloud, NAME, "waiting"):
+        pass
