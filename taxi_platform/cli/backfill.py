@@ -1,4 +1,4 @@
-"""``taxi backfill``: prints what it will load and why, has it loaded, shows the progress, and prints what became of it.
+"""``taxi backfill``: prints its plan, has it loaded, shows the progress, and prints the outcome of each month.
 
 What is imported at the top is pure, so that a mistyped command is answered at once.
 """
@@ -128,9 +128,9 @@ def _load_by_daemon(instance: "DagsterInstance", plan: Plan, follower: "Follower
     if plan.in_progress:
         output(f"Waiting for {_count(len(plan.in_progress), 'month')} in progress, too.")
     with progress(len(follower.followed), output) as show:
-        silent = follow_to_the_end(instance, follower, show)
-    if silent:
-        output(f"The daemon has been silent for {silent:.0f} s. It goes on once it is started: dagster-daemon run")
+        silence = follow_to_the_end(instance, follower, show)
+    if silence:
+        output(f"The daemon has been silent for {silence:.0f} s. It goes on once it is started: dagster-daemon run")
 
 
 def _load_here(instance: "DagsterInstance", plan: Plan, follower: "Follower", output: Print) -> None:
@@ -172,7 +172,7 @@ def _print_interrupted(plan: Plan, follower: "Follower", output: Print, *, daemo
 
 
 def _conclude(outcomes: Sequence["MonthOutcome"], left_in_progress: int, output: Print) -> int:
-    """Print what became of the months and return the exit status."""
+    """Print the outcome of the months and return the exit status."""
     if outcomes:
         counts = Counter(month.outcome for month in outcomes)
         rows = sum(month.rows for month in outcomes if month.outcome == "loaded")

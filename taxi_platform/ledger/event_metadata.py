@@ -36,7 +36,7 @@ def plain_values(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, Any
 def read_materialization(
     metadata: Mapping[str, dg.MetadataValue[Any]], *, order: int, run_id: str, timestamp: float
 ) -> Materialized:
-    """Return what a materialization says about its month, whichever asset it belongs to and whoever recorded it."""
+    """Return the facts in the metadata of a materialization, of any asset and of any origin."""
     values = plain_values(metadata)
     facts = None
     if "sha256" in values and "rows_in_file" in values:

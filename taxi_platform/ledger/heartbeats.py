@@ -6,7 +6,7 @@ readers:
 
 * the daemon, through the run launcher's health check. It cannot see the process, which may be in another container, so
   it measures for how long the heartbeat has not changed (``SilenceTimer``). Clocks are never compared.
-* a command without a daemon, which cannot wait. It looks at the processes of its own machine (``abandoned_runs``).
+* a command without a daemon, which cannot wait. It checks the processes of its own machine (``abandoned_runs``).
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""What a backfill would load, and why. Pure: ``record`` says what is there, ``operations/backfill`` carries it out."""
+"""What a backfill would load, and why. Pure: the facts come from ``record``, ``operations/backfill`` carries it out."""
 
 import re
 from collections import Counter
@@ -73,12 +73,12 @@ class Plan:
     def month_ranges(self) -> list[MonthRange]:
         """Return the runs that it takes, in the order in which they should start."""
         months = {(each.record.service.name, each.record.month): each for each in self.planned}
-        found = [
+        runs = [
             MonthRange(service, [months[service.name, month] for month in first.through(last)])
             for service, planned in groupby(self.planned, lambda each: each.record.service)
             for first, last in ranges(each.record.month for each in planned)
         ]
-        return sorted(found, key=lambda found: found.last, reverse=True) if self.newest_first else found
+        return sorted(runs, key=lambda run: run.last, reverse=True) if self.newest_first else runs
 
     def batches(self) -> list[list[MonthRange]]:
         """Return the Dagster backfills that it takes: one per service, or one per range when order matters."""

@@ -1,8 +1,9 @@
 """The labels of a run: the tags by which people find it. Pure.
 
-Whoever starts a run sets its labels. A run without them is labelled when its assets start, by ``defs/taxi/labelling``.
+Schedules, sensors and backfills set the labels of their runs. Other runs are labelled when their assets start, by
+``defs/trips``.
 
-| tag | says | for example |
+| tag | meaning | for example |
 |---|---|---|
 | `taxi` | whose trips | `green`; of several services `green,yellow` |
 | `file` | which files | `green_tripdata_2019-03.csv`; of a range the first and the last, with `...` between them |

@@ -26,7 +26,7 @@ TICK_SECONDS = 40.0  # then a tick begins no further message; Dagster ends it af
 KEEP_SECONDS = 24 * 3600.0  # then a message that cannot be delivered is given up
 _READ = 300  # failures read in one tick; more of them follow in the next
 _MOST_REASON = 300  # characters
-_DELIVERED = "run_failure_alert: told "
+_DELIVERED = "run_failure_alert: told "  # as version 0.1 wrote it
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def tick(
             problem = answer.result()
             if problem:
                 broken.add(address)
-                done.problems.append(f"{address.name} could not be told: {problem}; it is tried again")
+                done.problems.append(f"{address.name} could not be notified: {problem}; it is tried again")
             else:
                 done.delivered += 1
                 instance.report_engine_event(f"{_DELIVERED}{address.name}", run)
@@ -250,8 +250,10 @@ def _settle(instance: dg.DagsterInstance, done: Tick, run: dg.DagsterRun, missin
     if missing:
         names = ", ".join(missing)
         hours = KEEP_SECONDS / 3600
-        instance.report_engine_event(f"run_failure_alert: gave up after {hours:.0f} hours; never told {names}", run)
-        done.problems.append(f"gave up telling {names} of run {run.run_id}")
+        instance.report_engine_event(
+            f"run_failure_alert: gave up after {hours:.0f} hours; never notified: {names}", run
+        )
+        done.problems.append(f"gave up notifying {names} of run {run.run_id}")
     del done.cursor.pending[run.run_id]
 
 

@@ -44,10 +44,10 @@ def admit(instance: dg.DagsterInstance, run: dg.DagsterRun, limit: int, when_ful
 
 
 def when_full(text: str, tag: str) -> WhenFull:
-    """Return what a run's tag says about a job that has reached its limit.
+    """Return what to do when a job has reached its limit, from the tag of a run.
 
     Raises:
-        InvalidSetting: it says something else.
+        InvalidSetting: the tag has another value.
     """
     for choice in get_args(WhenFull):
         if text == choice:

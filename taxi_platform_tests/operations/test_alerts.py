@@ -171,7 +171,7 @@ def test_a_message_that_cannot_be_delivered_is_tried_again_on_later_ticks(
         watch.fail()
         first = watch.tick()
         assert (first.delivered, len(first.cursor.pending), len(first.problems)) == (1, 1, 1)
-        assert first.problems[0].startswith("json (1 of 2) could not be told: ")
+        assert first.problems[0].startswith("json (1 of 2) could not be notified: ")
         watch.fail(stumble)
         second = watch.tick()
         assert (second.delivered, len(second.problems)) == (1, 1)  # the address that is in trouble is asked once a tick
@@ -192,10 +192,10 @@ def test_a_failure_is_given_up_after_a_day_and_its_log_says_so(watching: Watchin
     assert watch.tick(later=KEEP_SECONDS - 60).cursor.pending.keys() == {run_id}
     last = watch.tick(later=61)
     assert last.cursor.pending == {}
-    assert f"gave up telling json of run {run_id}" in last.problems[-1]
+    assert f"gave up notifying json of run {run_id}" in last.problems[-1]
     log = watch.instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
     assert log[-1].dagster_event
-    assert "gave up after 24 hours; never told json" in str(log[-1].dagster_event.message)
+    assert "gave up after 24 hours; never notified: json" in str(log[-1].dagster_event.message)
 
 
 def test_a_daemon_killed_before_it_stored_the_cursor_reports_nothing_twice(
@@ -274,7 +274,9 @@ def test_no_secret_of_an_address_is_in_the_cursor_the_problems_the_logs_or_the_o
     receiver.status = 200
     second = watch.tick(later=60)
     assert len(first.problems) == 3
-    assert "pigeon (2 of 3) could not be told: Apprise knows no service pigeon://; it is tried again" in first.problems
+    assert (
+        "pigeon (2 of 3) could not be notified: Apprise knows no service pigeon://; it is tried again" in first.problems
+    )
     kept = b"".join(found.read_bytes() for found in tmp_path.rglob("*") if found.is_file())
     said = "".join(
         [*first.problems, *second.problems, str(first.cursor), str(second.cursor), *capfd.readouterr(), caplog.text]
