@@ -1,8 +1,10 @@
 """Runs of single assets for the demos, and the outcome of each in a line. What a demo loads does not belong here."""
 
+import io
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -12,7 +14,7 @@ import click
 from taxi_platform.trips.months import Month
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance, ExecuteInProcessResult, JobDefinition
+    from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult, JobDefinition
 
 SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # the demos print a few lines instead
 
@@ -68,18 +70,12 @@ def use_instance(home: Path) -> None:
 def materialize(
     job: "JobDefinition", instance: "DagsterInstance", asset: str, months: tuple[Month, Month] | None = None
 ) -> Outcome:
-    """Materialize one asset, for a month range, on the persistent instance, so that the UI shows the run afterwards."""
+    """Materialize one asset, for a month range."""
     import dagster as dg
 
     key = dg.AssetKey.from_user_string(asset)
     started = time.monotonic()
-    result = job.execute_in_process(
-        instance=instance,
-        asset_selection=[key],
-        tags=range_tags(months),
-        raise_on_error=False,
-        run_config=SILENT,
-    )
+    result = execute(job, instance, [key], months)
     # From the instance, because the result omits what a failed step had recorded before it failed.
     entries = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     records = [entry.asset_materialization for entry in entries if entry.asset_materialization]
@@ -99,10 +95,19 @@ def materialize(
     )
 
 
-def range_tags(months: tuple[Month, Month] | None) -> dict[str, str]:
-    """Return the tags of a run of a month range; none for a run without months."""
+def execute(
+    job: "JobDefinition", instance: "DagsterInstance", keys: "Sequence[AssetKey]", months: tuple[Month, Month] | None
+) -> "ExecuteInProcessResult":
+    """Run some assets on the persistent instance, so that the UI shows the run and its output afterwards."""
     tags = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
-    return dict(zip(tags, map(str, months), strict=True)) if months else {}
+    with redirect_stdout(io.StringIO()):  # dbt's output
+        return job.execute_in_process(
+            instance=instance,
+            asset_selection=keys,
+            tags=dict(zip(tags, map(str, months), strict=True)) if months else {},
+            raise_on_error=False,
+            run_config=SILENT,
+        )
 
 
 def reasons(result: "ExecuteInProcessResult") -> list[str]:

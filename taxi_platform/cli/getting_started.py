@@ -4,7 +4,7 @@ import os
 
 import click
 
-from taxi_platform.cli.demo_runs import SILENT, reasons
+from taxi_platform.cli.demo_runs import execute, reasons
 from taxi_platform.course.prices import AVERAGES, COLUMNS, averages
 from taxi_platform.course.products import SAMPLE, probe, shown
 from taxi_platform.errors import TaxiError
@@ -36,8 +36,8 @@ def _choose_source() -> None:
     try:
         probe(place)
     except TaxiError as error:
-        click.echo(f"They cannot be had: {error}")
-        click.echo("So these are the products that come along, all of them invented.")
+        click.echo(f"They cannot be fetched: {error}")
+        click.echo("Using the included sample instead; its products are made up.")
         os.environ["TAXI_PRODUCTS_URL"] = SAMPLE
         settings.cache_clear()
 
@@ -48,16 +48,10 @@ def _materialize() -> list[str]:
 
     from taxi_platform.definitions import defs
 
-    selection = dg.AssetSelection.groups("getting_started")
-    job = dg.define_asset_job("getting_started", selection)
-    loaded = dg.Definitions.merge(defs(), dg.Definitions(jobs=[job]))
+    loaded = defs()
+    keys = [spec.key for spec in loaded.resolve_all_asset_specs() if spec.group_name == "getting_started"]
     with dg.DagsterInstance.get() as instance:
-        done = loaded.resolve_job_def("getting_started").execute_in_process(
-            instance=instance,
-            raise_on_error=False,
-            run_config=SILENT,
-        )
-    return reasons(done)
+        return reasons(execute(loaded.resolve_implicit_global_asset_job_def(), instance, keys, None))
 
 
 def _print_averages() -> None:

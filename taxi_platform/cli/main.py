@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class _Misused(click.ClickException):
-    """What was typed is wrong, which has an exit status of its own, as click's own errors of that kind have."""
+    """A mistake in the command's arguments; it has the exit status of click's own usage errors."""
 
     exit_code = 2
 
 
 class _Taxi(click.Group):
-    """A group whose commands tell the platform's own errors in one line, without a stack trace."""
+    """A group whose commands print the platform's own errors in one line, without a stack trace."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -87,7 +87,7 @@ def demo_cloud(scale: float | None) -> None:
 
 @taxi.command("getting-started")
 def getting_started() -> None:
-    """Average the prices of products by brand; from the sample when the web API cannot be reached."""
+    """Average the prices of products by brand; from the sample if the web API cannot be reached."""
     from taxi_platform.cli.getting_started import run_getting_started
 
     if not run_getting_started():
@@ -101,7 +101,7 @@ def getting_started() -> None:
 @click.option("--failed", "choice", flag_value="failed", help="Only months whose last run failed.")
 @click.option("--all", "choice", flag_value="all", help="Every month, also what is in place.")
 @click.option("--newest-first", is_flag=True, help="Begin with the newest month.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be loaded, and why.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be loaded, and why.")
 @click.option("--ask-source", is_flag=True, help="Ask the source, too, which of the loaded months have changed.")
 def backfill(services: str, months: str, choice: str, newest_first: bool, dry_run: bool, ask_source: bool) -> None:
     """Load MONTHS (2019-03, 2019-01..2019-12, 2020-01..) of SERVICES (green, green,yellow or all)."""
@@ -153,7 +153,7 @@ def status(as_json: bool, ask_source: bool) -> None:
 @taxi.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def doctor(as_json: bool) -> None:
-    """Look for what is wrong, and say how to fix it; changes nothing. Fails if there is a problem."""
+    """Check what the platform depends on, and say how to fix problems. Changes nothing; fails if there is a problem."""
     with _without_garbage_collection():
         from taxi_platform.cli.doctor import run_doctor
 
@@ -173,7 +173,7 @@ def dbt(arguments: tuple[str, ...]) -> None:
 
 @taxi.command()
 def psql() -> None:
-    """Open a shell on the embedded PostgreSQL, starting it if need be."""
+    """Open a shell on the embedded PostgreSQL, starting it if necessary."""
     from taxi_platform.postgres.server import trips_server
     from taxi_platform.settings import settings
 

@@ -16,6 +16,7 @@ from taxi_platform.cli.main import taxi
 from taxi_platform_tests.support.shell import recorded, typed
 
 LITERALLY = "dagster asset materialize --select green_tripdata --partition 2019-03"
+CHECK_ONE_MONTH = """dg launch --job green_tripdata_checks_job --config-json '{"ops": {"green_tripdata_checks": {"config": {"months": ["2019-03"]}}}}'"""  # noqa: E501
 YEAR = {f"2019-{month:02d}" for month in range(1, 13)}
 
 
@@ -118,6 +119,19 @@ def test_a_run_that_fails_says_so_to_the_shell(shell: Shell, tmp_path: Path) -> 
         f"{tmp_path}/published has no green_tripdata_2019-03.csv.gz and no green_tripdata_2019-03.csv." in done.stdout
     )
     assert "Put the file there, or choose another month." in done.stdout
+
+
+def test_a_loaded_month_is_checked_again_and_reported(shell: Shell, tmp_path: Path) -> None:
+    for command in (
+        LITERALLY,
+        "dg launch --job green_tripdata_checks_job",
+        CHECK_ONE_MONTH,
+        "dagster asset materialize --select trips_report",
+        "dagster asset materialize --select monthly_report --partition 2019-03",
+    ):
+        done = shell(command)
+        assert done.returncode == 0, done.stdout
+    assert {path.name for path in (tmp_path / "reports").glob("*.html")} == {"trips.html", "2019-03.html"}
 
 
 def test_values_that_are_set_before_the_activation_win(shell: Shell, tmp_path: Path) -> None:

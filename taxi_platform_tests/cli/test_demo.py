@@ -44,9 +44,9 @@ def test_without_its_source_it_loads_the_sample_apart_and_recognises_it_later(da
     assert first.returncode == 0, first.stdout
     lines = first.stdout.splitlines()
     assert lines[0] == f"Asking the source for green_tripdata_2019-01.csv: {NOWHERE}"
-    assert lines[1].startswith("It cannot be had: ")
+    assert lines[1].startswith("It cannot be used: ")
     assert "connection refused" in lines[1]
-    assert lines[2].startswith("So this is the built-in sample (made-up trips")
+    assert lines[2] == "Loading the built-in sample instead: made-up trips, kept apart from real ones."
     counts = told(first.stdout)
     assert counts.pop("taxi_zone_lookup") == 265
     assert set(counts) == set(TABLES)
@@ -94,7 +94,7 @@ def test_from_its_source_it_loads_the_green_year_and_what_failed_at_first_the_ne
     failed = typed("taxi demo", data, TAXI_SOURCE=source, TAXI_POSTGRES_URL=database)
 
     assert failed.returncode == 1
-    assert failed.stdout.splitlines()[1] == "It answers: loading the green trips of 2019 from there."
+    assert failed.stdout.splitlines()[1] == "It answers: loading the green trips of 2019 from it."
     assert "1 of 12 months of green failed. The other 11 are in place and recorded." in failed.stdout
     assert "2019-12: green_tripdata_2019-12.csv.gz" in failed.stdout
     assert recorded(database, "green_tripdata") == YEAR - {"2019-12"}

@@ -21,7 +21,7 @@ def commands(page: str) -> list[str]:
     return sorted({*filter(None, lines), *quoted})
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/from-kestra.md", "docs/assistant.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/from-kestra.md", "docs/assistant.md", "docs/quality.md"])
 def test_every_command_is_run_by_a_test_or_by_ci(page: str) -> None:
     here = Path(__file__)
     run = [(PROJECT / ".ci/run").read_text(encoding="utf-8")]

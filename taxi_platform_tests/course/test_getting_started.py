@@ -235,8 +235,8 @@ def test_the_command_runs_the_graph_offline_and_prints_the_table(database: str, 
     assert done.returncode == 0, done.stdout
     lines = done.stdout.splitlines()
     assert lines[0] == "Asking for products: http://127.0.0.1:1/products"
-    assert lines[1].startswith("They cannot be had: products: http://127.0.0.1:1/products")
-    assert lines[2] == "So these are the products that come along, all of them invented."
+    assert lines[1].startswith("They cannot be fetched: products: http://127.0.0.1:1/products")
+    assert lines[2] == "Using the included sample instead; its products are made up."
     table = [line.split() for line in lines if line.startswith(("Long Haul", "N/A", "Unpriced"))]
     assert table == [
         ["Long", "Haul", "83.60", "3", "0"],
