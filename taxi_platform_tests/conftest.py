@@ -95,7 +95,7 @@ def postgres_url() -> str:
     external = os.environ.get("TAXI_TEST_POSTGRES_URL")
     if external:
         return external
-    url = EmbeddedServer(Path(os.environ[_SERVER]) / "postgres").start()
+    url = EmbeddedServer(Path(os.environ[_SERVER]) / "postgres").start().partition("?")[0]  # as any server's URL
     with psycopg.connect(url, autocommit=True) as connection:
         # Processes are killed here, never the machine; every test makes a database, which is mostly waiting for disks.
         connection.execute("alter system set fsync = off")

@@ -189,7 +189,10 @@ def url() -> None:
     from taxi_platform.postgres.server import trips_server
     from taxi_platform.settings import settings
 
-    click.echo(trips_server(settings()).address())
+    server = trips_server(settings())
+    address = server.address()
+    # Clients of PostgreSQL 15 and older do not know the embedded server's require_auth.
+    click.echo(address if server.url else address.partition("?")[0])
 
 
 @taxi.command()

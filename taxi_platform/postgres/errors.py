@@ -44,8 +44,7 @@ _BY_SQLSTATE = {
     "55P03": _WAITED,  # a lock was not available
     "57014": _WAITED,  # statement_timeout, or cancelled
     "25P04": _WAITED,  # transaction_timeout
-    "40P01": _WAITED,  # a deadlock
-    "40001": _WAITED,  # a serialization failure
+    "40": _WAITED,  # a deadlock, a serialization failure
     "53200": _Meaning(DatabaseInterrupted, "PostgreSQL is out of memory", "Load fewer months at once.", transient=True),
     "53300": _Meaning(
         DatabaseUnreachable,

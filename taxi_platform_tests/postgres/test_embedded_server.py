@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ import psycopg
 import pytest
 
 from taxi_platform.errors import DatabaseInterrupted, DatabaseUnreachable, StorageFull, UnsupportedServer
+from taxi_platform.postgres.connection import connect
 from taxi_platform.postgres.embedded import cluster, programs
 from taxi_platform.postgres.embedded import server as server_module
 from taxi_platform.postgres.embedded.server import EmbeddedServer
@@ -130,6 +132,26 @@ def test_a_wrong_password_and_none_are_refused(running: EmbeddedServer) -> None:
     for login in ("taxi:wrong", "taxi"):
         with pytest.raises(psycopg.OperationalError, match="password"):
             psycopg.connect(parts._replace(netloc=f"{login}@127.0.0.1:{parts.port}").geturl())
+
+
+def test_an_impostor_on_the_port_does_not_get_the_password(server: EmbeddedServer) -> None:
+    server.folder.mkdir()
+    (server.folder / "password").write_text("the secret of the server")
+    received = b""
+    with socket.create_server(("127.0.0.1", 0)) as impostor, ThreadPoolExecutor(1) as pool:
+        (server.folder / "port").write_text(str(impostor.getsockname()[1]))
+        connecting = pool.submit(connect, server.url())
+        client, _ = impostor.accept()
+        with client:
+            client.settimeout(5)
+            while b"user" not in client.recv(1024):
+                client.sendall(b"N")  # neither SSL nor GSS
+            client.sendall(b"R" + struct.pack("!ii", 8, 3))  # AuthenticationCleartextPassword
+            with suppress(TimeoutError, ConnectionError):
+                received = client.recv(1024)
+        with pytest.raises(DatabaseUnreachable, match="authentication"):
+            connecting.result()
+    assert b"secret" not in received
 
 
 def test_it_listens_on_the_loopback_address_and_on_no_socket_file(running: EmbeddedServer) -> None:

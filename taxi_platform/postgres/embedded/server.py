@@ -90,7 +90,8 @@ class EmbeddedServer:
         """
         parts = {name: quote(value, safe="") for name, value in self._parts().items()}
         credentials = f"{parts['PGUSER']}:{parts['PGPASSWORD']}"
-        return f"postgresql://{credentials}@{parts['PGHOST']}:{parts['PGPORT']}/{parts['PGDATABASE']}"
+        place = f"{parts['PGHOST']}:{parts['PGPORT']}/{parts['PGDATABASE']}"
+        return f"postgresql://{credentials}@{place}?require_auth={parts['PGREQUIREAUTH']}"
 
     def psql(self) -> tuple[Path, dict[str, str]]:
         """Return the ``psql`` program and the environment variables with which it connects, password included.
@@ -112,6 +113,8 @@ class EmbeddedServer:
             "PGUSER": cluster.USER,
             "PGPASSWORD": password,
             "PGDATABASE": cluster.DATABASE,
+            # Another program may listen on the port while the server does not run: it must not be sent the password.
+            "PGREQUIREAUTH": "scram-sha-256",
         }
 
     def _remembered_port(self) -> int | None:
