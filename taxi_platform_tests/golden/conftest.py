@@ -3,30 +3,19 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
-from uuid import uuid4
 
-import psycopg
 import pytest
 
 from taxi_platform_tests.golden.archive import CLOSED_PORT, Restored, unpack
 from taxi_platform_tests.golden.location import Location, location
+from taxi_platform_tests.support.databases import database_from
 
 Restore = Callable[..., tuple[Location, Restored]]
 
 
 @contextmanager
-def _empty_database(server: str) -> Iterator[str]:
-    name = f"golden_{uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"create database {name} template template0".encode())
-        yield urlsplit(server)._replace(path=f"/{name}").geturl()
-        connection.execute(f"drop database {name} with (force)".encode())
-
-
-@contextmanager
 def _restored(folder: Path, server: str, port: int, **values: str) -> Iterator[tuple[Location, Restored]]:
-    with _empty_database(server) as trips, _empty_database(server) as state:
+    with database_from(server, "template0") as trips, database_from(server, "template0") as state:
         restored = unpack(folder, trips, state, port=port)
         settings = {"TAXI_SOURCE": str(restored.source), **values}
         with location(restored.data / "dagster", restored.data, trips, state, **settings) as on:

@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
-from uuid import uuid4
 
 import dagster as dg
 import psutil
@@ -19,6 +17,7 @@ from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from taxi_platform.settings import PROJECT
 from taxi_platform_tests.support.daemon_runs import Deployment
+from taxi_platform_tests.support.databases import database_from
 from taxi_platform_tests.support.shell import environment
 
 # The waits of a minute are waits of seconds here; their order stays.
@@ -66,11 +65,8 @@ class Trips:
 @pytest.fixture(scope="module")
 def trips(postgres_url: str) -> Iterator[Trips]:
     """A database for the trips and the state of all tests here; each test has a month of its own."""
-    name = f"test_{uuid4().hex}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"create database {name} template template0".encode())
-        yield Trips(urlsplit(postgres_url)._replace(path=f"/{name}").geturl())
-        connection.execute(f"drop database {name} with (force)".encode())
+    with database_from(postgres_url, "template0") as url:
+        yield Trips(url)
 
 
 @pytest.fixture(scope="module")
