@@ -287,7 +287,8 @@ class Lake:
                         content, size=file.bytes, if_generation_match=replaces, checksum=None, **options
                     )
             except GoogleAPICallError as error:
-                if error.code not in (410, 412):
+                # 308 without a range: Google has kept nothing of a part, and the client cannot go back by itself.
+                if error.code not in (308, 404, 410, 412):
                     raise
                 happened = "another writer has put a version there" if error.code == 412 else "Google lost the upload"
                 logger.info("%s: %s; looking it up", uri, happened)

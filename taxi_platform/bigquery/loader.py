@@ -113,12 +113,14 @@ class _Load:
         self._tables = Tables(cloud)
         name = f"taxi_{self._service.name}_{file.month}_{file.sha256[:12]}_{attempt}"
         self._jobs = Jobs(cloud, name, self._subject)
+        self._order: list[str] = []
         self._staging: list[str] = []
         self._spent: dict[str, Spent] = {}
 
     def run(self, *, force: bool) -> Loaded:
         service = self._service
-        self._tables.ensure(self._table, tables.trip_fields(service), tables.clustering(service), service.description)
+        fields, sorted_by = tables.trip_fields(service), tables.clustering(service)
+        self._order = self._tables.ensure(self._table, fields, sorted_by, service.description)
         if not force and (existing := self._already_loaded()):
             return existing
         try:
@@ -223,7 +225,10 @@ class _Load:
         query = statements.staged_trips(
             self._service, self._file.month, columns, self._version, staging, canonical=canonical
         )
-        self._spent["replace"] = spent(self._replace(self._table, tables.trip_fields(self._service), query))
+        fields = tables.trip_fields(self._service)
+        if self._order != [field.name for field in fields]:
+            query = statements.in_order(query, self._order)
+        self._spent["replace"] = spent(self._replace(self._table, fields, query))
 
     def _store_rejects(self, bad: IO[bytes], count: int) -> None:
         fields = tables.reject_fields()

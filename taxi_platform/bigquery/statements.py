@@ -52,6 +52,12 @@ SELECT
 FROM `{staging}`"""
 
 
+def in_order(query: str, columns: Sequence[str]) -> str:
+    """Return the query with its columns in a table's order: columns that a contract got later are the table's last."""
+    rows = query.replace("\n", "\n  ")
+    return f"SELECT {', '.join(columns)}\nFROM (\n  {rows}\n)"
+
+
 def staged_rejects(service: Service, month: Month, version: int, staging: str) -> str:
     """Return the query that makes rejects of a staging table's lines, texts and reasons."""
     return f"""\

@@ -146,8 +146,8 @@ class Tables:
         self._cloud = cloud
         self._client: Any = cloud.bigquery
 
-    def ensure(self, name: str, fields: Sequence[Field], sorted_by: Sequence[str], description: str) -> None:
-        """Create a table that is partitioned by file month, with these columns, unless it exists.
+    def ensure(self, name: str, fields: Sequence[Field], sorted_by: Sequence[str], description: str) -> list[str]:
+        """Create a table that is partitioned by file month, unless it exists, and return its columns in its order.
 
         A table of an earlier version of the platform gets the columns and descriptions that it lacks, and its required
         columns become nullable.
@@ -168,12 +168,18 @@ class Tables:
             logger.info("table %s: created", name)
             table = self.find(name)
         _check_layout(name, table, fields, sorted_by)
+        existing = {field.name for field in table.schema}
+        if added := [f"ADD COLUMN IF NOT EXISTS {one.name} {one.kind}" for one in fields if one.name not in existing]:
+            with google_errors(f"table {name}"):
+                self._client.query_and_wait(f"ALTER TABLE `{name}` {', '.join(added)}")
+            table = self.find(name)
         order = {field.name: place for place, field in enumerate(table.schema)}
-        schema = api_schema(sorted(fields, key=lambda field: order.get(field.name, len(order))))  # new ones at the end
+        schema = api_schema(sorted(fields, key=lambda field: order.get(field.name, len(order))))
         if table.schema != schema:
             table.schema = schema
             with google_errors(f"table {name}"):
                 self._client.update_table(table, ["schema"], **self._options(name))
+        return [field.name for field in schema]
 
     def find(self, name: str) -> Any:
         """Return the table as the API describes it; None if it does not exist."""

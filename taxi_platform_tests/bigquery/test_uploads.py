@@ -309,10 +309,11 @@ def test_an_upload_starts_again_when_google_kept_less_than_was_sent(
     assert len(google.asked(SMALL)) == 2
 
 
+@pytest.mark.parametrize("answer", [Answer(410), Answer(404), Answer(kept=0)], ids=["410", "404", "nothing kept"])
 def test_an_upload_starts_again_when_google_has_lost_it(
-    google: GoogleServer, lake: Lake, parts: TripFile, logged: pytest.LogCaptureFixture
+    answer: Answer, google: GoogleServer, lake: Lake, parts: TripFile, logged: pytest.LogCaptureFixture
 ) -> None:
-    google.script(LARGE, Answer(), Answer(410))
+    google.script(LARGE, *([] if answer.kept == 0 else [Answer()]), answer)
     lake.put(parts)
     assert content(google, PLAIN) == parts.path.read_bytes()
     assert any("Google lost the upload; looking it up" in line for line in logged.messages)
