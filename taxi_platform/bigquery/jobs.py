@@ -27,11 +27,12 @@ _START_SECONDS = 300.0  # emulators answer when the job is done
 
 @dataclass(frozen=True)
 class Spent:
-    """The cost of one job: its seconds by BigQuery's clock, what it read, and the milliseconds of its processors."""
+    """The cost of one job: its seconds by BigQuery's clock, bytes read and billed, milliseconds of its processors."""
 
     job: str
     seconds: float
     bytes_processed: int
+    bytes_billed: int
     slot_ms: int
     link: str
 
@@ -42,6 +43,7 @@ def spent(job: Any) -> Spent:
         job=job.job_id,
         seconds=(job.ended - job.created).total_seconds() if job.ended and job.created else 0.0,
         bytes_processed=getattr(job, "total_bytes_processed", None) or 0,
+        bytes_billed=getattr(job, "total_bytes_billed", None) or 0,  # loads are free
         slot_ms=getattr(job, "slot_millis", None) or 0,
         link=f"https://console.cloud.google.com/bigquery?project={job.project}"
         f"&j=bq:{job.location}:{job.job_id}&page=queryresults",
@@ -59,16 +61,19 @@ class Jobs:
         cloud: where they run.
         name: begins the ids of all of them; of letters, digits, dashes and underscores. Nobody else uses it.
         subject: what they are about, for messages.
+        labels: by which their cost is found; lower-case letters, digits, dashes and underscores.
     """
 
-    def __init__(self, cloud: Cloud, name: str, subject: str) -> None:
+    def __init__(self, cloud: Cloud, name: str, subject: str, labels: Mapping[str, str] | None = None) -> None:
         self._cloud = cloud
+        self._labels = {**LABELS, **(labels or {})}
         self._name = name
         self._subject = subject
         self._steps = count(1)  # the same query may be sent twice, and wants an answer of that moment
 
     def load(self, step: str, uri: str, table: str, config: "LoadJobConfig") -> "LoadJob":
         """Load an object into a table, and return the job when it has succeeded."""
+        config.labels = self._labels
 
         def start(job_id: str) -> "LoadJob":
             return self._client.load_table_from_uri(uri, table, job_id=job_id, job_config=config, **self._options())
@@ -115,7 +120,7 @@ class Jobs:
     def _query(self, statement: str, job_id: str | None = None, **config: Any) -> "QueryJob":
         from google.cloud.bigquery import QueryJobConfig
 
-        settings = QueryJobConfig(use_query_cache=False, labels=LABELS, **config)
+        settings = QueryJobConfig(use_query_cache=False, labels=self._labels, **config)
         return self._client.query(statement, settings, job_id=job_id, job_retry=None, **self._options())
 
     @property

@@ -112,7 +112,8 @@ class _Load:
         self._lake = Lake(cloud)
         self._tables = Tables(cloud)
         name = f"taxi_{self._service.name}_{file.month}_{file.sha256[:12]}_{attempt}"
-        self._jobs = Jobs(cloud, name, self._subject)
+        labels = {"service": self._service.name, "month": str(file.month), "run": attempt.rpartition("_")[0]}
+        self._jobs = Jobs(cloud, name, self._subject, labels)
         self._order: list[str] = []
         self._staging: list[str] = []
         self._spent: dict[str, Spent] = {}
@@ -289,5 +290,4 @@ def _csv(fields: list[Field]) -> "LoadJobConfig":
         encoding="UTF-8",
         create_disposition=bigquery.CreateDisposition.CREATE_NEVER,  # a table created here would not expire
         write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,  # so that a job can be started again
-        labels=tables.LABELS,
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 
+DOLLARS_PER_TIB = 6.25  # what BigQuery bills in the US multi-region, without the free tier
 PROGRESS = ("rows_in_file", "rows_loaded", "rows_rejected", "unchanged", "seconds")
 """What the observation of a loaded month repeats while its run goes on; the materialization contains the rest."""
 
@@ -126,6 +127,7 @@ def lake_metadata(stored: Transfer, project: str) -> dict[str, Any]:
 def warehouse_metadata(service: Service, file: TripFile, loaded: "LoadedIntoBigQuery") -> dict[str, Any]:
     """Return the metadata of one month's materialization in BigQuery."""
     jobs = loaded.jobs
+    billed = sum(spent.bytes_billed for spent in jobs.values())
     replacing = jobs.get("replace")
     return {
         **file_metadata(file),
@@ -139,6 +141,8 @@ def warehouse_metadata(service: Service, file: TripFile, loaded: "LoadedIntoBigQ
         "seconds": round(loaded.seconds, 3),
         "rows_per_second": round(loaded.rows / loaded.seconds) if not loaded.unchanged else 0,
         "bytes_processed": sum(spent.bytes_processed for spent in jobs.values()),
+        "bytes_billed": billed,
+        "dollars": round(billed / 2**40 * DOLLARS_PER_TIB, 6),
         "slot_ms": sum(spent.slot_ms for spent in jobs.values()),
         **{f"{step}_seconds": round(spent.seconds, 3) for step, spent in jobs.items()},
         **({"job": dg.MetadataValue.url(replacing.link), "job_id": replacing.job} if replacing else {}),

@@ -38,6 +38,8 @@ def test_a_month_is_one_load_job_and_one_query_into_its_partition_each_under_an_
         "autodetect": False,
         "createDisposition": "CREATE_NEVER",
     }
+    labels = {"app": "taxi_platform", "service": "green", "month": "2019-03", "run": "test"}
+    assert load.json["configuration"]["labels"] == change.json["configuration"]["labels"] == labels
     fields = [(field["name"], field["type"]) for field in config["schema"]["fields"]]
     assert fields == [(column.name, "STRING") for column in GREEN.columns]
     query = change.json["configuration"]["query"]

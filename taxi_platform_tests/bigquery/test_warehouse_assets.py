@@ -88,9 +88,12 @@ def test_the_metadata_of_a_load_states_its_cost(warehouse: Platform, loads: Ware
     assert metadata["job"].startswith(f"https://console.cloud.google.com/bigquery?project={loads.cloud.project}&j=bq:")
     assert metadata["job_id"] in metadata["job"]
     assert {
-        name: type(metadata[name]) for name in ("bytes_processed", "slot_ms", "load_seconds", "replace_seconds")
+        name: type(metadata[name])
+        for name in ("bytes_processed", "bytes_billed", "dollars", "slot_ms", "load_seconds", "replace_seconds")
     } == {
         "bytes_processed": int,
+        "bytes_billed": int,
+        "dollars": float,
         "slot_ms": int,
         "load_seconds": float,
         "replace_seconds": float,
