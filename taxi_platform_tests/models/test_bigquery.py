@@ -57,9 +57,9 @@ def test_a_build_replaces_its_month_and_a_rebuild_keeps_every_month(platform: Pl
     assert refreshed.succeeded, refreshed.failure
     assert loads.ask(MONTHS) == BOTH
 
-    loads.ask("alter table `{}.fct_trips` drop column store_and_fwd_flag")
+    loads.ask("create or replace table `{}.fct_trips` as select * except (store_and_fwd_flag) from `{}.fct_trips`")
     changed = platform.run("bigquery/fct_trips", month="2019-04")
     assert changed.succeeded, changed.failure
     assert loads.ask(MONTHS) == BOTH
-    assert loads.ask("select countif(store_and_fwd_flag = 'N') > 0 from `{}.fct_trips`") == [(True,)]
+    assert loads.one("select count(store_and_fwd_flag) from `{}.fct_trips`") > 0
     assert BUILD_LOCK not in loads.tables()
