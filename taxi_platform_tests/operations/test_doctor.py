@@ -356,7 +356,7 @@ CLOUD = {
     ("changes", "message"),
     [
         ({}, "none were found"),
-        ({"GCP_BUCKET_NAME": "Upper", "GCP_DATASET": "a-b"}, "GCP_BUCKET_NAME=Upper: a bucket's name has no capital"),
+        ({"GCP_BUCKET_NAME": "Upper", "GCP_DATASET": "a-b"}, "GCP_BUCKET_NAME=Upper: a bucket cannot have this name"),
         ({"GCP_CREDS": "hunter22"}, "GCP_CREDS: it is neither JSON nor JSON in base64"),
     ],
 )
