@@ -1,7 +1,11 @@
 """Connections that fail and errors of PostgreSQL: which error they become, and whether trying again can help."""
 
 import hashlib
+import os
+import shutil
 import socket
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,9 +28,11 @@ from taxi_platform.postgres.connection import connect, execute, postgres_errors,
 from taxi_platform.postgres.errors import LONGEST_MESSAGE, diagnose, translated
 from taxi_platform.postgres.frames import replace_table
 from taxi_platform.postgres.loader import load_month
+from taxi_platform.retries import EMBEDDED_SERVER
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.databases import database_from
 from taxi_platform_tests.support.month_loads import Loads
+from taxi_platform_tests.support.this_machine import free_ports
 from taxi_platform_tests.support.trip_texts import rows, with_field
 
 
@@ -140,10 +146,37 @@ def test_a_database_in_another_encoding_is_refused(loads: Loads, postgres_url: s
             assert connection.execute("select count(*) from pg_class where relname ~ 'trip'").fetchone() == (0,)
 
 
-def test_a_connection_pooler_is_refused_with_advice(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", -504976678)  # as PgBouncer answers
+@pytest.fixture
+def pooler(loads: Loads) -> Iterator[str]:
+    """The database's URL behind a PgBouncer in transaction mode."""
+    server, name, (port,) = urlsplit(loads.url), urlsplit(loads.url).path.removeprefix("/"), free_ports(1)
+    target = f"host={server.hostname} port={server.port} user={server.username} password={server.password}"
+    with tempfile.TemporaryDirectory(prefix="pgbouncer") as folder:
+        configuration = Path(folder, "pgbouncer.ini")
+        configuration.write_text(
+            f"[databases]\n{name} = {target}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            f"auth_type = any\npool_mode = transaction\nignore_startup_parameters = extra_float_digits,options\n"
+        )
+        Path(folder).chmod(0o755)
+        user = ["-u", "nobody"] if os.geteuid() == 0 else []  # it refuses to run as root
+        with subprocess.Popen(["pgbouncer", "-q", *user, configuration], stderr=subprocess.DEVNULL) as process:
+            try:
+                EMBEDDED_SERVER.wait_until(lambda: process.poll() is not None or _is_open(port))
+                yield url(loads, host="127.0.0.1", port=port)
+            finally:
+                process.terminate()
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.skipif(shutil.which("pgbouncer") is None, reason="PgBouncer is not installed: apt-get install pgbouncer")
+def test_a_connection_pooler_is_refused_with_advice(pooler: str) -> None:
     with pytest.raises(UnsupportedServer, match=r"a connection pooler .* Use the server's direct address"):
-        connect(database)
+        connect(pooler)
 
 
 @pytest.mark.parametrize(
