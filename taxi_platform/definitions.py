@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """All assets, checks, jobs, schedules, sensors and resources of the platform.
+    """Return all assets, checks, jobs, schedules, sensors and resources of the platform.
 
     ``dg.load_from_defs_folder`` would do the same, and import every installed library of Dagster's to list the
     components that they have: BigQuery's client, pandas and more, about a second in the process of every run.

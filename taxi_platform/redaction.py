@@ -24,7 +24,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Return the text with ``***`` instead of secrets.
 
     Args:
-        text: what shall be shown to people.
+        text: what people will see.
         secrets: values that must not be, however they are spelled in an address: plain or percent-encoded.
     """
     for spelled in sorted(_spellings(secrets), key=len, reverse=True):
@@ -61,7 +61,7 @@ def _passwords(address: str) -> Iterator[str]:
     except ValueError:  # a bracket that is never closed
         user_info = address.rpartition("@")[0]
     yield user_info.partition(":")[2]
-    # A password with a slash, a question mark or a hash ends the host for ``urlsplit``, but not for whoever typed it.
+    # A password with a slash, a question mark or a hash ends the host for ``urlsplit``, but not for its author.
     yield address.partition("://")[2].rpartition("@")[0].partition(":")[2]
 
 

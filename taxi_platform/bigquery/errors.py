@@ -20,7 +20,7 @@ SHOWN_ERRORS = 5  # of one job
 _REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")
 _EXPECTED = re.compile(r": \('Request failed with status code'.*$", re.DOTALL)
 _NO_PROJECT = re.compile(r"unknown project|not found: project|project .{0,80}(not found|does not exist)", re.IGNORECASE)
-_UPLOAD_KEY = re.compile(r"(upload_id=)[^&\s'\"]+")  # whoever has it can write the object
+_UPLOAD_KEY = re.compile(r"(upload_id=)[^&\s'\"]+")  # everybody who has it can write the object
 _CONFLICT = re.compile(r"could not serialize access|concurrent update", re.IGNORECASE)
 _PERMISSION = re.compile(r"\b(?:storage|bigquery|secretmanager)\.[a-zA-Z]+\.[a-zA-Z]+\b", re.ASCII)
 

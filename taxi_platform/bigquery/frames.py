@@ -53,7 +53,7 @@ def read_arrow(cloud: Cloud, reference: WarehouseReference) -> "pa.Table":
     subject = f"table {reference.table}"
     job: Any = Jobs(cloud, f"taxi_read_{uuid4().hex}", subject).query("read", reference.query)
     with google_errors(subject):
-        # An emulator's read API has an address of its own; the real one is fifty times as fast as pages of JSON.
+        # An emulator's read API has its own address; the real one is fifty times as fast as pages of JSON.
         rows = job.to_arrow(create_bqstorage_client=not cloud.bigquery_host)
     return _cast(rows, pa.types.is_timestamp, pa.timestamp("us"))
 

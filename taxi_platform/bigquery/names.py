@@ -18,7 +18,7 @@ class _Rule:
     valid: str
     problem: str
     advice: str
-    mistake: str = r"\b\B"  # a common one, which has a message of its own; this pattern matches nothing
+    mistake: str = r"\b\B"  # a common one, which has its own message; this pattern matches nothing
     mistaken: str = ""
 
 

@@ -1,6 +1,6 @@
 """The bucket and the dataset: find them, create them where they are missing, and check them before a run.
 
-What exists is left as it is. A bucket or dataset in another location, or somebody else's, is refused.
+What exists is left as it is. A bucket or dataset in another location, or owned by another project, is refused.
 """
 
 import logging

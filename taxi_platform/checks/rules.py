@@ -93,7 +93,7 @@ def _rules(service: Service) -> Iterator[Rule]:
 
 
 def unique_ids(service: Service) -> Rule:
-    """Return the rule that has a scan of its own: no two rows have the same ``unique_row_id``."""
+    """Return the rule that has its own scan: no two rows have the same ``unique_row_id``."""
     duplicates = service.thresholds.duplicates
     return _rule("row_ids_are_unique", "No two rows have the same unique_row_id.", duplicates, "", service.identity)
 

@@ -112,7 +112,7 @@ def _use(folder: Path, addresses: Addresses, scale: float) -> None:
     settings.cache_clear()
     use_instance(folder / "dagster")
     for handler in logging.getLogger("taxi_platform").handlers:
-        handler.setLevel(logging.WARNING)  # the demo prints what happens in a few lines of its own
+        handler.setLevel(logging.WARNING)  # the demo prints what happens in its own few lines
 
 
 def _run() -> tuple[Sequence[str], Sequence[Outcome]]:

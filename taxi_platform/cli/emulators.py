@@ -1,6 +1,6 @@
 """Start and stop emulators of Cloud Storage and BigQuery on this machine, for the demo and the tests.
 
-They are installed in a virtual environment of their own, by ``make emulators``. What they show of the real services and
+They are installed in their own virtual environment, by ``make emulators``. What they show of the real services and
 what they do not is in ``docs/cloud.md``.
 """
 

@@ -155,7 +155,7 @@ def make_bucket_and_dataset(context: dg.OpExecutionContext, google: CloudResourc
     "refuses those that lie in another location.",
 )
 def gcp_setup() -> None:
-    """One step: both are made, or the run says what stands in the way."""
+    """Make both in one step, or fail with the reason."""
     make_bucket_and_dataset()
 
 

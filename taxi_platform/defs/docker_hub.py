@@ -13,7 +13,7 @@ class PullsConfig(dg.Config):
     """Which image is counted, and where."""
 
     image: str = Field("kestra/kestra", description="owner/name, or the name of an official image such as python.")
-    isolated: bool = Field(False, description="Ask in a process of its own, as the course does in a container.")
+    isolated: bool = Field(False, description="Ask in its own process, as the course does in a container.")
 
 
 @dg.asset(

@@ -31,7 +31,7 @@ from taxi_platform.trips.months import Month
 from taxi_platform.trips.partitions import partition_months
 from taxi_platform.trips.services import Service
 
-QUERIES_AT_ONCE = 8  # each waits for its database over a connection of its own, or for the source
+QUERIES_AT_ONCE = 8  # each waits for its database over its own connection, or for the source
 
 T = TypeVar("T")
 Part = Literal["published", "loaded", "materialized", "attempts", "checks", "waiting"]

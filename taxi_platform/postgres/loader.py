@@ -1,4 +1,4 @@
-"""Loading one month: from a verified file into a table of its own, which one short transaction swaps in.
+"""Loading one month: from a verified file into its own table, which one short transaction swaps in.
 
 Knows nothing of Dagster; a shell can call it. A reader sees the old month or the new one, and a month that is
 interrupted anywhere leaves only its ``_loading`` table, which the next load of the service removes.

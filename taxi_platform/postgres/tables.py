@@ -124,7 +124,7 @@ create table if not exists {rejects_of(service)} (
 
 
 def column_types(service: Service) -> dict[str, str]:
-    """Every column of the table in order, with its type as ``format_type`` spells it."""
+    """Return every column of the table in order, with its type as ``format_type`` spells it."""
     types = {"unique_row_id": "text", "filename": "text"}
     for column in service.columns:
         types[column.name] = "timestamp without time zone" if column.postgres == "timestamp" else column.postgres

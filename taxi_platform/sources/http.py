@@ -57,7 +57,7 @@ class HttpSource:
     Credentials before the host (``https://user:password@host/…``) are kept apart, so that no address, message or
     record carries them. A query or fragment is refused: an address ends in the name of its file.
 
-    Safe to share between threads: every call opens a session of its own.
+    Safe to share between threads: every call opens its own session.
 
     Args:
         template: the address of a trip file with placeholders.
@@ -94,7 +94,7 @@ class HttpSource:
     def zones(self) -> str:
         """Return the address of the zone lookup: the folder that all trip files share, and in it the file's name.
 
-        Where every service has a folder of its own, the lookup is in their neighbour ``misc``, as in the course's
+        Where every service has its own folder, the lookup is in their neighbour ``misc``, as in the course's
         release: ``…/download/{service}/…`` makes ``…/download/misc/taxi_zone_lookup.csv``.
         """
         segments = self._template.split("/")

@@ -13,7 +13,7 @@ from taxi_platform.trips.services import Service
 
 
 class Source(Protocol):
-    """A place that publishes trip files and the zone lookup, each under an address of its own.
+    """A place that publishes trip files and the zone lookup, each under its own address.
 
     Every method may raise ``NotPublished`` (nothing is there), ``AccessDenied`` (the source refuses) and
     ``SourceUnreachable`` (no answer, after all retries); ``fetch`` also ``DamagedFile`` (the bytes are not what the

@@ -1,4 +1,4 @@
-"""The code location as Dagster loads it, in a process of its own: what is in it, what it says and what it costs."""
+"""The code location as Dagster loads it, in its own process: what is in it, what it says and what it costs."""
 
 import json
 import os

@@ -280,7 +280,7 @@ def test_the_daemon_is_asked_for_the_newest_range_first(silent: Backfills) -> No
 
 
 def started(tmp_path: Path, database: str, source: str, months: str) -> "subprocess.Popen[str]":
-    """The command in a process of its own."""
+    """The command in its own process."""
     require_activation()
     return subprocess.Popen(
         script(f"exec taxi backfill green {months}"),

@@ -95,7 +95,7 @@ def postgresql_18() -> Generator[str]:
 
 
 def load(url: str, file: TripFile) -> None:
-    """Load a month in a process of its own; a server that goes away is expected."""
+    """Load a month in its own process; a server that goes away is expected."""
     logging.disable(logging.CRITICAL)
     with suppress(TaxiError):
         load_month(url, file, on_bad_rows="quarantine", force=True)
@@ -184,7 +184,7 @@ def test_a_month_whose_load_is_killed_at_any_instant_is_old_or_new_and_the_next_
                 durations.append(time.monotonic() - begun)
                 assert loaded.rows + loaded.rejected == len(lines)
                 versions[month, file.verified.sha256] = trips.content(month)
-        longest = sorted(durations)[len(durations) // 2] * 1.5  # in a process of its own a load takes longer
+        longest = sorted(durations)[len(durations) // 2] * 1.5  # in its own process a load takes longer
         begun = time.monotonic()
         while outcomes.total() < KILLS:
             victim = random.choice(["client", "backend"])

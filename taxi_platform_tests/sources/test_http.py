@@ -489,7 +489,7 @@ FETCHING = """
 
 
 def fetching(server: TripServer, target: Path) -> list[str]:
-    """Return a command that fetches in a process of its own."""
+    """Return a command that fetches in its own process."""
     return [sys.executable, "-c", textwrap.dedent(FETCHING), server.template, server.url + PATH, str(target)]
 
 

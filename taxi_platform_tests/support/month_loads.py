@@ -73,7 +73,7 @@ class Loads(Published):
         return load_month(self.url, file, on_bad_rows=on_bad_rows, force=force)
 
     def begin(self, prelude: str = "", service: Service = GREEN, month: Month = MARCH) -> "subprocess.Popen[str]":
-        """Load what is published in a process of its own, after some lines that may bend the loader there."""
+        """Load what is published in its own process, after some lines that may bend the loader there."""
         return subprocess.Popen(
             [
                 sys.executable,

@@ -120,7 +120,7 @@ def has_tables(url: str) -> bool:
 
 
 def examine_code_location(settings: Settings) -> Iterator[Finding]:
-    """Load the definitions in a process of their own, as Dagster does, and count them."""
+    """Load the definitions in their own process, as Dagster does, and count them."""
     try:
         done = subprocess.run(
             [sys.executable, "-c", _LOAD], cwd=PROJECT, capture_output=True, text=True, timeout=LOAD_SECONDS

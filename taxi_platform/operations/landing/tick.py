@@ -1,6 +1,6 @@
 """One tick of the ``landing_sensor``: which dropped files are loaded, and which are moved after that.
 
-Each file is loaded by a run of its own. The tick asks Dagster what happened to the run for this version of the file and
+Each file is loaded by its own run. The tick asks Dagster what happened to the run for this version of the file and
 stores nothing about it, so the next tick can continue after a sensor or a run was killed.
 """
 

@@ -232,7 +232,7 @@ def is_locked(path: Path) -> bool:
 
 
 def launch(data: Path, programs: Path, account: Account, lock: int, output: Path) -> None:
-    """Begin a server that outlives its starter: a session of its own, no terminal, no open file of the starter's.
+    """Begin a server that outlives its starter: its own session, no terminal, no open file of the starter's.
 
     Args:
         data: the data directory.

@@ -23,7 +23,7 @@ _ATTEMPTS = 5  # other programs may take the chosen port before the server does
 
 
 class EmbeddedServer:
-    """PostgreSQL on 127.0.0.1 with its user, password and database, in a folder of its own.
+    """PostgreSQL on 127.0.0.1 with its user, password and database, in its own folder.
 
     Args:
         folder: holds the data directory, the password, the port and the lock; made at the first start by its owner.
