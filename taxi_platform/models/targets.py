@@ -35,8 +35,11 @@ BIGQUERY = "bigquery"
 BUILD_LOCK = "taxi_platform_build_lock"  # a table in BigQuery
 NO_TOKEN = "none"  # noqa: S105 - for the emulator, which checks no credentials
 
-_OPTIONS = f"-c jit=off -c timezone=UTC -c lock_timeout={LOCK_SECONDS}s -c statement_timeout={STATEMENT_SECONDS}s"
-# Parts of a URL that dbt gets under names of its own, or that the platform sets.
+_OPTIONS = (
+    "-c jit=off -c timezone=UTC -c extra_float_digits=1 -c standard_conforming_strings=on "
+    f"-c lock_timeout={LOCK_SECONDS}s -c statement_timeout={STATEMENT_SECONDS}s"
+)
+# Parts of a URL that dbt gets under its own names, or that the platform sets.
 _HANDLED = ("host", "hostaddr", "port", "user", "password", "dbname", "options", "application_name", "connect_timeout")
 
 
