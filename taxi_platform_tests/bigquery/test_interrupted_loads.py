@@ -74,6 +74,9 @@ def test_a_process_that_is_killed_leaves_the_old_month_or_the_new_one_and_the_ne
     front.script(step, killed)
     out, _ = process.communicate(timeout=120)
     assert process.returncode == -9, out
+    if begun:
+        front.wait_for(step, 1)
+        front.wait_for_end(step)  # the job outlives the process
     assert loaded.ask(COUNT) == [(NAME, 12, 12) if new else (NAME, 10, 10)]
     assert len(loaded.staging()) == (step != "look")
     assert loaded.load().unchanged is new

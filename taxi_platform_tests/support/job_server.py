@@ -83,6 +83,13 @@ class JobServer(RecordingServer):
             assert time.monotonic() < deadline, f"{len(self.ids(step))} jobs to {step} instead of {count}"
             time.sleep(0.02)
 
+    def wait_for_end(self, step: str) -> None:
+        """Wait until every job of a step that was asked for has been taken and has ended."""
+        deadline = time.monotonic() + 60
+        while not all(job and job.ended for job in map(self._jobs.get, self.ids(step))):
+            assert time.monotonic() < deadline, f"a job to {step} has not ended"
+            time.sleep(0.02)
+
     def answer(self, asked: Asked) -> Reply:
         """What the emulator answers, and of jobs, what Google would."""
         name = self.name_of(asked)
