@@ -9,6 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+LONGEST_MESSAGE = 500  # characters of another program's message that are repeated: it may quote a field of a megabyte
 LONGEST = 2_000  # characters of what happened: it may quote a row, and a row may be a megabyte
 
 _FREE_SPACE = "Free some space, or set TAXI_DATA_DIR to a folder that has more; then run it again."
@@ -18,6 +19,12 @@ _FULL_DISK = {
     errno.EDQUOT: "the quota is used up",
     errno.EFBIG: "the file may not grow any further",
 }
+
+
+def shortened(message: str) -> str:
+    """Return another program's message on one line, cut where it gets too long."""
+    line = " ".join(message.split())
+    return line if len(line) <= LONGEST_MESSAGE else line[:LONGEST_MESSAGE] + " …"
 
 
 class TaxiError(Exception):

@@ -13,9 +13,8 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
-from taxi_platform.errors import CloudNotConfigured, CloudNotReady, CloudRefused, CloudUnavailable, TaxiError
+from taxi_platform.errors import CloudNotConfigured, CloudNotReady, CloudRefused, CloudUnavailable, TaxiError, shortened
 
-LONGEST_MESSAGE = 500  # characters of Google's that are repeated
 SHOWN_ERRORS = 5  # of one job
 _REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")
 _EXPECTED = re.compile(r": \('Request failed with status code'.*$", re.DOTALL)
@@ -215,5 +214,4 @@ def _first_argument(error: Exception) -> str:
 
 def _shorten(text: str) -> str:
     """Return the text as one line, without an upload's key and without the final full stop."""
-    line = _UPLOAD_KEY.sub(r"\1…", " ".join(text.split()))
-    return (line if len(line) <= LONGEST_MESSAGE else line[:LONGEST_MESSAGE] + " …").rstrip(".")
+    return shortened(_UPLOAD_KEY.sub(r"\1…", text)).rstrip(".")

@@ -56,7 +56,7 @@ class _Lock:
     """One holder's view of a lock."""
 
     def __init__(self, cloud: Cloud, table: str) -> None:
-        cloud = replace(cloud)  # with clients of its own, because it is extended by another thread
+        cloud = replace(cloud)  # with its own clients, because another thread extends the lock
         self._client: Any = cloud.bigquery
         self._table = table
         self._holder = uuid4().hex
@@ -76,26 +76,42 @@ class _Lock:
                     return False
                 holder, _, expires = (existing.description or "").partition(" until ")
                 if existing.expires is None and expires < _now().isoformat():
-                    self.release()  # emulators keep tables for ever
-                return holder == self._holder  # it is this holder's, whose answer was lost
+                    self._remove()  # emulators keep tables for ever
+                return holder == self._holder  # the table was made, and the answer was lost
             return True
 
     def extend_until(self, ended: threading.Event) -> None:
-        """Extend the life of the lock until the work has ended."""
+        """Extend the life of the lock until the work has ended, or another holder has taken the expired lock."""
         while not ended.wait(EXTENDED_EVERY):
             try:
                 with google_errors(f"table {self._table}"):
+                    if not self._is_held():
+                        logger.warning("%s: this process stood still for so long that its lock expired", self._table)
+                        return
                     self._client.update_table(self._described(), ["expires", "description"], **self._options)
             except TaxiError as error:
                 logger.warning("%s", error)
 
     def release(self) -> None:
-        """Remove the lock; where Google does not answer, it expires."""
+        """Remove the lock unless another holder has it by now; where Google does not answer, it expires."""
         try:
             with google_errors(f"table {self._table}"):
-                self._client.delete_table(self._table, not_found_ok=True, **self._options)
+                if self._is_held():
+                    self._remove()
         except TaxiError as error:
             logger.warning("%s", error)
+
+    def _is_held(self) -> bool:
+        from google.api_core.exceptions import NotFound
+
+        try:
+            description = self._client.get_table(self._table, **self._options).description or ""
+        except NotFound:
+            return False
+        return description.startswith(self._holder)
+
+    def _remove(self) -> None:
+        self._client.delete_table(self._table, not_found_ok=True, **self._options)
 
     def _described(self) -> Any:
         from google.cloud import bigquery

@@ -41,7 +41,7 @@ def resources_for(settings: Settings) -> dict[str, object]:
 def without_configuration(resource: object) -> dg.ResourceDefinition:
     """Return a definition of a resource that refuses every configuration of a run.
 
-    Whoever can start runs must not be able to redirect files, folders or addresses, and the UI must not show them:
+    People who can start runs must not be able to redirect files, folders or addresses, and the UI must not show them:
     they may contain passwords.
     """
     if isinstance(resource, dg.IOManager):

@@ -5,9 +5,14 @@ Every driver's errors come here: psycopg, ADBC and SQLAlchemy's psycopg2 all fol
 
 from typing import NamedTuple
 
-from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused, DatabaseUnreachable, StorageFull, TaxiError
-
-LONGEST_MESSAGE = 500  # characters of a server's message that are repeated: it may quote a field of a megabyte
+from taxi_platform.errors import (
+    DatabaseInterrupted,
+    DatabaseRefused,
+    DatabaseUnreachable,
+    StorageFull,
+    TaxiError,
+    shortened,
+)
 
 
 class _Meaning(NamedTuple):
@@ -102,9 +107,3 @@ def diagnose(server: str, message: str) -> DatabaseUnreachable:
     error = DatabaseUnreachable(server, f"{what} ({shortened(message)})", advice)
     error.transient = text not in _LASTING
     return error
-
-
-def shortened(message: str) -> str:
-    """Return a server's message on one line, cut where it gets too long."""
-    line = " ".join(message.split())
-    return line if len(line) <= LONGEST_MESSAGE else line[:LONGEST_MESSAGE] + " …"

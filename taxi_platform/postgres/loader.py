@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused, FileChanged, disk_errors
+from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused, FileChanged, disk_errors, shortened
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute, postgres_errors
-from taxi_platform.postgres.errors import shortened
 from taxi_platform.postgres.locking import lock_month, refuse_older_snapshots, when_readers_allow
 from taxi_platform.postgres.preparing import months_changed_by_hand, prepare
 from taxi_platform.trips.columns import Column

@@ -6,8 +6,9 @@ import urllib3
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 
-from taxi_platform.bigquery.errors import LONGEST_MESSAGE, google_errors, translate
+from taxi_platform.bigquery.errors import google_errors, translate
 from taxi_platform.errors import (
+    LONGEST_MESSAGE,
     CloudNotConfigured,
     CloudNotReady,
     CloudRefused,

@@ -69,3 +69,18 @@ def test_a_lock_that_its_holder_did_not_extend_ends(cloud: Cloud, monkeypatch: p
     assert killed.try_to_take()
     with exclusive(cloud, NAME, "waiting"):
         pass
+
+
+def test_a_holder_whose_lock_expired_leaves_the_lock_of_the_next_one(
+    cloud: Cloud, front: JobServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "LIFE", timedelta(seconds=-1))
+    late = locking._Lock(cloud, f"{dataset_of(cloud)}.{NAME}")
+    assert late.try_to_take()
+    monkeypatch.setattr(locking, "LIFE", LIFE)
+    with exclusive(cloud, NAME, "waiting"):
+        monkeypatch.setattr(locking, "EXTENDED_EVERY", 0.0)
+        late.extend_until(threading.Event())  # returns
+        late.release()
+        assert front.asked("PATCH") == []
+        assert [table.table_id for table in cloud.bigquery.list_tables(dataset_of(cloud))] == [NAME]

@@ -9,22 +9,18 @@ from taxi_platform.postgres import older_months
 from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.trips.records import PARSER
 from taxi_platform.trips.services import GREEN
-from taxi_platform_tests.support.month_loads import Loads
-from taxi_platform_tests.support.trip_texts import APRIL, rows
+from taxi_platform_tests.support.month_loads import FLUSH, Loads, two_months
+from taxi_platform_tests.support.trip_texts import rows
 
 LINES = rows(GREEN, 50)
 MARCH_FILE, APRIL_FILE = "green_tripdata_2019-03.csv", "green_tripdata_2019-04.csv"
-FLUSH = "; select pg_stat_force_next_flush()"  # otherwise the server may report the counters a second later
 FIRST_ROW = "where ctid = (select min(ctid) from green_tripdata_2019_03)"
 
 
 @pytest.fixture
 def loads(tmp_path: Path, database: str) -> Loads:
     """Two months; 2019-03 is the one that tests change."""
-    loads = Loads(tmp_path, database)
-    loads.load(LINES)
-    loads.load(LINES, month=APRIL)
-    return loads
+    return two_months(tmp_path, database)
 
 
 def older(loads: Loads, change: str = "") -> None:

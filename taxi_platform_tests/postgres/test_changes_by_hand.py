@@ -7,20 +7,16 @@ import pytest
 from taxi_platform.postgres import preparing, tables
 from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.trips.services import GREEN
-from taxi_platform_tests.support.month_loads import Loads
-from taxi_platform_tests.support.trip_texts import APRIL, rows
+from taxi_platform_tests.support.month_loads import FLUSH, Loads, two_months
+from taxi_platform_tests.support.trip_texts import rows
 
 LINES = rows(GREEN, 50)
 FILE = "green_tripdata_2019-03.csv"
-FLUSH = "; select pg_stat_force_next_flush()"  # otherwise the server may report the counters a second later
 
 
 @pytest.fixture
 def loads(tmp_path: Path, database: str) -> Loads:
-    loads = Loads(tmp_path, database)
-    loads.load(LINES)
-    loads.load(LINES, month=APRIL)
-    return loads
+    return two_months(tmp_path, database)
 
 
 def changed(loads: Loads) -> set[str]:

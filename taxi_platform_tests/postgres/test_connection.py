@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 
 from taxi_platform.errors import (
+    LONGEST_MESSAGE,
     DatabaseInterrupted,
     DatabaseRefused,
     DatabaseUnreachable,
@@ -25,14 +26,14 @@ from taxi_platform.errors import (
 )
 from taxi_platform.postgres import connection as connections
 from taxi_platform.postgres.connection import connect, execute, postgres_errors, server_of
-from taxi_platform.postgres.errors import LONGEST_MESSAGE, diagnose, translated
+from taxi_platform.postgres.errors import diagnose, translated
 from taxi_platform.postgres.frames import replace_table
 from taxi_platform.postgres.loader import load_month
 from taxi_platform.retries import EMBEDDED_SERVER
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.databases import database_from
 from taxi_platform_tests.support.month_loads import Loads
-from taxi_platform_tests.support.this_machine import free_ports
+from taxi_platform_tests.support.this_machine import free_ports, is_open
 from taxi_platform_tests.support.trip_texts import rows, with_field
 
 
@@ -162,15 +163,10 @@ def pooler(loads: Loads) -> Iterator[str]:
         user = ["-u", "nobody"] if os.geteuid() == 0 else []  # it refuses to run as root
         with subprocess.Popen(["pgbouncer", "-q", *user, configuration], stderr=subprocess.DEVNULL) as process:
             try:
-                EMBEDDED_SERVER.wait_until(lambda: process.poll() is not None or _is_open(port))
+                EMBEDDED_SERVER.wait_until(lambda: process.poll() is not None or is_open(port))
                 yield url(loads, host="127.0.0.1", port=port)
             finally:
                 process.terminate()
-
-
-def _is_open(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.skipif(shutil.which("pgbouncer") is None, reason="PgBouncer is not installed: apt-get install pgbouncer")

@@ -21,7 +21,9 @@ from taxi_platform.postgres.loader import Loaded, OnBadRows, load_month
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, SERVICES, Service
 from taxi_platform_tests.support.published import Published
-from taxi_platform_tests.support.trip_texts import MARCH
+from taxi_platform_tests.support.trip_texts import APRIL, MARCH, rows
+
+FLUSH = "; select pg_stat_force_next_flush()"  # otherwise the server may report the counters a second later
 
 _PROCESS = """
 import logging
@@ -121,3 +123,11 @@ class Loads(Published):
             "select count(*) from pg_locks as l join pg_database as d on d.oid = l.database "
             "where l.locktype = 'advisory' and d.datname = current_database()"
         )
+
+
+def two_months(folder: Path, url: str) -> Loads:
+    """Two green months of 50 rows, 2019-03 and 2019-04, in the database."""
+    loads = Loads(folder, url)
+    for month in (MARCH, APRIL):
+        loads.load(rows(GREEN, 50), month=month)
+    return loads

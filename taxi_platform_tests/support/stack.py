@@ -13,7 +13,6 @@ else of the project, so that a file which the image lacks is missed here too.
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -34,7 +33,7 @@ from taxi_platform_tests.support import compose, image
 from taxi_platform_tests.support.haste import DAEMON, make_haste
 from taxi_platform_tests.support.postgres_image import PostgresImage
 from taxi_platform_tests.support.small_disk import SmallDisk
-from taxi_platform_tests.support.this_machine import OnThisMachine
+from taxi_platform_tests.support.this_machine import OnThisMachine, is_open
 
 OURS = "taxi-platform:"
 EMULATORS = "taxi-emulators:"
@@ -142,7 +141,7 @@ class Stack:
     def is_healthy(self, name: str) -> bool:
         """Return what the service's own health check says, which is not started before the service listens."""
         service = self.services[name]
-        if not all(_is_open(self.port(port)) for port in service.ports):
+        if not all(is_open(self.port(port)) for port in service.ports):
             return False
         check = [self._here(word) for word in service.healthcheck]
         done = subprocess.run(check, env=self.environment(name), cwd=self.root / "app", capture_output=True)
@@ -236,8 +235,3 @@ class Stack:
                 del waiting[name]
             self.wait_until_healthy(*ready)
             healthy.update(ready)
-
-
-def _is_open(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
