@@ -1,22 +1,48 @@
-"""The facts of one month, read from PostgreSQL in one transaction. Check results are derived from them elsewhere."""
+"""The facts of one month, read from PostgreSQL in one transaction. Check results are derived from them elsewhere.
 
-from collections.abc import Mapping, Sequence
+Every statement reads only the month's own table, because a query of the whole table is planned with all partitions.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from taxi_platform.checks import queries
 from taxi_platform.checks.results import Row
-from taxi_platform.checks.rules import rules_of, unique_ids
+from taxi_platform.checks.rules import UNIQUE_IDS, ZONE_COLUMNS, condition, rules_of
 from taxi_platform.ledger.loaded import read_loaded
 from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute, postgres_errors
+from taxi_platform.trips import zones
 from taxi_platform.trips.files import FileFacts
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
 if TYPE_CHECKING:
     from taxi_platform.postgres.connection import Connection
+
+SAMPLE = 5
+"""Rows of a sample: enough to see what is wrong, few enough for an event log that keeps them for years."""
+
+_LOOKUP = tables.qualified(zones.TABLE)
+_ZONES = f"select locationid from {_LOOKUP} where locationid is not null"
+_ZONES_BY_NUMBER = range(1, 266)  # the TLC's numbers, used while the zone lookup is not loaded
+_UNKNOWN_PLACES = "('264', '265')"
+
+_TWICE = f"""
+with twins as materialized (
+    select {{times}} as times from {{partition}} group by 1 having count(*) > 1
+), same as (
+    select unique_row_id, count(*) as rows from {{partition}} join twins on twins.times = {{times}}
+    group by 1 having count(*) > 1
+)
+select coalesce(sum(rows - 1), 0)::bigint, (array_agg(unique_row_id))[:{SAMPLE}] from same"""
+"""The query for the rows that have an id of another row, and some of these ids.
+
+The md5 of every row would take longer than to load it. Equal ids have equal times, because every time has the same
+length, so only rows whose pair of times comes twice need their md5: one in hundreds. Pairs are compared by a hash; rows
+without a time are all compared.
+"""
 
 
 @dataclass(frozen=True)
@@ -71,74 +97,79 @@ def read_facts(url: str, service: Service, month: Month, raw: FileFacts | None) 
         DatabaseInterrupted: the connection broke, or a timeout ended a wait.
         DatabaseRefused: the server refuses a query.
     """
-    with connect(url) as connection, postgres_errors(service.file_name(month)), connection.transaction():
-        return _Reading(connection, service, month).facts(raw)
-
-
-class _Reading:
-    """One month, read over one connection."""
-
-    def __init__(self, connection: "Connection", service: Service, month: Month) -> None:
-        self._connection = connection
-        self._service = service
-        self._month = month
-        self._name = service.file_name(month)
-        self._partition = tables.partition_of(service, month)
-
-    def facts(self, raw: FileFacts | None) -> MonthFacts:
-        if not self._exists(self._partition):
-            return MonthFacts(self._month, raw=raw)
-        execute(self._connection, queries.lock(self._service, self._month))
-        columns = execute(self._connection, tables.COLUMN_TYPES, (self._partition,)).fetchall()
-        before = self._service.file_name(self._month.plus(-1))
-        loaded = read_loaded(self._connection, [self._name, before])
+    name, before = service.file_name(month), service.file_name(month.plus(-1))
+    partition, rejects = tables.partition_of(service, month), tables.rejects_of(service)
+    with connect(url) as connection, postgres_errors(name), connection.transaction():
+        if not _exists(connection, partition):
+            return MonthFacts(month, raw=raw)
+        execute(connection, f"lock table {partition} in access share mode")
+        loaded = read_loaded(connection, [name, before])
+        rejected = 0
+        if _exists(connection, rejects):
+            rejected = _ask(connection, f"select count(*) from {rejects} where filename = %s", name)[0]["count"]
         facts = MonthFacts(
-            month=self._month,
-            columns=[(name, kind) for name, kind in columns],
-            record=loaded.get(self._name),
+            month=month,
+            columns=[(column, kind) for column, kind in execute(connection, tables.COLUMN_TYPES, (partition,))],
+            record=loaded.get(name),
             raw=raw,
-            rejected=self._rejected(),
+            rejected=rejected,
             rows_before=loaded[before].rows_loaded if before in loaded else None,
         )
-        if dict(facts.columns) == tables.column_types(self._service):
-            return self._counted(facts)
-        return replace(facts, rows=self._ask(queries.count_rows(self._service, self._month))[0]["rows"])
+        if dict(facts.columns) == tables.column_types(service):
+            return _counted(connection, service, facts)
+        return replace(facts, rows=_ask(connection, f"select count(*) from {partition}")[0]["count"])
 
-    def _exists(self, table: str) -> bool:
-        return execute(self._connection, queries.EXISTS, (table,)).fetchone() == (True,)
 
-    def _rejected(self) -> int:
-        if not self._exists(tables.rejects_of(self._service)):
-            return 0
-        return self._ask(queries.rejected(self._service), self._name)[0]["count"]
+def not_among(zones: Iterable[int]) -> str:
+    """Return the SQL condition for zone ids outside ``zones``. Inlined, because a subquery is half as fast."""
+    return f"<> all ('{{{', '.join(map(str, zones))}}}'::text[])"
 
-    def _counted(self, facts: MonthFacts) -> MonthFacts:
-        """Return the facts with the counts and samples of both scans."""
-        service, month, rules = self._service, self._month, rules_of(self._service)
-        has_lookup = self._exists(queries.LOOKUP)
-        zones = [row["locationid"] for row in self._ask(queries.ZONES)] if has_lookup else queries.ZONES_BY_NUMBER
-        unknown = queries.not_among(zones)
-        counts = dict(self._ask(queries.count_broken(service, month, rules, unknown))[0])
-        rows = counts.pop("rows")
-        broken = {check: counts.pop(check) for check in rules}
-        samples = {
-            check: self._ask(queries.sample(service, month, rule, unknown))
-            for check, rule in rules.items()
-            if broken[check] > rule.allowed(rows)
-        }
-        ids, unknown_shown = unique_ids(service), queries.not_known(has_lookup=has_lookup)
-        broken[ids.check.name], twice = self._duplicates()
-        if twice and broken[ids.check.name] > ids.allowed(rows):
-            samples[ids.check.name] = self._ask(queries.sample_of_ids(service, month), twice)
-        return replace(facts, rows=rows, broken=broken, samples=samples, no_zone=counts, unknown=unknown_shown)
 
-    def _duplicates(self) -> tuple[int, list[str] | None]:
-        execute(self._connection, queries.NO_HASHED_GROUPS)
-        row = execute(self._connection, queries.count_duplicates(self._service, self._month)).fetchone()
-        return row if row else (0, None)
+def _counted(connection: "Connection", service: Service, facts: MonthFacts) -> MonthFacts:
+    """Return the facts with the counts and samples of both scans."""
+    partition = tables.partition_of(service, facts.month)
+    zones, shown = _ZONES_BY_NUMBER, f"select generate_series(1, {_ZONES_BY_NUMBER[-1]})::text"
+    if _exists(connection, _LOOKUP):
+        zones = [row["locationid"] for row in _ask(connection, _ZONES)]
+        shown = _ZONES.replace("locationid", "locationid::text", 1)
+    rules = rules_of(service)
+    wanted = {
+        name: condition(service, facts.month, rule, not_among(zones))
+        for name, rule in rules.items()
+        if name != UNIQUE_IDS
+    }
+    for name in ZONE_COLUMNS:
+        wanted |= {f"{name}_absent": f"{name} is null", f"{name}_unknown": f"{name} in {_UNKNOWN_PLACES}"}
+    listed = ", ".join(f"count(*) filter (where {broken}) as {name}" for name, broken in wanted.items())
+    counts = dict(_ask(connection, f"select count(*) as rows, {listed} from {partition}")[0])
 
-    def _ask(self, statement: str, *parameters: Any) -> Sequence[Row]:
-        """Return the rows of a query, each by its columns' names."""
-        cursor = execute(self._connection, statement, parameters or None)
-        names = [column.name for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    # A hash table of a million groups outgrows its memory and is written to disk; sorting as many numbers is faster.
+    execute(connection, "set local enable_hashagg = off")
+    times = f"coalesce(timestamp_hash_extended({service.pickup}, timestamp_hash_extended({service.dropoff}, 0)), 0)"
+    ((counts[UNIQUE_IDS], twice),) = execute(connection, _TWICE.format(partition=partition, times=times)).fetchall()
+
+    rows = counts.pop("rows")
+    broken = {name: counts.pop(name) for name in rules}
+    columns = dict.fromkeys(["unique_row_id", *service.identity, *filter(service.has, ["total_amount"])])
+    select = f"select {', '.join(columns)} from {partition} where"
+    samples: dict[str, Sequence[Row]] = {}
+    for name, rule in rules.items():
+        if broken[name] > rule.allowed(rows):
+            samples[name] = (
+                # Twice a sample, because they come in pairs.
+                _ask(connection, f"{select} unique_row_id = any(%s) order by 1 limit {2 * SAMPLE}", twice)
+                if name == UNIQUE_IDS
+                else _ask(connection, f"{select} {wanted[name]} limit {SAMPLE}")
+            )
+    return replace(facts, rows=rows, broken=broken, samples=samples, no_zone=counts, unknown=f"not in ({shown})")
+
+
+def _exists(connection: "Connection", table: str) -> bool:
+    return execute(connection, "select to_regclass(%s) is not null", (table,)).fetchone() == (True,)
+
+
+def _ask(connection: "Connection", statement: str, *parameters: Any) -> Sequence[Row]:
+    """Return the rows of a query, each by its columns' names."""
+    cursor = execute(connection, statement, parameters or None)
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

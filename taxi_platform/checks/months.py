@@ -7,10 +7,9 @@ rule or has an unusual size was published so, and these checks only warn.
 from calendar import monthrange
 from collections.abc import Iterator
 
-from taxi_platform.checks import queries
 from taxi_platform.checks.facts import MonthFacts
 from taxi_platform.checks.results import Check, CheckResult
-from taxi_platform.checks.rules import Rule, rules_of, unique_ids
+from taxi_platform.checks.rules import UNIQUE_IDS, Rule, condition, rules_of
 from taxi_platform.postgres import tables
 from taxi_platform.trips.keys import COLUMNS_CHECK, FILE_CHECK, ROWS_CHECK
 from taxi_platform.trips.months import Month
@@ -37,24 +36,28 @@ def blocking_results(service: Service, facts: MonthFacts) -> Iterator[CheckResul
         yield _columns_result(service, facts)
         return
     for check in BLOCKING_CHECKS:
-        description = f"There is no table {tables.partition_of(service, facts.month)}. {_reload(service, facts)}"
-        yield CheckResult(check, False, description, facts.month)
+        yield _blocking(check, service, facts, f"There is no table {tables.partition_of(service, facts.month)}.")
+
+
+def _blocking(
+    check: Check, service: Service, facts: MonthFacts, problem: str, passes: str = "", **numbers: object
+) -> CheckResult:
+    """Return the result of a check that blocks if there is a problem, with the command that loads the month again."""
+    load_again = f"{problem} Load it again: taxi backfill {service.name} {facts.month} --all"
+    return CheckResult(check, not problem, load_again if problem else passes, facts.month, numbers)
 
 
 def _rows_result(service: Service, facts: MonthFacts) -> CheckResult:
-    recorded = facts.record.facts.rows if facts.record else None
-    in_file = facts.raw.rows if facts.raw else recorded
-    passed = in_file == facts.rows + facts.rejected
+    in_file = facts.raw.rows if facts.raw else facts.record and facts.record.facts.rows
     counted = f"{facts.rows:,} in the table and {facts.rejected:,} among the rejects"
-    of_file = f", of {in_file:,} rows in the file." if in_file is not None else "; its file has no record."
+    counted += f", of {in_file:,} rows in the file." if in_file is not None else "; its file has no record."
     numbers = {"rows_in_file": in_file, "rows_in_table": facts.rows, "rows_rejected": facts.rejected}
-    description = f"{counted}{of_file}" if passed else f"{counted}{of_file} {_reload(service, facts)}"
-    return CheckResult(ROWS, passed, description, facts.month, numbers)
+    problem = "" if in_file == facts.rows + facts.rejected else counted
+    return _blocking(ROWS, service, facts, problem, counted, **numbers)
 
 
 def _file_result(service: Service, facts: MonthFacts) -> CheckResult:
     recorded, raw = facts.record and facts.record.facts.sha256, facts.raw and facts.raw.sha256
-    numbers = {"sha256_of_table": recorded, "sha256_of_raw_file": raw}
     problem = ""
     if facts.record is None:
         problem = "There is no record of the file from which the table was made."
@@ -62,44 +65,32 @@ def _file_result(service: Service, facts: MonthFacts) -> CheckResult:
         problem = "The table is not the one that was loaded: it was rewritten, truncated or detached since."
     elif raw and raw != recorded:
         problem = f"The table was made from {recorded}, and the raw file is {raw}."
-    if problem:
-        return CheckResult(FILE, False, f"{problem} {_reload(service, facts)}", facts.month, numbers)
-    description = f"Made from {recorded}" + (
-        ", the raw file." if raw else "; no raw file is stored or on record any more."
-    )
-    return CheckResult(FILE, True, description, facts.month, numbers)
+    passes = f"Made from {recorded}" + (", the raw file." if raw else "; no raw file is stored or on record any more.")
+    return _blocking(FILE, service, facts, problem, passes, sha256_of_table=recorded, sha256_of_raw_file=raw)
 
 
 def _columns_result(service: Service, facts: MonthFacts) -> CheckResult:
-    expected = list(tables.column_types(service).items())
-    actual = list(facts.columns)
-    numbers = {"columns": len(actual)}
+    expected, actual = list(tables.column_types(service).items()), list(facts.columns)
+    problem = ""
     if actual != expected:
-        missing = [f"{name} {kind}" for name, kind in expected if (name, kind) not in actual]
-        surplus = [f"{name} {kind}" for name, kind in actual if (name, kind) not in expected]
-        parts = [f"it lacks {', '.join(missing)}"] if missing else []
-        parts += [f"it has {', '.join(surplus)} instead or besides"] if surplus else []
-        what = "; ".join(parts) or "they are in another order"
-        description = f"The table differs from the contract: {what}. {_reload(service, facts)}"
-        return CheckResult(COLUMNS, False, description, facts.month, numbers)
-    if facts.record and not facts.record.current:
-        description = f"The month was loaded by an earlier contract. {_reload(service, facts)}"
-        return CheckResult(COLUMNS, False, description, facts.month, numbers)
-    return CheckResult(COLUMNS, True, f"All {len(actual)} columns are the contract's.", facts.month, numbers)
-
-
-def _reload(service: Service, facts: MonthFacts) -> str:
-    return f"Load it again: taxi backfill {service.name} {facts.month} --all"
+        missing = ", ".join(f"{name} {kind}" for name, kind in expected if (name, kind) not in actual)
+        surplus = ", ".join(f"{name} {kind}" for name, kind in actual if (name, kind) not in expected)
+        parts = [f"it lacks {missing}"] * bool(missing) + [f"it has {surplus} instead or besides"] * bool(surplus)
+        problem = f"The table differs from the contract: {'; '.join(parts) or 'they are in another order'}."
+    elif facts.record and not facts.record.current:
+        problem = "The month was loaded by an earlier contract."
+    passes = f"All {len(actual)} columns are the contract's."
+    return _blocking(COLUMNS, service, facts, problem, passes, columns=len(actual))
 
 
 def warning_checks(service: Service) -> list[Check]:
     """Return the checks that warn, for the columns that a service has."""
-    return [*(rule.check for rule in rules_of(service).values()), unique_ids(service).check, VOLUME]
+    return [*(rule.check for rule in rules_of(service).values()), VOLUME]
 
 
 def warning_results(service: Service, facts: MonthFacts) -> Iterator[CheckResult]:
     """Yield the results of the checks that warn."""
-    for rule in (*rules_of(service).values(), unique_ids(service)):
+    for rule in rules_of(service).values():
         yield _rule_result(service, rule, facts)
     yield _volume_result(service, facts)
 
@@ -116,7 +107,10 @@ def _rule_result(service: Service, rule: Rule, facts: MonthFacts) -> CheckResult
     if check.name == "zones_are_known":
         numbers |= facts.no_zone
     description = f"{broken:,} of {rows:,} rows ({share:.3%}); up to {allowed:,} are allowed."
-    query = queries.listing(service, month, rule, facts.unknown)
+    of_file = f"from {tables.table_of(service)} where filename = {tables.literal(service.file_name(month))}"
+    query = f"select * {of_file} and ({condition(service, month, rule, facts.unknown)})"
+    if check.name == UNIQUE_IDS:
+        query = f"select unique_row_id, count(*) {of_file} group by 1 having count(*) > 1"
     return CheckResult(check, broken <= allowed, description, month, numbers, query, facts.samples.get(check.name, ()))
 
 

@@ -1,11 +1,11 @@
-"""The rules that nearly every row of a month follows. Pure.
+"""The rules that nearly every row of a month follows, as a table. Pure.
 
 A file is loaded with the mistakes it was published with, so rows that break a rule stay in the table. A rule warns when
-more of them break it than in the months that were measured. How many rows may
-break a rule, and why that many, is in the service's contract.
+more of them break it than in the months that were measured. How many rows may break a rule, and why that many, is in
+the service's contract.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from taxi_platform.checks.results import Check
@@ -15,7 +15,26 @@ from taxi_platform.trips.services import Service, Threshold
 FEW = 10
 """A month of any size passes a rule that no more rows than this break."""
 
+UNIQUE_IDS = "row_ids_are_unique"
+"""The rule that no condition of one row can express: it has a scan of its own."""
+
 ZONE_COLUMNS = ("pulocationid", "dolocationid")
+
+# The check's name, its promise, its threshold in the contract, the column that a service must have, and the SQL
+# condition of rows that break it. {first} and {next} stand for the beginnings of the month and of the month after,
+# {unknown} for the condition of an unknown zone.
+_RULES = (
+    ("pickups_lie_in_month", "Pickups lie in the month of their file.", "strays", "",
+     "({pickup} >= {first} and {pickup} < {next}) is not true"),
+    ("dropoffs_follow_pickups", "No trip ends before it begins.", "backwards", "", "{dropoff} < {pickup}"),
+    ("zones_are_known", "Every zone number is in the TLC's zone lookup; absent ones are reported and not counted.",
+     "unknown_zones", "", " or ".join(f"{name} {{unknown}}" for name in ZONE_COLUMNS)),
+    ("vendors_are_known", "Most rows name their vendor; those without one lack five more columns.", "no_vendor",
+     "vendorid", "vendorid is null"),
+    ("totals_are_not_negative", "Few totals are negative: those that take back another row.", "negative_totals",
+     "total_amount", "total_amount < 0"),
+    (UNIQUE_IDS, "No two rows have the same unique_row_id.", "duplicates", "", ""),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -24,21 +43,13 @@ class Rule:
 
     Attributes:
         check: its check.
-        broken: the SQL condition of rows that break it; ``{first}`` and ``{next}`` stand for the beginnings of the
-            month and of the month after, ``{unknown}`` for the condition of an unknown zone.
+        broken: the SQL condition of rows that break it, with placeholders; empty for ``UNIQUE_IDS``.
         share: of a month's rows that may break it; beyond that the check warns.
-        shown: the columns that show why a row breaks it.
     """
 
     check: Check
     broken: str
     share: float
-    shown: tuple[str, ...]
-
-    def condition(self, month: Month, unknown: str) -> str:
-        """Return the condition of a month's broken rows; ``unknown`` is that of an unknown zone."""
-        first, after = (f"timestamp '{start}-01'" for start in (month, month.plus(1)))
-        return self.broken.format(first=first, next=after, unknown=unknown)
 
     def allowed(self, rows: int) -> int:
         """Return how many of a month's rows may break it."""
@@ -47,56 +58,15 @@ class Rule:
 
 def rules_of(service: Service) -> Mapping[str, Rule]:
     """Return the rules for the columns that a service has, by the names of their checks."""
-    return {rule.check.name: rule for rule in _rules(service)}
+    rules: dict[str, Rule] = {}
+    for name, promise, threshold_name, column, broken in _RULES:
+        if not column or service.has(column):
+            threshold: Threshold = getattr(service.thresholds, threshold_name)
+            rules[name] = Rule(Check(name, promise, threshold.why), broken, threshold.share)
+    return rules
 
 
-def _rules(service: Service) -> Iterator[Rule]:
-    times = (service.pickup, service.dropoff)
-    thresholds = service.thresholds
-    yield _rule(
-        "pickups_lie_in_month",
-        "Pickups lie in the month of their file.",
-        thresholds.strays,
-        f"({service.pickup} >= {{first}} and {service.pickup} < {{next}}) is not true",
-        times,
-    )
-    yield _rule(
-        "dropoffs_follow_pickups",
-        "No trip ends before it begins.",
-        thresholds.backwards,
-        f"{service.dropoff} < {service.pickup}",
-        times,
-    )
-    yield _rule(
-        "zones_are_known",
-        "Every zone number is in the TLC's zone lookup; absent ones are reported and not counted.",
-        thresholds.unknown_zones,
-        " or ".join(f"{name} {{unknown}}" for name in ZONE_COLUMNS),
-        ZONE_COLUMNS,
-    )
-    if service.has("vendorid"):
-        yield _rule(
-            "vendors_are_known",
-            "Most rows name their vendor; those without one lack five more columns.",
-            thresholds.no_vendor,
-            "vendorid is null",
-            ("vendorid", *times),
-        )
-    if service.has("total_amount"):
-        yield _rule(
-            "totals_are_not_negative",
-            "Few totals are negative: those that take back another row.",
-            thresholds.negative_totals,
-            "total_amount < 0",
-            ("total_amount", "fare_amount", *(["payment_type"] if service.has("payment_type") else [])),
-        )
-
-
-def unique_ids(service: Service) -> Rule:
-    """Return the rule that has its own scan: no two rows have the same ``unique_row_id``."""
-    duplicates = service.thresholds.duplicates
-    return _rule("row_ids_are_unique", "No two rows have the same unique_row_id.", duplicates, "", service.identity)
-
-
-def _rule(name: str, promise: str, threshold: Threshold, broken: str, shown: tuple[str, ...]) -> Rule:
-    return Rule(Check(name, promise, threshold.why), broken, threshold.share, shown)
+def condition(service: Service, month: Month, rule: Rule, unknown: str) -> str:
+    """Return the SQL condition of a month's broken rows; ``unknown`` is that of an unknown zone."""
+    first, after = (f"timestamp '{start}-01'" for start in (month, month.plus(1)))
+    return rule.broken.format(pickup=service.pickup, dropoff=service.dropoff, first=first, next=after, unknown=unknown)

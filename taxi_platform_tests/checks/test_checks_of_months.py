@@ -7,7 +7,7 @@ import dagster as dg
 import psycopg
 import pytest
 
-from taxi_platform.checks.queries import SAMPLE
+from taxi_platform.checks.facts import SAMPLE
 from taxi_platform.checks.rules import FEW
 from taxi_platform.orchestration import check_results as recording
 from taxi_platform.postgres import loader

@@ -7,7 +7,7 @@ import pytest
 from taxi_platform.checks.facts import MonthFacts
 from taxi_platform.checks.months import blocking_results, warning_checks, warning_results
 from taxi_platform.checks.results import CheckResult
-from taxi_platform.checks.rules import FEW, rules_of, unique_ids
+from taxi_platform.checks.rules import FEW, rules_of
 from taxi_platform.postgres import tables
 from taxi_platform.trips.files import FileFacts
 from taxi_platform.trips.months import Month
@@ -26,7 +26,7 @@ def facts(service: Service = GREEN, rows: int = 100_000) -> MonthFacts:
         record=load_record(rows, sha256=SHA),
         raw=FileFacts(0, 0, SHA, rows),
         rows=rows,
-        broken=dict.fromkeys([*rules_of(service), unique_ids(service).check.name], 0),
+        broken=dict.fromkeys(rules_of(service), 0),
     )
 
 
@@ -109,10 +109,9 @@ def test_a_month_that_is_not_there_passes_nothing_and_says_so() -> None:
 # Quality
 
 
-@pytest.mark.parametrize("name", [*rules_of(GREEN), "row_ids_are_unique"])
+@pytest.mark.parametrize("name", rules_of(GREEN))
 def test_a_rule_warns_beyond_its_threshold_and_not_before(name: str) -> None:
-    rule = {**rules_of(GREEN), "row_ids_are_unique": unique_ids(GREEN)}[name]
-    allowed = rule.allowed(100_000)
+    allowed = rules_of(GREEN)[name].allowed(100_000)
     for broken, passed in ((allowed, True), (allowed + 1, False)):
         result = quality(replace(facts(), broken={**facts().broken, name: broken}))[name]
         assert result.passed == passed
@@ -125,7 +124,7 @@ def test_a_few_rows_do_not_make_a_small_month_suspicious_unless_one_is_too_many(
     rules = rules_of(GREEN)
     assert rules["pickups_lie_in_month"].allowed(100) == FEW
     assert rules["zones_are_known"].allowed(100) == 0
-    assert unique_ids(GREEN).allowed(10**6) == 0
+    assert rules["row_ids_are_unique"].allowed(10**6) == 0
 
 
 def test_thresholds_let_the_measured_months_pass() -> None:
