@@ -71,7 +71,9 @@ class RetryPolicy:
         def log(state: "RetryCallState") -> None:
             of = f" of {self.attempts}" if self.attempts else ""
             again = f"attempt {state.attempt_number + 1}{of} in {state.upcoming_sleep:.1f} s"
-            logger.log(logging.DEBUG if silent else logging.INFO, "%s: %s; %s", subject, _error(state), again)
+            error = _error(state)
+            what = getattr(error, "what", error)  # our own errors have the subject and advice in their text
+            logger.log(logging.DEBUG if silent else logging.INFO, "%s: %s; %s", subject, what, again)
 
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: is_transient(error) and self.obeys(error)),

@@ -72,28 +72,26 @@ class Cache:
             StorageFull: it cannot be written.
         """
         started = time.monotonic()
-        force, ask = mode == "force", mode == "refresh" or self._source.asking_is_free
         plain, zipped = self._paths(service, month)
         with _locked(plain):
-            file = None if force else _landed(plain, zipped)
-            is_new = False
-            if file is None:
+            # A crash between a fetch and the removal of the other file may leave two that landed: the later one counts.
+            kept = None if mode == "force" else _latest(plain, zipped, landed=True)
+            if kept is None:
                 address = self._source.trips(service, month)
                 path, other = (zipped, plain) if address.endswith(".gz") else (plain, zipped)
-                file = None if force else self._usable(path, address, ask=ask)
-                if file is None:
-                    is_new = True
+                kept = None if mode == "force" else self._usable(path, address, ask=mode == "refresh")
+                if kept is None:
                     file = self._fetch(address, path, service, month)
-                    if self._landing or _landed(other):
+                    if self._landing or _latest(other, landed=True):
                         with disk_errors(other):
                             remove(other)
-        return Transfer(file, is_new, seconds=time.monotonic() - started)
+                    return Transfer(file, is_new=True, seconds=time.monotonic() - started)
+        return Transfer(kept, is_new=False, seconds=time.monotonic() - started)
 
     def cached(self, service: Service, month: Month) -> TripFile | None:
         """Return the file that was cached last, wherever it came from, without asking the source or fetching."""
         paths = self._paths(service, month)
-        files = [file for file in map(read_sidecar, paths) if file]
-        return _landed(*paths) or max(files, key=_modified, default=None)
+        return _latest(*paths, landed=True) or _latest(*paths)
 
     def zones(self) -> Path:
         """Fetch the zone lookup as the source has it now, and return where it is."""
@@ -114,11 +112,11 @@ class Cache:
         file = read_sidecar(path)
         if file is None or file.source != address:
             return None
-        if not ask:
-            return file
-        now = self._source.version(address)
-        is_current = now.is_known and (file.version.etag, file.version.modified) == (now.etag, now.modified)
-        return file if is_current else None
+        if ask or self._source.asking_is_free:
+            now = self._source.version(address)
+            if not now.is_known or (file.version.etag, file.version.modified) != (now.etag, now.modified):
+                return None
+        return file
 
     def _fetch(self, address: str, path: Path, service: Service, month: Month) -> TripFile:
         part = _beside(path, ".part")
@@ -138,7 +136,8 @@ class Cache:
             facts=facts,
         )
         with disk_errors(path):
-            _flush(part)
+            with part.open("rb") as whole:
+                os.fsync(whole.fileno())  # before the rename, so that the final name never points at partial data
             part.replace(path)
             write_sidecar(file)
         logger.info("%s: %s rows in %s bytes, verified and kept", path.name, f"{file.rows:,}", f"{file.bytes:,}")
@@ -150,9 +149,6 @@ class TripFiles:
     """The files of some months of a service, each fetched only when it is used, so that a bad one stops no other.
 
     Attributes:
-        cache: where they are, or are fetched to.
-        service: whose trips they contain.
-        months: which months, in order.
         mode: how each is fetched.
         refresh: months that are refreshed even if the mode is ``cached``.
         force_load: whether months that are loaded already are loaded again.
@@ -223,10 +219,10 @@ def remove(path: Path) -> None:
     _beside(path, ".json").unlink(missing_ok=True)
 
 
-def _landed(*paths: Path) -> TripFile | None:
-    """Return the file that came from the landing place, if one of these did; the later one if a crash left two."""
-    landed = [file for file in map(read_sidecar, paths) if file and file.landed]
-    return max(landed, key=_modified, default=None)
+def _latest(*paths: Path, landed: bool = False) -> TripFile | None:
+    """Return the file that was cached last at one of these paths, or the last that came from the landing place."""
+    files = [file for file in map(read_sidecar, paths) if file and (file.landed or not landed)]
+    return max(files, key=_modified, default=None)
 
 
 def _modified(file: TripFile) -> int:
@@ -248,17 +244,13 @@ def lock_of(plain: Path) -> FileLock:
 @contextmanager
 def _locked(path: Path) -> Generator[None]:
     """Keep other processes from fetching the same file."""
+    lock = lock_of(path)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = lock_of(path)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=LOCK_SECONDS)
         except Timeout:
-            logger.info("%s: another process is fetching it; waiting for it", path.name)
-            try:
-                lock.acquire(timeout=LOCK_SECONDS)
-            except Timeout:
-                raise SourceUnreachable(path.name, "another process has been fetching it for an hour") from None
+            raise SourceUnreachable(path.name, "another process has been fetching it for an hour") from None
     try:
         yield
     finally:
@@ -267,15 +259,13 @@ def _locked(path: Path) -> Generator[None]:
 
 def _verify(part: Path, service: Service, month: Month, address: str, *, compressed: bool) -> FileFacts:
     """Read a fetched file once from end to end, and return its facts."""
-
-    def stream() -> TripStream:
-        return TripStream(read_chunks(part), service, month, compressed=compressed)
-
     try:
-        whole = stream()
+        whole = TripStream(read_chunks(part), service, month, compressed=compressed)
         for _ in whole.blocks():
             pass
-        rows = whole.rows if whole.regular else count_records(stream())
+        rows = whole.rows
+        if not whole.regular:
+            rows = count_records(TripStream(read_chunks(part), service, month, compressed=compressed))
     except DamagedFile as error:
         raise DamagedFile(
             error.subject,
@@ -283,9 +273,3 @@ def _verify(part: Path, service: Service, month: Month, address: str, *, compres
             f"It came from {address} and was not kept. Run again; if that does not help, it is broken at its source.",
         ) from None
     return FileFacts(whole.bytes, whole.csv_bytes, whole.sha256, rows, whole.regular)
-
-
-def _flush(path: Path) -> None:
-    """Call fsync before the rename, so that the final name never points at partial data."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -1,33 +1,30 @@
 """Files from an HTTP server: their addresses, their versions, and downloads that are resumed after interruptions.
 
-What an answer means is decided in ``answers``. Whether a complete file is a good one is not decided here.
+What an answer means is decided in ``answers``. Whether a complete file is a good one is decided in ``cache``.
 """
 
 import json
 import logging
 import re
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from taxi_platform.errors import DamagedFile, InvalidSetting, disk_errors
 from taxi_platform.redaction import public
 from taxi_platform.retries import DOWNLOAD, RetryPolicy
 from taxi_platform.sources.answers import (
-    Interrupted,
     continues,
     file_of,
-    interruptions,
     refuse_failures,
-    refuse_page,
-    refuse_unframed,
+    transport_errors,
+    unreachable,
     validator,
     version_of,
-    with_retries,
 )
 from taxi_platform.trips import zones
 from taxi_platform.trips.files import SourceVersion
@@ -45,10 +42,8 @@ CHUNK = 64 * 1024  # bytes received at once: what a killed process or a reset co
 TIMEOUTS = (10.0, 60.0)  # seconds until a connection must stand, and for which the server may be silent
 SHORT_TIMEOUTS = (5.0, 8.0)
 PROGRESS_EVERY = 5.0  # seconds between two log lines of a long download
-MIB = 1024 * 1024
 _NO_HEAD = (403, 405, 501)  # answers of servers that only accept GET
-_PLACEHOLDERS = ("{service}", "{month}")
-_BRACES = re.compile(r"\{[^{}]*\}|[{}]")
+_PATH = re.compile(r"/(?=.*\{service\})(?=.*\{month\})(?:[^\s{}]|\{service\}|\{month\})*\.csv(\.gz)?")
 
 
 class HttpSource:
@@ -65,7 +60,7 @@ class HttpSource:
         timeouts: seconds until a connection must stand, and for which the server may be silent.
 
     Raises:
-        InvalidSetting: the template is not the address of a trip file; the message says why and what is valid.
+        InvalidSetting: the template is not the address of a trip file; the message says what is valid.
     """
 
     asking_is_free = False
@@ -73,17 +68,12 @@ class HttpSource:
     def __init__(
         self, template: str, *, retries: RetryPolicy = DOWNLOAD, timeouts: tuple[float, float] = TIMEOUTS
     ) -> None:
-        try:
-            parts = urlsplit(template)
-            problem = _problem(parts)
-        except ValueError as error:  # the port is not a number, or a bracket is never closed
-            raise _invalid(template, str(error)) from None
-        if problem:
-            raise _invalid(template, problem)
-        user, _, self._host = parts.netloc.rpartition("@")
+        _refuse_invalid(template)
+        parts = urlsplit(template)
+        user, _, host = parts.netloc.rpartition("@")
         name, _, password = user.partition(":")
         self._credentials = (unquote(name), unquote(password)) if user else None
-        self._template = f"{parts.scheme}://{self._host}{parts.path}"
+        self._template = f"{parts.scheme}://{host}{parts.path}"
         self._retries = retries
         self._timeouts = timeouts
 
@@ -104,8 +94,10 @@ class HttpSource:
 
     def version(self, address: str) -> SourceVersion:
         """Return what the server has under an address now, see ``Source.version``."""
-        with self._session(address) as session:
-            return with_retries(lambda: self._request_version(session, address), address, self._retries, silent=True)
+        with self._session() as session:
+            return self._retries.run(
+                lambda: self._request_version(session, address), subject=file_of(address), silent=True
+            )
 
     def fetch(self, address: str, target: Path) -> SourceVersion:
         """Download a file to ``target``, see ``Source.fetch``.
@@ -114,26 +106,25 @@ class HttpSource:
         has the same version. After a failure they stay for the next call.
         """
         partial = PartialFile(target, public(address))
-        with self._session(address) as session:
-            version = with_retries(lambda: self._receive(session, address, partial), address, self._retries)
+        with self._session() as session:
+            version = self._retries.run(lambda: self._receive(session, address, partial), subject=file_of(address))
         partial.complete()
         return version
 
     @contextmanager
-    def _session(self, address: str) -> "Generator[Session]":
+    def _session(self) -> "Generator[Session]":
         import requests  # takes long to import, and is not needed to load the definitions
 
         with requests.Session() as session:
             session.headers["Accept-Encoding"] = "identity"
-            if urlsplit(address).netloc == self._host:
-                session.auth = self._credentials
+            session.auth = self._credentials
             yield session
 
     @contextmanager
     def _request(
         self, session: "Session", method: str, address: str, headers: Mapping[str, str]
     ) -> "Generator[Response]":
-        with interruptions(address):
+        with transport_errors(address):
             response = session.request(method, address, headers=headers, stream=True, timeout=self._timeouts)
         with response:
             yield response
@@ -158,63 +149,55 @@ class HttpSource:
                 partial.start(version)
             elif not (version and continues(response, received, version)):
                 partial.discard()
-                version = None
-            if version:
-                return replace(version, bytes=self._store(response, address, partial))
-        return self._receive(session, address, partial)  # from the first byte
-
-    def _store(self, response: "Response", address: str, partial: "PartialFile") -> int:
-        """Append an answer's body to what has arrived, check the length, and return it."""
-        total = partial.version and partial.version.bytes
-        if total is None:
-            refuse_unframed(response.headers, address)
-        of = f" of {total:,}" if total is not None else ""
-        done = before = partial.received
-        began = logged = time.monotonic()
-        with partial.appending() as append, interruptions(address, after=lambda: f" after {done:,}{of} bytes"):
-            for chunk in cast("BaseHTTPResponse", response.raw).stream(CHUNK, decode_content=False):
-                if not done:
-                    refuse_page(chunk, response.headers, address)
-                append(chunk)
-                done += len(chunk)
-                if time.monotonic() - logged >= PROGRESS_EVERY:
-                    logged = time.monotonic()
-                    rate = (done - before) / MIB / (logged - began)
-                    logger.info("%s: %s%s bytes, %.1f MiB/s", file_of(address), f"{done:,}", of, rate)
-        if not done:
-            raise DamagedFile(file_of(address), f"{public(address)} is empty", "Ask the source for the file again.")
-        if total is not None and done != total:
-            if done > total:
-                partial.discard()
-            raise Interrupted(f"the body ended after {done:,}{of} bytes")
-        return done
+                return self._receive(session, address, partial)  # from the first byte
+            return replace(version, bytes=_store(response, address, partial))
 
 
-def _problem(parts: SplitResult) -> str | None:
-    """Return why this is not a template; raise a ``ValueError`` where the address cannot even be taken apart."""
-    placeholders = _BRACES.findall(parts.path)
-    unknown = sorted(set(placeholders) - set(_PLACEHOLDERS))
-    missing = [placeholder for placeholder in _PLACEHOLDERS if placeholder not in placeholders]
-    problems = [
-        (parts.scheme not in ("http", "https"), "addresses begin with http:// or https://"),
-        (not parts.hostname or parts.port == 0, "it names no host"),
-        (any(map(str.isspace, parts.netloc + parts.path)), "it has a space in it"),
-        (parts.query or parts.fragment, "nothing may follow the file's name: no ? and no #"),
-        ("{" in parts.netloc, "the host must be the same for all files: placeholders stand in the path"),
-        (unknown, f"the placeholder {''.join(unknown[:1])} is unknown"),
-        (missing, f"the placeholder {''.join(missing[:1])} is missing"),
-        (not parts.path.endswith((".csv.gz", ".csv")), "it must end in .csv.gz or .csv"),
-    ]
-    return next((problem for applies, problem in problems if applies), None)
+def _store(response: "Response", address: str, partial: "PartialFile") -> int:
+    """Append an answer's body to what has arrived, check the length, and return it."""
+    total = partial.version and partial.version.bytes
+    if total is None and response.headers.get("Transfer-Encoding", "").lower() != "chunked":
+        raise DamagedFile(
+            file_of(address),
+            f"{public(address)} comes without Content-Length and not in chunks, so that a cut would not be noticed",
+            "Use a server that sends the length, or download the file into a folder and set TAXI_SOURCE to it.",
+        )
+    progress = f"bytes of {total:,}" if total is not None else "bytes"
+    done, logged = partial.received, time.monotonic()
+    with disk_errors(partial.path), transport_errors(address), partial.path.open("ab") as file:
+        for chunk in cast("BaseHTTPResponse", response.raw).stream(CHUNK, decode_content=False):
+            done += file.write(chunk)
+            file.flush()  # so that it outlives a process that is killed
+            if time.monotonic() - logged >= PROGRESS_EVERY:
+                logged = time.monotonic()
+                logger.info("%s: %s %s", file_of(address), f"{done:,}", progress)
+    if total is not None and done != total:
+        raise unreachable(address, f"the body ended after {done:,} {progress}")
+    return done
 
 
-def _invalid(template: str, problem: str) -> InvalidSetting:
-    shown = re.sub(r":/+.*@", "://***@", template)  # a password may have a slash in it
-    return InvalidSetting(
-        f"TAXI_SOURCE={public(shown)}",
-        problem,
-        f"Write the address of a trip file with {{service}} and {{month}} instead of their values, e.g. {EXAMPLE}",
-    )
+def _refuse_invalid(template: str) -> None:
+    """Raise ``InvalidSetting`` unless this is the address of a trip file with its placeholders."""
+    try:
+        parts = urlsplit(template)
+        valid = (
+            parts.scheme in ("http", "https")
+            and parts.hostname
+            and parts.port != 0
+            and not re.search(r"[\s{}]", parts.netloc)
+            and _PATH.fullmatch(parts.path)
+            and not (parts.query or parts.fragment)
+        )
+    except ValueError:  # the port is not a number, or a bracket is never closed
+        valid = False
+    if not valid:
+        shown = re.sub(r":/+.*@", "://***@", template)  # a password may have a slash in it
+        raise InvalidSetting(
+            f"TAXI_SOURCE={public(shown)}",
+            "it is not the address of a trip file: http:// or https://, a host, a path with {service} and {month} and "
+            "no other braces, which ends in .csv.gz or .csv, and nothing after it: no ? and no #",
+            f"Write an address such as {EXAMPLE}",
+        )
 
 
 def sidecar_of(target: Path) -> Path:
@@ -223,75 +206,50 @@ def sidecar_of(target: Path) -> Path:
 
 
 class PartialFile:
-    """The bytes of ``address`` that have arrived at ``target`` so far.
+    """The bytes of ``address`` that have arrived at ``path`` so far.
 
     A sidecar file says which address and version they are the beginning of; without one they are worth nothing.
-    Every method that touches the disk raises ``StorageFull`` if that fails.
+    Every method raises ``StorageFull`` if the disk cannot be written.
 
     Attributes:
         version: which version of the file the bytes belong to; None if nothing usable is there.
     """
 
-    def __init__(self, target: Path, address: str) -> None:
-        self._target = target
+    def __init__(self, path: Path, address: str) -> None:
+        self.path = path
         self._address = address
-        self._sidecar = sidecar_of(target)
-        with disk_errors(target):
-            self.version = self._read_sidecar()
-        if self.version is None or self.received > (self.version.bytes or self.received):
-            self.discard()
+        self._sidecar = sidecar_of(path)
+        self.version: SourceVersion | None = None
+        try:
+            facts = json.loads(self._sidecar.read_bytes())
+            if facts.pop("address") == address:
+                self.version = SourceVersion(**facts)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            pass  # there is none, or it was cut off while it was written
 
     @property
     def received(self) -> int:
-        """How many bytes have arrived."""
-        with disk_errors(self._target):
-            return self._target.stat().st_size if self._target.exists() else 0
+        """How many usable bytes have arrived."""
+        return self.path.stat().st_size if self.version and self.path.exists() else 0
 
     def start(self, version: SourceVersion) -> None:
         """Begin again, with nothing, to receive this version."""
         self.discard()
         self.version = version
-        with disk_errors(self._target):
-            self._target.touch()
+        with disk_errors(self.path):
+            self.path.touch()
             # The bytes come after the sidecar file: if the process dies here, it correctly describes an empty file.
             if validator(version):
                 self._sidecar.write_text(json.dumps({"address": self._address, **asdict(version)}))
 
-    @contextmanager
-    def appending(self) -> Generator[Callable[[bytes], None]]:
-        """Yield a function that adds bytes at the end, unbuffered: they outlive a process that is killed."""
-        with disk_errors(self._target):
-            file = self._target.open("ab", buffering=0)
-
-        def append(data: bytes) -> None:
-            with disk_errors(self._target):
-                rest = memoryview(data)
-                while rest:
-                    rest = rest[file.write(rest) :]
-
-        try:
-            yield append
-        finally:
-            with disk_errors(self._target):  # network file systems report a full disk only here
-                file.close()
-
     def discard(self) -> None:
         """Delete what has arrived."""
         self.version = None
-        with disk_errors(self._target):
+        with disk_errors(self.path):
             self._sidecar.unlink(missing_ok=True)  # first, so that it never describes other bytes
-            self._target.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
 
     def complete(self) -> None:
         """Remove the sidecar file, because the file is whole."""
-        with disk_errors(self._target):
+        with disk_errors(self.path):
             self._sidecar.unlink(missing_ok=True)
-
-    def _read_sidecar(self) -> SourceVersion | None:
-        try:
-            facts = json.loads(self._sidecar.read_bytes())
-            if facts.pop("address") == self._address:
-                return SourceVersion(**facts)
-        except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
-            pass  # there is none, or it was cut off while it was written
-        return None

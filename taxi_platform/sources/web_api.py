@@ -1,21 +1,15 @@
 """Small answers of the web, held in memory: the JSON of an API, a page. Trip files are fetched by ``http``."""
 
 import json
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from taxi_platform.errors import DamagedFile, InvalidSetting, NotPublished, TaxiError
 from taxi_platform.redaction import kind_of, public
 from taxi_platform.retries import DOWNLOAD, RetryPolicy
-from taxi_platform.sources.answers import Interrupted, interruptions, refuse_failures, with_retries
-
-if TYPE_CHECKING:
-    from requests import Response
+from taxi_platform.sources.answers import file_of, refuse_failures, transport_errors
 
 LARGEST = 8 * 1024 * 1024  # bytes of one answer; a hundred products are 130 kB
-LONGEST = 60.0  # seconds for one answer, however steadily it drips
-_CHUNK = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -49,20 +43,14 @@ class Api:
         return self.parse(self.content(address, accept="application/json"), public(address))
 
     def content(self, address: str, *, accept: str = "*/*") -> bytes:
-        """Return what the server has under an address, at most 8 MiB of it.
-
-        Raises:
-            NotPublished, AccessDenied, SourceUnreachable, InvalidSetting: see ``ask``.
-            DamagedFile: the answer is larger than that.
-        """
+        """Return what the server has under an address, at most 8 MiB of it; for the errors see ``ask``."""
         if not address.startswith(("http://", "https://")):
             raise InvalidSetting(public(address), "it is not a web address", "It begins with http:// or https://.")
         try:
-            return with_retries(lambda: self._get(address, accept), address, self.retries)
-        except NotPublished as error:
-            raise NotPublished(self.subject, error.what, self.missing) from error
+            return self.retries.run(lambda: self._get(address, accept), subject=file_of(address))
         except TaxiError as error:
-            raise type(error)(self.subject, error.what, self.advice) from error
+            advice = self.missing if isinstance(error, NotPublished) else self.advice
+            raise type(error)(self.subject, error.what, advice) from error
 
     def parse(self, content: bytes, place: str) -> Any:
         """Return the JSON of an answer, or of a file that holds one.
@@ -81,23 +69,17 @@ class Api:
         import requests  # takes long to import, and is not needed to load the definitions
 
         with (
-            interruptions(address),
+            transport_errors(address),
             requests.get(address, headers={"Accept": accept}, stream=True, timeout=self.timeouts) as response,
         ):
             refuse_failures(response, address)
-            return _read(response, address)
-
-
-def _read(response: "Response", address: str) -> bytes:
-    deadline = time.monotonic() + LONGEST
-    content = bytearray()
-    for chunk in response.iter_content(_CHUNK):
-        content += chunk
-        if len(content) > LARGEST:
-            raise DamagedFile(address, f"{public(address)} answers with more than {LARGEST // 1024 // 1024} MiB")
-        if time.monotonic() > deadline:
-            raise Interrupted(f"the answer was not whole after {LONGEST:.0f} s")
-    return bytes(content)
+            content = bytearray()
+            for chunk in response.iter_content(64 * 1024):
+                content += chunk
+                if len(content) > LARGEST:
+                    what = f"{public(address)} answers with more than {LARGEST // 1024 // 1024} MiB"
+                    raise DamagedFile(address, what)
+            return bytes(content)
 
 
 def _refuse_constant(name: str) -> NoReturn:

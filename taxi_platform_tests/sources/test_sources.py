@@ -47,30 +47,29 @@ def test_the_zone_lookup_lies_in_the_folder_that_all_trips_share(template: str, 
 
 
 @pytest.mark.parametrize(
-    ("template", "why"),
+    "template",
     [
-        ("http://h/{service}_{year}.csv", "the placeholder {year} is unknown"),
-        ("http://h/{service}_{month:>9}.csv", "the placeholder {month:>9} is unknown"),
-        ("http://h/{service}_{month.csv", "the placeholder { is unknown"),
-        ("http://h/{service}.csv.gz", "the placeholder {month} is missing"),
-        ("http://h/{month}.csv.gz", "the placeholder {service} is missing"),
-        ("http://{service}/{month}.csv", "the host must be the same"),
-        ("http://h/{service}/{month}.parquet", "it must end in .csv.gz or .csv"),
-        ("http:///{service}/{month}.csv", "it names no host"),
-        ("https:/h/{service}/{month}.csv", "it names no host"),
-        ("http://h:port/{service}/{month}.csv", "ort"),
-        ("http://[::1/{service}/{month}.csv", "Invalid IPv6 URL"),
-        ("http://h /{service}/{month}.csv", "it has a space in it"),
-        ("ftp://h/{service}/{month}.csv", "addresses begin with http:// or https://"),
-        ("://h/{service}/{month}.csv", "addresses begin with http:// or https://"),
+        "http://h/{service}_{month}_{year}.csv",
+        "http://h/{service}_{month:>9}.csv",
+        "http://h/{service}_{month}{.csv",
+        "http://h/{service}.csv.gz",
+        "http://h/{month}.csv.gz",
+        "http://{service}/{service}_{month}.csv",
+        "http://h/{service}/{month}.zip",
+        "http:///{service}/{month}.csv",
+        "https:/h/{service}/{month}.csv",
+        "http://h:port/{service}/{month}.csv",
+        "http://[::1/{service}/{month}.csv",
+        "http://h /{service}/{month}.csv",
+        "ftp://h/{service}/{month}.csv",
+        "://h/{service}/{month}.csv",
     ],
 )
-def test_an_address_that_cannot_be_meant_is_refused_with_the_reason_and_an_example(template: str, why: str) -> None:
+def test_an_address_that_is_not_that_of_a_trip_file_is_refused_with_an_example(template: str) -> None:
     with pytest.raises(InvalidSetting) as caught:
         source_named(template)
     message = str(caught.value)
-    assert message.startswith(f"TAXI_SOURCE={template}: ")
-    assert why in message
+    assert message.startswith(f"TAXI_SOURCE={template}: it is not the address of a trip file: ")
     assert "https://host/{service}/{service}_tripdata_{month}.csv.gz" in message
 
 
@@ -96,9 +95,7 @@ def test_credentials_are_not_part_of_addresses() -> None:
 def test_a_refused_address_does_not_show_its_credentials_or_its_query(template: str) -> None:
     with pytest.raises(InvalidSetting) as caught:
         source_named(template)
-    assert "ret" not in str(caught.value).partition("Write the address")[0]
-    if "://host" in template:
-        assert "nothing may follow the file's name: no ? and no #" in str(caught.value)
+    assert "ret" not in str(caught.value)
 
 
 @given(st.text(st.characters(exclude_characters="/", exclude_categories=["C", "Z"]), min_size=1))
@@ -165,8 +162,7 @@ def test_a_copy_that_was_interrupted_is_made_from_the_start(folder: Path, tmp_pa
     source, target = FolderSource(folder), tmp_path / "copy"
     partial = PartialFile(target, str(folder / NAME))
     partial.start(source.version(str(folder / NAME)))
-    with partial.appending() as append:
-        append(ROWS[:100])
+    target.write_bytes(ROWS[:100])
     source.fetch(str(folder / NAME), target)
     assert target.read_bytes() == ROWS
 

