@@ -77,20 +77,17 @@ def read_pages(ask: AskPage) -> list[Product]:
         DamagedFile: an answer is not a page of products, or the pages do not make up one list.
     """
     products, total = page_of(ask(0))
-    if not products:
-        _refuse("the list is empty")
-    while total is not None and len(products) < total:
+    while total is not None and 0 < len(products) < total:
         more, now = page_of(ask(len(products)))
-        if not more:
-            _refuse(f"the list ends after {len(products):,} of {total:,} products")
-        if now != total:
-            _refuse(f"there were {total:,} products, and then {now}: the list changed while it was read")
+        if not more or now != total:
+            _refuse(f"after {len(products):,} of {total:,} products come {len(more)} more of {now}")
         products += more
-    if total is not None and len(products) > total:
-        _refuse(f"there are more products than the {total:,} that the server counts")
+    if not products or total not in (None, len(products)):
+        _refuse(f"the list has {len(products):,} products, and the server counts {total}")
     ids = Counter(repr(product["id"]) for product in products if "id" in product)
-    if ids and ids.most_common(1)[0][1] > 1:
-        _refuse(f"product {ids.most_common(1)[0][0][:60]} comes twice: the list changed while it was read")
+    twice = [name for name, times in ids.items() if times > 1]
+    if twice:
+        _refuse(f"product {twice[0][:60]} comes twice: the list changed while it was read")
     return products
 
 
@@ -103,17 +100,16 @@ def page_of(answer: Any) -> tuple[list[Product], int | None]:
     Raises:
         DamagedFile: it is neither, or lists too many products.
     """
-    fields: dict[str, Any] = {"products": answer} if isinstance(answer, list) else answer
-    if not isinstance(answer, list | dict) or not isinstance(fields.get("products"), list):
+    fields = cast("dict[str, Any]", answer if isinstance(answer, dict) else {"products": answer})
+    products, total = fields.get("products"), fields.get("total")
+    if not isinstance(products, list) or not all(isinstance(each, dict) for each in cast("list[Any]", products)):
         _refuse("the answer has no list of products")
-    products, total = cast("list[Any]", fields["products"]), fields.get("total")
-    if not all(isinstance(product, dict) for product in products):
-        _refuse("an entry of the list is not a product")
     if not (total is None or (isinstance(total, int) and total >= 0)):
         _refuse(f"total is not a count: {repr(total)[:60]}")
-    if max(len(products), total or 0) > MOST:
+    listed = cast("list[Product]", products)
+    if max(len(listed), total or 0) > MOST:
         _refuse(f"there are more than {MOST:,} products")
-    return cast("list[Product]", products), total
+    return listed, total
 
 
 def page_address(address: str, skip: int) -> str:
