@@ -9,7 +9,7 @@ import base64
 import hashlib
 import logging
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Container, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, repeat
@@ -33,6 +33,10 @@ PART = 32 * 1024 * 1024  # bytes sent at once and held in memory; Google acknowl
 _HEADER_BYTES = 16 * 1024  # of the first request; even uncompressed, a header has 300
 _READ_BYTES = 8 * 1024 * 1024  # of each further request
 _CHECKSUM_BYTES = 1024 * 1024  # read at once
+
+
+class NotInLake(CloudNotReady):
+    """The lake does not have a month."""
 
 
 def uri_of(bucket: str, name: str) -> str:
@@ -148,11 +152,12 @@ class Lake:
         """Return the object that holds a month, as it is now.
 
         Raises:
-            CloudNotReady: there is none, or it was not put there by the platform.
+            NotInLake: there is none.
+            CloudNotReady: it was not put there by the platform.
         """
         objects = self._objects(service, month)
         if not objects:
-            raise CloudNotReady(
+            raise NotInLake(
                 uri_of(self._cloud.bucket, object_names(service, month)[0]),
                 "the lake does not have it",
                 f"Materialize gcs/{service.table} for {month} first.",
@@ -324,12 +329,14 @@ class LakeFiles:
         lake: where they are.
         service: whose trips they hold.
         months: which months, in order.
+        refresh: months whose raw file is looked up at its source, and uploaded if it is another one.
         force_load: whether to load them even where they are loaded already.
     """
 
     lake: Lake
     service: Service
     months: Sequence[Month]
+    refresh: Container[Month] = ()
     force_load: bool = False
 
     def find(self, month: Month) -> TripFile:

@@ -105,6 +105,13 @@ WHERE {PARTITION} = {_day(month)}
 GROUP BY {VERSION}"""
 
 
+def rows_by_month(table: str) -> str:
+    """Return the query for the rows of each month; the filter allows for tables that must be asked with one."""
+    return (
+        f"SELECT {PARTITION}, COUNT(*) AS row_count FROM `{table}` WHERE {PARTITION} IS NOT NULL GROUP BY {PARTITION}"
+    )
+
+
 def summary(service: Service, table: str, month: Month) -> str:
     """Return the query for a month's rows, its amounts in cents, its pickups in seconds, and the four parts of its ids.
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from taxi_platform.ledger.plan import Choice, Plan, make_plan, months_in, parse_services, parse_span
+from taxi_platform.settings import settings
+from taxi_platform.trips.keys import Destination
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -43,6 +45,7 @@ class BackfillRequest:
         newest_first: whether to begin with the newest.
         dry_run: whether to print the plan only.
         ask_source: whether to ask the source which of the loaded months have changed.
+        destination: the database to load them into.
     """
 
     services: str
@@ -51,6 +54,7 @@ class BackfillRequest:
     newest_first: bool = False
     dry_run: bool = False
     ask_source: bool = False
+    destination: Destination = "postgres"
 
 
 def run_backfill(request: BackfillRequest, output: Print) -> int:
@@ -58,19 +62,25 @@ def run_backfill(request: BackfillRequest, output: Print) -> int:
 
     Raises:
         InvalidRequest: there are no such services or months.
+        CloudNotConfigured: BigQuery is meant, and the settings do not name a project.
     """
     months = _months(request)
     import dagster as dg
 
+    from taxi_platform.bigquery.clients import cloud_of
     from taxi_platform.ledger.events import daemon_is_alive
     from taxi_platform.ledger.reading import read_months
     from taxi_platform.operations.backfill import Follower, end_abandoned_runs
 
+    if request.destination == "bigquery":
+        cloud_of(settings().cloud)
     with dg.DagsterInstance.get() as instance:
-        follower = Follower(instance)
+        follower = Follower(instance, request.destination)
         if not request.dry_run:
             end_abandoned_runs(instance)
-        ledger = read_months(instance, list(months), ask_source=request.ask_source, inspect=True)
+        ledger = read_months(
+            instance, list(months), destination=request.destination, ask_source=request.ask_source, inspect=True
+        )
         wanted = [ledger.months[service.name][month] for service, in_span in months.items() for month in in_span]
         plan = make_plan(wanted, request.choice, newest_first=request.newest_first)
         daemon = daemon_is_alive(instance)

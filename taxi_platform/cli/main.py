@@ -13,6 +13,7 @@ from taxi_platform.errors import InvalidRequest, TaxiError
 
 if TYPE_CHECKING:
     from taxi_platform.ledger.plan import Choice
+    from taxi_platform.trips.keys import Destination
 
 
 class _Misused(click.ClickException):
@@ -103,11 +104,16 @@ def getting_started() -> None:
 @click.option("--newest-first", is_flag=True, help="Begin with the newest month.")
 @click.option("--dry-run", is_flag=True, help="Only print what would be loaded, and why.")
 @click.option("--ask-source", is_flag=True, help="Ask the source, too, which of the loaded months have changed.")
-def backfill(services: str, months: str, choice: str, newest_first: bool, dry_run: bool, ask_source: bool) -> None:
+@click.option("--to", type=click.Choice(["postgres", "bigquery"]), default="postgres", help="The database.")
+def backfill(
+    services: str, months: str, choice: str, newest_first: bool, dry_run: bool, ask_source: bool, to: str
+) -> None:
     """Load MONTHS (2019-03, 2019-01..2019-12, 2020-01..) of SERVICES (green, green,yellow or all)."""
     from taxi_platform.cli.backfill import BackfillRequest, run_backfill
 
-    request = BackfillRequest(services, months, cast("Choice", choice), newest_first, dry_run, ask_source)
+    request = BackfillRequest(
+        services, months, cast("Choice", choice), newest_first, dry_run, ask_source, cast("Destination", to)
+    )
     raise click.exceptions.Exit(run_backfill(request, click.echo))
 
 
@@ -142,12 +148,13 @@ def new_asset(description: str, yes: bool) -> None:
 @taxi.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs; docs/backfills.md says what is in it.")
 @click.option("--ask-source", is_flag=True, help="Ask the source, too, which of the loaded months have changed.")
-def status(as_json: bool, ask_source: bool) -> None:
+@click.option("--cloud", is_flag=True, help="Ask BigQuery, too, and show what its loads were billed.")
+def status(as_json: bool, ask_source: bool, cloud: bool) -> None:
     """Show the state of every month of every service, rows and bytes, and the last run."""
     with _without_garbage_collection():
         from taxi_platform.cli.status import show_status
 
-        show_status(click.echo, as_json=as_json, ask_source=ask_source)
+        show_status(click.echo, as_json=as_json, ask_source=ask_source, ask_cloud=cloud)
 
 
 @taxi.command()

@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from taxi_platform.ledger.event_metadata import dollars
 from taxi_platform.ledger.record import MonthRecord, State
+from taxi_platform.settings import settings
+from taxi_platform.trips.keys import warehouse_key
 from taxi_platform.trips.months import Month, spans
 from taxi_platform.trips.services import SERVICES
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 Print = Callable[[str], object]
 Months = Mapping[str, Mapping[Month, MonthRecord]]
 """What is known about every month, by service."""
+Billed = Mapping[str, Mapping[Month, int]]
+"""The bytes that BigQuery billed for the loads of each month, by service."""
 
 # The letter of each state, so that nobody has to tell colours apart, and its colour.
 _LETTERS: Mapping[State, tuple[str, str]] = {
@@ -27,25 +32,51 @@ _LETTERS: Mapping[State, tuple[str, str]] = {
 }
 
 
-def show_status(output: Print, *, as_json: bool, ask_source: bool) -> None:
-    """Print the state of every month.
+def show_status(output: Print, *, as_json: bool, ask_source: bool, ask_cloud: bool = False) -> None:
+    """Print the state of every month, of those in BigQuery too if Google Cloud is configured.
+
+    Args:
+        output: prints a line.
+        as_json: whether to print it for programs.
+        ask_source: whether to ask the source which of the loaded months have changed.
+        ask_cloud: whether to ask BigQuery which months it holds, and to print what their loads were billed.
 
     Raises:
         SourceUnreachable, AccessDenied: the source was to be asked and does not answer.
+        CloudNotConfigured, CloudNotReady, CloudRefused, CloudUnavailable: BigQuery was to be asked and does not answer.
     """
     import dagster as dg
 
-    from taxi_platform.ledger.events import daemon_is_alive
+    from taxi_platform.bigquery.clients import cloud_of
+    from taxi_platform.ledger.events import bytes_billed, daemon_is_alive
     from taxi_platform.ledger.reading import read_months
 
+    every_service = list(SERVICES.values())
+    warehouse = cloud_of(settings().cloud) if ask_cloud else None
+    billed: Billed = {}
+    in_cloud: Months | None = None
     with dg.DagsterInstance.get() as instance:
-        ledger = read_months(instance, list(SERVICES.values()), ask_source=ask_source, inspect=True)
+        ledger = read_months(instance, every_service, ask_source=ask_source, inspect=True)
         services = ledger.shown()
+        if settings().has_cloud:
+            in_cloud = read_months(
+                instance, every_service, destination="bigquery", warehouse=warehouse, ask_source=ask_source
+            ).shown()
+        if ask_cloud:
+            billed = {one.name: bytes_billed(instance, warehouse_key(one.table)) for one in every_service}
         if as_json:
-            output(json.dumps(as_data(services, ledger.remarks, daemon=daemon_is_alive(instance)), indent=2))
+            data = as_data(services, ledger.remarks, daemon=daemon_is_alive(instance))
+            if in_cloud is not None:
+                data["bigquery"] = {name: _service_data(months, billed.get(name)) for name, months in in_cloud.items()}
+            output(json.dumps(data, indent=2))
             return
-        _print_grid(services)
-        for line in summary(services, ledger.remarks):
+    _print_grid(services)
+    for line in summary(services, ledger.remarks):
+        output(line)
+    if in_cloud is not None:
+        output("\nBigQuery")
+        _print_grid(in_cloud)
+        for line in [*summary(in_cloud, ()), *costs(billed)]:
             output(line)
 
 
@@ -54,16 +85,31 @@ def as_data(services: Months, remarks: Sequence[str], *, daemon: bool) -> dict[s
     return {
         "daemon_is_alive": daemon,
         "remarks": list(remarks),
-        "services": {
-            name: {
-                "rows": sum(record.rows for record in months.values()),
-                "file_bytes": sum(record.file_bytes for record in months.values()),
-                "last_run": _iso(_last_run(months.values())),
-                "months": {str(month): _month_data(record) for month, record in months.items()},
-            }
-            for name, months in services.items()
-        },
+        "services": {name: _service_data(months) for name, months in services.items()},
     }
+
+
+def _service_data(months: Mapping[Month, MonthRecord], billed: Mapping[Month, int] | None = None) -> dict[str, Any]:
+    return {
+        "rows": sum(record.rows for record in months.values()),
+        "file_bytes": sum(record.file_bytes for record in months.values()),
+        "last_run": _iso(_last_run(months.values())),
+        "months": {str(month): _month_data(record) for month, record in months.items()},
+        **({} if billed is None else {"bytes_billed": {str(month): billed[month] for month in sorted(billed)}}),
+    }
+
+
+def costs(billed: Billed) -> list[str]:
+    """Return the lines that say what BigQuery billed for the loads of each month, and for all of them."""
+    lines = [
+        _cost(f"{service:<7}{month}", months[month]) for service, months in billed.items() for month in sorted(months)
+    ]
+    every_month = sum(size for months in billed.values() for size in months.values())
+    return [*lines, _cost("all recorded loads", every_month)] if lines else []
+
+
+def _cost(what: str, size: int) -> str:
+    return f"{what:<18}{size / 2**20:>12,.1f} MiB billed  ${dollars(size):,.4f}"
 
 
 def summary(services: Months, remarks: Sequence[str]) -> list[str]:

@@ -1,11 +1,10 @@
 """Google Cloud: objects and BigQuery tables of each service, their checks, and the job that creates their places."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
 
 from taxi_platform.bigquery.frames import write_zones
 from taxi_platform.bigquery.lake import LakeFiles
@@ -57,17 +56,6 @@ def lake_trips(service: Service) -> dg.AssetsDefinition:
     return lake
 
 
-class WarehouseConfig(dg.Config):
-    """How months are loaded from the lake."""
-
-    force: bool = Field(False, description="Load a month even when the table holds its very file already.")
-    newest_first: bool = Field(False, description="Begin with the last month of a range.")
-
-    def applied_to(self, files: LakeFiles) -> LakeFiles:
-        """Return the files with this configuration applied, in the order in which they are to be loaded."""
-        return replace(files, months=sorted(files.months, reverse=self.newest_first), force_load=self.force)
-
-
 def warehouse_trips(service: Service) -> dg.AssetsDefinition:
     """Define the asset of a service's table in BigQuery."""
 
@@ -88,7 +76,7 @@ def warehouse_trips(service: Service) -> dg.AssetsDefinition:
             "dagster/column_schema": warehouse_schema(service),
         },
     )
-    def table(context: dg.AssetExecutionContext, config: WarehouseConfig, files: LakeFiles) -> LakeFiles:
+    def table(context: dg.AssetExecutionContext, config: LoadConfig, files: LakeFiles) -> LakeFiles:
         label_run(context, service)
         return config.applied_to(files)
 

@@ -27,7 +27,7 @@ def resources_for(settings: Settings) -> dict[str, object]:
         "landing": Landing(settings.landing, folder / "landing", google),
         "google": google,
         "gcs": LakeIOManager(google),
-        "bigquery": WarehouseIOManager(google, settings.on_bad_rows, settings.max_bad_rows),
+        "bigquery": WarehouseIOManager(google, raw_files, settings.on_bad_rows, settings.max_bad_rows),
         "docker_hub": DockerHub(settings.docker_hub_url),
         "assistant": Assistant(
             settings.gemini_api_key, settings.chat_model, settings.embedding_model, folder / "assistant.duckdb"

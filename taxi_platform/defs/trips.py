@@ -1,10 +1,12 @@
 """The assets of the trips: the verified files and the PostgreSQL table of each service, and the zone lookup."""
 
 from dataclasses import replace
+from typing import TypeVar
 
 import dagster as dg
 from pydantic import Field
 
+from taxi_platform.bigquery.lake import LakeFiles
 from taxi_platform.defs.automation import follows_its_files
 from taxi_platform.ledger.event_metadata import file_schema, trips_schema, zones_schema
 from taxi_platform.ledger.run_tags import lacking_labels
@@ -21,6 +23,8 @@ from taxi_platform.trips.services import SERVICES, Service
 
 GROUP = "trips"
 OWNERS = ["team:data-engineering"]
+
+Files = TypeVar("Files", TripFiles, LakeFiles)
 
 
 class FetchConfig(dg.Config):
@@ -40,7 +44,7 @@ class LoadConfig(dg.Config):
     refresh: list[str] = Field([], description="Months (2019-03) to check for a new file at the source.")
     newest_first: bool = Field(False, description="Load the last month of a range first.")
 
-    def applied_to(self, files: TripFiles) -> TripFiles:
+    def applied_to(self, files: Files) -> Files:
         """Return the files with this configuration applied, in the order in which they are to be loaded."""
         return replace(
             files,

@@ -124,6 +124,11 @@ def lake_metadata(stored: Transfer, project: str) -> dict[str, Any]:
     }
 
 
+def dollars(billed: int) -> float:
+    """Return the price of bytes that BigQuery has billed."""
+    return billed / 2**40 * DOLLARS_PER_TIB
+
+
 def warehouse_metadata(service: Service, file: TripFile, loaded: "LoadedIntoBigQuery") -> dict[str, Any]:
     """Return the metadata of one month's materialization in BigQuery."""
     jobs = loaded.jobs
@@ -142,7 +147,7 @@ def warehouse_metadata(service: Service, file: TripFile, loaded: "LoadedIntoBigQ
         "rows_per_second": round(loaded.rows / loaded.seconds) if not loaded.unchanged else 0,
         "bytes_processed": sum(spent.bytes_processed for spent in jobs.values()),
         "bytes_billed": billed,
-        "dollars": round(billed / 2**40 * DOLLARS_PER_TIB, 6),
+        "dollars": round(dollars(billed), 6),
         "slot_ms": sum(spent.slot_ms for spent in jobs.values()),
         **{f"{step}_seconds": round(spent.seconds, 3) for step, spent in jobs.items()},
         **({"job": dg.MetadataValue.url(replacing.link), "job_id": replacing.job} if replacing else {}),

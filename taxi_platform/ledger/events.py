@@ -19,6 +19,7 @@ from taxi_platform.trips.keys import BLOCKING_CHECKS, Key, raw_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
+PAGE = 1000  # events
 DAEMON_TIMEOUT = 75.0  # seconds; a daemon writes a heartbeat every 30 s, and later when it is busy
 
 _FINISHED: Mapping[dg.DagsterRunStatus, Outcome] = {
@@ -39,6 +40,20 @@ def latest_materializations(instance: dg.DagsterInstance, key: Key) -> dict[str,
         return {}
     wanted = dg.AssetRecordsFilter(asset_key=asset, storage_ids=list(latest.values()))
     return _by_partition(instance.fetch_materializations(wanted, limit=len(latest)).records)
+
+
+def bytes_billed(instance: dg.DagsterInstance, key: Key) -> dict[Month, int]:
+    """Return what BigQuery billed, according to the materializations, for all loads of each month of a table."""
+    billed: dict[Month, int] = defaultdict(int)
+    cursor, has_more = None, True
+    while has_more:
+        page = instance.fetch_materializations(dg.AssetKey(key), limit=PAGE, cursor=cursor)
+        for record in page.records:
+            made = record.asset_materialization
+            if made and made.partition:
+                billed[Month.parse(made.partition)] += plain_values(made.metadata).get("bytes_billed", 0)
+        cursor, has_more = page.cursor, page.has_more
+    return billed
 
 
 def recorded_raw_file(instance: dg.DagsterInstance, service: Service, month: Month) -> Materialized | None:
@@ -104,9 +119,9 @@ def _moment(timestamp: float) -> datetime:
     return datetime.fromtimestamp(timestamp, timezone.utc)
 
 
-def failed_checks(instance: dg.DagsterInstance, service: Service) -> dict[str, list[str]]:
-    """Return, by partition, the blocking checks that the table's last materialization did not pass."""
-    keys = [dg.AssetCheckKey(dg.AssetKey(service.table), check) for check in BLOCKING_CHECKS]
+def failed_checks(instance: dg.DagsterInstance, key: Key) -> dict[str, list[str]]:
+    """Return, by partition, the blocking checks that a table's last materialization did not pass."""
+    keys = [dg.AssetCheckKey(dg.AssetKey(key), check) for check in BLOCKING_CHECKS]
     failed: dict[str, list[str]] = defaultdict(list)
     for result in dagster_private.checked_partitions(instance, keys):
         if result.failed and result.is_current and result.partition:
@@ -114,16 +129,16 @@ def failed_checks(instance: dg.DagsterInstance, service: Service) -> dict[str, l
     return failed
 
 
-def waiting_months(instance: dg.DagsterInstance, services: Sequence[Service]) -> dict[str, dict[str, Waiting]]:
-    """Return, by service and partition, the months of tables that a requested backfill has not dealt with yet.
+def waiting_months(instance: dg.DagsterInstance, keys: Sequence[Key]) -> dict[Key, dict[str, Waiting]]:
+    """Return, by table and partition, the months of tables that a requested backfill has not dealt with yet.
 
     Until the daemon has created a backfill's runs, nothing else shows that its partitions are taken care of.
     """
-    months: dict[str, dict[str, Waiting]] = defaultdict(dict)
+    months: dict[Key, dict[str, Waiting]] = defaultdict(dict)
     for backfill in dagster_private.requested_backfills(instance):
         entry = Waiting(backfill.id, backfill.requested_at)
-        for service in services:
-            months[service.name] |= dict.fromkeys(backfill.undecided(dg.AssetKey(service.table)), entry)
+        for key in keys:
+            months[key] |= dict.fromkeys(backfill.undecided(dg.AssetKey(key)), entry)
     return months
 
 
@@ -175,7 +190,13 @@ def last_event_id(instance: dg.DagsterInstance) -> int:
 
 
 def read_progress(
-    instance: dg.DagsterInstance, service: Service, months: Sequence[Month], *, observed: Sequence[Month], after: int
+    instance: dg.DagsterInstance,
+    service: Service,
+    key: Key,
+    months: Sequence[Month],
+    *,
+    observed: Sequence[Month],
+    after: int,
 ) -> list[Progress]:
     """Return which months were loaded after an event; of a month, the latest report is the last one.
 
@@ -184,6 +205,7 @@ def read_progress(
     Args:
         instance: where Dagster's records are.
         service: whose months.
+        key: of its table.
         months: those whose materializations are wanted.
         observed: those whose observations are wanted as well.
         after: the storage id of the last event before.
@@ -191,7 +213,7 @@ def read_progress(
 
     def wanted(months: Sequence[Month]) -> dg.AssetRecordsFilter:
         partitions = [str(month) for month in months]
-        return dg.AssetRecordsFilter(dg.AssetKey(service.table), asset_partitions=partitions, after_storage_id=after)
+        return dg.AssetRecordsFilter(dg.AssetKey(key), asset_partitions=partitions, after_storage_id=after)
 
     seen: Sequence[dg.EventLogRecord] = ()
     if observed:

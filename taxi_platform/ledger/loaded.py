@@ -1,4 +1,4 @@
-"""The one reader of ``tripdata_files``, in which the database records the file of every month that is in a table.
+"""What the tables hold: the one reader of ``tripdata_files``, and the counts of rows in BigQuery.
 
 Callers that count rows as well read it over their own connection, so that both come from one snapshot.
 """
@@ -6,7 +6,12 @@ Callers that count rows as well read it over their own connection, so that both 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
+from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.bigquery.jobs import Jobs
+from taxi_platform.bigquery.statements import rows_by_month
+from taxi_platform.bigquery.tables import Tables, table_of
 from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute, postgres_errors
@@ -25,7 +30,7 @@ NOT_LOADED = "its table in PostgreSQL does not hold it"
 BEING_LOADED = "its month is being loaded into PostgreSQL"
 
 _READ = f"""
-select f.filename, f.table_name, f.contract, f.source, f.rows_loaded, f.rows_rejected, f.loaded_at,
+select f.filename, f.table_name, f.contract, f.source, f.rows_loaded, f.rows_rejected,
     {tables.UNTOUCHED}, to_jsonb(f) ->> 'refused', f.file_bytes, f.csv_bytes, f.sha256, f.rows_in_file
 from {tables.FILES} as f where %(names)s::text[] is null or f.filename = any(%(names)s)"""  # noqa: S608 - our names
 
@@ -47,12 +52,11 @@ def read_loaded(connection: "Connection", names: Collection[str] | None = None) 
             facts=FileFacts(*facts),
             rows_loaded=rows_loaded,
             rows_rejected=rows_rejected,
-            loaded_at=loaded_at,
             untouched=untouched,
             current=contracts.get(table) == contract,
             refused=refused or "",
         )
-        for name, table, contract, source, rows_loaded, rows_rejected, loaded_at, untouched, refused, *facts in rows
+        for name, table, contract, source, rows_loaded, rows_rejected, untouched, refused, *facts in rows
     }
 
 
@@ -81,6 +85,22 @@ def months_in_place(url: str, *, inspect: bool = False) -> dict[str, LoadRecord]
     return {
         name: replace(record, changed_by_hand=name in changed) for name, record in records.items() if record.is_in_place
     }
+
+
+def rows_in_bigquery(cloud: Cloud, service: Service) -> dict[Month, int]:
+    """Return the rows of each month that the service's table in BigQuery holds. The query reads one column.
+
+    Raises:
+        CloudNotReady: the dataset does not exist.
+        CloudRefused: the account may not read the table.
+        CloudUnavailable: Google does not answer.
+    """
+    table = table_of(cloud, service)
+    if Tables(cloud).find(table) is None:
+        return {}
+    jobs = Jobs(cloud, f"taxi_status_{uuid4().hex}", f"table {table}")
+    answer = [row.values() for row in jobs.rows("count", rows_by_month(table))]
+    return {Month(day.year, day.month): rows for day, rows in answer}
 
 
 def months_of(service: Service, records: Mapping[str, LoadRecord]) -> dict[Month, LoadRecord]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from taxi_platform.errors import InvalidRequest
 from taxi_platform.ledger.record import MonthRecord
+from taxi_platform.trips.keys import Key
 from taxi_platform.trips.months import Month, ranges
 from taxi_platform.trips.services import SERVICES, Service
 
@@ -37,6 +38,11 @@ class MonthRange:
 
     service: Service
     planned: Sequence[PlannedMonth]
+
+    @property
+    def key(self) -> Key:
+        """The key of the table that they are loaded into."""
+        return self.planned[0].record.key
 
     @property
     def first(self) -> Month:
@@ -95,7 +101,7 @@ class Plan:
             "refresh": sorted(str(each.record.month) for each in planned if each.reason in _ASKS_THE_SOURCE),
         }
         config = {name: value for name, value in values.items() if value}
-        return {"ops": {batch[0].service.table: {"config": config}}}
+        return {"ops": {"__".join(batch[0].key): {"config": config}}}
 
 
 def parse_services(text: str) -> list[Service]:

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 import dagster as dg
 
+from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.errors import NotPublished, TaxiError
 from taxi_platform.ledger.events import (
     failed_checks,
@@ -19,14 +20,14 @@ from taxi_platform.ledger.events import (
     recorded_raw_file,
     waiting_months,
 )
-from taxi_platform.ledger.loaded import months_in_place
+from taxi_platform.ledger.loaded import months_in_place, rows_in_bigquery
 from taxi_platform.ledger.record import Attempt, LoadRecord, Materialized, MonthRecord
 from taxi_platform.postgres.server import trips_server
 from taxi_platform.settings import settings
 from taxi_platform.sources.cache import Cache
 from taxi_platform.sources.source import Source, source_named
 from taxi_platform.trips.files import FileFacts, SourceVersion
-from taxi_platform.trips.keys import Key, assets_of, table_key
+from taxi_platform.trips.keys import Destination, Key, assets_of, destination_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.partitions import partition_months
 from taxi_platform.trips.services import Service
@@ -64,6 +65,8 @@ def read_months(
     parts: Collection[Part] = EVERY_PART,
     *,
     cloud: bool = False,
+    destination: Destination = "postgres",
+    warehouse: Cloud | None = None,
     url: str | None = None,
     ask_source: bool = False,
     inspect: bool = False,
@@ -75,29 +78,35 @@ def read_months(
         services: whose months.
         parts: what to ask for; the other attributes of the records stay empty.
         cloud: whether Dagster's records of the assets in Google Cloud are read as well.
-        url: a database that must answer; if it is None, the database of the settings may be out of reach.
+        destination: the database whose tables are meant; BigQuery's are not asked what they hold without ``warehouse``.
+        warehouse: where BigQuery is asked, which costs a little.
+        url: a PostgreSQL that must answer; if it is None, the database of the settings may be out of reach.
         ask_source: whether the source is asked about loaded months even when that takes the network.
         inspect: whether the tables are searched for changes by hand and for values that an older parser accepted.
 
     Raises:
         DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: the database at ``url`` does not answer.
         SourceUnreachable, AccessDenied: the source was to be asked and does not answer.
+        CloudNotReady, CloudRefused, CloudUnavailable: BigQuery was to be asked and does not answer.
     """
-    keys = {service.name: assets_of(service.table, cloud=cloud) for service in services}
+    in_cloud = destination == "bigquery"
+    keys = {service.name: assets_of(service.table, cloud=cloud or in_cloud) for service in services}
+    table_keys = {service: destination_key(service.table, destination) for service in services}
     with ThreadPoolExecutor(QUERIES_AT_ONCE) as pool:
 
         def ask(part: Part, question: Callable[..., dict[Any, Any]], *arguments: Any) -> Future[dict[Any, Any]]:
             return pool.submit(question, instance, *arguments) if part in parts else pool.submit(dict)
 
-        tables = pool.submit(_read_tables, url, wanted="loaded" in parts, inspect=inspect)
-        waiting = ask("waiting", waiting_months, services)
+        tables = pool.submit(_read_tables, url, wanted="loaded" in parts and not in_cloud, inspect=inspect)
+        counts = {service.name: pool.submit(rows_in_bigquery, warehouse, service) for service in services if warehouse}
+        waiting = ask("waiting", waiting_months, list(table_keys.values()))
         attempts = {service.name: ask("attempts", read_attempts, keys[service.name]) for service in services}
-        checks = {service.name: ask("checks", failed_checks, service) for service in services}
+        checks = {service: ask("checks", failed_checks, key) for service, key in table_keys.items()}
         materialized = {
             key: ask("materialized", latest_materializations, key) for service in services for key in keys[service.name]
         }
-    loaded, remarks = tables.result()
-    tables_made = {service: materialized[table_key(service.table)].result() for service in services}
+    in_postgres, remarks = tables.result()
+    tables_made = {service: materialized[key].result() for service, key in table_keys.items()}
     in_tables = [(service, Month.parse(month)) for service, made in tables_made.items() for month in made]
     versions = _versions(in_tables, ask_source=ask_source) if "published" in parts else {}
 
@@ -106,18 +115,25 @@ def read_months(
         made: Mapping[Key, Mapping[str, Materialized]] = {key: materialized[key].result() for key in keys[service.name]}
         tried: Mapping[Key, Mapping[str, Attempt]] = attempts[service.name].result()
         recorded = {Month.parse(name) for by_name in (*made.values(), *tried.values()) for name in by_name}
+        loaded = in_postgres
+        if service.name in counts:
+            loaded = {
+                service.file_name(month): _load_record(rows, tables_made[service].get(str(month)))
+                for month, rows in counts[service.name].result().items()
+            }
         return {
             month: MonthRecord(
                 service=service,
                 month=month,
+                destination=destination,
                 is_partition=month in partitions,
                 published=versions.get((service, month)),
                 loaded=loaded.get(service.file_name(month)) if loaded else None,
                 tables_known=loaded is not None,
                 materialized=_at(month, made),
                 attempts=_at(month, tried),
-                failed_checks=tuple(checks[service.name].result().get(str(month), ())),
-                waiting=waiting.result().get(service.name, {}).get(str(month)),
+                failed_checks=tuple(checks[service].result().get(str(month), ())),
+                waiting=waiting.result().get(table_keys[service], {}).get(str(month)),
             )
             for month in sorted(partitions | recorded)
         }
@@ -136,6 +152,19 @@ def read_raw_facts(instance: dg.DagsterInstance, cache: Cache, service: Service,
 
 def _at(month: Month, by_key: Mapping[Key, Mapping[str, T]]) -> dict[Key, T]:
     return {key: by_name[str(month)] for key, by_name in by_key.items() if str(month) in by_name}
+
+
+def _load_record(rows: int, made: Materialized | None) -> LoadRecord:
+    """Return what is known about a month that has so many rows in BigQuery."""
+    return LoadRecord(
+        source=made.source if made else "",
+        facts=made.facts if made and made.facts else FileFacts(0, 0, "", rows),
+        rows_loaded=rows,
+        rows_rejected=0,
+        untouched=True,
+        current=True,
+        changed_by_hand=made is not None and made.rows_loaded != rows,
+    )
 
 
 def _read_tables(url: str | None, *, wanted: bool, inspect: bool) -> tuple[Mapping[str, LoadRecord] | None, list[str]]:

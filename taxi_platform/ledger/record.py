@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import Literal
 
 from taxi_platform.trips.files import FileFacts, SourceVersion
-from taxi_platform.trips.keys import Key, raw_key, table_key
+from taxi_platform.trips.keys import Destination, Key, destination_key, raw_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -23,12 +23,13 @@ State = Literal["materialized", "failed", "missing", "in progress", "file change
 class LoadRecord:
     """One row of ``tripdata_files``: what the database recorded when a month was swapped in.
 
+    Of a month in BigQuery, its rows there, with the facts of its last materialization.
+
     Attributes:
         source: the address or path that the file came from.
         facts: of that file.
         rows_loaded: its rows in the table.
         rows_rejected: its bad rows.
-        loaded_at: when it was swapped in.
         untouched: whether the partition is attached and still the one that was swapped in.
         current: whether it was loaded by today's contract.
         refused: the columns in which an older parser accepted values that today's refuses or reads differently.
@@ -39,7 +40,6 @@ class LoadRecord:
     facts: FileFacts
     rows_loaded: int
     rows_rejected: int
-    loaded_at: datetime
     untouched: bool
     current: bool
     refused: str = ""
@@ -106,7 +106,7 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class MonthRecord:
-    """All that is known about one month of a service.
+    """All that is known about one month of a service in one database.
 
     A part that was not asked for, or could not be asked, is empty. ``tables_known`` tells an empty table from one that
     could not be asked.
@@ -114,10 +114,11 @@ class MonthRecord:
     Attributes:
         service: whose month.
         month: the month.
+        destination: the database whose table is meant.
         is_partition: whether the settings allow it to be loaded.
         published: the version that the source has now.
-        loaded: the load record in PostgreSQL, if the table holds the month as it would be loaded today.
-        tables_known: whether PostgreSQL was asked and answered.
+        loaded: the load record in the table, if it holds the month as it would be loaded today.
+        tables_known: whether the database was asked and answered.
         materialized: Dagster's last materialization, by asset.
         attempts: the latest run that was to materialize the month and has not, by asset.
         failed_checks: the blocking checks that the month's last materialization did not pass.
@@ -126,6 +127,7 @@ class MonthRecord:
 
     service: Service
     month: Month
+    destination: Destination = "postgres"
     is_partition: bool = True
     published: SourceVersion | None = None
     loaded: LoadRecord | None = None
@@ -141,23 +143,28 @@ class MonthRecord:
         return self.materialized.get(raw_key(self.service.table))
 
     @property
+    def key(self) -> Key:
+        """The key of the asset that is the table."""
+        return destination_key(self.service.table, self.destination)
+
+    @property
     def table(self) -> Materialized | None:
-        """The last materialization of the PostgreSQL table."""
-        return self.materialized.get(table_key(self.service.table))
+        """The last materialization of the table."""
+        return self.materialized.get(self.key)
 
     @property
     def attempt(self) -> Attempt | None:
-        """The latest run that was to load the PostgreSQL table and has not."""
-        return self.attempts.get(table_key(self.service.table))
+        """The latest run that was to load the table and has not."""
+        return self.attempts.get(self.key)
 
     @property
     def last_run(self) -> Attempt | Materialized | None:
-        """The last run that loaded the PostgreSQL table or was to load it."""
+        """The last run that loaded the table or was to load it."""
         return self.attempt or self.table
 
     @property
     def state(self) -> State:
-        """The state of the month in its PostgreSQL table."""
+        """The state of the month in its table."""
         return self._state_and_note[0]
 
     @property

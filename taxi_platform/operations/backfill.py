@@ -28,6 +28,7 @@ from taxi_platform.ledger.reading import read_months
 from taxi_platform.ledger.record import Attempt, MonthRecord
 from taxi_platform.ledger.run_tags import BY_BACKFILL, run_labels
 from taxi_platform.retries import PROGRESS
+from taxi_platform.trips.keys import Destination, destination_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, Service
 
@@ -78,7 +79,7 @@ def request_backfills(instance: dg.DagsterInstance, definitions: dg.Definitions,
         dagster_private.request_backfill(
             instance,
             graph,
-            dg.AssetKey(batch[0].service.table),
+            dg.AssetKey(batch[0].key),
             [str(planned.record.month) for months in batch for planned in months.planned],
             title=f"taxi backfill {batch[0].service.name} {', '.join(map(str, batch))}",
             tags=_labels(batch),
@@ -105,7 +106,7 @@ def load_here(instance: dg.DagsterInstance, definitions: dg.Definitions, plan: P
             }
             result = job.execute_in_process(
                 instance=instance,
-                asset_selection=[dg.AssetKey(months.service.table)],
+                asset_selection=[dg.AssetKey(months.key)],
                 tags={**_labels([months]), **partitions},
                 run_config={**plan.run_config([months]), "loggers": _QUIET},
                 raise_on_error=False,
@@ -165,10 +166,11 @@ class Follower:
         followed: the months that are followed, each with the run whose outcome was known before.
     """
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
+    def __init__(self, instance: dg.DagsterInstance, destination: Destination = "postgres") -> None:
         self.progress: dict[MonthKey, Progress] = {}
         self.followed: dict[MonthKey, str | None] = {}
         self._instance = instance
+        self._destination: Destination = destination
         self._since = last_event_id(instance)
 
     def follow(self, record: MonthRecord) -> None:
@@ -187,7 +189,14 @@ class Follower:
         for service in _services(self.pending):
             months = [month for name, month in self.pending if name == service.name]
             unseen = [month for month in months if (service.name, month) not in self.progress]
-            for progress in read_progress(self._instance, service, months, observed=unseen, after=self._since):
+            for progress in read_progress(
+                self._instance,
+                service,
+                destination_key(service.table, self._destination),
+                months,
+                observed=unseen,
+                after=self._since,
+            ):
                 key = (progress.service, progress.month)
                 earlier = self.progress.get(key)
                 self.progress[key] = replace(progress, at=earlier.at) if earlier else progress
@@ -210,7 +219,9 @@ class Follower:
         ]
 
     def _read(self, keys: Collection[MonthKey]) -> dict[MonthKey, MonthRecord]:
-        ledger = read_months(self._instance, _services(keys), ("attempts", "checks", "waiting"))
+        ledger = read_months(
+            self._instance, _services(keys), ("attempts", "checks", "waiting"), destination=self._destination
+        )
         return {(name, month): ledger.months[name][month] for name, month in keys}
 
     def _attempt(self, key: MonthKey, record: MonthRecord) -> Attempt | None:

@@ -4,6 +4,7 @@ What they do with a month is decided in ``taxi_platform.bigquery``; how a run of
 ``monthly_io``.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ import dagster as dg
 from taxi_platform.bigquery import frames
 from taxi_platform.bigquery.clients import Cloud, cloud_of
 from taxi_platform.bigquery.frames import WarehouseReference
-from taxi_platform.bigquery.lake import Lake, LakeFiles
+from taxi_platform.bigquery.lake import Lake, LakeFiles, NotInLake
 from taxi_platform.bigquery.loader import OnBadRows, load_month
 from taxi_platform.bigquery.setup import preflight
 from taxi_platform.bigquery.tables import dataset_of
@@ -25,8 +26,11 @@ from taxi_platform.orchestration.monthly_io import (
     store_months,
     wanted_form,
 )
+from taxi_platform.orchestration.trip_io import RawFiles
 from taxi_platform.settings import CloudSettings
 from taxi_platform.sources.cache import TripFiles
+from taxi_platform.trips.files import Transfer, TripFile
+from taxi_platform.trips.keys import lake_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import column_comments, service_of_table
 
@@ -59,11 +63,9 @@ class LakeIOManager(dg.IOManager):
         with errors_as_failures():
             cloud = self.google.cloud()
             preflight(cloud, context.run_id)
-        lake = Lake(cloud)
 
         def store(month: Month) -> Metadata:
-            file = fetch_raw(context, obj, month).file
-            return lake_metadata(lake.put(file, force=obj.force_load), cloud.project)
+            return lake_metadata(_upload(context, Lake(cloud), obj, month), cloud.project)
 
         store_months(context, obj, store)
 
@@ -75,15 +77,20 @@ class LakeIOManager(dg.IOManager):
         return LakeFiles(lake, service, [Month.parse(key) for key in context.asset_partition_keys])
 
 
+def _upload(context: dg.OutputContext, lake: Lake, files: TripFiles, month: Month) -> Transfer:
+    return lake.put(fetch_raw(context, files, month).file, force=files.force_load)
+
+
 @dataclass(frozen=True)
 class WarehouseIOManager(dg.IOManager):
-    """Loads ``LakeFiles`` into BigQuery month by month.
+    """Loads ``LakeFiles`` into BigQuery month by month; a month that the lake does not have is uploaded first.
 
     An input is read as its annotation says: ``pandas.DataFrame`` or ``pyarrow.Table`` for the rows of the month, the
     range or the whole table, anything else for a ``WarehouseReference`` to them.
     """
 
     google: GoogleCloud
+    raw_files: RawFiles
     on_bad_rows: OnBadRows
     max_bad_rows: float
 
@@ -95,7 +102,7 @@ class WarehouseIOManager(dg.IOManager):
         store_months(context, obj, lambda month: self._store(context, cloud, obj, month))
 
     def _store(self, context: dg.OutputContext, cloud: Cloud, files: LakeFiles, month: Month) -> Metadata:
-        file = files.find(month)
+        file = self._object(context, cloud, files, month)
         loaded = load_month(
             cloud,
             file,
@@ -107,6 +114,20 @@ class WarehouseIOManager(dg.IOManager):
         how = "were there already" if loaded.unchanged else f"loaded in {loaded.seconds:.2f} s"
         context.log.info(f"{loaded.table}, {month}: {loaded.rows:,} rows, {loaded.rejected:,} rejected, {how}")
         return warehouse_metadata(files.service, file, loaded)
+
+    def _object(self, context: dg.OutputContext, cloud: Cloud, files: LakeFiles, month: Month) -> TripFile:
+        """Return the month's object. Upload its raw file first if the lake lacks it, or has perhaps an older one."""
+        ask_source = month in files.refresh
+        with suppress(NotInLake):
+            if not ask_source:
+                return files.find(month)
+        raw = self.raw_files.months(files.service, [str(month)], "refresh" if ask_source else "cached")
+        stored = _upload(context, files.lake, raw, month)
+        if stored.is_new:
+            lake = dg.AssetKey(lake_key(files.service.table))
+            metadata = lake_metadata(stored, cloud.project)
+            context.log_event(dg.AssetMaterialization(lake, partition=str(month), metadata=metadata))
+        return stored.file
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Return the rows that the asset asks for, as the type that it asks for."""

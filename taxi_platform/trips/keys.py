@@ -4,10 +4,13 @@ Asset keys are tuples here, because this room knows nothing of Dagster: ``dg.Ass
 """
 
 import re
+from typing import Literal
 
 from taxi_platform.trips.months import Month
 
 Key = tuple[str, ...]
+Destination = Literal["postgres", "bigquery"]
+"""The databases that a month can be loaded into."""
 
 MODELS_SCHEMA = "analytics"
 """The schema in PostgreSQL in which dbt builds its models."""
@@ -71,6 +74,11 @@ def lake_key(table: str) -> Key:
 def warehouse_key(table: str) -> Key:
     """Return the key of the asset that is the table in BigQuery, e.g. ``bigquery/green_tripdata``."""
     return ("bigquery", table)
+
+
+def destination_key(table: str, destination: Destination) -> Key:
+    """Return the key of the asset that is a service's table in PostgreSQL or in BigQuery."""
+    return table_key(table) if destination == "postgres" else warehouse_key(table)
 
 
 def assets_of(table: str, *, cloud: bool) -> list[Key]:

@@ -28,7 +28,6 @@ def load_record(
         facts=FileFacts(file_bytes, csv_bytes, sha256, rows + rows_rejected),
         rows_loaded=rows,
         rows_rejected=rows_rejected,
-        loaded_at=NOW,
         untouched=untouched,
         current=current,
     )
