@@ -28,6 +28,7 @@ from taxi_platform_tests.support.asset_runs import Platform, instance_in_memory
 from taxi_platform_tests.support.backfills import Backfills
 from taxi_platform_tests.support.databases import database_from
 from taxi_platform_tests.support.emulators import cloud_of_its_own, make_ready, start_or_skip
+from taxi_platform_tests.support.haste import PYTHON
 from taxi_platform_tests.support.log_lines import collected_log_lines
 from taxi_platform_tests.support.shell import UNSET, environment
 from taxi_platform_tests.support.shell import instance as dagster_state
@@ -46,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if not hasattr(config, "workerinput"):
         os.environ[_SERVER] = tempfile.mkdtemp(prefix="taxi-tests-")
+        os.environ["PYTHONPATH"] = str(PYTHON)  # for xdist's workers too
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -6,6 +6,9 @@ Heartbeats come five times as often, and a run is declared dead after a fifth of
 import re
 from pathlib import Path
 
+# A folder for PYTHONPATH; see the file in it.
+PYTHON = Path(__file__).parent / "python"
+
 # In files of the image, below its root: a pattern with the one number that is replaced.
 SHORTER = (
     ("opt/dagster/dagster.yaml", r"poll_interval_seconds: (15)", "2"),
@@ -30,3 +33,8 @@ def make_haste(root: Path) -> None:
         text, count = re.subn(pattern, lambda found, to=number: found[0].replace(found[1], to), path.read_text())
         assert count == 1, f"{name} has changed: {pattern} is there {count} times"
         path.write_text(text)
+
+
+def lay_prelude(folder: Path, lines: str = "") -> None:
+    """Make a folder for ``PYTHONPATH`` whose Python runs these lines first, besides those of all tests."""
+    (folder / "sitecustomize.py").write_text((PYTHON / "sitecustomize.py").read_text() + lines)

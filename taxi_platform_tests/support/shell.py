@@ -15,6 +15,7 @@ import dagster as dg
 import pytest
 
 from taxi_platform.settings import PROJECT, CloudSettings, Settings, settings
+from taxi_platform_tests.support.haste import PYTHON
 
 
 def variables(settings: type[Settings | CloudSettings]) -> set[str]:
@@ -32,7 +33,7 @@ def environment(data: Path, **values: str) -> Mapping[str, str]:
     """A clean environment with these settings and no others."""
     state = {"TAXI_DAGSTER_POSTGRES_URL": values.get("TAXI_POSTGRES_URL", "")}
     own = {"PATH": "/usr/bin:/bin", "HOME": os.environ["HOME"], "TAXI_DATA_DIR": str(data)}
-    return {**UNSET, **own, **state, **values}
+    return {**UNSET, **own, "PYTHONPATH": str(PYTHON), **state, **values}
 
 
 def require_activation() -> None:

@@ -30,7 +30,7 @@ import requests
 from taxi_platform.cli.emulators import PROGRAMS
 from taxi_platform.settings import PROJECT
 from taxi_platform_tests.support import compose, image
-from taxi_platform_tests.support.haste import DAEMON, make_haste
+from taxi_platform_tests.support.haste import DAEMON, lay_prelude, make_haste
 from taxi_platform_tests.support.postgres_image import PostgresImage
 from taxi_platform_tests.support.small_disk import SmallDisk
 from taxi_platform_tests.support.this_machine import OnThisMachine, is_open
@@ -76,7 +76,9 @@ class Stack:
         image.unpack(self.root)
         make_haste(self.root)
         for service in self.services.values():
-            self._lay_prelude(service.name)
+            folder = self.root / PRELUDES / service.name
+            folder.mkdir(parents=True)
+            lay_prelude(folder, DAEMON if service.name == "daemon" else "")
             for inside, outside in service.files.items():
                 place = self.root / inside.lstrip("/")
                 place.parent.mkdir(parents=True, exist_ok=True)
@@ -199,12 +201,6 @@ class Stack:
         folders = ["app", f"{PRELUDES}/{name}"]
         link = {"PYTHONPATH": ":".join(str(self.root / folder) for folder in folders), "HOME": str(self.root / "data")}
         return {"PATH": os.environ["PATH"], **(link if ours else {}), **own, MARK: f"{self._mark}/{name}"}
-
-    def _lay_prelude(self, name: str) -> None:
-        """What the Python of a service, and of all that it starts, runs before anything else."""
-        folder = self.root / PRELUDES / name
-        folder.mkdir(parents=True)
-        (folder / "sitecustomize.py").write_text(DAEMON if name == "daemon" else "")
 
     def port(self, number: int) -> int:
         """The port of this machine on which a service listens, by the one in its container."""
