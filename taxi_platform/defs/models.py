@@ -1,7 +1,7 @@
-"""The dbt models as assets and their tests as checks: the monthly ones, and the dimensions without partitions."""
+"""The dbt models as assets and their tests as checks."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -11,7 +11,7 @@ from taxi_platform.defs.trips import OWNERS
 from taxi_platform.models.manifest import Check, Lineage, Model, models_of
 from taxi_platform.models.project import FOLDER, find_manifest, read_lineage, read_manifest
 from taxi_platform.models.targets import BIGQUERY, POSTGRES
-from taxi_platform.orchestration.dbt import ModelsResource, asset_key, column_lineage
+from taxi_platform.orchestration.dbt import LINEAGE, ModelsResource, Result, asset_key
 from taxi_platform.orchestration.links import COURSES_MODELS, links
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.settings import settings
@@ -45,10 +45,20 @@ def asset_spec(
             ),
             # For BigQuery, the manifest knows neither project nor dataset.
             **({} if prefix else {"dagster/relation_identifier": model.relation}),
-            **column_lineage(model, prefix, lineage),
+            **({LINEAGE: column_lineage(lineage[model.name], prefix)} if model.name in lineage else {}),
             **links("models.md", in_the_course=COURSES_MODELS),
             "model": dg.MetadataValue.path(FOLDER / model.path),
         },
+    )
+
+
+def column_lineage(columns: Mapping[str, Sequence[Sequence[str]]], prefix: Sequence[str]) -> dg.TableColumnLineage:
+    """Return which columns of which tables a model's columns come from."""
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(asset_key(table, prefix), name) for table, name in sources]
+            for column, sources in columns.items()
+        }
     )
 
 
@@ -77,10 +87,13 @@ class BuildConfig(dg.Config):
     )
 
 
-def models_assets(target: str, prefix: Sequence[str], group: str, pool: str) -> list[dg.AssetsDefinition]:
-    """Return every model on one target: one definition for the monthly ones and one for the dimensions.
+def models_asset(name: str, target: str, prefix: Sequence[str], group: str, pool: str) -> dg.AssetsDefinition:
+    """Return every model on one target in one definition, so that a run starts one process of dbt.
+
+    The monthly models have partitions and the dimensions have none.
 
     Args:
+        name: the definition's name.
         target: its name in ``profiles.yml``.
         prefix: the first parts of the keys.
         group: the group in Dagster's UI.
@@ -88,34 +101,26 @@ def models_assets(target: str, prefix: Sequence[str], group: str, pool: str) -> 
     """
     manifest = find_manifest(settings().data_dir, target)
     lineage = read_lineage(manifest)
-
-    def models_asset(
-        name: str, models: Sequence[Model], partitions: "dg.PartitionsDefinition[Any] | None"
-    ) -> dg.AssetsDefinition:
-        @dg.multi_asset(
-            name="_".join([*prefix, name]),
-            specs=[asset_spec(model, prefix, group, OWNERS, partitions, lineage) for model in models],
-            check_specs=[check_spec(check, prefix, partitions) for model in models for check in model.checks],
-            can_subset=True,
-            backfill_policy=dg.BackfillPolicy.single_run(),  # also the dimensions: a range may include them
-            pool=pool,
-        )
-        def built(context: dg.AssetExecutionContext, config: BuildConfig, dbt: ModelsResource) -> Iterator[Any]:
-            yield from dbt.build(context, target, full_refresh=config.full_refresh)
-
-        return built
-
     months = monthly_partitions(*SERVICES.values())
-    every = models_of(read_manifest(manifest))
-    return [
-        models_asset("dimensions", [model for model in every if not model.is_monthly], None),
-        models_asset("monthly_models", [model for model in every if model.is_monthly], months),
-    ]
+    models = [(model, months if model.is_monthly else None) for model in models_of(read_manifest(manifest))]
+
+    @dg.multi_asset(
+        name=name,
+        specs=[asset_spec(model, prefix, group, OWNERS, partitions, lineage) for model, partitions in models],
+        check_specs=[check_spec(check, prefix, partitions) for model, partitions in models for check in model.checks],
+        can_subset=True,
+        backfill_policy=dg.BackfillPolicy.single_run(),  # also the dimensions: a range may include them
+        pool=pool,
+    )
+    def built(context: dg.AssetExecutionContext, config: BuildConfig, dbt: ModelsResource) -> Iterator[Result]:
+        yield from dbt.build(context, target, full_refresh=config.full_refresh)
+
+    return built
 
 
 @dg.definitions
 def models() -> dg.Definitions:
     """Return every model in PostgreSQL, and in BigQuery as ``bigquery/…``."""
-    local = models_assets(POSTGRES, (), GROUP, "dbt")
-    cloud = models_assets(BIGQUERY, (BIGQUERY,), f"{GROUP}_in_the_cloud", "bigquery")
-    return dg.Definitions(assets=[*local, *cloud])
+    local = models_asset("monthly_models", POSTGRES, (), GROUP, "dbt")
+    cloud = models_asset("bigquery_monthly_models", BIGQUERY, (BIGQUERY,), f"{GROUP}_in_the_cloud", "bigquery")
+    return dg.Definitions(assets=[local, cloud])

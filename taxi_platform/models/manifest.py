@@ -1,7 +1,4 @@
-"""Models, their tests and the lineage of their columns, read from dbt's manifest. Pure.
-
-dagster-dbt can read the manifest too, but takes one to two seconds to import, which every run of every asset would pay.
-"""
+"""Models, their tests and the lineage of their columns, read from dbt's manifest. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -8,14 +8,15 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taxi_platform.errors import BrokenModels
 from taxi_platform.models.manifest import Lineage, read_columns
@@ -23,15 +24,18 @@ from taxi_platform.redaction import redact
 from taxi_platform.settings import environment
 from taxi_platform.trips.months import Month
 
+if TYPE_CHECKING:
+    from taxi_platform.models.targets import Target
+
 FOLDER = Path(__file__).parents[1] / "dbt"
 MANIFEST = "manifest.json"
-PARTIAL_PARSE = "partial_parse.msgpack"
 LINEAGE = "lineage.json"
 DONE = "done"  # an empty file, written after all the others
 TARGETS = ("postgres", "bigquery")
 _SOURCES = ("*.yml", "models/**/*", "macros/**/*", "seeds/**/*", "tests/**/*")
 # dbt of this Python, whatever PATH says. runpy warns that the package imports the module first, which is harmless.
 DBT = (sys.executable, "-W", "ignore::RuntimeWarning:runpy", "-m", "dbt.cli.main")
+_STOP_SECONDS = 25.0
 _LOCK_SECONDS = 300.0  # compiling for both targets takes ten, and more on busy processors
 
 
@@ -100,7 +104,7 @@ def _compile_all(folder: Path, place: Path) -> None:
 
 
 def compile_target(folder: Path, place: Path, target: str) -> None:
-    """Compile for one target without a database; keep the manifest, dbt's partial parse and the columns' lineage.
+    """Compile for one target without a database; keep the manifest and the columns' lineage.
 
     Raises:
         BrokenModels: dbt cannot parse the project.
@@ -121,8 +125,7 @@ def compile_target(folder: Path, place: Path, target: str) -> None:
             raise BrokenModels(f"dbt compile --target {target}", done.stdout.strip(), f"The project is in {folder}.")
         kept = place / target
         kept.mkdir(parents=True)
-        for name in (PARTIAL_PARSE, MANIFEST):
-            shutil.copyfile(Path(work) / name, kept / name)
+        shutil.copyfile(Path(work) / MANIFEST, kept / MANIFEST)
     lineage = read_columns(read_manifest(kept / MANIFEST))
     (kept / LINEAGE).write_text(json.dumps(lineage), encoding="utf-8")
 
@@ -137,35 +140,71 @@ def _keep_quiet(target: Path) -> Mapping[str, str]:
     }
 
 
-def build_arguments(names: Sequence[str], target: str, months: Sequence[Month], *, full_refresh: bool) -> list[str]:
-    """Return the command line that builds and tests exactly these models and tests."""
-    return [
-        *DBT,
-        "--no-use-colors",
-        "build",
-        "--target",
-        target,
-        *(["--full-refresh"] if full_refresh else []),
-        "--indirect-selection",
-        "empty",
-        "--select",
-        *sorted(names),
-        "--vars",
-        json.dumps({"months": [str(month) for month in months]}),
-    ]
+def build(
+    names: Sequence[str], target: "Target", months: Sequence[Month], folder: Path, *, full_refresh: bool
+) -> Iterator[Mapping[str, Any]]:
+    """Build and test exactly these models and tests in one process of dbt, and yield its events as they happen.
 
-
-def read_failure(text: str) -> BrokenModels:
-    """Return the error for dbt's own messages, which name the model or test, its file and often the line.
+    The months are passed in a variable that only macros at run time read. dbt would parse all models again whenever
+    ``--vars`` differ from the last build's, which takes as long as building a small month.
 
     Args:
-        text: dagster-dbt's message about the failed process.
+        names: of models, seeds and tests.
+        target: where they are built.
+        months: the months to build; none for all loaded months.
+        folder: where dbt writes, and finds what the last build has parsed.
+        full_refresh: whether tables are rebuilt with all loaded months.
+
+    Raises:
+        BrokenModels: a model or a test failed; the message has dbt's own words, which name it, its file and often the
+            line.
     """
-    _, _, errors = text.partition("Errors parsed from dbt logs:")
-    paragraphs = dict.fromkeys(part.strip() for part in (errors or text).split("\n\n"))
-    lines = "\n\n".join(filter(None, paragraphs))
-    return BrokenModels(
-        "dbt build",
-        f"some models or tests failed\n{redact(lines)}\n",
-        "Models built before the failure are kept; downstream models were skipped.",
+    refresh = ["--full-refresh"] if full_refresh else []
+    choice = ["--indirect-selection", "empty", "--select", *sorted(names)]
+    folder.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(
+        [*DBT, "--no-use-colors", "--log-format", "json", "build", "--target", target.name, *refresh, *choice],
+        cwd=FOLDER,
+        env={**environment_of_dbt(folder, target.variables), "TAXI_DBT_MONTHS": ",".join(map(str, months))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
+    failures: dict[str, None] = {}  # each message once
+    try:
+        assert process.stdout  # noqa: S101 - it is a pipe
+        for line in process.stdout:
+            event = _event(line)
+            print(event["info"]["msg"], flush=True)  # Dagster keeps what a step prints
+            if event["info"]["level"] == "error":
+                failures[redact(event["info"]["msg"].strip())] = None
+            yield event
+        if process.wait() or failures:
+            messages = "\n\n".join(filter(None, failures)) or f"dbt ended with status {process.returncode}"
+            raise BrokenModels(
+                "dbt build",
+                f"some models or tests failed\n{messages}\n",
+                "Models built before the failure are kept; downstream models were skipped.",
+            )
+    finally:
+        _stop(process)
+
+
+def _event(line: str) -> Mapping[str, Any]:
+    """Return the event of a line; what Python or a library prints is an event without data."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return {"info": {"name": "", "level": "info", "msg": line.rstrip()}, "data": {}}
+
+
+def _stop(process: "subprocess.Popen[str]") -> None:
+    """Stop dbt if it still runs, because the step was cancelled; it cancels its queries when it is interrupted."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

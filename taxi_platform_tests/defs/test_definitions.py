@@ -87,7 +87,7 @@ for use in (
         print(type(warning).__name__)
 """
 HEAVY = """
-pandas pyarrow polars numpy psycopg requests apprise adbc_driver_postgresql duckdb dagster_duckdb dbt dagster_dbt
+pandas pyarrow polars numpy psycopg requests apprise adbc_driver_postgresql duckdb dagster_duckdb dbt
 altair vl_convert tabulate google.auth google.api_core google.cloud.storage google.cloud.bigquery google_crc32c bm25s
 markdown_it google.genai starlette dagster_webserver"""
 

@@ -1,13 +1,16 @@
-"""What a build of the models says when it cannot begin."""
+"""What a build of the models says when it cannot begin, or does not end as it should."""
 
+import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from taxi_platform.errors import BrokenModels
 from taxi_platform.models import project
-from taxi_platform.models.project import FOLDER, find_manifest
+from taxi_platform.models.project import FOLDER, build, find_manifest
+from taxi_platform.models.targets import Target
 from taxi_platform_tests.support.asset_runs import Platform
 
 
@@ -41,3 +44,41 @@ def test_a_model_that_does_not_compile_is_named_with_its_line(
         find_manifest(tmp_path, "postgres", folder)
     assert [word for word in said if word not in str(refused.value)] == []
     assert not list(folder.glob("target/*/done"))
+
+
+def test_dbts_errors_keep_the_model_and_the_line_and_lose_passwords_and_repetitions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = [
+        "Compilation Error in model fct_trips (models/marts/monthly/fct_trips.sql)\n  unexpected '}'\n    line 12",
+        *2 * ["connection to postgresql://ann:pa55word@db/trips failed"],
+    ]
+    lines = [json.dumps({"info": {"name": "", "level": "error", "msg": one}, "data": {}}) for one in errors]
+    script = tmp_path / "dbt.py"
+    script.write_text(f"print('a warning of Python')\nfor line in {lines!r}: print(line)\n")
+    monkeypatch.setattr(project, "DBT", (sys.executable, str(script)))
+    with pytest.raises(BrokenModels) as failed:
+        list(build([], Target("postgres", (), {}, lambda *_: {}), [], tmp_path, full_refresh=False))
+    said = str(failed.value)
+    assert "fct_trips (models/marts/monthly/fct_trips.sql)" in said
+    assert "line 12" in said
+    assert "pa55word" not in said
+    assert said.count("connection to") == 1
+    assert "a warning" not in said
+
+
+def test_dbt_is_interrupted_when_its_step_is_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "dbt.py"
+    script.write_text(f"""
+import pathlib, time
+try:
+    print("started", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    pathlib.Path({str(tmp_path / "interrupted")!r}).touch()
+""")
+    monkeypatch.setattr(project, "DBT", (sys.executable, str(script)))
+    events = build([], Target("postgres", (), {}, lambda *_: {}), [], tmp_path, full_refresh=False)
+    next(events)
+    events.close()  # as Dagster does it
+    assert (tmp_path / "interrupted").exists()

@@ -14,7 +14,6 @@ from taxi_platform.models.project import (
     compile_target,
     find_manifest,
     fingerprint,
-    read_failure,
     read_lineage,
     read_manifest,
 )
@@ -105,22 +104,7 @@ def test_no_secret_and_no_setting_is_in_what_is_kept(tmp_path: Path, monkeypatch
     monkeypatch.setenv("DBT_ENV_SECRET_TAXI_PASSWORD", "pa55word")
     compile_target(FOLDER, tmp_path, "postgres")
     kept = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(kept) == 3
+    assert len(kept) == 2
     for path in kept:
         assert b"pa55word" not in path.read_bytes(), path
         assert b"db.internal" not in path.read_bytes(), path
-
-
-def test_dbts_errors_keep_the_model_and_the_line_and_lose_passwords_and_repetitions() -> None:
-    said = (
-        "The dbt CLI process with command …\n\nErrors parsed from dbt logs:\n\n"
-        "Compilation Error in model fct_trips (models/marts/monthly/fct_trips.sql)\n  unexpected '}'\n    line 12\n\n"
-        "connection to postgresql://ann:pa55word@db/trips failed\n\n"
-        "connection to postgresql://ann:pa55word@db/trips failed"
-    )
-    told = str(read_failure(said))
-    assert "fct_trips (models/marts/monthly/fct_trips.sql)" in told
-    assert "line 12" in told
-    assert "pa55word" not in told
-    assert told.count("connection to") == 1
-    assert "CLI process" not in told

@@ -1,8 +1,12 @@
 {#- Which months are built, and how a query is kept to them. -#}
 
-{#- The months of a build, or the one that is being built. An empty list means all months. -#}
+{#-
+The months of a build, or the one that is being built. An empty list means all months. Dagster names them in a variable
+of the environment, which is not read while models are parsed: dbt would parse all of them again for other months.
+-#}
 {% macro months() %}
-    {{- return([] if model.every_month else [model.month] if model.month else var('months')) -}}
+    {%- set named = env_var('TAXI_DBT_MONTHS', '') if execute else '' -%}
+    {{- return([] if model.every_month else [model.month] if model.month else named.split(',') if named else var('months')) -}}
 {% endmacro %}
 
 {#- A condition for what has a file_month of its own. -#}

@@ -11,7 +11,8 @@ again, and readers do not wait. Months are built one after the other, so that no
     {%- set table = this.incorporate(type='table') -%}
     {%- set there = load_cached_relation(this) -%}
     {%- set anew = there is none or should_full_refresh() or has_other_columns(there) -%}
-    {%- set months = loaded_months() if anew and there is not none or not var('months') else var('months') -%}
+    {%- set named = months() -%}
+    {%- set months = loaded_months() if anew and there is not none or not named else named -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
@@ -28,7 +29,7 @@ again, and readers do not wait. Months are built one after the other, so that no
         {%- do model.update({'month': month}) -%}
         {%- set rows.built = rows.built + build_month(month, render(model.raw_code)) -%}
     {%- endfor -%}
-    {%- if not var('months') and not anew -%}
+    {%- if not named and not anew -%}
         {%- call statement('gone') -%}
             delete from {{ this }}
             where to_char(file_month, 'YYYY-MM') <> all (array[{{ "'" ~ months | join("', '") ~ "'" }}])
