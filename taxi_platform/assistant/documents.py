@@ -81,25 +81,21 @@ def _read(location: str) -> Iterator[Document]:
         yield Document(name, _as_markdown(Api(name, advice, advice).content(location), name))
         return
     path = PROJECT / Path(location).expanduser()
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
-    if path.suffix.lower() not in SUFFIXES and not path.is_dir():
-        # Documents are named by a run's configuration, which must not lead to secrets: .env, keys, passwords.
-        raise NotPublished(location, "documents are .md, .txt and .html files", "Name another file.")
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    # Documents are named by a run's configuration, which must not lead to secrets: .env, keys, passwords.
+    files = [file for file in files if file.suffix.lower() in SUFFIXES]
     if not files:
-        raise NotPublished(location, "the folder has no .md, .txt or .html file", "Name another folder or file.")
+        raise NotPublished(location, "it is no .md, .txt or .html file, and no folder of them", "Name another one.")
     for file in files:
         name = str(file.relative_to(PROJECT) if file.is_relative_to(PROJECT) else file)
-        yield Document(name, _as_markdown(_content(file, name), name))
-
-
-def _content(path: Path, name: str) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(LARGEST + 1)
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        raise NotPublished(name, "there is no such document", "Name a URL, a file or a folder.") from None
-    except OSError as error:
-        raise AccessDenied(name, f"the document cannot be read ({error.strerror})") from None
+        try:
+            with file.open("rb") as opened:
+                content = opened.read(LARGEST + 1)
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            raise NotPublished(name, "there is no such document", "Name a URL, a file or a folder.") from None
+        except OSError as error:
+            raise AccessDenied(name, f"the document cannot be read ({error.strerror})") from None
+        yield Document(name, _as_markdown(content, name))
 
 
 def _as_markdown(content: bytes, name: str) -> str:
@@ -108,10 +104,10 @@ def _as_markdown(content: bytes, name: str) -> str:
         raise DamagedFile(name, what, "Name the pages that matter, one by one.")
     try:
         text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DamagedFile(name, f"it is not UTF-8 text (see byte {error.start:,})", "Convert it first.") from None
+    except UnicodeDecodeError:
+        text = "\0"
     if "\0" in text:
-        raise DamagedFile(name, "it is not text: it contains NUL bytes", "Convert it first.")
+        raise DamagedFile(name, "it is not UTF-8 text", "Convert it first.")
     if text.lstrip()[:15].lower().startswith(("<!doctype html", "<html")):
         text = _from_html(text)
     if not text.strip():
@@ -135,45 +131,31 @@ def passages_of(document: Document) -> list[Passage]:
 
     text = _FRONT_MATTER.sub("", document.text)
     lines = text.splitlines()
-    tokens = [(token, *token.map) for token in MarkdownIt().enable("table").parse(text) if token.map]
+    tokens = MarkdownIt().parse(text)
+    sections: list[tuple[tuple[str, ...], int, int]] = [((), 0, 0)]  # headings; the lines where the innermost is
     path: dict[int, str] = {}  # the headings above, by level
-    sections: list[tuple[tuple[str, ...], int]] = [((), 0)]  # headings, and the line after the last of them
-    ends: list[int] = []
-    for place, (token, start, end) in enumerate(tokens):
-        if token.type == "heading_open" and token.level == 0:
+    for token, content in pairwise(tokens):
+        if token.type == "heading_open" and token.level == 0 and token.map:
             level = int(token.tag[1:])
-            path = {above: heading for above, heading in path.items() if above < level}
-            path[level] = tokens[place + 1][0].content
-            sections.append((tuple(path.values()), end))
-            ends.append(start)
+            path = {above: heading for above, heading in path.items() if above < level} | {level: content.content}
+            sections.append((tuple(path.values()), *token.map))
+    ends = [start for _, start, _ in sections[1:]]
     return [
         Passage(document.location, headings, _link(document.location, headings), piece)
-        for (headings, start), end in zip(sections, [*ends, len(lines)], strict=True)
-        # A section may be cut where a paragraph, a row or an item begins.
-        for piece in _pieces(lines, sorted({start, *(first for _, first, _ in tokens if start <= first < end)}), end)
+        for (headings, _, start), end in zip(sections, [*ends, len(lines)], strict=True)
+        for piece in _pieces("\n".join(lines[start:end]).strip())
     ]
 
 
-def _pieces(lines: list[str], starts: list[int], end: int) -> Iterator[str]:
-    blocks = ("\n".join(lines[a:b]) for a, b in pairwise([*starts, end]))
-    piece = ""
-    for block in (part for whole in blocks for part in _cut(whole)):
-        if piece.strip() and len(piece) + len(block) > LONGEST:
-            yield piece.strip()
-            piece = ""
-        piece += block + "\n"
-    if piece.strip():
-        yield piece.strip()
-
-
-def _cut(block: str) -> Iterator[str]:
-    """Cut a block that is longer than a passage may be into pieces that end with a word if possible."""
-    while len(block) > LONGEST:
-        cut = max(block.rfind(end, 0, LONGEST) for end in "\n ")
-        cut = cut if cut > 0 else LONGEST - 1
-        yield block[:cut]
-        block = block[cut:].lstrip()
-    yield block
+def _pieces(text: str) -> Iterator[str]:
+    """Cut a section into pieces that a passage can hold: between paragraphs, else between lines, else words."""
+    while len(text) > LONGEST:
+        cuts = (text.rfind(between, LONGEST // 2, LONGEST) for between in ("\n\n", "\n", " "))
+        cut = next((cut for cut in cuts if cut > 0), LONGEST)
+        yield text[:cut].strip()
+        text = text[cut:].strip()
+    if text:
+        yield text
 
 
 def _link(location: str, headings: tuple[str, ...]) -> str:

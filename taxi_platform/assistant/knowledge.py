@@ -6,11 +6,11 @@ What cannot be read is left out and logged: a question about the docs needs no d
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from taxi_platform.assistant.documents import Document, Passage, passages_of, read_documents
+from taxi_platform.assistant.documents import Passage, passages_of, read_documents
 from taxi_platform.errors import TaxiError
 from taxi_platform.settings import PROJECT, environment, settings
 from taxi_platform.trips.months import Month
@@ -51,11 +51,21 @@ class Knowledge:
 
 def gather(question: str, repository: "dg.RepositoryDefinition") -> Knowledge:
     """Read the docs, the asset graph of the definitions, and Dagster's records of what the question names."""
+    import dagster as dg
+
+    from taxi_platform.ledger.events import last_materialized
+    from taxi_platform.ledger.reading import read_months
+
     materialized: Mapping[str, str] = {}
     records: list[str] = []
     if environment().get("DAGSTER_HOME"):
         try:
-            materialized, records = _read_records(question, repository)
+            with dg.DagsterInstance.get() as instance:
+                ledger = read_months(instance, list(SERVICES.values()))
+                materialized = last_materialized(instance, repository.asset_graph.get_all_asset_keys())
+            for remark in ledger.remarks:
+                logger.warning("%s", remark)
+            records = on_record(question, ledger.shown())
         except TaxiError as error:
             logger.warning("Dagster's records cannot be read. %s", error)
     else:
@@ -68,22 +78,7 @@ def gather(question: str, repository: "dg.RepositoryDefinition") -> Knowledge:
     )
 
 
-def _read_records(question: str, repository: "dg.RepositoryDefinition") -> tuple[Mapping[str, str], list[str]]:
-    """Return when each asset was last materialized, and what is known of the months in question."""
-    import dagster as dg
-
-    from taxi_platform.ledger.events import last_materialized
-    from taxi_platform.ledger.reading import read_months
-
-    with dg.DagsterInstance.get() as instance:
-        ledger = read_months(instance, list(SERVICES.values()))
-        for remark in ledger.remarks:
-            logger.warning("%s", remark)
-        materialized = last_materialized(instance, repository.asset_graph.get_all_asset_keys())
-    return materialized, on_record(question, ledger.shown())
-
-
-# What a question names --------------------------------------------------------------------------------------------
+# What a question names
 
 
 def services_in(question: str) -> list[str]:
@@ -146,7 +141,7 @@ def _total(service: str, records: Sequence["MonthRecord"]) -> str:
     return f"{service}: {rows:,} rows in {len(loaded)} of {len(records)} months{months}{failures}"
 
 
-# The asset graph --------------------------------------------------------------------------------------------------
+# The asset graph
 
 
 def graph_passages(
@@ -160,9 +155,8 @@ def graph_passages(
         materialized: when assets were last materialized, by their keys.
     """
     return [
-        replace(passage, document=GRAPH, link=f"{web_url}/{path}")
+        Passage(GRAPH, (title,), f"{web_url}/{path}", text)
         for title, path, text in [*_assets(repository, materialized), *_automation(repository)]
-        for passage in passages_of(Document(GRAPH, f"# {title}\n\n{text}"))
     ]
 
 
@@ -174,8 +168,6 @@ def _assets(repository: "dg.RepositoryDefinition", materialized: Mapping[str, st
         key = node.key.to_user_string()
         partitions: Sequence[str] = node.partitions_def.get_partition_keys() if node.partitions_def else ()
         lines = {
-            "Group": node.group_name,
-            "Kinds": _listed(node.kinds),
             "Partitions": f"{len(partitions)}, {partitions[0]} to {partitions[-1]}" if partitions else "",
             "Made from": _listed(parent.to_user_string() for parent in node.parent_keys),
             "Used by": _listed(child.to_user_string() for child in node.child_keys),

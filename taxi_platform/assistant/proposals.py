@@ -6,6 +6,7 @@ Checking a proposal by running it does not belong here; see ``validation``.
 import logging
 import re
 from collections.abc import Callable, Mapping
+from difflib import unified_diff
 from textwrap import indent, wrap
 from typing import TypeVar
 
@@ -103,12 +104,8 @@ def files_of(proposal: Proposal) -> Files:
 
 def patch(files: Files) -> str:
     """Return the patch that creates these files, for ``git apply``; each text ends with a line break."""
-    parts: list[str] = []
-    for path, text in files.items():
-        lines = text.splitlines(keepends=True)
-        parts += [f"diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ b/{path}\n"]
-        parts += [f"@@ -0,0 +1,{len(lines)} @@\n", *(f"+{line}" for line in lines)]
-    return "".join(parts)
+    diffs = (unified_diff([], text.splitlines(True), "/dev/null", f"b/{path}") for path, text in files.items())
+    return "".join(line for diff in diffs for line in diff)
 
 
 # The template: an asset that counts the rows of a table. It works as it is; QUERY waits for a better query. A model

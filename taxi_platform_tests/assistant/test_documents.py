@@ -61,7 +61,7 @@ def test_html_becomes_markdown_without_scripts_and_navigation(tmp_path: Path) ->
         (b"", "empty"),
         (b" \n\n", "empty"),
         (b"\x89PNG\r\n\xff\xfe", "not UTF-8 text"),
-        (b"text\0text", "NUL"),
+        (b"text\0text", "not UTF-8 text"),
         (b"x" * (LARGEST + 1), "larger than 2 MiB"),
     ],
     ids=["empty", "blank", "picture", "NUL", "a byte too long"],
@@ -80,14 +80,14 @@ def test_a_document_of_just_two_mebibytes_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [".env", "password", "key.json"])
 def test_a_file_that_is_not_a_document_is_not_read(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("KEY=pa55word")
-    with pytest.raises(NotPublished, match="documents are "):
+    with pytest.raises(NotPublished, match="and no folder of them"):
         read_documents([str(tmp_path / name)])
 
 
 def test_an_absent_document_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotPublished, match=r"absent.md: there is no such document"):
         read_documents([str(tmp_path / "absent.md")])
-    with pytest.raises(NotPublished, match=r"the folder has no"):
+    with pytest.raises(NotPublished, match="no folder of them"):
         read_documents([str(tmp_path)])
 
 

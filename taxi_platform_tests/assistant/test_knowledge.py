@@ -94,7 +94,7 @@ def test_each_definition_is_a_passage_with_its_page_and_its_neighbours() -> None
     assert set(by_title) == {"Asset raw/trips", "Asset table", "Job nightly", "Schedule at_night"}
     assert by_title["Asset table"].link == "http://host:3000/assets/table"
     assert by_title["Asset table"].text.splitlines()[0] == "`table`: One row a trip."
-    for line in ["Kinds: table", "Partitions: 2, a to b", "Made from: raw/trips", "Checks: is_whole", "Jobs: nightly"]:
+    for line in ["Partitions: 2, a to b", "Made from: raw/trips", "Checks: is_whole", "Jobs: nightly"]:
         assert f"- {line}\n" in by_title["Asset table"].text
     assert "State: materialized last today" in by_title["Asset table"].text
     assert "- Used by: table" in by_title["Asset raw/trips"].text
