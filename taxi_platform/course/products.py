@@ -77,12 +77,14 @@ def read_pages(ask: AskPage) -> list[Product]:
         DamagedFile: an answer is not a page of products, or the pages do not make up one list.
     """
     products, total = page_of(ask(0))
-    while total is not None and 0 < len(products) < total:
+    if not products:
+        _refuse("the list is empty")
+    while total is not None and len(products) < total:
         more, now = page_of(ask(len(products)))
         if not more or now != total:
             _refuse(f"after {len(products):,} of {total:,} products come {len(more)} more of {now}")
         products += more
-    if not products or total not in (None, len(products)):
+    if total not in (None, len(products)):
         _refuse(f"the list has {len(products):,} products, and the server counts {total}")
     ids = Counter(repr(product["id"]) for product in products if "id" in product)
     twice = [name for name, times in ids.items() if times > 1]

@@ -140,7 +140,7 @@ def test_an_unknown_column_is_named_with_the_existing_ones(shop: Shop) -> None:
     [
         ('{"products": [{"brand"', "is not JSON, or only the beginning of it"),
         ("[]", "the list is empty"),
-        ({"products": THINGS, "total": 194, "skip": 0}, "the list ends after 5 of 194 products"),
+        ({"products": THINGS, "total": 194, "skip": 0}, "after 5 of 194 products come 0 more"),
     ],
 )
 def test_a_bad_file_is_refused_and_the_stored_products_stay(shop: Shop, content: object, problem: str) -> None:

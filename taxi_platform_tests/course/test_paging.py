@@ -47,8 +47,8 @@ def test_a_list_without_a_total_is_complete(answer: Any) -> None:
 @pytest.mark.parametrize(
     ("ask", "problem"),
     [
-        (lambda _: [], "the list has 0 products"),
-        (lambda _: {"products": [], "total": 0}, "the list has 0 products"),
+        (lambda _: [], "the list is empty"),
+        (lambda _: {"products": [], "total": 0}, "the list is empty"),
         (lambda _: None, "no list of products"),
         (lambda _: {"message": "not found"}, "no list of products"),
         (lambda _: {"products": {"0": {}}}, "no list of products"),
