@@ -51,32 +51,9 @@ def test_a_month_without_a_fault_passes_everything(service: Service) -> None:
 # Shape
 
 
-def test_rows_that_are_lost_or_doubled_block() -> None:
-    for rows in (99_999, 100_001):
-        assert failing(replace(facts(), rows=rows)) == ["row_count_matches_file"]
-    assert all(result.check.blocks for result in shape(facts()).values())
-
-
-def test_rejects_count_as_rows_of_the_file() -> None:
-    assert failing(replace(facts(), rows=99_990, rejected=10)) == []
-    assert failing(replace(facts(), rows=99_990, rejected=9)) == ["row_count_matches_file"]
-
-
 def test_rows_are_compared_with_the_raw_file_and_not_with_the_load_record() -> None:
     assert failing(replace(facts(), raw=FileFacts(0, 0, SHA, 99_000))) == ["row_count_matches_file"]
     assert failing(replace(facts(), raw=None)) == []
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"record": None},
-        {"record": load_record(100_000, sha256=SHA, untouched=False)},
-        {"raw": FileFacts(0, 0, OTHER, 100_000)},
-    ],
-)
-def test_a_table_that_is_not_known_to_come_from_the_raw_file_blocks(change: dict[str, object]) -> None:
-    assert failing(replace(facts(), **change)) == ["file_is_the_raw_file"]  # pyright: ignore[reportArgumentType]
 
 
 def test_a_column_too_many_too_few_or_out_of_place_blocks_and_is_named() -> None:
@@ -88,12 +65,6 @@ def test_a_column_too_many_too_few_or_out_of_place_blocks_and_is_named() -> None
     moved = shape(replace(facts(), columns=[columns[1], columns[0], *columns[2:]]))["columns_match_contract"]
     assert "another order" in moved.description
     assert not any(result.passed for result in (lacking, surplus, moved))
-
-
-def test_a_month_that_an_earlier_contract_loaded_blocks() -> None:
-    assert failing(replace(facts(), record=load_record(100_000, sha256=SHA, current=False))) == [
-        "columns_match_contract"
-    ]
 
 
 def test_a_blocking_result_names_the_command_that_loads_the_month_again() -> None:

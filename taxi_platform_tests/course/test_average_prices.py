@@ -8,7 +8,7 @@ import pytest
 
 from taxi_platform.course.prices import averages, store_averages, store_kept
 from taxi_platform.course.products import keep
-from taxi_platform.errors import BadRows, NotPublished, SchemaMismatch
+from taxi_platform.errors import BadRows, SchemaMismatch
 
 THINGS: list[dict[str, Any]] = [
     {"brand": "Long Haul", "price": 10},
@@ -86,8 +86,3 @@ def test_only_some_of_many_wrong_prices_are_named(connection: duckdb.DuckDBPyCon
 def test_without_brand_or_price_the_kept_columns_are_named(connection: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(SchemaMismatch, match="it has no brand and no price, only title"):
         average(connection, [{"title": "a"}], "title")
-
-
-def test_without_kept_columns_the_error_says_what_to_materialize(connection: duckdb.DuckDBPyConnection) -> None:
-    with pytest.raises(NotPublished, match="Materialize products_kept first"):
-        store_averages(connection)
