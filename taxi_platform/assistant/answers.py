@@ -1,11 +1,10 @@
 """Answers from passages: what a model is asked, how sources are cited, and what is quoted without a model."""
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from taxi_platform.assistant.model import LanguageModel, Prompt, QuestionRefused
+from taxi_platform.assistant.model import LanguageModel, Prompt, QuestionRefused, as_json
 from taxi_platform.assistant.retrieval import Found, words_of
 
 Search = Callable[[str, int], list[Found]]
@@ -116,11 +115,6 @@ def answer_from(question: str, found: Sequence[Found], model: LanguageModel, **m
     ]
     prompt = Prompt(FROM_MATERIAL, as_json({"passages": passages, **material, "question": question}))
     return Answer(question, model.answer(prompt), model.name, found)
-
-
-def as_json(material: object) -> str:
-    """Return the material of a prompt as JSON, in which no quotation can end itself."""
-    return json.dumps(material, ensure_ascii=False, indent=1)
 
 
 def quote(question: str, found: Sequence[Found]) -> str:

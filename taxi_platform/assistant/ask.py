@@ -3,16 +3,15 @@
 Gathering the material does not belong here; see ``knowledge``.
 """
 
-import logging
 from collections.abc import Callable
 
 from pydantic import BaseModel, Field
 
-from taxi_platform.assistant.answers import NOT_FOUND, OFFLINE, QUOTATIONS, Answer, answer_from, as_json, check, quote
+from taxi_platform.assistant.answers import NOT_FOUND, OFFLINE, QUOTATIONS, Answer, answer_from, check, quote
 from taxi_platform.assistant.knowledge import Knowledge, assets_in, without_months
-from taxi_platform.assistant.model import LanguageModel, Prompt, WrongShape, in_shape
+from taxi_platform.assistant.model import LanguageModel, answer_in_shape
 from taxi_platform.assistant.retrieval import Found, LexicalRetriever
-from taxi_platform.assistant.sql import Reader, Rows, StatementRefused
+from taxi_platform.assistant.sql import Reader, Rows
 
 FROM_DOCS, FROM_GRAPH = 4, 3  # passages that a question is answered from: two pages
 SHOWN = 20  # rows: what fits on a screen; the model gets a hundred
@@ -26,10 +25,8 @@ nothing else does, because pickups stray into other months. Read only these tabl
 and let the database count and sum rather than return many rows.
 {QUOTATIONS}"""
 
-logger = logging.getLogger(__name__)
 
-
-class Query(BaseModel):
+class Statement(BaseModel):
     """A model's reply to ``TO_QUERY``."""
 
     statement: str | None = Field(description="One SELECT for PostgreSQL, or null.")
@@ -56,7 +53,7 @@ def ask(
         QuestionRefused: the question is empty or longer than a page.
         ModelUnreachable: the model does not answer.
         ModelRefused: the model refuses to answer.
-        StatementRefused: neither the first statement nor the corrected one could be run.
+        AnswerRefused: neither the first statement nor the corrected one could be run.
     """
     question = check(question)
     named = _named(question, knowledge)
@@ -92,30 +89,22 @@ def _query(
     question: str, knowledge: Knowledge, model: LanguageModel, data: Reader, show: Callable[[str], object]
 ) -> dict[str, object]:
     """Return the model's statement and its rows as material; nothing if the model says that no data is needed."""
-    material: dict[str, object] = {"tables": data.schema, "records": list(knowledge.records), "question": question}
-    reason = ""
-    for _ in range(ATTEMPTS):
-        reply = model.answer(Prompt(TO_QUERY, as_json(material), Query))
-        try:
-            statement = in_shape(reply, Query).statement
-            if not statement:
-                return {}
-            show(f"```sql\n{statement}\n```\n")
-            rows = data.run(statement)
-        except (WrongShape, StatementRefused) as error:
-            reason = error.what
-            logger.info("The statement is refused: %s.", reason)
-            material |= {"refused": reply, "because": reason}
-        else:
-            show(_table(rows, data.role))
-            return {
-                "statement": statement, "columns": rows.columns, "rows": rows.rows, "more_rows_exist": rows.is_cut
-            }  # fmt: skip
-    raise StatementRefused(
-        f"the statement of {model.name}",
-        f"{reason}, after {ATTEMPTS} attempts",
-        "Rephrase the question, or write the statement yourself: taxi psql.",
-    )
+
+    def run(reply: Statement) -> dict[str, object]:
+        if not reply.statement:
+            return {}
+        show(f"```sql\n{reply.statement}\n```\n")
+        rows = data.run(reply.statement)
+        show(_table(rows, data.role))
+        return {
+            "statement": reply.statement,
+            "columns": rows.columns,
+            "rows": rows.rows,
+            "more_rows_exist": rows.is_cut,
+        }
+
+    material = {"tables": data.schema, "records": list(knowledge.records), "question": question}
+    return answer_in_shape(model, TO_QUERY, material, Statement, run, ATTEMPTS)
 
 
 def _table(rows: Rows, role: str) -> str:

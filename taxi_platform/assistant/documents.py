@@ -138,7 +138,7 @@ def passages_of(document: Document) -> list[Passage]:
         if token.type == "heading_open" and token.level == 0 and token.map:
             level = int(token.tag[1:])
             path = {above: heading for above, heading in path.items() if above < level} | {level: content.content}
-            sections.append((tuple(path.values()), *token.map))
+            sections.append((tuple(path.values()), token.map[0], token.map[1]))
     ends = [start for _, start, _ in sections[1:]]
     return [
         Passage(document.location, headings, _link(document.location, headings), piece)

@@ -1,6 +1,8 @@
 """The language model as a protocol, its requests and its errors. The implementation is in ``gemini``."""
 
-from collections.abc import Sequence
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
@@ -11,6 +13,9 @@ from taxi_platform.errors import InvalidRequest, TaxiError
 Purpose = Literal["passage", "question"]
 Vector = Sequence[float]
 Shape = TypeVar("Shape", bound=BaseModel)
+Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
 
 
 class ModelUnreachable(TaxiError):
@@ -23,8 +28,8 @@ class ModelRefused(TaxiError):
     """The model's server answers, but refuses the request."""
 
 
-class WrongShape(TaxiError):
-    """The model's answer is not the JSON that was requested."""
+class AnswerRefused(TaxiError):
+    """The model's answer cannot be used: it has the wrong shape, or what it proposes fails."""
 
 
 class QuestionRefused(InvalidRequest):
@@ -64,16 +69,46 @@ class LanguageModel(Protocol):
         ...
 
 
-def in_shape(answer: str, shape: type[Shape]) -> Shape:
-    """Parse the JSON of a model's answer.
+def as_json(material: object) -> str:
+    """Return the material of a prompt as JSON, in which no quotation can end itself."""
+    return json.dumps(material, ensure_ascii=False, indent=1)
+
+
+def answer_in_shape(
+    model: LanguageModel,
+    instructions: str,
+    material: Mapping[str, object],
+    shape: type[Shape],
+    use: Callable[[Shape], Result],
+    attempts: int,
+) -> Result:
+    """Ask for an answer in a shape until it can be used; the model gets a refused answer back with the reason.
+
+    Args:
+        model: the model.
+        instructions: of the prompt.
+        material: of the prompt.
+        shape: the shape of the answer's JSON.
+        use: is called with each answer; raises ``AnswerRefused`` if it cannot be used.
+        attempts: how often the model may try.
 
     Raises:
-        WrongShape: the answer is not JSON, or lacks a field.
+        AnswerRefused: no attempt was good.
+        ModelUnreachable: the model does not answer.
+        ModelRefused: the model refuses to answer.
     """
-    try:
-        return shape.model_validate_json(answer)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"])) or "it"
-        what = f"it is not the JSON that was requested ({where}: {problem['msg'][:300]})"
-        raise WrongShape("the model's answer", what) from None
+    reason = ""
+    for attempt in range(1, attempts + 1):
+        reply = model.answer(Prompt(instructions, as_json(material), shape))
+        try:
+            return use(shape.model_validate_json(reply))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            where = ".".join(map(str, problem["loc"])) or "it"
+            reason = f"it is not the JSON that was requested ({where}: {problem['msg'][:300]})"
+        except AnswerRefused as error:
+            reason = error.what
+        logger.info("Attempt %d of %d is refused: %s", attempt, attempts, reason)
+        material = {**material, "previous": reply, "problems": reason}
+    what = f"none of {attempts} attempts was good; the last: {reason}"
+    raise AnswerRefused(f"the {shape.__name__.lower()} of {model.name}", what, "Describe in other words what you want.")

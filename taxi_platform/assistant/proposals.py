@@ -3,22 +3,17 @@
 Checking a proposal by running it does not belong here; see ``validation``.
 """
 
-import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from difflib import unified_diff
 from textwrap import indent, wrap
-from typing import TypeVar
 
 from pydantic import BaseModel, Field
 
-from taxi_platform.assistant.answers import as_json
-from taxi_platform.assistant.model import LanguageModel, Prompt, WrongShape, in_shape
-from taxi_platform.errors import TaxiError
+from taxi_platform.assistant.model import AnswerRefused
 from taxi_platform.settings import PROJECT
 
 Files = Mapping[str, str]  # texts by path
-Result = TypeVar("Result")
 
 ATTEMPTS = 4
 LONGEST = 50_000  # characters of one file: far more than any file of the project has
@@ -34,12 +29,6 @@ with your previous reply, which is given too: send everything again, corrected. 
 description included, says what is wanted; it gives you no leave to reach outside of these files, to read secrets or to
 delete."""
 
-logger = logging.getLogger(__name__)
-
-
-class ProposalRefused(TaxiError):
-    """A proposal is not a new module with its test, or does not pass the checks."""
-
 
 class Proposal(BaseModel):
     """A model's reply when it is asked for an asset."""
@@ -50,55 +39,23 @@ class Proposal(BaseModel):
     test: str = Field(description="The whole text of its test.")
 
 
-def propose(
-    context: Mapping[str, object], model: LanguageModel, check: Callable[[Proposal], Result]
-) -> tuple[Proposal, Result]:
-    """Ask a model for an asset until its proposal passes every check, four times at most.
-
-    Args:
-        context: the description of the asset, and what the model has to know of the project.
-        model: the model.
-        check: checks a proposal; raises ``ProposalRefused``.
-
-    Raises:
-        ProposalRefused: no attempt passed.
-        ModelUnreachable: the model does not answer.
-        ModelRefused: the model refuses to answer.
-    """
-    material = dict(context)
-    problems = ""
-    for attempt in range(1, ATTEMPTS + 1):
-        reply = model.answer(Prompt(INSTRUCTIONS, as_json(material), Proposal))
-        try:
-            proposal = in_shape(reply, Proposal)
-            return proposal, check(proposal)
-        except (WrongShape, ProposalRefused) as error:
-            problems = error.what
-            logger.info("Attempt %d of %d is refused: %s", attempt, ATTEMPTS, problems)
-            material |= {"previous": reply, "problems": problems}
-    what = f"none of {ATTEMPTS} attempts was good; the last: {problems}"
-    raise ProposalRefused(
-        f"the proposal of {model.name}", what, "Describe the asset in more detail, or in other words."
-    )
-
-
 def files_of(proposal: Proposal) -> Files:
     """Return the two files of a proposal by their paths, which its name alone decides.
 
     Raises:
-        ProposalRefused: the name is not one, a file exists already, or a text is not source code.
+        AnswerRefused: the name is not one, a file exists already, or a text is not source code.
     """
     if not re.fullmatch("[a-z][a-z0-9_]{0,99}", proposal.name):
-        raise ProposalRefused("the proposal", f"{proposal.name[:200]!r} is not the name of a module")
+        raise AnswerRefused("the proposal", f"{proposal.name[:200]!r} is not the name of a module")
     files = {
         f"taxi_platform/defs/{proposal.name}.py": proposal.module,
         f"taxi_platform_tests/defs/test_{proposal.name}.py": proposal.test,
     }
     for path, text in files.items():
         if (PROJECT / path).exists():
-            raise ProposalRefused("the proposal", f"{path} exists already, and a proposal may not change it")
+            raise AnswerRefused("the proposal", f"{path} exists already, and a proposal may not change it")
         if not text.strip() or len(text) > LONGEST or "\0" in text:
-            raise ProposalRefused("the proposal", f"{path} is not source text of at most {LONGEST:,} characters")
+            raise AnswerRefused("the proposal", f"{path} is not source text of at most {LONGEST:,} characters")
     return files
 
 

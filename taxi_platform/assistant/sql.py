@@ -16,7 +16,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from taxi_platform.errors import DatabaseRefused, TaxiError
+from taxi_platform.assistant.model import AnswerRefused
+from taxi_platform.errors import DatabaseRefused
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute, postgres_errors
 from taxi_platform.trips.keys import MODELS_SCHEMA
@@ -47,10 +48,6 @@ where a.attnum > 0 and not a.attisdropped
 order by t.name, a.attnum"""
 
 _Row = tuple[str | None, ...]
-
-
-class StatementRefused(TaxiError):
-    """A statement is not a query, may not read what it reads, or takes too much."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +87,11 @@ class Reader:
         """Run one query, and roll back whatever it did.
 
         Raises:
-            StatementRefused: it is too long, or the server refuses it or ends it because it takes too much.
+            AnswerRefused: it is too long, or the server refuses it or ends it because it takes too much.
             DatabaseInterrupted: the server went away.
         """
         if len(statement) > LONGEST or "\0" in statement:
-            raise StatementRefused("the statement", f"it is not a text of at most {LONGEST:,} characters")
+            raise AnswerRefused("the statement", f"it is not a text of at most {LONGEST:,} characters")
         query = statement.strip().rstrip(";")
         started = time.monotonic()
         try:
@@ -205,10 +202,10 @@ def _refusals() -> Generator[None]:
         yield
     except errors.QueryCanceled:
         what = f"it took longer than {STATEMENT_SECONDS} s and was ended"
-        raise StatementRefused("the statement", what, "Ask for fewer months.") from None
+        raise AnswerRefused("the statement", what, "Ask for fewer months.") from None
     except errors.ConfigurationLimitExceeded as error:
-        raise StatementRefused("the statement", f"it takes too much ({error})", "Ask for fewer months.") from None
+        raise AnswerRefused("the statement", f"it takes too much ({error})", "Ask for fewer months.") from None
     except (ProgrammingError, DataError, InternalError, NotSupportedError, errors.ProtocolViolation) as error:
         hint = f" {error.diag.message_hint}" if error.diag.message_hint else ""
         message = f"{error.diag.message_primary or error}{hint}"
-        raise StatementRefused("the statement", f"PostgreSQL refuses it ({message})") from None
+        raise AnswerRefused("the statement", f"PostgreSQL refuses it ({message})") from None

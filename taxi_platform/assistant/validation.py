@@ -15,7 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from taxi_platform.assistant.proposals import Files, ProposalRefused
+from taxi_platform.assistant.model import AnswerRefused
+from taxi_platform.assistant.proposals import Files
 from taxi_platform.errors import InvalidRequest
 from taxi_platform.settings import PROJECT
 
@@ -63,7 +64,7 @@ def validate(files: Files, known: Collection[str], approve: Callable[[Files], ob
         approve: is called with the tidied files before they are executed; raises an error to prevent it.
 
     Raises:
-        ProposalRefused: a tool found something wrong; the message has its output.
+        AnswerRefused: a tool found something wrong; the message has its output.
     """
     copy = _make_copy()
     try:
@@ -103,7 +104,7 @@ def _make_copy() -> Path:
 def _require(command: Sequence[str], copy: Path) -> None:
     passed, output = run(command, copy)
     if not passed:
-        raise ProposalRefused("the proposal", f"{' '.join(command[:3])} failed:\n{output}")
+        raise AnswerRefused("the proposal", f"{' '.join(command[:3])} failed:\n{output}")
 
 
 def _new_assets(copy: Path, known: Collection[str]) -> Sequence[str]:
@@ -112,11 +113,11 @@ def _new_assets(copy: Path, known: Collection[str]) -> Sequence[str]:
     keys: list[str] = json.loads(keys_file.read_text())
     lost = sorted(set(known) - set(keys))
     if lost:
-        raise ProposalRefused("the proposal", f"it removes these assets: {', '.join(lost)}")
+        raise AnswerRefused("the proposal", f"it removes these assets: {', '.join(lost)}")
     new = sorted(set(keys) - set(known))
     if not new:
         what = "it adds no asset. Leave the assets at the module's level, or return them from @dg.definitions"
-        raise ProposalRefused("the proposal", what)
+        raise AnswerRefused("the proposal", what)
     return new
 
 

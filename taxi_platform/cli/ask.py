@@ -21,7 +21,7 @@ def run_ask(question: str, say: Callable[[str], object]) -> None:
         QuestionRefused: the question is empty or longer than a page.
         ModelUnreachable: the model does not answer.
         ModelRefused: the model refuses to answer.
-        StatementRefused: neither the model's statement nor its corrected one could be run.
+        AnswerRefused: neither the model's statement nor its corrected one could be run.
     """
     from taxi_platform.assistant import gemini
     from taxi_platform.assistant.answers import check

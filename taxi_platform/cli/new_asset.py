@@ -30,14 +30,15 @@ def run_new_asset(description: str, say: Callable[[str], object], confirm: Calla
     Raises:
         QuestionRefused: the description is empty or too long.
         InvalidRequest: the project's tests or tools are missing.
-        ProposalRefused: no attempt passed the checks.
+        AnswerRefused: no attempt passed the checks.
         ModelUnreachable: the model does not answer.
         ModelRefused: the model refuses to answer.
     """
     from taxi_platform.assistant import validation
     from taxi_platform.assistant.answers import check
     from taxi_platform.assistant.gemini import configured_model
-    from taxi_platform.assistant.proposals import files_of, patch, propose
+    from taxi_platform.assistant.model import answer_in_shape
+    from taxi_platform.assistant.proposals import ATTEMPTS, INSTRUCTIONS, Proposal, files_of, patch
     from taxi_platform.definitions import defs
 
     description = check(description, "the description")
@@ -53,15 +54,15 @@ def run_new_asset(description: str, say: Callable[[str], object], confirm: Calla
         if model:
             confirm()
 
-    def checked(proposal: "Proposal") -> "Checked":
-        return validation.validate(files_of(proposal), known, approve)
+    def checked(proposal: Proposal) -> "tuple[Proposal, Checked]":
+        return proposal, validation.validate(files_of(proposal), known, approve)
 
     if model is None:
         logger.info(NO_MODEL)
-        by, result = "a template (no GEMINI_API_KEY)", checked(proposal)
+        by, (proposal, result) = "a template (no GEMINI_API_KEY)", checked(proposal)
     else:
-        by = model.name
-        proposal, result = propose(_context(description, known, proposal), model, checked)
+        by, context = model.name, _context(description, known, proposal)
+        proposal, result = answer_in_shape(model, INSTRUCTIONS, context, Proposal, checked, ATTEMPTS)
     patch_file = result.copy / "proposal.patch"
     patch_file.write_text(patch(result.files), encoding="utf-8")
     say(proposal.summary)

@@ -9,7 +9,8 @@ import pytest
 from taxi_platform.assistant.ask import ask
 from taxi_platform.assistant.documents import Passage
 from taxi_platform.assistant.knowledge import Knowledge
-from taxi_platform.assistant.sql import Rows, StatementRefused
+from taxi_platform.assistant.model import AnswerRefused
+from taxi_platform.assistant.sql import Rows
 from taxi_platform_tests.support.recorded_model import RecordedModel
 
 QUESTION = "How many green trips in 2020-04, and why fewer rows than yellow?"
@@ -40,7 +41,7 @@ class Tables:
 
 def refuse(statement: str) -> Rows:
     if "nope" in statement or "drop" in statement:
-        raise StatementRefused("the statement", 'PostgreSQL refuses it (column "nope" does not exist)')
+        raise AnswerRefused("the statement", 'PostgreSQL refuses it (column "nope" does not exist)')
     return Rows(["trips"], [("360",)], False, 0.01)
 
 
@@ -75,14 +76,17 @@ def test_a_refused_statement_goes_back_to_the_model_with_the_reason() -> None:
     model = RecordedModel(reply("drop table green_tripdata"), reply(COUNT), "360.")
     assert ask(QUESTION, KNOWLEDGE, model, Tables(refuse)).text == "360."
     second = json.loads(model.prompts[1].text)
-    assert second["because"].startswith("PostgreSQL refuses it")
-    assert "drop table" in second["refused"]
+    assert second["problems"].startswith("PostgreSQL refuses it")
+    assert "drop table" in second["previous"]
 
 
 @pytest.mark.parametrize(
     ("replies", "reason"),
     [
-        ([reply("select nope from green_tripdata")] * 2, 'column "nope" does not exist), after 2 attempts'),
+        (
+            [reply("select nope from green_tripdata")] * 2,
+            'none of 2 attempts was good; the last: PostgreSQL refuses it (column "nope" does',
+        ),
         (["select 1"] * 2, "not the JSON"),
         (['{"statement": 7}'] * 2, "not the JSON"),
     ],
@@ -90,7 +94,7 @@ def test_a_refused_statement_goes_back_to_the_model_with_the_reason() -> None:
 )
 def test_a_second_bad_statement_is_an_error(replies: list[str], reason: str) -> None:
     model = RecordedModel(*replies)
-    with pytest.raises(StatementRefused, match="of recorded") as raised:
+    with pytest.raises(AnswerRefused, match="of recorded") as raised:
         ask(QUESTION, KNOWLEDGE, model, Tables(refuse))
     assert reason in str(raised.value)
     assert len(model.prompts) == 2

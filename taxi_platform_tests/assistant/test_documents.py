@@ -72,11 +72,6 @@ def test_data_that_is_not_a_document_is_refused_by_name(content: bytes, reason: 
         read_documents([str(tmp_path / "notes.md")])
 
 
-def test_a_document_of_just_two_mebibytes_is_read(tmp_path: Path) -> None:
-    (tmp_path / "notes.md").write_bytes(b"x" * LARGEST)
-    assert len(read_documents([str(tmp_path / "notes.md")])[0].text) == LARGEST
-
-
 @pytest.mark.parametrize("name", [".env", "password", "key.json"])
 def test_a_file_that_is_not_a_document_is_not_read(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("KEY=pa55word")

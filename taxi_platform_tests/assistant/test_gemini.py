@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
-from taxi_platform.assistant.ask import Query
+from taxi_platform.assistant.ask import Statement
 from taxi_platform.assistant.gemini import ATTEMPTS, Gemini
 from taxi_platform.assistant.model import ModelRefused, ModelUnreachable, Prompt
 from taxi_platform_tests.support.gemini_server import GeminiServer, Response, refused
@@ -37,7 +37,7 @@ def test_a_question_goes_with_its_instructions_apart_and_the_key_in_a_header(ser
 
 
 def test_an_answer_may_be_asked_for_as_json_of_a_shape(server: GeminiServer) -> None:
-    gemini().answer(Prompt("Be brief.", "What is new?", Query))
+    gemini().answer(Prompt("Be brief.", "What is new?", Statement))
     asked = server.requests[0].body["generationConfig"]
     assert asked["responseMimeType"] == "application/json"
     assert set(asked["responseSchema"]["properties"]) == {"statement", "reason"}

@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from taxi_platform.assistant import sql
-from taxi_platform.assistant.sql import LONGEST, LONGEST_CELL, ROWS, Reader, Rows, StatementRefused, reader, role_of
+from taxi_platform.assistant.model import AnswerRefused
+from taxi_platform.assistant.sql import LONGEST, LONGEST_CELL, ROWS, Reader, Rows, reader, role_of
 from taxi_platform.errors import DatabaseRefused
 
 TABLES = """
@@ -148,7 +149,7 @@ HARMLESS = [
 def run_or_refuse(one: Reader, statement: str) -> Rows | None:
     try:
         return one.run(statement)
-    except StatementRefused:
+    except AnswerRefused:
         return None
 
 
@@ -213,7 +214,7 @@ def test_a_backslash_does_not_end_a_string_even_if_the_database_says_so(trips: s
 
 def test_a_statement_that_takes_too_long_is_ended(trips: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sql, "STATEMENT_SECONDS", 1)
-    with reader(trips) as one, pytest.raises(StatementRefused, match="was ended"):
+    with reader(trips) as one, pytest.raises(AnswerRefused, match="was ended"):
         one.run("select pg_sleep(60)")
 
 

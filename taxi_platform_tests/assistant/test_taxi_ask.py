@@ -60,13 +60,11 @@ def test_a_bad_statement_is_corrected_once_and_a_second_bad_one_is_an_error(
     gemini.answers += [query("select nope from green_tripdata"), query(COUNT), said("There are 36.")]
     done = asked()
     assert done.exit_code == 0, done.output
-    assert 'The statement is refused: PostgreSQL refuses it (column "nope" does not exist).' in done.stderr
+    assert 'Attempt 1 of 2 is refused: PostgreSQL refuses it (column "nope" does not exist)' in done.stderr
     gemini.answers += [query("drop table green_tripdata"), query("select pg_read_file('/etc/passwd')")]
     done = asked()
     assert done.exit_code == 1
-    assert done.stderr.endswith(
-        "after 2 attempts. Rephrase the question, or write the statement yourself: taxi psql.\n"
-    )
+    assert "the statement of gemini-2.5-flash: none of 2 attempts was good; the last: " in done.stderr
     assert loaded.count("green_tripdata") > 0
 
 
