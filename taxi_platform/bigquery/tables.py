@@ -119,7 +119,7 @@ def clustering(service: Service) -> Sequence[str]:
 
 def fingerprint(service: Service) -> str:
     """Return a short hash of everything that decides which values a row has; a month of another one is reloaded."""
-    text = repr([(column.name, column.bigquery, column.is_code) for column in service.columns])
+    text = repr([(column.name, column.bigquery, column.is_code) for column in service.first_columns])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

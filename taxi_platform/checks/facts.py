@@ -115,7 +115,7 @@ def read_facts(url: str, service: Service, month: Month, raw: FileFacts | None) 
             rejected=rejected,
             rows_before=loaded[before].rows_loaded if before in loaded else None,
         )
-        if dict(facts.columns) == tables.column_types(service):
+        if not tables.differences(service, dict(facts.columns)):
             return _counted(connection, service, facts)
         return replace(facts, rows=_ask(connection, f"select count(*) from {partition}")[0]["count"])
 

@@ -70,13 +70,12 @@ def _file_result(service: Service, facts: MonthFacts) -> CheckResult:
 
 
 def _columns_result(service: Service, facts: MonthFacts) -> CheckResult:
-    expected, actual = list(tables.column_types(service).items()), list(facts.columns)
+    actual = [name for name, _ in facts.columns]
+    first = ["unique_row_id", "filename", *(column.name for column in service.first_columns)]
     problem = ""
-    if actual != expected:
-        missing = ", ".join(f"{name} {kind}" for name, kind in expected if (name, kind) not in actual)
-        surplus = ", ".join(f"{name} {kind}" for name, kind in actual if (name, kind) not in expected)
-        parts = [f"it lacks {missing}"] * bool(missing) + [f"it has {surplus} instead or besides"] * bool(surplus)
-        problem = f"The table differs from the contract: {'; '.join(parts) or 'they are in another order'}."
+    differences = tables.differences(service, dict(facts.columns))
+    if differences or actual[: len(first)] != first:
+        problem = f"The table differs from the contract: {'; '.join(differences) or 'they are in another order'}."
     elif facts.record and not facts.record.current:
         problem = "The month was loaded by an earlier contract."
     passes = f"All {len(actual)} columns are the contract's."

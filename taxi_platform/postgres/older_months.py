@@ -56,7 +56,7 @@ def check_older_months(connection: "Connection") -> None:
 
 def refused_columns(service: Service, partition: str) -> str:
     """Return the query for the columns with such values, as one text or NULL; its parameter is the time of the load."""
-    conditions = {column.name: condition for column in service.columns if (condition := _condition(column))}
+    conditions = {column.name: condition for column in service.first_columns if (condition := _condition(column))}
     flagged = ", ".join(f"case when bool_or({condition}) then '{name}' end" for name, condition in conditions.items())
     return f"select nullif(concat_ws(', ', {flagged}), '') from {partition}"
 

@@ -4,14 +4,15 @@ The SQL text is in ``tables``; the load itself is in ``loader``.
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from taxi_platform.errors import SchemaMismatch, UnsupportedServer
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import execute
-from taxi_platform.postgres.locking import try_lock, unlock
+from taxi_platform.postgres.locking import try_lock, unlock, when_readers_allow
+from taxi_platform.trips.columns import Column
 from taxi_platform.trips.services import Service
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def prepare(connection: "Connection", service: Service) -> None:
-    """Create the service's tables if they are missing, renew their comments, and drop what killed loads left.
+    """Create the service's tables or columns if they are missing, renew comments, and drop what killed loads left.
 
     Raises:
         SchemaMismatch: a table of that name exists that was not made here.
@@ -30,10 +31,32 @@ def prepare(connection: "Connection", service: Service) -> None:
     check_encoding(connection)
     if not (_is_ours(connection, service) and _has_companions(connection, service)):
         _create(connection, service)
-    elif _comments(connection, service) != tables.column_comments(service):
+    add_columns(connection, service, service.columns)
+    if not tables.column_comments(service).items() <= _comments(connection, service).items():
         for statement in tables.comments(service):
             execute(connection, statement)
     _drop_leftovers(connection, service)
+
+
+def add_columns(connection: "Connection", service: Service, columns: Iterable[Column]) -> None:
+    """Add the columns that the service's table lacks; its rows get NULL and are neither read nor written.
+
+    Raises:
+        psycopg.errors.LockNotAvailable: readers kept their locks for a quarter of an hour.
+    """
+    existing = _comments(connection, service)
+    lacking = [column for column in columns if column.name not in existing]
+    if not lacking:
+        return
+
+    def add() -> None:
+        with connection.transaction():
+            execute(connection, tables.SHORT_LOCK_TIMEOUT)
+            for statement in tables.add_columns(service, lacking):
+                execute(connection, statement)
+
+    when_readers_allow(add, tables.table_of(service))
+    logger.info(f"{tables.table_of(service)}: got the columns {', '.join(column.name for column in lacking)}")
 
 
 def check_encoding(connection: "Connection") -> None:
@@ -54,10 +77,9 @@ def _is_ours(connection: "Connection", service: Service) -> bool:
     if row is None:
         return False
     found = dict(execute(connection, tables.COLUMN_TYPES, (table,)).fetchall())
-    expected = tables.column_types(service)
-    if row[0] != "p" or found != expected:
-        differing = sorted(set(found.items()) ^ set(expected.items()))
-        what = f"its columns differ: {differing}" if row[0] == "p" else "it is not partitioned by file"
+    differences = tables.differences(service, found)
+    if row[0] != "p" or differences:
+        what = f"its columns differ: {'; '.join(differences)}" if row[0] == "p" else "it is not partitioned by file"
         raise SchemaMismatch(
             f"table {table}",
             f"it exists and was not made by this platform ({what})",

@@ -5,7 +5,7 @@ pickup lies. The name ``<partition>_loading`` belongs to a month that is being l
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.months import Month
@@ -131,6 +131,29 @@ def column_types(service: Service) -> dict[str, str]:
     return types
 
 
+def differences(service: Service, found: Mapping[str, str]) -> list[str]:
+    """Return how a table's columns differ from the contract's; columns that came later may be absent."""
+    expected = column_types(service)
+    later = {column.name for column in service.columns if column not in service.first_columns}
+    lacking = [f"{name} {kind}" for name, kind in expected.items() if name not in found and name not in later]
+    surplus = [f"{name} {kind}" for name, kind in found.items() if expected.get(name) != kind]
+    parts = [f"it lacks {', '.join(lacking)}"] if lacking else []
+    return [*parts, f"it has {', '.join(surplus)} instead or besides"] if surplus else parts
+
+
+def add_columns(service: Service, columns: Iterable[Column]) -> list[str]:
+    """Return the statements that add columns to the table and its partitions, where loaded rows have NULL."""
+    table = table_of(service)
+    return [
+        statement
+        for column in columns
+        for statement in (
+            f'alter table {table} add column if not exists "{column.name}" {column.postgres}',
+            f'comment on column {table}."{column.name}" is {literal(column.documentation)}',
+        )
+    ]
+
+
 def comments(service: Service) -> list[str]:
     """Return the statements that comment on the table and its columns."""
     table = table_of(service)
@@ -141,8 +164,8 @@ def comments(service: Service) -> list[str]:
 
 
 def fingerprint(service: Service) -> str:
-    """Return a short hash of everything that decides a row's values: if it changes, months are loaded again."""
-    text = repr([(column.name, column.postgres, column.is_code) for column in service.columns])
+    """Return a short hash of what decides a row's values: if it changes, months are loaded again."""
+    text = repr([(column.name, column.postgres, column.is_code) for column in service.first_columns])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -163,10 +186,17 @@ alter table {loading_of(service, month)} alter column filename set default {name
 def indexes_of(service: Service, month: Month) -> str:
     """Return the query for statements that give the loaded table the indexes of the service's table.
 
-    Nobody waits while they are built; the swap would build missing ones while it keeps readers out.
+    Nobody waits while they are built; the swap would build missing ones while it keeps readers out. The loaded table
+    also gets the columns that another load has added to the service's table meanwhile.
     """
     table = loading_of(service, month)
     return f"""
+select format('alter table {table} add column %I %s', attname, format_type(atttypid, atttypmod))
+from pg_attribute where attrelid = to_regclass({literal(table_of(service))}) and attnum > 0 and not attisdropped
+and attname not in (
+    select attname from pg_attribute where attrelid = to_regclass({literal(table)}) and not attisdropped
+)
+union all
 select case when c.oid is not null then 'alter table {table} add ' || pg_get_constraintdef(c.oid)
     else 'create ' || case when i.indisunique then 'unique ' else '' end || 'index on {table}'
         || substring(pg_get_indexdef(i.indexrelid) from ' USING .*') end
@@ -176,7 +206,7 @@ where i.indrelid = to_regclass({literal(table_of(service))})"""
 
 def copy_into_loading(service: Service, month: Month, columns: Iterable[Column]) -> str:
     """Return the COPY statement for CSV lines of these columns, in this order, without a header."""
-    names = ", ".join(column.name for column in columns)
+    names = ", ".join(f'"{column.name}"' for column in columns)
     return f"copy {loading_of(service, month)} ({names}) from stdin (format csv)"
 
 
@@ -298,9 +328,18 @@ where datname = current_database() and backend_type = 'client backend' and pid <
 and backend_xmin is not null and xact_start < %s and application_name <> 'taxi_platform'
 limit 1"""
 
-COLUMN_TYPES = """
-select attname, format_type(atttypid, atttypmod) from pg_attribute
-where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by attnum"""
+ADDED = "Added from "
+"""The beginning of the comment on a column that came from a file and is not in the contract."""
+
+COLUMN_TYPES = f"""
+select attname, format_type(atttypid, atttypmod) from pg_attribute as a
+where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped and not exists (
+    select from pg_attribute as t
+    where t.attrelid = coalesce((select inhparent from pg_inherits where inhrelid = a.attrelid), a.attrelid)
+        and t.attname = a.attname and starts_with(col_description(t.attrelid, t.attnum), '{ADDED}')
+)
+order by attnum"""
+"""The query for the columns of a table or partition with their types, without those that came from a file."""
 
 TABLES_EXIST = "select to_regclass(%s) is not null and to_regclass(%s) is not null"
 

@@ -32,7 +32,7 @@ _NAMES = (
     *("Larch", "Marten", "Nettle", "Otter", "Plover", "Quarry", "Rowan", "Sorrel", "Thistle", "Umber", "Vetch"),
     *("Willow", "Yarrow"),
 )
-_AIRPORTS = (132, 138)
+AIRPORTS = (132, 138)
 # From zone 2 on, over and over: the boroughs' shares of the city's zones.
 _BOROUGHS = "Queens Manhattan Brooklyn Bronx Manhattan Queens Brooklyn Queens Manhattan Bronx Brooklyn Queens Manhattan"
 
@@ -142,7 +142,7 @@ def zone_lookup() -> str:
     rows = [(1, "EWR", f"{names[0]} Airport", "EWR")]
     for number in range(2, 264):
         borough = "Staten Island" if number % 13 == 0 else next(boroughs)
-        if number in _AIRPORTS:
+        if number in AIRPORTS:
             rows.append((number, "Queens", f"{names[number - 1]} Airport", "Airports"))
         else:
             rows.append((number, borough, names[number - 1], "Yellow Zone" if borough == "Manhattan" else "Boro Zone"))

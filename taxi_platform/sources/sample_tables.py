@@ -65,6 +65,8 @@ def texts_of(column: Column) -> Texts:
         return _distances()
     if column.name == "store_and_fwd_flag":
         return text_table("NY")
+    if column.name == "request_source":
+        return text_table(["A", "CC", "EH0004", "EH0010", "HV0003", "HV0003", "HV0005", "HV0005"])
     return _codes() if column.is_code or column.postgres == "integer" else _licences()
 
 

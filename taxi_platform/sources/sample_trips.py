@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from taxi_platform.errors import disk_errors
 from taxi_platform.sources import sample_tables as tables
-from taxi_platform.sources.sample import GENERATION, figure_at
+from taxi_platform.sources.sample import AIRPORTS, GENERATION, figure_at
 from taxi_platform.sources.sample_tables import Numbers, Texts
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
@@ -61,7 +61,7 @@ _CARD, _NO_CHARGE, _DISPUTE = 1, 3, 4  # payment types
 _PASSENGERS = (80, 2880, 600, 170, 78, 140, 110, 1, 1, 1)
 _TIP_PERCENT = np.array((0, 0, 10, 15, 15, 18, 20, 20, 20, 20, 20, 20, 25, 25, 30, 33))
 _AMOUNTS = ("fare_amount", "extra", "mta_tax", "tip_amount", "tolls_amount")
-_PARTS_OF_TOTAL = (*_AMOUNTS, "improvement_surcharge", "congestion_surcharge")
+_PARTS_OF_TOTAL = (*_AMOUNTS, "improvement_surcharge", "congestion_surcharge", "airport_fee", "cbd_congestion_fee")
 
 
 def write_month(service: Service, month: Month, rows: int, target: Path) -> None:
@@ -86,7 +86,7 @@ def write_month(service: Service, month: Month, rows: int, target: Path) -> None
 
 def _pieces(plan: "Plan") -> Generator[tuple[bytes, int, int]]:
     """Yield the header, then the blocks in order, made by several threads, at most two a thread under way."""
-    yield _deflate((",".join(column.source for column in plan.service.columns) + "\r\n").encode())
+    yield _deflate((",".join(column.source for column in plan.columns) + "\r\n").encode())
     threads = min(MOST_THREADS, os.cpu_count() or 1)
     under_way: deque[Future[tuple[bytes, int, int]]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="sample") as pool:
@@ -168,6 +168,7 @@ class Plan:
 
     def __init__(self, service: Service, month: Month, rows: int) -> None:
         self.service, self.month, self.rows = service, month, rows
+        self.columns = service.columns_of(month)
         first = _day_number(f"{month}-01")
         days = calendar.monthrange(month.year, month.month)[1]
         self.first_hour = first * 24
@@ -255,12 +256,12 @@ def csv_of_block(plan: Plan, block: Block) -> bytes:
     make = (_metered if block.part.metered else _unmetered) if plan.service.has("fare_amount") else _dispatched
     values = make(plan, block)
     pieces: list[tuple[Texts, Numbers | None]] = []
-    for column in plan.service.columns:
+    for column in plan.columns:
         numbers = values.get(column.name)
         if numbers is not None:
             is_time = column.postgres == "timestamp"
             pieces += plan.time_texts(numbers) if is_time else [(tables.texts_of(column), numbers)]
-        pieces.append((tables.text_table(["\r\n" if column is plan.service.columns[-1] else ","]), None))
+        pieces.append((tables.text_table(["\r\n" if column is plan.columns[-1] else ","]), None))
     # Lay texts of fixed width side by side, then drop the NUL bytes that fill up the shorter ones.
     layout = np.dtype([(f"{position}", texts.dtype) for position, (texts, _) in enumerate(pieces)])
     matrix: NDArray[np.void] = np.empty(block.rows, layout)
@@ -308,6 +309,7 @@ def _metered(plan: Plan, block: Block) -> dict[str, Numbers]:
     if plan.month >= CONGESTION_FROM:
         paying = fee < profile.congestion_per_mille * 65_536 // 1000
         values["congestion_surcharge"] = np.where(paying, profile.congestion_cents, 0)
+    values |= _later_fees(plan, values["pulocationid"], fee)
     total = values["total_amount"] = _total(values)
     _befall(total, luck, _UNEXPLAINED, total + 325)
     _reverse(values, luck)
@@ -336,7 +338,8 @@ def _unmetered(plan: Plan, block: Block) -> dict[str, Numbers]:
         "tolls_amount": tables.tolls()[toll >> 4],
         "improvement_surcharge": np.full(block.rows, 30),
     }
-    return {**values, "total_amount": _total(values)}
+    values |= _later_fees(plan, values["pulocationid"], up)
+    return {**values, "total_amount": _total(values), "request_source": kind & 7}
 
 
 def _dispatched(plan: Plan, block: Block) -> dict[str, Numbers]:
@@ -360,6 +363,15 @@ def _dispatched(plan: Plan, block: Block) -> dict[str, Numbers]:
         "sr_flag": np.where((kind & 255) < 253, -1, 1),
         "affiliated_base_number": np.where((kind >> 8) < 30, tables.bases()[jitter >> 4], own),
     }
+
+
+def _later_fees(plan: Plan, pickup_zones: Numbers, chance: Numbers) -> dict[str, Numbers]:
+    """Return the fees that were added to the contract, of those that the files of the month have."""
+    fees = {
+        "airport_fee": np.where(np.isin(pickup_zones, AIRPORTS), 175, 0),
+        "cbd_congestion_fee": np.where(chance < 32_768, 75, 0),
+    }
+    return {column.name: fees[column.name] for column in plan.columns if column.name in fees}
 
 
 def _befall(numbers: Numbers, luck: Numbers, odds: range, result: Numbers | int) -> None:

@@ -26,7 +26,8 @@ class Column:
         unit: what its numbers count, if they count something.
         aliases: other names under which published files carry it.
         is_code: a text that is always a whole number; ``1.0`` is a float's spelling of ``1``.
-        since: files of earlier months may lack it; it is then NULL.
+        since: the first month whose files have it; files of earlier months may lack it, and it is then NULL. Tables
+            that were made before the contract had it get it by ALTER TABLE, and their months stay as they were loaded.
         optional: files of any month may lack it; it is then NULL.
     """
 
@@ -47,7 +48,7 @@ class Column:
 
     def may_lack(self, month: Month | None) -> bool:
         """Return whether a file of this month may lack the column."""
-        return self.optional or (self.since is not None and month is not None and month < self.since)
+        return self.optional or (self.since is not None and (month is None or month < self.since))
 
     @property
     def documentation(self) -> str:
@@ -107,6 +108,22 @@ _CONGESTION = _dollars(
     "congestion_surcharge",
     description="The New York State congestion surcharge, levied since February 2019.",
 )
+_AIRPORT = _dollars(
+    "Airport_fee",
+    description="The fee for pickups at LaGuardia and John F. Kennedy airports. The course's release lacks it.",
+    since=Month(2021, 8),
+)
+_CBD = _dollars(
+    "cbd_congestion_fee",
+    description="The MTA's congestion fee for trips in Manhattan's central business district, levied since 2025.",
+    since=Month(2025, 1),
+)
+_REQUEST_SOURCE = _text(
+    "request_source",
+    description="Where an app's request came from, in the block without meters; in no dictionary of the TLC. "
+    "Seen: A, CC, EH0004, EH0010, HV0003, HV0005.",
+    since=Month(2026, 6),
+)
 
 
 YELLOW_COLUMNS: tuple[Column, ...] = (
@@ -128,6 +145,9 @@ YELLOW_COLUMNS: tuple[Column, ...] = (
     _IMPROVEMENT,
     _TOTAL,
     _CONGESTION,
+    _AIRPORT,
+    _CBD,
+    _REQUEST_SOURCE,
 )
 
 GREEN_COLUMNS: tuple[Column, ...] = (
@@ -156,6 +176,8 @@ GREEN_COLUMNS: tuple[Column, ...] = (
         description="How the trip began: 1 street hail, 2 dispatch.",
     ),
     _CONGESTION,
+    _CBD,
+    _REQUEST_SOURCE,
 )
 
 FHV_COLUMNS: tuple[Column, ...] = (

@@ -89,7 +89,7 @@ class Service:
     Attributes:
         name: what it is called in file names, tables and commands, e.g. ``green``.
         dictionary: its name in the address of the TLC's data dictionary.
-        columns: the file's columns, in the order of the published header and of the table.
+        columns: the columns of the table, in the order of the published header; those with ``since`` come last.
         pickup, dropoff: the names of the columns with the start and the end of the trip.
         identity: the names of the columns whose values make ``unique_row_id``, in the order of the md5.
         schedule_hour: the hour at which its schedule ticks on the first of every month. Each service has another, as
@@ -125,6 +125,19 @@ class Service:
     def table(self) -> str:
         """The name of its table and of the asset that is the table, e.g. ``green_tripdata``."""
         return table_name(self.name)
+
+    @property
+    def first_columns(self) -> tuple[Column, ...]:
+        """The columns that every table of the service was made with.
+
+        They alone decide whether a loaded month is as today's contract would load it: columns that came later are NULL
+        in the months before, so that loaded months need not be loaded again.
+        """
+        return tuple(column for column in self.columns if column.since is None)
+
+    def columns_of(self, month: Month) -> tuple[Column, ...]:
+        """Return the columns that the published file of a month has."""
+        return tuple(column for column in self.columns if column.since is None or column.since <= month)
 
     def column(self, name: str) -> Column:
         """Return the column with this database name; raise ``KeyError`` if there is none."""

@@ -44,11 +44,12 @@ def test_a_month_is_its_file(loads: Loads, service: Service) -> None:
     )
     assert (loaded.rows, loaded.rejected, loaded.unchanged) == (50, 0, False)
     expressions = ", ".join(
-        f"{column.name}::{'numeric' if column.postgres == 'double precision' else 'text'}" for column in service.columns
+        f"{column.name}::{'numeric' if column.postgres == 'double precision' else 'text'}"
+        for column in service.first_columns
     )
     found = loads.ask(f"select {expressions} from {service.table} order by {service.pickup}")
     for values, line in zip(found, lines, strict=True):
-        for value, spelled, column in zip(values, line.split(","), service.columns, strict=True):
+        for value, spelled, column in zip(values, line.split(","), service.first_columns, strict=True):
             if column.postgres == "double precision":
                 assert (None if value is None else float(value)) == (float(spelled) if spelled else None)
             else:
@@ -249,7 +250,7 @@ def test_a_table_that_lost_a_column_is_refused(loads: Loads) -> None:
     loads.load(LINES)
     loads.ask("alter table green_tripdata drop column ehail_fee")
     before = loads.state()
-    with pytest.raises(SchemaMismatch, match=r"its columns differ: \[\('ehail_fee', 'double precision'\)\]"):
+    with pytest.raises(SchemaMismatch, match="its columns differ: it lacks ehail_fee double"):
         loads.load(LINES[1:])
     assert loads.state() == before
 
@@ -480,11 +481,11 @@ def test_a_month_that_pandas_rewrote_is_the_same_month(loads: Loads) -> None:
     lines = [*LINES, with_field(GREEN, with_field(GREEN, LINES[0], "vendorid", ""), "passenger_count", "")]
     loads.load(lines)
     before = loads.ask("select t::text from green_tripdata as t order by 1")
-    floats = [column.name for column in GREEN.columns if column.is_code or column.postgres == "integer"]
+    floats = [column.name for column in GREEN.first_columns if column.is_code or column.postgres == "integer"]
     rewritten = []
     for line in lines[::-1]:  # the block without VendorID first
         for name in floats:
-            field = line.split(",")[[column.name for column in GREEN.columns].index(name)]
+            field = line.split(",")[[column.name for column in GREEN.first_columns].index(name)]
             line = with_field(GREEN, line, name, field and field + ".0")
         rewritten.append(line)
     loads.load(rewritten)

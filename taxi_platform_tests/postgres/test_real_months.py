@@ -58,7 +58,7 @@ def courses_id(service: Service) -> str:
 
 def copy_independently(loads: Loads, path: Path, service: Service) -> None:
     r"""What ``\copy expected from file (format csv, header)`` does, into a table with the contract's columns."""
-    columns = service.columns if service is not FHV else service.columns[:-1]
+    columns = service.first_columns if service is not FHV else service.first_columns[:-1]
     definitions = ", ".join(f"{column.name} {column.postgres}" for column in columns)
     data = path.read_bytes()
     with psycopg.connect(loads.url) as connection, connection.cursor() as cursor:
@@ -70,7 +70,7 @@ def copy_independently(loads: Loads, path: Path, service: Service) -> None:
 def assert_equals_the_copy(loads: Loads, path: Path, service: Service, month: Month) -> None:
     """Every row of the month is in the copy as often, and the other way round; and every id is the course's."""
     copy_independently(loads, path, service)
-    names = ", ".join(column.name for column in service.columns if column.name != "affiliated_base_number")
+    names = ", ".join(column.name for column in service.first_columns if column.name != "affiliated_base_number")
     table = f"(select {names} from {service.table} where filename = '{service.file_name(month)}')"
     expected = f"(select {names} from expected)"
     for one, other in ((table, expected), (expected, table)):

@@ -24,7 +24,7 @@ _ROWS = {
 
 def header(service: Service) -> str:
     """The header line as published, without its line end."""
-    return ",".join(column.source for column in service.columns)
+    return ",".join(column.source for column in service.first_columns)
 
 
 def row(service: Service, number: int) -> str:
@@ -54,7 +54,7 @@ def rows(service: Service, count: int, first: int = 0) -> list[str]:
 def with_field(service: Service, line: str, column: str, value: str) -> str:
     """The row with another value in one column."""
     fields = line.split(",")
-    fields[[known.name for known in service.columns].index(column)] = value
+    fields[[known.name for known in service.first_columns].index(column)] = value
     return ",".join(fields)
 
 

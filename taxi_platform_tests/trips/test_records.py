@@ -47,7 +47,7 @@ def value(column: str, text: str, service: Service = GREEN) -> str:
     """What a good field is stored as."""
     record = field(column, text, service)
     assert record.problem is None
-    return record.values[[known.name for known in service.columns].index(column)]
+    return record.values[[known.name for known in service.first_columns].index(column)]
 
 
 def problem(column: str, text: str, service: Service = GREEN) -> str:
@@ -71,7 +71,7 @@ def test_good_rows_come_out_with_numbers_as_postgresql_prints_them(service: Serv
         (number, line, None) for number, line in enumerate(lines, start=2)
     ]
     for line, record in zip(lines, records, strict=True):
-        for field, value, column in zip(line.split(","), record.values, service.columns, strict=True):
+        for field, value, column in zip(line.split(","), record.values, service.first_columns, strict=True):
             assert value == (f"{float(field):g}" if field and column.postgres == "double precision" else field)
 
 
@@ -189,7 +189,9 @@ def test_what_the_csv_module_wrote_is_read_back(texts: list[tuple[str, str, str]
     if any(field.count("\n") >= LINES_PER_RECORD - 3 for record in written for field in record):
         return
     file = io.StringIO(newline="")
-    csv.writer(file, lineterminator=end, quoting=csv.QUOTE_ALL).writerows([[c.source for c in FHV.columns], *written])
+    csv.writer(file, lineterminator=end, quoting=csv.QUOTE_ALL).writerows(
+        [[c.source for c in FHV.first_columns], *written]
+    )
     records = read(zipped(file.getvalue().encode()), FHV)
     assert [record.values for record in records] == written
     assert [record.problem for record in records] == [None] * len(written)
@@ -354,7 +356,7 @@ def canonical(content: bytes, service: Service = GREEN) -> tuple[list[list[str]]
 
 
 def test_canonical_rows_have_all_columns_in_the_order_of_the_contract() -> None:
-    names = [column.source for column in FHV.columns if column.name != "affiliated_base_number"][::-1]
+    names = [column.source for column in FHV.first_columns if column.name != "affiliated_base_number"][::-1]
     content = "\n".join([",".join(names), ",74.0,75.0,2019-03-01 00:00:00,3/1/2019 0:00,B1", ""]).encode()
     good, _ = canonical(content, FHV)
     assert good == [["B1", "2019-03-01 00:00:00", "2019-03-01 00:00:00", "75", "74", "", ""]]

@@ -10,7 +10,7 @@ CODES = ["vendorid", "ratecodeid", "pulocationid", "dolocationid"]
 
 
 def is_regular(lines: list[str], service: Service = GREEN, end: str = "\r\n") -> bool:
-    return RegularRows(service.columns).holds("".join(line + end for line in lines).encode())
+    return RegularRows(service.first_columns).holds("".join(line + end for line in lines).encode())
 
 
 def with_value(column: str, value: str, place: int = 25, service: Service = GREEN) -> list[str]:
@@ -25,7 +25,7 @@ def with_value(column: str, value: str, place: int = 25, service: Service = GREE
 def test_rows_as_the_tlc_writes_them_are_regular(service: Service, end: str) -> None:
     for count in (1, 2, 50):
         assert is_regular(rows(service, count), service, end)
-    assert is_regular(["," * (len(service.columns) - 1)], service, end)
+    assert is_regular(["," * (len(service.first_columns) - 1)], service, end)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_text_that_needs_a_second_look_is_not_regular(value: str) -> None:
 
 def test_a_file_of_free_text_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("taxi_platform.trips.reading.KNOWN_SHAPES", 10)
-    test = RegularRows(FHV.columns)
+    test = RegularRows(FHV.first_columns)
     for letter in range(65, 91):
         line = with_field(FHV, rows(FHV, 1)[0], "affiliated_base_number", chr(letter))
         assert test.holds(f"{line}\n".encode())

@@ -36,7 +36,7 @@ ALL = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 )
 def test_the_columns_are_the_courses_in_its_order_and_types(service: Service, columns: str) -> None:
     expected = [tuple(column.split(maxsplit=1)) for column in " ".join(columns.split()).split(",")]
-    assert [(column.source, column.postgres) for column in service.columns] == expected
+    assert [(column.source, column.postgres) for column in service.first_columns] == expected
 
 
 @ALL
@@ -89,12 +89,25 @@ def test_codes_are_texts_that_hold_whole_numbers() -> None:
     assert {column.postgres for column in codes} == {"text"}
 
 
+def test_columns_that_came_later_are_the_last_and_files_have_them_from_a_month_on() -> None:
+    for service in SERVICES.values():
+        assert service.columns[: len(service.first_columns)] == service.first_columns
+        assert service.columns_of(Month(2021, 7)) == service.first_columns
+    later = [column.name for column in YELLOW.columns_of(Month(2025, 1)) if column.since]
+    assert later == ["airport_fee", "cbd_congestion_fee"]
+    assert [column.name for column in GREEN.columns_of(Month(2026, 6)) if column.since] == [
+        "cbd_congestion_fee",
+        "request_source",
+    ]
+
+
 @ALL
 def test_only_what_decides_the_values_of_a_row_makes_loaded_months_count_as_changed(service: Service) -> None:
-    spelled_otherwise = replace(service.columns[-1], aliases=("another",), since=Month(2030, 1), optional=True)
-    same = replace(service, columns=(*service.columns[:-1], spelled_otherwise), schedule_hour=3, overdue_days=1)
+    *others, last = service.first_columns
+    spelled_otherwise, later = replace(last, aliases=("another",), optional=True), replace(last, since=Month(2030, 1))
+    same = replace(service, columns=(*others, spelled_otherwise, later), schedule_hour=3, overdue_days=1)
     assert fingerprint(same) == fingerprint(service)
-    other = replace(service, columns=(*service.columns[:-1], replace(service.columns[-1], postgres="timestamp")))
+    other = replace(service, columns=(*others, replace(last, postgres="timestamp")))
     assert fingerprint(other) != fingerprint(service)
 
 

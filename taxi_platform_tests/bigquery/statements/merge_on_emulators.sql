@@ -27,6 +27,8 @@ USING (
     CAST(NULLIF(payment_type, '') AS INT64) AS payment_type,
     CAST(CAST(NULLIF(trip_type, '') AS INT64) AS STRING) AS trip_type,
     CAST(NULLIF(congestion_surcharge, '') AS NUMERIC) AS congestion_surcharge,
+    CAST(NULL AS NUMERIC) AS cbd_congestion_fee,
+    CAST(NULL AS STRING) AS request_source,
     DATE '2019-03-01' AS file_month,
     42 AS file_version
   FROM `trips-123.zoomcamp.green_tripdata_2019_03_staging_1a2b_0`
@@ -35,5 +37,5 @@ ON FALSE
 WHEN NOT MATCHED BY SOURCE AND existing.file_month = DATE '2019-03-01' THEN
   DELETE
 WHEN NOT MATCHED BY TARGET THEN
-  INSERT (unique_row_id, filename, vendorid, lpep_pickup_datetime, lpep_dropoff_datetime, store_and_fwd_flag, ratecodeid, pulocationid, dolocationid, passenger_count, trip_distance, fare_amount, extra, mta_tax, tip_amount, tolls_amount, ehail_fee, improvement_surcharge, total_amount, payment_type, trip_type, congestion_surcharge, file_month, file_version)
-  VALUES (unique_row_id, filename, vendorid, lpep_pickup_datetime, lpep_dropoff_datetime, store_and_fwd_flag, ratecodeid, pulocationid, dolocationid, passenger_count, trip_distance, fare_amount, extra, mta_tax, tip_amount, tolls_amount, ehail_fee, improvement_surcharge, total_amount, payment_type, trip_type, congestion_surcharge, file_month, file_version)
+  INSERT (unique_row_id, filename, vendorid, lpep_pickup_datetime, lpep_dropoff_datetime, store_and_fwd_flag, ratecodeid, pulocationid, dolocationid, passenger_count, trip_distance, fare_amount, extra, mta_tax, tip_amount, tolls_amount, ehail_fee, improvement_surcharge, total_amount, payment_type, trip_type, congestion_surcharge, cbd_congestion_fee, request_source, file_month, file_version)
+  VALUES (unique_row_id, filename, vendorid, lpep_pickup_datetime, lpep_dropoff_datetime, store_and_fwd_flag, ratecodeid, pulocationid, dolocationid, passenger_count, trip_distance, fare_amount, extra, mta_tax, tip_amount, tolls_amount, ehail_fee, improvement_surcharge, total_amount, payment_type, trip_type, congestion_surcharge, cbd_congestion_fee, request_source, file_month, file_version)

@@ -21,6 +21,8 @@ SELECT
   CAST(NULLIF(payment_type, '') AS INT64) AS payment_type,
   CAST(CAST(NULLIF(trip_type, '') AS INT64) AS STRING) AS trip_type,
   CAST(NULLIF(congestion_surcharge, '') AS NUMERIC) AS congestion_surcharge,
+  CAST(NULLIF(cbd_congestion_fee, '') AS NUMERIC) AS cbd_congestion_fee,
+  NULLIF(request_source, '') AS request_source,
   DATE '2019-03-01' AS file_month,
   42 AS file_version
 FROM `trips-123.zoomcamp.green_tripdata_2019_03_staging_1a2b_0`

@@ -23,6 +23,9 @@ SELECT
   CAST(NULLIF(improvement_surcharge, '') AS NUMERIC) AS improvement_surcharge,
   CAST(NULLIF(total_amount, '') AS NUMERIC) AS total_amount,
   CAST(NULLIF(congestion_surcharge, '') AS NUMERIC) AS congestion_surcharge,
+  CAST(NULL AS NUMERIC) AS airport_fee,
+  CAST(NULL AS NUMERIC) AS cbd_congestion_fee,
+  CAST(NULL AS STRING) AS request_source,
   DATE '2019-03-01' AS file_month,
   42 AS file_version
 FROM `trips-123.zoomcamp.yellow_tripdata_2019_03_staging_1a2b_0`

@@ -3,7 +3,7 @@
 with trips as (
     select
         *,
-        to_hex(md5(cast(filename || unique_row_id || cast(row_number() over (partition by filename, unique_row_id order by rate_code_id, store_and_fwd_flag, passenger_count, trip_type, extra, mta_tax, tip_amount, tolls_amount, ehail_fee, improvement_surcharge, congestion_surcharge, total_amount, payment_type) as string) as string))) as trip_key
+        to_hex(md5(cast(filename || unique_row_id || cast(row_number() over (partition by filename, unique_row_id order by rate_code_id, store_and_fwd_flag, passenger_count, trip_type, extra, mta_tax, tip_amount, tolls_amount, ehail_fee, improvement_surcharge, congestion_surcharge, total_amount, payment_type, airport_fee, cbd_congestion_fee, request_source) as string) as string))) as trip_key
     from `project`.`dataset`.`int_trips`
     where true
 )
@@ -33,9 +33,12 @@ select
     trips.ehail_fee,
     trips.improvement_surcharge,
     trips.congestion_surcharge,
+    trips.airport_fee,
+    trips.cbd_congestion_fee,
     trips.total_amount,
     coalesce(payment_types.payment_type, -1) as payment_type,
-    coalesce(payment_types.payment_type_description, 'Unknown') as payment_type_description
+    coalesce(payment_types.payment_type_description, 'Unknown') as payment_type_description,
+    trips.request_source
 from trips
 left join `project`.`dataset`.`dim_vendors` as vendors
     on trips.vendor_id = cast(vendors.vendor_id as string)

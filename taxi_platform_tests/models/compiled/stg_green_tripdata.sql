@@ -20,6 +20,8 @@ select
     ehail_fee,
     improvement_surcharge,
     congestion_surcharge,
+    cbd_congestion_fee,
     total_amount,
-    payment_type
+    payment_type,
+    request_source
 from `project`.`dataset`.`green_tripdata`

@@ -10,7 +10,7 @@ again, and readers do not wait. Months are built one after the other, so that no
 {% materialization monthly, adapter='postgres' %}
     {%- set table = this.incorporate(type='table') -%}
     {%- set there = load_cached_relation(this) -%}
-    {%- set anew = there is none or should_full_refresh() or has_other_columns(there) -%}
+    {%- set anew = there is none or should_full_refresh() or has_to_be_rebuilt(there) -%}
     {%- set named = months() -%}
     {%- set months = loaded_months() if anew and there is not none or not named else named -%}
 
@@ -22,6 +22,8 @@ again, and readers do not wait. Months are built one after the other, so that no
             drop table if exists {{ this }} cascade;
             create table {{ this }} {{ get_table_columns_and_constraints() }} partition by list (file_month);
         {%- endcall -%}
+    {%- else -%}
+        {%- do add_later_columns(there) -%}
     {%- endif -%}
     {%- set rows = namespace(built=0) -%}
     {%- for month in months -%}
@@ -89,11 +91,12 @@ works in a dataset (see models/targets.py), because two statements that only ins
     {{ run_hooks(pre_hooks) }}
     {%- if existing is none -%}
         {%- call statement('main') -%}{{ create_table_as(False, this, sql) }}{%- endcall -%}
-    {%- elif should_full_refresh() or has_other_columns(existing) -%}
+    {%- elif should_full_refresh() or has_to_be_rebuilt(existing) -%}
         {%- do model.update({'every_month': true}) -%}
         {%- call statement('main') -%}{{ create_table_as(False, this, render(model.raw_code)) }}{%- endcall -%}
         {%- do model.update({'every_month': false}) -%}
     {%- else -%}
+        {%- do add_later_columns(existing) -%}
         {%- if config.get('contract').enforced -%}
             {%- do get_assert_columns_equivalent(sql) -%}
         {%- endif -%}

@@ -34,3 +34,29 @@ of one model would take the others away.
     {%- set there = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
     {{ return(there != model.columns.keys() | list) }}
 {% endmacro %}
+
+{#-
+Columns that the published files have got since version 0.1. A table of trips that lacks them gets them without a
+rebuild, because they are empty in every month that it has.
+-#}
+{% macro later_columns() %}
+    {{ return(['airport_fee', 'cbd_congestion_fee', 'request_source']) }}
+{% endmacro %}
+
+{#- Whether a table has to be made again: it has other columns than the model has, later ones and their order aside. -#}
+{% macro has_to_be_rebuilt(relation) %}
+    {%- set there = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
+    {%- set wanted = model.columns.keys() | list -%}
+    {%- set first = wanted | reject('in', later_columns()) | list -%}
+    {{ return(there | reject('in', later_columns()) | list != first or there | reject('in', wanted) | list != []) }}
+{% endmacro %}
+
+{#- Add the later columns that a table lacks. -#}
+{% macro add_later_columns(relation) %}
+    {%- set there = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
+    {%- for name, column in model.columns.items() if name not in there -%}
+        {%- call statement('add ' ~ name) -%}
+            alter table {{ relation }} add column {{ name }} {{ column.data_type }}
+        {%- endcall -%}
+    {%- endfor -%}
+{% endmacro %}

@@ -1,4 +1,5 @@
--- The trips of the taxis, with one set of columns: yellow ones are hailed in the street, and have no fee for e-hails.
+-- The trips of the taxis, with one set of columns: yellow ones are hailed in the street, and have no fee for e-hails;
+-- green ones have no airport fee.
 
 select
     'green' as service,
@@ -23,8 +24,11 @@ select
     ehail_fee,
     improvement_surcharge,
     congestion_surcharge,
+    cast(null as {{ amount() }}) as airport_fee,
+    cbd_congestion_fee,
     total_amount,
-    payment_type
+    payment_type,
+    request_source
 from {{ ref('stg_green_tripdata') }}
 union all
 select
@@ -50,6 +54,9 @@ select
     cast(null as {{ amount() }}) as ehail_fee,
     improvement_surcharge,
     congestion_surcharge,
+    airport_fee,
+    cbd_congestion_fee,
     total_amount,
-    payment_type
+    payment_type,
+    request_source
 from {{ ref('stg_yellow_tripdata') }}

@@ -23,6 +23,8 @@ select
     ehail_fee,
     improvement_surcharge,
     congestion_surcharge,
+    cbd_congestion_fee,
     total_amount,
-    payment_type
+    payment_type,
+    request_source
 from {{ source('trips', 'green_tripdata') }}

@@ -21,6 +21,9 @@ select
     tolls_amount,
     improvement_surcharge,
     congestion_surcharge,
+    airport_fee,
+    cbd_congestion_fee,
     total_amount,
-    payment_type
+    payment_type,
+    request_source
 from {{ source('trips', 'yellow_tripdata') }}

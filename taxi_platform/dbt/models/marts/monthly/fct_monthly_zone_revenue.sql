@@ -19,6 +19,8 @@ select
     sum(trips.ehail_fee) as ehail_fee,
     sum(trips.improvement_surcharge) as improvement_surcharge,
     sum(trips.congestion_surcharge) as congestion_surcharge,
+    sum(trips.airport_fee) as airport_fee,
+    sum(trips.cbd_congestion_fee) as cbd_congestion_fee,
     sum(trips.total_amount) as total_amount,
     cast(avg(trips.passenger_count) as {{ type_float() }}) as average_passenger_count,
     cast(avg(trips.trip_distance) as {{ type_float() }}) as average_trip_distance

@@ -6,7 +6,7 @@ with trips as (
         {{ trip_key([
             'rate_code_id', 'store_and_fwd_flag', 'passenger_count', 'trip_type', 'extra', 'mta_tax', 'tip_amount',
             'tolls_amount', 'ehail_fee', 'improvement_surcharge', 'congestion_surcharge', 'total_amount',
-            'payment_type',
+            'payment_type', 'airport_fee', 'cbd_congestion_fee', 'request_source',
         ]) }} as trip_key
     from {{ ref('int_trips') }}
     where {{ of_files(['green', 'yellow']) }}
@@ -37,9 +37,12 @@ select
     trips.ehail_fee,
     trips.improvement_surcharge,
     trips.congestion_surcharge,
+    trips.airport_fee,
+    trips.cbd_congestion_fee,
     trips.total_amount,
     coalesce(payment_types.payment_type, -1) as payment_type,
-    coalesce(payment_types.payment_type_description, 'Unknown') as payment_type_description
+    coalesce(payment_types.payment_type_description, 'Unknown') as payment_type_description,
+    trips.request_source
 from trips
 left join {{ ref('dim_vendors') }} as vendors
     on trips.vendor_id = cast(vendors.vendor_id as {{ type_string() }})

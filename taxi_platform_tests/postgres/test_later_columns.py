@@ -1,0 +1,66 @@
+"""Columns that a contract gets later: tables get them without a reload, and loaded months stay as they are."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from taxi_platform.ledger.loaded import months_in_place
+from taxi_platform.postgres import tables
+from taxi_platform.trips.services import GREEN, SERVICES, Service
+from taxi_platform_tests.support.month_loads import Loads
+from taxi_platform_tests.support.trip_texts import APRIL, MARCH, header, rows
+
+EARLIER = replace(GREEN, columns=GREEN.first_columns)
+NEWER = replace(GREEN, columns=(*GREEN.first_columns, replace(GREEN.column("extra"), source="New_fee", since=APRIL)))
+
+
+@pytest.fixture
+def loads(tmp_path: Path, database: str) -> Loads:
+    return Loads(tmp_path, database)
+
+
+def use(contract: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(cast("dict[str, Service]", SERVICES), "green", contract)
+
+
+def with_fee(fee: str) -> bytes:
+    lines = [f"{header(GREEN)},new_FEE", *(f"{line},{fee}" for line in rows(GREEN, 30))]
+    return "".join(line + "\r\n" for line in lines).encode()
+
+
+def test_a_table_gets_a_new_column_and_its_months_stay_loaded(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(EARLIER, monkeypatch)
+    loads.load(rows(GREEN, 50))
+    before = loads.ask("select relfilenode from pg_class where relname = 'green_tripdata_2019_03'")
+    ids = loads.ask("select unique_row_id from green_tripdata order by 1")
+    use(NEWER, monkeypatch)
+    assert loads.load().unchanged
+    assert loads.ask("select relfilenode from pg_class where relname = 'green_tripdata_2019_03'") == before
+    assert loads.ask("select unique_row_id from green_tripdata where new_fee is null order by 1") == ids
+    assert "green_tripdata_2019-03.csv" in months_in_place(loads.url)
+    loads.load(with_fee("2.75"), NEWER, APRIL)
+    assert loads.ask("select filename, count(*), sum(new_fee) from green_tripdata group by 1 order by 1") == [
+        ("green_tripdata_2019-03.csv", 50, None),
+        ("green_tripdata_2019-04.csv", 30, 82.5),
+    ]
+    types = dict(loads.ask(tables.COLUMN_TYPES, "public.green_tripdata_2019_03"))
+    assert types == dict(loads.ask(tables.COLUMN_TYPES, "public.green_tripdata")) == tables.column_types(NEWER)
+    assert loads.load(month=MARCH).unchanged
+    assert loads.load(service=NEWER, month=APRIL).unchanged
+
+
+def test_a_month_that_is_being_loaded_gets_a_column_that_another_load_adds(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads.load(rows(GREEN, 50))
+    prelude = (
+        "create = tables.create_loading\n"
+        "later = '; alter table public.green_tripdata add column later int'\n"
+        "tables.create_loading = lambda *month: create(*month) + later"
+    )
+    with loads.begin(prelude, month=MARCH) as process:
+        output, _ = process.communicate(timeout=60)
+    assert "loaded 50" in output
+    assert loads.ask("select count(*), count(later) from green_tripdata") == [(50, 0)]
