@@ -4,7 +4,6 @@ The first is about one month only, so that loading an old month does not turn it
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -26,23 +25,8 @@ def service_checks(service: Service) -> tuple[Check, ...]:
     return (_last_month(service), NONE_FAILED)
 
 
-@dataclass(frozen=True)
-class Due:
-    """The month that must be loaded by now, and when the next one must be.
-
-    Attributes:
-        month: the last month that is due; None while no month is due.
-        following: the month after it; None where the partitions end.
-        since: when the following one falls due.
-    """
-
-    month: Month | None
-    following: Month | None
-    since: date | None
-
-
-def due(first: Month, last: Month, now: datetime, timezone: str, overdue_days: int) -> Due:
-    """Return which of the months from ``first`` to ``last`` is due.
+def due(first: Month, last: Month, now: datetime, timezone: str, overdue_days: int) -> Month | None:
+    """Return the last of the months from ``first`` to ``last`` that must be loaded by now; None before the first.
 
     Args:
         first: the first partition.
@@ -52,11 +36,7 @@ def due(first: Month, last: Month, now: datetime, timezone: str, overdue_days: i
         overdue_days: how many days after its end a month may still be absent.
     """
     today = now.astimezone(ZoneInfo(timezone)).date()
-    overdue = [month for month in first.through(last) if _deadline(month, overdue_days) <= today]
-    following = overdue[-1].plus(1) if overdue else first
-    if following > last:
-        return Due(overdue[-1] if overdue else None, None, None)
-    return Due(overdue[-1] if overdue else None, following, _deadline(following, overdue_days))
+    return max((month for month in first.through(last) if _deadline(month, overdue_days) <= today), default=None)
 
 
 def service_results(instance: dg.DagsterInstance, url: str, service: Service) -> Iterator[CheckResult]:
@@ -72,7 +52,7 @@ def service_results(instance: dg.DagsterInstance, url: str, service: Service) ->
     ledger = read_months(instance, [service], ("loaded", "attempts"), cloud=True, url=url)
     months = ledger.months[service.name]
     loaded = [month for month, record in months.items() if record.is_partition and record.loaded]
-    yield last_month_result(service, wanted, loaded)
+    yield last_month_result(service, wanted, first, last, loaded)
     failed = {
         "/".join(key): [
             month
@@ -84,24 +64,27 @@ def service_results(instance: dg.DagsterInstance, url: str, service: Service) ->
     yield none_failed_result(service.name, failed)
 
 
-def last_month_result(service: Service, wanted: Due, loaded: Collection[Month]) -> CheckResult:
-    """Return whether the month that is due is in the table."""
-    check = _last_month(service)
+def last_month_result(
+    service: Service, wanted: Month | None, first: Month, last: Month, loaded: Collection[Month]
+) -> CheckResult:
+    """Return whether the month that is due is in the table; the partitions are from ``first`` to ``last``."""
     newest = max(loaded, default=None)
-    numbers = {"due": str(wanted.month or ""), "newest_loaded": str(newest or "")}
-    if wanted.following:
-        numbers |= {"next": str(wanted.following), "next_is_due": str(wanted.since)}
-        ahead = f"{wanted.following} falls due on {wanted.since}."
+    numbers = {"due": str(wanted or ""), "newest_loaded": str(newest or "")}
+    following = wanted.plus(1) if wanted else first
+    if following <= last:
+        since = str(_deadline(following, service.overdue_days))
+        numbers |= {"next": str(following), "next_is_due": since}
+        ahead = f"{following} falls due on {since}."
     else:
-        ahead = f"The partitions end with {wanted.month} (TAXI_LAST_MONTH), so no newer month is expected."
-    if wanted.month is None:
-        return CheckResult(check, True, f"No month is due yet. {ahead}", numbers=numbers)
-    if wanted.month in loaded:
-        return CheckResult(check, True, f"{wanted.month} is loaded. {ahead}", numbers=numbers)
-    newest_loaded = f"the newest loaded month is {newest}" if newest else "no month is loaded"
-    advice = f"Load it: taxi backfill {service.name} {wanted.month}."
-    description = f"{wanted.month} is due and not loaded; {newest_loaded}. {advice} {ahead}"
-    return CheckResult(check, False, description, numbers=numbers)
+        ahead = f"The partitions end with {wanted} (TAXI_LAST_MONTH), so no newer month is expected."
+    passed = wanted is None or wanted in loaded
+    if passed:
+        description = f"{wanted} is loaded." if wanted else "No month is due yet."
+    else:
+        newest_loaded = f"the newest loaded month is {newest}" if newest else "no month is loaded"
+        advice = f"Load it: taxi backfill {service.name} {wanted}."
+        description = f"{wanted} is due and not loaded; {newest_loaded}. {advice}"
+    return CheckResult(_last_month(service), passed, f"{description} {ahead}", numbers=numbers)
 
 
 def none_failed_result(service: str, failed: Mapping[str, Sequence[Month]]) -> CheckResult:

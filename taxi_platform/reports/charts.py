@@ -35,7 +35,6 @@ _OPACITIES = (0.06, 0.16, 0.28, 0.42, 0.58, 0.76, 1.0)  # of a heat map's cells;
 _COLOUR = re.compile(r"var\(--([a-z]+)\)")
 _LONG_NUMBER = re.compile(r"\d+\.\d{3,}")  # a coordinate; texts have two digits at most
 _SIZE = re.compile(r' width="([\d.]+)" height="([\d.]+)"')
-_MARGIN = 12  # pixels around a chart outside of a page
 
 
 class Bar(NamedTuple):
@@ -187,15 +186,8 @@ def without_size(drawing: str) -> str:
 
 
 def markdown_picture(drawing: str, title: str) -> str:
-    """Return Markdown with the SVG inside it, in the colours of a light page and with a margin."""
-    size = _SIZE.search(drawing)
-    width, height = (float(length) + 2 * _MARGIN for length in size.groups()) if size else (WIDTH, WIDTH)
-    visible = drawing.replace("<svg ", '<svg overflow="visible" ', 1)
-    framed = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}">'
-        f'<rect width="100%" height="100%" fill="{colour_of("card")}"/>'
-        f'<g transform="translate({_MARGIN},{_MARGIN})">{visible}</g></svg>'
-    )
+    """Return Markdown with the SVG inside it, in the colours of a light page, because the UI may be dark."""
     colours = palette()
-    light = _COLOUR.sub(lambda name: colours[name[1]][0], framed)
-    return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(light.encode()).decode()})"
+    light = _COLOUR.sub(lambda name: colours[name[1]][0], drawing)
+    card = light.replace("<svg ", f'<svg style="background: {colours["card"][0]}" ', 1)
+    return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(card.encode()).decode()})"

@@ -7,13 +7,12 @@ What a page says is decided in ``pages`` and ``panels``; how it looks, in ``char
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from taxi_platform.reports.charts import Chart, markdown_picture, stylesheet, svg, without_size
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """A table whose first columns are texts, of which the very first names the row; the other columns are numbers."""
 
     columns: Sequence[str]
@@ -62,8 +61,7 @@ class Figure:
         return "\n\n".join(f"{panel.title}\n\n{markdown_picture(panel.drawing, self.title)}" for panel in self.panels)
 
 
-@dataclass(frozen=True)
-class Tile:
+class Tile(NamedTuple):
     """A number in large type, with what it counts and what it is compared with."""
 
     name: str
@@ -71,16 +69,14 @@ class Tile:
     remark: str = ""
 
 
-@dataclass(frozen=True)
-class Notice:
+class Notice(NamedTuple):
     """Something to know before believing the figures, and the command that helps."""
 
     text: str
     command: str = ""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A question with its answer, or with the command that loads what the answer needs."""
 
     question: str
@@ -89,8 +85,7 @@ class Answer:
     remark: str = ""
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(NamedTuple):
     """A page from top to bottom. Its links are pairs of a text and the name of a file in the same folder."""
 
     title: str

@@ -5,6 +5,7 @@ query reads one month, by the column that the models are built by; its parameter
 of the next.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,6 @@ _MONTHS = f"select distinct file_month from {REVENUE}"
 
 _DAY = """case when pickup_datetime >= %(first)s and pickup_datetime < %(after)s
         then extract(day from pickup_datetime)::int end"""
-_HOUR = "extract(hour from pickup_datetime)::int"
 
 
 def _sum(amount: str) -> str:
@@ -46,25 +46,21 @@ def _sum(amount: str) -> str:
 
 # Strays have no day, so that they add at most 24 rows, whatever their dates are.
 _BY_HOUR = f"""
-select service, {_DAY} as day, {_HOUR} as hour,
+with trips as (
+    select service, pickup_datetime, dropoff_datetime, total_amount, trip_distance, vendor_id = -1 as has_no_vendor
+    from {TRIPS} where file_month = %(first)s
+    union all
+    select 'fhv', pickup_datetime, dropoff_datetime, 0, null, dispatching_base_num is null
+    from {FHV_TRIPS} where file_month = %(first)s
+)
+select service, {_DAY} as day, extract(hour from pickup_datetime)::int as hour,
     count(*), {_sum("total_amount")},
     count(*) filter (where trip_distance between 0 and {FARTHEST}),
     coalesce(sum(trip_distance) filter (where trip_distance between 0 and {FARTHEST}), 0)::double precision,
-    count(*) filter (where vendor_id = -1),
+    count(*) filter (where has_no_vendor),
     count(*) filter (where dropoff_datetime < pickup_datetime),
     count(*) filter (where total_amount < 0)
-from {TRIPS}
-where file_month = %(first)s
-group by 1, 2, 3"""
-
-_FHV_BY_HOUR = f"""
-select 'fhv', {_DAY} as day, {_HOUR} as hour,
-    count(*), 0::double precision, 0, 0::double precision,
-    count(*) filter (where dispatching_base_num is null),
-    count(*) filter (where dropoff_datetime < pickup_datetime),
-    0
-from {FHV_TRIPS}
-where file_month = %(first)s
+from trips
 group by 1, 2, 3"""
 
 
@@ -82,19 +78,15 @@ where file_month = %(first)s
 group by 1, 2, 3, 4"""
 
 _BY_ZONE = f"""
-select revenue.service, zones.location_id, zones.zone, zones.borough,
-    sum(revenue.trips)::bigint, {_sum("revenue.total_amount")}
-from {REVENUE} as revenue
-join {ZONES} as zones on zones.location_id = revenue.pickup_location_id
-where revenue.file_month = %(first)s
+with counted as (
+    select service, pickup_location_id, trips, total_amount from {REVENUE} where file_month = %(first)s
+    union all
+    select 'fhv', pickup_location_id, count(*), 0 from {FHV_TRIPS} where file_month = %(first)s group by 2
+)
+select counted.service, zones.location_id, zones.zone, zones.borough,
+    sum(counted.trips)::bigint, {_sum("counted.total_amount")}
+from counted join {ZONES} as zones on zones.location_id = counted.pickup_location_id
 group by 1, 2, 3, 4"""
-
-_FHV_BY_ZONE = f"""
-select 'fhv', zones.location_id, zones.zone, zones.borough, counted.trips, 0::double precision
-from (
-    select pickup_location_id, count(*) as trips from {FHV_TRIPS} where file_month = %(first)s group by 1
-) as counted
-join {ZONES} as zones on zones.location_id = counted.pickup_location_id"""
 
 
 def read_months(url: str, loaded: Mapping[str, LoadRecord]) -> list[Month]:
@@ -131,17 +123,14 @@ def _read_month(connection: "Connection", month: Month, loaded: Mapping[str, Loa
     after = month.plus(1)
     parameters = {"first": date(month.year, month.month, 1), "after": date(after.year, after.month, 1)}
 
-    def rows_by_service(*statements: str) -> Mapping[str, list[tuple[Any, ...]]]:
-        """Run the statements, whose first column is the service."""
-        rows: dict[str, list[tuple[Any, ...]]] = {}
-        for statement in statements:
-            for service, *row in execute(connection, statement, parameters).fetchall():
-                rows.setdefault(service, []).append(tuple(row))
+    def rows_by_service(statement: str) -> Mapping[str, list[tuple[Any, ...]]]:
+        """Run a statement, whose first column is the service."""
+        rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        for service, *row in execute(connection, statement, parameters):
+            rows[service].append(tuple(row))
         return rows
 
-    hours = rows_by_service(_BY_HOUR, _FHV_BY_HOUR)
-    distributions = rows_by_service(_DISTRIBUTIONS)
-    zones = rows_by_service(_BY_ZONE, _FHV_BY_ZONE)
+    hours, distributions, zones = map(rows_by_service, (_BY_HOUR, _DISTRIBUTIONS, _BY_ZONE))
     for service in SERVICES.values():
         if service.name in hours:
             record = loaded.get(service.file_name(month))
@@ -149,7 +138,7 @@ def _read_month(connection: "Connection", month: Month, loaded: Mapping[str, Loa
                 service,
                 month,
                 hours=hours[service.name],
-                distributions=distributions.get(service.name, []),
-                zones=zones.get(service.name, []),
+                distributions=distributions[service.name],
+                zones=zones[service.name],
                 rejected=record.rows_rejected if record else 0,
             )

@@ -1,6 +1,6 @@
 """The checks of a service as a whole: the last month is loaded in time, and no month was left failed."""
 
-from datetime import date, datetime, timezone
+from datetime import datetime, timezone
 
 import pytest
 
@@ -15,59 +15,53 @@ def on(*day: int) -> datetime:
     return datetime(*day, 12, tzinfo=timezone.utc)
 
 
+def wanted(*day: int) -> Month | None:
+    return due(FIRST, LAST, on(*day), "UTC", GREEN.overdue_days)
+
+
 @pytest.mark.parametrize(
-    ("now", "month", "following"),
+    ("now", "month"),
     [
-        (on(2019, 1, 15), None, Month(2019, 1)),
-        (on(2019, 4, 3), None, Month(2019, 1)),
-        (on(2019, 4, 4), Month(2019, 1), Month(2019, 2)),
-        (on(2019, 5, 2), Month(2019, 2), Month(2019, 3)),
-        (on(2021, 10, 2), Month(2021, 7), None),
-        (on(2026, 11, 21), Month(2021, 7), None),
+        ((2019, 4, 3), None),
+        ((2019, 4, 4), Month(2019, 1)),
+        ((2019, 5, 2), Month(2019, 2)),
+        ((2021, 10, 2), Month(2021, 7)),
+        ((2026, 11, 21), Month(2021, 7)),
     ],
 )
 def test_a_month_is_due_two_months_after_its_end_and_none_after_the_last(
-    now: datetime, month: Month | None, following: Month | None
+    now: tuple[int, int, int], month: Month | None
 ) -> None:
-    found = due(FIRST, LAST, now, "UTC", GREEN.overdue_days)
-    assert (found.month, found.following) == (month, following)
+    assert wanted(*now) == month
 
 
 def test_the_day_of_the_deadline_is_that_of_the_schedules_time_zone() -> None:
     at = datetime(2019, 4, 4, 3, tzinfo=timezone.utc)  # still the third in New York
-    assert due(FIRST, LAST, at, "UTC", GREEN.overdue_days).month == Month(2019, 1)
-    assert due(FIRST, LAST, at, "America/New_York", GREEN.overdue_days).month is None
-
-
-def test_the_next_deadline_is_told() -> None:
-    found = due(FIRST, LAST, on(2020, 3, 10), "UTC", GREEN.overdue_days)
-    assert found.since == date(2020, 4, 3)
-    assert GREEN.overdue_days == 62
-    assert "2020-01 falls due on 2020-04-03" in last_month_result(GREEN, found, [Month(2019, 12)]).description
+    assert due(FIRST, LAST, at, "UTC", GREEN.overdue_days) == Month(2019, 1)
+    assert due(FIRST, LAST, at, "America/New_York", GREEN.overdue_days) is None
 
 
 def test_only_the_month_that_is_due_counts_however_many_old_ones_are_loaded() -> None:
-    wanted = due(FIRST, LAST, on(2020, 3, 10), "UTC", GREEN.overdue_days)
+    december = wanted(2020, 3, 10)
     old = list(FIRST.through(Month(2019, 11)))
-    result = last_month_result(GREEN, wanted, old)
+    result = last_month_result(GREEN, december, FIRST, LAST, old)
     assert not result.passed
     assert "2019-12 is due and not loaded; the newest loaded month is 2019-11" in result.description
-    assert "taxi backfill green 2019-12" in result.description
-    assert last_month_result(GREEN, wanted, [*old, Month(2019, 12)]).passed
+    assert "taxi backfill green 2019-12. 2020-01 falls due on 2020-04-03." in result.description
+    assert last_month_result(GREEN, december, FIRST, LAST, [*old, Month(2019, 12)]).passed
 
 
 def test_where_the_partitions_end_nothing_newer_is_waited_for() -> None:
-    wanted = due(FIRST, LAST, on(2026, 11, 21), "UTC", GREEN.overdue_days)
-    there = last_month_result(FHV, wanted, [LAST])
+    there = last_month_result(FHV, LAST, FIRST, LAST, [LAST])
     assert there.passed
     assert "The partitions end with 2021-07 (TAXI_LAST_MONTH), so no newer month is expected." in there.description
-    absent = last_month_result(FHV, wanted, [])
+    absent = last_month_result(FHV, LAST, FIRST, LAST, [])
     assert not absent.passed
     assert "2021-07 is due and not loaded; no month is loaded." in absent.description
 
 
 def test_nothing_is_missed_before_the_first_month_is_due() -> None:
-    result = last_month_result(GREEN, due(FIRST, LAST, on(2019, 2, 1), "UTC", GREEN.overdue_days), [])
+    result = last_month_result(GREEN, None, FIRST, LAST, [])
     assert result.passed
     assert "No month is due yet. 2019-01 falls due on 2019-04-04." in result.description
 
