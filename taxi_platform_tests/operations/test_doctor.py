@@ -22,7 +22,8 @@ from dagster._daemon.types import DaemonHeartbeat
 
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.operations.doctor import dagster_state, machine, servers
-from taxi_platform.operations.doctor.findings import Check, Examine, Finding, run_checks
+from taxi_platform.operations.doctor.diagnosis import run_checks
+from taxi_platform.operations.doctor.findings import Examine, Finding
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.settings import PROJECT, CloudSettings, Settings, settings
 from taxi_platform_tests.support.databases import database_from
@@ -39,7 +40,7 @@ def fresh_settings() -> Iterator[None]:
 
 
 def found_by(examine: Examine, **chosen: Any) -> list[Finding]:
-    ((_, findings),) = run_checks([Check("it", examine)], Settings(**chosen))
+    ((_, findings),) = run_checks({"it": examine}, Settings(**chosen))
     return list(findings)
 
 
@@ -206,7 +207,7 @@ def test_an_embedded_server_is_found_stopped_and_running_and_never_started(tmp_p
         state, what = first(servers.examine_embedded, data_dir=tmp_path)
         assert state == "ok"
         assert what.startswith("PostgreSQL 18.")
-        assert "runs on 127.0.0.1:" in what
+        assert " at 127.0.0.1:" in what
         assert found_by(dagster_state.examine_home, data_dir=tmp_path)[-1].what == (
             "its state is in the embedded PostgreSQL; the first command that needs it creates or starts it"
         )
@@ -336,11 +337,11 @@ def test_a_bucket_and_a_dataset_are_checked_and_the_job_that_creates_them_is_nam
     ]
     assert all("gcp_setup" in finding.advice for finding in absent)
     make_ready(place)
-    assert [finding.state for finding in found_by(servers.examine_cloud)] == ["ok", "ok"]
+    assert [finding.state for finding in found_by(servers.examine_cloud)] == ["ok"]
     for name in ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     away = found_by(servers.examine_cloud)  # each server is asked once, and not for minutes as in a run
-    assert [finding.state for finding in away] == ["problem", "problem", "ok"]
+    assert [finding.state for finding in away] == ["problem", "problem"]
     assert "cannot be reached" in away[0].what
 
 

@@ -41,26 +41,22 @@ print(json.dumps({
 
 def examine_home(settings: Settings) -> Iterator[Finding]:
     """Check the folder, then the database of the state."""
-    yield check_home(environment(), settings.data_dir / "dagster", PROJECT / "dagster.yaml")
+    yield check_home(environment().get("DAGSTER_HOME", ""), settings.data_dir / "dagster", PROJECT / "dagster.yaml")
     yield check_state(settings)
 
 
-def check_home(environment: Mapping[str, str], expected: Path, config: Path) -> Finding:
+def check_home(named: str, expected: Path, config: Path) -> Finding:
     """Check that ``DAGSTER_HOME`` is the expected folder, with this project's configuration."""
-    named = environment.get("DAGSTER_HOME", "")
     if not named:
         return problem("DAGSTER_HOME is not set: Dagster forgets everything when a command ends", ACTIVATE)
     folder = Path(named)
     if not folder.is_absolute():
         return problem(f"DAGSTER_HOME={named} is not absolute, which Dagster refuses", ACTIVATE)
-    if not folder.is_dir():
-        advice = f"`mkdir -p {named}`, or `unset DAGSTER_HOME`. {ACTIVATE}"
-        return problem(f"DAGSTER_HOME={named} is not a folder", advice)
     own = folder / "dagster.yaml"
     if not own.exists():
         return problem(
             f"{named} has no dagster.yaml, so its instance has no limits, no retries and another database",
-            f"`ln -s {config} {own}`, or `unset DAGSTER_HOME`. {ACTIVATE}",
+            f"`mkdir -p {named} && ln -s {config} {own}`, or `unset DAGSTER_HOME`. {ACTIVATE}",
         )
     if OLD_MODULES in own.read_text("utf-8", "replace"):
         return warning(
@@ -128,16 +124,12 @@ def examine_code_location(settings: Settings) -> Iterator[Finding]:
     except subprocess.TimeoutExpired:
         yield problem(f"the definitions did not load within {LOAD_SECONDS} s", "`dg check defs` shows where it hangs.")
         return
-    yield describe_load(done.returncode, done.stdout, done.stderr)
-
-
-def describe_load(status: int, output: str, errors: str) -> Finding:
-    """Return the finding for the process that loaded the definitions."""
-    if status == 0:
-        counts = json.loads(output.splitlines()[-1])
-        return ok("the definitions load: " + ", ".join(f"{number} {noun}" for noun, number in counts.items()))
-    last = [line for line in errors.splitlines() if line.strip()][-1:] or [f"exit status {status}"]
-    return problem(f"the definitions do not load: {last[0]}", "`dg check defs` shows the whole error.")
+    if done.returncode == 0:
+        counts = json.loads(done.stdout.splitlines()[-1])
+        yield ok("the definitions load: " + ", ".join(f"{number} {noun}" for noun, number in counts.items()))
+    else:
+        last = done.stderr.strip().rpartition("\n")[2] or f"exit status {done.returncode}"
+        yield problem(f"the definitions do not load: {last}", "`dg check defs` shows the whole error.")
 
 
 # Daemons ---------------------------------------------------------------------------------------------------------

@@ -48,12 +48,14 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 def examine_installation(settings: Settings) -> Iterator[Finding]:
     """Compare Python and the installed packages with those that the project needs."""
-    known = metadata.metadata(PACKAGE)
-    yield check_python(platform.python_version(), known["Requires-Python"] or "")
+    yield check_python(platform.python_version(), metadata.metadata(PACKAGE)["Requires-Python"] or "")
     installed = {dist.metadata["Name"].lower().replace("_", "-"): dist.version for dist in metadata.distributions()}
     locked = (PROJECT / "requirements.lock").read_text(encoding="utf-8").splitlines()
     yield from check_packages(installed, metadata.requires(PACKAGE) or [], locked)
-    yield from _check_source()
+    origin = json.loads(metadata.distribution(PACKAGE).read_text("direct_url.json") or "{}")
+    place = url2pathname(urlsplit(str(origin.get("url", ""))).path)
+    if Path(place).resolve() != PROJECT:  # definitions and dagster.yaml are read from this folder
+        yield problem(f"the package is installed from {place}, not from {PROJECT}", INSTALL)
     yield from check_path(shutil.which("dagster"), Path(sys.prefix))
 
 
@@ -93,16 +95,6 @@ def check_path(command: str | None, environment: Path) -> Iterator[Finding]:
         yield warning(f"`dagster`, typed here, is {command}, not this project's", ACTIVATE)
 
 
-def _check_source() -> Iterator[Finding]:
-    """Check that the running code is that of this folder: definitions and dagster.yaml are read from there."""
-    origin = json.loads(metadata.distribution(PACKAGE).read_text("direct_url.json") or "{}")
-    place = url2pathname(urlsplit(str(origin.get("url", ""))).path)
-    if not origin.get("dir_info", {}).get("editable"):
-        yield warning("the package is installed as a copy, so changes of the code have no effect", INSTALL)
-    elif Path(place).resolve() != PROJECT:
-        yield problem(f"the package is installed from {place}, not from {PROJECT}", INSTALL)
-
-
 def _requirements(lines: Sequence[str]) -> list[Requirement]:
     parsed = [Requirement(line) for line in lines if line]
     return [need for need in parsed if need.marker is None or need.marker.evaluate({"extra": ""})]
@@ -125,7 +117,9 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
     example = (PROJECT / ".env.example").read_text(encoding="utf-8")
     known = {*field_variables(), *re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE)}
     yield from find_unknown({**dotenv(), **environment()}, known)
-    yield from find_ignored(dotenv(), environment(), field_variables())
+    for name, value in dotenv().items():
+        if name in field_variables() and environment().get(name, value) != value:
+            yield warning(f"{name} is set in this shell, which overrides the value in .env", f"Run `unset {name}`.")
     chosen = sorted(name for name in field_variables() if environment().get(name))
     yield ok(f"set and valid: {', '.join(chosen)}" if chosen else "none is set, so the defaults apply")
 
@@ -140,17 +134,6 @@ def find_unknown(names: Collection[str], known: Collection[str]) -> Iterator[Fin
             yield warning(f"{name} is not a setting", f"Did you mean {near[0]}?")
         elif name.startswith("TAXI_"):
             yield warning(f"{name} is not a setting", "See .env.example for the settings.")
-
-
-def find_ignored(
-    file: Mapping[str, str | None], environment: Mapping[str, str], settings: Collection[str]
-) -> Iterator[Finding]:
-    """Yield a warning for each line of ``.env`` that has no ``=`` (its value is None), or sets a variable in vain."""
-    for name, value in file.items():
-        if value is None:
-            yield warning(f"the line {name!r} of .env has no = and no effect", "Write NAME=value, or remove it.")
-        elif name in settings and environment.get(name, value) != value:
-            yield warning(f"{name} is set in this shell, which overrides the value in .env", f"Run `unset {name}`.")
 
 
 # Data folder -----------------------------------------------------------------------------------------------------
@@ -169,7 +152,12 @@ def examine_data_folder(settings: Settings) -> Iterator[Finding]:
         yield problem(f"{existing} belongs to {owner}, and {user} may not write there", advice)
     elif existing == folder:
         yield ok(f"{folder}, which can be written")
-        yield from _check_owners(folder)
+        parts = {_user_name(path.stat().st_uid) for path in (folder, *folder.iterdir())} - {user}
+        if parts:
+            yield warning(
+                f"parts of {folder} belong to {', '.join(sorted(parts))}, and this is {user}",
+                f"Work as one user, or `chown -R {user} {folder}` (not its postgres/data, if root created it).",
+            )
     else:
         yield ok(f"{folder} does not exist yet; the first command that needs it creates it")
     yield check_space(shutil.disk_usage(existing).free)
@@ -183,19 +171,6 @@ def check_space(free: int) -> Finding:
     if free < COMFORTABLE:
         return warning(f"{size}: enough for some months", OTHER_DISK)
     return ok(size)
-
-
-def _check_owners(folder: Path) -> Iterator[Finding]:
-    """Warn of parts that another user created, as happens when somebody works with sudo at times."""
-    own = os.geteuid()
-    others = sorted(
-        {_user_name(path.stat().st_uid) for path in (folder, *folder.iterdir()) if path.stat().st_uid != own}
-    )
-    if others:
-        yield warning(
-            f"parts of {folder} belong to {', '.join(others)}, and this is {_user_name(own)}",
-            f"Work as one user, or `chown -R {_user_name(own)} {folder}` (not its postgres/data, if root created it).",
-        )
 
 
 def _user_name(uid: int) -> str:
@@ -218,23 +193,17 @@ def examine_ports(settings: Settings) -> Iterator[Finding]:
 
 def check_port(port: int) -> Finding:
     """Check whether a port of this machine is free, or who listens on it."""
-    if _is_free(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=PORT_SECONDS).close()
+    except OSError:
         return ok(f"port {port} is free for the web UI")
     version = _find_web_ui(port)
     if version:
         return ok(f"the web UI (Dagster {version}) is on http://127.0.0.1:{port}")
     return warning(
-        f"port {port} is taken by {_find_listener(port) or 'another program'}",
+        f"port {port} is taken by {_find_listener(port)}",
         f"End it, or start the web UI on another port: `dagster dev --port {port + 1}`.",
     )
-
-
-def _is_free(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=PORT_SECONDS).close()
-    except OSError:
-        return True
-    return False
 
 
 def _find_web_ui(port: int) -> str | None:
@@ -248,13 +217,14 @@ def _find_web_ui(port: int) -> str | None:
         return None
 
 
-def _find_listener(port: int) -> str | None:
-    """Return the program that listens on a port, or None where this user may not see it."""
+def _find_listener(port: int) -> str:
+    """Return the program that listens on a port."""
     import psutil
 
     try:
-        listening = [entry for entry in psutil.net_connections("tcp") if entry.status == psutil.CONN_LISTEN]
-        pids = [entry.pid for entry in listening if entry.pid and entry.laddr and entry.laddr.port == port]
-        return f"{psutil.Process(pids[0]).name()} (process {pids[0]})" if pids else None
+        for entry in psutil.net_connections("tcp"):
+            if entry.status == psutil.CONN_LISTEN and entry.pid and entry.laddr.port == port:
+                return f"{psutil.Process(entry.pid).name()} (process {entry.pid})"
     except psutil.Error:  # on some systems only root may see it
-        return None
+        pass
+    return "another program"

@@ -13,7 +13,6 @@ from taxi_platform.errors import NotPublished, SourceUnreachable
 from taxi_platform.operations.doctor.findings import Finding, ok, problem, problem_of, warning
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.embedded import cluster, programs
-from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.postgres.server import trips_server
 from taxi_platform.redaction import public
 from taxi_platform.retries import ONCE
@@ -62,8 +61,6 @@ def check_connection(url: str) -> Iterator[Finding]:
         info = connection.info
         version = f"{info.server_version // 10_000}.{info.server_version % 10_000}"
         yield ok(f"PostgreSQL {version} at {info.host}:{info.port}, database {info.dbname!r}, user {info.user!r}")
-        if info.server_version < 180_000:
-            yield ok("before PostgreSQL 18 unique_row_id is stored, so tables are a third larger")
 
 
 def check_privileges(url: str) -> Iterator[Finding]:
@@ -97,8 +94,6 @@ def examine_embedded(settings: Settings) -> Iterator[Finding]:
     """Check that the server runs and answers, or can be started, if trips or Dagster's state are kept there."""
     server = trips_server(settings).embedded
     if settings.postgres_url and settings.dagster_postgres_url:
-        if server.folder.exists():
-            yield ok(f"not used: TAXI_POSTGRES_URL and TAXI_DAGSTER_POSTGRES_URL are set ({server.folder})")
         return
     programs.installed()
     programs.account_for(server.data)
@@ -106,23 +101,13 @@ def examine_embedded(settings: Settings) -> Iterator[Finding]:
         yield ok("never started; the first command that needs it creates and starts it")
         return
     cluster.check_version(server.data)
-    yield _check_running(server)
-
-
-def _check_running(server: EmbeddedServer) -> Finding:
-    from taxi_platform.postgres.connection import connect
-
     if server.is_running():
-        with connect(server.url()) as connection:
-            version = connection.info.server_version
-            place = f"127.0.0.1:{connection.info.port}"
-        return ok(f"PostgreSQL {version // 10_000}.{version % 10_000} runs on {place}, in {server.folder}")
-    if cluster.is_locked(server.folder / "lock"):
+        yield from check_connection(server.url())
+    elif cluster.is_locked(server.folder / "lock"):
         advice = f"Wait a moment and run this again; its log is in {server.data}/log."
-        return warning("it is being started or stopped, or hangs", advice)
-    if not (server.folder / "password").exists():
-        return problem(f"{server.folder}/password is missing", "Put it back, or remove the folder and load again.")
-    return ok(f"not running; the next command that needs it starts it ({server.folder})")
+        yield warning("it is being started or stopped, or hangs", advice)
+    else:
+        yield ok(f"not running; the next command that needs it starts it ({server.folder})")
 
 
 # The source ------------------------------------------------------------------------------------------------------
@@ -165,9 +150,6 @@ def examine_cloud(settings: Settings) -> Iterator[Finding]:
     yield from map(problem_of, problems)
     if not problems:
         yield ok(f"credentials, gs://{cloud.bucket} and the dataset {cloud.dataset} in {cloud.location} are in order")
-    if cloud.storage_host or cloud.bigquery_host:
-        hosts = " and ".join(filter(None, (cloud.storage_host, cloud.bigquery_host)))
-        yield ok(f"this was the answer of an emulator: {hosts}")
 
 
 # Alerts ----------------------------------------------------------------------------------------------------------
