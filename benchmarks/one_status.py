@@ -67,7 +67,7 @@ def _load(instance: dg.DagsterInstance) -> None:
 def _once() -> tuple[float, float]:
     wall, processor = time.perf_counter(), time.process_time()
     with redirect_stdout(io.StringIO()):
-        status.show_status(lambda _: None, as_json=False, ask_source=False)
+        status.show_status(as_json=False, ask_source=False)
     return time.perf_counter() - wall, time.process_time() - processor
 
 

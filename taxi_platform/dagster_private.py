@@ -6,8 +6,7 @@ not offer get a function each here, too. dagster-postgres is imported inside fun
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, cast
@@ -49,37 +48,32 @@ def add_output_metadata(context: dg.OutputContext, metadata: Mapping[str, Any], 
 # Backfills -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class RequestedBackfill:
-    """A backfill that the daemon has yet to finish.
+def undecided_partitions(
+    instance: dg.DagsterInstance, assets: Sequence[dg.AssetKey]
+) -> dict[dg.AssetKey, dict[str, tuple[str, datetime]]]:
+    """Return, by asset and partition, the requested backfill that no run of it has dealt with: its id and time.
 
-    Attributes:
-        id: Dagster's id of it.
-        requested_at: when it was requested.
+    If this breaks, months that wait for the daemon look as if nobody took care of them.
     """
+    waiting: dict[dg.AssetKey, dict[str, tuple[str, datetime]]] = {asset: {} for asset in assets}
+    for backfill in instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])):
+        entry = backfill.backfill_id, datetime.fromtimestamp(backfill.backfill_timestamp, timezone.utc)
+        for asset in assets:
+            waiting[asset] |= dict.fromkeys(_undecided(backfill, asset), entry)
+    return waiting
 
-    id: str
-    requested_at: datetime
-    _backfill: PartitionBackfill
 
-    def undecided(self, asset: dg.AssetKey) -> set[str]:
-        """Return the partitions of the asset that no run of the backfill has dealt with. If it breaks: none."""
-        data = self._backfill.asset_backfill_data
-        if data is None:
-            return self._not_submitted(asset)
-        target, *decided = (
-            _partition_keys(subset.partitions_subsets_by_asset_key.get(asset))
-            for subset in (data.target_subset, data.materialized_subset, data.failed_and_downstream_subset)
-        )
+def _undecided(backfill: PartitionBackfill, asset: dg.AssetKey) -> set[str]:
+    data = backfill.asset_backfill_data
+    if data is not None:
+        subsets = (data.target_subset, data.materialized_subset, data.failed_and_downstream_subset)
+        found = (subset.partitions_subsets_by_asset_key.get(asset) for subset in subsets)
+        target, *decided = (set(subset.get_partition_keys()) if subset is not None else set[str]() for subset in found)
         return target.difference(*decided)
-
-    def _not_submitted(self, asset: dg.AssetKey) -> set[str]:
-        """Return, for a backfill of the asset's job, the partitions after the last one that has a run."""
-        names = list(self._backfill.partition_names or [])
-        if self._backfill.job_name != f"{asset.path[-1]}_job":
-            return set()
-        last = self._backfill.last_submitted_partition_name
-        return set(names[names.index(last) + 1 :] if last in names else names)
+    # A backfill of the asset's job: the partitions after the last one that has a run.
+    names = list(backfill.partition_names or []) if backfill.job_name == f"{asset.path[-1]}_job" else []
+    last = backfill.last_submitted_partition_name
+    return set(names[names.index(last) + 1 :] if last in names else names)
 
 
 def request_backfill(
@@ -94,14 +88,7 @@ def request_backfill(
 ) -> str:
     """Request a backfill of an asset's partitions and return its id. If this breaks: backfills only from the web UI.
 
-    Args:
-        instance: the instance.
-        graph: the asset graph of the code location.
-        asset: which asset.
-        partitions: its partitions.
-        title: what the web UI shows.
-        tags: tags for every run of the backfill.
-        run_config: the configuration of every run.
+    The title is what the web UI shows; tags and configuration are those of every run.
     """
     backfill = PartitionBackfill.from_asset_partitions(
         backfill_id=uuid4().hex[:8],
@@ -120,39 +107,7 @@ def request_backfill(
     return backfill.backfill_id
 
 
-def requested_backfills(instance: dg.DagsterInstance) -> list[RequestedBackfill]:
-    """Return the backfills that have not ended. If this breaks, their months look as if nobody took care of them."""
-    requested = BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])
-    return [
-        RequestedBackfill(
-            backfill.backfill_id, datetime.fromtimestamp(backfill.backfill_timestamp, timezone.utc), backfill
-        )
-        for backfill in instance.get_backfills(filters=requested)
-    ]
-
-
-def _partition_keys(subset: Any) -> set[str]:
-    return set(subset.get_partition_keys()) if subset is not None else set()
-
-
 # The event log ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class CheckedPartition:
-    """The latest result of a check on one partition.
-
-    Attributes:
-        check: the check's name.
-        partition: the partition's key; None for a result without one.
-        failed: whether the check did not pass.
-        is_current: whether the result is about the latest materialization of the partition.
-    """
-
-    check: str
-    partition: str | None
-    failed: bool
-    is_current: bool
 
 
 def latest_storage_ids(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Mapping[str, int]:
@@ -168,16 +123,15 @@ def unmaterialized_attempts(instance: dg.DagsterInstance, asset: dg.AssetKey) ->
     return {partition: run_id for partition, (run_id, _) in planned.items()}
 
 
-def checked_partitions(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey]) -> list[CheckedPartition]:
-    """Return the latest result of each check on each partition. If this breaks, failed checks are not noticed."""
+def failed_partitions(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey]) -> list[tuple[str, str]]:
+    """Return the partitions whose latest materialization did not pass a check, each with the check's name.
+
+    If this breaks, failed checks are not noticed.
+    """
     return [
-        CheckedPartition(
-            check=info.check_key.name,
-            partition=info.partition_key,
-            failed=info.latest_execution_status.value == "FAILED",
-            is_current=info.is_current,
-        )
+        (info.partition_key, info.check_key.name)
         for info in instance.event_log_storage.get_asset_check_partition_info(checks)
+        if info.partition_key and info.is_current and info.latest_execution_status.value == "FAILED"
     ]
 
 
@@ -193,17 +147,6 @@ def runs_of_latest_check_results(instance: dg.DagsterInstance) -> set[str]:
     assets = [(dg.AssetKey.from_db_string(asset), check) for asset, check in executed]
     checks = [dg.AssetCheckKey(asset, check) for asset, check in assets if asset]
     return {record.run_id for record in storage.get_latest_asset_check_execution_by_key(checks).values()}
-
-
-def count_events(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> int:
-    """Count the events of some runs. If this breaks: retention cannot say how many events it removes."""
-    from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
-    from sqlalchemy import func, select
-
-    storage: Any = instance.event_log_storage
-    events = SqlEventLogStorageTable.c
-    with storage.index_connection() as connection:
-        return connection.execute(select(func.count()).where(events.run_id.in_(run_ids))).scalar_one()
 
 
 def delete_events(instance: dg.DagsterInstance, run_id: str) -> None:

@@ -1,8 +1,9 @@
 """``taxi ask``: answers a question about the platform, and shows the statement that was run for it."""
 
 import logging
-from collections.abc import Callable
 from contextlib import ExitStack
+
+import click
 
 from taxi_platform.errors import TaxiError
 from taxi_platform.settings import settings
@@ -10,12 +11,8 @@ from taxi_platform.settings import settings
 logger = logging.getLogger(__name__)
 
 
-def run_ask(question: str, say: Callable[[str], object]) -> None:
+def run_ask(question: str) -> None:
     """Answer a question about the platform, with a statement on the trips if there is a model to write it.
-
-    Args:
-        question: in words.
-        say: prints the statement, its rows and the answer.
 
     Raises:
         QuestionRefused: the question is empty or longer than a page.
@@ -43,4 +40,4 @@ def run_ask(question: str, say: Callable[[str], object]) -> None:
             data = stack.enter_context(reader(url)) if url else None
         except TaxiError as error:
             logger.warning("The trips cannot be queried. %s", error)
-        say(ask(question, knowledge, model, data, say).markdown)
+        click.echo(ask(question, knowledge, model, data, click.echo).markdown)

@@ -6,10 +6,11 @@ What is imported at the top is pure, so that a mistyped command is answered at o
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import click
 
 from taxi_platform.ledger.plan import Choice, Plan, make_plan, months_in, parse_services, parse_span
 from taxi_platform.settings import settings
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from taxi_platform.ledger.events import Progress
     from taxi_platform.operations.backfill import Follower, MonthOutcome, Show
 
-Print = Callable[[str], object]
-
 DONE, NOT_DONE, INTERRUPTED = 0, 1, 130
 _WORDS = {
     "unchanged": "there already, unchanged",
@@ -34,37 +33,23 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True)
-class BackfillRequest:
-    """What was typed.
-
-    Attributes:
-        services: ``green``, ``green,yellow`` or ``all``.
-        months: ``2019-03``, ``2019-01..2019-12`` or with an open end.
-        choice: which of these months.
-        newest_first: whether to begin with the newest.
-        dry_run: whether to print the plan only.
-        ask_source: whether to ask the source which of the loaded months have changed.
-        destination: the database to load them into.
-    """
-
-    services: str
-    months: str
-    choice: Choice = "missing"
-    newest_first: bool = False
-    dry_run: bool = False
-    ask_source: bool = False
-    destination: Destination = "postgres"
-
-
-def run_backfill(request: BackfillRequest, output: Print) -> int:
+def run_backfill(
+    services: str,
+    months: str,
+    *,
+    choice: Choice = "missing",
+    newest_first: bool = False,
+    dry_run: bool = False,
+    ask_source: bool = False,
+    destination: Destination = "postgres",
+) -> int:
     """Run the command and return its exit status: ``DONE`` only if every month that was asked for is in place.
 
     Raises:
         InvalidRequest: there are no such services or months.
         CloudNotConfigured: BigQuery is meant, and the settings do not name a project.
     """
-    months = _months(request)
+    wanted = _months(services, months)
     import dagster as dg
 
     from taxi_platform.bigquery.clients import cloud_of
@@ -72,47 +57,44 @@ def run_backfill(request: BackfillRequest, output: Print) -> int:
     from taxi_platform.ledger.reading import read_months
     from taxi_platform.operations.backfill import Follower, end_abandoned_runs
 
-    if request.destination == "bigquery":
+    if destination == "bigquery":
         cloud_of(settings().cloud)
     with dg.DagsterInstance.get() as instance:
-        follower = Follower(instance, request.destination)
-        if not request.dry_run:
+        follower = Follower(instance, destination)
+        if not dry_run:
             end_abandoned_runs(instance)
-        ledger = read_months(
-            instance, list(months), destination=request.destination, ask_source=request.ask_source, inspect=True
-        )
-        wanted = [ledger.months[service.name][month] for service, in_span in months.items() for month in in_span]
-        plan = make_plan(wanted, request.choice, newest_first=request.newest_first)
+        ledger = read_months(instance, list(wanted), destination=destination, ask_source=ask_source, inspect=True)
+        records = [ledger.months[service.name][month] for service, in_span in wanted.items() for month in in_span]
+        plan = make_plan(records, choice, newest_first=newest_first)
         daemon = daemon_is_alive(instance)
-        _print_plan(request, plan, ledger.remarks, output)
-        if request.dry_run:
+        _print_plan(plan, ledger.remarks)
+        click.echo(f"{services} {months}: {_count(len(plan.planned), 'month')} to load{_left_out(plan)}")
+        if dry_run:
             return DONE
         for record in [*(each.record for each in plan.planned), *(plan.in_progress if daemon else ())]:
             follower.follow(record)
         try:
-            (_load_by_daemon if daemon else _load_here)(instance, plan, follower, output)
+            (_load_by_daemon if daemon else _load_here)(instance, plan, follower)
         except KeyboardInterrupt:
-            _print_interrupted(plan, follower, output, daemon=daemon)
+            _print_interrupted(plan, follower, daemon=daemon)
             return INTERRUPTED
         left = () if daemon else plan.in_progress
-        return _conclude(follower.outcomes(), len(left), output)
+        return _conclude(follower.outcomes(), len(left))
 
 
-def _months(request: BackfillRequest) -> Mapping[Service, Sequence[Month]]:
+def _months(services: str, months: str) -> Mapping[Service, Sequence[Month]]:
     from taxi_platform.trips.partitions import partition_months
 
-    span = parse_span(request.months)
-    services = parse_services(request.services)
-    return {service: months_in(span, service, partition_months(service)) for service in services}
+    span = parse_span(months)
+    return {service: months_in(span, service, partition_months(service)) for service in parse_services(services)}
 
 
-def _print_plan(request: BackfillRequest, plan: Plan, remarks: Sequence[str], output: Print) -> None:
+def _print_plan(plan: Plan, remarks: Sequence[str]) -> None:
     for remark in remarks:
-        output(remark)
+        click.echo(remark)
     for planned in plan.planned:
         record = planned.record
-        output(f"  {record.service.name:<7}{record.month}  {planned.reason:<12}  {record.note}".rstrip())
-    output(f"{request.services} {request.months}: {_count(len(plan.planned), 'month')} to load{_left_out(plan)}")
+        click.echo(f"  {record.service.name:<7}{record.month}  {planned.reason:<12}  {record.note}".rstrip())
 
 
 def _left_out(plan: Plan) -> str:
@@ -128,31 +110,31 @@ def _left_out(plan: Plan) -> str:
     return f"; left out: {', '.join(parts)}" if parts else ""
 
 
-def _load_by_daemon(instance: "DagsterInstance", plan: Plan, follower: "Follower", output: Print) -> None:
+def _load_by_daemon(instance: "DagsterInstance", plan: Plan, follower: "Follower") -> None:
     from taxi_platform.definitions import defs
     from taxi_platform.operations.backfill import follow_to_the_end, request_backfills
 
     if plan.planned:
         ids = request_backfills(instance, defs(), plan)
-        output(f"The daemon loads them, within half a minute: backfill {', '.join(ids)}")
+        click.echo(f"The daemon loads them, within half a minute: backfill {', '.join(ids)}")
     if plan.in_progress:
-        output(f"Waiting for {_count(len(plan.in_progress), 'month')} in progress, too.")
-    with progress(len(follower.followed), output) as show:
+        click.echo(f"Waiting for {_count(len(plan.in_progress), 'month')} in progress, too.")
+    with progress(len(follower.followed)) as show:
         silence = follow_to_the_end(instance, follower, show)
     if silence:
-        output(f"The daemon has been silent for {silence:.0f} s. It goes on once it is started: dagster-daemon run")
+        click.echo(f"The daemon has been silent for {silence:.0f} s. It goes on once it is started: dagster-daemon run")
 
 
-def _load_here(instance: "DagsterInstance", plan: Plan, follower: "Follower", output: Print) -> None:
+def _load_here(instance: "DagsterInstance", plan: Plan, follower: "Follower") -> None:
     """Load in this process, while a thread shows the progress."""
     from taxi_platform.definitions import defs
     from taxi_platform.operations.backfill import load_here
 
     if not plan.planned:
         return
-    output("No daemon is running, so this process loads them.")
+    click.echo("No daemon is running, so this process loads them.")
     done = threading.Event()
-    with progress(len(follower.followed), output) as show:
+    with progress(len(follower.followed)) as show:
 
         def follow() -> None:
             while not done.wait(0.5):
@@ -168,33 +150,33 @@ def _load_here(instance: "DagsterInstance", plan: Plan, follower: "Follower", ou
         show(follower.poll())
 
 
-def _print_interrupted(plan: Plan, follower: "Follower", output: Print, *, daemon: bool) -> None:
+def _print_interrupted(plan: Plan, follower: "Follower", *, daemon: bool) -> None:
     follower.poll()
     loaded = len(follower.followed) - len(follower.pending)
-    output(f"Interrupted. {loaded} of {_count(len(follower.followed), 'month')} are in place.")
+    click.echo(f"Interrupted. {loaded} of {_count(len(follower.followed), 'month')} are in place.")
     if daemon:
-        output("The daemon goes on without this window. The same command shows the rest of it;")
-        output("to end it, use the web UI: Runs, Backfills.")
+        click.echo("The daemon goes on without this window. The same command shows the rest of it;")
+        click.echo("to end it, use the web UI: Runs, Backfills.")
     elif plan.force:
-        output("They stay. Without --all, the same command loads what is not in place as its file.")
+        click.echo("They stay. Without --all, the same command loads what is not in place as its file.")
     else:
-        output("They stay. The same command goes on with the others.")
+        click.echo("They stay. The same command goes on with the others.")
 
 
-def _conclude(outcomes: Sequence["MonthOutcome"], left_in_progress: int, output: Print) -> int:
+def _conclude(outcomes: Sequence["MonthOutcome"], left_in_progress: int) -> int:
     """Print the outcome of the months and return the exit status."""
     if outcomes:
         counts = Counter(month.outcome for month in outcomes)
         rows = sum(month.rows for month in outcomes if month.outcome == "loaded")
         parts = [f"{counts['loaded']} loaded ({rows:,} rows)"]
         parts += [f"{counts[outcome]} {words}" for outcome, words in _WORDS.items() if counts[outcome]]
-        output(f"{_count(len(outcomes), 'month')}: {', '.join(parts)}")
+        click.echo(f"{_count(len(outcomes), 'month')}: {', '.join(parts)}")
     for month in outcomes:
         if not month.is_in_place:
-            output(f"  {month.service} {month.month} {month.outcome}: {month.reason}")
+            click.echo(f"  {month.service} {month.month} {month.outcome}: {month.reason}")
     if left_in_progress:
-        output(f"Not waited for, because no daemon is running: {_count(left_in_progress, 'month')} in progress.")
-        output("Start it with dagster-daemon run; if nobody works on them any more, end their run in the web UI.")
+        click.echo(f"Not waited for, because no daemon is running: {_count(left_in_progress, 'month')} in progress.")
+        click.echo("Start it with dagster-daemon run; if nobody works on them any more, end their run in the web UI.")
     all_in_place = all(month.is_in_place for month in outcomes)
     return DONE if all_in_place and not left_in_progress else NOT_DONE
 
@@ -204,10 +186,10 @@ def _count(number: int, noun: str) -> str:
 
 
 @contextmanager
-def progress(months: int, output: Print) -> Generator["Show"]:
+def progress(months: int) -> Generator["Show"]:
     """Show months as they are loaded: with a bar on a terminal, with a line each elsewhere."""
     if not sys.stdout.isatty():
-        yield lambda loaded: _print_loaded(loaded, output)
+        yield lambda loaded: _print_loaded(loaded)
         return
     from rich import progress as rich
 
@@ -241,7 +223,7 @@ def rate(loaded: Sequence["Progress"]) -> int:
     return round(sum(month.rows for month in loaded if not month.unchanged) / max(seconds, 0.001))
 
 
-def _print_loaded(loaded: Sequence["Progress"], output: Print) -> None:
+def _print_loaded(loaded: Sequence["Progress"]) -> None:
     for month in loaded:
         how = "there already" if month.unchanged else f"in {month.seconds:.2f} s"
-        output(f"  {month.service:<7}{month.month}  {month.rows:>12,} rows {how}")
+        click.echo(f"  {month.service:<7}{month.month}  {month.rows:>12,} rows {how}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from taxi_platform.ledger.run_tags import RANGE_TAGS
 from taxi_platform.trips.months import Month
 
 if TYPE_CHECKING:
@@ -21,24 +22,15 @@ SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # the 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of one asset in a demo.
-
-    Attributes:
-        asset: its key.
-        files: how many files are in its table now.
-        unchanged: how many of them were there before.
-        rows: the rows of these files.
-        seconds: how long its run took.
-        failures: why it failed, if it did.
-        months: the months of the files, each with whether it is new.
-    """
+    """The outcome of one asset in a demo."""
 
     asset: str
-    files: int
-    unchanged: int
-    rows: int
-    seconds: float
-    failures: Sequence[str] = ()
+    files: int  # how many files are in its table now
+    unchanged: int  # how many of them were there before
+    rows: int  # the rows of these files
+    seconds: float  # how long its run took
+    failures: Sequence[str] = ()  # why it failed, if it did
+    # the months of the files, each with whether it is new
     months: Mapping[str, bool] = field(default_factory=dict[str, bool])
 
     @property
@@ -99,12 +91,11 @@ def execute(
     job: "JobDefinition", instance: "DagsterInstance", keys: "Sequence[AssetKey]", months: tuple[Month, Month] | None
 ) -> "ExecuteInProcessResult":
     """Run some assets on the persistent instance, so that the UI shows the run and its output afterwards."""
-    tags = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
     with redirect_stdout(io.StringIO()):  # dbt's output
         return job.execute_in_process(
             instance=instance,
             asset_selection=keys,
-            tags=dict(zip(tags, map(str, months), strict=True)) if months else {},
+            tags=dict(zip(RANGE_TAGS, map(str, months), strict=True)) if months else {},
             raise_on_error=False,
             run_config=SILENT,
         )

@@ -5,15 +5,11 @@ import logging
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import Any
 
 import click
 
 from taxi_platform.errors import InvalidRequest, TaxiError
-
-if TYPE_CHECKING:
-    from taxi_platform.ledger.plan import Choice
-    from taxi_platform.trips.keys import Destination
 
 
 class _Misused(click.ClickException):
@@ -72,8 +68,7 @@ def demo(scale: float | None) -> None:
     """Load 2019: green from the real source, or all services from the sample if it is out of reach; then a report."""
     from taxi_platform.cli.demo import SCALE, run_demo
 
-    if not run_demo(scale or SCALE):
-        raise click.exceptions.Exit(1)
+    raise click.exceptions.Exit(not run_demo(scale or SCALE))
 
 
 @taxi.command("demo-cloud")
@@ -82,8 +77,7 @@ def demo_cloud(scale: float | None) -> None:
     """Load three sample months into emulators of Google Cloud, show the rows, and end the emulators."""
     from taxi_platform.cli.demo_cloud import SCALE, run_demo_cloud
 
-    if not run_demo_cloud(scale or SCALE):
-        raise click.exceptions.Exit(1)
+    raise click.exceptions.Exit(not run_demo_cloud(scale or SCALE))
 
 
 @taxi.command("getting-started")
@@ -91,8 +85,7 @@ def getting_started() -> None:
     """Average the prices of products by brand; from the sample if the web API cannot be reached."""
     from taxi_platform.cli.getting_started import run_getting_started
 
-    if not run_getting_started():
-        raise click.exceptions.Exit(1)
+    raise click.exceptions.Exit(not run_getting_started())
 
 
 @taxi.command()
@@ -104,17 +97,14 @@ def getting_started() -> None:
 @click.option("--newest-first", is_flag=True, help="Begin with the newest month.")
 @click.option("--dry-run", is_flag=True, help="Only print what would be loaded, and why.")
 @click.option("--ask-source", is_flag=True, help="Ask the source, too, which of the loaded months have changed.")
-@click.option("--to", type=click.Choice(["postgres", "bigquery"]), default="postgres", help="The database.")
-def backfill(
-    services: str, months: str, choice: str, newest_first: bool, dry_run: bool, ask_source: bool, to: str
-) -> None:
+@click.option(
+    "--to", "destination", type=click.Choice(["postgres", "bigquery"]), default="postgres", help="The database."
+)
+def backfill(services: str, months: str, **options: Any) -> None:
     """Load MONTHS (2019-03, 2019-01..2019-12, 2020-01..) of SERVICES (green, green,yellow or all)."""
-    from taxi_platform.cli.backfill import BackfillRequest, run_backfill
+    from taxi_platform.cli.backfill import run_backfill
 
-    request = BackfillRequest(
-        services, months, cast("Choice", choice), newest_first, dry_run, ask_source, cast("Destination", to)
-    )
-    raise click.exceptions.Exit(run_backfill(request, click.echo))
+    raise click.exceptions.Exit(run_backfill(services, months, **options))
 
 
 @taxi.command()
@@ -123,7 +113,7 @@ def ask(question: str) -> None:
     """Answer QUESTION from the docs, the asset graph, the records and, by one statement that only reads, the trips."""
     from taxi_platform.cli.ask import run_ask
 
-    run_ask(question, click.echo)
+    run_ask(question)
 
 
 @taxi.command("new-asset")
@@ -142,7 +132,7 @@ def new_asset(description: str, yes: bool) -> None:
         if not yes:
             click.confirm("Execute it?", abort=True, err=True)
 
-    run_new_asset(description, click.echo, confirm)
+    run_new_asset(description, confirm)
 
 
 @taxi.command()
@@ -154,7 +144,7 @@ def status(as_json: bool, ask_source: bool, cloud: bool) -> None:
     with _without_garbage_collection():
         from taxi_platform.cli.status import show_status
 
-        show_status(click.echo, as_json=as_json, ask_source=ask_source, ask_cloud=cloud)
+        show_status(as_json=as_json, ask_source=ask_source, ask_cloud=cloud)
 
 
 @taxi.command()
@@ -165,8 +155,7 @@ def doctor(as_json: bool) -> None:
         from taxi_platform.cli.doctor import run_doctor
 
         is_healthy = run_doctor(as_json=as_json)
-    if not is_healthy:
-        raise click.exceptions.Exit(1)
+    raise click.exceptions.Exit(not is_healthy)
 
 
 @taxi.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})

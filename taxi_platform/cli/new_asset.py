@@ -5,6 +5,8 @@ import platform
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
     import dagster as dg
 
@@ -19,13 +21,8 @@ NO_MODEL = (
 logger = logging.getLogger(__name__)
 
 
-def run_new_asset(description: str, say: Callable[[str], object], confirm: Callable[[], object]) -> None:
-    """Propose an asset.
-
-    Args:
-        description: of the asset, in words.
-        say: prints the proposal.
-        confirm: is called before code that a model wrote is executed; raises an error to prevent it.
+def run_new_asset(description: str, confirm: Callable[[], object]) -> None:
+    """Propose an asset; ``confirm`` is called before code that a model wrote is executed, and may raise an error.
 
     Raises:
         QuestionRefused: the description is empty or too long.
@@ -50,7 +47,7 @@ def run_new_asset(description: str, say: Callable[[str], object], confirm: Calla
 
     def approve(files: "Files") -> None:
         for path, text in files.items():
-            say(f"`{path}`\n\n```python\n{text.rstrip()}\n```\n")
+            click.echo(f"`{path}`\n\n```python\n{text.rstrip()}\n```\n")
         if model:
             confirm()
 
@@ -65,11 +62,11 @@ def run_new_asset(description: str, say: Callable[[str], object], confirm: Calla
         proposal, result = answer_in_shape(model, INSTRUCTIONS, context, Proposal, checked, ATTEMPTS)
     patch_file = result.copy / "proposal.patch"
     patch_file.write_text(patch(result.files), encoding="utf-8")
-    say(proposal.summary)
-    say(f"\n*Proposed by {by}. It adds {', '.join(result.assets)}, and passes {validation.CHECKS}.*\n")
-    say(f"The project is unchanged. The proposal is in {result.copy}; this takes it over:\n")
-    say(f"git apply {patch_file}")
-    say("\nThen add the asset's name to taxi_platform_tests/defs/test_definitions.py, which lists all of them.")
+    click.echo(proposal.summary)
+    click.echo(f"\n*Proposed by {by}. It adds {', '.join(result.assets)}, and passes {validation.CHECKS}.*\n")
+    click.echo(f"The project is unchanged. The proposal is in {result.copy}; this takes it over:\n")
+    click.echo(f"git apply {patch_file}")
+    click.echo("\nThen add the asset's name to taxi_platform_tests/defs/test_definitions.py, which lists all of them.")
 
 
 def _template(description: str, definitions: "dg.Definitions", known: Mapping[str, str]) -> "Proposal":

@@ -2,9 +2,11 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from taxi_platform.ledger.event_metadata import dollars
 from taxi_platform.ledger.record import MonthRecord, State
@@ -16,7 +18,6 @@ from taxi_platform.trips.services import SERVICES
 if TYPE_CHECKING:
     from rich.table import Table
 
-Print = Callable[[str], object]
 Months = Mapping[str, Mapping[Month, MonthRecord]]
 """What is known about every month, by service."""
 Billed = Mapping[str, Mapping[Month, int]]
@@ -32,11 +33,10 @@ _LETTERS: Mapping[State, tuple[str, str]] = {
 }
 
 
-def show_status(output: Print, *, as_json: bool, ask_source: bool, ask_cloud: bool = False) -> None:
+def show_status(*, as_json: bool, ask_source: bool, ask_cloud: bool = False) -> None:
     """Print the state of every month, of those in BigQuery too if Google Cloud is configured.
 
     Args:
-        output: prints a line.
         as_json: whether to print it for programs.
         ask_source: whether to ask the source which of the loaded months have changed.
         ask_cloud: whether to ask BigQuery which months it holds, and to print what their loads were billed.
@@ -68,16 +68,16 @@ def show_status(output: Print, *, as_json: bool, ask_source: bool, ask_cloud: bo
             data = as_data(services, ledger.remarks, daemon=daemon_is_alive(instance))
             if in_cloud is not None:
                 data["bigquery"] = {name: _service_data(months, billed.get(name)) for name, months in in_cloud.items()}
-            output(json.dumps(data, indent=2))
+            click.echo(json.dumps(data, indent=2))
             return
     _print_grid(services)
     for line in summary(services, ledger.remarks):
-        output(line)
+        click.echo(line)
     if in_cloud is not None:
-        output("\nBigQuery")
+        click.echo("\nBigQuery")
         _print_grid(in_cloud)
         for line in [*summary(in_cloud, ()), *costs(billed)]:
-            output(line)
+            click.echo(line)
 
 
 def as_data(services: Months, remarks: Sequence[str], *, daemon: bool) -> dict[str, Any]:

@@ -116,7 +116,6 @@ def remove_runs(context: dg.OpExecutionContext, config: RetentionConfig) -> None
     context.add_output_metadata(
         {
             "runs": done.runs,
-            "events": done.events,
             "kept_because_a_status_rests_on_them": done.kept,
             "older_than": before.isoformat(timespec="seconds"),
             "dry_run": config.dry_run,

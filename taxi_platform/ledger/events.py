@@ -123,9 +123,8 @@ def failed_checks(instance: dg.DagsterInstance, key: Key) -> dict[str, list[str]
     """Return, by partition, the blocking checks that a table's last materialization did not pass."""
     keys = [dg.AssetCheckKey(dg.AssetKey(key), check) for check in BLOCKING_CHECKS]
     failed: dict[str, list[str]] = defaultdict(list)
-    for result in dagster_private.checked_partitions(instance, keys):
-        if result.failed and result.is_current and result.partition:
-            failed[result.partition].append(result.check)
+    for partition, check in dagster_private.failed_partitions(instance, keys):
+        failed[partition].append(check)
     return failed
 
 
@@ -134,12 +133,11 @@ def waiting_months(instance: dg.DagsterInstance, keys: Sequence[Key]) -> dict[Ke
 
     Until the daemon has created a backfill's runs, nothing else shows that its partitions are taken care of.
     """
-    months: dict[Key, dict[str, Waiting]] = defaultdict(dict)
-    for backfill in dagster_private.requested_backfills(instance):
-        entry = Waiting(backfill.id, backfill.requested_at)
-        for key in keys:
-            months[key] |= dict.fromkeys(backfill.undecided(dg.AssetKey(key)), entry)
-    return months
+    undecided = dagster_private.undecided_partitions(instance, [dg.AssetKey(key) for key in keys])
+    return {
+        key: {partition: Waiting(*backfill) for partition, backfill in undecided[dg.AssetKey(key)].items()}
+        for key in keys
+    }
 
 
 def seconds_since_heartbeat(instance: dg.DagsterInstance) -> float | None:
@@ -161,27 +159,16 @@ def daemon_is_alive(instance: dg.DagsterInstance) -> bool:
 
 @dataclass(frozen=True)
 class Progress:
-    """A month of a table that a run has just loaded.
-
-    Attributes:
-        service: its name.
-        month: the month.
-        rows: its rows in the table.
-        unchanged: whether the table held the file already.
-        seconds: how long the load took.
-        at: when it was first reported, in seconds since 1970.
-        run_id: the run that loaded it.
-        is_recorded: whether Dagster counts the month as materialized, which may wait for the end of the run.
-    """
+    """A month of a table that a run has just loaded."""
 
     service: str
     month: Month
     rows: int
-    unchanged: bool
-    seconds: float
-    at: float
+    unchanged: bool  # whether the table held the file already
+    seconds: float  # how long the load took
+    at: float  # when it was first reported, in seconds since 1970
     run_id: str
-    is_recorded: bool
+    is_recorded: bool  # whether Dagster counts the month as materialized, which may wait for the end of the run
 
 
 def last_event_id(instance: dg.DagsterInstance) -> int:

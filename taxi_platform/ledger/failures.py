@@ -27,16 +27,11 @@ _OWN_ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, t
 
 @dataclass(frozen=True)
 class StepReason:
-    """Why one step of a run failed.
+    """Why one step of a run failed."""
 
-    Attributes:
-        step: its name, which is its asset's; empty when the run failed outside of any step.
-        text: the root error.
-        months: for a range of months, those that failed, each with its own reason.
-    """
-
-    step: str
-    text: str
+    step: str  # its name, which is its asset's; empty when the run failed outside of any step
+    text: str  # the root error
+    # for a range of months, those that failed, each with its own reason
     months: Mapping[str, str] = field(default_factory=dict[str, str])
 
 

@@ -18,7 +18,7 @@ Reason = Literal["missing", "failed", "file changed", "forced"]
 Span = tuple[Month | None, Month | None]
 
 EVERY_SERVICE = "all"
-_SPAN = re.compile(r"(?P<first>[^.]*)(?P<dots>\.{2,3})(?P<last>[^.]*)")
+_DOTS = re.compile(r"\.{2,3}")
 _HOW = "Write 2019-03, 2019-01..2019-12, 2019-06.. or ..2019-06."
 # The source may have corrected a file that failed, and has another version of one that changed.
 _ASKS_THE_SOURCE: set[Reason] = {"failed", "file changed"}
@@ -60,20 +60,12 @@ class MonthRange:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a backfill loads.
+    """What a backfill loads."""
 
-    Attributes:
-        planned: by service, in the order in which the months are loaded.
-        left_out: how many months are left out, by their state.
-        in_progress: months that are left out because they are being loaded already.
-        newest_first: whether the newest month comes first.
-        force: whether months are loaded even if the tables hold these very files.
-    """
-
-    planned: Sequence[PlannedMonth]
-    left_out: Mapping[str, int] = field(default_factory=dict[str, int])
-    in_progress: Sequence[MonthRecord] = ()
-    newest_first: bool = False
+    planned: Sequence[PlannedMonth]  # by service, in the order in which the months are loaded
+    left_out: Mapping[str, int] = field(default_factory=dict[str, int])  # how many months are left out, by their state
+    in_progress: Sequence[MonthRecord] = ()  # months that are left out because they are being loaded already
+    newest_first: bool = False  # whether the newest month comes first
     force: bool = False
 
     def month_ranges(self) -> list[MonthRange]:
@@ -123,19 +115,15 @@ def parse_span(text: str) -> Span:
     Raises:
         InvalidRequest: it does not name months, or the first is later than the last.
     """
-    match = _SPAN.fullmatch(text.strip())
-    first, last = (match["first"], match["last"]) if match else (text, text)
+    first, *rest = _DOTS.split(text, maxsplit=1)
     try:
-        span = _parse_end(first, may_be_open=bool(match)), _parse_end(last, may_be_open=bool(match))
+        ends = [Month.parse(end.strip()) if end.strip() or not rest else None for end in (first, *rest)]
     except ValueError as error:
         raise InvalidRequest(repr(text), str(error), _HOW) from None
+    span = ends[0], ends[-1]
     if span[0] and span[1] and span[1] < span[0]:
         raise InvalidRequest(repr(text), "the first month lies after the last", f"Write {span[1]}..{span[0]}.")
     return span
-
-
-def _parse_end(text: str, *, may_be_open: bool) -> Month | None:
-    return None if may_be_open and not text.strip() else Month.parse(text.strip())
 
 
 def months_in(span: Span, service: Service, partitions: Sequence[Month]) -> list[Month]:

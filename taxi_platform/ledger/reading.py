@@ -41,15 +41,11 @@ EVERY_PART: Collection[Part] = ("published", "loaded", "materialized", "attempts
 
 @dataclass(frozen=True)
 class Ledger:
-    """What is known about the months of some services.
+    """What is known about the months of some services."""
 
-    Attributes:
-        months: by service and month, in order: the partitions, and the other months that Dagster has records of.
-        remarks: what could not be asked, as sentences for people.
-    """
-
+    # by service and month, in order: the partitions, and the other months that Dagster has records of
     months: Mapping[str, Mapping[Month, MonthRecord]]
-    remarks: Sequence[str] = ()
+    remarks: Sequence[str] = ()  # what could not be asked, as sentences for people
 
     def shown(self) -> dict[str, dict[Month, MonthRecord]]:
         """Return the partitions, and the months that were loaded before the settings left them out."""

@@ -24,26 +24,16 @@ class LoadRecord:
     """One row of ``tripdata_files``: what the database recorded when a month was swapped in.
 
     Of a month in BigQuery, its rows there, with the facts of its last materialization.
-
-    Attributes:
-        source: the address or path that the file came from.
-        facts: of that file.
-        rows_loaded: its rows in the table.
-        rows_rejected: its bad rows.
-        untouched: whether the partition is attached and still the one that was swapped in.
-        current: whether it was loaded by today's contract.
-        refused: the columns in which an older parser accepted values that today's refuses or reads differently.
-        changed_by_hand: whether rows were inserted, updated or deleted since, if that was asked for.
     """
 
     source: str
     facts: FileFacts
     rows_loaded: int
     rows_rejected: int
-    untouched: bool
-    current: bool
-    refused: str = ""
-    changed_by_hand: bool = False
+    untouched: bool  # whether the partition is attached and still the one that was swapped in
+    current: bool  # whether it was loaded by today's contract
+    refused: str = ""  # the columns in which an older parser accepted values that today's refuses or reads differently
+    changed_by_hand: bool = False  # whether rows were inserted, updated or deleted since, if that was asked for
 
     @property
     def is_in_place(self) -> bool:
@@ -53,27 +43,16 @@ class LoadRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Materialized:
-    """Dagster's last materialization of one asset and month.
+    """Dagster's last materialization of one asset and month."""
 
-    Attributes:
-        order: the storage id of the event; later events have higher ones, whichever asset they are about.
-        run_id: the run that recorded it.
-        timestamp: when, in seconds since 1970.
-        source: the address or path that the file came from.
-        version: of the file at its source; the record of a table has the size alone.
-        facts: of the file; None if the record does not contain them.
-        rows_loaded: of a table; None for a file.
-        landed: whether the file was dropped by hand, so that it stays whatever its source has.
-    """
-
-    order: int
+    order: int  # the storage id of the event; later events have higher ones, whichever asset they are about
     run_id: str
-    timestamp: float
-    source: str = ""
-    version: SourceVersion = UNKNOWN_VERSION
-    facts: FileFacts | None = None
-    rows_loaded: int | None = None
-    landed: bool = False
+    timestamp: float  # when, in seconds since 1970
+    source: str = ""  # the address or path that the file came from
+    version: SourceVersion = UNKNOWN_VERSION  # of the file at its source; the record of a table has the size alone
+    facts: FileFacts | None = None  # of the file; None if the record does not contain them
+    rows_loaded: int | None = None  # of a table; None for a file
+    landed: bool = False  # whether the file was dropped by hand, so that it stays whatever its source has
 
     @property
     def at(self) -> datetime:
@@ -83,17 +62,11 @@ class Materialized:
 
 @dataclass(frozen=True)
 class Attempt:
-    """The latest run that was to materialize a month and has not, or not yet.
-
-    Attributes:
-        run_id: the run.
-        outcome: ``cancelled`` also stands for a run that succeeded and left the month out.
-        at: when it ended, else when it started or was created, in UTC.
-    """
+    """The latest run that was to materialize a month and has not, or not yet."""
 
     run_id: str
-    outcome: Outcome
-    at: datetime | None
+    outcome: Outcome  # ``cancelled`` also stands for a run that succeeded and left the month out
+    at: datetime | None  # when it ended, else when it started or was created, in UTC
 
 
 @dataclass(frozen=True)
@@ -110,32 +83,21 @@ class MonthRecord:
 
     A part that was not asked for, or could not be asked, is empty. ``tables_known`` tells an empty table from one that
     could not be asked.
-
-    Attributes:
-        service: whose month.
-        month: the month.
-        destination: the database whose table is meant.
-        is_partition: whether the settings allow it to be loaded.
-        published: the version that the source has now.
-        loaded: the load record in the table, if it holds the month as it would be loaded today.
-        tables_known: whether the database was asked and answered.
-        materialized: Dagster's last materialization, by asset.
-        attempts: the latest run that was to materialize the month and has not, by asset.
-        failed_checks: the blocking checks that the month's last materialization did not pass.
-        waiting: the Dagster backfill that has not dealt with the month yet.
     """
 
     service: Service
     month: Month
-    destination: Destination = "postgres"
-    is_partition: bool = True
-    published: SourceVersion | None = None
+    destination: Destination = "postgres"  # the database whose table is meant
+    is_partition: bool = True  # whether the settings allow it to be loaded
+    published: SourceVersion | None = None  # the version that the source has now
+    # the load record in the table, if it holds the month as it would be loaded today
     loaded: LoadRecord | None = None
-    tables_known: bool = False
+    tables_known: bool = False  # whether PostgreSQL was asked and answered
     materialized: Mapping[Key, Materialized] = field(default_factory=dict[Key, Materialized])
+    # by asset; an attempt is the latest run that was to materialize the month and has not
     attempts: Mapping[Key, Attempt] = field(default_factory=dict[Key, Attempt])
-    failed_checks: tuple[str, ...] = ()
-    waiting: Waiting | None = None
+    failed_checks: tuple[str, ...] = ()  # the blocking checks that the month's last materialization did not pass
+    waiting: Waiting | None = None  # the Dagster backfill that has not dealt with the month yet
 
     @property
     def raw(self) -> Materialized | None:

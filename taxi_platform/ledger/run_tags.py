@@ -24,6 +24,9 @@ TRIGGER = "trigger"
 MANUAL = "manual"
 BY_BACKFILL = "backfill"
 
+RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+"""Dagster's own tags for a run of a month range: its first and its last month."""
+
 # Tags that Dagster gives a run itself. A sensor's is there beside the next one, so the order decides.
 _SCHEDULE = "dagster/schedule_name"
 _SENSOR = "dagster/sensor_name"

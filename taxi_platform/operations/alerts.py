@@ -11,35 +11,37 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from typing import Literal
 
 import dagster as dg
 from pydantic import BaseModel, ValidationError
 
-from taxi_platform.ledger.failures import EVENTS_WITH_REASONS, read_reasons
-from taxi_platform.operations.failed_runs import RETRY_RUN, Message, cut, decide, message_about
+from taxi_platform.ledger.failures import EVENTS_WITH_REASONS, StepReason, read_reasons
+from taxi_platform.ledger.run_tags import RANGE_TAGS, TAXI, TRIGGER
 from taxi_platform.redaction import redact
 from taxi_platform.settings import alert_urls_in
 
 DELIVERY_SECONDS = 10.0  # until an address must have accepted a message
 TICK_SECONDS = 40.0  # then a tick begins no further message; Dagster ends it after a minute
 KEEP_SECONDS = 24 * 3600.0  # then a message that cannot be delivered is given up
+# Dagster stores the failure, the status and the tag about a retry one after the other; an idle daemon starts the retry
+# within five seconds.
+DECISION_SECONDS = 60.0
+RETRY_SECONDS = 300.0
+MOST_BODY = 1800  # characters; Discord takes 2,000 in all, and most other services more
+MOST_LINE = 300
 _READ = 300  # failures read in one tick; more of them follow in the next
-_MOST_REASON = 300  # characters
 _DELIVERED = "run_failure_alert: told "  # as version 0.1 wrote it
+
+_RETRY_RUN = "dagster/auto_retry_run_id"
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where messages go.
+    """Where messages go."""
 
-    Attributes:
-        url: the Apprise URL, which may be all secret: user, host or path are tokens with many services.
-        name: what people may see of it, e.g. ``slack (1 of 2)``.
-    """
-
-    url: str = field(repr=False)
-    name: str
+    url: str = field(repr=False)  # may be all secret: user, host or path are tokens with many services
+    name: str  # what people may see of it, e.g. ``slack (1 of 2)``
 
     def redact(self, text: str) -> str:
         """Remove every part of the URL that may be a secret from a text: all but the scheme."""
@@ -52,20 +54,22 @@ class Address:
         return True
 
 
+@dataclass(frozen=True)
+class Message:
+    """A message about one failed run, in plain text."""
+
+    title: str
+    body: str
+
+
 Deliver = Callable[[Address, Message], str | None]
-Describe = Callable[[dg.DagsterRun, Sequence[dg.EventLogEntry]], Message]
 
 
 class Cursor(BaseModel):
-    """What the sensor keeps between ticks. A cursor of version 0.1 has other fields, of which ``after`` is understood.
+    """What the sensor keeps between ticks. Of a cursor of version 0.1, ``after`` is understood."""
 
-    Attributes:
-        after: the storage id of the last failure that was read.
-        pending: the runs that are not reported yet, and when their failures were read.
-    """
-
-    after: int
-    pending: dict[str, float] = {}
+    after: int  # the storage id of the last failure that was read
+    pending: dict[str, float] = {}  # the runs that are not reported yet, and when their failures were read
 
 
 @dataclass
@@ -117,10 +121,10 @@ def deliver(address: Address, message: Message) -> str | None:
     import apprise
 
     try:
-        logging.getLogger("apprise").addFilter(address)
+        if problem := problem_with(address):
+            return problem
         service = apprise.Apprise()
-        if not service.add(address.url):
-            return problem_with(address)
+        service.add(address.url)
         result = service.notify(
             body=message.body,
             title=message.title,
@@ -129,13 +133,13 @@ def deliver(address: Address, message: Message) -> str | None:
             timeout=DELIVERY_SECONDS,
         )
     except Exception as error:
-        return cut(address.redact(f"{type(error).__name__}: {error}"), _MOST_REASON)
+        return _cut(address.redact(f"{type(error).__name__}: {error}"), MOST_LINE)
     if result:
         return None
     if result.status == apprise.AppriseResultStatus.TIMEOUT:
         return f"no answer within {DELIVERY_SECONDS:.0f} s"
     text = " ".join(entry.message for entry in result.logs())
-    return cut(address.redact(text), _MOST_REASON) or "Apprise does not say why"
+    return _cut(address.redact(text), MOST_LINE) or "Apprise does not say why"
 
 
 # Ticks
@@ -144,7 +148,7 @@ def deliver(address: Address, message: Message) -> str | None:
 def tick(
     instance: dg.DagsterInstance,
     addresses: Sequence[Address],
-    describe: Describe,
+    describe: Callable[[dg.DagsterRun, Sequence[StepReason]], Message],
     cursor: str | None,
     *,
     started: float | None,
@@ -156,14 +160,17 @@ def tick(
     Args:
         instance: whose runs are watched.
         addresses: who gets the messages.
-        describe: makes the message about a run from its log.
+        describe: makes the message about a run from the reasons of its failure.
         cursor: what the last tick left.
         started: when the sensor was started; the first tick reports what has failed since then.
         now: seconds, as ``time.time``.
         deliver: sends one message.
     """
     done = Tick(_read(cursor) or _new_cursor(instance, started))
-    _read_failures(instance, done.cursor, now)
+    for record in _failures(instance, ascending=True, after=done.cursor.after):
+        done.cursor.after = record.storage_id
+        if record.timestamp > now - KEEP_SECONDS:  # the daemon may not have run for days
+            done.cursor.pending.setdefault(record.run_id, now)
     broken: set[Address] = set()  # an address that does not answer is left alone until the next tick
     end = time.monotonic() + TICK_SECONDS
     for run in list(_due(instance, done.cursor, now)):
@@ -171,10 +178,9 @@ def tick(
             break
         entries = instance.all_logs(run.run_id, of_type=EVENTS_WITH_REASONS)
         missing = [address for address in addresses if address.name not in _notified(entries)]
-        reachable = [address for address in missing if address not in broken]
-        message = describe(run, entries)
+        message = describe(run, read_reasons(entries))
         with ThreadPoolExecutor(len(addresses)) as pool:
-            answers = {address: pool.submit(deliver, address, message) for address in reachable}
+            answers = {address: pool.submit(deliver, address, message) for address in missing if address not in broken}
         for address, answer in answers.items():
             problem = answer.result()
             if problem:
@@ -183,7 +189,7 @@ def tick(
             else:
                 done.delivered += 1
                 instance.report_engine_event(f"{_DELIVERED}{address.name}", run)
-        _settle(instance, done, run, [address.name for address in missing if address in broken], now)
+        _settle(instance, done, run, ", ".join(address.name for address in missing if address in broken), now)
     return done
 
 
@@ -196,34 +202,26 @@ def _read(cursor: str | None) -> Cursor | None:
 
 def _new_cursor(instance: dg.DagsterInstance, started: float | None) -> Cursor:
     """Return a cursor that passes over every failure from before the sensor was started."""
-    latest = _failures(instance, limit=_READ, ascending=False)
+    latest = _failures(instance, ascending=False)
     old = [record.storage_id for record in latest if started is None or record.timestamp < started]
     oldest = min((record.storage_id for record in latest), default=1)
     return Cursor(after=max(old, default=oldest - 1))
 
 
 def _failures(
-    instance: dg.DagsterInstance, *, limit: int, ascending: bool, after: int | None = None
+    instance: dg.DagsterInstance, *, ascending: bool, after: int | None = None
 ) -> Sequence[dg.EventLogRecord]:
     wanted = dg.RunStatusChangeRecordsFilter(dg.DagsterEventType.RUN_FAILURE, after_storage_id=after)
-    return instance.fetch_run_status_changes(wanted, limit=limit, ascending=ascending).records
-
-
-def _read_failures(instance: dg.DagsterInstance, cursor: Cursor, now: float) -> None:
-    """Take new failures into the cursor. Those of more than a day ago, when the daemon did not run, are passed over."""
-    for record in _failures(instance, limit=_READ, ascending=True, after=cursor.after):
-        cursor.after = record.storage_id
-        if record.timestamp > now - KEEP_SECONDS:
-            cursor.pending.setdefault(record.run_id, now)
+    return instance.fetch_run_status_changes(wanted, limit=_READ, ascending=ascending).records
 
 
 def _due(instance: dg.DagsterInstance, cursor: Cursor, now: float) -> Iterator[dg.DagsterRun]:
     """Yield the runs that can be reported now, oldest first. Those that never will be leave the cursor."""
     runs = _runs(instance, list(cursor.pending))
-    retries = _runs(instance, [run.tags[RETRY_RUN] for run in runs.values() if RETRY_RUN in run.tags])
+    retries = _runs(instance, [run.tags[_RETRY_RUN] for run in runs.values() if _RETRY_RUN in run.tags])
     for run_id, since in list(cursor.pending.items()):
         run = runs.get(run_id)
-        retry = retries.get(run.tags.get(RETRY_RUN, "")) if run else None
+        retry = retries.get(run.tags.get(_RETRY_RUN, "")) if run else None
         decision = decide(run, retry, retries=instance.run_retries_enabled, waited=now - since)
         if decision == "drop":
             del cursor.pending[run_id]
@@ -232,9 +230,7 @@ def _due(instance: dg.DagsterInstance, cursor: Cursor, now: float) -> Iterator[d
 
 
 def _runs(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> Mapping[str, dg.DagsterRun]:
-    if not run_ids:
-        return {}
-    return {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=run_ids))}
+    return {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=run_ids))} if run_ids else {}
 
 
 def _notified(entries: Sequence[dg.EventLogEntry]) -> set[str]:
@@ -243,22 +239,80 @@ def _notified(entries: Sequence[dg.EventLogEntry]) -> set[str]:
     return {text.removeprefix(_DELIVERED) for text in messages if text.startswith(_DELIVERED)}
 
 
-def _settle(instance: dg.DagsterInstance, done: Tick, run: dg.DagsterRun, missing: Sequence[str], now: float) -> None:
+def _settle(instance: dg.DagsterInstance, done: Tick, run: dg.DagsterRun, missing: str, now: float) -> None:
     """Remove a run whose message was delivered everywhere, or could not be delivered for a day."""
     if missing and now - done.cursor.pending[run.run_id] < KEEP_SECONDS:
         return
     if missing:
-        names = ", ".join(missing)
         hours = KEEP_SECONDS / 3600
-        instance.report_engine_event(
-            f"run_failure_alert: gave up after {hours:.0f} hours; never notified: {names}", run
-        )
-        done.problems.append(f"gave up notifying {names} of run {run.run_id}")
+        text = f"run_failure_alert: gave up after {hours:.0f} hours; never notified: {missing}"
+        instance.report_engine_event(text, run)
+        done.problems.append(f"gave up notifying {missing} of run {run.run_id}")
     del done.cursor.pending[run.run_id]
 
 
-def describe(
-    run: dg.DagsterRun, entries: Sequence[dg.EventLogEntry], *, web_url: str, secrets: Sequence[str]
-) -> Message:
-    """Return the message about a failed run, with a link to it and without secrets."""
-    return message_about(run, read_reasons(entries), web_url, partial(redact, secrets=secrets))
+# Decisions, and the words of the messages. Pure.
+
+
+def decide(
+    run: dg.DagsterRun | None, retry: dg.DagsterRun | None, *, retries: bool, waited: float
+) -> Literal["report", "wait", "drop"]:
+    """Decide whether a failed run is reported now, perhaps later, or never because a retry replaces it.
+
+    A retry is reported itself when it fails. A retry that Dagster announces and never starts (because its backfill was
+    cancelled, for example) must not hide the failure for ever.
+
+    Args:
+        run: the run as it is now; None when it has been deleted.
+        retry: the run that its tag names as its automatic retry, if it exists.
+        retries: whether the instance retries runs.
+        waited: the seconds since the failure was noticed.
+    """
+    if run is None or run.status == dg.DagsterRunStatus.SUCCESS:
+        return "drop"
+    if run.status != dg.DagsterRunStatus.FAILURE:  # the event is stored before the status
+        return "wait" if waited < DECISION_SECONDS else "drop"
+    # A run that was started again by hand may carry the tags of the one that it repeats.
+    if retry is not None and retry.parent_run_id == run.run_id:
+        return "drop"
+    will_retry = run.tags.get("dagster/will_retry")
+    if will_retry is None:
+        return "wait" if retries and waited < DECISION_SECONDS else "report"
+    announced = will_retry == "true" and run.remote_job_origin is not None and _RETRY_RUN not in run.tags
+    return "wait" if announced and waited < RETRY_SECONDS else "report"
+
+
+def describe(run: dg.DagsterRun, reasons: Sequence[StepReason], *, web_url: str, secrets: Sequence[str]) -> Message:
+    """Return the message about a failed run, without secrets; it ends with the link to the run."""
+    trigger, retries = run.tags.get(TRIGGER), run.tags.get("dagster/retry_number", "0")
+    ending = [
+        *([f"Retries before: {_line(retries, secrets)}"] if retries != "0" else []),
+        *([f"Started by: {_line(trigger, secrets)}"] if trigger else []),
+        f"Run: {web_url}/runs/{run.run_id}",
+    ]
+    end = "\n".join(ending)
+    why = _cut("\n".join(_lines_about(reasons, secrets)), MOST_BODY - len(end) - 1)
+    first, last = (run.tags.get(name, "") for name in RANGE_TAGS)
+    months = run.tags.get("dagster/partition") or (first if first == last else f"{first}...{last}")
+    assets = sorted(key.to_user_string() for key in run.asset_selection or ())
+    subject = run.tags.get(TAXI, "").replace(",", ", ") or ", ".join(assets[:3]) or run.job_name
+    title = f"taxi_platform: {' '.join(filter(None, (subject, months)))}"
+    return Message(f"{_line(title, secrets, 110)} failed", f"{why}\n{end}")
+
+
+def _lines_about(reasons: Sequence[StepReason], secrets: Sequence[str]) -> Iterator[str]:
+    for reason in reasons:
+        step = f"{reason.step}: " if reason.step else ""
+        # For a range, the first line counts the months; the other lines repeat their reasons.
+        yield step + _line(reason.text.partition("\n")[0] if reason.months else reason.text, secrets)
+        for month, why in reason.months.items():
+            yield f"  {month}: {_line(why, secrets)}"
+
+
+def _line(text: str, secrets: Sequence[str], most: int = MOST_LINE) -> str:
+    """Return a text in one line. It is redacted before it is cut, because half a secret would not be recognized."""
+    return _cut(" ".join(redact(text, secrets).split()), most)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"

@@ -5,11 +5,9 @@ With a daemon the plan becomes Dagster backfills, which the web UI shows. What t
 
 import signal
 import time
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import FrameType
-from typing import Literal, NoReturn
+from typing import Literal
 
 import dagster as dg
 
@@ -26,7 +24,7 @@ from taxi_platform.ledger.heartbeats import abandoned_runs
 from taxi_platform.ledger.plan import MonthRange, Plan
 from taxi_platform.ledger.reading import read_months
 from taxi_platform.ledger.record import Attempt, MonthRecord
-from taxi_platform.ledger.run_tags import BY_BACKFILL, run_labels
+from taxi_platform.ledger.run_tags import BY_BACKFILL, RANGE_TAGS, run_labels
 from taxi_platform.retries import PROGRESS
 from taxi_platform.trips.keys import Destination, destination_key
 from taxi_platform.trips.months import Month
@@ -45,21 +43,13 @@ _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
 @dataclass(frozen=True)
 class MonthOutcome:
-    """The outcome of a backfill for one month.
-
-    Attributes:
-        service: its name.
-        month: the month.
-        outcome: ``loaded`` and ``unchanged`` are in place; ``unfinished`` may still be loaded by the daemon.
-        rows: its rows in the table.
-        reason: why it is not in place, if it is not.
-    """
+    """The outcome of a backfill for one month."""
 
     service: str
     month: Month
-    outcome: Outcome
-    rows: int = 0
-    reason: str = ""
+    outcome: Outcome  # ``loaded`` and ``unchanged`` are in place; ``unfinished`` may still be loaded by the daemon
+    rows: int = 0  # its rows in the table
+    reason: str = ""  # why it is not in place, if it is not
 
     @property
     def is_in_place(self) -> bool:
@@ -98,22 +88,24 @@ def load_here(instance: dg.DagsterInstance, definitions: dg.Definitions, plan: P
         KeyboardInterrupt: Ctrl-C or SIGTERM ended it; the months loaded by then are recorded.
     """
     job = definitions.resolve_implicit_global_asset_job_def()
-    with _interrupted_by(signal.SIGTERM):
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, so that nothing is half done
+    try:
         for months in plan.month_ranges():
-            partitions = {
-                "dagster/asset_partition_range_start": str(months.first),
-                "dagster/asset_partition_range_end": str(months.last),
-            }
+            range_tags = zip(RANGE_TAGS, (str(months.first), str(months.last)), strict=True)
             result = job.execute_in_process(
                 instance=instance,
                 asset_selection=[dg.AssetKey(months.key)],
-                tags={**_labels([months]), **partitions},
+                tags={**_labels([months]), **dict(range_tags)},
                 run_config={**plan.run_config([months]), "loggers": _QUIET},
                 raise_on_error=False,
             )
             if _was_interrupted(result):
-                _report_cancelled(instance, result.run_id)
+                run = instance.get_run_by_id(result.run_id)
+                if run and run.status == dg.DagsterRunStatus.FAILURE:
+                    instance.report_run_canceled(run, "It was ended by Ctrl-C or SIGTERM.")
                 raise KeyboardInterrupt
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def end_abandoned_runs(instance: dg.DagsterInstance) -> None:
@@ -137,38 +129,12 @@ def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
     return between_steps or any(data.error_source and data.error_source.value == "INTERRUPT" for data in failures)
 
 
-def _report_cancelled(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Report an interrupted run as cancelled; Dagster has recorded it as failed."""
-    run = instance.get_run_by_id(run_id)
-    if run and run.status == dg.DagsterRunStatus.FAILURE:
-        instance.report_run_canceled(run, "It was ended by Ctrl-C or SIGTERM.")
-
-
-@contextmanager
-def _interrupted_by(number: signal.Signals) -> Generator[None]:
-    """Treat a signal like Ctrl-C inside the block, so that nothing is left half done."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
-
-
 class Follower:
-    """Follows months from its creation on, whichever run loads them. Create it before anything is requested.
-
-    Attributes:
-        progress: the months that were loaded since, as they were reported last.
-        followed: the months that are followed, each with the run whose outcome was known before.
-    """
+    """Follows months from its creation on, whichever run loads them. Create it before anything is requested."""
 
     def __init__(self, instance: dg.DagsterInstance, destination: Destination = "postgres") -> None:
-        self.progress: dict[MonthKey, Progress] = {}
-        self.followed: dict[MonthKey, str | None] = {}
+        self.progress: dict[MonthKey, Progress] = {}  # the months that were loaded since, as reported last
+        self.followed: dict[MonthKey, str | None] = {}  # each with the run whose outcome was known before
         self._instance = instance
         self._destination: Destination = destination
         self._since = last_event_id(instance)
@@ -198,8 +164,8 @@ class Follower:
                 after=self._since,
             ):
                 key = (progress.service, progress.month)
-                earlier = self.progress.get(key)
-                self.progress[key] = replace(progress, at=earlier.at) if earlier else progress
+                at = self.progress.get(key, progress).at  # when it was reported first
+                self.progress[key] = replace(progress, at=at)
         return [progress for key, progress in self.progress.items() if key not in before]
 
     def is_over(self) -> bool:
@@ -265,14 +231,12 @@ def follow_to_the_end(instance: dg.DagsterInstance, follower: Follower, show: Sh
         over = follower.is_over()
         loaded = follower.poll()  # afterwards, so that the last months are not missed
         show(loaded)
-        if over:
-            return True
         if loaded:
             progressed = time.monotonic()
-        if time.monotonic() - progressed > TIMEOUT_SECONDS:
-            seconds = seconds_since_heartbeat(instance)
-            silence = seconds if seconds and seconds > TIMEOUT_SECONDS else None
-        return silence is not None
+        elif not over and time.monotonic() - progressed > TIMEOUT_SECONDS:
+            seconds = seconds_since_heartbeat(instance) or 0.0
+            silence = seconds if seconds > TIMEOUT_SECONDS else None
+        return over or silence is not None
 
     PROGRESS.wait_until(is_over)
     return silence

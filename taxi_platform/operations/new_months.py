@@ -13,13 +13,15 @@ import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import groupby
-from typing import Any
+from typing import Literal
+
+from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from taxi_platform.errors import NotPublished, SourceUnreachable, TaxiError
-from taxi_platform.ledger.record import UNKNOWN_VERSION, Materialized, MonthRecord
+from taxi_platform.ledger.record import UNKNOWN_VERSION, MonthRecord
 from taxi_platform.sources.source import Source
 from taxi_platform.trips.files import SourceVersion
 
@@ -36,33 +38,25 @@ DAY = 24 * 3600.0
 # the fact, and corrects a file, if at all, in the months that follow.
 PAUSES = ((3, 0.0), (12, DAY))
 LONGEST_PAUSE = 7 * DAY
-CURSOR_VERSION = 1
 
 
-@dataclass(frozen=True)
-class Asked:
-    """The last question about one month.
+class Asked(BaseModel, frozen=True):
+    """The last question about one month."""
 
-    Attributes:
-        at: when the source was asked and nothing was left to do, in seconds since 1970.
-        requested: the token of the version for which a run was requested last, however that run ended.
-    """
-
-    at: float = 0.0
-    requested: str = ""
+    at: float = 0.0  # when the source was asked and nothing was left to do, in seconds since 1970
+    requested: str = ""  # the token of the version for which a run was requested last, however that run ended
 
 
-@dataclass(frozen=True)
-class Cursor:
-    """What the sensor keeps from tick to tick, as JSON in Dagster's cursor.
+class Cursor(BaseModel, frozen=True):
+    """What the sensor keeps from tick to tick, as JSON in Dagster's cursor."""
 
-    Attributes:
-        questions: the last question about each month, by the name of its file.
-        rest_until: when the source may be asked again at the earliest, in seconds since 1970.
-    """
-
-    questions: Mapping[str, Asked] = field(default_factory=dict[str, Asked])
-    rest_until: float = 0.0
+    version: Literal[1] = 1
+    rest_until: float = 0.0  # when the source may be asked again at the earliest, in seconds since 1970
+    questions: Mapping[str, Asked] = Field(  # by the name of the month's file; "looks" as in version 0.1
+        default_factory=dict[str, Asked],
+        validation_alias=AliasChoices("looks", "questions"),
+        serialization_alias="looks",
+    )
 
     def asked(self, file_name: str) -> Asked:
         """Return the last question about a month; the default stands for a month that was never asked about."""
@@ -70,9 +64,7 @@ class Cursor:
 
     def dump(self) -> str:
         """Return the text that ``parse_cursor`` reads."""
-        looks = {name: asdict(asked) for name, asked in sorted(self.questions.items())}
-        content = {"version": CURSOR_VERSION, "rest_until": self.rest_until, "looks": looks}
-        return json.dumps(content, separators=(",", ":"))
+        return self.model_dump_json(by_alias=True)
 
 
 def parse_cursor(text: str | None) -> Cursor:
@@ -80,27 +72,18 @@ def parse_cursor(text: str | None) -> Cursor:
     if not text:
         return Cursor()
     try:
-        content: dict[str, Any] = json.loads(text)
-        if content["version"] == CURSOR_VERSION:
-            looks = {name: Asked(float(look["at"]), str(look["requested"])) for name, look in content["looks"].items()}
-            return Cursor(looks, float(content["rest_until"]))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        pass
-    logger.warning("The cursor cannot be read, so every month is asked about again. Nothing is loaded twice.")
-    return Cursor()
+        return Cursor.model_validate_json(text)
+    except ValidationError:
+        logger.warning("The cursor cannot be read, so every month is asked about again. Nothing is loaded twice.")
+        return Cursor()
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A month that may be loaded.
-
-    Attributes:
-        record: what is known about it.
-        newer: how many months of its service are newer.
-    """
+    """A month that may be loaded."""
 
     record: MonthRecord
-    newer: int
+    newer: int  # how many months of its service are newer
 
     @property
     def file_name(self) -> str:
@@ -116,21 +99,13 @@ class Candidate:
     def is_busy(self) -> bool:
         """Whether a run or a backfill will load it, or a file that was dropped by hand stands for it."""
         record = self.record
-        is_landed = record.raw is not None and record.raw.landed
         unfinished = any(attempt.outcome == "unfinished" for attempt in record.attempts.values())
-        return unfinished or record.waiting is not None or is_landed
+        return unfinished or record.waiting is not None or (record.raw is not None and record.raw.landed)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the source answers about a month.
-
-    Attributes:
-        month: the month.
-        address: its address at the source.
-        version: the version there.
-        error: why there is none.
-    """
+    """What the source answers about a month: the version that it has at an address, or an error."""
 
     month: Candidate
     address: str = ""
@@ -140,8 +115,7 @@ class Answer:
     @property
     def token(self) -> str:
         """A short name of the version that the source has at this address."""
-        version = self.version
-        content = json.dumps([self.address, version.etag, version.modified, version.bytes])
+        content = json.dumps([self.address, self.version.etag, self.version.modified, self.version.bytes])
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @property
@@ -156,28 +130,20 @@ class Answer:
 
     def is_wanted(self, requested: str) -> bool:
         """Return whether a run should be requested, unless it was for the version with this token."""
+        if self.error or self.token == requested:
+            return False
         raw = self.month.record.raw
-        if self.error or (raw and (raw.landed or self._is(raw))):
-            return False
-        return self.token != requested
-
-    def _is(self, raw: Materialized) -> bool:
-        """Return whether the source has the recorded file: same address, tag, date, and size where both have one."""
+        if raw is None:
+            return True
         now, then = self.version, raw.version
-        if self.address != raw.source or (now.etag, now.modified) != (then.etag, then.modified):
-            return False
-        return now.bytes is None or then.bytes is None or now.bytes == then.bytes
+        same = (self.address, now.etag, now.modified) == (raw.source, then.etag, then.modified)
+        same_size = now.bytes == then.bytes or None in (now.bytes, then.bytes)
+        return not (raw.landed or (same and same_size))
 
 
 @dataclass(frozen=True)
 class Tick:
-    """The result of a tick.
-
-    Attributes:
-        requests: the runs to request, by run key.
-        cursor: the new cursor.
-        summary: what the source answered and what follows, for people.
-    """
+    """The result of a tick: the runs to request by run key, the new cursor, and a summary for people."""
 
     requests: Mapping[str, MonthRecord]
     cursor: Cursor
@@ -185,13 +151,9 @@ class Tick:
 
 
 def evaluate(source: Source, records: Iterable[MonthRecord], cursor_text: str | None, now: float) -> Tick:
-    """Ask the source about the months that are due and decide what to load.
+    """Ask the source about the months that are due, at a time in seconds since 1970, and decide what to load.
 
-    Args:
-        source: where months are published.
-        records: what is known about every month: Dagster's records of file and table, and what waits for a backfill.
-        cursor_text: the cursor of the last tick.
-        now: in seconds since 1970.
+    The records need Dagster's records of file and table, and what waits for a backfill.
     """
     cursor = parse_cursor(cursor_text)
     if now < cursor.rest_until:
@@ -264,9 +226,9 @@ def decide(answers: Sequence[Answer], cursor: Cursor, now: float, *, known: int)
         name = answer.month.file_name
         requested = cursor.asked(name).requested
         if not answer.is_wanted(requested):
-            asked[name] = Asked(now, requested)
+            asked[name] = Asked(at=now, requested=requested)
         elif len(requests) < MOST_REQUESTS:
-            asked[name] = Asked(now, answer.token)
+            asked[name] = Asked(at=now, requested=answer.token)
             requests[answer.run_key] = answer.month.record
         else:
             postponed += 1  # its question does not count as asked, so that the next tick asks again
@@ -286,4 +248,4 @@ def decide(answers: Sequence[Answer], cursor: Cursor, now: float, *, known: int)
         summary += f" {len(refused)} were refused: {refused[0]}"
     if unreachable:
         summary += f" The source stopped answering, the next tick goes on from here. {unreachable[-1]}"
-    return Tick(requests, Cursor(asked, rest_until), summary)
+    return Tick(requests, Cursor(questions=asked, rest_until=rest_until), summary)

@@ -10,7 +10,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,15 +38,10 @@ _SIDECAR = re.compile(_NAME.pattern + r"\.json")
 
 @dataclass(frozen=True)
 class Rule:
-    """Which files are removed.
+    """Which files are removed."""
 
-    Attributes:
-        days: files that were fetched more days ago are removed; None for no limit.
-        gigabytes: the oldest files are removed until the others are not larger than this together; None for no limit.
-    """
-
-    days: float | None
-    gigabytes: float | None
+    days: float | None  # files that were fetched more days ago are removed; None for no limit
+    gigabytes: float | None  # the oldest files are removed until the others are together not larger
 
     def is_due(self, age_seconds: float, bytes_kept: int) -> bool:
         """Return whether the oldest file is to be removed, given its age and the size of all files."""
@@ -72,11 +67,7 @@ class Purged:
 def purge(folder: Path, rule: Rule, places: Sequence[WhyNotLoaded], *, dry_run: bool = False) -> Purged:
     """Remove the loaded files that the rule selects, oldest first, and the leftovers of interrupted downloads.
 
-    Args:
-        folder: the folder of raw files.
-        rule: which of them to remove.
-        places: a function for each place that raw files are loaded into; all of them must have loaded a file.
-        dry_run: remove nothing.
+    A file is removed only if every place has loaded it: the tables, and the lake if there is one.
 
     Raises:
         StorageFull: a file cannot be removed.
@@ -119,24 +110,17 @@ def _remove_if_loaded(file: TripFile, places: Iterable[WhyNotLoaded], *, dry_run
     """Remove a file, locked against fetching, or return why it stays."""
     if file.landed:
         return LANDED
-    if _is_of_source(file):
-        return SOURCE
+    with suppress(OSError):  # the source is not a folder, or does not have the file any more
+        if file.path.samefile(file.source):  # a link or a setting leads from one to the other
+            return SOURCE
     with _locked(file.path) as is_locked:
         if not is_locked or read_sidecar(file.path) != file:
             return IN_USE
-        reason = next((reason for reason in (why_not(file) for why_not in places) if reason), None)
+        reason = next(filter(None, (why_not(file) for why_not in places)), None)
         if reason is None and not dry_run:
             with disk_errors(file.path):
                 remove(file.path)
         return reason
-
-
-def _is_of_source(file: TripFile) -> bool:
-    """Return whether the source's file is this very file, because a link or a setting leads from one to the other."""
-    try:
-        return file.path.samefile(file.source)
-    except OSError:  # the source is not a folder, or does not have the file any more
-        return False
 
 
 def _remove_leftovers(folder: Path, before: float, *, dry_run: bool) -> int:
@@ -162,12 +146,9 @@ def _locked(path: Path) -> Generator[bool]:
     """Lock the month's file against fetching during the block; yield False if another process has the lock."""
     match = _NAME.match(path.name)
     lock = lock_of(path.with_name(match["plain"] if match else path.name))
-    try:
+    with suppress(Timeout):
         lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
     try:
-        yield True
+        yield lock.is_locked
     finally:
         lock.release()

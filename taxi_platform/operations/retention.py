@@ -4,7 +4,6 @@ A run stays while an asset's status in the UI rests on it: the latest materializ
 failed attempt, or the latest result of a check. Runs in progress stay, however old they are.
 """
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,20 +13,15 @@ import dagster as dg
 
 from taxi_platform import dagster_private
 
-logger = logging.getLogger(__name__)
-
-BATCH = 100  # runs between two lines of the log
-_AT_ONCE = 1000  # events that are held in memory
-
 FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+_AT_ONCE = 1000  # events that are held in memory
 
 
 @dataclass(frozen=True)
 class Removed:
-    """How many runs were removed, or would have been, with how many events, and how many old runs were kept."""
+    """How many runs were removed, or would have been, and how many old runs were kept."""
 
     runs: int
-    events: int
     kept: int
 
 
@@ -39,15 +33,10 @@ def remove_old_runs(instance: dg.DagsterInstance, before: datetime, *, dry_run: 
     old = instance.get_run_ids(dg.RunsFilter(statuses=FINISHED, updated_before=before))[::-1]
     needed = needed_runs(instance) if old else set[str]()
     removable = [run_id for run_id in old if run_id not in needed]
-    events = 0
-    for start in range(0, len(removable), BATCH):
-        batch = removable[start : start + BATCH]
-        events += dagster_private.count_events(instance, batch)
-        if not dry_run:
-            for run_id in batch:
-                _remove(instance, run_id)
-        logger.info(f"{start + len(batch):,} of {len(removable):,} old runs {'counted' if dry_run else 'removed'}")
-    return Removed(runs=len(removable), events=events, kept=len(old) - len(removable))
+    if not dry_run:
+        for run_id in removable:
+            _remove(instance, run_id)
+    return Removed(runs=len(removable), kept=len(old) - len(removable))
 
 
 def needed_runs(instance: dg.DagsterInstance) -> set[str]:

@@ -24,12 +24,7 @@ ADMITTED = "taxi_platform/admitted"
 def admit(instance: dg.DagsterInstance, run: dg.DagsterRun, limit: int, when_full: WhenFull, advice: str) -> None:
     """Let a run go on if fewer runs of its job than the limit are admitted and still executed.
 
-    Args:
-        instance: the instance whose runs count.
-        run: the run, which has started.
-        limit: how many runs of the job may be executed at once.
-        when_full: whether to fail at once, or to wait until one of them has ended.
-        advice: what to do when the run is refused.
+    Else fail at once with the advice, or wait until one of them has ended.
 
     Raises:
         TooManyRuns: the limit is reached, and ``when_full`` is ``fail``.
@@ -59,19 +54,13 @@ def _try_to_admit(instance: dg.DagsterInstance, run: dg.DagsterRun, limit: int) 
     with _lock(instance, run.job_name):
         executed = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
         records = instance.get_run_records(dg.RunsFilter(job_name=run.job_name, statuses=executed))
+        runs = [record.dagster_run for record in records]
+        admitted = {each.run_id for each in runs if each.tags.get(ADMITTED) == each.run_id}
         # A run whose process was killed counts until somebody notices: on this machine at once.
-        abandoned = abandoned_runs(instance, records)
-        run_ids = [record.dagster_run.run_id for record in records if _is_admitted(record.dagster_run)]
-        if run.run_id in run_ids:
-            return True
-        if len(set(run_ids) - abandoned) >= limit:
+        if run.run_id not in admitted and len(admitted - abandoned_runs(instance, records)) >= limit:
             return False
         instance.add_run_tags(run.run_id, {ADMITTED: run.run_id})
         return True
-
-
-def _is_admitted(run: dg.DagsterRun) -> bool:
-    return run.tags.get(ADMITTED) == run.run_id
 
 
 @contextmanager

@@ -20,17 +20,14 @@ from pydantic import SecretStr
 from taxi_platform.course.docker_hub import BASE_URL, FAILURE, TRANSIENT, count_pulls
 from taxi_platform.course.products import Product, read_products
 from taxi_platform.errors import (
-    DamagedFile,
     DatabaseRefused,
     DatabaseUnreachable,
     InvalidSetting,
     NotPublished,
-    StorageFull,
     TaxiError,
     disk_errors,
 )
-from taxi_platform.operations.landing.places import LandingBucket, LandingFolder, LandingPlace
-from taxi_platform.operations.landing.source import DroppedFileSource
+from taxi_platform.operations.landing.places import DroppedFileSource, LandingBucket, LandingFolder, LandingPlace
 from taxi_platform.operations.run_limit import admit, when_full
 from taxi_platform.orchestration.cloud_io import GoogleCloud
 from taxi_platform.orchestration.monthly_io import errors_as_failures
@@ -47,9 +44,6 @@ if TYPE_CHECKING:
 
 DUCKDB_POOL = "duckdb"
 """The pool of every asset that writes to a DuckDB file, which only one process can open for writing."""
-
-_MAGIC = b"DUCK"
-_MAGIC_AT = 8  # bytes from the beginning of the file
 
 
 @dataclass(frozen=True)
@@ -140,14 +134,14 @@ class DuckDBFile:
 
         Raises:
             DatabaseUnreachable: another process has had the file open for a minute and a half.
-            DamagedFile: it is not a DuckDB file.
-            StorageFull: it cannot be written.
-            DatabaseRefused: DuckDB refuses a statement of the block.
+            StorageFull: its folder cannot be created.
+            DatabaseRefused: DuckDB refuses a statement of the block, or the file.
         """
         import dagster_duckdb
         import duckdb  # here, because it would make the definitions slower to load
 
-        _check_duckdb_file(self.path)
+        with disk_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with dagster_duckdb.DuckDBResource(database=str(self.path)).get_connection() as connection:
                 try:
@@ -158,24 +152,10 @@ class DuckDBFile:
             raise _duckdb_error(self.path, str(error)) from error
 
 
-def _check_duckdb_file(path: Path) -> None:
-    """Refuse another kind of file at once; dagster-duckdb would retry as if it were in use."""
-    with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            return
-        with path.open("rb") as file:
-            start = file.read(_MAGIC_AT + len(_MAGIC))
-    if start[_MAGIC_AT:] != _MAGIC:
-        raise DamagedFile(path.name, f"{path} is not a DuckDB file", "Move it away; a new one will be created.")
-
-
 def _duckdb_error(path: Path, message: str) -> TaxiError:
     text = " ".join(message.split())
     if "lock on file" in message:
         return DatabaseUnreachable(path.name, f"another process has the file open ({text})", "Close it there.")
-    if "No space left" in message:
-        return StorageFull(path.name, f"the disk is full ({text})", "Free some space, and run it again.")
     return DatabaseRefused(path.name, f"DuckDB refused ({text})", "What was there before is still there.")
 
 
@@ -238,12 +218,7 @@ class Landing:
     google: GoogleCloud
 
     def file(self, name: str, version: str) -> DroppedFileSource:
-        """Return a dropped file as a source.
-
-        Raises:
-            InvalidSetting: the setting is not a folder or ``gs://bucket/prefix``.
-            CloudNotConfigured: the setting is a bucket, and Google Cloud's settings are missing.
-        """
+        """Return a dropped file as a source, or raise as ``place`` does."""
         return DroppedFileSource(self.place(), name, version)
 
     def place(self) -> LandingPlace:
@@ -258,11 +233,8 @@ class Landing:
         if self.setting.startswith("gs://"):
             return LandingBucket(self.google.cloud().storage, self.setting)
         if "://" in self.setting:
-            raise InvalidSetting(
-                f"TAXI_LANDING={self.setting}",
-                "this kind of address is not supported",
-                "Name a folder, or gs://bucket/prefix.",
-            )
+            what = "this kind of address is not supported"
+            raise InvalidSetting(f"TAXI_LANDING={self.setting}", what, "Name a folder, or gs://bucket/prefix.")
         return LandingFolder((PROJECT / Path(self.setting).expanduser()).absolute())
 
 
@@ -276,15 +248,10 @@ LandingResource = dg.ResourceParam[Landing]
 
 @dataclass(frozen=True)
 class RunLimit:
-    """The concurrency limit of one job. Every step calls ``admit``, because a run may be started in the middle.
+    """The concurrency limit of one job. Every step calls ``admit``, because a run may be started in the middle."""
 
-    Attributes:
-        at_once: how many runs of the job may be executed at once.
-        tag: the tag that says whether a run beyond the limit fails or waits.
-    """
-
-    at_once: int
-    tag: str
+    at_once: int  # how many runs of the job may be executed at once
+    tag: str  # the tag that says whether a run beyond the limit fails or waits
     _admitted: set[str] = field(default_factory=set[str])
 
     def admit(self, context: dg.OpExecutionContext) -> None:

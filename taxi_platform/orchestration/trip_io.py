@@ -30,15 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RawFiles:
-    """The folder of verified raw files in front of their source.
+    """The folder of verified raw files in front of their source."""
 
-    Attributes:
-        source: as ``TAXI_SOURCE``.
-        folder: where verified files are kept.
-    """
-
-    source: str
-    folder: Path
+    source: str  # as ``TAXI_SOURCE``
+    folder: Path  # where verified files are kept
 
     def cache(self) -> Cache:
         """Return the read-through cache of the source's files.

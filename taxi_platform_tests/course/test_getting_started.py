@@ -158,14 +158,6 @@ def test_a_password_in_the_address_is_not_recorded(shop: Shop, server: TripServe
 # The DuckDB file
 
 
-@pytest.mark.parametrize("content", [b"", b"notes", b"these are my notes" * 100])
-def test_a_file_that_is_not_a_database_is_refused_and_left_alone(shop: Shop, content: bytes) -> None:
-    shop.database.write_bytes(content)
-    reason = failure(shop.run(products, products_kept))
-    assert f"products.duckdb: {shop.database} is not a DuckDB file. Move it away; a new one will be created." in reason
-    assert shop.database.read_bytes() == content
-
-
 @pytest.fixture
 def holder(shop: Shop) -> Iterator["subprocess.Popen[str]"]:
     """Another process that has the database open."""

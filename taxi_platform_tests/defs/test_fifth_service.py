@@ -11,7 +11,7 @@ from taxi_platform.assistant.knowledge import services_in
 from taxi_platform.bigquery.tables import trip_fields
 from taxi_platform.defs.checks import upkeep_job
 from taxi_platform.ledger.plan import parse_services
-from taxi_platform.operations.landing.source import parse_name
+from taxi_platform.operations.landing.places import parse_name
 from taxi_platform.sources.sample import rows_of_month
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.months import Month

@@ -12,8 +12,17 @@ import pytest
 
 from taxi_platform.errors import DatabaseRefused, NotPublished
 from taxi_platform.operations import alerts
-from taxi_platform.operations.alerts import KEEP_SECONDS, Address, Deliver, Tick, addresses_of, deliver, describe, tick
-from taxi_platform.operations.failed_runs import Message
+from taxi_platform.operations.alerts import (
+    KEEP_SECONDS,
+    Address,
+    Deliver,
+    Message,
+    Tick,
+    addresses_of,
+    deliver,
+    describe,
+    tick,
+)
 from taxi_platform_tests.support.alert_receiver import AlertReceiver
 from taxi_platform_tests.support.asset_runs import Platform
 

@@ -92,7 +92,7 @@ def test_on_a_terminal_a_bar_shows_months_rows_and_rate(monkeypatch: pytest.Monk
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
     months = [Month(2019, 1), Month(2019, 2), Month(2019, 3)]
-    with progress(len(months), print) as show:
+    with progress(len(months)) as show:
         for number, month in enumerate(months, 1):
             show([Progress("green", month, 500, False, 1.0, 100.0 + number, "run", True)])
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())

@@ -7,16 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxi_platform.ledger.failures import StepReason
-from taxi_platform.operations.failed_runs import (
-    DECISION_SECONDS,
-    MOST_BODY,
-    MOST_TITLE,
-    RETRY_SECONDS,
-    Message,
-    decide,
-    message_about,
-)
-from taxi_platform.redaction import redact
+from taxi_platform.operations.alerts import DECISION_SECONDS, MOST_BODY, RETRY_SECONDS, Message, decide, describe
 
 WEB = "https://dagster.example"
 LACKING = "green_tripdata_2019-03.csv.gz: the source does not have it. Choose another month."
@@ -24,7 +15,7 @@ LACKING = "green_tripdata_2019-03.csv.gz: the source does not have it. Choose an
 
 def about(*reasons: StepReason, partition: str = "2019-03", **tags: str) -> Message:
     known = {"taxi": "green", "dagster/partition": partition, **tags}
-    return message_about(dg.DagsterRun(job_name="job", run_id="a1b2", tags=known), reasons, WEB, redact)
+    return describe(dg.DagsterRun(job_name="job", run_id="a1b2", tags=known), reasons, web_url=WEB, secrets=[])
 
 
 def test_a_message_has_a_few_lines() -> None:
@@ -32,24 +23,23 @@ def test_a_message_has_a_few_lines() -> None:
     assert message.title == "taxi_platform: green 2019-03 failed"
     assert message.body.splitlines() == [
         f"green_tripdata: {LACKING}",
-        "Dagster had started it again 2 times.",
+        "Retries before: 2",
         "Started by: backfill",
         "Run: https://dagster.example/runs/a1b2",
     ]
 
 
-def test_a_message_about_a_range_has_the_reason_of_each_failed_month_and_only_names_the_last_of_very_many() -> None:
+def test_a_message_about_a_range_has_the_reason_of_each_failed_month() -> None:
     months = {f"2019-{month:02d}": LACKING for month in range(1, 13)}
     text = "12 of 13 months of green failed. The other one is in place and recorded.\n2019-01: not published\n…"
     lines = about(StepReason("green_tripdata", text, months)).body.splitlines()
     assert lines[0] == "green_tripdata: 12 of 13 months of green failed. The other one is in place and recorded."
-    assert lines[1:9] == [f"  2019-{month:02d}: {LACKING}" for month in range(1, 9)]
-    assert lines[9] == "  … and 2019-09, 2019-10, 2019-11, 2019-12"
+    assert lines[1:13] == [f"  2019-{month:02d}: {LACKING}" for month in range(1, 13)]
 
 
 def test_passwords_are_taken_out_before_a_text_is_cut() -> None:
     url = "postgresql://taxi:hunter22@db/x"
-    for filler in range(560, 620):
+    for filler in range(260, 320):
         assert "hunter" not in about(StepReason("t", "x" * filler + url)).body
 
 
@@ -57,7 +47,7 @@ def test_passwords_are_taken_out_before_a_text_is_cut() -> None:
 def test_whatever_went_wrong_a_message_is_bounded_and_ends_with_the_link(texts: list[str], subject: str) -> None:
     months = {f"2019-{month:02d}": texts[0] for month in range(1, 13)}
     message = about(*(StepReason("step", text, months) for text in texts), partition=subject)
-    assert len(message.title) <= MOST_TITLE
+    assert len(message.title) <= 120
     assert len(message.body) <= MOST_BODY
     assert message.body.splitlines()[-1].startswith("Run: https://")
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Literal
-from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -20,8 +19,13 @@ from taxi_platform.errors import (
     StorageFull,
     TaxiError,
 )
-from taxi_platform.operations.landing.places import DroppedFile, LandingFolder, free_names
-from taxi_platform.operations.landing.source import DroppedFileSource, parse_name
+from taxi_platform.operations.landing.places import (
+    DroppedFile,
+    DroppedFileSource,
+    LandingFolder,
+    free_names,
+    parse_name,
+)
 from taxi_platform.operations.landing.tick import (
     Action,
     Decision,
@@ -251,8 +255,8 @@ def test_nothing_in_a_subfolder_is_ever_overwritten(folder: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("name", [os.fsdecode(b"caf\xe9.csv"), "x" * 255, "é" * 127])
-def test_a_file_with_any_name_is_moved_with_its_reason(folder: Path, name: str) -> None:
+def test_a_file_whose_name_is_not_text_is_moved_with_its_reason(folder: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.csv")
     for _ in range(2):
         moved = LandingFolder(folder).move(drop(folder, name=name), "failed", f"{name} is not a trip file")
         assert name.startswith(moved.partition(".")[0])
@@ -276,14 +280,13 @@ def test_a_link_is_not_a_dropped_file(folder: Path, secret: Path) -> None:
 
 
 def test_a_file_that_is_replaced_by_a_link_is_neither_copied_nor_moved(
-    folder: Path, secret: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, secret: Path, tmp_path: Path
 ) -> None:
     file = drop(folder)
     (folder / NAME).unlink()
     (folder / NAME).symlink_to(secret)
     with pytest.raises(DamagedFile):
         LandingFolder(folder).move(file, "done")
-    monkeypatch.setattr(LandingFolder, "_check", Mock())  # as if it were replaced just after the check
     with pytest.raises(SourceUnreachable):
         LandingFolder(folder).fetch(NAME, file.version, tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == b""

@@ -150,12 +150,12 @@ def test_the_run_key_names_the_file_its_version_and_the_record_that_it_follows()
 
 def test_the_newest_months_are_asked_about_in_every_tick_and_the_oldest_once_a_week() -> None:
     months = every_month()
-    seen = Cursor({month.file_name: Asked(at=NOW) for month in months})
+    seen = Cursor(questions={month.file_name: Asked(at=NOW) for month in months})
     asked: dict[int, list[float]] = {0: [], 5: [], 30: []}
     for minute in range(0, 15 * 24 * 60, 10):
         now = NOW + 60 * minute
         due = questions(months, seen, now)
-        seen = Cursor({**seen.questions, **{month.file_name: Asked(at=now) for month in due}})
+        seen = Cursor(questions={**seen.questions, **{month.file_name: Asked(at=now) for month in due}})
         for month in due:
             if month.record.service is GREEN and month.newer in asked:
                 asked[month.newer].append(now)
@@ -172,7 +172,7 @@ def test_a_tick_has_a_bounded_number_of_questions_and_a_few_ticks_ask_about_ever
         due = questions(months, cursor, NOW + ticks)
         assert len(due) <= MOST_QUESTIONS
         seen += [month.file_name for month in due]
-        cursor = Cursor({**cursor.questions, **{month.file_name: Asked(at=NOW + ticks) for month in due}})
+        cursor = Cursor(questions={**cursor.questions, **{month.file_name: Asked(at=NOW + ticks) for month in due}})
         ticks += 1
     assert ticks == 4  # 93 months, of which nine are asked about every time
 
@@ -184,7 +184,7 @@ def test_a_first_tick_begins_with_the_newest_months_of_all_services() -> None:
 
 def test_a_source_that_answers_at_once_is_asked_about_everything() -> None:
     months = every_month()
-    cursor = Cursor({month.file_name: Asked(at=NOW) for month in months})
+    cursor = Cursor(questions={month.file_name: Asked(at=NOW) for month in months})
     assert len(questions(months, cursor, NOW, most=None)) == 93
 
 
@@ -295,9 +295,11 @@ def test_half_a_year_is_caught_up_in_bounded_steps_without_a_gap_and_nothing_twi
 def test_a_question_without_an_answer_is_asked_again_and_the_others_keep_their_place() -> None:
     other = Candidate(record(month=Month(2019, 2)), 29)
     answers = [Answer(JULY, error=NotPublished("f", "404")), Answer(other, error=SourceUnreachable("f", "timed out"))]
-    cursor = decide(answers, Cursor({other.file_name: Asked(NOW - 6 * DAY, "x")}), NOW, known=93).cursor
+    cursor = decide(
+        answers, Cursor(questions={other.file_name: Asked(at=NOW - 6 * DAY, requested="x")}), NOW, known=93
+    ).cursor
     assert cursor.asked(JULY.file_name).at == NOW
-    assert cursor.asked(other.file_name) == Asked(NOW - 6 * DAY, "x")
+    assert cursor.asked(other.file_name) == Asked(at=NOW - 6 * DAY, requested="x")
     assert cursor.rest_until == 0
 
 
@@ -314,8 +316,8 @@ def test_a_server_that_wants_to_be_left_alone_is_as_long_as_is_sensible(asked: f
 @given(
     st.builds(
         Cursor,
-        st.dictionaries(st.text(), st.builds(Asked, st.floats(0, 1e11), st.text())),
-        st.floats(0, 1e11),
+        questions=st.dictionaries(st.text(), st.builds(Asked, at=st.floats(0, 1e11), requested=st.text())),
+        rest_until=st.floats(0, 1e11),
     )
 )
 def test_a_cursor_is_read_from_its_text(cursor: Cursor) -> None:

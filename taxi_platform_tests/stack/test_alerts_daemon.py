@@ -119,7 +119,7 @@ def test_one_message_a_failure_and_none_for_what_a_retry_mends(
     assert f"https://dagster.example/runs/{runs['green'].run_id}" in told["taxi_platform: green 2031-01 failed"]
     # Whoever of the two finds it first: the code server, which was its parent, or the monitor.
     assert re.search(r"terminated by signal 9|Detected run worker status", told["taxi_platform: fhv failed"])
-    assert "started it again once" in told["taxi_platform: fhv failed"]
+    assert "Retries before: 1" in told["taxi_platform: fhv failed"]
     assert runs["fhv"].parent_run_id  # the message is about the last attempt
     assert runs["fhv"].run_id in told["taxi_platform: fhv failed"]
 

@@ -4,9 +4,12 @@ def test_...(backfills: Backfills) -> None:
 status, said = backfills.backfill("green", "2019-01..2019-03")
 """
 
+import io
+from contextlib import redirect_stdout
+
 import dagster as dg
 
-from taxi_platform.cli.backfill import BackfillRequest, run_backfill
+from taxi_platform.cli.backfill import run_backfill
 from taxi_platform_tests.support.asset_runs import Platform
 
 
@@ -15,8 +18,9 @@ class Backfills(Platform):
 
     def backfill(self, services: str, months: str, **options: object) -> tuple[int, list[str]]:
         """Run the command; its exit status and what it said."""
-        said: list[str] = []
-        return run_backfill(BackfillRequest(services, months, **options), said.append), said  # pyright: ignore
+        with redirect_stdout(io.StringIO()) as said:
+            status = run_backfill(services, months, **options)  # pyright: ignore
+        return status, said.getvalue().splitlines()
 
     def runs(self) -> list[dg.DagsterRun]:
         """All runs, the oldest first."""

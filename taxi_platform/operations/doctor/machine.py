@@ -223,7 +223,7 @@ def _find_listener(port: int) -> str:
 
     try:
         for entry in psutil.net_connections("tcp"):
-            if entry.status == psutil.CONN_LISTEN and entry.pid and entry.laddr.port == port:
+            if entry.status == psutil.CONN_LISTEN and entry.pid and entry.laddr and entry.laddr.port == port:
                 return f"{psutil.Process(entry.pid).name()} (process {entry.pid})"
     except psutil.Error:  # on some systems only root may see it
         pass

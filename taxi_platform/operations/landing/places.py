@@ -1,4 +1,4 @@
-"""Where trip files are dropped: a folder, or a prefix of a bucket in Cloud Storage.
+"""Where trip files are dropped: a folder, or a prefix of a bucket in Cloud Storage. A dropped file is a source.
 
 What happens to each file is decided in ``tick``, for both kinds of place alike. fsspec cannot replace the two classes:
 it reads ``gs://`` only with gcsfs, and has no operation that is bound to one version of a file.
@@ -27,7 +27,11 @@ from taxi_platform.errors import (
     disk_errors,
 )
 from taxi_platform.retries import METADATA_OF_GOOGLE
+from taxi_platform.sources.http import sidecar_of
 from taxi_platform.trips.files import SourceVersion
+from taxi_platform.trips.keys import parse_file_name
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES, Service
 
 if TYPE_CHECKING:
     from google.cloud import storage
@@ -38,7 +42,6 @@ REASON = ".reason.txt"
 QUIET_SECONDS = 60.0  # a file that was last written longer ago is complete
 TIMEOUTS = (5.0, 10.0)  # seconds to connect and between two parts of an answer; Dagster ends a tick after 60 seconds
 _CHUNK = 1024 * 1024  # bytes copied at once
-_LONGEST_NAME = 230  # bytes; file systems allow 255, and a number and the suffix of the reason may follow
 _OBJECT_FIELDS = "items(name,generation,updated),prefixes,nextPageToken"
 # People who may write to the landing folder must not make the platform read or write elsewhere, so no link is followed.
 # Without O_NONBLOCK, opening a pipe would wait for a writer.
@@ -48,17 +51,11 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 @dataclass(frozen=True)
 class DroppedFile:
-    """One version of a file in the landing place.
-
-    Attributes:
-        name: its name.
-        version: changes whenever the file is written or replaced, even by the same bytes.
-        is_complete: whether the place can tell that nobody is writing the file any more.
-    """
+    """One version of a file in the landing place."""
 
     name: str
-    version: str
-    is_complete: bool
+    version: str  # changes whenever the file is written or replaced, even by the same bytes
+    is_complete: bool  # whether the place can tell that nobody is writing the file any more
 
 
 class LandingFolder:
@@ -97,9 +94,11 @@ class LandingFolder:
                     if entry.is_file(follow_symlinks=False):
                         stat = entry.stat(follow_symlinks=False)
                         # Renaming keeps the time of the last write, and programs that copy it set it at the end.
-                        file = DroppedFile(entry.name, _version(stat), time.time() - stat.st_mtime >= QUIET_SECONDS)
-                        dated.append((stat.st_mtime_ns, entry.name, file))
-        return [file for _, _, file in sorted(dated, key=lambda item: item[:2])]
+                        is_complete = time.time() - stat.st_mtime >= QUIET_SECONDS
+                        dated.append(
+                            (stat.st_mtime_ns, entry.name, DroppedFile(entry.name, _version(stat), is_complete))
+                        )
+        return [file for *_, file in sorted(dated, key=lambda item: item[:2])]
 
     def fetch(self, name: str, version: str, target: Path) -> SourceVersion:
         """Copy this version of a file to ``target``.
@@ -112,7 +111,6 @@ class LandingFolder:
             StorageFull: ``target`` cannot be written.
         """
         path = self._folder / name
-        self._check(path, version)
         with (
             disk_errors(target),
             target.open("wb") as copy,
@@ -147,50 +145,37 @@ class LandingFolder:
                     taken = {entry.name for entry in entries}
                 name = next(name for name in free_names(file.name) if name not in taken)
                 if reason is not None:
-                    if name + REASON in taken:  # a tick was killed before it moved the file
+                    with suppress(FileNotFoundError):  # of a tick that was killed before it moved the file
                         os.unlink(name + REASON, dir_fd=there)
                     with os.fdopen(os.open(name + REASON, _NEW_FILE, mode & 0o666, dir_fd=there), "wb") as text:
                         text.write(reason.encode(errors="replace"))
-                self._check(path, file.version)
+                with self._reading(path):
+                    if _version(path.lstat()) != file.version:
+                        raise _changed(file.name, str(path))
                 os.rename(file.name, name, src_dir_fd=here, dst_dir_fd=there)
-                moved = os.stat(name, dir_fd=there, follow_symlinks=False)
-                if not _has_bytes_of(moved, file.version):  # replaced between the check and the rename
-                    os.rename(name, file.name, src_dir_fd=there, dst_dir_fd=here)
         return name
-
-    def _check(self, path: Path, version: str) -> None:
-        with self._reading(path):
-            current = _version(path.lstat())
-        if current != version:
-            raise _changed(path.name, str(path))
 
     @contextmanager
     def _reading(self, path: Path) -> Generator[None]:
-        name = printable(path.name)
         try:
             yield
         except FileNotFoundError:
             if path != self._folder and self._folder.is_dir():
-                raise _removed(name, str(path)) from None
+                raise _removed(path.name, str(path)) from None
             raise InvalidSetting(
                 f"TAXI_LANDING={self._folder}", "there is no such folder", "Create or mount it, or unset it."
             ) from None
         except PermissionError:
-            raise AccessDenied(name, f"{path} may not be read", "Change its permissions or owner.") from None
+            raise AccessDenied(path.name, f"{path} may not be read", "Change its permissions or owner.") from None
         except OSError as error:
-            raise SourceUnreachable(
-                name, f"{path} cannot be read: {error.strerror}", "Check the disk or the network mount."
-            ) from error
+            advice = "Check the disk or the network mount."
+            raise SourceUnreachable(path.name, f"{path} cannot be read: {error.strerror}", advice) from error
 
 
 class LandingBucket:
-    """A prefix of a bucket, with the methods of ``LandingFolder``.
+    """A prefix of a bucket, ``gs://bucket/prefix``, with the methods of ``LandingFolder``.
 
     Objects are complete from the start, and an object's version is its generation.
-
-    Args:
-        client: the client for Cloud Storage.
-        uri: ``gs://bucket`` or ``gs://bucket/prefix``.
 
     Raises:
         InvalidSetting: the URI names no bucket.
@@ -259,21 +244,48 @@ LandingPlace = LandingFolder | LandingBucket
 
 
 def free_names(name: str) -> Iterator[str]:
-    """Yield the names to try in a subfolder: the name, then ``green_tripdata_2019-03.2.csv.gz`` and so on.
-
-    A name to which no suffix can be added is cut; names of trip files are shorter.
-    """
-    if len(os.fsencode(name)) > _LONGEST_NAME:
-        name = os.fsencode(name)[:_LONGEST_NAME].decode(errors="ignore")
+    """Yield the names to try in a subfolder: the name, then ``green_tripdata_2019-03.2.csv.gz`` and so on."""
     yield name
     stem, dot, suffix = name.partition(".")
     for number in count(2):
         yield f"{stem}.{number}{dot}{suffix}"
 
 
-def printable(name: str) -> str:
-    """Return a name whose bytes may not be valid UTF-8 as text that can be printed."""
-    return name.encode(errors="surrogateescape").decode(errors="replace")
+def parse_name(name: str) -> tuple[Service, Month] | None:
+    """Return the service and month of a file that is named as published, ``.csv.gz`` or ``.csv``."""
+    service, month = parse_file_name(name) or ("", None)
+    return (SERVICES[service], month) if month and service in SERVICES else None
+
+
+@dataclass(frozen=True)
+class DroppedFileSource:
+    """A source that has one version of one dropped file, which is fetched and verified like every other file."""
+
+    place: LandingPlace
+    name: str
+    dropped_version: str
+    asking_is_free = True
+
+    def trips(self, service: Service, month: Month) -> str:
+        """Return the file's address; raise ``NotPublished`` if its name says that it belongs to another month."""
+        if parse_name(self.name) != (service, month):
+            what = f"it is not the file of {service.name} {month}"
+            raise NotPublished(self.name, what, "Name the file of that month.")
+        return self.place.address(self.name)
+
+    def zones(self) -> str:
+        """Raise ``NotPublished``, because the zone lookup is not dropped by hand."""
+        raise NotPublished("taxi_zone_lookup.csv", "it is not dropped by hand", "Ask the source for it.")
+
+    def version(self, address: str) -> SourceVersion:
+        """Return the version to load."""
+        return SourceVersion(self.dropped_version, None, None)
+
+    def fetch(self, address: str, target: Path) -> SourceVersion:
+        """Copy the file to ``target``, as ``Source`` promises."""
+        with disk_errors(target):
+            sidecar_of(target).unlink(missing_ok=True)  # of an interrupted download, which is not continued
+        return self.place.fetch(self.name, self.dropped_version, target)
 
 
 def _changed(name: str, address: str) -> DamagedFile:
@@ -310,8 +322,3 @@ def _changing(folder: Path) -> Generator[None]:
 def _version(stat: os.stat_result) -> str:
     """Return the size and the times of the last write and the last change, which includes moving the file here."""
     return f"{stat.st_size:x}-{stat.st_mtime_ns:x}-{stat.st_ctime_ns:x}"
-
-
-def _has_bytes_of(stat: os.stat_result, version: str) -> bool:
-    """Return whether a file was not written since it had that version; renaming it is not a write."""
-    return version.startswith(f"{stat.st_size:x}-{stat.st_mtime_ns:x}-")

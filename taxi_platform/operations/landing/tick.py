@@ -14,9 +14,8 @@ import dagster as dg
 
 from taxi_platform.errors import TaxiError
 from taxi_platform.ledger.failures import EVENTS_WITH_REASONS, read_reasons
-from taxi_platform.operations.failed_runs import decide
-from taxi_platform.operations.landing.places import DroppedFile, LandingPlace, printable
-from taxi_platform.operations.landing.source import parse_name
+from taxi_platform.operations.alerts import decide
+from taxi_platform.operations.landing.places import DroppedFile, LandingPlace, parse_name
 from taxi_platform.redaction import redact
 from taxi_platform.settings import secrets
 from taxi_platform.trips.months import Month
@@ -44,18 +43,11 @@ Refusal = Callable[[Service, Month], str | None]
 
 @dataclass(frozen=True)
 class Decision:
-    """What happens to one file.
-
-    Attributes:
-        file: the file.
-        action: ``load`` requests a run, ``done`` and ``failed`` move the file, ``wait`` leaves it for a later tick.
-        reason: for ``failed``, the text of the file with the reason.
-        trips: the service and month to load.
-    """
+    """What happens to one file: load it by a run, move it to ``done`` or ``failed``, or wait for a later tick."""
 
     file: DroppedFile
     action: Action
-    reason: str | None = None
+    reason: str | None = None  # why it failed
     trips: tuple[Service, Month] | None = None
 
 
@@ -184,6 +176,7 @@ def summarize(decisions: Iterable[Decision], problems: Sequence[str]) -> str:
     """Return one line about a tick."""
     names: dict[Action, list[str]] = {action: [] for action in _SUMMARY}
     for decision in decisions:
-        names[decision.action].append(printable(decision.file.name))
+        names[decision.action].append(decision.file.name)
     parts = [f"{text}: {', '.join(names[action])}" for action, text in _SUMMARY.items() if names[action]]
-    return "; ".join([*parts, *problems]) or "Nothing was dropped."
+    summary = "; ".join([*parts, *problems]) or "Nothing was dropped."
+    return summary.encode(errors="surrogateescape").decode(errors="replace")  # a name may not be valid UTF-8
