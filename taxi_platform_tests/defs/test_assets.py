@@ -4,14 +4,13 @@ import hashlib
 from contextlib import suppress
 from pathlib import Path
 
-import dagster as dg
 import pytest
 
 from taxi_platform.ledger.event_metadata import trips_schema
 from taxi_platform.orchestration import trip_io as io_manager
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, SERVICES
-from taxi_platform_tests.support.asset_runs import Platform, Run
+from taxi_platform_tests.support.asset_runs import Platform
 from taxi_platform_tests.support.trip_server import Published, TripServer
 from taxi_platform_tests.support.trip_texts import rows, text, with_field, zipped
 
@@ -137,29 +136,6 @@ def test_each_month_of_a_range_is_recorded_with_what_is_known_of_it(published: T
             "dagster/column_schema": trips_schema(GREEN),
         }
         assert platform.count("green_tripdata", month) == 10 * number
-
-
-def events_of_the_table(run: Run) -> list[tuple[str, str | None]]:
-    """Return the kinds and partitions of the events that a load records, in order, without those of its checks."""
-    kinds = {"ASSET_OBSERVATION": "observed", "ASSET_MATERIALIZATION": "materialized"}
-    events = [entry.dagster_event for entry in run.log if entry.dagster_event]
-    return [
-        (kinds[event.event_type_value], event.partition)
-        for event in events
-        if event.event_type_value in kinds
-        and event.asset_key == dg.AssetKey("green_tripdata")
-        and "checks" not in str(event.step_key)
-    ]
-
-
-def test_each_month_of_a_range_is_observed_when_it_is_stored_and_recorded_at_the_end(
-    published: TripServer, platform: Platform
-) -> None:
-    run = platform.run("green_tripdata", months="2019-01...2019-03")
-    months = ["2019-01", "2019-02", "2019-03"]
-    assert events_of_the_table(run) == [(kind, month) for kind in ("observed", "materialized") for month in months]
-    run = platform.run("green_tripdata", month="2019-04")
-    assert events_of_the_table(run) == [("materialized", "2019-04")]
 
 
 def test_a_range_is_loaded_from_its_newest_month_when_that_is_asked_for(
@@ -292,21 +268,6 @@ def test_a_range_asks_the_source_anew_for_the_months_that_are_named(published: T
     assert platform.count("green_tripdata") == 10 + 7 + 30
 
 
-def test_a_file_that_was_corrected_in_a_folder_is_seen_without_being_asked_for(
-    platform: Platform, tmp_path: Path
-) -> None:
-    source = tmp_path / "published"
-    source.mkdir()
-    platform.use(TAXI_SOURCE=str(source))
-    (source / "green_tripdata_2019-03.csv").write_bytes(text(GREEN, rows(GREEN, 5)))
-    platform.run("green_tripdata", month="2019-03")
-    (source / "green_tripdata_2019-03.csv").write_bytes(text(GREEN, rows(GREEN, 6)))
-    run = platform.run("green_tripdata", month="2019-03")
-    assert run.of("green_tripdata", "2019-03")["rows_loaded"] == 6
-    assert run.months("raw/green_tripdata") == ["2019-03"]
-    assert platform.count("green_tripdata") == 6
-
-
 # Bad rows
 
 
@@ -339,15 +300,4 @@ def test_a_run_labels_itself_with_all_that_it_loads(platform: Platform) -> None:
         "taxi": "green,yellow",
         "file": "green_tripdata_2019-03.csv,yellow_tripdata_2019-03.csv",
         "trigger": "manual",
-    }
-
-
-def test_a_range_labels_itself_even_when_it_fails(published: TripServer, platform: Platform) -> None:
-    run = platform.run("green_tripdata", months="2019-05...2019-07")
-    assert not run.succeeded
-    assert run.labels() == {
-        "taxi": "green",
-        "file": "green_tripdata_2019-05.csv...green_tripdata_2019-07.csv",
-        "trigger": "manual",
-        "backfill": "true",
     }

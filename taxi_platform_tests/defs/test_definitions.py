@@ -12,7 +12,6 @@ import pytest
 
 from taxi_platform.settings import PROJECT
 from taxi_platform.trips.services import FILENAME, SERVICES, column_comments
-from taxi_platform.trips.zones import COLUMNS
 from taxi_platform_tests.support.shell import UNSET
 
 LOAD = """
@@ -246,13 +245,6 @@ def test_every_asset_reads_like_documentation(location: Mapping[str, Any]) -> No
         assert Path(asset["docs"]).is_file(), key
 
 
-@pytest.mark.parametrize("place", ["raw", "gcs"])
-@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
-def test_a_file_shows_the_columns_of_its_header(place: str, service: Any, location: Mapping[str, Any]) -> None:
-    shown = location["assets"][f"{place}/{service.table}"]["columns"]
-    assert [(name, text) for name, _, text in shown] == [(one.source, one.documentation) for one in service.columns]
-
-
 def test_trips_are_partitioned_by_the_months_of_the_source_and_a_range_is_one_run(location: Mapping[str, Any]) -> None:
     for service in SERVICES.values():
         for key in (service.table, *(f"{place}/{service.table}" for place in ("raw", "gcs", "bigquery"))):
@@ -307,10 +299,3 @@ def test_a_table_shows_the_columns_types_and_meanings_of_its_contract(
     assert service.description in shown["description"]
     assert shown["relation"] == f"ny_taxi.public.{service.table}"
     assert service.description in location["assets"][f"raw/{service.table}"]["description"]
-
-
-def test_the_zone_lookup_shows_its_columns(location: Mapping[str, Any]) -> None:
-    shown = location["assets"]["taxi_zone_lookup"]
-    assert shown["columns"] == [[name, kind, text] for name, (kind, text) in COLUMNS.items()]
-    assert shown["relation"] == "ny_taxi.public.taxi_zone_lookup"
-    assert "265" in shown["description"]

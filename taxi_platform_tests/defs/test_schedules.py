@@ -69,15 +69,6 @@ def test_a_tick_asks_for_the_month_that_has_just_ended_and_its_run_loads_it(
     assert run.labels() == labels
 
 
-def test_the_month_is_that_of_the_time_zone(published: TripServer, platform: Platform) -> None:
-    platform.use(TAXI_SCHEDULE_TIMEZONE="America/New_York")
-    for moment in ((2021, 8, 1, 9, "America/New_York"), (2021, 8, 1, 13, "UTC"), (2021, 9, 1, 2, "Asia/Tokyo")):
-        *when, zone = moment
-        request = tick(platform, "green", *when, zone=zone)
-        assert isinstance(request, dg.RunRequest)
-        assert request.partition_key == "2021-07"
-
-
 def test_a_month_that_is_not_published_yet_is_skipped_with_the_servers_answer(
     published: TripServer, platform: Platform
 ) -> None:
@@ -85,17 +76,6 @@ def test_a_month_that_is_not_published_yet_is_skipped_with_the_servers_answer(
     assert isinstance(reason, str)
     assert reason.startswith("Not published yet: ")
     assert f"{published.url}/yellow/yellow_tripdata_2021-07.csv.gz answers 404" in reason
-
-
-def test_a_month_outside_the_partitions_is_skipped_and_names_the_setting(
-    published: TripServer, platform: Platform
-) -> None:
-    reason = tick(platform, "green", 2026, 12, 1, 9)
-    assert reason == (
-        "2026-11 lies outside the months of green, 2019-01 to 2021-07. "
-        "Set TAXI_LAST_MONTH=2026-11 or later to have it loaded."
-    )
-    assert published.requests == []
 
 
 @pytest.mark.parametrize("answer", [Answer(status=503), Answer(status=429, headers={"Retry-After": "3600"})])
@@ -107,11 +87,6 @@ def test_a_server_that_is_out_of_order_is_left_to_the_run(
     assert isinstance(request, dg.RunRequest)
     assert request.partition_key == "2021-07"
     assert len(published.requests) <= 2
-
-
-def test_a_server_that_is_not_there_is_left_to_the_run(platform: Platform) -> None:
-    platform.use(TAXI_SOURCE="http://127.0.0.1:9/{service}/{service}_tripdata_{month}.csv.gz")
-    assert isinstance(tick(platform, "green", 2021, 8, 1, 9), dg.RunRequest)
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/New_York", "Pacific/Honolulu", "UTC"])

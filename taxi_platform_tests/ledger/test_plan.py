@@ -124,11 +124,6 @@ def test_a_month_outside_the_partitions_is_refused_with_those_that_there_are(tex
         months_in(parse_span(text), GREEN, COVERED)
 
 
-def test_a_service_without_any_month_yet_says_so() -> None:
-    with pytest.raises(InvalidRequest, match=r"^green: .*green has none\."):
-        months_in((None, None), GREEN, [])
-
-
 # What is planned
 
 
@@ -140,18 +135,6 @@ def test_by_default_all_that_is_not_in_place_is_planned_each_with_its_reason() -
         ("green", "2019-04", "file changed"),
     ]
     assert (plan.left_out, plan.force) == ({"materialized": 1}, False)
-
-
-def test_only_failed_months_are_planned_when_that_is_asked_for() -> None:
-    plan = make_plan(states(m01="materialized", m02="missing", m03="failed", m04="file changed"), "failed")
-    assert planned(plan) == [("green", "2019-03", "failed")]
-    assert plan.left_out == {"materialized": 1, "missing": 1, "file changed": 1}
-
-
-def test_all_forces_what_is_in_place_and_keeps_the_reasons_of_the_rest() -> None:
-    plan = make_plan(states(m01="materialized", m02="missing", m03="failed"), "all")
-    assert [reason for _, _, reason in planned(plan)] == ["forced", "missing", "failed"]
-    assert plan.force
 
 
 @given(found=known, choice=st.sampled_from(CHOICES), newest_first=st.booleans())

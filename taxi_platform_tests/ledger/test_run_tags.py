@@ -101,11 +101,3 @@ def test_several_services_in_one_run_are_all_named_whichever_starts_first() -> N
 def test_the_part_of_a_backfill_that_a_run_holds_replaces_what_its_tags_said_of_the_whole() -> None:
     whole = run_labels(GREEN, JANUARY, DECEMBER, trigger=BY_BACKFILL, backfill=True)
     assert lacking_labels(whole, GREEN, [MARCH]) == {"file": "green_tripdata_2019-03.csv"}
-
-
-@given(st.lists(spans, min_size=1, max_size=6))
-def test_starting_the_same_assets_again_changes_nothing(loads: list[tuple[Service, list[Month]]]) -> None:
-    labels = labelled({}, *loads)
-    last = {service.name: (service, months) for service, months in loads}
-    assert labelled(labels, *last.values()) == labels
-    assert labels["taxi"] == ",".join(sorted(last))

@@ -295,20 +295,6 @@ def test_no_secret_of_an_address_is_in_the_cursor_the_problems_the_logs_or_the_o
         assert secret.encode() not in kept
 
 
-def test_a_log_that_cannot_be_read_is_reported_as_that(
-    watching: Watching, receiver: AlertReceiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> None:
-        raise LookupError("an event from the future")
-
-    watch = watching(receiver.url)
-    watch.tick()
-    watch.fail()
-    monkeypatch.setattr("taxi_platform.ledger.failures._of_step", fail)
-    assert watch.tick().delivered == 1
-    assert "its log cannot be read (LookupError: an event from the future)" in receiver.taken[0]["message"]
-
-
 def test_more_than_one_address_is_asked_at_the_same_time(watching: Watching, receiver: AlertReceiver) -> None:
     asked: list[str] = []
 

@@ -212,17 +212,6 @@ def test_months_that_wait_for_a_daemon_are_not_loaded_a_second_time(backfills: B
     assert backfills.recorded("green_tripdata") == {"2019-02"}
 
 
-def test_months_of_a_run_that_goes_on_are_left_to_it(backfills: Backfills) -> None:
-    run = backfills.instance.create_run_for_job(
-        backfills.job,
-        asset_selection=frozenset([dg.AssetKey("green_tripdata")]),
-        tags={"dagster/asset_partition_range_start": "2019-01", "dagster/asset_partition_range_end": "2019-02"},
-        status=dg.DagsterRunStatus.STARTED,
-    )
-    _, said = backfills.backfill("green", QUARTER, dry_run=True)
-    assert said[-1].endswith(f"1 month to load; left out: 2 in progress (run {run.run_id[:8]})")
-
-
 # A silent daemon
 
 
@@ -262,18 +251,6 @@ def test_a_backfill_that_somebody_cancelled_is_reported_as_cancelled(
         "1 month: 0 loaded (0 rows), 1 cancelled",
         "  green 2019-03 cancelled: no run was made for it",
     ]
-
-
-def test_the_daemon_is_asked_for_the_newest_range_first(silent: Backfills) -> None:
-    wanted = [month_in("missing", Month(2019, month)) for month in (1, 2, 4, 6)]
-    request_backfills(silent.instance, silent.definitions(), make_plan(wanted, "missing", newest_first=True))
-    asked = sorted(silent.instance.get_backfills(), key=lambda backfill: backfill.backfill_timestamp)
-    assert [backfill.title for backfill in asked] == [
-        "taxi backfill green 2019-06",
-        "taxi backfill green 2019-04",
-        "taxi backfill green 2019-01..2019-02",
-    ]
-    assert asked[0].run_config == {"ops": {"green_tripdata": {"config": {"newest_first": True}}}}
 
 
 # Ended half-way

@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +22,6 @@ from taxi_platform.operations.landing.places import (
     DroppedFile,
     DroppedFileSource,
     LandingFolder,
-    free_names,
     parse_name,
 )
 from taxi_platform.operations.landing.tick import (
@@ -94,11 +92,6 @@ def test_any_other_name_is_not_a_trip_file(name: str) -> None:
 def test_hidden_files_and_those_of_copying_programs_are_unfinished(name: str) -> None:
     assert is_unfinished(name)
     assert planned([dropped(name)]) == []
-
-
-def test_a_second_file_of_a_name_gets_a_number() -> None:
-    assert list(islice(free_names(NAME), 2)) == [NAME, "green_tripdata_2019-03.2.csv.gz"]
-    assert list(islice(free_names("readme"), 3)) == ["readme", "readme.2", "readme.3"]
 
 
 # Decisions

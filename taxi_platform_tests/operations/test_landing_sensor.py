@@ -185,36 +185,6 @@ def test_two_files_of_one_month_are_loaded_one_after_the_other_and_the_later_sta
     assert landing.platform.run("green_tripdata", month="2019-03").of("green_tripdata", "2019-03")["unchanged"] is True
 
 
-def test_a_file_that_is_deleted_before_its_run_fails_the_run_and_nothing_else(landing: Landing) -> None:
-    landing.drop(file(12))
-    (request,) = landing.tick()
-    (landing.folder / NAME).unlink()
-    run = landing.platform.run_job(str(request.job_name), request)
-    assert "is not there any more" in run.failure
-    assert landing.run() == []
-    assert (landing.names(), landing.names("failed")) == ([], [])
-    assert landing.platform.recorded("green_tripdata") == set()
-
-
-def test_a_file_that_is_replaced_before_its_run_is_loaded_in_its_new_version(landing: Landing) -> None:
-    landing.drop(file(12))
-    (request,) = landing.tick()
-    landing.drop(file(7))
-    assert "has changed since it was listed" in landing.platform.run_job(str(request.job_name), request).failure
-    (run,) = landing.settle()
-    assert run.succeeded
-    assert landing.platform.count("green_tripdata", "2019-03") == 7
-    assert landing.names("done") == [NAME]
-
-
-def test_a_sensor_that_lost_its_cursor_moves_the_file_in_the_next_tick(landing: Landing) -> None:
-    landing.drop(file(12))
-    landing.run()
-    landing.cursor = None
-    assert landing.run() == []
-    assert landing.names("done") == [NAME]
-
-
 def test_a_run_that_was_killed_half_way_has_loaded_nothing_and_counts_as_failed(
     landing: Landing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

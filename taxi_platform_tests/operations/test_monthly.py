@@ -2,7 +2,6 @@
 
 from datetime import datetime, timezone
 from itertools import islice
-from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 
 from taxi_platform.errors import AccessDenied, InvalidSetting, NotPublished, SourceUnreachable, TaxiError
 from taxi_platform.operations.monthly import cron_of, ended_month, outside, reason_to_skip
-from taxi_platform.sources.folder import FolderSource
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
 
@@ -46,18 +44,6 @@ def test_in_any_time_zone_each_tick_asks_for_the_month_before_and_misses_none(
     assert months == [Month(tick.year, tick.month).plus(-1) for tick in local]
     assert months == list(months[0].through(months[-1]))
     assert {tick.day for tick in local} == {1}
-
-
-def test_daylight_saving_moves_the_tick_and_not_the_hour() -> None:
-    march, april, november, december = (
-        ticks(GREEN, NEW_YORK, datetime(2021, *day, tzinfo=timezone.utc), 1)[0]
-        for day in ((2, 15), (3, 15), (10, 15), (11, 15))
-    )
-    hours = [tick.astimezone(timezone.utc).hour for tick in (march, april, november, december)]
-    assert hours == [14, 13, 13, 14]  # the clock went forward on 14 March 2021 and back on 7 November
-    assert [ended_month(tick, NEW_YORK) for tick in (march, april, november, december)] == [
-        Month(2021, 2), Month(2021, 3), Month(2021, 10), Month(2021, 11),
-    ]  # fmt: skip
 
 
 def test_a_month_ends_by_the_clock_of_the_time_zone() -> None:
@@ -120,10 +106,3 @@ def test_anything_but_a_clear_no_is_left_to_the_run_and_logged(
 ) -> None:
     assert reason(Answering(failure)) is None
     assert caplog.messages == [f"{failure} The run will find out."]
-
-
-def test_a_month_that_a_folder_has_or_has_not(tmp_path: Path) -> None:
-    (tmp_path / "green_tripdata_2021-07.csv").touch()
-    assert reason(FolderSource(tmp_path)) is None
-    skipped = reason(FolderSource(tmp_path), Month(2021, 6))
-    assert f"{tmp_path} has no green_tripdata_2021-06.csv.gz and no green_tripdata_2021-06.csv" in (skipped or "")

@@ -102,15 +102,6 @@ def test_a_file_that_is_published_again_is_loaded_again(other: Published, sensor
     assert sensor.tick() == []
 
 
-def test_a_file_that_is_taken_back_to_an_older_version_is_loaded_again(sensor: Sensor, server: TripServer) -> None:
-    for content, etag in ((file(10), '"v1"'), (file(7), '"v2"'), (file(10), '"v1"'), (file(7), '"v2"')):
-        server.publish(path("2019-01"), Published(content, etag=etag))
-        requests = sensor.tick()
-        assert len(requests) == 1
-        assert all(run.succeeded for run in sensor.run(requests))
-    assert sensor.platform.count("green_tripdata", "2019-01") == 7
-
-
 def test_a_platform_that_is_loaded_already_is_left_alone(sensor: Sensor, server: TripServer) -> None:
     for month in ("2019-01", "2019-02", "2019-03"):
         server.publish(path(month), file(10))
@@ -131,21 +122,6 @@ def test_a_broken_file_is_loaded_once_and_its_correction_again(sensor: Sensor, s
     assert run.succeeded
 
 
-def test_a_server_that_stops_answering_is_not_pressed_and_the_next_tick_goes_on(
-    sensor: Sensor, server: TripServer
-) -> None:
-    server.publish(path("2019-03"), file(10))
-    for service in SERVICES:
-        for month in ("2019-01", "2019-02", "2019-03"):
-            server.script(path(month, service), *[Answer(status=503)] * 2)
-    assert sensor.tick() == []
-    assert "The source stopped answering, the next tick goes on from here" in sensor.summary
-    assert "503" in sensor.summary
-    assert len(server.requests) <= 8
-    found = [name for _ in range(6) for name in files_of(sensor.tick())]
-    assert found == ["green_tripdata_2019-03.csv"]
-
-
 def test_a_server_that_asks_for_rest_is_left_alone(sensor: Sensor, server: TripServer) -> None:
     for service in SERVICES:
         server.script(path("2019-03", service), Answer(status=429, headers={"Retry-After": "1800"}))
@@ -156,19 +132,6 @@ def test_a_server_that_asks_for_rest_is_left_alone(sensor: Sensor, server: TripS
     sensor.tick()
     assert sensor.summary.startswith("The source wants to be left alone until ")
     assert len(server.requests) == asked
-
-
-def test_a_month_that_a_run_is_about_to_load_is_left_to_it(sensor: Sensor, server: TripServer) -> None:
-    server.publish(path("2019-01"), file(10))
-    server.publish(path("2019-02"), file(20))
-    definitions = sensor.platform.definitions()
-    job = definitions.resolve_job_def("green_tripdata_job")
-    queued = sensor.platform.instance.create_run_for_job(
-        job, tags={"dagster/partition": "2019-01"}, status=dg.DagsterRunStatus.NOT_STARTED
-    )
-    assert files_of(sensor.tick()) == ["green_tripdata_2019-02.csv"]
-    sensor.platform.instance.report_run_canceled(queued)
-    assert files_of(sensor.tick()) == ["green_tripdata_2019-01.csv"]
 
 
 def test_a_month_that_a_backfill_has_yet_to_start_is_left_to_it(sensor: Sensor, server: TripServer) -> None:

@@ -177,11 +177,6 @@ def test_a_tick_has_a_bounded_number_of_questions_and_a_few_ticks_ask_about_ever
     assert ticks == 4  # 93 months, of which nine are asked about every time
 
 
-def test_a_first_tick_begins_with_the_newest_months_of_all_services() -> None:
-    due = questions(every_month(), Cursor(), NOW)
-    assert {month.file_name for month in due[:3]} == {f"{name}_tripdata_2021-07.csv" for name in SERVICES}
-
-
 def test_a_source_that_answers_at_once_is_asked_about_everything() -> None:
     months = every_month()
     cursor = Cursor(questions={month.file_name: Asked(at=NOW) for month in months})
@@ -332,8 +327,3 @@ def test_a_cursor_is_read_from_its_text(cursor: Cursor) -> None:
 )  # fmt: skip
 def test_a_cursor_that_is_missing_old_or_broken_counts_as_empty(cursor: str | None) -> None:
     assert parse_cursor(cursor) == Cursor()
-
-
-@given(st.text() | st.recursive(st.none() | st.integers(), lambda inner: st.lists(inner)).map(str))
-def test_no_cursor_stops_the_sensor(cursor: str) -> None:
-    parse_cursor(cursor)

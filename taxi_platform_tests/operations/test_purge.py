@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from taxi_platform.errors import InvalidSetting
-from taxi_platform.operations import purge as purging
 from taxi_platform.operations.purge import DAY, GIGABYTE, IN_USE, LANDED, SOURCE, Purged, Rule, purge
 from taxi_platform.sources.cache import Cache, lock_of, read_sidecar, write_sidecar
 from taxi_platform.sources.folder import FolderSource
@@ -108,16 +107,6 @@ def test_a_file_that_is_the_only_copy_of_the_source_stays(raw: Raw) -> None:
     assert raw.names() == both(1)
 
 
-def test_a_file_of_a_source_that_the_raw_folder_links_to_stays(raw: Raw, tmp_path: Path) -> None:
-    file = raw.kept(1, 30)
-    published = tmp_path / "elsewhere"
-    file.path.parent.rename(published)
-    file.path.parent.symlink_to(published)
-    write_sidecar(replace(file, source=str(published / file.name)))
-    assert raw.purge(WEEK).kept == {SOURCE: 1}
-    assert (published / file.name).exists()
-
-
 @pytest.mark.parametrize("place", [".", "green"])
 def test_a_source_inside_the_raw_folder_is_refused(raw: Raw, place: str) -> None:
     file = raw.kept(1, 30)
@@ -132,15 +121,6 @@ def test_a_file_that_is_being_fetched_stays(raw: Raw) -> None:
         assert raw.purge(WEEK).kept == {IN_USE: 1}
     assert raw.names() == both(1)
     assert raw.purge(WEEK).files == 1
-
-
-def test_a_file_that_was_replaced_since_it_was_listed_stays(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = raw.kept(1, 30)
-    monkeypatch.setattr(
-        purging, "kept_files", lambda _: [replace(file, facts=replace(file.verified, sha256="of another file"))]
-    )
-    assert raw.purge(WEEK).kept == {IN_USE: 1}
-    assert raw.names() == both(1)
 
 
 def test_a_dry_run_reports_the_same_and_removes_nothing(raw: Raw) -> None:
@@ -215,9 +195,3 @@ def test_a_purge_that_is_killed_leaves_the_file_whole_or_absent(
         os.utime(path, (0, 0))
     assert raw.purge(WEEK).leftovers >= 1
     assert raw.names() == set()
-
-
-def test_of_two_limits_each_applies() -> None:
-    assert Rule(7, 1).is_due(8 * DAY, 0)
-    assert Rule(7, 1).is_due(0, 2 * GIGABYTE)
-    assert not Rule(7, 1).is_due(6 * DAY, GIGABYTE)

@@ -101,12 +101,6 @@ def test_every_file_stays_if_the_database_cannot_be_asked_or_has_no_tables(platf
     assert there(raw) == ["2019-01", "2019-02", "2019-03"]
 
 
-def test_the_oldest_loaded_file_is_removed_if_all_are_too_large(platform: Platform, raw: Path) -> None:
-    size = sum(path.stat().st_size for path in raw.glob("raw/green/*.csv.gz"))
-    platform.use(TAXI_KEEP_RAW_DAYS="", TAXI_KEEP_RAW_GB=str((size - 1) / 10**9))
-    assert purge(platform)["files"] == 1
-
-
 def test_without_the_settings_no_file_is_removed_and_the_job_says_so(platform: Platform, raw: Path) -> None:
     platform.use(TAXI_KEEP_RAW_DAYS="")
     assert (
