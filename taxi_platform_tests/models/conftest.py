@@ -70,7 +70,7 @@ def green_march() -> list[str]:
 
 @pytest.fixture(scope="module")
 def models(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
-    """March of green and fhv, April of green and yellow; the zones; every model."""
+    """March and April of green, yellow and fhv; the zones; every model, built by one run."""
     folder = tmp_path_factory.mktemp("models")
     (folder / "published").mkdir()
     (folder / "published/taxi_zone_lookup.csv").write_text(ZONES)
@@ -87,10 +87,11 @@ def models(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         made.publish(GREEN, MARCH, green_march())
         made.publish(FHV, MARCH, [*rows(FHV, 20), *rows(FHV, 3)])
         made.publish(GREEN, APRIL, rows(GREEN, 10))
+        made.publish(FHV, APRIL, rows(FHV, 4))
+        made.publish(YELLOW, MARCH, rows(YELLOW, 5))
         made.publish(YELLOW, APRIL, rows(YELLOW, 30))
-        for assets in (["taxi_zone_lookup"], DIMENSIONS):
-            run = platform.run(*assets)
-            assert run.succeeded, run.failure
-        made.first = made.build()
+        zones = platform.run("taxi_zone_lookup")
+        assert zones.succeeded, zones.failure
+        made.first = made.build(*DIMENSIONS, *MONTHLY)
         yield made
     settings.cache_clear()

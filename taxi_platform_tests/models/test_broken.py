@@ -26,23 +26,13 @@ def test_a_database_that_does_not_answer_fails_the_build_in_one_sentence(
     assert "Traceback" not in run.failure
 
 
-@pytest.mark.parametrize(
-    ("model", "broken", "said"),
-    [
-        ("marts/monthly/fct_trips.sql", "select {{ ref('fct_tripz') }} }}\n", ["fct_trips", "fct_tripz"]),
-        ("intermediate/int_trips.sql", "select 1\n\n{% if %}\n", ["int_trips", "line 3"]),
-    ],
-)
-def test_a_model_that_does_not_compile_is_named_with_its_line(
-    model: str, broken: str, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_does_not_compile_is_named_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(project, "TARGETS", ("postgres",))  # the other fails in the same words, and takes as long
     folder = tmp_path / "dbt"
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("target"))
-    (folder / "models" / model).write_text(broken)
-    with pytest.raises(BrokenModels) as refused:
+    (folder / "models/intermediate/int_trips.sql").write_text("select 1\n\n{% if %}\n")
+    with pytest.raises(BrokenModels, match=r"(?s)int_trips.*line 3"):
         find_manifest(tmp_path, "postgres", folder)
-    assert [word for word in said if word not in str(refused.value)] == []
     assert not list(folder.glob("target/*/done"))
 
 

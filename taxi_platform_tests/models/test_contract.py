@@ -1,17 +1,18 @@
 """The dbt project and the services' contracts: a column that is renamed in one is missed in the other, here and now."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from taxi_platform.errors import BrokenModels
+from taxi_platform.models import project
 from taxi_platform.models.contract import contract_files
 from taxi_platform.models.manifest import models_of, read_columns
 from taxi_platform.models.project import (
     FOLDER,
     TARGETS,
-    compile_target,
     find_manifest,
     fingerprint,
     read_lineage,
@@ -99,12 +100,19 @@ def test_a_manifest_is_made_once_and_an_edited_model_never_meets_an_old_one(tmp_
     assert find_manifest(data, "postgres") == find_manifest(data, "postgres")
 
 
-def test_no_secret_and_no_setting_is_in_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dbt_sees_no_secret_and_no_setting_while_it_compiles_what_is_kept(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TAXI_DBT_HOST", "db.internal")
     monkeypatch.setenv("DBT_ENV_SECRET_TAXI_PASSWORD", "pa55word")
-    compile_target(FOLDER, tmp_path, "postgres")
-    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(kept) == 2
-    for path in kept:
-        assert b"pa55word" not in path.read_bytes(), path
-        assert b"db.internal" not in path.read_bytes(), path
+    script, seen = tmp_path / "dbt.py", tmp_path / "seen"
+    script.write_text(f"""
+import os, pathlib, shutil
+pathlib.Path({str(seen)!r}).write_text(repr(os.environ))
+shutil.copy({str(find_manifest(data, "postgres"))!r}, os.environ["DBT_TARGET_PATH"])
+""")
+    monkeypatch.setattr(project, "DBT", (sys.executable, str(script)))
+    project.compile_target(FOLDER, tmp_path / "kept", "postgres")
+    assert "DBT_PROFILES_DIR" in seen.read_text()
+    assert "pa55word" not in seen.read_text()
+    assert "db.internal" not in seen.read_text()

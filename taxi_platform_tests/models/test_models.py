@@ -5,13 +5,14 @@ import pytest
 
 from taxi_platform.cli.dbt import run_dbt
 from taxi_platform.trips.keys import MODELS_SCHEMA
-from taxi_platform.trips.services import GREEN, SERVICES, YELLOW
-from taxi_platform_tests.models.conftest import MONTHLY, Models, green_march
+from taxi_platform.trips.services import GREEN, SERVICES
+from taxi_platform_tests.models.conftest import DIMENSIONS, MONTHLY, Models, green_march
 from taxi_platform_tests.support.trip_texts import MARCH, rows
 
 pytestmark = pytest.mark.database
 
 COUNTS = f"select service, file_month::text, count(*) from {MODELS_SCHEMA}.fct_trips group by 1, 2 order by 1, 2"
+FHV_COUNTS = f"select file_month::text, count(*) from {MODELS_SCHEMA}.fct_fhv_trips group by 1 order by 1"
 
 
 def test_everything_is_built_and_every_test_passes_or_warns(models: Models) -> None:
@@ -19,17 +20,18 @@ def test_everything_is_built_and_every_test_passes_or_warns(models: Models) -> N
     assert models.first.succeeded, models.first.failure
     for model in MONTHLY:
         assert models.first.months(model) == ["2019-03", "2019-04"]
+    for model in DIMENSIONS:
+        assert models.first.months(model) == [None]
 
 
 def test_every_row_of_the_tables_is_a_trip_whatever_it_lacks(models: Models) -> None:
     assert models.rows(COUNTS) == [
         ("green", "2019-03-01", 43),
         ("green", "2019-04-01", 10),
+        ("yellow", "2019-03-01", 5),
         ("yellow", "2019-04-01", 30),
     ]
-    assert models.rows(f"select file_month::text, count(*) from {MODELS_SCHEMA}.fct_fhv_trips group by 1") == [
-        ("2019-03-01", 23)
-    ]
+    assert models.rows(FHV_COUNTS) == [("2019-03-01", 23), ("2019-04-01", 4)]
 
 
 def test_what_a_trip_lacks_is_a_row_of_the_dimensions(models: Models) -> None:
@@ -46,7 +48,7 @@ def test_what_a_trip_lacks_is_a_row_of_the_dimensions(models: Models) -> None:
         from {MODELS_SCHEMA}.fct_trips
         join {MODELS_SCHEMA}.dim_zones as up on up.location_id = pickup_location_id
         join {MODELS_SCHEMA}.dim_zones as down on down.location_id = dropoff_location_id"""
-    assert models.rows(joined) == [(83, 1, 1)]
+    assert models.rows(joined) == [(88, 1, 1)]
 
 
 def test_a_trip_belongs_to_its_files_month_wherever_its_pickup_lies(models: Models) -> None:
@@ -55,8 +57,8 @@ def test_a_trip_belongs_to_its_files_month_wherever_its_pickup_lies(models: Mode
 
 
 def test_trips_that_share_the_courses_identifier_have_keys_of_their_own(models: Models) -> None:
-    assert models.rows(f"select count(distinct trip_key), count(*) from {MODELS_SCHEMA}.fct_trips") == [(83, 83)]
-    assert models.rows(f"select count(distinct trip_key), count(*) from {MODELS_SCHEMA}.fct_fhv_trips") == [(23, 23)]
+    assert models.rows(f"select count(distinct trip_key), count(*) from {MODELS_SCHEMA}.fct_trips") == [(88, 88)]
+    assert models.rows(f"select count(distinct trip_key), count(*) from {MODELS_SCHEMA}.fct_fhv_trips") == [(27, 27)]
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
@@ -68,18 +70,13 @@ def test_staging_has_the_very_identifiers_of_the_tables(service, models: Models)
     assert models.rows(f"select count(*) > 0 from {MODELS_SCHEMA}.stg_{service.table}") == [(True,)]
 
 
-def test_the_models_unit_tests_pass(models: Models, capfd: pytest.CaptureFixture[str]) -> None:
-    assert run_dbt(["test", "--select", "test_type:unit"]) == 0
-    assert "PASS=2" in capfd.readouterr().out
-
-
 def test_revenue_is_the_sum_of_the_trips(models: Models) -> None:
     sums = f"""
         select sum(trips), sum(total_amount)::numeric(12, 2),
             (select sum(total_amount)::numeric(12, 2) from {MODELS_SCHEMA}.fct_trips)
         from {MODELS_SCHEMA}.fct_monthly_zone_revenue"""
     ((trips, revenue, paid),) = models.rows(sums)
-    assert (trips, revenue) == (83, paid)
+    assert (trips, revenue) == (88, paid)
     assert models.rows(
         f"select trips, pickup_zone from {MODELS_SCHEMA}.fct_monthly_zone_revenue where pickup_location_id = -1"
     ) == [(1, "Unknown")]
@@ -87,9 +84,8 @@ def test_revenue_is_the_sum_of_the_trips(models: Models) -> None:
 
 def test_each_month_says_how_many_rows_it_has_and_what_its_columns_are_made_of(models: Models) -> None:
     assert models.first is not None
-    assert models.first.of("fct_trips", "2019-03")["dagster/partition_row_count"] == 43
+    assert models.first.of("fct_trips", "2019-03")["dagster/partition_row_count"] == 48
     assert models.first.of("fct_trips", "2019-04")["dagster/partition_row_count"] == 40
-    assert models.first.of("fct_fhv_trips", "2019-04")["dagster/partition_row_count"] == 0
     lineage = models.first.of("stg_green_tripdata", "2019-03")["dagster/column_lineage"]
     assert lineage.deps_by_column["vendor_id"] == [dg.TableColumnDep("green_tripdata", "vendorid")]
 
@@ -116,41 +112,47 @@ def test_a_zone_that_the_lookup_does_not_know_is_warned_of_and_its_trip_stays(mo
 # The tests from here on change the models, each from where the one before has left them.
 
 
-def test_a_month_that_changed_is_built_again_and_keeps_the_keys_of_its_trips(models: Models) -> None:
+def test_a_plain_build_of_dbt_takes_months_and_runs_the_unit_tests(
+    models: Models, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of fhv in March alone: April stays as it is, although it has no rows in the table any more."""
+    models.platform.execute("alter table fhv_tripdata detach partition fhv_tripdata_2019_04")
+    assert run_dbt(["build", "--select", "fct_fhv_trips", "test_type:unit", "--vars", "{months: [2019-03]}"]) == 0
+    assert "PASS=5" in capfd.readouterr().out  # two unit tests, the model and its two tests that read no other
+    assert models.rows(FHV_COUNTS) == [("2019-03-01", 23), ("2019-04-01", 4)]
+
+
+def test_a_build_replaces_its_month_or_all_months_of_a_table_with_other_columns(models: Models) -> None:
     keys = f"select trip_key from {MODELS_SCHEMA}.fct_trips where service = 'green' and file_month = '2019-03-01'"
     before = set(models.rows(keys))
     april = models.rows(f"select max(ctid::text) from {MODELS_SCHEMA}.fct_trips_2019_04")
     models.publish(GREEN, MARCH, [*reversed(green_march()), *rows(GREEN, 2, first=100)])
-    models.publish(YELLOW, MARCH, rows(YELLOW, 5))
-    assert models.build(months="2019-03...2019-03").succeeded
+    models.platform.execute(
+        "alter table yellow_tripdata detach partition yellow_tripdata_2019_03",
+        "alter table fhv_tripdata attach partition fhv_tripdata_2019_04 for values in ('fhv_tripdata_2019-04.csv')",
+        f"alter table {MODELS_SCHEMA}.fct_fhv_trips drop column is_shared_ride",
+    )
+    run = models.build("fct_trips", "fct_fhv_trips", months="2019-03...2019-03")
+    assert run.succeeded, run.failure
+    # The month that changed has all its rows, the rows of before under their keys; the detached month is gone.
     assert len(set(models.rows(keys))) == 45
     assert before < set(models.rows(keys))
-    assert models.rows(COUNTS)[-2:] == [("yellow", "2019-03-01", 5), ("yellow", "2019-04-01", 30)]
-    assert models.rows(f"select max(ctid::text) from {MODELS_SCHEMA}.fct_trips_2019_04") == april
-
-
-def test_a_month_that_is_gone_from_the_tables_is_gone_from_the_models_when_it_is_built(models: Models) -> None:
-    models.platform.execute("alter table yellow_tripdata detach partition yellow_tripdata_2019_03")
-    assert models.build("fct_trips", months="2019-03...2019-03").succeeded
     assert models.rows(COUNTS) == [
         ("green", "2019-03-01", 45),
         ("green", "2019-04-01", 10),
         ("yellow", "2019-04-01", 30),
     ]
-
-
-def test_other_columns_than_the_models_make_a_table_be_built_anew_with_all_its_months(models: Models) -> None:
-    before = models.rows(COUNTS)
-    models.platform.execute(f"alter table {MODELS_SCHEMA}.fct_trips drop column store_and_fwd_flag")
-    assert models.build("fct_trips", months="2019-04...2019-04").succeeded
-    assert models.rows(COUNTS) == before
+    assert models.rows(f"select max(ctid::text) from {MODELS_SCHEMA}.fct_trips_2019_04") == april
+    # The table without one of the model's columns was built again with all its months.
+    assert models.rows(FHV_COUNTS) == [("2019-03-01", 23), ("2019-04-01", 4)]
+    assert models.rows(f"select count(is_shared_ride) from {MODELS_SCHEMA}.fct_fhv_trips") == [(27,)]
 
 
 def test_a_test_that_fails_stops_what_lies_behind_and_says_which_it_was(models: Models) -> None:
     with_error = f"create rule lost as on insert to {MODELS_SCHEMA}.fct_trips_2019_03 do instead nothing"
     models.platform.execute(f"delete from {MODELS_SCHEMA}.fct_trips_2019_03", with_error)
     before = models.rows(f"select count(*) from {MODELS_SCHEMA}.fct_monthly_zone_revenue")
-    run = models.build(months="2019-03...2019-03")
+    run = models.build("fct_trips", "fct_monthly_zone_revenue", months="2019-03...2019-03")
     assert not run.succeeded
     assert "trips_are_as_many_as_in_the_tables" in run.failure
     assert run.months("fct_trips") == ["2019-03"]
