@@ -10,7 +10,7 @@ otherwise, stops the statement; the parser then reads the file.
 
 from collections.abc import Iterable, Sequence
 
-from taxi_platform.bigquery.tables import PARTITION, ROW_ID, VERSION, Field
+from taxi_platform.bigquery.tables import LABELS, PARTITION, ROW_ID, VERSION, Field
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
@@ -149,7 +149,13 @@ def replace_zones(table: str, rows: Iterable[Sequence[object]], columns: Iterabl
     """
     structs = ",\n  ".join(f"({', '.join(map(_literal, row))})" for row in rows)
     fields = ", ".join(f"{name} {kind}" for name, kind in columns)
-    return f"CREATE OR REPLACE TABLE `{table}` AS\nSELECT * FROM UNNEST(ARRAY<STRUCT<{fields}>>[\n  {structs}\n])"
+    labels = ", ".join(f"({_literal(name)}, {_literal(value)})" for name, value in LABELS.items())
+    return f"""\
+CREATE OR REPLACE TABLE `{table}`
+OPTIONS (labels = [{labels}]) AS
+SELECT * FROM UNNEST(ARRAY<STRUCT<{fields}>>[
+  {structs}
+])"""
 
 
 def _day(month: Month) -> str:

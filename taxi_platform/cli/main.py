@@ -80,6 +80,14 @@ def demo_cloud(scale: float | None) -> None:
     raise click.exceptions.Exit(not run_demo_cloud(scale or SCALE))
 
 
+@taxi.command("gcp-teardown")
+def gcp_teardown() -> None:
+    """Delete the bucket, the dataset and all that is in them, if the platform has made it. Asks first."""
+    from taxi_platform.cli.gcp_teardown import run_gcp_teardown
+
+    run_gcp_teardown()
+
+
 @taxi.command("getting-started")
 def getting_started() -> None:
     """Average the prices of products by brand; from the sample if the web API cannot be reached."""

@@ -81,6 +81,7 @@ class Google:
         strangers: buckets that exist and are somebody else's.
         objects: the objects by bucket and name.
         datasets: the datasets by name.
+        tables: the labels of the tables of every dataset, by name.
         granted: what the account may do with a bucket's objects.
         secrets: the texts of secrets, by version.
         project: the only project that there is.
@@ -92,6 +93,7 @@ class Google:
         self.strangers: set[str] = set()
         self.objects: dict[tuple[str, str], Object] = {}
         self.datasets: dict[str, Json] = {}
+        self.tables: dict[str, Mapping[str, str]] = {}
         self.granted = set(OBJECTS)
         self.secrets: dict[str, str] = {}
         self.project = "trips-123"
@@ -185,6 +187,29 @@ class Google:
         self.datasets[name] |= asked.json
         return 200, {}, self.datasets[name]
 
+    def _list_tables(self, asked: Asked, project: str, dataset: str) -> Reply:
+        names = {"projectId": project, "datasetId": dataset}
+        found = [
+            {"tableReference": {**names, "tableId": name}, "labels": labels} for name, labels in self.tables.items()
+        ]
+        return 200, {}, {"tables": found}
+
+    def _delete_table(self, asked: Asked, project: str, dataset: str, name: str) -> Reply:
+        del self.tables[name]
+        return 204, {}, {}
+
+    def _delete_dataset(self, asked: Asked, project: str, name: str) -> Reply:
+        if self.tables and asked.query.get("deleteContents") != "true":
+            raise Refused(400, f"Dataset {project}:{name} is still in use", "resourceInUse")
+        del self.datasets[name]
+        return 204, {}, {}
+
+    def _delete_bucket(self, asked: Asked, name: str) -> Reply:
+        if any(bucket == name for bucket, _ in self.objects):
+            raise Refused(409, "The bucket you tried to delete is not empty.", "conflict")
+        del self.buckets[name]
+        return 204, {}, {}
+
     def _make_job(self, asked: Asked, project: str) -> Reply:
         return 200, {}, {**asked.json, "status": {"state": "DONE"}, "statistics": {"totalBytesProcessed": "0"}}
 
@@ -256,6 +281,7 @@ Action = Callable[..., Reply]
 ACTIONS: list[tuple[str, Action]] = [
     (r"GET /storage/v1/b/([^/]+)", Google._get_bucket),
     (r"POST /storage/v1/b", Google._make_bucket),
+    (r"DELETE /storage/v1/b/([^/]+)", Google._delete_bucket),
     (r"GET /storage/v1/b/([^/]+)/iam/testPermissions", Google._test_permissions),
     (r"GET /storage/v1/b/([^/]+)/o", Google._list),
     (r"DELETE /storage/v1/b/([^/]+)/o/([^/]+)", Google._delete),
@@ -263,6 +289,9 @@ ACTIONS: list[tuple[str, Action]] = [
     (r"PUT /upload/storage/v1/b/([^/]+)/o", Google._continue_upload),
     (r"GET /bigquery/v2/projects/([^/]+)/datasets/([^/]+)", Google._get_dataset),
     (r"POST /bigquery/v2/projects/([^/]+)/datasets", Google._make_dataset),
+    (r"DELETE /bigquery/v2/projects/([^/]+)/datasets/([^/]+)", Google._delete_dataset),
+    (r"GET /bigquery/v2/projects/([^/]+)/datasets/([^/]+)/tables", Google._list_tables),
+    (r"DELETE /bigquery/v2/projects/([^/]+)/datasets/([^/]+)/tables/([^/]+)", Google._delete_table),
     (r"POST /bigquery/v2/projects/([^/]+)/jobs", Google._make_job),
     (r"GET /v1/(projects/[^/]+/secrets/[^/]+/versions/[^/:]+):access", Google._read_secret),
     (r"POST /token", Google._give_token),
