@@ -49,6 +49,17 @@ def without_configuration(resource: object) -> dg.ResourceDefinition:
     return dg.ResourceDefinition(lambda _: resource, config_schema={}, description=getdoc(resource))
 
 
+def _google(name: str) -> dg.ResourceDefinition:
+    """Return the definition of one of dagster-gcp's resources, which is imported when an asset asks for it."""
+
+    def make(_: dg.InitResourceContext) -> object:
+        from taxi_platform.orchestration import google_resources
+
+        return getattr(google_resources, name)()
+
+    return dg.ResourceDefinition(make, config_schema={}, description="dagster-gcp's, with the platform's credentials.")
+
+
 @dg.definitions
 def resources() -> dg.Definitions:
     """Define the resources from this process's settings, and the executor of every run.
@@ -60,4 +71,5 @@ def resources() -> dg.Definitions:
     # Dagster's default for what one step of a job hands to the next; a run could name the folder that it unpickles.
     pickles = dg.IOManagerDefinition(dg.FilesystemIOManager().create_io_manager, config_schema={})
     definitions["io_manager"] = pickles
+    definitions |= {"google_bigquery": _google("PlatformBigQuery"), "google_storage": _google("PlatformStorage")}
     return dg.Definitions(resources=definitions, executor=dg.in_process_executor)

@@ -15,6 +15,7 @@ from taxi_platform_tests.support.compose import NotSet, filled
 from taxi_platform_tests.support.shell import variables
 from taxi_platform_tests.support.stack import PASSWORDS
 
+GOOGLE = "GOOGLE_APPLICATION_CREDENTIALS"
 FILE = compose.read()
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 OURS = {name: one for name, one in SERVICES.items() if one["image"].startswith("taxi-platform:")}
@@ -32,6 +33,7 @@ def test_every_variable_is_explained_in_the_example_with_the_default_that_it_has
     example = compose.in_env_example()
     assert set(VARIABLES) <= set(example)
     defaults = {name: found["rest"] for name, found in VARIABLES.items() if found["how"] == ":-" and found["rest"]}
+    assert defaults.pop("GOOGLE_APPLICATION_CREDENTIALS") == "/dev/null"  # no file
     assert {name: example[name] for name in defaults} == defaults
 
 
@@ -108,6 +110,17 @@ def test_every_setting_reaches_the_code_location_and_the_other_services_get_only
         assert set(OURS[name]["environment"]) == needed
     secrets = {name for name, one in SERVICES.items() if "TAXI_DB_PASSWORD" in str(one)}
     assert secrets == {"postgres", "code"}
+
+
+def test_only_the_code_location_gets_the_file_of_googles_credentials() -> None:
+    assert {name: one["secrets"] for name, one in SERVICES.items() if "secrets" in one} == {"code": ["google"]}
+    assert [name for name, one in SERVICES.items() if "GOOGLE" in str(one)] == ["code"]
+    for values, file, inside in (
+        ({}, "/dev/null", ""),
+        ({GOOGLE: "/etc/g.json"}, "/etc/g.json", "/run/secrets/google"),
+    ):
+        assert filled(FILE["secrets"], values) == {"google": {"file": file}}
+        assert compose.services(PASSWORDS | values)["code"].environment[GOOGLE] == inside
 
 
 def test_only_the_web_servers_and_the_daemon_reach_the_port_that_runs_code() -> None:
@@ -194,6 +207,7 @@ def test_the_location_has_the_name_that_the_project_gives_it() -> None:
         ("$${A}", "${A}"),
         ("${A}${B:-2}", "12"),
         ("${A:-2}", "1"),
+        ("${A:+2}${B:+3}", "2"),
         ("${EMPTY:-3}", "3"),
         ("${B}", ""),
         ("${A:?why}", "1"),

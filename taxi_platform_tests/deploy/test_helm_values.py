@@ -9,9 +9,11 @@ import dagster as dg
 import pytest
 import yaml
 from dagster._cli.api import grpc_command
+from dagster._config import process_config, resolve_to_config_type
 from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.instance.config import dagster_instance_config
 from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+from dagster_gcp.gcs import GCSComputeLogManager
 from dagster_k8s import K8sRunLauncher
 from dagster_k8s.job import construct_dagster_k8s_job
 
@@ -20,6 +22,7 @@ from taxi_platform_tests.support import compose
 from taxi_platform_tests.support.shell import variables
 
 VALUES: dict[str, Any] = yaml.safe_load((PROJECT / "deploy/helm/values.yaml").read_text())
+GOOGLE: dict[str, Any] = yaml.safe_load((PROJECT / "deploy/helm/google.yaml").read_text())
 (CODE,) = VALUES["dagster-user-deployments"]["deployments"]
 RUNS = VALUES["runLauncher"]["config"]["k8sRunLauncher"]
 INSTANCE = VALUES["additionalInstanceConfig"]
@@ -70,6 +73,30 @@ def test_dagster_accepts_the_instance_that_follows(tmp_path: Path) -> None:
     (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(made))
     config, _ = dagster_instance_config(str(tmp_path))
     assert config["concurrency"]["pools"]["default_limit"] == 3
+
+
+def test_on_gke_the_runs_and_those_who_read_their_output_are_accounts_of_google_cloud_without_a_key() -> None:
+    accounts = [GOOGLE["dagster-user-deployments"]["serviceAccount"], GOOGLE["serviceAccount"]]
+    assert [one["name"] for one in accounts] == ["taxi-platform", "taxi-logs"]
+    for one in accounts:
+        account = one["annotations"]["iam.gke.io/gcp-service-account"]
+        assert re.fullmatch(rf"{one['name']}@[\w-]+\.iam\.gserviceaccount\.com", account)
+
+
+def test_dagster_accepts_the_place_of_the_runs_output_on_gke() -> None:
+    chosen = GOOGLE["computeLogManager"]
+    (name,) = chosen["config"]
+    assert name.lower() == chosen["type"].lower()
+    kind = resolve_to_config_type(GCSComputeLogManager.config_type())
+    checked = process_config(kind, snake(chosen["config"][name]))
+    assert checked.success, checked.errors
+    assert checked.value == {
+        "bucket": "my-trips-123456-logs",
+        "prefix": "dagster",
+        "upload_interval": None,
+        "show_url_only": False,
+    }
+    assert not process_config(kind, {"no such": "name"}).success
 
 
 @pytest.mark.parametrize("knob", ["runCoordinator", "runMonitoring", "runRetries"])

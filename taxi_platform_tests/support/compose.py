@@ -17,7 +17,7 @@ from taxi_platform.settings import PROJECT
 
 FILE = PROJECT / "docker-compose.yml"
 EXAMPLE = PROJECT / ".env.example"
-VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>\w+)(?:(?P<how>:[-?])(?P<rest>[^}]*))?\})")
+VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>\w+)(?:(?P<how>:[-?+])(?P<rest>[^}]*))?\})")
 
 
 class NotSet(Exception):
@@ -93,6 +93,8 @@ def _value(found: re.Match[str], variables: Mapping[str, str]) -> str:
     value = variables.get(found["name"], "")
     if not value and found["how"] == ":?":
         raise NotSet(f"{found['name']}: {found['rest']}")
+    if found["how"] == ":+":
+        return found["rest"] if value else ""
     return value or (found["rest"] if found["how"] == ":-" else "")
 
 
