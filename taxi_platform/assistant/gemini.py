@@ -1,10 +1,10 @@
 """Google's Gemini as the language model, through the google-genai library. Prompts do not belong here."""
 
-import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import SecretStr
 
@@ -15,10 +15,7 @@ if TYPE_CHECKING:
     from google.genai import Client
     from google.genai.types import GenerateContentResponse
 
-Result = TypeVar("Result")
-
 DIMENSIONS = 768  # of 3,072; a quarter of the space, and by Google's measurements less than 1 % worse
-BATCH = 100  # texts in one request, the service's limit
 ATTEMPTS = 4  # after 429, 5xx and broken connections, after 1, 2 and 4 s
 TIMEOUT = 60.0  # seconds for one attempt; a thinking model may take half of that
 KEYS = "https://aistudio.google.com/apikey"
@@ -56,29 +53,21 @@ class Gemini:
             response_mime_type="application/json" if prompt.shape else None,
             response_schema=prompt.shape,
         )
-        response = self._ask(
-            self.name,
-            lambda client: client.models.generate_content(model=self.name, contents=prompt.text, config=config),
-        )
+        with _failures(self.name):
+            response = self._client.models.generate_content(model=self.name, contents=prompt.text, config=config)
         return _text_of(response, self.name)
 
     def embed(self, texts: Sequence[str], purpose: Purpose) -> list[Vector]:
-        """Return vectors of ``DIMENSIONS`` numbers, as ``LanguageModel.embed`` promises."""
+        """Return vectors of ``DIMENSIONS`` numbers for at most a hundred texts, the service's limit."""
         from google.genai.types import EmbedContentConfig
 
+        name, contents = self.embedding_name, list(texts)
         config = EmbedContentConfig(task_type=_TASKS[purpose], output_dimensionality=DIMENSIONS)
-        vectors: list[Vector] = []
-        for start in range(0, len(texts), BATCH):
-            batch: list[Any] = [*texts[start : start + BATCH]]
-            response = self._ask(
-                self.embedding_name,
-                lambda client, batch=batch: client.models.embed_content(
-                    model=self.embedding_name, contents=batch, config=config
-                ),
-            )
-            vectors += [_of_length_one(embedding.values or []) for embedding in response.embeddings or []]
+        with _failures(name):
+            response = self._client.models.embed_content(model=name, contents=cast("Any", contents), config=config)
+        vectors: list[Vector] = [embedding.values or [] for embedding in response.embeddings or []]
         if len(vectors) != len(texts) or not all(vectors):
-            raise ModelRefused(self.embedding_name, f"it returned {len(vectors)} vectors for {len(texts)} texts")
+            raise ModelRefused(name, f"it returned {len(vectors)} vectors for {len(texts)} texts")
         return vectors
 
     @cached_property
@@ -94,22 +83,24 @@ class Gemini:
         options = HttpOptions(timeout=round(self._timeout * 1000), retry_options=retries)
         return Client(api_key=key, http_options=options)
 
-    def _ask(self, model: str, request: "Callable[[Client], Result]") -> Result:
-        """Send one request with its retries, and turn its failures into our errors."""
-        from google.genai.errors import APIError
 
-        try:
-            return request(self._client)
-        except APIError as error:
-            raise _failure(model, error) from None
-        except ValueError as error:  # includes pydantic's and json's
-            what = f"its answer cannot be read ({str(error)[:100]})"
-            raise ModelUnreachable(model, what, "Check whether a proxy answers instead.") from None
-        except Exception as error:
-            if type(error).__module__.partition(".")[0] not in _HTTP_LIBRARIES:
-                raise
-            what = "timed out" if "timeout" in type(error).__name__.lower() else f"no connection ({error})"
-            raise ModelUnreachable(model, what, "Check the network, or unset GEMINI_API_KEY to stay offline.") from None
+@contextmanager
+def _failures(model: str) -> Generator[None]:
+    """Turn the failures of a request, which has been retried, into our errors."""
+    from google.genai.errors import APIError
+
+    try:
+        yield
+    except APIError as error:
+        raise _failure(model, error) from None
+    except ValueError as error:  # includes pydantic's and json's
+        what = f"its answer cannot be read ({str(error)[:100]})"
+        raise ModelUnreachable(model, what, "Check whether a proxy answers instead.") from None
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in _HTTP_LIBRARIES:
+            raise
+        what = "timed out" if "timeout" in type(error).__name__.lower() else f"no connection ({error})"
+        raise ModelUnreachable(model, what, "Check the network, or unset GEMINI_API_KEY to stay offline.") from None
 
 
 def _failure(model: str, error: Any) -> ModelRefused | ModelUnreachable:
@@ -137,12 +128,6 @@ def _text_of(response: "GenerateContentResponse", model: str) -> str:
     reasons = [feedback and feedback.block_reason, *(each.finish_reason for each in response.candidates or [])]
     reason = next((reason.value for reason in reasons if reason), "no reason given")
     raise ModelRefused(model, f"it gave no answer: {reason}", "Rephrase the question.")
-
-
-def _of_length_one(vector: Sequence[float]) -> Vector:
-    """Return the vector with length one, which Google does not give shortened vectors."""
-    length = math.hypot(*vector)
-    return [value / length for value in vector] if length else vector
 
 
 def configured_model() -> Gemini | None:

@@ -65,7 +65,7 @@ class LanguageModel(Protocol):
         ...
 
     def embed(self, texts: Sequence[str], purpose: Purpose) -> list[Vector]:
-        """Return a vector of length one for each text, in order."""
+        """Return a vector for each of at most a hundred texts, in order."""
         ...
 
 

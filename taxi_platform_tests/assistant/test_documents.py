@@ -134,13 +134,6 @@ def test_every_word_of_a_document_is_in_exactly_one_passage_or_heading(sections:
     assert all(0 < len(each.text) <= LONGEST for each in passages)
 
 
-@given(st.text())
-def test_any_text_can_be_cut(text: str) -> None:
-    for each in passages_of(Document("a.md", text)):
-        assert each.text.strip()
-        assert len(each.text) <= LONGEST
-
-
 @pytest.mark.parametrize("text", ["x" * 10_000, "word " * 3_000, "- item\n" * 2_000], ids=["word", "prose", "list"])
 def test_long_text_is_cut_without_losing_anything(text: str) -> None:
     pieces = [piece for _, _, piece in cut(text)]

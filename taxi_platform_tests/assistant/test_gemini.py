@@ -43,14 +43,13 @@ def test_an_answer_may_be_asked_for_as_json_of_a_shape(server: GeminiServer) -> 
     assert set(asked["responseSchema"]["properties"]) == {"statement", "reason"}
 
 
-def test_texts_are_embedded_a_hundred_at_a_time_for_their_purpose(server: GeminiServer) -> None:
-    vectors = gemini().embed(["abc"] * 250, "passage")
-    assert len(vectors) == 250
-    assert sum(value * value for value in vectors[0]) == pytest.approx(1)
-    assert [len(request.body["requests"]) for request in server.requests] == [100, 100, 50]
+def test_texts_are_embedded_for_their_purpose(server: GeminiServer) -> None:
+    assert len(gemini().embed(["abc"] * 100, "passage")) == 100
     gemini().embed(["abc"], "question")
-    tasks = [request.body["requests"][0]["taskType"] for request in server.requests]
-    assert tasks == ["RETRIEVAL_DOCUMENT"] * 3 + ["RETRIEVAL_QUERY"]
+    assert [request.body["requests"][0]["taskType"] for request in server.requests] == [
+        "RETRIEVAL_DOCUMENT",
+        "RETRIEVAL_QUERY",
+    ]
 
 
 @pytest.mark.parametrize("passing", [refused(429, "RESOURCE_EXHAUSTED"), refused(503, "UNAVAILABLE")], ids=str)

@@ -117,13 +117,6 @@ def test_a_models_code_is_shown_and_not_executed_before_the_user_agrees(
     assert list((tmp_path / "copies").iterdir()) == []
 
 
-@pytest.mark.parametrize("description", ["", "x" * 100_000], ids=["empty", "100 kB"])
-def test_an_empty_or_huge_description_is_a_usage_error(description: str, platform: Platform) -> None:
-    done = CliRunner().invoke(taxi, ["new-asset", description])
-    assert (done.exit_code, done.stdout) == (2, "")
-    assert "Error: the description: it" in done.stderr
-
-
 def test_a_program_that_does_not_end_is_ended_with_all_its_processes(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     outcome = run(["bash", "-c", f"(sleep 3; touch {marker}) & echo begun; wait"], tmp_path, seconds=1)

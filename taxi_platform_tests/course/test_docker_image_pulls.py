@@ -20,7 +20,6 @@ from taxi_platform_tests.support.shell import typed
 from taxi_platform_tests.support.trip_server import Answer, TripServer
 
 KESTRA = "/v2/repositories/kestra/kestra/"
-PYTHON = "/v2/repositories/library/python/"
 OWNERS = st.from_regex(r"[a-z0-9]{1,9}([_-][a-z0-9]{1,9}){0,2}", fullmatch=True)
 NAMES = st.from_regex(r"[a-z0-9]{1,9}([._-][a-z0-9]{1,9}){0,2}", fullmatch=True)
 BOTH_WAYS = pytest.mark.parametrize("isolated", [False, True], ids=["own process", "child process"])
@@ -75,12 +74,6 @@ def test_the_address_is_not_in_the_command_of_the_process(server: TripServer, mo
     assert recorded(run(server, isolated=True))["pulls"] == dg.MetadataValue.int(3)
     (command,) = commands
     assert server.url not in command
-
-
-@BOTH_WAYS
-def test_an_official_image_may_have_its_short_name(server: TripServer, isolated: bool) -> None:
-    server.publish(PYTHON, counted(2**40))
-    assert recorded(run(server, image="python", isolated=isolated))["pulls"].value == 2**40
 
 
 @BOTH_WAYS

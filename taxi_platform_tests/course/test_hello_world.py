@@ -84,12 +84,6 @@ def test_a_value_that_means_nothing_is_named(config: dict[str, Any], problem: st
     assert problem in failure({**AWAKE, **config})
 
 
-@pytest.mark.parametrize("config", [{"name": 7}, {"sleep_seconds": "long"}, {"log_level": "LOUD"}, {"nmae": "Ann"}])
-def test_a_value_of_the_wrong_kind_never_starts(config: dict[str, Any]) -> None:
-    with pytest.raises(dg.DagsterInvalidConfigError, match=next(iter(config))):
-        run(config)
-
-
 def test_the_schedule_greets_sarah_at_ten_in_the_time_zone_of_the_settings_and_is_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -10,20 +10,16 @@ import textwrap
 import time
 import tracemalloc
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from requests import Response
 
-from taxi_platform.errors import AccessDenied, DamagedFile, NotPublished, SourceUnreachable, StorageFull, TaxiError
+from taxi_platform.errors import AccessDenied, DamagedFile, NotPublished, SourceUnreachable, TaxiError
 from taxi_platform.retries import ONCE, RetryPolicy
 from taxi_platform.sources import http
-from taxi_platform.sources.answers import continues, validator
+from taxi_platform.sources.answers import validator
 from taxi_platform.sources.http import CHUNK, HttpSource, sidecar_of
 from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
@@ -119,21 +115,6 @@ def test_redirects_in_a_circle_are_reported_and_not_tried_again(server: TripServ
     server.script(PATH, *[Answer(status=302, headers={"Location": PATH})] * 60)
     assert "30 redirects" in failure(server, target, SourceUnreachable)
     assert len(server.requests) == 31
-
-
-def test_two_files_are_fetched_from_one_source_at_once(server: TripServer, tmp_path: Path) -> None:
-    contents = {
-        server.publish(f"/{letter}.csv.gz", letter.encode() * CHUNK): letter.encode() * CHUNK for letter in "ab"
-    }
-    source = quick(server)
-
-    def bring(address: str) -> bytes:
-        path = tmp_path / address.rpartition("/")[2]
-        source.fetch(address, path)
-        return path.read_bytes()
-
-    with ThreadPoolExecutor(2) as pool:
-        assert list(pool.map(bring, contents)) == list(contents.values())
 
 
 def test_a_large_file_needs_little_memory(server: TripServer, target: Path) -> None:
@@ -380,27 +361,6 @@ def test_a_rest_that_comes_in_parts_is_requested_until_it_is_whole(server: TripS
     assert sent(server, "range") == [None, f"bytes={HALF}-", f"bytes={HALF + 1000}-"]
 
 
-@given(
-    st.sampled_from([200, 206, 416]),
-    st.sampled_from(['"v1"', '"v2"', 'W/"v1"', None]),
-    st.sampled_from([LAST_MODIFIED, "Wed, 03 Apr 2019 10:00:00 GMT", None]),
-    st.sampled_from(["bytes 400-999/1000", "bytes 0-999/1000", "bytes 400-998/999", "bytes 400-999/*", "bytes */1000"]),
-)
-def test_bytes_are_only_added_to_bytes_that_they_follow(
-    status: int, etag: str | None, modified: str | None, content_range: str
-) -> None:
-    response = Response()
-    response.status_code = status
-    headers = {"ETag": etag, "Last-Modified": modified, "Content-Range": content_range}
-    response.headers.update({name: value for name, value in headers.items() if value})
-    follows = (
-        status == 206
-        and (etag, modified) == ('"v1"', LAST_MODIFIED)
-        and content_range in ("bytes 400-999/1000", "bytes 400-999/*")
-    )
-    assert continues(response, 400, SourceVersion('"v1"', LAST_MODIFIED, 1000)) == follows
-
-
 # What an earlier call left
 
 
@@ -476,15 +436,6 @@ def test_what_a_killed_process_had_received_is_not_fetched_again(server: TripSer
 
 
 # Disks that cannot be written
-
-
-@pytest.mark.parametrize(
-    ("folder", "reason"), [("missing", "no such file or directory.*TAXI_DATA_DIR"), ("file", "not a directory")]
-)
-def test_a_folder_that_cannot_be_written_is_named(server: TripServer, tmp_path: Path, folder: str, reason: str) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(StorageFull, match=f"{folder}.*cannot be written: {reason}"):
-        fetch(server, tmp_path / folder / NAME)
 
 
 def test_a_file_that_may_not_grow_fails_with_advice_and_is_resumed_later(server: TripServer, target: Path) -> None:
