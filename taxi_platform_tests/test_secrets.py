@@ -17,7 +17,7 @@ from taxi_platform_tests.support.google_server import Answer, GoogleServer
 
 @pytest.fixture
 def stranger(database: str) -> Iterator[tuple[str, str]]:
-    """The database's URL for an account of the test's own, and its password, which stands nowhere else."""
+    """The database's URL with the test's own account, and its password, which is written nowhere else."""
     name, password = f"stranger_{uuid4().hex}", uuid4().hex
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(f"create role {name} superuser login password '{password}'".encode())
@@ -79,9 +79,9 @@ def test_the_key_to_google_is_in_nothing_that_a_run_leaves(
 
 
 def left_by(run: Run, platform: Platform, folder: Path) -> str:
-    """All that a run has told Dagster and written to disk."""
-    told = [str(entry) for entry in run.log]
+    """Return everything that a run has logged to Dagster and written to disk."""
+    logged = [str(entry) for entry in run.log]
     job = platform.instance.get_job_snapshot(run.result.dagster_run.job_snapshot_id)
     kept = b"".join(found.read_bytes() for found in folder.rglob("*") if found.is_file())
-    assert len(told) > 5
-    return "".join([*told, str(job), kept.decode("latin-1")])
+    assert len(logged) > 5
+    return "".join([*logged, str(job), kept.decode("latin-1")])

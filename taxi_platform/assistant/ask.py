@@ -17,12 +17,13 @@ FROM_DOCS, FROM_GRAPH = 4, 3  # passages that a question is answered from: two p
 SHOWN = 20  # rows: what fits on a screen; the model gets a hundred
 ATTEMPTS = 2  # at a statement: the first, and a corrected one
 TO_QUERY = f"""\
-You turn a question about NYC taxi trips into one statement for PostgreSQL that answers it, or its part that is about
-data. The question comes as JSON with the tables that there are and with what is on record of their months. Reply with
-JSON: "statement", one SELECT without parameters, or null when no data is needed; "reason", one sentence.
-A row belongs to the month of its file: filename = 'green_tripdata_2020-04.csv' picks that month in green_tripdata, and
-nothing else does, because pickups stray into other months. Read only these tables, give every column a telling name,
-and let the database count and sum rather than return many rows.
+Write one statement for PostgreSQL that answers a question about NYC taxi trips, or the part of it that is about data.
+The question comes as JSON, with the tables and with the load records of the months in question. Reply with JSON:
+"statement", one SELECT without parameters, or null if no data is needed; "reason", one sentence. If "problems" are
+given, they are why your previous statement was refused. A row belongs to the month of its file:
+filename = 'green_tripdata_2020-04.csv' selects that month of green_tripdata; do not select by the pickup's time,
+because some pickups are outside the month. Read only these tables, give every column a clear name, and let the database
+count and sum instead of returning many rows.
 {QUOTATIONS}"""
 
 

@@ -85,7 +85,9 @@ def _read(location: str) -> Iterator[Document]:
     # Documents are named by a run's configuration, which must not lead to secrets: .env, keys, passwords.
     files = [file for file in files if file.suffix.lower() in SUFFIXES]
     if not files:
-        raise NotPublished(location, "it is no .md, .txt or .html file, and no folder of them", "Name another one.")
+        raise NotPublished(
+            location, "it is not a .md, .txt or .html file, or a folder of such files", "Name another one."
+        )
     for file in files:
         name = str(file.relative_to(PROJECT) if file.is_relative_to(PROJECT) else file)
         try:

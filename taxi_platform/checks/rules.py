@@ -16,7 +16,7 @@ FEW = 10
 """A month of any size passes a rule that no more rows than this break."""
 
 UNIQUE_IDS = "row_ids_are_unique"
-"""The rule that no condition of one row can express: it has a scan of its own."""
+"""The rule that no condition of one row can express: it has its own scan."""
 
 ZONE_COLUMNS = ("pulocationid", "dolocationid")
 

@@ -75,14 +75,14 @@ def test_data_that_is_not_a_document_is_refused_by_name(content: bytes, reason: 
 @pytest.mark.parametrize("name", [".env", "password", "key.json"])
 def test_a_file_that_is_not_a_document_is_not_read(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("KEY=pa55word")
-    with pytest.raises(NotPublished, match="and no folder of them"):
+    with pytest.raises(NotPublished, match="or a folder of such files"):
         read_documents([str(tmp_path / name)])
 
 
 def test_an_absent_document_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotPublished, match=r"absent.md: there is no such document"):
         read_documents([str(tmp_path / "absent.md")])
-    with pytest.raises(NotPublished, match="no folder of them"):
+    with pytest.raises(NotPublished, match="or a folder of such files"):
         read_documents([str(tmp_path)])
 
 

@@ -54,20 +54,6 @@ def test_a_question_about_data_is_answered_from_a_statement_that_is_shown(
     assert gemini.requests[0].body["generationConfig"]["responseMimeType"] == "application/json"
 
 
-def test_a_bad_statement_is_corrected_once_and_a_second_bad_one_is_an_error(
-    loaded: Backfills, gemini: GeminiServer
-) -> None:
-    gemini.answers += [query("select nope from green_tripdata"), query(COUNT), said("There are 36.")]
-    done = asked()
-    assert done.exit_code == 0, done.output
-    assert 'Attempt 1 of 2 is refused: PostgreSQL refuses it (column "nope" does not exist)' in done.stderr
-    gemini.answers += [query("drop table green_tripdata"), query("select pg_read_file('/etc/passwd')")]
-    done = asked()
-    assert done.exit_code == 1
-    assert "the statement of gemini-2.5-flash: none of 2 attempts was good; the last: " in done.stderr
-    assert loaded.count("green_tripdata") > 0
-
-
 def test_a_model_that_does_not_answer_is_reported_in_one_line(backfills: Backfills, gemini: GeminiServer) -> None:
     backfills.use(GEMINI_API_KEY="k-secret-123")
     gemini.answers.append(refused(400, "INVALID_ARGUMENT", "API key not valid."))

@@ -203,7 +203,7 @@ def test_a_raw_file_that_was_removed_is_known_from_its_record(
     assert values(run.checks("2019-03")["file_is_the_raw_file"])["sha256_of_raw_file"]
 
 
-def test_a_month_that_is_not_loaded_is_told_and_nothing_breaks(platform: Platform) -> None:
+def test_a_month_that_is_not_loaded_fails_its_checks_with_a_sentence(platform: Platform) -> None:
     run = platform.check("green_tripdata", "2019-03")
     assert "There is no table public.green_tripdata_2019_03." in run.failure
     assert "Traceback" not in run.failure
@@ -226,8 +226,8 @@ def test_a_suspicious_month_warns_with_numbers_and_a_sample_and_is_built_on(
     assert failing(run.checks("2019-03")) == ["pickups_lie_in_month"]
     found = run.checks("2019-03")["pickups_lie_in_month"]
     assert found.severity == dg.AssetCheckSeverity.WARN
-    told = values(found)
-    assert (told["rows"], told["rows_in_question"], told["share"]) == (61, 11, 0.180328)
+    numbers = values(found)
+    assert (numbers["rows"], numbers["rows_in_question"], numbers["share"]) == (61, 11, 0.180328)
     sample = found.metadata["sample"]
     assert isinstance(sample, dg.TableMetadataValue)
     assert len(sample.records) == SAMPLE
@@ -237,7 +237,7 @@ def test_a_suspicious_month_warns_with_numbers_and_a_sample_and_is_built_on(
 # Surroundings
 
 
-def test_a_database_that_is_gone_is_asked_again_and_then_told_in_a_sentence(
+def test_a_database_that_does_not_answer_is_retried_and_then_reported_in_a_sentence(
     publish: Publish, platform: Platform, no_waits: list[float]
 ) -> None:
     platform.use(TAXI_POSTGRES_URL="postgresql://taxi:secret@127.0.0.1:1/ny_taxi")
@@ -249,7 +249,7 @@ def test_a_database_that_is_gone_is_asked_again_and_then_told_in_a_sentence(
     assert "secret" not in run.failure
 
 
-def test_a_month_that_somebody_holds_is_told_and_the_others_are_checked(
+def test_a_locked_month_is_reported_and_the_others_are_checked(
     publish: Publish, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recording, "MONTH_AGAIN", ONCE)

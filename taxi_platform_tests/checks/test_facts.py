@@ -73,7 +73,7 @@ def test_a_month_as_it_was_loaded_passes_everything(service: Service, loads: Loa
         ("drop table green_tripdata_rejects", []),
     ],
 )
-def test_a_hand_in_the_table_is_seen(loads: Loads, statement: str, failed: Sequence[str]) -> None:
+def test_a_change_by_hand_is_noticed(loads: Loads, statement: str, failed: Sequence[str]) -> None:
     loads.load(rows(GREEN, 50))
     loads.ask(statement)
     assert blocking(facts(loads)) == failed
@@ -157,7 +157,7 @@ def test_the_borders_of_the_month_are_within_it(loads: Loads) -> None:
     assert facts(loads, FHV).broken["pickups_lie_in_month"] == 2
 
 
-def test_zones_are_held_against_the_lookup_where_it_is_loaded(loads: Loads) -> None:
+def test_zones_are_compared_with_the_lookup_if_it_is_loaded(loads: Loads) -> None:
     loads.load([with_field(GREEN, line, "pulocationid", "7") for line in rows(GREEN, 20)])
     loads.ask("create table taxi_zone_lookup as select generate_series(1, 265)::int as locationid")
     assert failing(facts(loads)) == []
@@ -165,7 +165,7 @@ def test_zones_are_held_against_the_lookup_where_it_is_loaded(loads: Loads) -> N
     assert facts(loads).broken["zones_are_known"] == 20
 
 
-def test_absent_and_unknown_zones_are_told_and_not_counted(loads: Loads) -> None:
+def test_absent_and_unknown_zones_are_reported_and_not_counted(loads: Loads) -> None:
     lines = rows(FHV, 20)
     lines[3] = with_field(FHV, lines[3], "pulocationid", "")
     lines[4] = with_field(FHV, lines[4], "dolocationid", "264")

@@ -28,7 +28,7 @@ THINGS: list[dict[str, Any]] = [
 
 
 class Shop:
-    """The graph with a source and a folder of the test's own."""
+    """The graph with the test's own source and folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

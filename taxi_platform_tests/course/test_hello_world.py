@@ -24,8 +24,8 @@ STEPS = ["hello_message", "generate_output", "sleep", "log_output", "goodbye_mes
 def lines(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str]]:
     """What the steps of a run have logged, with the levels."""
     entries = [entry for entry in instance.all_logs(run_id) if not entry.is_dagster_event and entry.step_key]
-    told = [entry for entry in entries if entry.level > logging.DEBUG]
-    return [(logging.getLevelName(entry.level), entry.user_message) for entry in told]
+    logged = [entry for entry in entries if entry.level > logging.DEBUG]
+    return [(logging.getLevelName(entry.level), entry.user_message) for entry in logged]
 
 
 def run(config: Mapping[str, Any], tags: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
