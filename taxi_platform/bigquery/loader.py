@@ -204,7 +204,7 @@ class _Load:
                 f"where {self._file.rows:,} and {self._file.sha256} were expected",
                 "Materialize its gcs/… asset again with force: true.",
             )
-        canonical.check_bad_rows(self._subject, self._max_bad_rows)
+        canonical.check_bad_rows(self._max_bad_rows)
         return canonical
 
     def _fill(self, step: str, staging: str, uri: str, fields: list[Field]) -> int:

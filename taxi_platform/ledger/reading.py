@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 import dagster as dg
 
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.errors import NotPublished, TaxiError
+from taxi_platform.errors import DamagedFile, NotPublished, TaxiError
 from taxi_platform.ledger.events import (
     failed_checks,
     latest_materializations,
@@ -193,5 +193,5 @@ def _versions(
 def _version(source: Source, service: Service, month: Month) -> SourceVersion | None:
     try:
         return source.version(source.trips(service, month))
-    except NotPublished:  # no longer; what was loaded stays
+    except (NotPublished, DamagedFile):  # no longer, or in two editions; what was loaded stays
         return None

@@ -31,7 +31,7 @@ GIGABYTE = 1_000_000_000
 LANDED = "it came by the landing place"
 SOURCE = "it is the source's own file"
 IN_USE = "another process uses it"
-_NAME = re.compile(r"(?P<plain>[a-z]+_tripdata_\d{4}-\d{2}\.csv)(\.gz)?")
+_NAME = re.compile(r"(?P<month>[a-z]+_tripdata_\d{4}-\d{2})\.(csv|csv\.gz|parquet)")
 _PART = re.compile(_NAME.pattern + r"(\.json)?\.part(\.partial\.json)?")
 _SIDECAR = re.compile(_NAME.pattern + r"\.json")
 
@@ -145,7 +145,7 @@ def _matching(folder: Path, name: re.Pattern[str]) -> list[Path]:
 def _locked(path: Path) -> Generator[bool]:
     """Lock the month's file against fetching during the block; yield False if another process has the lock."""
     match = _NAME.match(path.name)
-    lock = lock_of(path.with_name(match["plain"] if match else path.name))
+    lock = lock_of(path.with_name(f"{match['month']}.csv" if match else path.name))
     with suppress(Timeout):
         lock.acquire(timeout=0)
     try:

@@ -8,11 +8,11 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused, FileChanged, disk_errors, shortened
 from taxi_platform.postgres import tables
@@ -20,13 +20,14 @@ from taxi_platform.postgres.connection import connect, execute, postgres_errors
 from taxi_platform.postgres.locking import lock_month, refuse_older_snapshots, when_readers_allow
 from taxi_platform.postgres.preparing import months_changed_by_hand, prepare
 from taxi_platform.trips.columns import Column
-from taxi_platform.trips.files import TripFile
-from taxi_platform.trips.reading import TripStream, is_compressed, read_chunks
+from taxi_platform.trips.files import TripFile, edition_of
+from taxi_platform.trips.reading import TripStream, open_trips
 from taxi_platform.trips.records import PARSER, Canonical
 from taxi_platform.trips.services import SERVICES, Service
 
 if TYPE_CHECKING:
     from taxi_platform.postgres.connection import Connection
+    from taxi_platform.trips.parquet import ParquetStream
 
 logger = logging.getLogger(__name__)
 
@@ -136,6 +137,7 @@ class _Load:
 
     def run(self, connection: "Connection") -> _Counts:
         """Fill the month's own table and swap it in."""
+        self._announce_other_edition(connection)
         try:
             counts = self._fill_fast(connection)
         except _IrregularFile as reason:
@@ -147,20 +149,30 @@ class _Load:
         when_readers_allow(lambda: self._swap(connection, counts, copied), self.subject)
         return counts
 
+    def _announce_other_edition(self, connection: "Connection") -> None:
+        before = execute(connection, tables.SOURCE_OF_MONTH, (self.subject,)).fetchone()
+        if before and edition_of(before[0]) != self._file.edition:
+            logger.warning(
+                f"{self.subject}: the month was loaded from {before[0]}; {self._file.source} is another edition of it, "
+                "whose rows differ, and replaces all of it"
+            )
+
     def _fill_fast(self, connection: "Connection") -> _Counts:
-        """Copy the lines of a regular file as they are."""
+        """Copy the lines of a regular file as they are, or the values of a Parquet file in PostgreSQL's binary form."""
         from psycopg import DataError, IntegrityError
 
         self._create(connection)
         stream = self._open()
-        columns = stream.header.columns
         try:
-            copied = self._copy(connection, _regular_blocks(stream), columns)
+            if isinstance(stream, TripStream):
+                copied = self._copy(connection, _regular_blocks(stream), stream.header.columns)
+            else:
+                copied = self._copy_binary(connection, stream)
         except (DataError, IntegrityError) as error:
             raise _IrregularFile(shortened(error.diag.message_primary or str(error))) from None
         self._check(stream, stream.rows)
         if copied != stream.rows:
-            raise _IrregularFile(f"{stream.rows:,} lines became {copied:,} rows")
+            raise _IrregularFile(f"{stream.rows:,} {stream.unit}s became {copied:,} rows")
         return copied, 0
 
     def _fill_parsed(self, connection: "Connection") -> _Counts:
@@ -175,7 +187,7 @@ class _Load:
                 raise DatabaseRefused(
                     self.subject, f"PostgreSQL made {copied:,} rows of {canonical.rows:,}", "The table is as it was."
                 )
-            canonical.check_bad_rows(self.subject, self._max_bad_rows)
+            canonical.check_bad_rows(self._max_bad_rows)
             bad.seek(0)
             copy_blocks(iter(lambda: bad.read(COPY_BYTES), b""), [connection], tables.COPY_REJECTED)
         return canonical.rows, canonical.rejected
@@ -184,6 +196,19 @@ class _Load:
         statement = tables.copy_into_loading(self.service, self._file.month, columns)
         with connect(self._url) as second:
             return copy_blocks(blocks, [connection, second], statement)
+
+    def _copy_binary(self, connection: "Connection", stream: "ParquetStream") -> int:
+        from taxi_platform.postgres.binary import NotExact, encoded
+
+        columns = stream.header.columns
+        statement = tables.copy_into_loading(self.service, self._file.month, columns, form="binary")
+        try:
+            with connect(self._url) as second:
+                return copy_blocks(
+                    stream.blocks(), [connection, second], statement, lambda batches: encoded(batches, columns)
+                )
+        except NotExact as reason:
+            raise _IrregularFile(str(reason)) from None
 
     def _create(self, connection: "Connection") -> None:
         execute(connection, f"drop table if exists {tables.loading_of(self.service, self._file.month)}")
@@ -194,20 +219,14 @@ class _Load:
     def _oid(self, connection: "Connection", name: str) -> int | None:
         return execute(connection, "select to_regclass(%s)::oid", (name,)).fetchall()[0][0]
 
-    def _open(self) -> TripStream:
-        path = self._file.path
+    def _open(self) -> "TripStream | ParquetStream":
+        path, regular = self._file.path, self._file.verified.regular
         try:
-            return TripStream(
-                read_chunks(path),
-                self.service,
-                self._file.month,
-                compressed=is_compressed(path),
-                is_regular=self._file.verified.regular,
-            )
+            return open_trips(path, self.service, self._file.month, is_regular=regular)
         except FileNotFoundError:
             raise FileChanged(str(path), "the file is gone", "Materialize its raw asset again.") from None
 
-    def _check(self, stream: TripStream, rows: int) -> None:
+    def _check(self, stream: "TripStream | ParquetStream", rows: int) -> None:
         """Raise unless the bytes that were read are those that were verified."""
         if stream.sha256 != self._file.sha256 or rows != self._file.rows:
             raise FileChanged(
@@ -265,22 +284,33 @@ def _regular_blocks(stream: TripStream) -> Iterator[bytes]:
         yield block
 
 
-def copy_blocks(blocks: Iterable[bytes], connections: "Sequence[Connection]", statement: str) -> int:
-    """Copy blocks of whole lines over all connections at once; each takes the next block when it is ready for one.
+def copy_blocks(
+    blocks: Iterable[Any],
+    connections: "Sequence[Connection]",
+    statement: str,
+    encode: Callable[[Iterator[Any]], Iterator[bytes]] = iter,
+) -> int:
+    """Copy blocks of whole rows over all connections at once; each takes the next block when it is ready for one.
 
     A block is made by whichever thread comes for it, so that memory holds one block per connection. An error in any
     thread stops all of them.
+
+    Args:
+        blocks: the rows.
+        connections: where they go.
+        statement: the COPY.
+        encode: turns the blocks of one connection into what is sent.
 
     Returns:
         The number of rows that the server reports.
 
     Raises:
         psycopg.Error: the server refused a row, or the connection broke.
-        BaseException: whatever ``blocks`` raises.
+        BaseException: whatever ``blocks`` or ``encode`` raises.
     """
     shared = _SharedBlocks(blocks)
     with ThreadPoolExecutor(len(connections), "copy") as pool:
-        copies = [pool.submit(shared.copy_into, connection, statement) for connection in connections]
+        copies = [pool.submit(shared.copy_into, connection, statement, encode) for connection in connections]
         try:
             return sum(_results(copies))
         except BaseException:
@@ -302,24 +332,30 @@ def _results(copies: "Sequence[Future[int]]") -> list[int]:
 class _SharedBlocks:
     """Blocks that are handed out one by one to several threads."""
 
-    def __init__(self, blocks: Iterable[bytes]) -> None:
+    def __init__(self, blocks: Iterable[Any]) -> None:
         self._blocks = iter(blocks)
         self._turn = threading.Lock()
         self.abandoned = False
 
-    def copy_into(self, connection: "Connection", statement: str) -> int:
+    def copy_into(
+        self, connection: "Connection", statement: str, encode: Callable[[Iterator[Any]], Iterator[bytes]]
+    ) -> int:
         try:
             with connection.cursor() as cursor:
                 with cursor.copy(statement.encode()) as copy:
-                    for block in iter(self._next, b""):
-                        copy.write(block)
+                    for data in encode(self._taken()):
+                        copy.write(data)
                 return cursor.rowcount
         except BaseException:
             self.abandoned = True
             raise
 
-    def _next(self) -> bytes:
+    def _taken(self) -> Iterator[Any]:
+        while (block := self._next()) is not None:
+            yield block
+
+    def _next(self) -> Any:
         with self._turn:
             if self.abandoned:
                 raise _Abandoned
-            return next(self._blocks, b"")
+            return next(self._blocks, None)

@@ -204,10 +204,10 @@ from pg_index as i left join pg_constraint as c on c.conindid = i.indexrelid and
 where i.indrelid = to_regclass({literal(table_of(service))})"""
 
 
-def copy_into_loading(service: Service, month: Month, columns: Iterable[Column]) -> str:
-    """Return the COPY statement for CSV lines of these columns, in this order, without a header."""
+def copy_into_loading(service: Service, month: Month, columns: Iterable[Column], form: str = "csv") -> str:
+    """Return the COPY statement for rows of these columns, in this order: CSV lines without a header, or binary."""
     names = ", ".join(f'"{column.name}"' for column in columns)
-    return f"copy {loading_of(service, month)} ({names}) from stdin (format csv)"
+    return f"copy {loading_of(service, month)} ({names}) from stdin (format {form})"
 
 
 def detach_and_drop(service: Service, month: Month) -> list[str]:
@@ -288,6 +288,7 @@ select f.rows_loaded, f.rows_rejected from {FILES} as f
 where f.filename = %s and f.sha256 = %s and f.contract = %s and f.refused is null and {UNTOUCHED}"""
 """The query for the rows loaded and rejected of a month that is in its table from this very file."""
 
+SOURCE_OF_MONTH = f"select f.source from {FILES} as f where f.filename = %s"
 
 RECORD_MONTH = f"""
 insert into {FILES} (

@@ -22,7 +22,7 @@ from taxi_platform.sources.source import Source
 from taxi_platform.trips import zones
 from taxi_platform.trips.files import FileFacts, SourceVersion, Transfer, TripFile
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.reading import TripStream, is_compressed, read_chunks
+from taxi_platform.trips.reading import TripStream, open_trips, read_chunks
 from taxi_platform.trips.records import PARSER, count_records
 from taxi_platform.trips.services import Service
 
@@ -72,19 +72,21 @@ class Cache:
             StorageFull: it cannot be written.
         """
         started = time.monotonic()
-        plain, zipped = self._paths(service, month)
-        with _locked(plain):
-            # A crash between a fetch and the removal of the other file may leave two that landed: the later one counts.
-            kept = None if mode == "force" else _latest(plain, zipped, landed=True)
+        paths = self._paths(service, month)
+        with _locked(paths[0]):
+            # A crash between a fetch and the removal of the others may leave two that landed: the later one counts.
+            kept = None if mode == "force" else _latest(*paths, landed=True)
             if kept is None:
                 address = self._source.trips(service, month)
-                path, other = (zipped, plain) if address.endswith(".gz") else (plain, zipped)
+                path = next(path for path in paths if address.endswith(path.suffix))
+                others = [other for other in paths if other != path]
                 kept = None if mode == "force" else self._usable(path, address, ask=mode == "refresh")
                 if kept is None:
                     file = self._fetch(address, path, service, month)
-                    if self._landing or _latest(other, landed=True):
-                        with disk_errors(other):
-                            remove(other)
+                    if self._landing or _latest(*others, landed=True):
+                        for other in others:
+                            with disk_errors(other):
+                                remove(other)
                     return Transfer(file, is_new=True, seconds=time.monotonic() - started)
         return Transfer(kept, is_new=False, seconds=time.monotonic() - started)
 
@@ -103,9 +105,9 @@ class Cache:
                 part.replace(path)
         return path
 
-    def _paths(self, service: Service, month: Month) -> tuple[Path, Path]:
+    def _paths(self, service: Service, month: Month) -> tuple[Path, Path, Path]:
         plain = self._folder / service.name / service.file_name(month)
-        return plain, _beside(plain, ".gz")
+        return plain, _beside(plain, ".gz"), plain.with_suffix(".parquet")
 
     def _usable(self, path: Path, address: str, *, ask: bool) -> TripFile | None:
         """Return the cached file if it came from this address and, if asked, is what is there now."""
@@ -122,7 +124,7 @@ class Cache:
         part = _beside(path, ".part")
         version = self._source.fetch(address, part)
         try:
-            facts = _verify(part, service, month, address, compressed=is_compressed(path))
+            facts = _verify(part, service, month, address)
         except Exception:
             part.unlink(missing_ok=True)  # a broken file must not be taken for the beginning of a good one
             raise
@@ -237,7 +239,7 @@ def _beside(path: Path, suffix: str) -> Path:
 
 
 def lock_of(plain: Path) -> FileLock:
-    """Return the lock to hold while a month's file is fetched or removed; ``plain`` is its path without ``.gz``."""
+    """Return the lock to hold while a month's file is fetched or removed; ``plain`` is the path of its plain CSV."""
     return FileLock(plain.with_name(f".{plain.name}.lock"))
 
 
@@ -257,14 +259,15 @@ def _locked(path: Path) -> Generator[None]:
         lock.release()
 
 
-def _verify(part: Path, service: Service, month: Month, address: str, *, compressed: bool) -> FileFacts:
+def _verify(part: Path, service: Service, month: Month, address: str) -> FileFacts:
     """Read a fetched file once from end to end, and return its facts."""
     try:
-        whole = TripStream(read_chunks(part), service, month, compressed=compressed)
+        whole = open_trips(part, service, month, name=address)
         for _ in whole.blocks():
             pass
         rows = whole.rows
-        if not whole.regular:
+        if whole.regular is False:
+            compressed = address.endswith(".gz")
             rows = count_records(TripStream(read_chunks(part), service, month, compressed=compressed))
     except DamagedFile as error:
         raise DamagedFile(

@@ -9,7 +9,7 @@ from pathlib import Path
 from taxi_platform.errors import AccessDenied, DamagedFile, InvalidSetting, NotPublished, SourceUnreachable, disk_errors
 from taxi_platform.sources.http import sidecar_of
 from taxi_platform.trips import zones as lookup
-from taxi_platform.trips.files import SourceVersion
+from taxi_platform.trips.files import SourceVersion, edition_of
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.reading import read_chunks
 from taxi_platform.trips.services import Service
@@ -18,7 +18,7 @@ CHUNK = 1024 * 1024  # bytes copied at once
 
 
 class FolderSource:
-    """The files of one folder, named like those of the course's release, ``.csv.gz`` or ``.csv``.
+    """The files of one folder, named as they are published, ``.csv.gz``, ``.csv`` or ``.parquet``.
 
     An address is a file's absolute path.
 
@@ -33,9 +33,13 @@ class FolderSource:
         self.folder = folder.absolute()
 
     def trips(self, service: Service, month: Month) -> str:
-        """Return the address of a month's file; the compressed one if there are both."""
-        plain = service.file_name(month)
-        return self._first_of(f"{plain}.gz", plain)
+        """Return the address of a month's file; of two CSV files the compressed one.
+
+        Raises:
+            DamagedFile: the month is there as CSV and as Parquet, which differ in their rows.
+        """
+        plain = Path(service.file_name(month))
+        return self._first_of(f"{plain}.gz", str(plain), str(plain.with_suffix(".parquet")))
 
     def zones(self) -> str:
         """Return the address of the zone lookup."""
@@ -64,11 +68,20 @@ class FolderSource:
         return before
 
     def _first_of(self, *names: str) -> str:
+        found: list[str] = []
         for name in names:
             path = self.folder / name
             with self._reading(path):
                 if path.is_file():
-                    return str(path)
+                    found.append(str(path))
+        if len({edition_of(path) for path in found}) > 1:
+            raise DamagedFile(
+                names[-1],
+                f"the month is there twice, in two editions with other rows: {' and '.join(found)}",
+                "Keep the one that you want to load.",
+            )
+        if found:
+            return found[0]
         self._check_folder()
         raise NotPublished(
             names[-1], f"{self.folder} has no {' and no '.join(names)}", "Put the file there, or choose another month."

@@ -5,10 +5,22 @@ Where files come from is decided in ``sources``, how they are read in ``reading`
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from taxi_platform.trips.months import Month
+
+Edition = Literal["csv", "parquet"]
+"""How a month is published. The course's CSV files and the TLC's Parquet files of one month differ in their rows."""
+
+SUFFIXES = (".csv.gz", ".csv", ".parquet")
+"""How the names of trip files end."""
+
+
+def edition_of(address: str) -> Edition:
+    """Return the edition of a file, by its name, path or address."""
+    return "parquet" if address.endswith(".parquet") else "csv"
 
 
 @dataclass(frozen=True)
@@ -37,10 +49,11 @@ class FileFacts:
 
     Attributes:
         bytes: the size as published.
-        csv_bytes: the size uncompressed.
+        csv_bytes: the size uncompressed; of a Parquet file that of its columns.
         sha256: of the file as published, in lower-case hex.
         rows: the records after the header, good or bad.
-        regular: whether all rows are such that they need no parser; None if today's parser did not see the file.
+        regular: whether all rows are such that they need no parser; None if today's parser did not see the file, or it
+            is Parquet, where the loader finds out.
     """
 
     bytes: int
@@ -95,6 +108,11 @@ class TripFile:
     def name(self) -> str:
         """The file's name, for example ``green_tripdata_2019-03.csv.gz``."""
         return self.uri.rpartition("/")[2]
+
+    @property
+    def edition(self) -> Edition:
+        """How the month was published."""
+        return edition_of(self.source)
 
     @property
     def path(self) -> Path:

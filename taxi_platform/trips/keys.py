@@ -21,7 +21,7 @@ COLUMNS_CHECK = "columns_match_contract"
 BLOCKING_CHECKS = (ROWS_CHECK, FILE_CHECK, COLUMNS_CHECK)
 """The checks of a table that compare a month with its file: nothing is built on a month that fails one of them."""
 
-_FILE = re.compile(r"(\w+)_tripdata_(\d{4}-\d{2})\.csv(?:\.gz)?", re.ASCII)
+_FILE = re.compile(r"(\w+)_tripdata_(\d{4}-\d{2})\.(?:csv|csv\.gz|parquet)", re.ASCII)
 
 
 def table_name(service: str) -> str:
@@ -40,7 +40,7 @@ def file_name(service: str, month: Month) -> str:
 
 
 def parse_file_name(name: str) -> tuple[str, Month] | None:
-    """Return the service and month of ``green_tripdata_2019-03.csv`` or ``.csv.gz``; None for any other name.
+    """Return the service and month of ``green_tripdata_2019-03.csv``, ``.csv.gz`` or ``.parquet``; else None.
 
     Whether there is such a service is not checked.
     """

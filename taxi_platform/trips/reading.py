@@ -8,16 +8,20 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from isal import isal_zlib
 
 from taxi_platform.errors import DamagedFile
 from taxi_platform.redaction import kind_of
 from taxi_platform.trips.columns import Column
+from taxi_platform.trips.files import edition_of
 from taxi_platform.trips.headers import Header, match_header
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
+
+if TYPE_CHECKING:
+    from taxi_platform.trips.parquet import ParquetStream
 
 CHUNK = 64 * 1024  # compressed bytes read at once: inflated about 0.5 MB
 LARGEST_PIECE = 2 * 1024 * 1024  # bytes inflated at once, however well the file is compressed
@@ -41,6 +45,26 @@ _SHAPES = {
     "code": re.compile(rb'[^."\\:\x00-\x1f\x7f-\xff]*'),
     "text": re.compile(rb'[^"\\:\x00-\x1f\x7f-\xff]*'),
 }
+
+
+def open_trips(
+    path: Path, service: Service, month: Month, *, name: str | None = None, is_regular: bool | None = None
+) -> "TripStream | ParquetStream":
+    """Return the one pass over a trip file that its name asks for, see ``TripStream`` and ``ParquetStream``.
+
+    Args:
+        path: where the file is.
+        service: the contract that it must keep.
+        month: the file's month, for messages.
+        name: its name, where that of ``path`` is a temporary one.
+        is_regular: see ``TripStream``.
+    """
+    name = name or path.name
+    if edition_of(name) == "parquet":
+        from taxi_platform.trips.parquet import ParquetStream
+
+        return ParquetStream(path, service, month)
+    return TripStream(read_chunks(path), service, month, compressed=name.endswith(".gz"), is_regular=is_regular)
 
 
 def is_compressed(path: Path) -> bool:
@@ -78,6 +102,8 @@ class TripStream:
         DamagedFile: the file is empty, no gzip, cut off, has no line ends, or no rows.
         SchemaMismatch: the header does not keep the contract.
     """
+
+    unit = "line"  # what its records are numbered by
 
     def __init__(
         self,

@@ -16,12 +16,15 @@ from decimal import Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
 from itertools import islice
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from taxi_platform.errors import BadRows
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.reading import TripStream
 from taxi_platform.trips.services import Service
+
+if TYPE_CHECKING:
+    from taxi_platform.trips.parquet import ParquetStream
 
 PARSER = 2  # stored with each month that is loaded; raise it when a value is read differently. Version 0.1 was 1.
 
@@ -49,7 +52,7 @@ class Record:
     r"""One record of a file.
 
     Attributes:
-        line: the number of its first line in the uncompressed file; the header is line 1.
+        line: the number of its first line in the uncompressed file, whose header is line 1; of its row in Parquet.
         text: the line as it stands without its line end, bytes that are not UTF-8 spelled ``\xNN``.
         values: its values in the file's order, spelled as PostgreSQL prints them, ``""`` for none.
         problem: why it is bad, or None.
@@ -61,14 +64,28 @@ class Record:
     problem: str | None = None
 
 
-def read_records(stream: TripStream) -> Iterator[Record]:
+def read_records(stream: "TripStream | ParquetStream") -> Iterator[Record]:
     """Yield every record of a stream, without blank lines; the stream is exhausted afterwards."""
     columns = stream.header.columns
-    for record in _split_records(stream):
+    kinds = ["code" if column.is_code else column.postgres for column in columns]
+    if isinstance(stream, TripStream):
+        split = _split_records(stream)
+    else:
+        split = _rows(stream)
+        # A number of the file must be a whole number to be a code; a text may be anything, as in a CSV.
+        kinds = ["integer" if kind == "code" and stream.is_number(index) else kind for index, kind in enumerate(kinds)]
+    for record in split:
         if record.problem is None:
-            values, problem = _parse(record.values, columns)
+            values, problem = _parse(record.values, columns, kinds)
             record = replace(record, values=values, problem=problem)
         yield record
+
+
+def _rows(stream: "ParquetStream") -> Iterator[Record]:
+    """Yield every row of a Parquet file as a record that is not parsed yet."""
+    for number, fields in enumerate(stream.records(), 1):
+        text = ",".join(fields)
+        yield Record(number, text.replace("\0", "\\x00"), fields, "it holds a NUL byte" if "\0" in text else None)
 
 
 def count_records(stream: TripStream) -> int:
@@ -94,7 +111,7 @@ class Canonical:
         first_rejected: the first of those, shortened for messages.
     """
 
-    stream: TripStream
+    stream: "TripStream | ParquetStream"
     service: Service
     bad: IO[bytes]
     rows: int = 0
@@ -123,11 +140,10 @@ class Canonical:
         if lines:
             yield _encode(lines)
 
-    def check_bad_rows(self, subject: str, most: float) -> None:
+    def check_bad_rows(self, most: float) -> None:
         """Raise unless the file may replace its month without its bad rows; to be called after the last block.
 
         Args:
-            subject: the file's name.
             most: the share of its rows that may be bad; 0 allows none.
 
         Raises:
@@ -136,7 +152,8 @@ class Canonical:
         total = self.rows + self.rejected
         if self.rejected <= most * total and (self.rows or not total):
             return
-        lines = "".join(f"\n  line {record.line}: {record.problem}: {record.text}" for record in self.first_rejected)
+        unit = self.stream.unit
+        lines = "".join(f"\n  {unit} {record.line}: {record.problem}: {record.text}" for record in self.first_rejected)
         others = self.rejected - len(self.first_rejected)
         more = f"\n  … and {others:,} more" if others else ""
         if not self.rows:
@@ -146,7 +163,7 @@ class Canonical:
         else:
             advice = "Correct the file, or set TAXI_ON_BAD_ROWS=quarantine to load the good rows and keep the others."
         what = f"{self.rejected:,} of {total:,} rows cannot be stored:{lines}{more}\nThe table is unchanged"
-        raise BadRows(subject, what, advice)
+        raise BadRows(self.stream.subject, what, advice)
 
     def _reject(self, record: Record, problem: str) -> None:
         self.rejected += 1
@@ -226,11 +243,12 @@ def _split(line: bytes, lines: _Lines, expected: int) -> tuple[bytes, tuple[str,
     return record, fields, None
 
 
-def _parse(fields: Sequence[str], columns: Sequence[Column]) -> tuple[tuple[str, ...], str | None]:
+def _parse(
+    fields: Sequence[str], columns: Sequence[Column], kinds: Sequence[str]
+) -> tuple[tuple[str, ...], str | None]:
     """Return the values of a record, or what is wrong with the first field that is not valid."""
     values: list[str] = []
-    for text, column in zip(fields, columns, strict=True):
-        kind = "code" if column.is_code else column.postgres
+    for text, column, kind in zip(fields, columns, kinds, strict=True):
         value, problem = _convert(text, kind) if len(text) <= _CACHED else _convert.__wrapped__(text, kind)
         if problem is not None:
             return (), f"{column.source} {text[:60]!r} {problem}"

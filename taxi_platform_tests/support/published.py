@@ -31,13 +31,21 @@ class Published:
         self._raw = folder / "raw"
         self.folder.mkdir()
 
-    def publish(self, content: bytes | Sequence[str], service: Service = GREEN, month: Month = MARCH) -> Path:
+    def publish(
+        self,
+        content: bytes | Sequence[str],
+        service: Service = GREEN,
+        month: Month = MARCH,
+        *,
+        as_parquet: bool = False,
+    ) -> Path:
         """Publish a month in place of what was published of it before: a file's bytes, or rows to be compressed."""
         data = content if isinstance(content, bytes) else zipped(text(service, content))
         plain = self.folder / service.file_name(month)
-        gz = plain.with_name(plain.name + ".gz")
-        path, other = (gz, plain) if data.startswith(b"\x1f") else (plain, gz)
-        other.unlink(missing_ok=True)
+        gz, arrow = plain.with_name(plain.name + ".gz"), plain.with_suffix(".parquet")
+        path = arrow if as_parquet or data[:4] == b"PAR1" else gz if data.startswith(b"\x1f") else plain
+        for other in {plain, gz, arrow} - {path}:
+            other.unlink(missing_ok=True)
         before = path.stat().st_mtime_ns if path.exists() else 0
         path.write_bytes(data)
         os.utime(path, ns=(before + 10**9, before + 10**9))

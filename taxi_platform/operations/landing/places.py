@@ -252,7 +252,7 @@ def free_names(name: str) -> Iterator[str]:
 
 
 def parse_name(name: str) -> tuple[Service, Month] | None:
-    """Return the service and month of a file that is named as published, ``.csv.gz`` or ``.csv``."""
+    """Return the service and month of a file that is named as published, ``.csv.gz``, ``.csv`` or ``.parquet``."""
     service, month = parse_file_name(name) or ("", None)
     return (SERVICES[service], month) if month and service in SERVICES else None
 
