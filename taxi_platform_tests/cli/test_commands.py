@@ -1,6 +1,5 @@
 """Dagster's own commands and ours, as they are typed in a shell that has run ``. .venv/bin/activate`` and no more."""
 
-import json
 import subprocess
 import sys
 from functools import partial
@@ -13,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from taxi_platform.cli.main import taxi
-from taxi_platform_tests.support.shell import recorded, typed
+from taxi_platform_tests.support.shell import instance, recorded, typed
 
 LITERALLY = "dagster asset materialize --select green_tripdata --partition 2019-03"
 CHECK_ONE_MONTH = """dg launch --job green_tripdata_checks_job --config-json '{"ops": {"green_tripdata_checks": {"config": {"months": ["2019-03"]}}}}'"""  # noqa: E501
@@ -35,40 +34,36 @@ def files(database: str) -> set[str]:
         return {name[-11:-4] for (name,) in connection.execute("select distinct filename from green_tripdata")}
 
 
-@pytest.mark.parametrize(
-    ("command", "months"),
-    [
-        (LITERALLY, {"2019-03"}),
-        ("dagster asset materialize --select green_tripdata --partition-range 2019-01...2019-12", YEAR),
-    ],
-)
-def test_it_loads_as_the_very_first_command(
-    command: str, months: set[str], shell: Shell, database: str, tmp_path: Path
-) -> None:
-    done = shell(command)
+def test_a_year_is_loaded_by_the_very_first_command(shell: Shell, database: str, tmp_path: Path) -> None:
+    done = shell("dagster asset materialize --select green_tripdata --partition-range 2019-01...2019-12")
     assert done.returncode == 0, done.stdout
-    assert files(database) == months
-    assert recorded(database, "green_tripdata") == recorded(database, "raw/green_tripdata") == months
-    assert len(list(tmp_path.glob("raw/green/*.csv.gz"))) == len(months)
+    assert files(database) == YEAR
+    assert recorded(database, "green_tripdata") == recorded(database, "raw/green_tripdata") == YEAR
+    assert len(list(tmp_path.glob("raw/green/*.csv.gz"))) == 12
 
 
-def test_what_one_command_did_the_next_one_knows(shell: Shell, database: str, tmp_path: Path) -> None:
-    first = shell(f"{LITERALLY} -m taxi_platform.definitions")
-    assert first.returncode == 0, first.stdout
-    again = shell("dg launch --assets green_tripdata --partition 2019-03")
-    assert again.returncode == 0
-    assert "636 rows, 0 rejected, was there already" in again.stdout
-    seen = shell(
-        'python -c "import dagster as dg, json; instance = dg.DagsterInstance.get(); print(json.dumps('
-        "[sorted(instance.get_materialized_partitions(dg.AssetKey('green_tripdata'))), len(instance.get_runs())]))\""
-    )
-    assert json.loads(seen.stdout.splitlines()[-1]) == [["2019-03"], 2]
+def test_what_one_command_did_the_next_ones_know_check_and_report(shell: Shell, database: str, tmp_path: Path) -> None:
+    for command, said in (
+        (LITERALLY, "636 rows"),
+        ("dg launch --assets green_tripdata --partition 2019-03", "636 rows, 0 rejected, was there already"),
+        (CHECK_ONE_MONTH, ""),
+        ("dagster asset materialize --select trips_report", "trips_report"),
+        ("dagster asset materialize --select monthly_report --partition 2019-03", "monthly_report"),
+    ):
+        done = shell(command)
+        assert done.returncode == 0, done.stdout
+        assert said in done.stdout
+    assert recorded(database, "green_tripdata") == recorded(database, "raw/green_tripdata") == {"2019-03"}
+    with instance(database) as opened:
+        runs = opened.get_runs()
+        assert [run.is_success for run in runs] == [True] * 5
+        assert "green_tripdata_checks_job" in {run.job_name for run in runs}
     assert (tmp_path / "dagster/storage").is_dir()
+    assert {path.name for path in (tmp_path / "reports").glob("*.html")} == {"trips.html", "2019-03.html"}
 
 
-@pytest.mark.parametrize("command", ["dg check defs", "dagster definitions validate"])
-def test_the_definitions_are_found_valid(command: str, shell: Shell) -> None:
-    done = shell(command)
+def test_the_definitions_are_found_valid(shell: Shell) -> None:
+    done = shell("dg check defs")
     assert done.returncode == 0, done.stdout
     assert "success" in done.stdout
 
@@ -91,24 +86,10 @@ def test_an_unknown_month_or_asset_is_named(command: str, named: str, shell: She
     assert named in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("command", "settings", "message"),
-    [
-        (LITERALLY, {"TAXI_SOURCE": "nowhere"}, "TAXI_SOURCE=nowhere: there is no folder"),
-        (
-            "dg check defs",
-            {"TAXI_ON_BAD_ROWS": "ignore"},
-            "TAXI_ON_BAD_ROWS=ignore: Input should be 'fail' or 'quarantine'",
-        ),
-    ],
-)
-def test_a_setting_that_means_nothing_is_named_with_what_is_valid(
-    command: str, settings: dict[str, str], message: str, shell: Shell, tmp_path: Path
-) -> None:
-    done = shell(command, **settings)
+def test_a_setting_that_means_nothing_is_named_with_what_is_valid(shell: Shell) -> None:
+    done = shell("dagster definitions validate", TAXI_ON_BAD_ROWS="ignore")
     assert done.returncode != 0
-    assert message in done.stdout
-    assert not (tmp_path / "raw").exists()
+    assert "TAXI_ON_BAD_ROWS=ignore: Input should be 'fail' or 'quarantine'" in done.stdout
 
 
 def test_a_run_that_fails_says_so_to_the_shell(shell: Shell, tmp_path: Path) -> None:
@@ -119,19 +100,6 @@ def test_a_run_that_fails_says_so_to_the_shell(shell: Shell, tmp_path: Path) -> 
         f"{tmp_path}/published has no green_tripdata_2019-03.csv.gz and no green_tripdata_2019-03.csv." in done.stdout
     )
     assert "Put the file there, or choose another month." in done.stdout
-
-
-def test_a_loaded_month_is_checked_again_and_reported(shell: Shell, tmp_path: Path) -> None:
-    for command in (
-        LITERALLY,
-        "dg launch --job green_tripdata_checks_job",
-        CHECK_ONE_MONTH,
-        "dagster asset materialize --select trips_report",
-        "dagster asset materialize --select monthly_report --partition 2019-03",
-    ):
-        done = shell(command)
-        assert done.returncode == 0, done.stdout
-    assert {path.name for path in (tmp_path / "reports").glob("*.html")} == {"trips.html", "2019-03.html"}
 
 
 def test_values_that_are_set_before_the_activation_win(shell: Shell, tmp_path: Path) -> None:
