@@ -16,9 +16,15 @@ from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from taxi_platform.settings import PROJECT
+from taxi_platform.sources.sample import SampleSource
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import FHV, GREEN
 from taxi_platform_tests.support.daemon_runs import Deployment
 from taxi_platform_tests.support.databases import database_from
 from taxi_platform_tests.support.shell import environment
+from taxi_platform_tests.support.trip_server import TripServer
+from taxi_platform_tests.support.trip_texts import rows, text, zipped
+from taxi_platform_tests.support.year import path
 
 # The waits of a minute are waits of seconds here; their order stays.
 QUICK = """
@@ -70,14 +76,28 @@ def trips(postgres_url: str) -> Iterator[Trips]:
 
 
 @pytest.fixture(scope="module")
-def deployment(trips: Trips, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TripServer]:
+    """Where the trips come from: ten a month, and of one month so many that its COPY can be seen."""
+    large, sample = tmp_path_factory.mktemp("large") / "month.csv.gz", SampleSource(0.3)
+    sample.fetch(sample.trips(GREEN, Month(2019, 3)), large)
+    with TripServer() as source:
+        source.publish(path(GREEN, Month(2019, 3)), large.read_bytes())
+        for month in Month(2019, 4).through(Month(2019, 9)):
+            source.publish(path(GREEN, month), zipped(text(GREEN, rows(GREEN, 10))))
+        source.publish(path(FHV, Month(2019, 3)), zipped(text(FHV, rows(FHV, 10))))
+        yield source
+
+
+@pytest.fixture(scope="module")
+def deployment(source: TripServer, trips: Trips, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A daemon that looks for crashed runs every second, and a code server."""
     config = {
         "run_monitoring": {"poll_interval_seconds": 1},
         "auto_materialize": {"enabled": False, "use_sensors": False},
     }
     folder = tmp_path_factory.mktemp("deployment")
-    with Deployment(folder, trips.url, config, QUICK, TAXI_SOURCE="sample:0.3", TAXI_POSTGRES_URL=trips.url) as running:
+    settings = {"TAXI_SOURCE": source.template, "TAXI_POSTGRES_URL": trips.url}
+    with Deployment(folder, trips.url, config, QUICK, **settings) as running:
         yield running
 
 
@@ -131,35 +151,25 @@ def test_a_code_server_that_dies_with_its_processes_leaves_runs_that_are_found_a
     assert left(deployment, trips) == []
 
 
-def test_a_process_that_outlives_its_code_server_ends_its_run_and_is_not_doubled(
+def test_without_their_code_server_one_process_ends_its_run_and_another_terminates_itself_and_none_is_doubled(
     deployment: Deployment, trips: Trips
 ) -> None:
-    with trips.held("2019-05"):
-        run_id = deployment.submit("green_tripdata", "2019-05")
-        said(deployment, run_id, "another process is loading this month")
-        deployment.kill("code server")
-        time.sleep(5)  # longer than the timeout of a crashed process
-        deployment.start_code_server()
-    assert deployment.wait_for(run_id).status == SUCCESS
-    assert deployment.retries(run_id) == []
-    assert trips.is_exact("2019-05")
-
-
-def test_a_run_without_a_code_server_is_terminated_by_its_own_process_and_not_retried(
-    deployment: Deployment, trips: Trips
-) -> None:
-    with trips.held("2019-06"):
-        run_id = deployment.submit("green_tripdata", "2019-06")
-        said(deployment, run_id, "another process is loading this month")
-        worker = deployment.worker(run_id)
+    with trips.held("2019-05"), trips.held("2019-06"):
+        kept, unwanted = (deployment.submit("green_tripdata", month) for month in ("2019-05", "2019-06"))
+        for run_id in (kept, unwanted):
+            said(deployment, run_id, "another process is loading this month")
+        worker = deployment.worker(unwanted)
         deployment.kill("code server")
         with pytest.raises(DagsterUserCodeUnreachableError):
-            deployment.instance.run_launcher.terminate(run_id)
-        assert deployment.wait_for(run_id).status == CANCELED
+            deployment.instance.run_launcher.terminate(unwanted)
+        assert deployment.wait_for(unwanted).status == CANCELED
         psutil.wait_procs([worker], timeout=20)
         assert not worker.is_running()
+        time.sleep(4)  # longer than the timeout of a crashed process
         deployment.start_code_server()
-    assert deployment.retries(run_id) == []
+    assert deployment.wait_for(kept).status == SUCCESS
+    assert deployment.retries(kept) == deployment.retries(unwanted) == []
+    assert trips.is_exact("2019-05")
     assert trips.ask("select * from tripdata_files where filename like '%2019-06%'") == []
 
 
@@ -201,9 +211,9 @@ def test_a_process_that_hung_until_its_run_was_retried_stops_when_it_wakes(
 
 
 def test_a_command_that_is_killed_leaves_no_run_in_progress(
-    deployment: Deployment, trips: Trips, tmp_path: Path
+    deployment: Deployment, source: TripServer, trips: Trips, tmp_path: Path
 ) -> None:
-    values = {"TAXI_SOURCE": "sample:0.3", "TAXI_POSTGRES_URL": trips.url}
+    values = {"TAXI_SOURCE": source.template, "TAXI_POSTGRES_URL": trips.url}
     command = [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "taxi_platform.definitions"]
     home = {"DAGSTER_HOME": str(deployment.home), "PYTHONPATH": str(deployment.home.parent)}
     with trips.held("2019-09"):
