@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import dagster as dg
+import hypothesis
 import psycopg
 import pytest
 from xdist.remote import Producer
@@ -45,6 +46,9 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # A third of hypothesis's own number; `make fuzz` is for long searches. No deadline, because machines may be busy.
+    hypothesis.settings.register_profile("suite", max_examples=30, deadline=None)
+    hypothesis.settings.load_profile("suite")
     if not hasattr(config, "workerinput"):
         os.environ[_SERVER] = tempfile.mkdtemp(prefix="taxi-tests-")
         os.environ["PYTHONPATH"] = str(PYTHON)  # for xdist's workers too

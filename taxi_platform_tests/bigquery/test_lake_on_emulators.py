@@ -24,7 +24,7 @@ def test_set_up_creates_bucket_and_dataset_once_and_then_there_are_no_problems(c
 
 
 def test_a_large_file_goes_up_in_parts(ready_cloud: Cloud, published: Published) -> None:
-    published.publish(text(GREEN, rows(GREEN, 500_000)))
+    published.publish(text(GREEN, 100 * rows(GREEN, 5_000)))
     file = published.fetch()
     assert file.bytes > 32 * 2**20
     Lake(ready_cloud).put(file)
