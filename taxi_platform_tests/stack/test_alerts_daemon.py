@@ -105,6 +105,8 @@ def test_one_message_a_failure_and_none_for_what_a_retry_mends(
         with daemon(tmp_path, **told_to):
             until("every run's end", ended, tmp_path)
             until("both messages", lambda: len(receiver.taken) >= 2, tmp_path)
+            ticks = ticks_of(instance)
+            until("the end of their tick", lambda: ticks_of(instance) > ticks + 1, tmp_path)
         taken = len(receiver.taken)
         with daemon(tmp_path, **told_to):  # after a kill -9, with failures that are known
             ticks = ticks_of(instance)

@@ -13,6 +13,7 @@ from playwright.sync_api import Error
 
 from taxi_platform.settings import PROJECT
 from taxi_platform.trips.services import SERVICES
+from taxi_platform_tests.support.backfills import Backfills
 from taxi_platform_tests.support.browser import browser
 from taxi_platform_tests.support.shell import typed
 from taxi_platform_tests.support.web_ui import LOCATIONS, ask, refuses_other_sites, started
@@ -35,12 +36,9 @@ RESOURCES = """{ allTopLevelResourceDetailsOrError(
 } } } }"""
 
 
-def test_dagster_dev_shows_what_a_command_has_done_before_and_a_browser_every_asset(
-    database: str, tmp_path: Path
-) -> None:
-    settings = {"TAXI_SOURCE": "sample:0.001", "TAXI_POSTGRES_URL": database}
-    range_ = "--partition-range 2019-01...2019-02"
-    assert typed(f"dagster asset materialize --select green_tripdata {range_}", tmp_path, **settings).returncode == 0
+def test_dagster_dev_shows_what_was_done_before_and_a_browser_every_asset(backfills: Backfills, tmp_path: Path) -> None:
+    settings = {"TAXI_SOURCE": "sample:0.001", "TAXI_POSTGRES_URL": backfills.database}
+    assert backfills.run("green_tripdata", months="2019-01...2019-02").succeeded
     if picture := os.environ.get("TAXI_SCREENSHOT"):
         assert typed(PICTURE_OF, tmp_path, **settings).returncode == 0
     with started("dagster dev", tmp_path, **settings) as url:
@@ -81,11 +79,11 @@ def take_picture(url: str, target: Path) -> None:
     assert 20_000 < target.stat().st_size < 300_000
 
 
-def test_dg_dev_starts_and_shows_no_password(database: str, tmp_path: Path) -> None:
+def test_dg_dev_starts_and_shows_no_password(state_database: str, tmp_path: Path) -> None:
     settings = {
         "TAXI_SOURCE": "https://ann:pa55word@nowhere.invalid/{service}/{month}.csv.gz",
         "TAXI_POSTGRES_URL": "postgresql://ben:5ecret@nowhere.invalid/trips",
-        "TAXI_DAGSTER_POSTGRES_URL": database,
+        "TAXI_DAGSTER_POSTGRES_URL": state_database,
     }
     with started("dg dev", tmp_path, **settings) as url:
         (location,) = ask(url, LOCATIONS)["workspaceOrError"]["locationEntries"]
