@@ -8,17 +8,16 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import click
 from filelock import FileLock, Timeout
 
-from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.cli.demo import SAMPLE_FOLDER, SCALE, URLS
-from taxi_platform.cli.demo_runs import SILENT, Outcome, materialize, reasons, use_instance
+from taxi_platform.cli.demo_runs import SILENT, materialize, reasons, use_instance
 from taxi_platform.cli.emulators import Addresses, Emulators
 from taxi_platform.errors import InvalidRequest
 from taxi_platform.settings import settings
@@ -34,9 +33,13 @@ CLOUD = {
     "GCP_CREDS": "",
 }
 FIRST, LAST = Month(2019, 1), Month(2019, 3)
-ASSETS = (f"gcs/{SMALLEST.table}", f"bigquery/{SMALLEST.table}")
-SHOWN = 3  # trips
-SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # like Ctrl-C, they must stop the emulators, too
+TABLE = f"{CLOUD['GCP_PROJECT_ID']}.{CLOUD['GCP_DATASET']}.{SMALLEST.table}"
+QUERIES = (
+    f"SELECT filename, COUNT(*) AS trips, COUNT(DISTINCT unique_row_id) AS ids, SUM(total_amount) AS dollars "  # noqa: S608 - names of our own
+    f"FROM `{TABLE}` GROUP BY filename ORDER BY filename",
+    f"SELECT LEFT(unique_row_id, 8) AS id, {SMALLEST.pickup}, pulocationid, dolocationid, total_amount "  # noqa: S608
+    f"FROM `{TABLE}` ORDER BY {SMALLEST.pickup}, unique_row_id LIMIT 3",
+)
 
 
 def run_demo_cloud(scale: float = SCALE) -> bool:
@@ -57,14 +60,12 @@ def run_demo_cloud(scale: float = SCALE) -> bool:
     click.echo(
         "Starting emulators of Cloud Storage and BigQuery on this machine: no account is needed, and it is free."
     )
-    with _alone(folder), _ended_in_order(), Emulators(folder / GOOGLE_FOLDER).running() as addresses:
+    for number in (signal.SIGTERM, signal.SIGHUP):  # like Ctrl-C, they must stop the emulators too
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    with _alone(folder), Emulators(folder / GOOGLE_FOLDER).running() as addresses:
         click.echo(f"Emulators answer: Cloud Storage at {addresses.storage}, BigQuery at {addresses.bigquery}")
         _use(folder, addresses, scale)
-        started = time.monotonic()
-        failures, outcomes = _run()
-        _summarize(failures, outcomes, time.monotonic() - started)
-        good = not failures and not any(outcome.failures for outcome in outcomes)
-        if good:
+        if succeeded := _load():
             _show()
     click.echo(f"\nThe emulators are stopped; their data stays in {folder / GOOGLE_FOLDER}.")
     click.echo("What to type next:")
@@ -73,7 +74,7 @@ def run_demo_cloud(scale: float = SCALE) -> bool:
     click.echo("dagster dev       # these runs and what they recorded, on http://127.0.0.1:3000")
     click.echo("make stop         # PostgreSQL, where Dagster's own state is, goes on running until then")
     click.echo("docs/cloud.md says how to do the same in a project of your own.")
-    return good
+    return succeeded
 
 
 @contextmanager
@@ -85,16 +86,6 @@ def _alone(folder: Path) -> Generator[None]:
             yield
     except Timeout:
         raise InvalidRequest("taxi demo-cloud", "another one is running", "Wait until it has ended.") from None
-
-
-@contextmanager
-def _ended_in_order() -> Generator[None]:
-    """Let the signals that end a process raise SystemExit, so that the emulators are stopped."""
-    with ExitStack() as stack:
-        for number in SIGNALS:
-            before = signal.signal(number, lambda number, _: sys.exit(128 + number))
-            stack.callback(signal.signal, number, before)
-        yield
 
 
 def _use(folder: Path, addresses: Addresses, scale: float) -> None:
@@ -115,34 +106,28 @@ def _use(folder: Path, addresses: Addresses, scale: float) -> None:
         handler.setLevel(logging.WARNING)  # the demo prints what happens in its own few lines
 
 
-def _run() -> tuple[Sequence[str], Sequence[Outcome]]:
-    """Run the set-up, then each asset. Return why the set-up failed, and the outcome of each asset."""
+def _load() -> bool:
+    """Run the set-up and both assets, print the outcomes, and return whether all went well."""
     import dagster as dg
 
     from taxi_platform.definitions import defs
 
-    loaded = defs()
+    loaded, started = defs(), time.monotonic()
     with dg.DagsterInstance.get() as instance:
         click.echo(f"gcp_setup: bucket {CLOUD['GCP_BUCKET_NAME']} and dataset {CLOUD['GCP_DATASET']} …")
         set_up = loaded.resolve_job_def("gcp_setup")
-        failures = reasons(set_up.execute_in_process(instance=instance, raise_on_error=False, run_config=SILENT))
-        if failures:
-            return failures, []
+        if failed := reasons(set_up.execute_in_process(instance=instance, raise_on_error=False, run_config=SILENT)):
+            click.echo(f"\ngcp_setup failed: {failed[0]}")
+            return False
         job = loaded.resolve_implicit_global_asset_job_def()
-        outcomes: list[Outcome] = []
-        for asset in ASSETS:
-            click.echo(f"{asset}: {FIRST} to {LAST} …")
-            outcomes.append(materialize(job, instance, asset, (FIRST, LAST)))
-        return [], outcomes
-
-
-def _summarize(failures: Sequence[str], outcomes: Sequence[Outcome], seconds: float) -> None:
+        outcomes = [
+            materialize(job, instance, f"{place}/{SMALLEST.table}", (FIRST, LAST)) for place in ("gcs", "bigquery")
+        ]
     click.echo()
-    for failure in failures:
-        click.echo(f"gcp_setup failed: {failure}")
     for outcome in outcomes:
         outcome.print(width=24)
-    click.echo(f"  in all {seconds:.1f} s")
+    click.echo(f"  in all {time.monotonic() - started:.1f} s")
+    return not any(outcome.failures for outcome in outcomes)
 
 
 def _show() -> None:
@@ -151,19 +136,7 @@ def _show() -> None:
 
     from taxi_platform.bigquery.clients import cloud_of
 
-    cloud = cloud_of(settings().cloud)
-    click.echo(f'\nIn "BigQuery", table {cloud.project}.{cloud.dataset}.{SMALLEST.table}:')
-    for query in _queries(cloud):
-        rows = cast("Iterable[Mapping[str, Any]]", cloud.bigquery.query_and_wait(query))
+    click.echo(f'\nIn "BigQuery", table {TABLE}:')
+    for query in QUERIES:
+        rows = cast("Iterable[Mapping[str, Any]]", cloud_of(settings().cloud).bigquery.query_and_wait(query))
         click.echo("\n" + tabulate([dict(row.items()) for row in rows], "keys", floatfmt=",.2f", intfmt=","))
-
-
-def _queries(cloud: Cloud) -> Sequence[str]:
-    """Return the queries for the months and for the first trips."""
-    table = f"`{cloud.project}.{cloud.dataset}.{SMALLEST.table}`"
-    return [
-        f"SELECT filename, COUNT(*) AS trips, COUNT(DISTINCT unique_row_id) AS ids, SUM(total_amount) AS dollars "  # noqa: S608 - names of our own
-        f"FROM {table} GROUP BY filename ORDER BY filename",
-        f"SELECT LEFT(unique_row_id, 8) AS id, {SMALLEST.pickup}, pulocationid, dolocationid, total_amount "  # noqa: S608
-        f"FROM {table} ORDER BY {SMALLEST.pickup}, unique_row_id LIMIT {SHOWN}",
-    ]
