@@ -56,7 +56,7 @@ def _file(bench: Workbench) -> TripFile:
 def _ours(cloud: Cloud, file: TripFile) -> float:
     _empty(cloud, file)
     started = time.perf_counter()
-    load_month(cloud, Lake(cloud).put(file).file, run="bench")
+    load_month(cloud, Lake(cloud).put(file).file)
     return time.perf_counter() - started
 
 

@@ -107,6 +107,9 @@ class CloudSettings(BaseSettings):
     max_gib_billed: float = Field(
         10.0, gt=0, description="What BigQuery may bill one statement for at most, in GiB; the models' included."
     )
+    require_partition_filter: bool = Field(
+        False, description="Whether BigQuery refuses queries of trips and facts that do not name their months."
+    )
     storage_host: str = Field(
         "", validation_alias="STORAGE_EMULATOR_HOST", description="An emulator for Cloud Storage, as for the clients."
     )

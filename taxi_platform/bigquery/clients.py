@@ -1,4 +1,4 @@
-"""The project in Google Cloud that the settings name: its credentials, its official clients, how they retry.
+"""The project in Google Cloud that the settings name: valid names, credentials, the official clients, how they retry.
 
 Nothing is sent to Google and no credentials are looked up before a client is used. What the clients are used for does
 not belong here.
@@ -9,12 +9,12 @@ import binascii
 import json
 import logging
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from taxi_platform.bigquery.errors import google_errors, is_transient, translate
-from taxi_platform.bigquery.names import problems_of_names
 from taxi_platform.errors import CloudNotConfigured, InvalidSetting
 from taxi_platform.retries import GOOGLE, RetryPolicy
 from taxi_platform.settings import CloudSettings
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LABELS = {"app": "taxi_platform"}  # of all that the platform creates and runs in the project
 TIMEOUTS = (10.0, 60.0)  # seconds for a connection, and of silence afterwards
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 SECRET_MANAGER = "https://secretmanager.googleapis.com"  # noqa: S105
@@ -34,6 +35,11 @@ _VALID = (
     "It may be a service account's key as JSON, the same in base64 (`base64 -w0 key.json`), "
     "or sm://PROJECT/SECRET; unset, application-default credentials are used."
 )
+
+
+def url_of(host: str) -> str:
+    """Return an emulator's URL; people write it with and without the scheme."""
+    return host if "://" in host else f"http://{host}"
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,8 @@ class Cloud:
         impersonated: the service account that the credentials act as, by its e-mail address; empty for themselves.
         bytes_billed: what one statement may be billed for at most. The largest month needs a tenth of the default.
         timeouts: the seconds that the clients wait for a connection, and for each part of an answer.
+        run: who works there, for the names and labels of jobs; of lower-case letters, digits and dashes.
+        require_partition_filter: whether BigQuery refuses queries of the trips' tables that name no months.
     """
 
     project: str
@@ -62,6 +70,8 @@ class Cloud:
     timeouts: tuple[float, float] = TIMEOUTS
     bytes_billed: int = 10 * 1024**3
     impersonated: str = ""
+    run: str = ""
+    require_partition_filter: bool = False
 
     @cached_property
     def credentials(self) -> "Credentials":
@@ -71,24 +81,33 @@ class Cloud:
     @cached_property
     def storage(self) -> "storage.Client":
         """The client for Cloud Storage."""
-        from google.auth.credentials import AnonymousCredentials
         from google.cloud import storage
 
-        if self.storage_host:
-            options = {"api_endpoint": _url(self.storage_host)}
-            return storage.Client(self.project, AnonymousCredentials(), client_options=options)
-        return storage.Client(self.project, self.credentials)
+        return storage.Client(self.project, **self._access(self.storage_host))
 
     @cached_property
     def bigquery(self) -> "bigquery.Client":
-        """The client for BigQuery, which works in the location of the dataset."""
-        from google.auth.credentials import AnonymousCredentials
+        """The client for BigQuery in the dataset's location. Whatever statement it sends is capped and labelled."""
         from google.cloud import bigquery
 
-        if self.bigquery_host:
-            options = {"api_endpoint": _url(self.bigquery_host)}
-            return bigquery.Client(self.project, AnonymousCredentials(), location=self.location, client_options=options)
-        return bigquery.Client(self.project, self.credentials, location=self.location)
+        limits = bigquery.QueryJobConfig(
+            labels=self.labels, maximum_bytes_billed=self.bytes_billed, use_query_cache=False
+        )
+        access = self._access(self.bigquery_host)
+        return bigquery.Client(self.project, location=self.location, default_query_job_config=limits, **access)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of all jobs, by which their cost is found."""
+        return {**LABELS, **({"run": self.run} if self.run else {})}
+
+    def _access(self, emulator: str) -> dict[str, Any]:
+        """Return how a client reaches Google, or an emulator, which gets no credentials."""
+        from google.auth.credentials import AnonymousCredentials
+
+        if not emulator:
+            return {"credentials": self.credentials}
+        return {"credentials": AnonymousCredentials(), "client_options": {"api_endpoint": url_of(emulator)}}
 
     def storage_options(self, subject: str) -> dict[str, Any]:
         """Return ``retry`` and ``timeout`` for a call of the storage client."""
@@ -117,8 +136,8 @@ def google_retry(policy: RetryPolicy, subject: str) -> "Retry":
     )
 
 
-def cloud_of(settings: CloudSettings | None) -> Cloud:
-    """Return the cloud that the settings name, without a request.
+def cloud_of(settings: CloudSettings | None, run: str = "") -> Cloud:
+    """Return the cloud that the settings name, without a request; ``run`` is who works there.
 
     Raises:
         CloudNotConfigured: settings are missing; the message says which.
@@ -136,15 +155,81 @@ def cloud_of(settings: CloudSettings | None) -> Cloud:
     for problem in problems_of_names(*names):
         raise problem
     creds = chosen.creds.get_secret_value() if chosen.creds else ""
-    billed = int(chosen.max_gib_billed * 1024**3)
     return Cloud(
         *names,
         creds,
         chosen.storage_host,
         chosen.bigquery_host,
-        bytes_billed=billed,
+        bytes_billed=int(chosen.max_gib_billed * 1024**3),
         impersonated=chosen.impersonate_service_account,
+        run=run,
+        require_partition_filter=chosen.require_partition_filter,
     )
+
+
+# Names
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """What Google accepts as a name: a pattern, what is wrong with anything else, and what to write instead."""
+
+    valid: str
+    problem: str
+    advice: str
+    mistake: str = r"\b\B"  # a common one, which has its own message; this pattern matches nothing
+    mistaken: str = ""
+
+
+_BUCKET = (
+    "A name has 3 to 63 lower-case letters, digits, dashes, underscores and dots, and begins and ends with a letter or "
+    "digit; it is neither an IP address nor contains `google`, and it must be unique in the whole world, so start it "
+    "with the project's id."
+)
+_RULES = {
+    "GCP_PROJECT_ID": _Rule(
+        r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]",  # with a legacy prefix: example.com:trips-123456
+        "this cannot be the id of a project",
+        "An id has 6 to 30 lower-case letters, digits and dashes, and begins with a letter; "
+        "`gcloud projects list` shows yours.",
+        r"\d+",
+        "this is a project's number, not its id",
+    ),
+    "GCP_LOCATION": _Rule(
+        r"(?i:us|eu|[a-z]+-[a-z]+\d{1,2})",
+        "this is not a location that has both buckets and datasets",
+        "Write a region such as europe-west2, or the multi-region EU or US.",
+        r"(?i:[a-z]+-[a-z]+\d{1,2}-[a-z])",
+        "this is a zone; buckets and datasets are in a region",
+    ),
+    "GCP_BUCKET_NAME": _Rule(
+        r"(?!goog|.*google|\d+\.\d+\.\d+\.\d+$)(?=.{3,222}$)[a-z0-9][a-z0-9_-]{0,62}(?:\.[a-z0-9_-]{1,63})*(?<=[a-z0-9])",
+        "a bucket cannot have this name",
+        _BUCKET,
+        r".*/.*",
+        "this is an address, not a bucket's name",
+    ),
+    "GCP_DATASET": _Rule(
+        r"[A-Za-z0-9_]{1,1024}",
+        "a dataset cannot have this name",
+        "A name has letters, digits and underscores, at most 1024 of them, no dashes, and not its project.",
+    ),
+}
+
+
+def problems_of_names(project_id: str, location: str, bucket_name: str, dataset: str) -> Iterator[InvalidSetting]:
+    """Yield what is wrong with each of the four names, in the order in which they are set.
+
+    The rules are those of https://cloud.google.com/storage/docs/buckets#naming, of BigQuery's datasets and of project
+    ids; whether something with that name exists is checked in ``setup``.
+    """
+    for (setting, rule), value in zip(_RULES.items(), (project_id, location, bucket_name, dataset), strict=True):
+        if not re.fullmatch(rule.valid, value, re.ASCII):
+            what = rule.mistaken if re.fullmatch(rule.mistake, value, re.ASCII) else rule.problem
+            yield InvalidSetting(f"{setting}={value}", what, rule.advice)
+
+
+# Credentials
 
 
 def credentials_of(creds: str, impersonated: str = "") -> "Credentials":
@@ -255,8 +340,3 @@ def _from_key(key: dict[str, Any]) -> "Credentials":
         "it is not the key of a service account",
         "Other credentials, such as those of a workload identity, are named by GOOGLE_APPLICATION_CREDENTIALS.",
     )
-
-
-def _url(host: str) -> str:
-    """Return an emulator's URL; people write it with and without the scheme."""
-    return host if "://" in host else f"http://{host}"

@@ -6,7 +6,6 @@ Loading trips belongs in ``loader``.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.errors import google_errors
@@ -51,7 +50,9 @@ def read_arrow(cloud: Cloud, reference: WarehouseReference) -> "pa.Table":
     import pyarrow as pa
 
     subject = f"table {reference.table}"
-    job: Any = Jobs(cloud, f"taxi_read_{uuid4().hex}", subject).query("read", reference.query)
+    month = reference.months[0] if len(reference.months) == 1 else None
+    service = reference.table.rpartition(".")[2].removesuffix("_tripdata")
+    job: Any = Jobs(cloud, subject, service, month).query("read", reference.query)
     with google_errors(subject):
         # An emulator's read API has its own address; the real one is fifty times as fast as pages of JSON.
         rows = job.to_arrow(create_bqstorage_client=not cloud.bigquery_host)
@@ -73,7 +74,7 @@ def write_zones(cloud: Cloud, lookup: "pd.DataFrame") -> str:
     table = f"{dataset_of(cloud)}.{zones.TABLE}"
     columns = [(name, _TYPES[kind]) for name, (kind, _) in zones.COLUMNS.items()]
     statement = replace_zones(table, lookup.itertuples(index=False, name=None), columns)
-    Jobs(cloud, f"taxi_zones_{uuid4().hex}", f"table {table}").query("zones", statement)
+    Jobs(cloud, f"table {table}", "zones").query("replace", statement)
     return table
 
 

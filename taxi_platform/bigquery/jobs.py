@@ -1,8 +1,8 @@
-"""One job in BigQuery: start it once, wait for it, retry it, cap and label its cost. What a job does is not known here.
+"""One job in BigQuery: start it once, wait for it, retry it, label it. What a job does is not known here.
 
-Every job has an id that says whose it is: the load, the step, and numbers. A request that is sent again because its
-answer was lost finds the job under its id and adopts it. A job that BigQuery ended early, or that lost against another
-statement, is started again under the next number.
+Every job has an id that nobody else uses: only the account that started a job may see it. A request that is sent again
+because its answer was lost finds its own job under the id and adopts it. A job that BigQuery ended early, or that lost
+against another statement, is started again under the next number.
 """
 
 import logging
@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery.errors import JobEndedEarly, google_errors, is_transient, job_error
-from taxi_platform.bigquery.tables import LABELS
+from taxi_platform.bigquery.errors import JobEndedEarly, google_errors, is_transient, job_error, translate
 from taxi_platform.errors import CloudUnavailable
 from taxi_platform.retries import JOB, JOB_END
+from taxi_platform.trips.months import Month
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import LoadJob, LoadJobConfig, QueryJob
@@ -58,17 +59,18 @@ class Jobs:
     would cost too much, and ``CloudUnavailable`` where Google does not answer or ended the job early each time.
 
     Args:
-        cloud: where they run.
-        name: begins the ids of all of them; of letters, digits, dashes and underscores. Nobody else uses it.
+        cloud: where they run, and for which run.
         subject: what they are about, for messages.
-        labels: by which their cost is found; lower-case letters, digits, dashes and underscores.
+        service: whose trips they are about, or which other table; a label, like the month.
+        month: the only month that they are about.
     """
 
-    def __init__(self, cloud: Cloud, name: str, subject: str, labels: Mapping[str, str] | None = None) -> None:
+    def __init__(self, cloud: Cloud, subject: str, service: str, month: Month | None = None) -> None:
         self._cloud = cloud
-        self._labels = {**LABELS, **(labels or {})}
-        self._name = name
+        self._client: Any = cloud.bigquery
         self._subject = subject
+        self._labels = {**cloud.labels, "service": service, **({"month": str(month)} if month else {})}
+        self._name = "_".join(["taxi", service, *([str(month)] if month else []), cloud.run or "by-hand", uuid4().hex])
         self._steps = count(1)  # the same query may be sent twice, and wants an answer of that moment
 
     def load(self, step: str, uri: str, table: str, config: "LoadJobConfig") -> "LoadJob":
@@ -88,10 +90,13 @@ class Jobs:
             statement: the SQL.
             destination: the table, or the partition ``table$YYYYMM``, whose rows are replaced by those of the query.
         """
-        self._log_estimate(step, statement)
-        config: dict[str, Any] = {"maximum_bytes_billed": self._cloud.bytes_billed}
+        with google_errors(self._subject):
+            estimate = cast("Any", self._query(statement, dry_run=True)).total_bytes_processed or 0
+        reads = f"{self._subject}: the statement to {step} will read at most {estimate:,} bytes"
+        logger.info("%s; BigQuery refuses to bill more than %s", reads, f"{self._cloud.bytes_billed:,}")
+        config: dict[str, Any] = {}
         if destination:
-            config |= {
+            config = {
                 "destination": destination,
                 "write_disposition": "WRITE_TRUNCATE",
                 "create_disposition": "CREATE_NEVER",  # a table that is created here would not be partitioned
@@ -100,32 +105,15 @@ class Jobs:
 
     def rows(self, step: str, statement: str) -> list[Mapping[str, Any]]:
         """Return the rows of a query that has few."""
-        job = self.query(step, statement)
+        job: Any = self.query(step, statement)
         with google_errors(self._subject):
-            return [
-                dict(row.items()) for row in cast("Any", job).result(retry=self._options()["retry"], job_retry=None)
-            ]
-
-    def _log_estimate(self, step: str, statement: str) -> None:
-        with google_errors(self._subject):
-            estimate = cast("Any", self._query(statement, dry_run=True)).total_bytes_processed or 0
-        logger.info(
-            "%s: the statement to %s will read at most %s bytes; BigQuery refuses to bill more than %s",
-            self._subject,
-            step,
-            f"{estimate:,}",
-            f"{self._cloud.bytes_billed:,}",
-        )
+            return [dict(row.items()) for row in job.result(retry=self._options()["retry"], job_retry=None)]
 
     def _query(self, statement: str, job_id: str | None = None, **config: Any) -> "QueryJob":
         from google.cloud.bigquery import QueryJobConfig
 
-        settings = QueryJobConfig(use_query_cache=False, labels=self._labels, **config)
+        settings = QueryJobConfig(labels=self._labels, **config)
         return self._client.query(statement, settings, job_id=job_id, job_retry=None, **self._options())
-
-    @property
-    def _client(self) -> Any:
-        return self._cloud.bigquery
 
     def _options(self) -> dict[str, Any]:
         return {**self._cloud.bigquery_options(self._subject), "timeout": _START_SECONDS}
@@ -162,16 +150,29 @@ class Jobs:
                 return self._client.get_job(job_id, location=self._cloud.location, retry=retry)
 
     def _wait(self, job: Any) -> None:
-        """Wait until a job has ended. One that takes too long is ended, and gives its place in the pool free."""
+        """Wait until a job has ended; cancel one that takes too long, or that nobody waits for because the run ends."""
 
         def has_ended() -> bool:
             if job.state != "DONE":
                 job.reload(**self._cloud.bigquery_options(self._subject))
             return job.state == "DONE"
 
-        with google_errors(self._subject):
-            if not JOB_END.wait_until(has_ended, waiting_for=f"{self._subject}: BigQuery works on job {job.job_id}"):
-                job.cancel(**self._cloud.bigquery_options(self._subject))
-                raise CloudUnavailable(
-                    self._subject, f"BigQuery has not ended job {job.job_id} in an hour", "Run it again later."
-                )
+        waiting = f"{self._subject}: BigQuery works on job {job.job_id}"
+        try:
+            with google_errors(self._subject):
+                if JOB_END.wait_until(has_ended, waiting_for=waiting):
+                    return
+            raise CloudUnavailable(
+                self._subject, f"BigQuery has not ended job {job.job_id} in an hour", "Run it again later."
+            )
+        finally:
+            if job.state != "DONE":
+                self._cancel(job)
+
+    def _cancel(self, job: Any) -> None:
+        try:
+            job.cancel(retry=None, timeout=self._cloud.timeouts[1])
+        except Exception as error:
+            if translate(error, self._subject) is None:
+                raise
+            logger.warning("%s: job %s goes on in BigQuery, because it cannot be canceled", self._subject, job.job_id)

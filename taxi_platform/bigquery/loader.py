@@ -67,7 +67,6 @@ def load_month(
     cloud: Cloud,
     file: TripFile,
     *,
-    run: str,
     on_bad_rows: OnBadRows = "fail",
     max_bad_rows: float = 1.0,
     force: bool = False,
@@ -77,8 +76,6 @@ def load_month(
     Args:
         cloud: the project and its dataset.
         file: the verified file, as an object of the lake.
-        run: who loads it, for the names of jobs and staging tables; of letters, digits and underscores. Each call is an
-            attempt of its own, whose names nobody else uses.
         on_bad_rows: whether bad rows fail the month, or are set aside among the service's rejects.
         max_bad_rows: the share of the rows that may be set aside; if more are bad, or all, the month fails.
         force: load even when the table holds this very file already.
@@ -92,13 +89,13 @@ def load_month(
         CloudUnavailable: Google does not answer; the table is unchanged.
     """
     most = max_bad_rows if on_bad_rows == "quarantine" else 0.0
-    return _Load(cloud, file, f"{run}_{uuid4().hex[:8]}", most).run(force=force)
+    return _Load(cloud, file, most).run(force=force)
 
 
 class _Load:
     """One attempt to load one file."""
 
-    def __init__(self, cloud: Cloud, file: TripFile, attempt: str, max_bad_rows: float) -> None:
+    def __init__(self, cloud: Cloud, file: TripFile, max_bad_rows: float) -> None:
         self._started = time.monotonic()
         self._service = SERVICES[file.service]
         self._subject = self._service.file_name(file.month)
@@ -106,22 +103,18 @@ class _Load:
         self._rejects = tables.rejects_of(cloud, self._service)
         self._cloud = cloud
         self._file = file
-        self._attempt = attempt
         self._max_bad_rows = max_bad_rows
         self._version = tables.version_of(self._service, file)
         self._lake = Lake(cloud)
         self._tables = Tables(cloud)
-        name = f"taxi_{self._service.name}_{file.month}_{file.sha256[:12]}_{attempt}"
-        labels = {"service": self._service.name, "month": str(file.month), "run": attempt.rpartition("_")[0]}
-        self._jobs = Jobs(cloud, name, self._subject, labels)
+        self._attempt = uuid4().hex  # so that nobody else uses its staging tables
+        self._jobs = Jobs(cloud, self._subject, self._service.name, file.month)
         self._order: list[str] = []
         self._staging: list[str] = []
         self._spent: dict[str, Spent] = {}
 
     def run(self, *, force: bool) -> Loaded:
-        service = self._service
-        fields, sorted_by = tables.trip_fields(service), tables.clustering(service)
-        self._order = self._tables.ensure(self._table, fields, sorted_by, service.description)
+        self._order = self._tables.ensure_trips(self._service)
         if not force and (existing := self._already_loaded()):
             return existing
         try:
@@ -289,5 +282,5 @@ def _csv(fields: list[Field]) -> "LoadJobConfig":
         ignore_unknown_values=False,
         encoding="UTF-8",
         create_disposition=bigquery.CreateDisposition.CREATE_NEVER,  # a table created here would not expire
-        write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,  # so that a job can be started again
+        write_disposition=bigquery.WriteDisposition.WRITE_EMPTY,
     )

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
-from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.bigquery.clients import LABELS, Cloud
 from taxi_platform.bigquery.errors import google_errors
-from taxi_platform.bigquery.tables import LABELS, dataset_of
+from taxi_platform.bigquery.tables import dataset_of
 from taxi_platform.errors import TaxiError
 from taxi_platform.retries import TURN
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
-from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.bigquery.clients import LABELS, Cloud
 from taxi_platform.bigquery.errors import advice_for, google_errors, names_a_project
 from taxi_platform.bigquery.lake import STAGING
-from taxi_platform.bigquery.tables import LABELS
 from taxi_platform.errors import CloudNotReady, CloudRefused, TaxiError
 
 logger = logging.getLogger(__name__)
@@ -170,7 +169,7 @@ def problems(cloud: Cloud) -> Iterator[TaxiError]:
 
 
 @lru_cache(maxsize=8)  # of runs that passed; a run that did not pass is checked again
-def preflight(cloud: Cloud, run: str) -> None:
+def preflight(cloud: Cloud) -> None:
     """Refuse a run that cannot succeed, before its first byte is sent. Asks Google once per run.
 
     Raises:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, cast
 
-from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.bigquery.clients import LABELS, Cloud
 from taxi_platform.bigquery.errors import google_errors
+from taxi_platform.bigquery.jobs import Jobs
 from taxi_platform.errors import CloudRefused, CloudUnavailable, SchemaMismatch
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.files import TripFile
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LABELS = {"app": "taxi_platform"}
 STAGING_HOURS = 24
 PARTITION = "file_month"
 VERSION = "file_version"
@@ -146,11 +146,25 @@ class Tables:
         self._cloud = cloud
         self._client: Any = cloud.bigquery
 
-    def ensure(self, name: str, fields: Sequence[Field], sorted_by: Sequence[str], description: str) -> list[str]:
+    def ensure_trips(self, service: Service) -> list[str]:
+        """Create a service's table unless it exists, and return its columns in its order, as ``ensure`` does."""
+        name, description = table_of(self._cloud, service), service.description
+        filtered = self._cloud.require_partition_filter
+        return self.ensure(name, trip_fields(service), clustering(service), description, filtered=filtered)
+
+    def ensure(
+        self,
+        name: str,
+        fields: Sequence[Field],
+        sorted_by: Sequence[str],
+        description: str,
+        *,
+        filtered: bool = False,
+    ) -> list[str]:
         """Create a table that is partitioned by file month, unless it exists, and return its columns in its order.
 
         A table of an earlier version of the platform gets the columns and descriptions that it lacks, and its required
-        columns become nullable.
+        columns become nullable. With ``filtered``, BigQuery refuses queries that do not name months from now on.
 
         Raises:
             SchemaMismatch: there is a table of that name with other columns, partitions or sorting.
@@ -164,21 +178,24 @@ class Tables:
                 type_=bigquery.TimePartitioningType.MONTH, field=PARTITION
             )
             wanted.clustering_fields = list(sorted_by) or None
+            wanted.require_partition_filter = filtered or None
             self._create(name, wanted)
             logger.info("table %s: created", name)
             table = self.find(name)
         _check_layout(name, table, fields, sorted_by)
         existing = {field.name for field in table.schema}
         if added := [f"ADD COLUMN IF NOT EXISTS {one.name} {one.kind}" for one in fields if one.name not in existing]:
-            with google_errors(f"table {name}"):
-                self._client.query_and_wait(f"ALTER TABLE `{name}` {', '.join(added)}")
+            jobs = Jobs(self._cloud, f"table {name}", name.rpartition(".")[2].removesuffix("_tripdata"))
+            jobs.query("add_columns", f"ALTER TABLE `{name}` {', '.join(added)}")
             table = self.find(name)
         order = {field.name: place for place, field in enumerate(table.schema)}
         schema = api_schema(sorted(fields, key=lambda field: order.get(field.name, len(order))))
-        if table.schema != schema:
-            table.schema = schema
+        wanted = {"schema": schema, **({"require_partition_filter": True} if filtered else {})}
+        if changed := [key for key, value in wanted.items() if getattr(table, key) != value]:
+            for key in changed:
+                setattr(table, key, wanted[key])
             with google_errors(f"table {name}"):
-                self._client.update_table(table, ["schema"], **self._options(name))
+                self._client.update_table(table, changed, **self._options(name))
         return [field.name for field in schema]
 
     def find(self, name: str) -> Any:

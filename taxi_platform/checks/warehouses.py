@@ -1,7 +1,6 @@
 """The check that a month is the same in PostgreSQL and BigQuery: as many rows, the same sums, and the very same ids."""
 
 from typing import Any
-from uuid import uuid4
 
 from taxi_platform.bigquery import statements
 from taxi_platform.bigquery.clients import Cloud
@@ -57,7 +56,7 @@ def _in_bigquery(cloud: Cloud, service: Service, month: Month) -> Summary | None
     table = table_of(cloud, service)
     if Tables(cloud).find(table) is None:
         return None
-    jobs = Jobs(cloud, f"taxi_compare_{uuid4().hex}", service.file_name(month))
+    jobs = Jobs(cloud, service.file_name(month), service.name, month)
     (row,) = jobs.rows("compare", statements.summary(service, table, month))
     return _summary(*row.values())
 

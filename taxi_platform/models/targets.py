@@ -11,7 +11,6 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from taxi_platform.errors import NotLoaded
 from taxi_platform.postgres import tables
@@ -119,8 +118,7 @@ def open_bigquery(cloud: "Cloud", *, prepared: bool = True) -> Generator[Target]
     if prepared:
         existing = bigquery.Tables(cloud)
         for service in SERVICES.values():
-            fields, sorted_by = bigquery.trip_fields(service), bigquery.clustering(service)
-            existing.ensure(bigquery.table_of(cloud, service), fields, sorted_by, service.description)
+            existing.ensure_trips(service)
         lookup = f"{bigquery.dataset_of(cloud)}.{zones.TABLE}"
         if existing.find(lookup) is None:
             raise _no_zones(lookup, f"{BIGQUERY}/{zones.TABLE}")
@@ -129,7 +127,7 @@ def open_bigquery(cloud: "Cloud", *, prepared: bool = True) -> Generator[Target]
         days = ", ".join(f"DATE '{month}-01'" for month in months)
         table = f"{bigquery.dataset_of(cloud)}.{model}"
         query = f"SELECT file_month, COUNT(*) FROM `{table}` WHERE file_month IN ({days}) GROUP BY 1"  # noqa: S608 - our own names
-        jobs = Jobs(cloud, f"taxi_count_{uuid4().hex}", f"table {table}")
+        jobs = Jobs(cloud, f"table {table}", "models")
         return _by_month([tuple(row.values()) for row in jobs.rows("count", query)] if months else (), months)
 
     waiting = "Another build of the models is running in this dataset; waiting until it ends."
@@ -167,15 +165,17 @@ def _postgres_variables(connection: "Connection", url: str) -> Mapping[str, str]
 @contextmanager
 def _bigquery_variables(cloud: "Cloud") -> Generator[Mapping[str, str]]:
     """Yield the variables with which dbt works in the project; a key of GCP_CREDS is in a file meanwhile."""
-    from taxi_platform.bigquery.clients import key_of
+    from taxi_platform.bigquery.clients import key_of, url_of
 
     host = cloud.bigquery_host
     variables = {
         "TAXI_DBT_PROJECT": cloud.project,
         "TAXI_DBT_DATASET": cloud.dataset,
         "TAXI_DBT_LOCATION": cloud.location,
-        "TAXI_DBT_API_ENDPOINT": host if not host or "://" in host else f"http://{host}",
+        "TAXI_DBT_API_ENDPOINT": url_of(host) if host else "",
         "TAXI_DBT_BYTES_BILLED": str(cloud.bytes_billed),
+        "TAXI_DBT_RUN": cloud.run,
+        "TAXI_DBT_PARTITION_FILTER": "True" if cloud.require_partition_filter else "",
         "TAXI_DBT_IMPERSONATE": cloud.impersonated,
         "TAXI_DBT_METHOD": "oauth-secrets" if host else "oauth",
         "DBT_ENV_SECRET_TAXI_TOKEN": NO_TOKEN if host else "",

@@ -44,9 +44,13 @@ class GoogleCloud:
 
     settings: CloudSettings | None
 
-    def cloud(self) -> Cloud:
-        """Return the project as an object that knows nothing of Dagster, without a request, as ``cloud_of`` does."""
-        return cloud_of(self.settings)
+    def cloud(self, run_id: str = "") -> Cloud:
+        """Return the project as an object that knows nothing of Dagster, without a request, as ``cloud_of`` does.
+
+        Args:
+            run_id: the run whose label the jobs carry, shortened as the UI shows it.
+        """
+        return cloud_of(self.settings, run_id.partition("-")[0])
 
 
 CloudResource = dg.ResourceParam[GoogleCloud]
@@ -61,8 +65,8 @@ class LakeIOManager(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: TripFiles) -> None:
         """Upload every month of the output; a month that the lake holds already is not sent again."""
         with errors_as_failures():
-            cloud = self.google.cloud()
-            preflight(cloud, context.run_id)
+            cloud = self.google.cloud(context.run_id)
+            preflight(cloud)
 
         def store(month: Month) -> Metadata:
             return lake_metadata(_upload(context, Lake(cloud), obj, month), cloud.project)
@@ -97,8 +101,8 @@ class WarehouseIOManager(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: LakeFiles) -> None:
         """Load every month of the output; a month that the table holds already is not loaded again."""
         with errors_as_failures():
-            cloud = self.google.cloud()
-            preflight(cloud, context.run_id)
+            cloud = self.google.cloud(context.run_id)
+            preflight(cloud)
         store_months(context, obj, lambda month: self._store(context, cloud, obj, month))
 
     def _store(self, context: dg.OutputContext, cloud: Cloud, files: LakeFiles, month: Month) -> Metadata:
@@ -106,7 +110,6 @@ class WarehouseIOManager(dg.IOManager):
         loaded = load_month(
             cloud,
             file,
-            run=context.run_id.partition("-")[0],
             on_bad_rows=self.on_bad_rows,
             max_bad_rows=self.max_bad_rows,
             force=files.force_load,
@@ -132,7 +135,7 @@ class WarehouseIOManager(dg.IOManager):
     def load_input(self, context: dg.InputContext) -> Any:
         """Return the rows that the asset asks for, as the type that it asks for."""
         with errors_as_failures():
-            cloud = self.google.cloud()
+            cloud = self.google.cloud(_run_id(context))
             reference = _reference(context, cloud)
             wanted = wanted_form(context)
             if wanted == "pandas":
@@ -140,6 +143,13 @@ class WarehouseIOManager(dg.IOManager):
             if wanted == "arrow":
                 return frames.read_arrow(cloud, reference)
             return reference
+
+
+def _run_id(context: dg.InputContext) -> str:
+    try:
+        return context.step_context.run_id
+    except dg.DagsterInvariantViolationError:  # somebody loads the asset's value outside of a run
+        return ""
 
 
 def _reference(context: dg.InputContext, cloud: Cloud) -> WarehouseReference:

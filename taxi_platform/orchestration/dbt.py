@@ -47,7 +47,7 @@ class Models:
         models = {key.path[-1]: key for key in context.selected_asset_keys}
         checks = {key.name: key for key in context.selected_asset_check_keys}
         folder = self.data_dir / "dbt/builds" / target
-        with errors_as_failures(), self._open(target) as opened:
+        with errors_as_failures(), self._open(target, context.run.run_id) as opened:
             for event in project.build([*models, *checks], opened, months, folder, full_refresh=full_refresh):
                 node = event["data"].get("node_info", {})
                 match event["info"]["name"], node.get("node_status"):
@@ -67,9 +67,9 @@ class Models:
                     case _:
                         pass
 
-    def _open(self, name: str) -> AbstractContextManager[Target]:
+    def _open(self, name: str, run_id: str) -> AbstractContextManager[Target]:
         if name == BIGQUERY:
-            return open_bigquery(self.google.cloud())
+            return open_bigquery(self.google.cloud(run_id))
         return open_postgres(self.database.address())
 
 

@@ -5,10 +5,14 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
+from dagster import DagsterExecutionInterruptedError
+from google.api_core.exceptions import Forbidden
 
+from taxi_platform import retries
 from taxi_platform.bigquery.loader import Loaded
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
@@ -50,8 +54,8 @@ from taxi_platform.bigquery.loader import load_month
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
 project, bucket, dataset, storage, bigquery = sys.argv[1:]
-cloud = Cloud(project, "US", bucket, dataset, "", storage, bigquery)
-load_month(cloud, Lake(cloud).find(GREEN, Month(2019, 3)), run="killed")
+cloud = Cloud(project, "US", bucket, dataset, "", storage, bigquery, run="killed")
+load_month(cloud, Lake(cloud).find(GREEN, Month(2019, 3)))
 """
 
 
@@ -168,3 +172,54 @@ def test_the_rejects_of_a_month_that_is_loaded_twice_at_once_are_there_once(
     meeting(front, *loads)
     assert behind.ask(COUNT) == [(NAME, 5, 5)]
     assert behind.one("select count(*) from `{}.green_tripdata_rejects`") == 1
+
+
+# Two accounts, of which neither may see the jobs of the other
+
+
+def of_account(loads: WarehouseLoads, name: str) -> WarehouseLoads:
+    """The same warehouse, as another account sees it."""
+    other = another(loads)
+    other.cloud.bigquery._http.headers["Authorization"] = f"Bearer {name}"
+    return other
+
+
+def test_two_accounts_load_the_same_month_one_after_the_other_and_at_once(
+    front: JobServer, behind: WarehouseLoads
+) -> None:
+    ann, robot = of_account(behind, "ann"), of_account(behind, "robot")
+    file = ann.upload(rows(GREEN, 12))
+    assert ann.load_file(file).rows == 12
+    ann.cloud.bigquery.delete_table(f"{ann.cloud.dataset}.green_tripdata")
+    assert robot.load_file(file).rows == 12  # from the very same state
+    assert ann.load_file(file, force=True).rows == 12
+    assert robot.load_file(file, force=True).rows == 12
+    front.requests.clear()
+    meeting(front, lambda: ann.load_file(file, force=True), lambda: robot.load_file(file, force=True))
+    assert robot.ask(COUNT) == [(NAME, 12, 12)]
+
+
+@pytest.mark.parametrize("of", ["ann", "robot"])
+def test_a_job_is_seen_by_its_own_account_only(of: str, front: JobServer, behind: WarehouseLoads) -> None:
+    behind = of_account(behind, "ann")
+    behind.load(rows(GREEN, 3))
+    look = of_account(behind, of).cloud.bigquery.get_job
+    with nullcontext() if of == "ann" else pytest.raises(Forbidden, match=r"bigquery\.jobs\.get"):
+        assert look(front.ids("load")[0], retry=None).state == "DONE"
+
+
+# Runs that are terminated
+
+
+def test_a_run_that_is_terminated_cancels_its_job(
+    front: JobServer, loaded: WarehouseLoads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def terminated(_: float) -> None:
+        raise DagsterExecutionInterruptedError
+
+    monkeypatch.setattr(retries, "sleep", terminated)
+    front.script("replace", Answer(looks=1000))
+    with pytest.raises(DagsterExecutionInterruptedError):
+        loaded.load()
+    assert front.canceled() == front.ids("replace")
+    assert loaded.staging() == set()

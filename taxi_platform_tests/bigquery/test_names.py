@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from taxi_platform.bigquery.clients import cloud_of
-from taxi_platform.bigquery.names import problems_of_names
+from taxi_platform.bigquery.clients import cloud_of, problems_of_names
 from taxi_platform.errors import CloudNotConfigured
 from taxi_platform.settings import CloudSettings
 

@@ -132,7 +132,7 @@ def test_a_month_is_its_file_is_recognised_and_says_what_it_took(loads: Warehous
 def test_two_loads_of_a_month_at_once_leave_it_once(loads: WarehouseLoads) -> None:
     file = loads.upload(rows(GREEN, 1000))
     with ThreadPoolExecutor(3) as pool:
-        done = [pool.submit(load_month, replace(loads.cloud), file, run="test", force=True) for _ in range(3)]
+        done = [pool.submit(load_month, replace(loads.cloud), file, force=True) for _ in range(3)]
     assert [one.result().rows for one in done] == [1000] * 3
     assert loads.ask("select count(*), count(distinct unique_row_id) from `{}.green_tripdata`") == [(1000, 1000)]
 

@@ -196,9 +196,9 @@ def test_a_missing_permission_for_jobs_is_found_before_the_first_upload(
 
 
 def test_a_run_asks_once_and_the_next_one_again(google: GoogleServer, google_cloud: Cloud) -> None:
-    preflight(google_cloud, "run 1")
+    preflight(replace(google_cloud, run="1"))
     asked = len(google.requests)
-    preflight(replace(google_cloud), "run 1")
+    preflight(replace(google_cloud, run="1"))
     assert len(google.requests) == asked
-    preflight(google_cloud, "run 2")
+    preflight(replace(google_cloud, run="2"))
     assert len(google.requests) == 2 * asked

@@ -5,11 +5,13 @@
         ...                            # a load: first 503, then done but never acknowledged, then found under its id
         front.ids("load")              # of the jobs that were asked for
 
-It keeps three of Google's promises that the emulator lacks: a job's id is taken once, a job that goes on says so, and a
-query may replace a partition, ``table$YYYYMM``, which the emulator is asked for as a statement.
+It keeps four of Google's promises that the emulator lacks: a job's id is taken once, a job that waits or goes on says
+so, only the account that started a job may see it, and a query may replace a partition, ``table$YYYYMM``, which the
+emulator is asked for as a statement.
 """
 
 import json
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -25,7 +27,23 @@ from taxi_platform.trips.services import SERVICES
 from taxi_platform_tests.support.google_answers import Asked, Json, Refused, Reply
 from taxi_platform_tests.support.google_server import RecordingServer
 
-STEPS = ("dry run", "look", "load", "replace", "clear_rejects", "compare", "read")
+ANONYMOUS = "anonymous"
+_STEP = re.compile(r"_\d+_([a-z_]+)_\d+")
+
+
+def account_of(asked: Asked) -> str:
+    """The account that asks; requests to emulators carry no credentials, unless a test gives them some."""
+    return asked.headers.get("authorization", ANONYMOUS).removeprefix("Bearer ")
+
+
+def is_job(asked: Asked) -> bool:
+    """Whether a job is asked for."""
+    return (asked.method, asked.path.rpartition("/")[2]) == ("POST", "jobs")
+
+
+def is_dry_run(asked: Asked) -> bool:
+    """Whether a job is only to be estimated."""
+    return is_job(asked) and bool(asked.json["configuration"].get("dryRun"))
 
 
 @dataclass
@@ -34,20 +52,25 @@ class Job:
 
     Attributes:
         asked: as it was asked for.
+        account: who started it.
         looks: how often one has to look yet until it is seen to have ended.
         ended: what is said of it then; nothing while it goes on.
     """
 
     asked: Json
+    account: str
     looks: int
+    canceled: bool = False
     ended: Json | None = None
 
     def look(self) -> Json:
-        """What is said of it now."""
+        """What is said of it now: it waits, goes on, or has ended."""
         if self.ended is not None and self.looks <= 0:
             return self.ended
         self.looks -= 1
-        return {**self.asked, "status": {"state": "RUNNING"}, "statistics": {"creationTime": _now()}}
+        started = {"startTime": _now()} if self.looks <= 0 else {}
+        state = "RUNNING" if started else "PENDING"
+        return {**self.asked, "status": {"state": state}, "statistics": {"creationTime": _now(), **started}}
 
 
 class JobServer(RecordingServer):
@@ -64,17 +87,21 @@ class JobServer(RecordingServer):
         self._taking = threading.Lock()
 
     def name_of(self, asked: Asked) -> str:
-        """The step of a job, e.g. ``load``; else the method and the path."""
-        if (asked.method, asked.path.rpartition("/")[2]) != ("POST", "jobs"):
+        """The step of a job of the platform's, e.g. ``load``; else the method and the path."""
+        if not is_job(asked):
             return super().name_of(asked)
-        if asked.json["configuration"].get("dryRun"):
+        if is_dry_run(asked):
             return "dry run"
-        job_id = asked.json["jobReference"]["jobId"]
-        return next(step for step in STEPS if f"_{step}_" in job_id)
+        step = _STEP.search(asked.json["jobReference"]["jobId"])
+        return step[1] if step else super().name_of(asked)
 
     def ids(self, step: str) -> list[str]:
         """The ids under which jobs of a step were asked for, one for each request."""
         return [asked.json["jobReference"]["jobId"] for asked in self.asked(step)]
+
+    def canceled(self) -> list[str]:
+        """The ids of the jobs that were canceled."""
+        return [job_id for job_id, job in self._jobs.items() if job.canceled]
 
     def wait_for(self, step: str, count: int) -> None:
         """Wait until so many jobs of a step have been asked for."""
@@ -92,11 +119,18 @@ class JobServer(RecordingServer):
 
     def answer(self, asked: Asked) -> Reply:
         """What the emulator answers, and of jobs, what Google would."""
-        name = self.name_of(asked)
-        if name in STEPS and name != "dry run":
+        if is_job(asked) and not is_dry_run(asked):
             return self._take(asked)
-        job = self._jobs.get(asked.path.rpartition("/")[2]) if "/jobs/" in asked.path else None
-        return (200, {}, job.look()) if job else self._pass_on(asked)
+        _, _, rest = asked.path.partition("/jobs/")
+        job = self._jobs.get(rest.partition("/")[0])
+        if job is None:
+            return self._pass_on(asked)
+        if job.account != account_of(asked):
+            raise Refused(403, f"Access Denied: Job {rest}: Permission bigquery.jobs.get denied", "accessDenied")
+        if rest.endswith("/cancel"):
+            job.canceled = True
+            return 200, {}, {"kind": "bigquery#jobCancelResponse", "job": job.look()}
+        return 200, {}, job.look()
 
     def _take(self, asked: Asked) -> Reply:
         wanted = asked.json
@@ -104,7 +138,7 @@ class JobServer(RecordingServer):
         with self._taking:
             if job_id in self._jobs:
                 raise Refused(409, f"Already Exists: Job {job_id}", "duplicate")
-            job = self._jobs[job_id] = Job(wanted, asked.looks)
+            job = self._jobs[job_id] = Job(wanted, account_of(asked), asked.looks)
         if asked.during:
             asked.during()
         job.ended = {**wanted, **asked.ended} if asked.ended else self._pass_on(_for_the_emulator(asked))[2]

@@ -34,7 +34,7 @@ class WarehouseLoads:
     """
 
     def __init__(self, cloud: Cloud, published: Published) -> None:
-        self.cloud = replace(cloud, retries=HURRIED)
+        self.cloud = replace(cloud, retries=HURRIED, run="test")
         self.published = published
 
     def upload(
@@ -66,7 +66,7 @@ class WarehouseLoads:
         cloud: Cloud | None = None,
     ) -> Loaded:
         """Load a month of the lake, perhaps by another way to the same warehouse."""
-        return load_month(cloud or self.cloud, file, run="test", on_bad_rows=on_bad_rows, force=force)
+        return load_month(cloud or self.cloud, file, on_bad_rows=on_bad_rows, force=force)
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """The rows that a query finds, in which ``{}`` stands for the dataset."""

@@ -9,9 +9,10 @@ of the environment, which is not read while models are parsed: dbt would parse a
     {{- return([] if model.every_month else [model.month] if model.month else named.split(',') if named else var('months')) -}}
 {% endmacro %}
 
-{#- A condition for what has a file_month of its own. -#}
+{#- A condition for what has a file_month of its own. For all months, BigQuery may require one too. -#}
 {% macro of_months() %}
-    {%- if not months() -%}true
+    {%- if not months() -%}
+        {{- 'file_month is not null' if target.type == 'bigquery' else 'true' -}}
     {%- else -%}
         file_month in (
         {%- for month in months() -%}

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, cast
 
-from taxi_platform.bigquery.clients import cloud_of
-from taxi_platform.bigquery.names import problems_of_names
+from taxi_platform.bigquery.clients import cloud_of, problems_of_names
 from taxi_platform.errors import NotPublished, SourceUnreachable
 from taxi_platform.operations.doctor.findings import Finding, ok, problem, problem_of, warning
 from taxi_platform.postgres import tables

@@ -13,7 +13,7 @@ with trips as (
         dropoff_location_id,
         shared_ride_flag
     from `project`.`dataset`.`stg_fhv_tripdata`
-    where true
+    where file_month is not null
 )
 
 select

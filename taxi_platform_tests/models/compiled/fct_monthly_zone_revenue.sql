@@ -2,7 +2,7 @@
 
 with trips as (
     select * from `project`.`dataset`.`fct_trips`
-    where true
+    where file_month is not null
 )
 
 select

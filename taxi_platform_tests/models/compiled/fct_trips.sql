@@ -5,7 +5,7 @@ with trips as (
         *,
         to_hex(md5(cast(filename || unique_row_id || cast(row_number() over (partition by filename, unique_row_id order by rate_code_id, store_and_fwd_flag, passenger_count, trip_type, extra, mta_tax, tip_amount, tolls_amount, ehail_fee, improvement_surcharge, congestion_surcharge, total_amount, payment_type, airport_fee, cbd_congestion_fee, request_source) as string) as string))) as trip_key
     from `project`.`dataset`.`int_trips`
-    where true
+    where file_month is not null
 )
 
 select

@@ -1,0 +1,12 @@
+{#- What a statement is for: its run, its months and its model. On BigQuery these are the labels of its job. -#}
+{% macro job_labels(node) %}
+    {%- set months = var('months', []) -%}
+    {%- set labels = {'app': 'taxi_platform', 'service': 'models', 'run': env_var('TAXI_DBT_RUN', '') or 'by-hand'} -%}
+    {%- if months -%}
+        {%- do labels.update({'month': months[0] if months | length == 1 else months[0] ~ '_' ~ months[-1]}) -%}
+    {%- endif -%}
+    {%- if node -%}
+        {%- do labels.update({'model': node.name}) -%}
+    {%- endif -%}
+    {{- return(tojson(labels)) -}}
+{% endmacro %}
