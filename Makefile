@@ -1,6 +1,6 @@
 # Set-up and everyday commands. `make demo` and `make test` need only Python 3.10–3.13 and the network.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cloud getting-started emulators test fuzz chaos test-gcp lint format dbt bench dev psql stop clean lock
+.PHONY: help demo demo-cloud getting-started emulators test fuzz chaos test-gcp record-gcp lint format dbt bench dev psql stop clean lock
 
 PYTHON ?= python3
 VENV := .venv
@@ -49,8 +49,11 @@ fuzz: $(INSTALLED) ## Load 100,000 files that were changed at random, and compar
 chaos: $(INSTALLED) ## Kill loads at 200 random instants each, on PostgreSQL 18 and, if it is installed, 15
 	@. $(BIN)/activate && TAXI_CHAOS_KILLS=200 pytest taxi_platform_tests/postgres/test_chaos.py
 
-test-gcp: $(INSTALLED) ## Test against your own project in Google Cloud (GCP_… in .env); less than a cent
+test-gcp: $(INSTALLED) ## Test against your own project in Google Cloud (GCP_… in .env); about a cent
 	@. $(BIN)/activate && pytest -m gcp -v
+
+record-gcp: $(INSTALLED) ## The same, and keep Google's answers, without names and tokens, for the tests' own Google
+	@. $(BIN)/activate && TAXI_RECORD_GOOGLE=1 pytest -m gcp -v
 
 lint: $(INSTALLED) ## Check style and types
 	@. $(BIN)/activate && ruff check . && ruff format --check . && pyright && sqlfluff lint --processes 2 --disable-progress-bar taxi_platform/dbt/models

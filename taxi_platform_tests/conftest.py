@@ -63,7 +63,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 # Folders and files whose tests take longest. They begin first, so that no worker is left with a long one at the end.
-_SLOW = ("stack", "models", "cli", "golden", "test_mutated_files.py", "bigquery", "operations")
+_SLOW = ("stack", "models", "cli", "golden", "test_mutated_files.py", "bigquery", "gcp", "operations")
 # Files whose tests share one running stack.
 _STACK_FILES = re.compile(r".*/stack/test_(backfills|faults|login|queue|services)\.py")
 

@@ -1,7 +1,7 @@
 """Google Cloud: clients, errors, set-up, files in Cloud Storage, and loading them into BigQuery.
 
-Knows nothing of Dagster: everything here can be called from a shell. One module per subject: ``names`` (valid names),
-``clients`` (project, credentials, retries), ``errors`` (Google's answers as our errors), ``setup`` (bucket and
-dataset), ``lake`` (objects), ``tables`` and ``statements`` (tables and their SQL), ``jobs`` (one job), ``loader`` (one
-month), ``locking`` (one build at a time), ``frames`` (reading).
+Knows nothing of Dagster: everything here can be called from a shell. One module per subject: ``clients`` (project,
+names, credentials, retries), ``errors`` (Google's answers as our errors), ``setup`` (bucket and dataset), ``lake``
+(objects), ``tables`` and ``statements`` (tables and their SQL), ``jobs`` (one job), ``loader`` (one month), ``locking``
+(one build at a time), ``frames`` (reading).
 """

@@ -1,6 +1,7 @@
 """The bucket and the dataset: find them, create them where they are missing, and check them before a run.
 
-What exists is left as it is. A bucket or dataset in another location, or owned by another project, is refused.
+What exists is left as it is. A dataset in another location, a bucket that BigQuery cannot load from, or one that is
+somebody else's is refused.
 """
 
 import logging
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 STAGING_DAYS = 1  # a load needs what it has staged for less than an hour
 DESCRIPTION = "NYC taxi trips, loaded by taxi_platform: every row of every file exactly once."
 NEEDED = ("storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list")
+_OUTSIDE_EU = ("EUROPE-WEST2", "EUROPE-WEST6")  # London and Zurich are not part of the multi-region EU
+_NO_RULE = "no lifecycle rule deletes objects under staging/, where killed loads of irregular files may leave some"
 _CREATE_IT = "The job gcp_setup makes it: `dagster job execute -j gcp_setup`."
 
 
@@ -39,7 +42,10 @@ def find_bucket(cloud: Cloud) -> Any:
             if "storage.buckets.get" in str(error):
                 raise _taken(cloud) from error
             raise
-    _check_location(subject, bucket.location, cloud.location, "GCP_BUCKET_NAME")
+    if not can_load(bucket.location, cloud.location):
+        raise _elsewhere(cloud, subject, bucket.location, "GCP_BUCKET_NAME")
+    if bucket.location.upper() != cloud.location.upper():
+        logger.warning("%s: it is in %s, while GCP_LOCATION is %s", subject, bucket.location, cloud.location)
     return bucket
 
 
@@ -55,17 +61,27 @@ def find_dataset(cloud: Cloud) -> Any:
             if names_a_project(str(error)):
                 raise
             return None
-    _check_location(subject, dataset.location, cloud.location, "GCP_DATASET")
+    if dataset.location.upper() != cloud.location.upper():  # Google writes both EUROPE-WEST2 and europe-west2
+        raise _elsewhere(cloud, subject, dataset.location, "GCP_DATASET")
     return dataset
 
 
-def _check_location(subject: str, location: str, wanted: str, setting: str) -> None:
-    if location.upper() != wanted.upper():  # Google writes both EUROPE-WEST2 and europe-west2
-        raise CloudNotReady(
-            subject,
-            f"it is in {location}, and GCP_LOCATION is {wanted}; BigQuery loads only from its own location",
-            f"Set GCP_LOCATION={location}, or {setting} to a new name: neither can be moved.",
-        )
+def can_load(bucket: str, dataset: str) -> bool:
+    """Return whether BigQuery loads from a bucket in one location into a dataset in another.
+
+    It must be the same one, or part of the same multi-region; a dataset in US can be loaded from everywhere.
+    """
+    bucket, dataset = bucket.upper(), dataset.upper()
+    in_eu = bucket.startswith("EUROPE-") and bucket not in _OUTSIDE_EU
+    return dataset in ("US", bucket) or (dataset == "EU" and in_eu)
+
+
+def _elsewhere(cloud: Cloud, subject: str, location: str, setting: str) -> CloudNotReady:
+    return CloudNotReady(
+        subject,
+        f"it is in {location}, and GCP_LOCATION is {cloud.location}; BigQuery does not load from one into the other",
+        f"Set GCP_LOCATION={location}, or {setting} to a new name: neither can be moved.",
+    )
 
 
 def _taken(cloud: Cloud) -> CloudNotReady:
@@ -115,8 +131,10 @@ def _ensure(
     """Create a bucket or a dataset unless it exists, and return whether it was created here."""
     from google.api_core.exceptions import Conflict
 
-    if find(cloud):
-        logger.info("%s: exists, in %s", subject, cloud.location)
+    if existing := find(cloud):
+        logger.info("%s: exists, in %s", subject, existing.location)
+        if find is find_bucket and not _removes_staging(existing):
+            logger.warning("%s: %s", subject, _NO_RULE)
         return False
     with google_errors(subject):
         try:
@@ -128,6 +146,12 @@ def _ensure(
             return False
     logger.info("%s: created, in %s", subject, cloud.location)
     return True
+
+
+def _removes_staging(bucket: Any) -> bool:
+    """Return whether the lifecycle of a bucket removes what killed loads have left under ``staging/``."""
+    rules = [rule for rule in bucket.lifecycle_rules if rule["action"]["type"] == "Delete"]
+    return any(STAGING in rule["condition"].get("matchesPrefix", [STAGING]) for rule in rules)
 
 
 def _create_bucket(cloud: Cloud, options: dict[str, Any]) -> None:

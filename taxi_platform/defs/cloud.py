@@ -100,7 +100,7 @@ def zone_lookup(
 ) -> dg.MaterializeResult[Any]:
     """Write the TLC's taxi zones, as the source has them now, to BigQuery."""
     with errors_as_failures():
-        cloud = google.cloud(context.run_id)
+        cloud = google.cloud(context.run.run_id)
         lookup = zones.read_zones(raw_files.cache().zones())
         table = write_zones(cloud, lookup)
     return dg.MaterializeResult(metadata={"table": table, "dagster/row_count": len(lookup)})
@@ -120,7 +120,7 @@ def warehouse_checks(service: Service) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, google: CloudResource, database: PostgresResource
     ) -> Iterator[Event]:
         with errors_as_failures():
-            cloud, url = google.cloud(context.run_id), database.address_if_used()
+            cloud, url = google.cloud(context.run.run_id), database.address_if_used()
 
             def check(month: Month) -> list[CheckResult]:
                 return [compare_month(cloud, url, service, month)]
@@ -134,7 +134,7 @@ def warehouse_checks(service: Service) -> dg.AssetChecksDefinition:
 def make_bucket_and_dataset(context: dg.OpExecutionContext, google: CloudResource) -> None:
     """Make the bucket and the dataset that the settings name, where they are missing."""
     with errors_as_failures():
-        context.add_output_metadata(asdict(set_up(google.cloud(context.run_id))))
+        context.add_output_metadata(asdict(set_up(google.cloud(context.run.run_id))))
 
 
 @dg.job(

@@ -4,14 +4,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from taxi_platform.bigquery import tables
+from taxi_platform.bigquery.frames import WarehouseReference, read_pandas, write_zones
+from taxi_platform.bigquery.tables import Tables
+from taxi_platform.checks.warehouses import _in_bigquery  # pyright: ignore[reportPrivateUsage]
 from taxi_platform.errors import CloudRefused, CloudUnavailable, TaxiError
 from taxi_platform.retries import JOB
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.google_server import Answer
-from taxi_platform_tests.support.job_server import JobServer, ended, ended_with
-from taxi_platform_tests.support.trip_texts import rows
+from taxi_platform_tests.support.job_server import JobServer, ended, ended_with, is_job
+from taxi_platform_tests.support.trip_texts import MARCH, rows
 from taxi_platform_tests.support.warehouse_loads import HURRIED, WarehouseLoads
 
 COUNT = "select count(*), count(distinct unique_row_id) from `{}.green_tripdata`"
@@ -64,6 +69,46 @@ def test_every_statement_is_estimated_first_and_may_be_billed_for_so_much_at_mos
     queries = [*front.asked("look"), *front.asked("replace")]
     assert {one.json["configuration"]["query"]["maximumBytesBilled"] for one in queries} == {str(10 * 2**30)}
     assert sum("will read at most 0 bytes" in line for line in logged.messages) == 2
+
+
+def test_whatever_is_sent_has_a_limit_and_the_labels_of_its_run(front: JobServer, behind: WarehouseLoads) -> None:
+    cloud = behind.cloud
+    fields = [field for field in tables.trip_fields(GREEN) if field.name != "congestion_surcharge"]
+    Tables(cloud).ensure(tables.table_of(cloud, GREEN), fields, tables.clustering(GREEN), "an older contract's")
+    behind.load([*rows(GREEN, 5), "no trip"], on_bad_rows="quarantine")
+    behind.load(rows(GREEN, 6))
+    write_zones(cloud, pd.DataFrame({"locationid": [1], "borough": ["a"], "zone": ["b"], "service_zone": ["c"]}))
+    read_pandas(cloud, WarehouseReference(tables.table_of(cloud, GREEN), (), [MARCH]))
+    assert _in_bigquery(cloud, GREEN, MARCH)
+    steps = {front.name_of(asked) for asked in front.requests if is_job(asked)}
+    assert steps == {"dry run", "add_columns", "look", "load", "load_rejects", "replace", "clear_rejects"} | {
+        "compare",
+        "read",
+    }
+    assert front.unlimited() == []
+    months = {asked.json["configuration"]["labels"].get("month") for asked in front.asked("replace")}
+    assert months == {"2019-03", None}  # the zones have no month
+
+
+def test_a_statement_by_the_bare_client_has_a_limit_too(front: JobServer, behind: WarehouseLoads) -> None:
+    behind.ask("select 1")
+    (asked,) = [one.json for one in front.requests if one.path.endswith("/queries")]
+    assert (asked["maximumBytesBilled"], asked["labels"]) == (str(10 * 2**30), behind.cloud.labels)
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_a_filter_by_month_is_required_where_the_setting_asks_for_it(
+    required: bool, front: JobServer, behind: WarehouseLoads
+) -> None:
+    behind.cloud = replace(behind.cloud, require_partition_filter=required)
+    behind.load([*rows(GREEN, 5), "no trip"], on_bad_rows="quarantine")
+    made = {
+        asked.json["tableReference"]["tableId"]: asked.json for asked in front.asked("POST") if b"timeP" in asked.body
+    }
+    assert {name: one.get("requirePartitionFilter") for name, one in made.items()} == {
+        "green_tripdata": True if required else None,
+        "green_tripdata_rejects": None,
+    }
 
 
 def test_a_staging_table_expires_by_itself_and_has_a_name_that_no_other_attempt_has(

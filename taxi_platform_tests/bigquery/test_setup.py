@@ -55,12 +55,26 @@ def test_bucket_and_dataset_are_made_where_they_are_missing(
     assert standing_in_the_way(google_cloud) == []
 
 
-def test_an_existing_bucket_is_not_changed(nothing: GoogleServer, google_cloud: Cloud) -> None:
+def test_an_existing_bucket_is_not_changed(
+    nothing: GoogleServer, google_cloud: Cloud, logged: pytest.LogCaptureFixture
+) -> None:
     nothing.add_bucket("trips-123-lake", "eu")
     nothing.buckets["trips-123-lake"]["labels"] = {"whose": "mine"}
     done = set_up(google_cloud)
     assert (done.made_bucket, done.made_dataset) == (False, True)
     assert nothing.buckets["trips-123-lake"]["labels"] == {"whose": "mine"}
+    assert "no lifecycle rule deletes objects under staging/" in logged.text
+
+
+@pytest.mark.parametrize("prefixes", [{"matchesPrefix": ["staging/"]}, {}], ids=["staging", "all"])
+def test_a_bucket_that_removes_old_objects_is_not_complained_of(
+    prefixes: dict, nothing: GoogleServer, google_cloud: Cloud, logged: pytest.LogCaptureFixture
+) -> None:
+    nothing.add_bucket("trips-123-lake", "EU")
+    rule = {"action": {"type": "Delete"}, "condition": {"age": 7, **prefixes}}
+    nothing.buckets["trips-123-lake"]["lifecycle"] = {"rule": [rule]}
+    set_up(google_cloud)
+    assert "lifecycle" not in logged.text
 
 
 def test_another_run_may_create_them_first(
@@ -97,10 +111,20 @@ def test_a_bucket_in_another_location_is_refused_before_anything_is_created(
     with pytest.raises(CloudNotReady) as caught:
         set_up(google_cloud)
     assert str(caught.value) == (
-        f"bucket trips-123-lake: it is in {lies_in}, and GCP_LOCATION is EU; BigQuery loads only from its "
-        f"own location. Set GCP_LOCATION={lies_in}, or GCP_BUCKET_NAME to a new name: neither can be moved."
+        f"bucket trips-123-lake: it is in {lies_in}, and GCP_LOCATION is EU; BigQuery does not load from one into "
+        f"the other. Set GCP_LOCATION={lies_in}, or GCP_BUCKET_NAME to a new name: neither can be moved."
     )
     assert made(nothing) == []
+
+
+@pytest.mark.parametrize(("lies_in", "location"), [("EUROPE-WEST4", "EU"), ("US-CENTRAL1", "US"), ("ASIA", "US")])
+def test_a_bucket_elsewhere_is_used_where_bigquery_loads_from_it(
+    lies_in: str, location: str, nothing: GoogleServer, google_cloud: Cloud, logged: pytest.LogCaptureFixture
+) -> None:
+    nothing.add_bucket("trips-123-lake", lies_in)
+    nothing.add_dataset("zoomcamp", location)
+    assert standing_in_the_way(replace(google_cloud, location=location)) == []
+    assert f"bucket trips-123-lake: it is in {lies_in}, while GCP_LOCATION is {location}" in logged.text
 
 
 def test_a_dataset_in_another_location_is_refused(nothing: GoogleServer, google_cloud: Cloud) -> None:

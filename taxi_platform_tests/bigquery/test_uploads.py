@@ -319,6 +319,15 @@ def test_an_upload_starts_again_when_google_has_lost_it(
     assert any("Google lost the upload; looking it up" in line for line in logged.messages)
 
 
+def test_an_upload_starts_again_when_its_session_is_gone(
+    google: GoogleServer, lake: Lake, parts: TripFile, logged: pytest.LogCaptureFixture
+) -> None:
+    google.script(LARGE, Answer(), Answer(before=google.forget_uploads))
+    lake.put(parts)
+    assert content(google, PLAIN) == parts.path.read_bytes()
+    assert any("Google lost the upload; looking it up" in line for line in logged.messages)
+
+
 @pytest.mark.parametrize("kill_at", [0, 3], ids=lambda part: f"part {part}")
 def test_a_process_that_is_killed_half_way_leaves_nothing_and_the_next_one_uploads_it(
     kill_at: int, google: GoogleServer, google_cloud: Cloud, parts: TripFile

@@ -1,5 +1,6 @@
 """What Google answers: buckets, objects, datasets, secrets and tokens, all in memory. How it is asked does not matter.
 
+Its errors are the files of ``google_recorded/``, as far as a real project can be made to answer with them.
 Unlike the emulators, it keeps preconditions, knows locations and buckets of strangers, and looks at checksums.
 """
 
@@ -14,6 +15,8 @@ from typing import Any
 from urllib.parse import unquote
 
 import google_crc32c
+
+from taxi_platform_tests.support.recordings import BUCKET, DATASET, recorded
 
 Json = dict[str, Any]
 Reply = tuple[int, Mapping[str, str], Json]  # status, headers, body
@@ -71,6 +74,14 @@ class Refused(Exception):
         super().__init__(message)
         self.status = status
         self.body = {"error": {"code": status, "message": message, "errors": [{"message": message, "reason": reason}]}}
+
+    @classmethod
+    def as_recorded(cls, name: str, names: Mapping[str, str] = {}) -> "Refused":
+        """Return an error of ``google_recorded/``, with these names in place of those of the file."""
+        status, body = recorded(name, names)
+        refused = cls(status, name)
+        refused.body = body
+        return refused
 
 
 class Google:
@@ -144,14 +155,9 @@ class Google:
 
     def _bucket(self, name: str) -> Json:
         if name in self.strangers:
-            raise Refused(
-                403,
-                "robot@trips-123.iam.gserviceaccount.com does not have storage.buckets.get access to the Google Cloud "
-                "Storage bucket. Permission 'storage.buckets.get' denied on resource (or it may not exist).",
-                "forbidden",
-            )
+            raise Refused.as_recorded("bucket_of_a_stranger", {BUCKET: name})
         if name not in self.buckets:
-            raise Refused(404, "The specified bucket does not exist.", "notFound")
+            raise Refused.as_recorded("bucket_missing", {BUCKET: name})
         return self.buckets[name]
 
     def _make_bucket(self, asked: Asked) -> Reply:
@@ -159,9 +165,7 @@ class Google:
         if asked.query["project"] != self.project:
             raise Refused(400, f"Unknown project id: {asked.query['project']}", "invalid")
         if name in self.buckets or name in self.strangers:
-            raise Refused(
-                409, "The requested bucket name is not available. Please select a different name.", "conflict"
-            )
+            raise Refused.as_recorded("bucket_name_taken", {BUCKET: name})
         self.add_bucket(name, asked.json.get("location", "US"))
         self.buckets[name] |= {key: value for key, value in asked.json.items() if key != "location"}
         return 200, {}, self.buckets[name]
@@ -174,7 +178,7 @@ class Google:
         if project != self.project:
             raise Refused(404, f"Not found: Project {project}", "notFound")
         if name not in self.datasets:
-            raise Refused(404, f"Not found: Dataset {project}:{name}", "notFound")
+            raise Refused.as_recorded("dataset_missing", {DATASET: name})
         return 200, {}, self.datasets[name]
 
     def _make_dataset(self, asked: Asked, project: str) -> Reply:
@@ -182,7 +186,7 @@ class Google:
             raise Refused(404, f"Not found: Project {project}", "notFound")
         name = asked.json["datasetReference"]["datasetId"]
         if name in self.datasets:
-            raise Refused(409, f"Already Exists: Dataset {project}:{name}", "duplicate")
+            raise Refused.as_recorded("dataset_exists", {DATASET: name})
         self.add_dataset(name)
         self.datasets[name] |= asked.json
         return 200, {}, self.datasets[name]
@@ -215,6 +219,10 @@ class Google:
 
     # Objects
 
+    def forget_uploads(self) -> None:
+        """Lose the uploads that are under way, as Google does after a week."""
+        self._sessions.clear()
+
     def _list(self, asked: Asked, bucket: str) -> Reply:
         self._bucket(bucket)
         prefix = asked.query.get("prefix", "")
@@ -223,7 +231,7 @@ class Google:
 
     def _delete(self, asked: Asked, bucket: str, name: str) -> Reply:
         if (bucket, name) not in self.objects:
-            raise Refused(404, f"No such object: {bucket}/{name}", "notFound")
+            raise Refused.as_recorded("object_missing", {BUCKET: bucket, "raw/absent": name})
         self._refuse_late(bucket, name, asked.query)
         del self.objects[bucket, name]
         return 204, {}, {}
@@ -235,12 +243,14 @@ class Google:
             parts = [part.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n") for part in asked.body.split(boundary)]
             return self._finish(Session(bucket, json.loads(parts[1]), asked.query, bytearray(parts[2])))
         self._refuse_late(bucket, asked.json["name"], asked.query)
-        key = f"session-{len(self._sessions)}"
+        key = f"session-{next(self._generations)}"
         self._sessions[key] = Session(bucket, asked.json, asked.query)
         return 200, {"Location": f"{self.url}{asked.path}?uploadType=resumable&upload_id={key}"}, {}
 
     def _continue_upload(self, asked: Asked, bucket: str) -> Reply:
-        session = self._sessions[asked.query["upload_id"]]
+        session = self._sessions.get(asked.query["upload_id"])
+        if session is None:
+            raise Refused(404, "No such upload session.", "notFound")
         match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", asked.headers["content-range"])
         assert match is not None
         first, total = int(match[1]), int(match[3])
@@ -256,14 +266,14 @@ class Google:
         self._refuse_late(session.bucket, name, session.query)
         declared = session.properties.get("crc32c")
         if declared not in (None, _crc32c(content)):
-            raise Refused(400, f'Provided CRC32C "{declared}" doesn\'t match calculated CRC32C "{_crc32c(content)}".')
+            raise Refused.as_recorded("object_damaged")
         return 200, {}, self.put(session.bucket, name, content, session.properties)
 
     def _refuse_late(self, bucket: str, name: str, query: Mapping[str, str]) -> None:
         wanted = query.get("ifGenerationMatch")
         there = self.objects.get((bucket, name))
         if wanted is not None and wanted != (there.properties["generation"] if there else "0"):
-            raise Refused(412, "At least one of the pre-conditions you specified did not hold.", "conditionNotMet")
+            raise Refused.as_recorded("object_replaced")
 
     # Secrets and tokens
 

@@ -26,6 +26,7 @@ from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES
 from taxi_platform_tests.support.google_answers import Asked, Json, Refused, Reply
 from taxi_platform_tests.support.google_server import RecordingServer
+from taxi_platform_tests.support.recordings import JOB
 
 ANONYMOUS = "anonymous"
 _STEP = re.compile(r"_\d+_([a-z_]+)_\d+")
@@ -38,7 +39,7 @@ def account_of(asked: Asked) -> str:
 
 def is_job(asked: Asked) -> bool:
     """Whether a job is asked for."""
-    return (asked.method, asked.path.rpartition("/")[2]) == ("POST", "jobs")
+    return asked.method == "POST" and asked.path.startswith("/bigquery/") and asked.path.endswith("/jobs")
 
 
 def is_dry_run(asked: Asked) -> bool:
@@ -103,6 +104,18 @@ class JobServer(RecordingServer):
         """The ids of the jobs that were canceled."""
         return [job_id for job_id, job in self._jobs.items() if job.canceled]
 
+    def unlimited(self) -> list[Json]:
+        """The loads and statements so far that lack a label of their run, or a limit of what they may be billed for."""
+        asked = [one.json for one in self.requests if is_job(one) or one.path.endswith("/queries")]
+        found: list[Json] = []
+        for one in asked:
+            config = one.get("configuration", one)  # a short query's is not nested
+            labels = config.get("labels", {})
+            is_labelled = labels.get("app") == "taxi_platform" and {"run", "service"} <= labels.keys()
+            if not is_labelled or ("load" not in config and "maximumBytesBilled" not in config.get("query", {})):
+                found.append(config)
+        return found
+
     def wait_for(self, step: str, count: int) -> None:
         """Wait until so many jobs of a step have been asked for."""
         deadline = time.monotonic() + 60
@@ -126,7 +139,7 @@ class JobServer(RecordingServer):
         if job is None:
             return self._pass_on(asked)
         if job.account != account_of(asked):
-            raise Refused(403, f"Access Denied: Job {rest}: Permission bigquery.jobs.get denied", "accessDenied")
+            raise Refused.as_recorded("job_of_another_account", {JOB: rest})
         if rest.endswith("/cancel"):
             job.canceled = True
             return 200, {}, {"kind": "bigquery#jobCancelResponse", "job": job.look()}
@@ -137,7 +150,7 @@ class JobServer(RecordingServer):
         job_id = wanted["jobReference"]["jobId"]
         with self._taking:
             if job_id in self._jobs:
-                raise Refused(409, f"Already Exists: Job {job_id}", "duplicate")
+                raise Refused.as_recorded("job_exists", {JOB: job_id})
             job = self._jobs[job_id] = Job(wanted, account_of(asked), asked.looks)
         if asked.during:
             asked.during()
@@ -153,7 +166,8 @@ class JobServer(RecordingServer):
             headers={"Content-Type": asked.headers.get("content-type", "application/json")},
             timeout=180,
         )
-        return answer.status_code, {}, json.loads(answer.content or b"{}")
+        upload = answer.headers.get("Location")  # where the emulator takes the content
+        return answer.status_code, {"Location": upload} if upload else {}, json.loads(answer.content or b"{}")
 
 
 def _for_the_emulator(asked: Asked) -> Asked:
