@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LABELS = {"app": "taxi_platform"}  # of all that the platform creates and runs in the project
+BY_HAND = "manual"  # the label of what no run of Dagster does
 TIMEOUTS = (10.0, 60.0)  # seconds for a connection, and of silence afterwards
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 SECRET_MANAGER = "https://secretmanager.googleapis.com"  # noqa: S105
@@ -70,7 +71,7 @@ class Cloud:
     timeouts: tuple[float, float] = TIMEOUTS
     bytes_billed: int = 10 * 1024**3
     impersonated: str = ""
-    run: str = ""
+    run: str = BY_HAND
     require_partition_filter: bool = False
 
     @cached_property
@@ -99,7 +100,7 @@ class Cloud:
     @property
     def labels(self) -> dict[str, str]:
         """The labels of all jobs, by which their cost is found."""
-        return {**LABELS, **({"run": self.run} if self.run else {})}
+        return {**LABELS, "run": self.run}
 
     def _access(self, emulator: str) -> dict[str, Any]:
         """Return how a client reaches Google, or an emulator, which gets no credentials."""
@@ -136,7 +137,7 @@ def google_retry(policy: RetryPolicy, subject: str) -> "Retry":
     )
 
 
-def cloud_of(settings: CloudSettings | None, run: str = "") -> Cloud:
+def cloud_of(settings: CloudSettings | None, run: str = BY_HAND) -> Cloud:
     """Return the cloud that the settings name, without a request; ``run`` is who works there.
 
     Raises:

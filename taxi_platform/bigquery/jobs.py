@@ -70,7 +70,7 @@ class Jobs:
         self._client: Any = cloud.bigquery
         self._subject = subject
         self._labels = {**cloud.labels, "service": service, **({"month": str(month)} if month else {})}
-        self._name = "_".join(["taxi", service, *([str(month)] if month else []), cloud.run or "by-hand", uuid4().hex])
+        self._name = "_".join(["taxi", service, *([str(month)] if month else []), cloud.run, uuid4().hex])
         self._steps = count(1)  # the same query may be sent twice, and wants an answer of that moment
 
     def load(self, step: str, uri: str, table: str, config: "LoadJobConfig") -> "LoadJob":

@@ -6,7 +6,6 @@ Callers that count rows as well read it over their own connection, so that both 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.jobs import Jobs
@@ -98,7 +97,7 @@ def rows_in_bigquery(cloud: Cloud, service: Service) -> dict[Month, int]:
     table = table_of(cloud, service)
     if Tables(cloud).find(table) is None:
         return {}
-    jobs = Jobs(cloud, f"taxi_status_{uuid4().hex}", f"table {table}")
+    jobs = Jobs(cloud, f"table {table}", service.name)
     answer = [row.values() for row in jobs.rows("count", rows_by_month(table))]
     return {Month(day.year, day.month): rows for day, rows in answer}
 

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from taxi_platform.bigquery import frames
-from taxi_platform.bigquery.clients import Cloud, cloud_of
+from taxi_platform.bigquery.clients import BY_HAND, Cloud, cloud_of
 from taxi_platform.bigquery.frames import WarehouseReference
 from taxi_platform.bigquery.lake import Lake, LakeFiles, NotInLake
 from taxi_platform.bigquery.loader import OnBadRows, load_month
@@ -44,7 +44,7 @@ class GoogleCloud:
 
     settings: CloudSettings | None
 
-    def cloud(self, run_id: str = "") -> Cloud:
+    def cloud(self, run_id: str = BY_HAND) -> Cloud:
         """Return the project as an object that knows nothing of Dagster, without a request, as ``cloud_of`` does.
 
         Args:
@@ -149,7 +149,7 @@ def _run_id(context: dg.InputContext) -> str:
     try:
         return context.step_context.run_id
     except dg.DagsterInvariantViolationError:  # somebody loads the asset's value outside of a run
-        return ""
+        return BY_HAND
 
 
 def _reference(context: dg.InputContext, cloud: Cloud) -> WarehouseReference:

@@ -46,7 +46,7 @@ def test_a_month_is_one_load_job_and_one_query_into_its_partition_each_under_an_
     labels = {"app": "taxi_platform", "service": "green", "month": "2019-03", "run": "test"}
     assert load.json["configuration"]["labels"] == change.json["configuration"]["labels"] == labels
     fields = [(field["name"], field["type"]) for field in config["schema"]["fields"]]
-    assert fields == [(column.name, "STRING") for column in GREEN.columns]
+    assert fields == [(column.name, "STRING") for column in GREEN.first_columns]
     query = change.json["configuration"]["query"]
     assert query["query"].startswith("SELECT\n")
     assert {key: query[key] for key in ("destinationTable", "writeDisposition", "createDisposition")} == {

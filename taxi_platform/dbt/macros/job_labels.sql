@@ -1,7 +1,7 @@
 {#- What a statement is for: its run, its months and its model. On BigQuery these are the labels of its job. -#}
 {% macro job_labels(node) %}
     {%- set months = var('months', []) -%}
-    {%- set labels = {'app': 'taxi_platform', 'service': 'models', 'run': env_var('TAXI_DBT_RUN', '') or 'by-hand'} -%}
+    {%- set labels = {'app': 'taxi_platform', 'service': 'models', 'run': env_var('TAXI_DBT_RUN', 'manual')} -%}
     {%- if months -%}
         {%- do labels.update({'month': months[0] if months | length == 1 else months[0] ~ '_' ~ months[-1]}) -%}
     {%- endif -%}
