@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from taxi_platform.bigquery.clients import LABELS, Cloud
 from taxi_platform.bigquery.errors import google_errors
-from taxi_platform.bigquery.tables import dataset_of
+from taxi_platform.bigquery.tables import Tables, dataset_of
 from taxi_platform.errors import TaxiError
 from taxi_platform.retries import TURN
 
@@ -39,7 +39,7 @@ def exclusive(cloud: Cloud, name: str, waiting_for: str) -> Generator[None]:
         CloudRefused: the account may not create tables.
         CloudUnavailable: Google does not answer.
     """
-    lock = _Lock(cloud, f"{dataset_of(cloud)}.{name}")
+    lock = _Lock(cloud, name)
     TURN.wait_until(lock.try_to_take, waiting_for=waiting_for)
     ended = threading.Event()
     extending = threading.Thread(target=lock.extend_until, args=(ended,), daemon=True)
@@ -53,41 +53,39 @@ def exclusive(cloud: Cloud, name: str, waiting_for: str) -> Generator[None]:
 
 
 class _Lock:
-    """One holder's view of a lock."""
+    """One holder's view of a lock: a table whose description begins with its holder."""
 
-    def __init__(self, cloud: Cloud, table: str) -> None:
+    def __init__(self, cloud: Cloud, name: str) -> None:
         cloud = replace(cloud)  # with its own clients, because another thread extends the lock
         self._client: Any = cloud.bigquery
-        self._table = table
+        self._tables = Tables(cloud)
+        self._table = f"{dataset_of(cloud)}.{name}"
         self._holder = uuid4().hex
-        self._options = cloud.bigquery_options(f"table {table}")
+        self._options = cloud.bigquery_options(f"table {self._table}")
 
     def try_to_take(self) -> bool:
         """Return whether the lock is held now."""
-        from google.api_core.exceptions import Conflict, NotFound
+        from google.api_core.exceptions import Conflict
 
         with google_errors(f"table {self._table}"):
             try:
                 self._client.create_table(self._described(), **self._options)
             except Conflict:
-                try:
-                    existing = self._client.get_table(self._table, **self._options)
-                except NotFound:
-                    return False
-                holder, _, expires = (existing.description or "").partition(" until ")
-                if existing.expires is None and expires < _now().isoformat():
+                existing = self._tables.find(self._table)
+                expires = (existing.description or "").rpartition(" until ")[2] if existing else ""
+                if existing and existing.expires is None and expires < _now().isoformat():
                     self._remove()  # emulators keep tables for ever
-                return holder == self._holder  # the table was made, and the answer was lost
+                return self._is_ours(existing)  # the table was made, and the answer was lost
             return True
 
     def extend_until(self, ended: threading.Event) -> None:
         """Extend the life of the lock until the work has ended, or another holder has taken the expired lock."""
         while not ended.wait(EXTENDED_EVERY):
             try:
+                if not self._is_ours(self._tables.find(self._table)):
+                    logger.warning("%s: this process stood still for so long that its lock expired", self._table)
+                    return
                 with google_errors(f"table {self._table}"):
-                    if not self._is_held():
-                        logger.warning("%s: this process stood still for so long that its lock expired", self._table)
-                        return
                     self._client.update_table(self._described(), ["expires", "description"], **self._options)
             except TaxiError as error:
                 logger.warning("%s", error)
@@ -95,20 +93,14 @@ class _Lock:
     def release(self) -> None:
         """Remove the lock unless another holder has it by now; where Google does not answer, it expires."""
         try:
-            with google_errors(f"table {self._table}"):
-                if self._is_held():
+            if self._is_ours(self._tables.find(self._table)):
+                with google_errors(f"table {self._table}"):
                     self._remove()
         except TaxiError as error:
             logger.warning("%s", error)
 
-    def _is_held(self) -> bool:
-        from google.api_core.exceptions import NotFound
-
-        try:
-            description = self._client.get_table(self._table, **self._options).description or ""
-        except NotFound:
-            return False
-        return description.startswith(self._holder)
+    def _is_ours(self, table: Any) -> bool:
+        return table is not None and (table.description or "").startswith(self._holder)
 
     def _remove(self) -> None:
         self._client.delete_table(self._table, not_found_ok=True, **self._options)

@@ -65,7 +65,7 @@ def test_a_lock_whose_answer_was_lost_is_held(cloud: Cloud, front: JobServer, no
 
 def test_a_lock_that_its_holder_did_not_extend_ends(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locking, "LIFE", timedelta(seconds=-1))
-    killed = locking._Lock(cloud, f"{dataset_of(cloud)}.{NAME}")
+    killed = locking._Lock(cloud, NAME)
     assert killed.try_to_take()
     with exclusive(cloud, NAME, "waiting"):
         pass
@@ -75,7 +75,7 @@ def test_a_holder_whose_lock_expired_leaves_the_lock_of_the_next_one(
     cloud: Cloud, front: JobServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(locking, "LIFE", timedelta(seconds=-1))
-    late = locking._Lock(cloud, f"{dataset_of(cloud)}.{NAME}")
+    late = locking._Lock(cloud, NAME)
     assert late.try_to_take()
     monkeypatch.setattr(locking, "LIFE", LIFE)
     with exclusive(cloud, NAME, "waiting"):
