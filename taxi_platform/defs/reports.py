@@ -15,7 +15,10 @@ from taxi_platform.trips.services import SERVICES
 
 GROUP = "reports"
 LINKS = links("reports.md", source=TRIP_RECORDS, course=COURSE)
-MODELS = [dg.AssetKey(name) for name in ("fct_trips", "fct_fhv_trips", "fct_monthly_zone_revenue", "dim_zones")]
+MODELS = [
+    dg.AssetKey(name)
+    for name in ("fct_trips", "fct_fhv_trips", "fct_fhvhv_trips", "fct_monthly_zone_revenue", "dim_zones")
+]
 
 
 def monthly_report() -> dg.AssetsDefinition:

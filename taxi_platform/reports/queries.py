@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 FARTHEST = 100  # miles; a distance that is negative or greater says more about the taximeter than about the trip
 _LEAST = 0.001  # anything less is zero: the files have two decimal places
 
-TRIPS, FHV_TRIPS, REVENUE, ZONES = (
-    f"{MODELS_SCHEMA}.{model}" for model in ("fct_trips", "fct_fhv_trips", "fct_monthly_zone_revenue", "dim_zones")
-)
+TRIPS, REVENUE, ZONES = (f"{MODELS_SCHEMA}.{model}" for model in ("fct_trips", "fct_monthly_zone_revenue", "dim_zones"))
+DISPATCHED = {service: f"{MODELS_SCHEMA}.fct_{service}_trips" for service in ("fhv", "fhvhv")}
+"""The facts of the services whose trips bases dispatch. One may be absent: models are built when months are loaded."""
 
+_MODELS = (TRIPS, REVENUE, ZONES)
 _ALL_EXIST = "select bool_and(to_regclass(name) is not null) from unnest(%s::text[]) as name"
 
 # The months are read from a table that has one row per zone and month, not one per trip.
@@ -49,9 +50,7 @@ _BY_HOUR = f"""
 with trips as (
     select service, pickup_datetime, dropoff_datetime, total_amount, trip_distance, vendor_id = -1 as has_no_vendor
     from {TRIPS} where file_month = %(first)s
-    union all
-    select 'fhv', pickup_datetime, dropoff_datetime, 0, null, dispatching_base_num is null
-    from {FHV_TRIPS} where file_month = %(first)s
+    {{dispatched_trips}}
 )
 select service, {_DAY} as day, extract(hour from pickup_datetime)::int as hour,
     count(*), {_sum("total_amount")},
@@ -80,20 +79,29 @@ group by 1, 2, 3, 4"""
 _BY_ZONE = f"""
 with counted as (
     select service, pickup_location_id, trips, total_amount from {REVENUE} where file_month = %(first)s
-    union all
-    select 'fhv', pickup_location_id, count(*), 0 from {FHV_TRIPS} where file_month = %(first)s group by 2
+    {{dispatched_zones}}
 )
 select counted.service, zones.location_id, zones.zone, zones.borough,
     sum(counted.trips)::bigint, {_sum("counted.total_amount")}
 from counted join {ZONES} as zones on zones.location_id = counted.pickup_location_id
 group by 1, 2, 3, 4"""
 
+_DISPATCHED = {
+    "dispatched_trips": """
+    union all
+    select '{service}', pickup_datetime, dropoff_datetime, 0, null, dispatching_base_num is null
+    from {trips} where file_month = %(first)s""",
+    "dispatched_zones": """
+    union all
+    select '{service}', pickup_location_id, count(*), 0 from {trips} where file_month = %(first)s group by 2""",
+}
+
 
 def read_months(url: str, loaded: Mapping[str, LoadRecord]) -> list[Month]:
     """Return every month that the trip tables or the models have, in order. Errors are those of ``read_figures``."""
     months = {month for service in SERVICES.values() for month in months_of(service, loaded)}
     with connect(url) as connection, postgres_errors(REVENUE):
-        if _models_exist(connection):
+        if _exist(connection, *_MODELS):
             months |= {Month(day.year, day.month) for (day,) in execute(connection, _MONTHS).fetchall()}
     return sorted(months)
 
@@ -109,17 +117,24 @@ def read_figures(url: str, months: Iterable[Month], loaded: Mapping[str, LoadRec
         DatabaseRefused: the server refuses a query.
     """
     with connect(url) as connection, postgres_errors(TRIPS):
-        if _models_exist(connection):
+        if _exist(connection, *_MODELS):
+            built = [(service, trips) for service, trips in DISPATCHED.items() if _exist(connection, trips)]
+            dispatched = {
+                name: "".join(query.format(service=service, trips=trips) for service, trips in built)
+                for name, query in _DISPATCHED.items()
+            }
+            statements = [query.format(**dispatched) for query in (_BY_HOUR, _DISTRIBUTIONS, _BY_ZONE)]
             for month in months:
-                yield from _read_month(connection, month, loaded)
+                yield from _read_month(connection, month, loaded, statements)
 
 
-def _models_exist(connection: "Connection") -> bool:
-    names = [TRIPS, FHV_TRIPS, REVENUE, ZONES]
-    return execute(connection, _ALL_EXIST, (names,)).fetchone() == (True,)
+def _exist(connection: "Connection", *names: str) -> bool:
+    return execute(connection, _ALL_EXIST, (list(names),)).fetchone() == (True,)
 
 
-def _read_month(connection: "Connection", month: Month, loaded: Mapping[str, LoadRecord]) -> Iterator[ServiceFigures]:
+def _read_month(
+    connection: "Connection", month: Month, loaded: Mapping[str, LoadRecord], statements: Sequence[str]
+) -> Iterator[ServiceFigures]:
     after = month.plus(1)
     parameters = {"first": date(month.year, month.month, 1), "after": date(after.year, after.month, 1)}
 
@@ -130,7 +145,7 @@ def _read_month(connection: "Connection", month: Month, loaded: Mapping[str, Loa
             rows[service].append(tuple(row))
         return rows
 
-    hours, distributions, zones = map(rows_by_service, (_BY_HOUR, _DISTRIBUTIONS, _BY_ZONE))
+    hours, distributions, zones = map(rows_by_service, statements)
     for service in SERVICES.values():
         if service.name in hours:
             record = loaded.get(service.file_name(month))

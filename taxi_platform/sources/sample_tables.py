@@ -16,6 +16,7 @@ Texts = NDArray[np.bytes_]
 
 TOLL_SHARES = {0: 3860, 612: 200, 1224: 14, 280: 12, 229: 6, 1375: 2, 576: 1, 1836: 1}  # by cents
 OUTLIERS = ("15213.47", "31400.02", "48881.90", "62057.75", "99614.08", "120300.33", "173452.61", "205006.19")
+LONGEST = 39_999  # seconds that trips claim to last
 MOST_CENTS, LEAST_CENTS = 120_000, -20_000
 DISTANCES = 8192  # distances known by their hundredths of a mile
 
@@ -63,8 +64,12 @@ def texts_of(column: Column) -> Texts:
         return _dollars()
     if column.unit == "miles":
         return _distances()
-    if column.name == "store_and_fwd_flag":
+    if column.unit == "seconds":
+        return _seconds()
+    if column.name.endswith("_flag") and not column.is_code:
         return text_table("NY")
+    if column.name == "hvfhs_license_num":
+        return text_table(["HV0003", "HV0005"])
     if column.name == "request_source":
         return text_table(["A", "CC", "EH0004", "EH0010", "HV0003", "HV0003", "HV0005", "HV0005"])
     return _codes() if column.is_code or column.postgres == "integer" else _licences()
@@ -89,6 +94,11 @@ def _distances() -> Texts:
 @cache
 def _codes() -> Texts:
     return text_table([*map(str, range(300)), ""])
+
+
+@cache
+def _seconds() -> Texts:
+    return text_table(list(map(str, range(LONGEST + 1))))
 
 
 @cache

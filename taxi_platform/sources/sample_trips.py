@@ -253,7 +253,10 @@ def _stride(count: int) -> int:
 
 def csv_of_block(plan: Plan, block: Block) -> bytes:
     """Return the lines of one block, each with its line end; columns that nothing is known of stay empty."""
-    make = (_metered if block.part.metered else _unmetered) if plan.service.has("fare_amount") else _dispatched
+    if plan.service.has("fare_amount"):
+        make = _metered if block.part.metered else _unmetered
+    else:
+        make = _requested if plan.service.has("request_datetime") else _dispatched
     values = make(plan, block)
     pieces: list[tuple[Texts, Numbers | None]] = []
     for column in plan.columns:
@@ -362,6 +365,46 @@ def _dispatched(plan: Plan, block: Block) -> dict[str, Numbers]:
         "dolocationid": np.where((down & 7) < 3, -1, tables.zones(service.name)[down >> 4]),
         "sr_flag": np.where((kind & 255) < 253, -1, 1),
         "affiliated_base_number": np.where((kind >> 8) < 30, tables.bases()[jitter >> 4], own),
+    }
+
+
+def _requested(plan: Plan, block: Block) -> dict[str, Numbers]:
+    """Make trips that were requested in an app. Those that begin in one second last different times, by their ranks."""
+    service = plan.service
+    jitter, far, slow, up, down, luck, kind, tip, toll, fee = plan.chances(block, 10)
+    start, rank = block.part.times(block.first, block.last, jitter)
+    distance = tables.miles(service.sample.median_miles)[far]
+    seconds = _with_rank(distance * (2 + (slow & 3)) + 120 + (slow >> 7), rank, block.part.ranks)
+    end = plan.ends(block, start, seconds, luck)
+    fare = 400 + distance * 2 + seconds // 2
+    company = (kind >> 8) // 190  # 0 for about three of four trips, else 1
+    pickup_zone = tables.zones(service.name)[up >> 4]
+    return {
+        "hvfhs_license_num": company,
+        "dispatching_base_num": company,
+        "originating_base_num": np.where(company == 0, 0, -1),
+        "request_datetime": start - 60 - (kind & 255),
+        "on_scene_datetime": start - (kind & 31),
+        service.pickup: start,
+        service.dropoff: end,
+        "pulocationid": pickup_zone,
+        "dolocationid": tables.zones(service.name)[down >> 4],
+        "trip_miles": distance,
+        "trip_time": np.minimum(seconds, tables.LONGEST),
+        "base_passenger_fare": fare,
+        "tolls": tables.tolls()[toll >> 4],
+        "bcf": fare // 40,
+        "sales_tax": fare * 89 // 1000,
+        "congestion_surcharge": np.where(fee < 26_000, 275, 0),
+        "airport_fee": np.where(np.isin(pickup_zone, AIRPORTS), 250, 0),
+        "tips": np.where(tip < 12_000, tip & 1023, 0),
+        "driver_pay": fare * 3 // 4,
+        "shared_request_flag": (tip & 127) // 127,
+        "shared_match_flag": (tip & 255) // 255,
+        "access_a_ride_flag": np.zeros_like(start),
+        "wav_request_flag": (slow & 511) // 511,
+        "wav_match_flag": (slow & 15) // 15,
+        "cbd_congestion_fee": np.where(fee < 20_000, 150, 0),
     }
 
 

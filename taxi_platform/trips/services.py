@@ -8,7 +8,7 @@ is read does not belong here.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from taxi_platform.trips.columns import FHV_COLUMNS, GREEN_COLUMNS, YELLOW_COLUMNS, Column
+from taxi_platform.trips.columns import FHV_COLUMNS, FHVHV_COLUMNS, GREEN_COLUMNS, YELLOW_COLUMNS, Column
 from taxi_platform.trips.keys import file_name, partition_name, table_name
 from taxi_platform.trips.months import Month
 
@@ -306,7 +306,59 @@ FHV = Service(
     words=("for hire",),
 )
 
-SERVICES: Mapping[str, Service] = {service.name: service for service in (GREEN, YELLOW, FHV)}
+FHVHV = Service(
+    name="fhvhv",
+    title="High-volume for-hire vehicle",
+    description="Trips of high-volume for-hire vehicles: those of Uber, Lyft, Via and Juno.",
+    dictionary="hvfhs",
+    columns=FHVHV_COLUMNS,
+    pickup="pickup_datetime",
+    dropoff="dropoff_datetime",
+    identity=(
+        "hvfhs_license_num",
+        "dispatching_base_num",
+        "request_datetime",
+        "pickup_datetime",
+        "dropoff_datetime",
+        "pulocationid",
+        "dolocationid",
+        "trip_miles",
+        "base_passenger_fare",
+    ),
+    schedule_hour=12,
+    colours=("#b5486f", "#f08cae"),
+    thresholds=Thresholds(
+        duplicates=Threshold(
+            0.0001,
+            "An app writes every trip once; of 20 million rows some share even their second, zones, miles and fare, "
+            "such as two parties picked up together. More than 0.01 % looks like rows that were published twice.",
+        ),
+        backwards=Threshold(
+            0.001,
+            "Apps write both times; more than 0.1 % looks like exchanged columns or another time zone.",
+        ),
+    ),
+    sample=SampleProfile(
+        thousands=(
+            ("2009-01", 20_000),  # likewise: the published files begin in 2019-02
+            ("2020-03", 13_400),
+            ("2020-04", 4_300),
+            ("2020-05", 6_100),
+            ("2020-07", 10_000),
+            ("2020-10", 13_000),
+            ("2021-01", 11_800),
+            ("2021-03", 14_300),
+            ("2022-01", 16_500),
+            ("2023-01", 18_300),
+            ("2024-01", 19_500),
+        ),
+        median_miles=2.9,
+    ),
+    reported_by="base",
+    words=("high volume", "uber", "lyft"),
+)
+
+SERVICES: Mapping[str, Service] = {service.name: service for service in (GREEN, YELLOW, FHV, FHVHV)}
 
 SMALLEST = GREEN
 """The service with the smallest files, for demos and to ask a source whether it answers."""

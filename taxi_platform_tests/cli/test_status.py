@@ -95,7 +95,7 @@ def test_the_names_for_programs_are_those_that_the_page_describes(backfills: Bac
     backfills.run("green_tripdata", month="2019-01")
     found = data()
     assert set(found) == {"daemon_is_alive", "remarks", "services"}
-    assert set(found["services"]) == {"green", "yellow", "fhv"}
+    assert set(found["services"]) == {"green", "yellow", "fhv", "fhvhv"}
     assert set(found["services"]["green"]) == {"rows", "file_bytes", "last_run", "months"}
     month = found["services"]["green"]["months"]["2019-01"]
     assert set(month) == {"state", "rows", "file_bytes", "run_id", "at", "note", "is_partition", "changed_by_hand"}

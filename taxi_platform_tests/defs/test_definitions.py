@@ -134,6 +134,7 @@ MODELS = {
     "stg_green_tripdata": ("view", ["green_tripdata"]),
     "stg_yellow_tripdata": ("view", ["yellow_tripdata"]),
     "stg_fhv_tripdata": ("view", ["fhv_tripdata"]),
+    "stg_fhvhv_tripdata": ("view", ["fhvhv_tripdata"]),
     "int_trips": ("view", ["stg_green_tripdata", "stg_yellow_tripdata"]),
     "dim_zones": ("table", ["taxi_zone_lookup"]),
     "dim_vendors": ("table", ["vendors"]),
@@ -142,9 +143,10 @@ MODELS = {
     "payment_types": ("table", []),
     "fct_trips": ("table", ["dim_vendors", "dim_zones", "int_trips", "payment_types", "rate_codes"]),
     "fct_fhv_trips": ("table", ["dim_zones", "stg_fhv_tripdata"]),
+    "fct_fhvhv_trips": ("table", ["dim_zones", "stg_fhvhv_tripdata"]),
     "fct_monthly_zone_revenue": ("table", ["dim_zones", "fct_trips"]),
 }
-REPORTED = ["dim_zones", "fct_fhv_trips", "fct_monthly_zone_revenue", "fct_trips"]
+REPORTED = ["dim_zones", "fct_fhv_trips", "fct_fhvhv_trips", "fct_monthly_zone_revenue", "fct_trips"]
 ALL_ASSETS = {
     **{
         key.format(service.table): (group, kinds, [name.format(service.table) for name in upstream])
@@ -173,10 +175,12 @@ RESOURCES = """
 assistant bigquery database dbt docker_hub duckdb_file gcs google io_manager landing postgres product_file
 raw_files reports trip_files"""
 JOBS = """
-chat fhv_tripdata_checks_job fhv_tripdata_job gcp_setup green_tripdata_checks_job green_tripdata_job
-hello_world raw_purge_job run_retention_job upkeep_checks_job yellow_tripdata_checks_job yellow_tripdata_job"""
+chat fhv_tripdata_checks_job fhv_tripdata_job fhvhv_tripdata_checks_job fhvhv_tripdata_job gcp_setup
+green_tripdata_checks_job green_tripdata_job hello_world raw_purge_job run_retention_job upkeep_checks_job
+yellow_tripdata_checks_job yellow_tripdata_job"""
 SCHEDULES = """
-fhv_monthly_schedule green_monthly_schedule hello_world_schedule raw_purge_schedule run_retention_schedule
+fhv_monthly_schedule fhvhv_monthly_schedule green_monthly_schedule hello_world_schedule
+raw_purge_schedule run_retention_schedule
 upkeep_checks_schedule yellow_monthly_schedule"""
 SENSORS = "follow_upstream_sensor landing_sensor new_month_sensor run_failure_alert"
 
@@ -213,10 +217,12 @@ def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -
     assert shown == ALL_ASSETS
     assert checks_of(location, *(f"bigquery/{service.table}" for service in SERVICES.values())) == [
         "bigquery/fhv_tripdata:same_in_both_warehouses",
+        "bigquery/fhvhv_tripdata:same_in_both_warehouses",
         "bigquery/green_tripdata:same_in_both_warehouses",
         "bigquery/yellow_tripdata:same_in_both_warehouses",
     ]
-    assert checks_of(location, "fhv_tripdata") == sorted(f"fhv_tripdata:{name}" for name in OF_EVERY_TABLE)
+    for table in ("fhv_tripdata", "fhvhv_tripdata"):
+        assert checks_of(location, table) == sorted(f"{table}:{name}" for name in OF_EVERY_TABLE)
     for table in ("green_tripdata", "yellow_tripdata"):
         assert checks_of(location, table) == sorted(f"{table}:{name}" for name in OF_EVERY_TABLE | OF_METERED_TRIPS)
     expected = {"resources": RESOURCES, "jobs": JOBS, "schedules": SCHEDULES, "sensors": SENSORS}

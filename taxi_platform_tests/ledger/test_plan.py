@@ -57,7 +57,7 @@ def test_services_are_named_one_by_one_or_all(text: str, services: list[object])
 
 @pytest.mark.parametrize("text", ["", "red", "green,", "Green", "green yellow", "green,red"])
 def test_an_unknown_service_is_refused_with_those_that_there_are(text: str) -> None:
-    with pytest.raises(InvalidRequest, match=r"there is no such service\. There are green, yellow, fhv, and all\."):
+    with pytest.raises(InvalidRequest, match=r"no such service\. There are green, yellow, fhv, fhvhv, and all\."):
         parse_services(text)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from taxi_platform.settings import settings
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import FHV, GREEN, YELLOW, Service
+from taxi_platform.trips.services import FHV, FHVHV, GREEN, YELLOW, Service
 from taxi_platform_tests.support.asset_runs import Platform, Run, instance_in_memory
 from taxi_platform_tests.support.databases import database_from
 from taxi_platform_tests.support.shell import UNSET
@@ -17,9 +17,11 @@ MONTHLY = (
     "stg_green_tripdata",
     "stg_yellow_tripdata",
     "stg_fhv_tripdata",
+    "stg_fhvhv_tripdata",
     "int_trips",
     "fct_trips",
     "fct_fhv_trips",
+    "fct_fhvhv_trips",
     "fct_monthly_zone_revenue",
 )
 DIMENSIONS = ("vendors", "rate_codes", "payment_types", "dim_vendors", "dim_zones")
@@ -70,7 +72,7 @@ def green_march() -> list[str]:
 
 @pytest.fixture(scope="module")
 def models(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
-    """March and April of green, yellow and fhv; the zones; every model, built by one run."""
+    """March and April of green, yellow and fhv, and March of fhvhv; the zones; every model, built by one run."""
     folder = tmp_path_factory.mktemp("models")
     (folder / "published").mkdir()
     (folder / "published/taxi_zone_lookup.csv").write_text(ZONES)
@@ -88,6 +90,7 @@ def models(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         made.publish(FHV, MARCH, [*rows(FHV, 20), *rows(FHV, 3)])
         made.publish(GREEN, APRIL, rows(GREEN, 10))
         made.publish(FHV, APRIL, rows(FHV, 4))
+        made.publish(FHVHV, MARCH, rows(FHVHV, 6))
         made.publish(YELLOW, MARCH, rows(YELLOW, 5))
         made.publish(YELLOW, APRIL, rows(YELLOW, 30))
         zones = platform.run("taxi_zone_lookup")

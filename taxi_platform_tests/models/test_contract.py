@@ -69,7 +69,7 @@ def test_every_model_and_column_is_described_and_has_a_type_and_every_test_says_
 def test_every_mart_has_a_contract_and_facts_are_blocked_by_their_reconciliation(data: Path) -> None:
     manifest = read_manifest(find_manifest(data, "postgres"))
     marts = [node for node in manifest["nodes"].values() if "marts" in node["fqn"] and node["resource_type"] == "model"]
-    assert len(marts) == 5
+    assert len(marts) == 6
     assert all(node["contract"]["enforced"] for node in marts)
     blocking = {check.name for model in models_of(manifest) for check in model.checks if check.is_blocking}
     assert {"trips_are_as_many_as_in_the_tables", "trip_keys_are_unique", "revenue_adds_up_to_the_trips"} <= blocking

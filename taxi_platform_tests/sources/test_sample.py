@@ -27,6 +27,7 @@ CHECKSUMS = {
     "green": "af0d0fc64138d3b5e8ba5be65cfe0614d6abdb57e54b2918bcfcde1ed7bfe830",
     "yellow": "4bc852e54756ff402cb6f8795631e5b684c1388e4c8d8482c60d1bfc1b07b5e2",
     "fhv": "59c1a8bc1b8ccc996edffef0317a3cf233418a5e0fb95b2cffff0f26471c2a5f",
+    "fhvhv": "0880da3ae3557daff25f8ead2295cc9e28bade72ffec19d6bf2c1f802a1a37b6",
 }
 MIB = 1024 * 1024
 
@@ -162,7 +163,7 @@ def test_the_version_tells_files_scales_and_generations_apart() -> None:
         "sample:0.1/yellow/green_tripdata_2019-03.csv.gz",
         "sample:0.1/green/green_tripdata_2019-13.csv.gz",
         "sample:0.1/green/green_tripdata_2019-03.csv",
-        "sample:0.1/fhvhv/fhvhv_tripdata_2019-03.csv.gz",
+        "sample:0.1/ferry/ferry_tripdata_2019-03.csv.gz",
         "sample:0.1/green/green_tripdata_2008-03.csv.gz",
         "sample:0.1/green/green_tripdata_2100-03.csv.gz",
         "https://example.org/green_tripdata_2019-03.csv.gz",

@@ -6,7 +6,7 @@ from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.reports.figures import DOLLARS, FIRST, MILES, ZERO, Counts, ServiceFigures, Zone, days_of
 from taxi_platform.reports.pages import ReportData
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
+from taxi_platform.trips.services import FHV, GREEN, YELLOW, Service
 from taxi_platform_tests.support.month_records import load_record
 
 AT = datetime(2026, 5, 4, 12, 30, tzinfo=timezone.utc)
@@ -76,9 +76,7 @@ def loaded(trips: int, source: str = "https://example.com/{}") -> LoadRecord:
     return load_record(trips, file_bytes=trips * 20, csv_bytes=trips * 92, rows_rejected=1, source=source)
 
 
-def made_up(
-    *months: Month, services: tuple[Service, ...] = tuple(SERVICES.values()), only: Month | None = None
-) -> ReportData:
+def made_up(*months: Month, services: tuple[Service, ...] = tuple(ORDER), only: Month | None = None) -> ReportData:
     """Return everything of these months, in the models as in the tables."""
     parts = [part(service, month) for service in services for month in months]
     records = {

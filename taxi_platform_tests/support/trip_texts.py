@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.reading import TripStream
-from taxi_platform.trips.services import FHV, GREEN, YELLOW, Service
+from taxi_platform.trips.services import FHV, FHVHV, GREEN, YELLOW, Service
 
 MARCH = Month(2019, 3)
 APRIL = Month(2019, 4)
@@ -19,6 +19,8 @@ _ROWS = {
     GREEN.name: "{vendor},{pickup},{dropoff},{flag},1,{up},{down},1,{miles},{fare},0.5,0.5,0,0,,0.3,{total},{pay},1,",
     YELLOW.name: "{vendor},{pickup},{dropoff},1,{miles},1,{flag},{up},{down},{pay},{fare},0.5,0.5,0,0,0.3,{total},2.5",
     FHV.name: "B{base:05d},{pickup},{dropoff},{up},{down},,B{base:05d}",
+    FHVHV.name: "HV0003,B02764,B02764,{pickup},{pickup},{pickup},{dropoff},{up},{down},{miles},52,{fare},0,0.5,1.3,"
+    "2.75,0,0,{total},N,N,N,N,{flag}",
 }
 
 

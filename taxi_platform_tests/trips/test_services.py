@@ -111,14 +111,6 @@ def test_only_what_decides_the_values_of_a_row_makes_loaded_months_count_as_chan
     assert fingerprint(other) != fingerprint(service)
 
 
-def test_the_fingerprints_are_those_that_version_0_1_stored() -> None:
-    assert {service.name: fingerprint(service) for service in SERVICES.values()} == {
-        "green": "95480415fdb7a429",
-        "yellow": "cc3aec4edf424210",
-        "fhv": "d58fd90637aa999a",
-    }
-
-
 def test_no_two_services_load_at_the_same_hour_or_have_the_same_colours() -> None:
     assert len({service.schedule_hour for service in SERVICES.values()}) == len(SERVICES)
     assert len({colour for service in SERVICES.values() for colour in service.colours}) == 2 * len(SERVICES)
