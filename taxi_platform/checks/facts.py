@@ -128,10 +128,10 @@ def not_among(zones: Iterable[int]) -> str:
 def _counted(connection: "Connection", service: Service, facts: MonthFacts) -> MonthFacts:
     """Return the facts with the counts and samples of both scans."""
     partition = tables.partition_of(service, facts.month)
-    zones, shown = _ZONES_BY_NUMBER, f"select generate_series(1, {_ZONES_BY_NUMBER[-1]})::text"
+    zones, unknown = _ZONES_BY_NUMBER, f"select generate_series(1, {_ZONES_BY_NUMBER[-1]})::text"
     if _exists(connection, _LOOKUP):
         zones = [row["locationid"] for row in _ask(connection, _ZONES)]
-        shown = _ZONES.replace("locationid", "locationid::text", 1)
+        unknown = _ZONES.replace("locationid", "locationid::text", 1)
     rules = rules_of(service)
     wanted = {
         name: condition(service, facts.month, rule, not_among(zones))
@@ -150,8 +150,8 @@ def _counted(connection: "Connection", service: Service, facts: MonthFacts) -> M
 
     rows = counts.pop("rows")
     broken = {name: counts.pop(name) for name in rules}
-    columns = dict.fromkeys(["unique_row_id", *service.identity, *filter(service.has, ["total_amount"])])
-    select = f"select {', '.join(columns)} from {partition} where"
+    shown = ["unique_row_id", *service.identity, *filter(service.has, ["total_amount", "payment_type"])]
+    select = f"select {', '.join(dict.fromkeys(shown))} from {partition} where"
     samples: dict[str, Sequence[Row]] = {}
     for name, rule in rules.items():
         if broken[name] > rule.allowed(rows):
@@ -161,7 +161,7 @@ def _counted(connection: "Connection", service: Service, facts: MonthFacts) -> M
                 if name == UNIQUE_IDS
                 else _ask(connection, f"{select} {wanted[name]} limit {SAMPLE}")
             )
-    return replace(facts, rows=rows, broken=broken, samples=samples, no_zone=counts, unknown=f"not in ({shown})")
+    return replace(facts, rows=rows, broken=broken, samples=samples, no_zone=counts, unknown=f"not in ({unknown})")
 
 
 def _exists(connection: "Connection", table: str) -> bool:
