@@ -134,7 +134,7 @@ class Settings(BaseSettings):
         arbitrary_types_allowed=True,
     )
 
-    source: str = Field(RELEASE, description="A URL template, a folder, or sample[:scale].")
+    source: str = Field(RELEASE, description="A URL template, a folder, tlc, or sample[:scale].")
     data_dir: Annotated[Path, BeforeValidator(_absolute)] = Field(
         PROJECT / ".taxi", description="Raw files, the embedded server, Dagster's state."
     )

@@ -1,7 +1,7 @@
 """The meaning of what a web server answers, or fails to answer. Nothing here sends a request or writes a file."""
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from taxi_platform.trips.files import SourceVersion
 if TYPE_CHECKING:
     from requests import Response
 
+NOT_PUBLISHED = (404, 410)
 _TRANSIENT = (408, 425, 429)  # besides all of 500 and above
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)", re.ASCII | re.IGNORECASE)
 
@@ -61,16 +62,19 @@ def transport_errors(address: str) -> Generator[None]:
         raise failure from error
 
 
-def refuse_failures(response: "Response", address: str, *, ranged: bool = False) -> None:
+def refuse_failures(
+    response: "Response", address: str, not_published: Collection[int] = NOT_PUBLISHED, *, ranged: bool = False
+) -> None:
     """Accept an answer that brings bytes, and raise the error that any other stands for.
 
     Args:
         response: the answer.
         address: what was requested.
+        not_published: the statuses with which this server says that it does not have a file.
         ranged: whether a part was requested, so that 206 and 416 are answers too.
 
     Raises:
-        NotPublished: 404 or 410.
+        NotPublished: the server does not have the file.
         AccessDenied: every other answer that blames the request.
         SourceUnreachable: an answer that is temporary, such as 429 or 503.
         DamagedFile: something else came instead of the file.
@@ -80,8 +84,9 @@ def refuse_failures(response: "Response", address: str, *, ranged: bool = False)
         return
     name, answer = file_of(address), f"answers {status} {response.reason or ''}".strip()
     what = f"{public(address)} {answer}"
-    if status in (404, 410):
-        raise NotPublished(name, what, "The source does not have this file: choose another month or TAXI_SOURCE.")
+    if status in not_published:
+        advice = "The source does not have this file (yet): choose another month or TAXI_SOURCE."
+        raise NotPublished(name, what, advice)
     if status in _TRANSIENT or status >= 500:
         raise unreachable(address, f"the server {answer}", _retry_after(response.headers))
     if status >= 400:

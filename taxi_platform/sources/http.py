@@ -18,6 +18,7 @@ from taxi_platform.errors import DamagedFile, InvalidSetting, disk_errors
 from taxi_platform.redaction import public
 from taxi_platform.retries import DOWNLOAD, RetryPolicy
 from taxi_platform.sources.answers import (
+    NOT_PUBLISHED,
     continues,
     file_of,
     refuse_failures,
@@ -43,7 +44,7 @@ TIMEOUTS = (10.0, 60.0)  # seconds until a connection must stand, and for which 
 SHORT_TIMEOUTS = (5.0, 8.0)
 PROGRESS_EVERY = 5.0  # seconds between two log lines of a long download
 _NO_HEAD = (403, 405, 501)  # answers of servers that only accept GET
-_PATH = re.compile(r"/(?=.*\{service\})(?=.*\{month\})(?:[^\s{}]|\{service\}|\{month\})*\.csv(\.gz)?")
+_PATH = re.compile(r"/(?=.*\{service\})(?=.*\{month\})(?:[^\s{}]|\{service\}|\{month\})*\.(csv|csv\.gz|parquet)")
 
 
 class HttpSource:
@@ -54,8 +55,11 @@ class HttpSource:
 
     Safe to share between threads: every call opens its own session.
 
+    Attributes:
+        template: the address of a trip file with placeholders, without credentials.
+
     Args:
-        template: the address of a trip file with placeholders.
+        template: the same, with credentials if there are any.
         retries: how often and when to ask again.
         timeouts: seconds until a connection must stand, and for which the server may be silent.
 
@@ -64,6 +68,7 @@ class HttpSource:
     """
 
     asking_is_free = False
+    not_published: tuple[int, ...] = NOT_PUBLISHED  # the answers for a file that is not there
 
     def __init__(
         self, template: str, *, retries: RetryPolicy = DOWNLOAD, timeouts: tuple[float, float] = TIMEOUTS
@@ -73,13 +78,13 @@ class HttpSource:
         user, _, host = parts.netloc.rpartition("@")
         name, _, password = user.partition(":")
         self._credentials = (unquote(name), unquote(password)) if user else None
-        self._template = f"{parts.scheme}://{host}{parts.path}"
+        self.template = f"{parts.scheme}://{host}{parts.path}"
         self._retries = retries
         self._timeouts = timeouts
 
     def trips(self, service: Service, month: Month) -> str:
         """Return the address of a month's file."""
-        return self._template.replace("{service}", service.name).replace("{month}", str(month))
+        return self.template.replace("{service}", service.name).replace("{month}", str(month))
 
     def zones(self) -> str:
         """Return the address of the zone lookup: the folder that all trip files share, and in it the file's name.
@@ -87,7 +92,7 @@ class HttpSource:
         Where every service has its own folder, the lookup is in their neighbour ``misc``, as in the course's
         release: ``…/download/{service}/…`` makes ``…/download/misc/taxi_zone_lookup.csv``.
         """
-        segments = self._template.split("/")
+        segments = self.template.split("/")
         first = next(index for index, segment in enumerate(segments) if "{" in segment)
         folder = ["misc"] if segments[first] == "{service}" else []
         return "/".join([*segments[:first], *folder, zones.FILE])
@@ -132,10 +137,10 @@ class HttpSource:
     def _request_version(self, session: "Session", address: str) -> SourceVersion:
         with self._request(session, "HEAD", address, {}) as response:
             if response.status_code not in _NO_HEAD:
-                refuse_failures(response, address)
+                refuse_failures(response, address, self.not_published)
                 return version_of(response)
         with self._request(session, "GET", address, {"Range": "bytes=0-0"}) as response:
-            refuse_failures(response, address, ranged=True)
+            refuse_failures(response, address, self.not_published, ranged=True)
             return version_of(response)
 
     def _receive(self, session: "Session", address: str, partial: "PartialFile") -> SourceVersion:
@@ -143,7 +148,7 @@ class HttpSource:
         unchanged = version and validator(version)
         wanted = {"Range": f"bytes={received}-", "If-Range": unchanged} if received and unchanged else {}
         with self._request(session, "GET", address, wanted) as response:
-            refuse_failures(response, address, ranged=bool(wanted))
+            refuse_failures(response, address, self.not_published, ranged=bool(wanted))
             if response.status_code == 200:
                 version = version_of(response)
                 partial.start(version)
@@ -195,7 +200,7 @@ def _refuse_invalid(template: str) -> None:
         raise InvalidSetting(
             f"TAXI_SOURCE={public(shown)}",
             "it is not the address of a trip file: http:// or https://, a host, a path with {service} and {month} and "
-            "no other braces, which ends in .csv.gz or .csv, and nothing after it: no ? and no #",
+            "no other braces, which ends in .csv.gz, .csv or .parquet, and nothing after it: no ? and no #",
             f"Write an address such as {EXAMPLE}",
         )
 

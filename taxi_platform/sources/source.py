@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Protocol
 
 from taxi_platform.errors import InvalidSetting
-from taxi_platform.retries import METADATA
-from taxi_platform.settings import PROJECT
+from taxi_platform.retries import DOWNLOAD, METADATA
+from taxi_platform.settings import PROJECT, RELEASE
 from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
@@ -26,7 +26,7 @@ class Source(Protocol):
     asking_is_free: bool
 
     def trips(self, service: Service, month: Month) -> str:
-        """Return the address of a month's file; it ends in ``.csv.gz`` or ``.csv``."""
+        """Return the address of a month's file; it ends in ``.csv.gz``, ``.csv`` or ``.parquet``."""
         ...
 
     def zones(self) -> str:
@@ -46,9 +46,10 @@ class Source(Protocol):
 
 
 def source_named(text: str, *, short_timeouts: bool = False) -> Source:
-    """Return the source that a ``TAXI_SOURCE`` names: an address, the sample, or else a folder.
+    """Return the source that a ``TAXI_SOURCE`` names: an address, the TLC, the sample, or else a folder.
 
-    A folder that is called ``sample`` is written ``./sample``; relative folders start at the project.
+    The address of the course's release also stands for the TLC's files of later months. A folder that is called ``tlc``
+    or ``sample`` is written ``./sample``; relative folders start at the project.
 
     Args:
         text: the setting's value.
@@ -58,10 +59,8 @@ def source_named(text: str, *, short_timeouts: bool = False) -> Source:
         InvalidSetting: it names none of these, a folder that does not exist, or an impossible scale.
     """
     name = text.strip()
-    if re.match(r"\w+:/|://", name):
-        from taxi_platform.sources.http import SHORT_TIMEOUTS, HttpSource
-
-        return HttpSource(name, retries=METADATA, timeouts=SHORT_TIMEOUTS) if short_timeouts else HttpSource(name)
+    if name == "tlc" or re.match(r"\w+:/|://", name):
+        return _server(name, short_timeouts=short_timeouts)
     kind, colon, scale = name.partition(":")
     if kind == "sample":
         from taxi_platform.sources.sample import SampleSource
@@ -73,6 +72,18 @@ def source_named(text: str, *, short_timeouts: bool = False) -> Source:
     from taxi_platform.sources.folder import FolderSource
 
     return FolderSource(_folder(name))
+
+
+def _server(name: str, *, short_timeouts: bool) -> Source:
+    from taxi_platform.sources.http import SHORT_TIMEOUTS, TIMEOUTS, HttpSource
+
+    retries, timeouts = (METADATA, SHORT_TIMEOUTS) if short_timeouts else (DOWNLOAD, TIMEOUTS)
+    if name not in ("tlc", RELEASE):
+        return HttpSource(name, retries=retries, timeouts=timeouts)
+    from taxi_platform.sources.tlc import TLC, CourseThenTlc, TlcSource
+
+    tlc = TlcSource(TLC, retries=retries, timeouts=timeouts)
+    return tlc if name == "tlc" else CourseThenTlc(HttpSource(name, retries=retries, timeouts=timeouts), tlc)
 
 
 def _folder(name: str) -> Path:
@@ -91,5 +102,5 @@ def _invalid(name: str, problem: str) -> InvalidSetting:
         f"TAXI_SOURCE={name}",
         problem,
         "It is an address with placeholders (https://host/{service}/{service}_tripdata_{month}.csv.gz), "
-        "an existing folder of .csv.gz or .csv files, or sample, or sample:0.1 for a tenth of its rows.",
+        "tlc, an existing folder of .csv.gz, .csv or .parquet files, or sample, or sample:0.1 for a tenth of its rows.",
     )

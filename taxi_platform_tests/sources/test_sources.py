@@ -242,11 +242,29 @@ def test_a_path_means_a_folder_and_starts_at_the_project(
 
 
 def test_an_address_means_a_server() -> None:
-    source = source_named(f" {RELEASE}\n")
+    source = source_named(" http://h/{service}_{month}.parquet\n")
     assert isinstance(source, HttpSource)
-    assert source.trips(GREEN, MARCH) == (
-        "https://github.com/DataTalksClub/nyc-tlc-data/releases/download/green/green_tripdata_2019-03.csv.gz"
+    assert source.trips(GREEN, MARCH) == "http://h/green_2019-03.parquet"
+
+
+@pytest.mark.parametrize("short_timeouts", [False, True])
+def test_the_default_is_the_courses_release_and_then_the_tlc(short_timeouts: bool) -> None:
+    source = source_named(RELEASE, short_timeouts=short_timeouts)
+    course, tlc = (
+        "https://github.com/DataTalksClub/nyc-tlc-data/releases/download",
+        "https://d37ci6vzurychx.cloudfront.net",
     )
+    assert source.trips(GREEN, Month(2021, 7)) == f"{course}/green/green_tripdata_2021-07.csv.gz"
+    assert source.trips(GREEN, Month(2021, 8)) == f"{tlc}/trip-data/green_tripdata_2021-08.parquet"
+    assert source.zones() == f"{course}/misc/taxi_zone_lookup.csv"
+
+
+def test_tlc_means_parquet_for_every_month() -> None:
+    source = source_named("tlc")
+    assert (
+        source.trips(GREEN, MARCH) == "https://d37ci6vzurychx.cloudfront.net/trip-data/green_tripdata_2019-03.parquet"
+    )
+    assert source.zones() == "https://d37ci6vzurychx.cloudfront.net/misc/taxi_zone_lookup.csv"
 
 
 @pytest.mark.parametrize("text", ["sample", "sample:1", "sample:0.1", "sample:10", "sample:1e-3"])
@@ -280,6 +298,7 @@ def test_choosing_a_source_loads_no_transport() -> None:
         "import sys\n"
         "from taxi_platform.settings import RELEASE\n"
         "from taxi_platform.sources.source import source_named\n"
-        "source_named(RELEASE); print([name for name in ('requests', 'tenacity', 'urllib3') if name in sys.modules])"
+        "source_named(RELEASE); source_named('tlc')\n"
+        "print([name for name in ('requests', 'tenacity', 'urllib3') if name in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "[]\n"
