@@ -1,19 +1,27 @@
-"""``taxi demo``: what it says and leaves, with a source that answers and with one that does not."""
+"""``taxi demo``: what it says and leaves, with a source that answers and with one that does not.
+
+It runs in this process, and loads a quarter in place of the year that `make demo` loads.
+"""
 
 import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import psutil
 import psycopg
 import pytest
+from click.testing import CliRunner, Result
 
+from taxi_platform.cli import demo as demo_of_a_year
+from taxi_platform.cli.demo_runs import use_instance
 from taxi_platform.cli.emulators import Addresses
+from taxi_platform.cli.main import taxi
 from taxi_platform.postgres.embedded.server import EmbeddedServer
-from taxi_platform.settings import PROJECT
+from taxi_platform.settings import PROJECT, settings
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.shell import environment, recorded, require_activation, script, typed
@@ -21,7 +29,8 @@ from taxi_platform_tests.support.trip_server import TripServer
 from taxi_platform_tests.support.trip_texts import rows, text, zipped
 
 NOWHERE = "http://127.0.0.1:1/{service}_tripdata_{month}.csv.gz"
-YEAR = {str(month) for month in Month(2019, 1).through(Month(2019, 12))}
+LAST = Month(2019, 3)
+QUARTER = {str(month) for month in Month(2019, 1).through(LAST)}
 TABLES = ("green_tripdata", "yellow_tripdata", "fhv_tripdata")
 
 
@@ -34,50 +43,69 @@ def data(tmp_path: Path) -> Iterator[Path]:
             EmbeddedServer(server).stop()
 
 
+@pytest.fixture
+def demo(data: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """The command with its arguments, and settings by name."""
+    monkeypatch.setattr(demo_of_a_year, "LAST", LAST)
+
+    def run(*arguments: str, **values: str) -> Result:
+        with patch.dict(os.environ, environment(data, **values)):
+            settings.cache_clear()
+            use_instance(data / "dagster")
+            try:
+                return CliRunner().invoke(taxi, ["demo", *arguments])
+            finally:
+                settings.cache_clear()
+
+    return run
+
+
 def told(output: str) -> dict[str, int]:
     """The rows of each table by the demo's summary."""
     return {name: int(count.replace(",", "")) for name, count in re.findall(r"^  (\w+)\s+([\d,]+) rows ", output, re.M)}
 
 
-def test_without_its_source_it_loads_the_sample_apart_and_recognises_it_later(data: Path) -> None:
-    first = typed("taxi demo --scale 0.0001", data, TAXI_SOURCE=NOWHERE)
-    assert first.returncode == 0, first.stdout
-    lines = first.stdout.splitlines()
+def test_without_its_source_it_loads_the_sample_apart_and_recognises_it_later(
+    data: Path, demo: Callable[..., Result]
+) -> None:
+    first = demo("--scale", "0.0001", TAXI_SOURCE=NOWHERE)
+    assert first.exit_code == 0, first.output
+    lines = first.output.splitlines()
     assert lines[0] == f"Asking the source for green_tripdata_2019-01.csv: {NOWHERE}"
     assert lines[1].startswith("It cannot be used: ")
-    assert "connection refused" in lines[1]
+    assert "refused" in lines[1]
     assert lines[2] == "Loading the built-in sample instead: made-up trips, kept apart from real ones."
-    counts = told(first.stdout)
+    counts = told(first.output)
     assert counts.pop("taxi_zone_lookup") == 265
     assert set(counts) == set(TABLES)
     with psycopg.connect(EmbeddedServer(data / "sample/postgres").url()) as connection:
         for table, rows_told in counts.items():
             loaded = connection.execute(f"select count(*), count(distinct filename) from {table}".encode()).fetchone()
-            assert loaded == (rows_told, 12)
-    assert f"raw files and Dagster's state under {data}/sample" in first.stdout
+            assert loaded == (rows_told, 3)
+    assert f"raw files and Dagster's state under {data}/sample" in first.output
     state = EmbeddedServer(data / "sample/postgres").url().replace("/ny_taxi", "/dagster")
-    assert all(recorded(state, table) == YEAR for table in TABLES)
+    assert all(recorded(state, table) == QUARTER for table in TABLES)
     assert not (data / "raw").exists()
     assert not (data / "postgres").exists()
-    assert re.search(r"in all +[\d,]+ rows in [\d.]+ s", first.stdout)
-    assert len(re.findall(r" rows in +[\d.]+ s, +[\d,]+ rows/s", first.stdout)) == 4
-    assert re.search(r"^  models of 12 months built, and the page made of them, in [\d.]+ s$", first.stdout, re.M)
+    assert re.search(r"in all +[\d,]+ rows in [\d.]+ s", first.output)
+    assert len(re.findall(r" rows in +[\d.]+ s, +[\d,]+ rows/s", first.output)) == 4
+    assert re.search(r"^  models of 3 months built, and the page made of them, in [\d.]+ s$", first.output, re.M)
     report = data / "sample/reports/trips.html"
-    assert f"What it looks like: open {report}\n" in first.stdout
+    assert f"What it looks like: open {report}\n" in first.output
     page = report.read_text()
-    assert "2019-01 to 2019-12 · green taxi, yellow taxi, for-hire vehicle" in page
+    assert "2019-01 to 2019-03 · green taxi, yellow taxi, for-hire vehicle" in page
     assert "The trips are made up" in page
     assert "the models differ from the table" not in page
-    assert "dbt" not in first.stdout
+    assert "dbt" not in first.output
 
-    second = typed("taxi demo --scale 0.0001", data, TAXI_SOURCE=NOWHERE)
-    assert second.returncode == 0
-    assert told(second.stdout) == told(first.stdout)
-    assert len(re.findall(r"were already there \(12 months, checked in [\d.]+ s\)", second.stdout)) == 3
-    assert re.search(r"^  models were there already, and the page made of them, in ", second.stdout, re.M)
+    second = demo("--scale", "0.0001", TAXI_SOURCE=NOWHERE)
+    assert second.exit_code == 0
+    assert told(second.output) == told(first.output)
+    assert len(re.findall(r"were already there \(3 months, checked in [\d.]+ s\)", second.output)) == 3
+    assert re.search(r"^  models were there already, and the page made of them, in ", second.output, re.M)
 
     # What it says to type next leads to the very data that it has loaded.
-    (export,) = (line for line in second.stdout.splitlines() if line.startswith("export "))
+    (export,) = (line for line in second.output.splitlines() if line.startswith("export "))
     said = f"{export}\ntaxi url\necho $DAGSTER_HOME ${{TAXI_DAGSTER_POSTGRES_URL:-embedded}}"
     follow = typed(said, data, TAXI_POSTGRES_URL="postgresql://my/own").stdout
     assert follow.split() == [
@@ -87,38 +115,38 @@ def test_without_its_source_it_loads_the_sample_apart_and_recognises_it_later(da
     ]
 
 
-def test_from_its_source_it_loads_the_green_year_and_what_failed_at_first_the_next_time(
-    data: Path, server: TripServer, database: str
+def test_from_its_source_it_loads_the_green_months_and_what_failed_at_first_the_next_time(
+    data: Path, demo: Callable[..., Result], server: TripServer, database: str
 ) -> None:
-    *published, december = Month(2019, 1).through(Month(2019, 12))
+    *published, last = Month(2019, 1).through(LAST)
     for month in published:
         server.publish(f"/green/green_tripdata_{month}.csv.gz", zipped(text(GREEN, rows(GREEN, 10))))
     source = server.template.replace("//", "//ann:pa55word@")
 
-    failed = typed("taxi demo", data, TAXI_SOURCE=source, TAXI_POSTGRES_URL=database)
+    failed = demo(TAXI_SOURCE=source, TAXI_POSTGRES_URL=database)
 
-    assert failed.returncode == 1
-    assert failed.stdout.splitlines()[1] == "It answers: loading the green trips of 2019 from it."
-    assert "1 of 12 months of green failed. The other 11 are in place and recorded." in failed.stdout
-    assert "2019-12: green_tripdata_2019-12.csv.gz" in failed.stdout
-    assert recorded(database, "green_tripdata") == YEAR - {"2019-12"}
-    assert told(failed.stdout)["green_tripdata"] == 110
-    assert "failed: public.taxi_zone_lookup: the models need the zones, and they are not loaded." in failed.stdout
+    assert failed.exit_code == 1
+    assert failed.output.splitlines()[1] == "It answers: loading the green trips of 2019 from it."
+    assert "1 of 3 months of green failed. The other 2 are in place and recorded." in failed.output
+    assert "2019-03: green_tripdata_2019-03.csv.gz" in failed.output
+    assert recorded(database, "green_tripdata") == QUARTER - {"2019-03"}
+    assert told(failed.output)["green_tripdata"] == 20
+    assert "failed: public.taxi_zone_lookup: the models need the zones, and they are not loaded." in failed.output
     page = (data / "reports/trips.html").read_text()
-    assert "the models differ from the table in 2019-01 to 2019-11" in page
+    assert "the models differ from the table in 2019-01 to 2019-02" in page
     assert "Nothing is in the models yet." in page
 
-    server.publish(f"/green/green_tripdata_{december}.csv.gz", zipped(text(GREEN, rows(GREEN, 20))))
+    server.publish(f"/green/green_tripdata_{last}.csv.gz", zipped(text(GREEN, rows(GREEN, 20))))
     server.publish("/misc/taxi_zone_lookup.csv", b"LocationID,Borough,Zone,service_zone\n1,EWR,Newark Airport,EWR\n")
-    done = typed("taxi demo", data, TAXI_SOURCE=source, TAXI_POSTGRES_URL=database)
+    done = demo(TAXI_SOURCE=source, TAXI_POSTGRES_URL=database)
 
-    assert done.returncode == 0, done.stdout
-    assert told(done.stdout) == {"taxi_zone_lookup": 1, "green_tripdata": 130}
-    assert recorded(database, "green_tripdata") == YEAR
+    assert done.exit_code == 0, done.output
+    assert told(done.output) == {"taxi_zone_lookup": 1, "green_tripdata": 40}
+    assert recorded(database, "green_tripdata") == QUARTER
     with psycopg.connect(database) as connection:
-        assert connection.execute("select count(*) from green_tripdata").fetchone() == (130,)
+        assert connection.execute("select count(*) from green_tripdata").fetchone() == (40,)
         assert connection.execute("select count(*) from yellow_tripdata").fetchone() == (0,)  # for the models
-    for output in (failed.stdout, done.stdout):
+    for output in (failed.output, done.output):
         assert "sample" not in output
         assert "pa55word" not in output
     assert not (data / "sample").exists()
