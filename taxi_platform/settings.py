@@ -149,6 +149,9 @@ class Settings(BaseSettings):
     on_bad_rows: Literal["fail", "quarantine"] = Field(
         "fail", description="Whether bad rows fail their month or go to the rejects."
     )
+    on_new_columns: Literal["fail", "ignore", "add"] = Field(
+        "fail", description="Whether columns that the contract does not know fail their month, or are added as text."
+    )
     max_bad_rows: float = Field(
         0.05, ge=0, le=1, description="The share of a month's rows that may go to the rejects; with more, it fails."
     )

@@ -25,6 +25,11 @@ VOLUME = Check(
     "Of 105 steps from month to month whose rows are known, five lie outside, each for a known "
     "cause: the lockdown of 2020 (yellow 2020-03, all three 2020-04), and fhv 2019-02, when high-volume services left.",
 )
+NOTHING_IGNORED = Check(
+    "no_column_is_ignored",
+    "Every column of the file is in the table.",
+    "With TAXI_ON_NEW_COLUMNS=ignore, a month is loaded without the columns that the contract does not know.",
+)
 LEAST, MOST = 0.5, 2.0
 
 
@@ -84,7 +89,7 @@ def _columns_result(service: Service, facts: MonthFacts) -> CheckResult:
 
 def warning_checks(service: Service) -> list[Check]:
     """Return the checks that warn, for the columns that a service has."""
-    return [*(rule.check for rule in rules_of(service).values()), VOLUME]
+    return [*(rule.check for rule in rules_of(service).values()), VOLUME, NOTHING_IGNORED]
 
 
 def warning_results(service: Service, facts: MonthFacts) -> Iterator[CheckResult]:
@@ -92,6 +97,7 @@ def warning_results(service: Service, facts: MonthFacts) -> Iterator[CheckResult
     for rule in rules_of(service).values():
         yield _rule_result(service, rule, facts)
     yield _volume_result(service, facts)
+    yield _ignored_result(facts)
 
 
 def _rule_result(service: Service, rule: Rule, facts: MonthFacts) -> CheckResult:
@@ -111,6 +117,16 @@ def _rule_result(service: Service, rule: Rule, facts: MonthFacts) -> CheckResult
     if check.name == UNIQUE_IDS:
         query = f"select unique_row_id, count(*) {of_file} group by 1 having count(*) > 1"
     return CheckResult(check, broken <= allowed, description, month, numbers, query, facts.samples.get(check.name, ()))
+
+
+def _ignored_result(facts: MonthFacts) -> CheckResult:
+    if not facts.is_there:
+        return CheckResult(
+            NOTHING_IGNORED, False, f"{facts.month} could not be checked: it is not in the table.", facts.month
+        )
+    ignored = facts.record.ignored if facts.record else ""
+    description = f"Not in the table, because the contract does not know them: {ignored or 'none'}."
+    return CheckResult(NOTHING_IGNORED, not ignored, description, facts.month, {"ignored": ignored})
 
 
 def _volume_result(service: Service, facts: MonthFacts) -> CheckResult:

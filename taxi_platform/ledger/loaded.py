@@ -30,7 +30,8 @@ BEING_LOADED = "its month is being loaded into PostgreSQL"
 
 _READ = f"""
 select f.filename, f.table_name, f.contract, f.source, f.rows_loaded, f.rows_rejected,
-    {tables.UNTOUCHED}, to_jsonb(f) ->> 'refused', f.file_bytes, f.csv_bytes, f.sha256, f.rows_in_file
+    {tables.UNTOUCHED}, to_jsonb(f) ->> 'refused', to_jsonb(f) ->> 'ignored',
+    f.file_bytes, f.csv_bytes, f.sha256, f.rows_in_file
 from {tables.FILES} as f where %(names)s::text[] is null or f.filename = any(%(names)s)"""  # noqa: S608 - our names
 
 
@@ -43,7 +44,8 @@ def read_loaded(connection: "Connection", names: Collection[str] | None = None) 
     """
     if not _has_records(connection):
         return {}
-    contracts = {tables.table_of(service): tables.fingerprint(service) for service in SERVICES.values()}
+    services = {tables.table_of(service): service for service in SERVICES.values()}
+    contracts = {table: tables.fingerprint(service) for table, service in services.items()}
     rows = execute(connection, _READ, {"names": None if names is None else list(names)}).fetchall()
     return {
         name: LoadRecord(
@@ -52,10 +54,11 @@ def read_loaded(connection: "Connection", names: Collection[str] | None = None) 
             rows_loaded=rows_loaded,
             rows_rejected=rows_rejected,
             untouched=untouched,
-            current=contracts.get(table) == contract,
+            current=contracts.get(table) == contract and not any(map(services[table].has, (ignored or "").split(", "))),
             refused=refused or "",
+            ignored=ignored or "",
         )
-        for name, table, contract, source, rows_loaded, rows_rejected, untouched, refused, *facts in rows
+        for name, table, contract, source, rows_loaded, rows_rejected, untouched, refused, ignored, *facts in rows
     }
 
 

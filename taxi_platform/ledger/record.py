@@ -32,6 +32,7 @@ class LoadRecord:
     rows_rejected: int
     untouched: bool  # whether the partition is attached and still the one that was swapped in
     current: bool  # whether it was loaded by today's contract
+    ignored: str = ""  # the columns of the file that are not in the table, because the contract did not know them
     refused: str = ""  # the columns in which an older parser accepted values that today's refuses or reads differently
     changed_by_hand: bool = False  # whether rows were inserted, updated or deleted since, if that was asked for
 

@@ -18,9 +18,10 @@ from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused, FileChang
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute, postgres_errors
 from taxi_platform.postgres.locking import lock_month, refuse_older_snapshots, when_readers_allow
-from taxi_platform.postgres.preparing import months_changed_by_hand, prepare
+from taxi_platform.postgres.preparing import add_columns, months_changed_by_hand, prepare
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.files import TripFile, edition_of
+from taxi_platform.trips.headers import Header, has_waiting_columns
 from taxi_platform.trips.reading import TripStream, open_trips
 from taxi_platform.trips.records import PARSER, Canonical
 from taxi_platform.trips.services import SERVICES, Service
@@ -123,12 +124,13 @@ class _Load:
         self._file = file
         self._max_bad_rows = max_bad_rows
         self._table: int | None = None  # its oid, once it is created
+        self._ignored: str | None = None
 
     def already_loaded(self, connection: "Connection") -> _Counts | None:
         """Return the counts of an earlier load of this very file, if its partition is still untouched."""
         values = (self.subject, self._file.sha256, tables.fingerprint(self.service))
         row = execute(connection, tables.FIND_MONTH, values).fetchone()
-        if row is None or (row[1] and not self._max_bad_rows):
+        if row is None or (row[1] and not self._max_bad_rows) or has_waiting_columns(self.service, row[2]):
             return None
         if months_changed_by_hand(connection, [self.subject]):
             logger.info(f"{self.subject}: its rows were changed since it was loaded; loading it again")
@@ -161,8 +163,10 @@ class _Load:
         """Copy the lines of a regular file as they are, or the values of a Parquet file in PostgreSQL's binary form."""
         from psycopg import DataError, IntegrityError
 
-        self._create(connection)
         stream = self._open()
+        if isinstance(stream, TripStream) and stream.header.ignored:
+            raise _IrregularFile("a database cannot skip fields")
+        self._create(connection, stream.header)
         try:
             if isinstance(stream, TripStream):
                 copied = self._copy(connection, _regular_blocks(stream), stream.header.columns)
@@ -177,11 +181,11 @@ class _Load:
 
     def _fill_parsed(self, connection: "Connection") -> _Counts:
         """Copy what the parser makes of the file, and its bad rows into the table of rejects."""
-        self._create(connection)
         stream = self._open()
+        self._create(connection, stream.header)
         with disk_errors(self._file.path), tempfile.TemporaryFile(dir=self._file.path.parent) as bad:
             canonical = Canonical(stream, self.service, bad)
-            copied = self._copy(connection, canonical.blocks(), self.service.columns)
+            copied = self._copy(connection, canonical.blocks(), canonical.columns)
             self._check(stream, canonical.rows + canonical.rejected)
             if copied != canonical.rows:
                 raise DatabaseRefused(
@@ -210,7 +214,9 @@ class _Load:
         except NotExact as reason:
             raise _IrregularFile(str(reason)) from None
 
-    def _create(self, connection: "Connection") -> None:
+    def _create(self, connection: "Connection", header: Header) -> None:
+        self._ignored = ", ".join(column.name for column in header.ignored) or None
+        add_columns(connection, self.service, header.added)
         execute(connection, f"drop table if exists {tables.loading_of(self.service, self._file.month)}")
         execute(connection, tables.create_loading(self.service, self._file.month))
         execute(connection, tables.create_rejected(self.service, self._file.month))
@@ -273,6 +279,7 @@ class _Load:
                     "rows_rejected": counts[1],
                     "contract": tables.fingerprint(service),
                     "parser": PARSER,
+                    "ignored": self._ignored,
                 },
             )
 

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 
 from taxi_platform.trips.columns import Column
+from taxi_platform.trips.headers import ADDED
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service, column_comments
 
@@ -91,7 +92,8 @@ create table if not exists {FILES} (
     loaded_at timestamptz not null default now(),
     parser integer,
     counted_at timestamptz,
-    refused text
+    refused text,
+    ignored text
 )"""
 
 
@@ -284,26 +286,28 @@ where f.filename = %s and to_regclass(f.partition_name) = {literal(partition)}::
 REMEMBER_COUNTED = f"update {FILES} set counted_at = %s where filename = any(%s)"
 
 FIND_MONTH = f"""
-select f.rows_loaded, f.rows_rejected from {FILES} as f
+select f.rows_loaded, f.rows_rejected, f.ignored from {FILES} as f
 where f.filename = %s and f.sha256 = %s and f.contract = %s and f.refused is null and {UNTOUCHED}"""
-"""The query for the rows loaded and rejected of a month that is in its table from this very file."""
+"""The query for the rows loaded and rejected, and the columns ignored, of a month that is in its table from this very
+file."""
 
 SOURCE_OF_MONTH = f"select f.source from {FILES} as f where f.filename = %s"
 
 RECORD_MONTH = f"""
 insert into {FILES} (
     filename, table_name, partition_name, source, sha256, file_bytes, csv_bytes,
-    rows_in_file, rows_loaded, rows_rejected, contract, parser, filenode
+    rows_in_file, rows_loaded, rows_rejected, contract, parser, ignored, filenode
 ) values (
     %(filename)s, %(table_name)s, %(partition_name)s, %(source)s, %(sha256)s, %(file_bytes)s, %(csv_bytes)s,
-    %(rows_in_file)s, %(rows_loaded)s, %(rows_rejected)s, %(contract)s, %(parser)s,
+    %(rows_in_file)s, %(rows_loaded)s, %(rows_rejected)s, %(contract)s, %(parser)s, %(ignored)s,
     pg_relation_filenode(%(partition_name)s::text::regclass)
 )
 on conflict (filename) do update set
     table_name = excluded.table_name, partition_name = excluded.partition_name, source = excluded.source,
     sha256 = excluded.sha256, file_bytes = excluded.file_bytes, csv_bytes = excluded.csv_bytes,
     rows_in_file = excluded.rows_in_file, rows_loaded = excluded.rows_loaded, rows_rejected = excluded.rows_rejected,
-    contract = excluded.contract, parser = excluded.parser, filenode = excluded.filenode, loaded_at = now(),
+    contract = excluded.contract, parser = excluded.parser, ignored = excluded.ignored,
+    filenode = excluded.filenode, loaded_at = now(),
     counted_at = null, refused = null"""
 
 
@@ -329,9 +333,6 @@ where datname = current_database() and backend_type = 'client backend' and pid <
 and backend_xmin is not null and xact_start < %s and application_name <> 'taxi_platform'
 limit 1"""
 
-ADDED = "Added from "
-"""The beginning of the comment on a column that came from a file and is not in the contract."""
-
 COLUMN_TYPES = f"""
 select attname, format_type(atttypid, atttypmod) from pg_attribute as a
 where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped and not exists (
@@ -347,13 +348,14 @@ TABLES_EXIST = "select to_regclass(%s) is not null and to_regclass(%s) is not nu
 # Columns that are younger than the table. Version 0.1 recorded no parser: NULL counts as parser 1.
 ADD_COLUMNS = (
     f"alter table {FILES} add column if not exists parser integer, add column if not exists counted_at timestamptz, "
-    "add column if not exists refused text"
+    "add column if not exists refused text, add column if not exists ignored text"
 )
 
 COMPANIONS_EXIST = f"""
-select exists (select from pg_class where oid = to_regclass(%s) and relreplident <> 'd') and 3 = (
+select exists (select from pg_class where oid = to_regclass(%s) and relreplident <> 'd') and 4 = (
     select count(*) from pg_attribute
-    where attrelid = to_regclass('{FILES}') and attname in ('parser', 'counted_at', 'refused') and not attisdropped
+    where attrelid = to_regclass('{FILES}') and not attisdropped
+        and attname in ('parser', 'counted_at', 'refused', 'ignored')
 )"""
 
 COLUMN_COMMENTS = """

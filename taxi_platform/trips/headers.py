@@ -1,16 +1,27 @@
-"""The first line of a trip file, matched against the service's contract. Pure; rows do not belong here."""
+"""The names of a trip file's columns, matched against the service's contract. Rows do not belong here."""
 
 import csv
+import re
 from dataclasses import dataclass
 
 from taxi_platform.errors import SchemaMismatch
 from taxi_platform.redaction import kind_of
+from taxi_platform.settings import settings
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
 SHOWN = 25  # names that a message lists
 LONGEST_SHOWN = 60  # characters of each
+LONGEST_NAME = 63  # of a column, in PostgreSQL
+RESERVED = ("unique_row_id", "filename", "file_month", "file_version")  # of every table
+ADDED = "Added from "
+"""The beginning of the description of a column that came from a file and is not in the contract."""
+
+_ADVICE = (
+    "Correct the file, or set TAXI_ON_NEW_COLUMNS: ignore loads the month without unknown columns, add adds them to "
+    "the table as text. A column that the publisher added belongs in taxi_platform/trips/columns.py."
+)
 
 
 @dataclass(frozen=True)
@@ -18,16 +29,22 @@ class Header:
     """Which columns a file has, in its own order.
 
     Attributes:
-        columns: the contract's columns in the order of the file.
+        columns: the columns in the order of the file.
         line_end: how the header line ends.
+        added: those of them that the contract does not know and that are loaded as text.
+        ignored: those of them that the contract does not know and that are not loaded.
     """
 
     columns: tuple[Column, ...]
     line_end: bytes
+    added: tuple[Column, ...] = ()
+    ignored: tuple[Column, ...] = ()
 
 
 def match_header(service: Service, line: bytes, subject: str, month: Month | None = None) -> Header:
     """Match a header line to the contract: names without case and outer space, in any order.
+
+    ``TAXI_ON_NEW_COLUMNS`` decides about columns that the contract does not know.
 
     Args:
         service: whose contract.
@@ -41,14 +58,16 @@ def match_header(service: Service, line: bytes, subject: str, month: Month | Non
     line_end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
     names = _names(line, subject)
     known = {spelling.lower(): column for column in service.columns for spelling in (column.source, *column.aliases)}
-    columns = [known[name] for name in names if name in known]
-    if not columns:
+    if not any(name in known for name in names):
         raise SchemaMismatch(
             subject,
             f"the first line names no column of {service.name} trips: it is {kind_of(line)}",
             "The header is missing, or this is another kind of file.",
         )
-    unknown = [name for name in names if name not in known]
+    on_new_columns = settings().on_new_columns
+    columns = [known.get(name) or _new_column(name, subject) for name in names]
+    new = tuple(column for column, name in zip(columns, names, strict=True) if name not in known)
+    unknown = [name for name in names if name not in known] if on_new_columns == "fail" else []
     missing = [c.source for c in service.columns if c not in columns and not c.may_lack(month)]
     twice = sorted({c.source for c in columns if columns.count(c) > 1})
     problems = [
@@ -60,9 +79,26 @@ def match_header(service: Service, line: bytes, subject: str, month: Month | Non
         raise SchemaMismatch(
             subject,
             f"the columns of the header are not those of {service.name} trips ({'; '.join(problems)})",
-            "Correct the file, or the contract in taxi_platform/trips/columns.py if the publisher changed it.",
+            _ADVICE if unknown else "Correct the file, or the contract in taxi_platform/trips/columns.py.",
         )
-    return Header(tuple(columns), line_end)
+    is_added = on_new_columns == "add"
+    return Header(tuple(columns), line_end, added=new if is_added else (), ignored=() if is_added else new)
+
+
+def has_waiting_columns(service: Service, ignored: str | None) -> bool:
+    """Return whether a month that was loaded without these columns would not be loaded without them now."""
+    names = ignored.split(", ") if ignored else []
+    return any(map(service.has, names)) or (bool(names) and settings().on_new_columns != "ignore")
+
+
+def _new_column(name: str, subject: str) -> Column:
+    """Return the column of a name that the contract does not know; every database takes its name."""
+    spelled = re.sub(r"\W", "_", name, flags=re.ASCII)[:LONGEST_NAME]
+    if not re.match("[a-z_]", spelled) or spelled in RESERVED:
+        spelled = f"new_{spelled}"[:LONGEST_NAME]
+    return Column(
+        spelled, "text", "STRING", f"{ADDED}{subject}: the contract does not know this column.", aliases=(name,)
+    )
 
 
 def _listed(names: list[str]) -> str:

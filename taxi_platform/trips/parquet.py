@@ -9,6 +9,7 @@ import hashlib
 import io
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,9 @@ class ParquetStream:
             # Without pre_buffer and with a buffer of its own, no column is read into memory as a whole.
             self._file = pq.ParquetFile(self._source, pre_buffer=False, buffer_size=BUFFER)
             schema = self._file.schema_arrow
-        self.header: Header = match_header(service, _header_line(schema.names), self.subject, month)
+        header = match_header(service, _header_line(schema.names), self.subject, month)
+        loaded = tuple(column for column in header.columns if column not in header.ignored)
+        self.header: Header = replace(header, columns=loaded)
         known = {spelling.lower() for column in self.header.columns for spelling in (column.source, *column.aliases)}
         self._names: list[str] = [name for name in schema.names if name.strip().lower() in known]
         self.types: list[Any] = [schema.field(name).type for name in self._names]

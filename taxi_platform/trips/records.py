@@ -97,7 +97,7 @@ def count_records(stream: TripStream) -> int:
 class Canonical:
     """The canonical CSV of a file, while it is written.
 
-    One line for each good row: all columns of the contract in its order, UTF-8, LF, nothing for NULL, numbers and
+    One line for each good row: the columns in their order, UTF-8, LF, nothing for NULL, numbers and
     times as PostgreSQL prints them, quotes only around fields that need them, no header.
 
     Args:
@@ -118,11 +118,16 @@ class Canonical:
     rejected: int = 0
     first_rejected: list[Record] = field(default_factory=list[Record])
 
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of each row: those of the contract, and those of the file that are added to it."""
+        return (*self.service.columns, *self.stream.header.added)
+
     def blocks(self) -> Iterator[bytes]:
         """Yield the canonical CSV in blocks of whole rows; the counts are final after the last one."""
         columns = self.stream.header.columns
         # A column that the file lacks takes the empty value that stands behind all others.
-        order = [columns.index(column) if column in columns else -1 for column in self.service.columns]
+        order = [columns.index(column) if column in columns else -1 for column in self.columns]
         lines: list[str] = []
         size = 0
         for record in read_records(self.stream):

@@ -99,6 +99,7 @@ OF_EVERY_TABLE = {
     "zones_are_known",
     "row_ids_are_unique",
     "volume_is_plausible",
+    "no_column_is_ignored",
     "last_finished_month_is_there",
     "no_partition_is_left_failed",
 }

@@ -1,13 +1,16 @@
 """Columns that a contract gets later: tables get them without a reload, and loaded months stay as they are."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from taxi_platform.errors import SchemaMismatch
 from taxi_platform.ledger.loaded import months_in_place
 from taxi_platform.postgres import tables
+from taxi_platform.settings import settings
 from taxi_platform.trips.services import GREEN, SERVICES, Service
 from taxi_platform_tests.support.month_loads import Loads
 from taxi_platform_tests.support.trip_texts import APRIL, MARCH, header, rows
@@ -64,3 +67,39 @@ def test_a_month_that_is_being_loaded_gets_a_column_that_another_load_adds(
         output, _ = process.communicate(timeout=60)
     assert "loaded 50" in output
     assert loads.ask("select count(*), count(later) from green_tripdata") == [(50, 0)]
+
+
+def with_policy(policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAXI_ON_NEW_COLUMNS", policy)
+    settings.cache_clear()
+
+
+@pytest.fixture
+def _settings() -> Iterator[None]:
+    yield
+    settings.cache_clear()
+
+
+@pytest.mark.usefixtures("_settings")
+def test_a_column_that_the_contract_does_not_know_is_refused_ignored_or_added(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SchemaMismatch, match=r"unknown: 'new_fee'.*set TAXI_ON_NEW_COLUMNS"):
+        loads.load(with_fee("2.75"), month=APRIL)
+    with_policy("ignore", monkeypatch)
+    assert loads.load(month=APRIL).rows == 30
+    assert loads.load(month=APRIL).unchanged
+    assert read_ignored(loads) == "new_fee"
+    assert "new_fee" not in dict(loads.ask(tables.COLUMN_TYPES, "public.green_tripdata"))
+    with_policy("add", monkeypatch)
+    assert not loads.load(month=APRIL).unchanged
+    assert loads.ask("select distinct new_fee from green_tripdata") == [("2.75",)]
+    assert read_ignored(loads) == ""
+    loads.load(rows(GREEN, 20))
+    assert loads.load(month=APRIL).unchanged
+    types = dict(loads.ask(tables.COLUMN_TYPES, "public.green_tripdata_2019_03"))
+    assert types == tables.column_types(GREEN), "the checks see the contract's columns alone"
+
+
+def read_ignored(loads: Loads) -> str:
+    return months_in_place(loads.url)["green_tripdata_2019-04.csv"].ignored
