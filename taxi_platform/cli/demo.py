@@ -28,8 +28,7 @@ TRIPS = "fct_trips"  # the model whose partitions show which months are built
 def run_demo(scale: float = SCALE) -> bool:
     """Load 2019 and the zones, build the models and the report, and print what was done and what to type next.
 
-    Args:
-        scale: how many trips the sample makes for one real trip, if the source does not answer.
+    The sample, which is used if the source does not answer, makes ``scale`` trips for each real one.
 
     Returns:
         Whether everything was loaded and built.

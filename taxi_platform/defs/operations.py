@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from functools import partial
 
@@ -50,8 +51,8 @@ def failure_alert(settings: Settings) -> dg.SensorDefinition:
     return run_failure_alert
 
 
-class PurgeConfig(dg.Config):
-    """How raw files are removed."""
+class RemovalConfig(dg.Config):
+    """How raw files or runs are removed."""
 
     dry_run: bool = Field(False, description="Only report what would be removed.")
 
@@ -59,7 +60,7 @@ class PurgeConfig(dg.Config):
 @dg.op(out=dg.Out(dg.Nothing))
 def remove_raw_files(
     context: dg.OpExecutionContext,
-    config: PurgeConfig,
+    config: RemovalConfig,
     raw_files: RawFilesResource,
     database: PostgresResource,
     google: CloudResource,
@@ -69,18 +70,9 @@ def remove_raw_files(
     if rule == Rule(None, None):
         context.log.info("neither TAXI_KEEP_RAW_DAYS nor TAXI_KEEP_RAW_GB is set, so every raw file stays")
         return
-    done = purge(raw_files.folder, rule, _places(database.address(), google), dry_run=config.dry_run)
-    context.add_output_metadata(
-        {
-            "files": done.files,
-            "bytes": done.bytes,
-            "leftovers_of_downloads": done.leftovers,
-            "kept": dict(done.kept),
-            "files_left": done.files_left,
-            "bytes_left": done.bytes_left,
-            "dry_run": config.dry_run,
-        }
-    )
+    done = asdict(purge(raw_files.folder, rule, _places(database.address(), google), dry_run=config.dry_run))
+    leftovers = {"leftovers_of_downloads": done.pop("leftovers")}
+    context.add_output_metadata({**done, **leftovers, "dry_run": config.dry_run})
 
 
 def _places(url: str, google: GoogleCloud) -> Sequence[WhyNotLoaded]:
@@ -98,14 +90,8 @@ def _places(url: str, google: GoogleCloud) -> Sequence[WhyNotLoaded]:
     return places
 
 
-class RetentionConfig(dg.Config):
-    """How old runs are removed."""
-
-    dry_run: bool = Field(False, description="Only count what would be removed.")
-
-
 @dg.op(out=dg.Out(dg.Nothing))
-def remove_runs(context: dg.OpExecutionContext, config: RetentionConfig) -> None:
+def remove_runs(context: dg.OpExecutionContext, config: RemovalConfig) -> None:
     """Remove the runs that are older than ``TAXI_KEEP_RUNS_DAYS`` and that no status of an asset needs."""
     days = settings().keep_runs_days
     if days is None:

@@ -168,7 +168,7 @@ class Progress:
     seconds: float  # how long the load took
     at: float  # when it was first reported, in seconds since 1970
     run_id: str
-    is_recorded: bool  # whether Dagster counts the month as materialized, which may wait for the end of the run
+    is_recorded: bool  # whether Dagster counts it as materialized, which may wait for the end of the run
 
 
 def last_event_id(instance: dg.DagsterInstance) -> int:
@@ -188,14 +188,7 @@ def read_progress(
     """Return which months were loaded after an event; of a month, the latest report is the last one.
 
     In a run over a range each month is observed as soon as it is in place, and materialized when the run ends.
-
-    Args:
-        instance: where Dagster's records are.
-        service: whose months.
-        key: of its table.
-        months: those whose materializations are wanted.
-        observed: those whose observations are wanted as well.
-        after: the storage id of the last event before.
+    Observations are read of some of the months only.
     """
 
     def wanted(months: Sequence[Month]) -> dg.AssetRecordsFilter:

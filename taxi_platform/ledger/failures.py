@@ -36,19 +36,13 @@ class StepReason:
 
 
 def read_reasons(entries: Iterable[dg.EventLogEntry]) -> Sequence[StepReason]:
-    """Return why a run failed: one reason for each failed step, or one for the run.
+    """Return why a run failed, from its log: one reason for each failed step, or one for the run.
 
-    Args:
-        entries: its log, in order; ``EVENTS_WITH_REASONS`` suffice.
+    Of the log, in order, ``EVENTS_WITH_REASONS`` suffice.
     """
-    try:
-        events = [entry.dagster_event for entry in entries if entry.dagster_event]
-        steps = [_of_step(event) for event in events if event.event_type == dg.DagsterEventType.STEP_FAILURE]
-        return (
-            steps or _of_run(events) or [StepReason("", "its log does not say why; its process may have been killed")]
-        )
-    except Exception as error:
-        return [StepReason("", f"its log cannot be read ({type(error).__name__}: {error})")]
+    events = [entry.dagster_event for entry in entries if entry.dagster_event]
+    steps = [_of_step(event) for event in events if event.event_type == dg.DagsterEventType.STEP_FAILURE]
+    return steps or _of_run(events) or [StepReason("", "its log does not say why; its process may have been killed")]
 
 
 def reason_of_month(instance: dg.DagsterInstance, attempt: Attempt, month: Month) -> str:
@@ -83,11 +77,7 @@ def _of_run(events: Sequence[dg.DagsterEvent]) -> Sequence[StepReason]:
 
 
 def _root_cause(error: Any) -> str:
-    """Return the error at the bottom of a chain, or the deepest of the platform's own: these say what to do.
-
-    Args:
-        error: as Dagster records it, with ``message``, ``cls_name``, ``cause`` and ``context``.
-    """
+    """Return the error at the bottom of a chain, or the deepest of the platform's own: these say what to do."""
     chain: list[Any] = []
     while error:
         chain.append(error)

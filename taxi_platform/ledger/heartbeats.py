@@ -53,9 +53,7 @@ def process_named_in(heartbeat: str | None) -> str:
 class Heartbeat:
     """Writes the heartbeat of one run of this process, and interrupts the process when the run is over for the others.
 
-    Args:
-        storage: Dagster's run storage, which also keeps the heartbeats.
-        run_id: the run.
+    Dagster's run storage keeps the heartbeats.
     """
 
     def __init__(self, storage: Any, run_id: str) -> None:

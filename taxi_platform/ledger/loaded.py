@@ -36,11 +36,9 @@ from {tables.FILES} as f where %(names)s::text[] is null or f.filename = any(%(n
 
 
 def read_loaded(connection: "Connection", names: Collection[str] | None = None) -> dict[str, LoadRecord]:
-    """Return the load records by the name of the month's file, also those that do not hold any more.
+    """Return the load records of these or all files by name, also those that do not hold any more.
 
-    Args:
-        connection: the caller's own, inside a transaction if rows are counted as well.
-        names: the files in question; all of them if this is None.
+    Where rows are counted as well, the connection is inside a transaction.
     """
     if not _has_records(connection):
         return {}

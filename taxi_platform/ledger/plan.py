@@ -144,13 +144,10 @@ def months_in(span: Span, service: Service, partitions: Sequence[Month]) -> list
 
 
 def make_plan(records: Iterable[MonthRecord], choice: Choice, *, newest_first: bool = False) -> Plan:
-    """Return what to load of these months.
+    """Return what to load of these months, which are in order by service.
 
-    Args:
-        records: the months in question, by service and then in order.
-        choice: ``missing`` loads whatever does not hold its file, which includes failed months and changed files;
-            ``failed`` loads failed months alone; ``all`` also loads what is in place.
-        newest_first: whether to begin with the newest month.
+    ``missing`` loads whatever does not hold its file, which includes failed months and changed files; ``failed`` loads
+    failed months alone; ``all`` also loads what is in place.
     """
     planned: list[PlannedMonth] = []
     in_progress: list[MonthRecord] = []

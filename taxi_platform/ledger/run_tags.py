@@ -54,12 +54,8 @@ def run_labels(
 ) -> dict[str, str]:
     """Return the tags of a run for one month, or for every month from ``first`` to ``last``.
 
-    Args:
-        service: whose trips the run loads.
-        first: its month, or the first of them.
-        last: the last of them.
-        trigger: ``MANUAL``, ``BY_BACKFILL``, or what ``by_schedule`` and ``by_sensor`` give.
-        backfill: whether the run makes up for the past.
+    The trigger is ``MANUAL``, ``BY_BACKFILL``, or what ``by_schedule`` and ``by_sensor`` return. ``backfill`` says that
+    the run makes up for the past.
     """
     labels = {TAXI: service.name, FILE: files_label(service, first, last), TRIGGER: trigger}
     return {**labels, BACKFILL: "true"} if backfill else labels
@@ -70,11 +66,6 @@ def lacking_labels(tags: Mapping[str, str], service: Service, months: Sequence[M
 
     A run may load several services, one asset after the other, so the tags keep what they say about others. What they
     say about this service's files is replaced: Dagster gives every run of a backfill the tags of the whole backfill.
-
-    Args:
-        tags: the run's tags as they are, Dagster's own included.
-        service: whose trips an asset of the run is about to load.
-        months: which months, in order; at least one.
     """
     files = [text for text in _listed(tags, FILE) if not text.startswith(f"{service.table}_")]
     wanted = {

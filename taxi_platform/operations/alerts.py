@@ -157,14 +157,8 @@ def tick(
 ) -> Tick:
     """Report the runs that have failed since the last tick, and those that could not be reported before.
 
-    Args:
-        instance: whose runs are watched.
-        addresses: who gets the messages.
-        describe: makes the message about a run from the reasons of its failure.
-        cursor: what the last tick left.
-        started: when the sensor was started; the first tick reports what has failed since then.
-        now: seconds, as ``time.time``.
-        deliver: sends one message.
+    The first tick, which has no cursor, reports what has failed since the sensor was started. Times are in seconds, as
+    ``time.time`` returns them.
     """
     done = Tick(_read(cursor) or _new_cursor(instance, started))
     for record in _failures(instance, ascending=True, after=done.cursor.after):
@@ -262,11 +256,8 @@ def decide(
     A retry is reported itself when it fails. A retry that Dagster announces and never starts (because its backfill was
     cancelled, for example) must not hide the failure for ever.
 
-    Args:
-        run: the run as it is now; None when it has been deleted.
-        retry: the run that its tag names as its automatic retry, if it exists.
-        retries: whether the instance retries runs.
-        waited: the seconds since the failure was noticed.
+    ``run`` is None when it has been deleted, and ``retry`` is the run that its tag names as its automatic retry.
+    ``retries`` says whether the instance retries runs, and ``waited`` how many seconds ago the failure was noticed.
     """
     if run is None or run.status == dg.DagsterRunStatus.SUCCESS:
         return "drop"

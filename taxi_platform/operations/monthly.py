@@ -22,10 +22,6 @@ def ended_month(scheduled: datetime, timezone: str) -> Month:
 
     The time for which the tick was scheduled counts, whenever it is evaluated: a daemon that was down over the end of a
     month loads the month that was meant.
-
-    Args:
-        scheduled: the tick's own time, aware of its zone, whichever that is.
-        timezone: the IANA name of the zone in which months end.
     """
     local = scheduled.astimezone(ZoneInfo(timezone))
     return Month(local.year, local.month).plus(-1)

@@ -45,11 +45,7 @@ def record_months(
 ) -> Iterator[Event]:
     """Check every month and record its results; a month that cannot be checked does not stop the others.
 
-    Args:
-        context: the context of the step; only its selected checks are recorded.
-        asset: the asset that is checked.
-        months: which months.
-        check: return a month's results. It is called again after a transient error.
+    Only checks that the step selects are recorded. ``check`` is called again after a transient error.
 
     Raises:
         dagster.Failure: months did not pass a blocking check or could not be checked, each with its reason. All

@@ -49,11 +49,7 @@ def store_months(context: dg.OutputContext, files: MonthlyFiles, store_month: Ca
     Months that fail for a transient reason are tried again here and not by Dagster, whose retry of a step would begin
     again with all months, and record as unchanged what this very run had loaded.
 
-    Args:
-        context: the output's.
-        files: what the asset returned.
-        store_month: stores one month and returns its metadata. When it raises a ``TaxiError``, what was there before
-            is still there.
+    When ``store_month`` raises a ``TaxiError``, what was there before is still there. It returns the month's metadata.
 
     Raises:
         dagster.Failure: names the months that could not be stored, each with its reason.

@@ -28,9 +28,7 @@ _READS = {"GET", "HEAD", "OPTIONS"}
 class WebGuard:
     """An ASGI middleware that refuses requests from pages of other sites.
 
-    Args:
-        app: the web server.
-        names: the host names, in lower case, under which the UI is reached besides localhost and IP addresses.
+    ``names`` are the host names, in lower case, under which the UI is reached besides localhost and IP addresses.
     """
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:

@@ -61,11 +61,7 @@ class DroppedFile:
 class LandingFolder:
     """A folder on this machine or on a network mount, with the subfolders ``done`` and ``failed`` for processed files.
 
-    Links in it are ignored.
-
-    Args:
-        folder: where files are dropped; its subfolders are created when they are needed.
-        create: whether to create the folder itself if it does not exist.
+    Links in it are ignored. The subfolders are created when they are needed, the folder itself if that is asked for.
     """
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:

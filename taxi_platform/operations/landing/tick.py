@@ -99,11 +99,8 @@ def plan(
     A file is complete when the place says so, or when two ticks see the same version. Of two files of one month, the
     later one waits until the earlier one is processed, and then replaces it.
 
-    Args:
-        files: the one written first comes first.
-        versions: the versions that the last tick saw, by name.
-        outcome_of: returns the outcome of the run for a file, if there was one.
-        refusal: returns why a month cannot be loaded.
+    The file that was written first comes first. ``versions`` are those that the last tick saw, by name; ``outcome_of``
+    returns what follows from the run for a file, if there was one.
     """
     decisions: list[Decision] = []
     busy: set[tuple[str, Month]] = set()
