@@ -3,11 +3,9 @@
 What is imported at the top is pure, so that a mistyped command is answered at once.
 """
 
-import sys
 import threading
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance
 
     from taxi_platform.ledger.events import Progress
-    from taxi_platform.operations.backfill import Follower, MonthOutcome, Show
+    from taxi_platform.operations.backfill import Follower, MonthOutcome
 
 DONE, NOT_DONE, INTERRUPTED = 0, 1, 130
 _WORDS = {
@@ -119,8 +117,7 @@ def _load_by_daemon(instance: "DagsterInstance", plan: Plan, follower: "Follower
         click.echo(f"The daemon loads them, within half a minute: backfill {', '.join(ids)}")
     if plan.in_progress:
         click.echo(f"Waiting for {_count(len(plan.in_progress), 'month')} in progress, too.")
-    with progress(len(follower.followed)) as show:
-        silence = follow_to_the_end(instance, follower, show)
+    silence = follow_to_the_end(instance, follower, _show)
     if silence:
         click.echo(f"The daemon has been silent for {silence:.0f} s. It goes on once it is started: dagster-daemon run")
 
@@ -134,20 +131,19 @@ def _load_here(instance: "DagsterInstance", plan: Plan, follower: "Follower") ->
         return
     click.echo("No daemon is running, so this process loads them.")
     done = threading.Event()
-    with progress(len(follower.followed)) as show:
 
-        def follow() -> None:
-            while not done.wait(0.5):
-                show(follower.poll())
+    def follow() -> None:
+        while not done.wait(0.5):
+            _show(follower.poll())
 
-        following = threading.Thread(target=follow)
-        following.start()
-        try:
-            load_here(instance, defs(), plan)
-        finally:
-            done.set()
-            following.join()
-        show(follower.poll())
+    following = threading.Thread(target=follow)
+    following.start()
+    try:
+        load_here(instance, defs(), plan)
+    finally:
+        done.set()
+        following.join()
+    _show(follower.poll())
 
 
 def _print_interrupted(plan: Plan, follower: "Follower", *, daemon: bool) -> None:
@@ -185,45 +181,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-@contextmanager
-def progress(months: int) -> Generator["Show"]:
-    """Show months as they are loaded: with a bar on a terminal, with a line each elsewhere."""
-    if not sys.stdout.isatty():
-        yield lambda loaded: _print_loaded(loaded)
-        return
-    from rich import progress as rich
-
-    columns = (
-        rich.TextColumn("{task.description:<16}"),
-        rich.BarColumn(bar_width=None),
-        rich.MofNCompleteColumn(),
-        rich.TextColumn("{task.fields[rows]:>12,} rows {task.fields[rate]:>9,}/s"),
-        rich.TimeElapsedColumn(),
-    )
-    with rich.Progress(*columns) as bar:
-        task = bar.add_task("waiting", total=months, rows=0, rate=0)
-        so_far: list[Progress] = []
-
-        def show(loaded: Sequence["Progress"]) -> None:
-            so_far.extend(loaded)
-            if loaded:
-                name = f"{loaded[-1].service} {loaded[-1].month}"
-                rows = sum(month.rows for month in so_far)
-                bar.update(task, completed=len(so_far), description=name, rows=rows, rate=rate(so_far))
-
-        yield show
-
-
-def rate(loaded: Sequence["Progress"]) -> int:
-    """Return the rows per second from the beginning of the first load to the end of the last."""
-    if not loaded:
-        return 0
-    begin = min(month.at - month.seconds for month in loaded)
-    seconds = max(month.at for month in loaded) - begin
-    return round(sum(month.rows for month in loaded if not month.unchanged) / max(seconds, 0.001))
-
-
-def _print_loaded(loaded: Sequence["Progress"]) -> None:
+def _show(loaded: Sequence["Progress"]) -> None:
+    """Print the months that were loaded since the last time."""
     for month in loaded:
         how = "there already" if month.unchanged else f"in {month.seconds:.2f} s"
         click.echo(f"  {month.service:<7}{month.month}  {month.rows:>12,} rows {how}")

@@ -166,7 +166,6 @@ class Progress:
     rows: int
     unchanged: bool  # whether the table held the file already
     seconds: float  # how long the load took
-    at: float  # when it was first reported, in seconds since 1970
     run_id: str
     is_recorded: bool  # whether Dagster counts it as materialized, which may wait for the end of the run
 
@@ -206,7 +205,6 @@ def read_progress(
             rows=values.get("rows_loaded", 0),
             unchanged=bool(values.get("unchanged")),
             seconds=values.get("seconds", 0.0),
-            at=record.timestamp,
             run_id=record.run_id,
             is_recorded=record.asset_materialization is not None,
         )

@@ -6,7 +6,7 @@ With a daemon the plan becomes Dagster backfills, which the web UI shows. What t
 import signal
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import dagster as dg
@@ -163,9 +163,7 @@ class Follower:
                 observed=unseen,
                 after=self._since,
             ):
-                key = (progress.service, progress.month)
-                at = self.progress.get(key, progress).at  # when it was reported first
-                self.progress[key] = replace(progress, at=at)
+                self.progress[progress.service, progress.month] = progress
         return [progress for key, progress in self.progress.items() if key not in before]
 
     def is_over(self) -> bool:

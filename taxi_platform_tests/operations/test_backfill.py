@@ -4,7 +4,6 @@ import re
 import signal
 import subprocess
 import time
-from io import StringIO
 from pathlib import Path
 
 import dagster as dg
@@ -13,9 +12,9 @@ from click.testing import CliRunner
 from dagster._core.execution.backfill import BulkActionStatus
 from dagster._daemon.types import DaemonHeartbeat
 
-from taxi_platform.cli.backfill import DONE, NOT_DONE, progress
+from taxi_platform.cli.backfill import DONE, NOT_DONE
 from taxi_platform.cli.main import taxi
-from taxi_platform.ledger.events import Progress, daemon_is_alive
+from taxi_platform.ledger.events import daemon_is_alive
 from taxi_platform.ledger.plan import make_plan
 from taxi_platform.operations import backfill as operation
 from taxi_platform.operations.backfill import request_backfills
@@ -80,23 +79,6 @@ def test_each_month_is_printed_as_soon_as_it_is_loaded(published: TripServer, ba
     assert [(words[1], words[2]) for words in printed] == [("2019-03", "30"), ("2019-02", "20"), ("2019-01", "10")]
     asked = [request.path[-14:-7] for request in published.requests if request.method == "GET"]
     assert asked == ["2019-03", "2019-02", "2019-01"]
-
-
-def test_on_a_terminal_a_bar_shows_months_rows_and_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    terminal = Terminal()
-    monkeypatch.setattr("sys.stdout", terminal)
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "100")
-    months = [Month(2019, 1), Month(2019, 2), Month(2019, 3)]
-    with progress(len(months)) as show:
-        for number, month in enumerate(months, 1):
-            show([Progress("green", month, 500, False, 1.0, 100.0 + number, "run", True)])
-    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
-    assert re.search(r"green 2019-03 .* 3/3 +1,500 rows +500/s", shown)
 
 
 def test_a_dry_run_only_says_what_would_be_done(backfills: Backfills) -> None:
