@@ -28,30 +28,20 @@ class LogLevel(Enum):
     CRITICAL = "CRITICAL"
 
 
-class LineConfig(dg.Config):
-    """How a step logs its line."""
+class StepConfig(dg.Config):
+    """What the steps need to know; all of them get the same."""
 
-    level: LogLevel = LogLevel.ERROR
+    level: LogLevel
+    name: str = Field(min_length=1, max_length=200)
+    seconds: float = Field(ge=0, le=LONGEST_NAP)
 
     def log(self, context: dg.OpExecutionContext, line: str) -> None:
-        """Log the line at this step's level."""
+        """Log a line at this level."""
         context.log.log(self.level.value, line)
 
 
-class NameConfig(LineConfig):
-    """How a step logs a line to somebody."""
-
-    name: str = Field(min_length=1, max_length=200)
-
-
-class NapConfig(dg.Config):
-    """How long to sleep."""
-
-    seconds: float = Field(ge=0, le=LONGEST_NAP)
-
-
 @dg.op
-def hello_message(context: dg.OpExecutionContext, config: NameConfig, limit: RunLimitResource) -> None:
+def hello_message(context: dg.OpExecutionContext, config: StepConfig, limit: RunLimitResource) -> None:
     """Log the welcome, rendered with the name."""
     limit.admit(context)
     config.log(context, WELCOME.format(name=config.name))
@@ -65,21 +55,21 @@ def generate_output(context: dg.OpExecutionContext, limit: RunLimitResource) -> 
 
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
-def sleep(context: dg.OpExecutionContext, config: NapConfig, limit: RunLimitResource) -> None:
+def sleep(context: dg.OpExecutionContext, config: StepConfig, limit: RunLimitResource) -> None:
     """Take time, so that there is something to see of runs at once."""
     limit.admit(context)
     time.sleep(config.seconds)
 
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
-def log_output(context: dg.OpExecutionContext, config: LineConfig, limit: RunLimitResource, value: str) -> None:
+def log_output(context: dg.OpExecutionContext, config: StepConfig, limit: RunLimitResource, value: str) -> None:
     """Log the value that an earlier step has returned."""
     limit.admit(context)
     config.log(context, f"This is an output: {value}")
 
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
-def goodbye_message(context: dg.OpExecutionContext, config: NameConfig, limit: RunLimitResource) -> None:
+def goodbye_message(context: dg.OpExecutionContext, config: StepConfig, limit: RunLimitResource) -> None:
     """Log the goodbye."""
     limit.admit(context)
     config.log(context, f"Goodbye, {config.name}!")
@@ -97,15 +87,9 @@ class HelloWorldConfig(dg.Config):
 
 @dg.config_mapping
 def for_the_steps(config: HelloWorldConfig) -> dict[str, Any]:
-    """Return the configuration of each step; the one log level applies to every step that logs."""
-    line = {"level": config.log_level.name}
-    steps = {
-        "hello_message": {**line, "name": config.name},
-        "sleep": {"seconds": config.sleep_seconds},
-        "log_output": line,
-        "goodbye_message": {**line, "name": config.name},
-    }
-    return {"ops": {step: {"config": values} for step, values in steps.items()}}
+    """Return the configuration of the steps."""
+    values = {"level": config.log_level.name, "name": config.name, "seconds": config.sleep_seconds}
+    return {"ops": {step: {"config": values} for step in ("hello_message", "sleep", "log_output", "goodbye_message")}}
 
 
 @dg.job(
