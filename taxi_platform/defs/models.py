@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_platform.defs.trips import OWNERS
-from taxi_platform.models.manifest import Check, Lineage, Model, models_of
+from taxi_platform.models.manifest import MONTHS, Lineage, Node, nodes_of, plain_relation, tested_model, upstream_of
 from taxi_platform.models.project import FOLDER, find_manifest, read_lineage, read_manifest
 from taxi_platform.models.targets import BIGQUERY, POSTGRES
 from taxi_platform.orchestration.dbt import LINEAGE, ModelsResource, Result, asset_key
@@ -21,33 +21,35 @@ GROUP = "models"
 
 
 def asset_spec(
-    model: Model,
+    manifest: Mapping[str, Any],
+    model: Node,
     prefix: Sequence[str],
     group: str,
-    owners: Sequence[str],
     partitions: "dg.PartitionsDefinition[Any] | None",
     lineage: Lineage,
 ) -> dg.AssetSpec:
-    """Return the asset spec of a model."""
-    place = prefix[0] if prefix else "postgres"
+    """Return the asset spec of a model or a seed."""
+    name = model["name"]
+    columns = [
+        dg.TableColumn(column["name"], column.get("data_type") or "", description=column["description"])
+        for column in model["columns"].values()
+    ]
     return dg.AssetSpec(
-        asset_key(model.name, prefix),
-        deps=[asset_key(name, prefix) for name in model.upstream],
-        description=model.description,
+        asset_key(name, prefix),
+        deps=[asset_key(name, prefix) for name in upstream_of(manifest, model)],
+        description=model["description"],
         group_name=group,
-        kinds={"dbt", place, "view" if model.kind == "view" else "table"},
-        owners=owners,
-        code_version=model.version,
+        kinds={"dbt", *(prefix or (POSTGRES,)), "view" if model["config"]["materialized"] == "view" else "table"},
+        owners=OWNERS,
+        code_version=model["checksum"]["checksum"][:16],
         partitions_def=partitions,
         metadata={
-            "dagster/column_schema": dg.TableSchema(
-                [dg.TableColumn(column.name, column.kind, description=column.description) for column in model.columns]
-            ),
+            "dagster/column_schema": dg.TableSchema(columns),
             # For BigQuery, the manifest knows neither project nor dataset.
-            **({} if prefix else {"dagster/relation_identifier": model.relation}),
-            **({LINEAGE: column_lineage(lineage[model.name], prefix)} if model.name in lineage else {}),
+            **({} if prefix else {"dagster/relation_identifier": plain_relation(model)}),
+            **({LINEAGE: column_lineage(lineage[name], prefix)} if name in lineage else {}),
             **links("models.md", in_the_course=COURSES_MODELS),
-            "model": dg.MetadataValue.path(FOLDER / model.path),
+            "model": dg.MetadataValue.path(FOLDER / model["original_file_path"]),
         },
     )
 
@@ -63,18 +65,19 @@ def column_lineage(columns: Mapping[str, Sequence[Sequence[str]]], prefix: Seque
 
 
 def check_spec(
-    check: Check, prefix: Sequence[str], partitions: "dg.PartitionsDefinition[Any] | None"
+    manifest: Mapping[str, Any], test: Node, prefix: Sequence[str], partitions: "dg.PartitionsDefinition[Any] | None"
 ) -> dg.AssetCheckSpec:
     """Return the check spec of a test."""
+    model = tested_model(manifest, test)
     with warnings.catch_warnings():
         # Partitions are a preview feature; without them February's result would hide January's.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.AssetCheckSpec(
-            check.name,
-            asset=asset_key(check.model, prefix),
-            description=check.description,
-            additional_deps=[asset_key(name, prefix) for name in check.further],
-            blocking=check.is_blocking,
+            test["name"],
+            asset=asset_key(model, prefix),
+            description=test["description"],
+            additional_deps=[asset_key(name, prefix) for name in upstream_of(manifest, test) if name != model],
+            blocking=test["config"]["severity"].lower() == "error",
             partitions_def=partitions,
         )
 
@@ -99,15 +102,16 @@ def models_asset(name: str, target: str, prefix: Sequence[str], group: str, pool
         group: the group in Dagster's UI.
         pool: the concurrency pool of the builds.
     """
-    manifest = find_manifest(settings().data_dir, target)
-    lineage = read_lineage(manifest)
+    place = find_manifest(settings().data_dir, target)
+    manifest, lineage = read_manifest(place), read_lineage(place)
+    models, tests = nodes_of(manifest, "model", "seed"), nodes_of(manifest, "test")
     months = monthly_partitions(*SERVICES.values())
-    models = [(model, months if model.is_monthly else None) for model in models_of(read_manifest(manifest))]
+    partitions = {model["name"]: months if MONTHS in model["tags"] else None for model in models}
 
     @dg.multi_asset(
         name=name,
-        specs=[asset_spec(model, prefix, group, OWNERS, partitions, lineage) for model, partitions in models],
-        check_specs=[check_spec(check, prefix, partitions) for model, partitions in models for check in model.checks],
+        specs=[asset_spec(manifest, model, prefix, group, partitions[model["name"]], lineage) for model in models],
+        check_specs=[check_spec(manifest, test, prefix, partitions[tested_model(manifest, test)]) for test in tests],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),  # also the dimensions: a range may include them
         pool=pool,

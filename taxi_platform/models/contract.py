@@ -6,6 +6,8 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import yaml
+
 from taxi_platform.models.project import FOLDER
 from taxi_platform.postgres import tables
 from taxi_platform.trips import zones
@@ -23,52 +25,43 @@ def contract_files() -> Mapping[Path, str]:
 
 
 def _sources() -> str:
-    lines = [
-        f"# {_NOTE}",
-        "sources:",
-        "  - name: trips",
-        "    description: The tables of the platform, one row for each row of the published files.",
-        "    schema: \"{{ target.schema if target.type == 'bigquery' else 'public' }}\"",
-        "    tables:",
+    entries = [
+        _table(service.table, service.name, tables.column_types(service)) | {"config": _freshness(service)}
+        for service in SERVICES.values()
     ]
-    for service in SERVICES.values():
-        lines += _table(service.table, f"{service.table}", tables.column_types(service), service.name)
-        lines += _freshness(service)
-    lines += _table(zones.TABLE, zones.TABLE, {name: kind for name, (kind, _) in zones.COLUMNS.items()}, zones.TABLE)
-    lines += [
-        "      - name: tripdata_files",
-        "        description: \"{{ doc('tripdata_files') }}\"",
-        "        config:",
-        "          enabled: \"{{ target.type == 'postgres' }}\"",
+    files = {"name": "tripdata_files", "description": "{{ doc('tripdata_files') }}"}
+    source = {
+        "name": "trips",
+        "description": "The tables of the platform, one row for each row of the published files.",
+        "schema": "{{ target.schema if target.type == 'bigquery' else 'public' }}",
+        "tables": [
+            *entries,
+            _table(zones.TABLE, zones.TABLE, {name: kind for name, (kind, _) in zones.COLUMNS.items()}),
+            files | {"config": {"enabled": "{{ target.type == 'postgres' }}"}},
+        ],
+    }
+    return f"# {_NOTE}\n" + yaml.safe_dump({"sources": [source]}, sort_keys=False, width=1_000)
+
+
+def _table(name: str, prefix: str, types: Mapping[str, str]) -> dict[str, object]:
+    columns = [
+        {"name": column, "data_type": kind, "description": f"{{{{ doc('{prefix}__{column}') }}}}"}
+        for column, kind in types.items()
     ]
-    return "\n".join([*lines, ""])
+    return {"name": name, "description": f"{{{{ doc('{name}') }}}}", "columns": columns}
 
 
-def _table(name: str, meaning: str, types: Mapping[str, str], prefix: str) -> list[str]:
-    lines = [f"      - name: {name}", f"        description: \"{{{{ doc('{meaning}') }}}}\"", "        columns:"]
-    for column, kind in types.items():
-        lines += [
-            f"          - name: {column}",
-            f"            data_type: {kind}",
-            f"            description: \"{{{{ doc('{prefix}__{column}') }}}}\"",
-        ]
-    return lines
-
-
-def _freshness(service: Service) -> list[str]:
+def _freshness(service: Service) -> dict[str, object]:
     """Return when a month was loaded last: PostgreSQL has a table of files, BigQuery knows it of every table."""
     here = f"select max(loaded_at) from {tables.FILES} where table_name = '{tables.table_of(service)}'"
     there = (
         "select timestamp_millis(last_modified_time) from {{ target.schema }}.__TABLES__ "
         f"where table_id = '{service.table}'"
     )
-    return [
-        "        config:",
-        f"          freshness: {{warn_after: {{count: {_DAYS}, period: day}}}}",
-        "          loaded_at_query: >-",
-        f"            {{% if target.type == 'postgres' %}}{here}",
-        f"            {{% else %}}{there}{{% endif %}}",
-    ]
+    return {
+        "freshness": {"warn_after": {"count": _DAYS, "period": "day"}},
+        "loaded_at_query": f"{{% if target.type == 'postgres' %}}{here}{{% else %}}{there}{{% endif %}}",
+    }
 
 
 def _meanings() -> str:

@@ -9,7 +9,7 @@ import pytest
 from taxi_platform.errors import BrokenModels
 from taxi_platform.models import project
 from taxi_platform.models.contract import contract_files
-from taxi_platform.models.manifest import models_of, read_columns
+from taxi_platform.models.manifest import nodes_of, read_columns
 from taxi_platform.models.project import (
     FOLDER,
     TARGETS,
@@ -56,22 +56,23 @@ def test_every_column_of_every_trip_reaches_a_model(target: str, data: Path) -> 
 def test_every_model_and_column_is_described_and_has_a_type_and_every_test_says_what_holds(
     target: str, data: Path
 ) -> None:
-    for model in models_of(read_manifest(find_manifest(data, target))):
-        assert model.description
-        assert model.columns
-        for column in model.columns:
-            assert column.description, (model.name, column.name)
-            assert column.kind
-        for check in model.checks:
-            assert check.description.endswith("."), check.name
+    manifest = read_manifest(find_manifest(data, target))
+    for model in nodes_of(manifest, "model", "seed"):
+        assert model["description"]
+        assert model["columns"]
+        for column in model["columns"].values():
+            assert column["description"], (model["name"], column["name"])
+            assert column["data_type"]
+    for test in nodes_of(manifest, "test"):
+        assert test["description"].endswith("."), test["name"]
 
 
 def test_every_mart_has_a_contract_and_facts_are_blocked_by_their_reconciliation(data: Path) -> None:
     manifest = read_manifest(find_manifest(data, "postgres"))
-    marts = [node for node in manifest["nodes"].values() if "marts" in node["fqn"] and node["resource_type"] == "model"]
+    marts = [node for node in nodes_of(manifest, "model") if "marts" in node["fqn"]]
     assert len(marts) == 6
     assert all(node["contract"]["enforced"] for node in marts)
-    blocking = {check.name for model in models_of(manifest) for check in model.checks if check.is_blocking}
+    blocking = {test["name"] for test in nodes_of(manifest, "test") if test["config"]["severity"].lower() == "error"}
     assert {"trips_are_as_many_as_in_the_tables", "trip_keys_are_unique", "revenue_adds_up_to_the_trips"} <= blocking
     assert "pickup_zones_are_in_the_lookup" not in blocking
 
