@@ -184,9 +184,10 @@ class Tables:
             table = self.find(name)
         _check_layout(name, table, fields, sorted_by)
         existing = {field.name for field in table.schema}
-        if added := [f"ADD COLUMN IF NOT EXISTS {one.name} {one.kind}" for one in fields if one.name not in existing]:
+        if added := [field for field in fields if field.name not in existing]:
             jobs = Jobs(self._cloud, f"table {name}", name.rpartition(".")[2].removesuffix("_tripdata"))
-            jobs.query("add_columns", f"ALTER TABLE `{name}` {', '.join(added)}")
+            for field in added:  # one each, because emulators add only one column by a statement
+                jobs.query("add_columns", f"ALTER TABLE `{name}` ADD COLUMN IF NOT EXISTS {field.name} {field.kind}")
             table = self.find(name)
         order = {field.name: place for place, field in enumerate(table.schema)}
         schema = api_schema(sorted(fields, key=lambda field: order.get(field.name, len(order))))

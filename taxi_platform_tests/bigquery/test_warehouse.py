@@ -284,13 +284,17 @@ def test_descriptions_of_columns_are_kept_up_to_date(loads: WarehouseLoads) -> N
     assert "?" not in {field.description for field in table.schema}
 
 
-def test_a_table_gets_a_column_that_the_contract_did_not_have(loads: WarehouseLoads) -> None:
-    from taxi_platform.bigquery.tables import Tables, clustering, table_of, trip_fields
-
-    fields = [field for field in trip_fields(GREEN) if field.name != "congestion_surcharge"]
-    assert len(Tables(loads.cloud).ensure(table_of(loads.cloud, GREEN), fields, clustering(GREEN), "older")) == 23
-    loads.load(rows(GREEN, 3))
+def test_a_column_that_the_contract_got_later_is_added_and_loaded_months_stay_as_they_are(
+    loads: WarehouseLoads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setitem(SERVICES, "green", replace(GREEN, columns=GREEN.first_columns))
+        loads.load(rows(GREEN, 3))
+    later = [column.name for column in GREEN.columns if column not in GREEN.first_columns]
+    assert later
+    assert loads.load().unchanged
+    assert loads.load(rows(GREEN, 4), month=APRIL).rows == 4
     table = loads.cloud.bigquery.get_table(f"{loads.cloud.dataset}.green_tripdata")
-    assert [field.name for field in table.schema][-3:] == ["file_month", "file_version", "congestion_surcharge"]
-    assert loads.ask("select count(*), count(distinct unique_row_id) from `{}.green_tripdata`") == [(3, 3)]
+    assert [field.name for field in table.schema][-len(later) - 2 :] == ["file_month", "file_version", *later]
+    assert loads.ask("select count(*), count(distinct unique_row_id) from `{}.green_tripdata`") == [(7, 4)]
     assert loads.load().unchanged
