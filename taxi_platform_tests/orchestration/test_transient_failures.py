@@ -153,6 +153,6 @@ def test_what_the_platform_logs_from_any_module_and_thread_is_in_the_log_of_the_
     server.script(f"/green/{NAME}", Answer(status=503))
     platform.use(TAXI_SOURCE=server.template)
     lines = [entry.user_message for entry in platform.run("green_tripdata", month="2019-03").log]
-    retried = f"{NAME}: the server answers 503 Service Unavailable; attempt 2 of 6 in "
-    assert [line for line in lines if line.startswith(retried)]
+    retried = "could not be read: the server answers 503 Service Unavailable; attempt 2 of 6 in "
+    assert [line for line in lines if line.startswith(f"{NAME}: ") and retried in line]
     assert lines.count(f"{NAME}: 50 rows in {len(content):,} bytes, verified and kept") == 1
