@@ -81,7 +81,7 @@ def test_a_published_name_gives_service_and_month(service: Service, month: Month
 @pytest.mark.parametrize(
     "name",
     ["", "readme.txt", "green_tripdata_2019-13.csv", "green_tripdata_2019-3.csv", "blue_tripdata_2019-03.csv",
-     "green_tripdata_2019-03.parquet", "green_tripdata_2019-03.csv.gz.2", "GREEN_tripdata_2019-03.csv",
+     "green_tripdata_2019-03.parquet.gz", "green_tripdata_2019-03.csv.gz.2", "GREEN_tripdata_2019-03.csv",
      "green_tripdata_2019-03.2.csv.gz", "green_tripdata_٢٠١٩-٠٣.csv", "a/green_tripdata_2019-03.csv"],
 )  # fmt: skip
 def test_any_other_name_is_not_a_trip_file(name: str) -> None:

@@ -74,7 +74,7 @@ def files_of(requests: Iterable[dg.RunRequest]) -> list[str]:
 
 def test_a_month_that_appears_is_loaded_once(sensor: Sensor, server: TripServer) -> None:
     assert sensor.tick() == []
-    assert sensor.summary == "Asked about 9 of 9 months: 9 not published."
+    assert sensor.summary == "Asked about 12 of 12 months: 12 not published."
     server.publish(path("2019-02"), file(20))
     requests = sensor.tick()
     assert files_of(requests) == ["green_tripdata_2019-02.csv"]
