@@ -19,7 +19,7 @@ from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.postgres.loader import copy_blocks
 from taxi_platform.postgres.preparing import prepare
 from taxi_platform.trips.files import TripFile
-from taxi_platform.trips.reading import TripStream, is_compressed, read_chunks
+from taxi_platform.trips.reading import TripStream, read_chunks
 from taxi_platform.trips.services import YELLOW
 
 MOST_SHARE = 0.05
@@ -85,7 +85,7 @@ def _copy(bench: Workbench, file: TripFile, table: str, processor: Mapping[str, 
     """Return the seconds of a COPY over two connections into a new table; append the server's processor time."""
     with connect(bench.url) as first, connect(bench.url) as second:
         _create(first, table)
-        stream = TripStream(read_chunks(file.path), YELLOW, MONTH, compressed=is_compressed(file.path))
+        stream = TripStream(read_chunks(file.path), YELLOW, MONTH, compressed=True)
         names = ", ".join(column.name for column in stream.header.columns)
         backends = [connection.info.backend_pid for connection in (first, second)]
         before, started = sum(map(_processor_time, backends)), time.perf_counter()

@@ -21,7 +21,7 @@ from taxi_platform.errors import CloudNotReady, CloudUnavailable, FileChanged
 from taxi_platform.trips.files import FileFacts, ObjectFacts, SourceVersion, Transfer, TripFile
 from taxi_platform.trips.keys import stored_name
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.reading import is_compressed, read_chunks
+from taxi_platform.trips.reading import read_chunks
 from taxi_platform.trips.records import PARSER
 from taxi_platform.trips.services import SERVICES, Service
 
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 STAGING = "staging/"  # objects that a load needs for a moment; the bucket's lifecycle removes them after a day
 ATTEMPTS = 3  # how often an upload is started
 PART = 32 * 1024 * 1024  # bytes sent at once and held in memory; Google acknowledges each part, so not too few
+_CONTENT_TYPES = {".gz": "application/gzip", ".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
 _HEADER_BYTES = 16 * 1024  # of the first request; even uncompressed, a header has 300
 _READ_BYTES = 8 * 1024 * 1024  # of each further request
 _CHECKSUM_BYTES = 1024 * 1024  # read at once
@@ -44,10 +45,10 @@ def uri_of(bucket: str, name: str) -> str:
     return f"gs://{bucket}/{name}"
 
 
-def object_names(service: Service, month: Month) -> tuple[str, str]:
-    """Return the two names that a month's object may have: for a file published compressed, and for a plain one."""
+def object_names(service: Service, month: Month) -> tuple[str, str, str]:
+    """Return the names that a month's object may have: for a compressed CSV, for a plain one, and for Parquet."""
     plain = stored_name(service.name, service.file_name(month))
-    return f"{plain}.gz", plain
+    return f"{plain}.gz", plain, f"{plain.removesuffix('.csv')}.parquet"
 
 
 def object_metadata(file: TripFile, crc32c: str) -> dict[str, str]:
@@ -221,12 +222,14 @@ class Lake:
         return self._cloud.storage.bucket(name or self._cloud.bucket)
 
     def _objects(self, service: Service, month: Month) -> dict[str, Any]:
-        """Return the month's objects by name: one, none, or two if it was published both compressed and plain."""
+        """Return the month's objects by name: none, one, or more if it was published in several forms."""
         names = object_names(service, month)
         subject = uri_of(self._cloud.bucket, names[0])
         storage = cast("Any", self._cloud.storage)
         with google_errors(subject):
-            blobs = storage.list_blobs(self._cloud.bucket, prefix=names[1], **self._cloud.storage_options(subject))
+            blobs = storage.list_blobs(
+                self._cloud.bucket, prefix=names[1].removesuffix(".csv"), **self._cloud.storage_options(subject)
+            )
             return {blob.name: blob for blob in blobs if blob.name in names}
 
     def _read_range(self, file: TripFile, start: int, end: int) -> bytes:
@@ -280,7 +283,7 @@ class Lake:
         uri = uri_of(self._cloud.bucket, name)
         options = self._cloud.storage_options(uri)
         blob = self._bucket().blob(name, chunk_size=PART)
-        blob.content_type = "application/gzip" if is_compressed(file.path) else "text/csv"
+        blob.content_type = _CONTENT_TYPES[file.path.suffix]
         blob.metadata = object_metadata(file, crc32c)
         blob.crc32c = crc32c  # Google compares it with what arrives; the object never appears if they differ
         logger.info("%s: sending %s bytes", uri, f"{file.bytes:,}")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 from uuid import uuid4
 
@@ -23,13 +24,15 @@ from taxi_platform.bigquery.lake import Lake
 from taxi_platform.bigquery.tables import Field, Tables
 from taxi_platform.errors import CloudNotReady, DamagedFile
 from taxi_platform.trips.columns import Column
-from taxi_platform.trips.files import TripFile
-from taxi_platform.trips.reading import TripStream
+from taxi_platform.trips.files import TripFile, edition_of
+from taxi_platform.trips.reading import TripStream, open_trips
 from taxi_platform.trips.records import Canonical
 from taxi_platform.trips.services import SERVICES
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import LoadJobConfig
+
+    from taxi_platform.trips.parquet import ParquetStream
 
 logger = logging.getLogger(__name__)
 
@@ -253,8 +256,13 @@ class _Load:
         self._tables.create_staging(name, fields)
         return name
 
-    def _stream(self) -> TripStream:
+    def _stream(self) -> "TripStream | ParquetStream":
         chunks = self._lake.read(self._file)
+        if edition_of(self._file.name) == "parquet":  # its footer is read first
+            with tempfile.NamedTemporaryFile(suffix=".parquet") as copy:
+                copy.writelines(chunks)
+                copy.flush()
+                return open_trips(Path(copy.name), self._service, self._file.month)
         return TripStream(chunks, self._service, self._file.month, compressed=self._file.name.endswith(".gz"))
 
 

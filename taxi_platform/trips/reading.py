@@ -67,11 +67,6 @@ def open_trips(
     return TripStream(read_chunks(path), service, month, compressed=name.endswith(".gz"), is_regular=is_regular)
 
 
-def is_compressed(path: Path) -> bool:
-    """Return whether a file is gzipped, by its name."""
-    return path.suffix == ".gz"
-
-
 def read_chunks(path: Path, size: int = CHUNK) -> Iterator[bytes]:
     """Yield the bytes of a file, ``size`` at a time."""
     with path.open("rb") as file:

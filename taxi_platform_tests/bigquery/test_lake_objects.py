@@ -44,6 +44,7 @@ def test_an_object_has_the_name_of_the_file_in_the_folder_of_its_service() -> No
     assert object_names(GREEN, MARCH) == (
         "raw/green/green_tripdata_2019-03.csv.gz",
         "raw/green/green_tripdata_2019-03.csv",
+        "raw/green/green_tripdata_2019-03.parquet",
     )
     assert object_names(FHV, MARCH)[1] == "raw/fhv/fhv_tripdata_2019-03.csv"
 

@@ -6,8 +6,10 @@ from decimal import Decimal
 
 import pytest
 
+from taxi_platform.bigquery.tables import VERSION
 from taxi_platform.errors import BadRows, CloudNotReady, DamagedFile, SchemaMismatch
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW
+from taxi_platform_tests.support.parquet_files import parquet
 from taxi_platform_tests.support.trip_texts import APRIL, MARCH, header, row, rows, text, with_field, zipped
 from taxi_platform_tests.support.warehouse_loads import WarehouseLoads
 
@@ -27,6 +29,16 @@ def test_a_month_is_its_file_and_nothing_else_is_left(service, loads: WarehouseL
         (service.file_name(MARCH), date(2019, 3, 1))
     ]
     assert loads.tables() == {service.table}
+
+
+def test_a_parquet_month_has_the_same_values_as_a_csv(loads: WarehouseLoads) -> None:
+    lines = [with_field(GREEN, line, "ehail_fee", "") for line in rows(GREEN, 50)]
+    loads.load(lines)
+    table = f"select * except ({VERSION}) from `{{}}.green_tripdata` order by unique_row_id"
+    as_csv = loads.ask(table)
+    loaded = loads.load(parquet(GREEN, lines))
+    assert (loaded.rows, loaded.line_by_line) == (50, True)
+    assert loads.ask(table) == as_csv
 
 
 def test_values_are_what_the_file_says(loads: WarehouseLoads) -> None:
