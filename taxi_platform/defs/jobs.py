@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from taxi_platform.ledger.run_tags import by_schedule, run_labels
-from taxi_platform.operations.monthly import cron_of, ended_month, reason_to_skip
+from taxi_platform.operations.monthly import cron_of, due_month, reason_to_skip
 from taxi_platform.orchestration.trip_io import RawFilesResource
 from taxi_platform.settings import settings
 from taxi_platform.trips.keys import assets_of
@@ -55,10 +55,10 @@ def monthly_schedule(service: Service) -> dg.ScheduleDefinition:
         cron_schedule=cron_of(service),
         execution_timezone=timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"Loads the month of {service.title} trips that has just ended in {timezone}.",
+        description=f"Loads the month of {service.title} trips whose publication is due.",
     )
     def schedule(context: dg.ScheduleEvaluationContext, raw_files: RawFilesResource) -> dg.RunRequest | dg.SkipReason:
-        month = ended_month(context.scheduled_execution_time, timezone)
+        month = due_month(service, context.scheduled_execution_time, timezone)
         source = raw_files.source_with_short_timeouts()
         reason = reason_to_skip(service, month, month_range(settings(), service), source)
         if reason:

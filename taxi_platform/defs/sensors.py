@@ -30,7 +30,7 @@ SECONDS_BETWEEN_LANDING_TICKS = 30
 def new_month_sensor() -> dg.SensorDefinition:
     """Return the sensor that loads months that are new at the source, or have another file there than the loaded one.
 
-    It is off at first: it loads *every* missing month of the partitions, ten per tick, which is some ten gigabytes of
+    It is off at first: it loads *every* missing month of the partitions, ten per tick, which is many gigabytes of
     files that nobody should get by starting a web server. Once everything is loaded, a tick is a few small requests.
     """
 

@@ -17,14 +17,19 @@ def cron_of(service: Service) -> str:
     return f"0 {service.schedule_hour} 1 * *"
 
 
-def ended_month(scheduled: datetime, timezone: str) -> Month:
-    """Return the month before the one in which a tick is scheduled, by the calendar of its time zone.
+def due_month(service: Service, scheduled: datetime, timezone: str) -> Month:
+    """Return the month whose publication is due when a tick is scheduled, by the calendar of its time zone.
 
     The time for which the tick was scheduled counts, whenever it is evaluated: a daemon that was down over the end of a
     month loads the month that was meant.
+
+    Args:
+        service: whose month; its contract says how many months later it is published.
+        scheduled: the tick's own time, aware of its zone, whichever that is.
+        timezone: the IANA name of the zone in which months end.
     """
     local = scheduled.astimezone(ZoneInfo(timezone))
-    return Month(local.year, local.month).plus(-1)
+    return Month(local.year, local.month).plus(-service.publication_lag)
 
 
 def outside(service: Service, month: Month, partitions: tuple[Month, Month]) -> str | None:

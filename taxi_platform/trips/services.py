@@ -15,9 +15,7 @@ from taxi_platform.trips.months import Month
 UNIQUE_ROW_ID = "The course's identifier of a trip: md5 of {columns}, concatenated without separators."
 FILENAME = "The file that the row came from; the file's month is the row's month."
 
-# What the course's release publishes; of fhv all of 2019 is certain, and later months answer for themselves.
-FIRST_MONTH = Month(2019, 1)
-LAST_MONTH = Month(2021, 7)
+FIRST_MONTH = Month(2019, 1)  # of the course's release
 
 
 @dataclass(frozen=True)
@@ -97,8 +95,10 @@ class Service:
         colours: of its marks in charts, on a light and on a dark page; see ``reports/charts`` for the contrast.
         reported_by: who reports its trips, in a word.
         words: other words by which people name it in a question, in lower case without hyphens.
-        first_month, last_month: what the default source covers.
-        publication_lag: how many months after its end a month is published, about.
+        first_month: the first partition, where ``TAXI_FIRST_MONTH`` does not name one.
+        last_month: the last month that is published; None while months are added.
+        publication_lag: how many months after it a month is published at the earliest: 2 means that January can be
+            there in March.
         overdue_days: how many days after its end a month may be missing before a check warns.
     """
 
@@ -117,7 +117,7 @@ class Service:
     reported_by: str = "vendor"
     words: tuple[str, ...] = ()
     first_month: Month = FIRST_MONTH
-    last_month: Month = LAST_MONTH
+    last_month: Month | None = None
     publication_lag: int = 2
     overdue_days: int = 62
 

@@ -56,6 +56,7 @@ def ferries(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pla
     """The platform with the ferries among its services."""
     monkeypatch.setitem(cast("dict[str, Service]", SERVICES), FERRY.name, FERRY)
     upkeep_job.cache_clear()
+    platform.use(TAXI_LAST_MONTH="")
     yield platform
     upkeep_job.cache_clear()
 

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from taxi_platform.defs.resources import resources_for
-from taxi_platform.operations.monthly import ended_month
+from taxi_platform.operations.monthly import due_month
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.settings import settings
 from taxi_platform.trips.services import GREEN, SERVICES
@@ -53,10 +53,10 @@ def test_they_are_on_from_the_start_in_the_time_zone_of_the_setting(platform: Pl
         assert schedule.job_name == f"{service.table}_job"
 
 
-def test_a_tick_asks_for_the_month_that_has_just_ended_and_its_run_loads_it(
+def test_a_tick_asks_for_the_month_whose_publication_is_due_and_its_run_loads_it(
     published: TripServer, platform: Platform
 ) -> None:
-    request = tick(platform, "green", 2021, 8, 1, 9)
+    request = tick(platform, "green", 2021, 9, 1, 9)
     assert isinstance(request, dg.RunRequest)
     assert request.partition_key == "2021-07"
     labels = {"taxi": "green", "file": "green_tripdata_2021-07.csv", "trigger": "schedule:green_monthly_schedule"}
@@ -72,7 +72,7 @@ def test_a_tick_asks_for_the_month_that_has_just_ended_and_its_run_loads_it(
 def test_a_month_that_is_not_published_yet_is_skipped_with_the_servers_answer(
     published: TripServer, platform: Platform
 ) -> None:
-    reason = tick(platform, "yellow", 2021, 8, 1, 10)
+    reason = tick(platform, "yellow", 2021, 9, 1, 10)
     assert isinstance(reason, str)
     assert reason.startswith("Not published yet: ")
     assert f"{published.url}/yellow/yellow_tripdata_2021-07.csv.gz answers 404" in reason
@@ -83,7 +83,7 @@ def test_a_server_that_is_out_of_order_is_left_to_the_run(
     answer: Answer, published: TripServer, platform: Platform
 ) -> None:
     published.script(PATH, answer, answer)
-    request = tick(platform, "green", 2021, 8, 1, 9)
+    request = tick(platform, "green", 2021, 9, 1, 9)
     assert isinstance(request, dg.RunRequest)
     assert request.partition_key == "2021-07"
     assert len(published.requests) <= 2
@@ -91,7 +91,7 @@ def test_a_server_that_is_out_of_order_is_left_to_the_run(
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/New_York", "Pacific/Honolulu", "UTC"])
 def test_the_month_that_a_tick_asks_for_is_the_newest_partition_by_then(zone: str, platform: Platform) -> None:
-    platform.use(TAXI_SCHEDULE_TIMEZONE=zone, TAXI_LAST_MONTH="2030-12")
+    platform.use(TAXI_SCHEDULE_TIMEZONE=zone, TAXI_LAST_MONTH="")
     for month in range(1, 13):
         moment = datetime(2025, month, 1, 9, tzinfo=ZoneInfo(zone))
-        assert monthly_partitions(GREEN).get_partition_keys(moment)[-1] == str(ended_month(moment, zone))
+        assert monthly_partitions(GREEN).get_partition_keys(moment)[-1] == str(due_month(GREEN, moment, zone))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taxi_platform.errors import AccessDenied, InvalidSetting, NotPublished, SourceUnreachable, TaxiError
-from taxi_platform.operations.monthly import cron_of, ended_month, outside, reason_to_skip
+from taxi_platform.operations.monthly import cron_of, due_month, outside, reason_to_skip
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
 
@@ -35,21 +35,21 @@ def test_each_service_has_the_hour_of_the_course_and_fhv_the_next() -> None:
 @given(
     services, st.sampled_from(sorted(available_timezones())), st.datetimes(datetime(1990, 1, 1), datetime(2050, 1, 1))
 )
-def test_in_any_time_zone_each_tick_asks_for_the_month_before_and_misses_none(
+def test_in_any_time_zone_each_tick_asks_for_the_month_that_is_due_and_misses_none(
     service: Service, zone: str, since: datetime
 ) -> None:
     found = ticks(service, zone, since.replace(tzinfo=timezone.utc), 14)
     local = [tick.astimezone(ZoneInfo(zone)) for tick in found]
-    months = [ended_month(tick, zone) for tick in found]
-    assert months == [Month(tick.year, tick.month).plus(-1) for tick in local]
+    months = [due_month(service, tick, zone) for tick in found]
+    assert months == [Month(tick.year, tick.month).plus(-2) for tick in local]
     assert months == list(months[0].through(months[-1]))
     assert {tick.day for tick in local} == {1}
 
 
 def test_a_month_ends_by_the_clock_of_the_time_zone() -> None:
     moment = datetime(2021, 4, 1, 2, tzinfo=timezone.utc)  # still March in New York, April in Tokyo
-    assert ended_month(moment, NEW_YORK) == Month(2021, 2)
-    assert ended_month(moment, "Asia/Tokyo") == Month(2021, 3)
+    assert due_month(GREEN, moment, NEW_YORK) == Month(2021, 1)
+    assert due_month(GREEN, moment, "Asia/Tokyo") == Month(2021, 2)
 
 
 # Why not
