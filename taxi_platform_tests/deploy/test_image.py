@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from taxi_platform.models.project import find_manifest
 from taxi_platform.settings import PROJECT
 from taxi_platform_tests.support import image
 
@@ -135,6 +137,8 @@ def test_the_steps_of_the_file_give_definitions_that_load_and_commands_that_run(
 
     image.unpack(root)
     assert not (app / ".env").exists()
+    manifests = find_manifest(tmp_path, "postgres").parents[1]  # compiling them takes as long as all the rest
+    shutil.copytree(manifests, app / "taxi_platform/dbt/target" / manifests.name)
     for command, said in ((["python", "-c", LOAD], r"\d+"), (["taxi", "--help"], "Usage: taxi")):
         done = subprocess.run(
             [environment / "bin" / command[0], *command[1:]],
