@@ -42,5 +42,5 @@ def years() -> Iterator[int]:
 
 @pytest.fixture
 def year(stack: Stack, source: TripServer, years: Iterator[int], tmp_path: Path) -> Year:
-    """A year of green and yellow trips that no other test knows."""
-    return Year(stack, source, next(years), [GREEN, YELLOW], tmp_path)
+    """Seven months of green and yellow trips of a year that no other test knows."""
+    return Year(stack, source, next(years), [GREEN, YELLOW], tmp_path, range(1, 8))

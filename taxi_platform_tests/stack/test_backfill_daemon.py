@@ -69,7 +69,7 @@ def database(postgres_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def deployment(source: Gate, database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A daemon that looks at backfills every two seconds, and a code server; its heartbeat is recorded already."""
+    """A daemon that looks at backfills every three seconds, and a code server; its heartbeat is recorded already."""
     settings = {"TAXI_SOURCE": source.template, "TAXI_POSTGRES_URL": database, "TAXI_FIRST_MONTH": "2010-01"}
     with Deployment(tmp_path_factory.mktemp("deployment"), database, prelude=DAEMON, **settings) as deployment:
         deployment.wait_until(lambda: "BACKFILL" in deployment.instance.get_daemon_heartbeats())

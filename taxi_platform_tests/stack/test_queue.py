@@ -1,4 +1,4 @@
-"""Twenty runs queued at once: the limits of ``dagster.yaml`` hold, and all of them succeed."""
+"""More runs queued at once than may be in progress: the limits of ``dagster.yaml`` hold, and all of them succeed."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -68,23 +68,24 @@ def most_at_once(found: Sequence[dict[str, Any]]) -> int:
     return max(accumulate(step for _, step in sorted(moments)))
 
 
-def test_of_twenty_runs_at_once_no_more_than_the_limits_allow_are_in_progress(
+def test_of_many_runs_at_once_no_more_than_the_limits_allow_are_in_progress(
     stack: Stack, source: TripServer, year: Year
 ) -> None:
     green, yellow = [SERVICES[asset.removesuffix("_tripdata")] for asset in year.assets]
-    files = [path(service, month) for service in (green, yellow) for month in year.months]
+    ours, theirs = year.months[:5], year.months[:3]
+    files = [path(service, month) for service in (green, yellow) for month in ours]
     tags = {"dagster/backfill": f"by hand {year.months[0]}"}
     with held(source, files):
-        backfill = [submit(stack, green.table, str(month), **tags) for month in year.months]
-        others = [submit(stack, yellow.table, str(month)) for month in year.months[:8]]
+        backfill = [submit(stack, green.table, str(month), **tags) for month in ours]
+        others = [submit(stack, yellow.table, str(month)) for month in theirs]
         stack.wait(lambda: len(runs(stack, statuses=["STARTED"])) == POOL, "as many at work as the pool has slots")
     ids = [*backfill, *others]
     stack.wait(lambda: not runs(stack, runIds=ids, statuses=["QUEUED", *IN_PROGRESS]), "every run ended", 240)
     found = {run["runId"]: run for run in runs(stack, runIds=ids)}
-    assert [found[run]["status"] for run in ids] == ["SUCCESS"] * 20
+    assert [found[run]["status"] for run in ids] == ["SUCCESS"] * len(ids)
     assert most_at_once(list(found.values())) == POOL
     assert most_at_once([found[run] for run in backfill]) == OF_A_BACKFILL < POOL
     assert min(found[run]["endTime"] for run in others) < max(found[run]["endTime"] for run in backfill)
-    assert (len(year.loaded(green.table)), len(year.loaded(yellow.table))) == (12, 8)
+    assert (len(year.loaded(green.table)), len(year.loaded(yellow.table))) == (len(ours), len(theirs))
     assert {count for asset in year.assets for count in year.materialized(asset).values()} == {1}
     assert not any("is locked" in stack.log_file(name).read_text(errors="replace") for name in stack.services)

@@ -5,7 +5,6 @@ import pytest
 
 from taxi_platform_tests.support.stack import PASSWORDS, Stack
 from taxi_platform_tests.support.web_ui import refuses_other_sites
-from taxi_platform_tests.support.year import Year
 
 LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries {
     name loadStatus locationOrLoadError { __typename }
@@ -22,12 +21,6 @@ def test_the_web_server_shows_the_code_location_and_a_daemon_that_lives(stack: S
     assert len(required) >= 5
     assert all(daemon["healthy"] for daemon in required)
     assert refuses_other_sites(stack.url(3000) + "/")
-
-
-def test_a_backfill_as_the_ui_asks_for_it_loads_every_month(stack: Stack, year: Year) -> None:
-    backfill = year.launch()
-    year.wait_for(backfill)
-    assert len(year.check(backfill)) == 1
 
 
 @pytest.mark.parametrize(("account", "other"), [("taxi", "dagster"), ("dagster", "ny_taxi")])

@@ -21,8 +21,8 @@ SHORTER = (
 DAEMON = """
 import os
 import dagster._daemon.controller
-dagster._daemon.controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 2
-os.environ["DAGSTER_MAX_BACKFILL_RETRIES"] = "75"
+dagster._daemon.controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 3
+os.environ["DAGSTER_MAX_BACKFILL_RETRIES"] = "50"
 """
 
 

@@ -152,9 +152,11 @@ class Stack:
     def wait_until_healthy(self, *names: str) -> None:
         """Wait for services as ``depends_on`` does it."""
         for name in names:
-            self.wait(partial(self.is_healthy, name), f"{name} healthy")
+            self.wait(partial(self.is_healthy, name), f"{name} healthy", pause=1)  # every look is a process
 
-    def wait(self, condition: Callable[[], object], what: str, seconds: float = START_SECONDS) -> None:
+    def wait(
+        self, condition: Callable[[], object], what: str, seconds: float = START_SECONDS, pause: float = 0.5
+    ) -> None:
         """Wait until something is so. A service that ends meanwhile is started again.
 
         Raises:
@@ -167,7 +169,7 @@ class Stack:
                     self.kill(name)
                     self.start(name)
             assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{self.logs()}"
-            time.sleep(0.2)
+            time.sleep(pause)
 
     def execute(self, name: str, command: str) -> str:
         """What a command prints that is run beside a service, as ``docker compose exec`` runs it.
