@@ -106,10 +106,12 @@ GROUP BY {VERSION}"""
 
 
 def rows_by_month(table: str) -> str:
-    """Return the query for the rows of each month; the filter allows for tables that must be asked with one."""
-    return (
-        f"SELECT {PARTITION}, COUNT(*) AS row_count FROM `{table}` WHERE {PARTITION} IS NOT NULL GROUP BY {PARTITION}"
-    )
+    """Return the query for the rows of each month; the filter satisfies tables that require one."""
+    return f"""\
+SELECT {PARTITION}, COUNT(*) AS row_count
+FROM `{table}`
+WHERE {PARTITION} >= DATE '1970-01-01'
+GROUP BY {PARTITION}"""
 
 
 def summary(service: Service, table: str, month: Month) -> str:

@@ -3,7 +3,7 @@
 Importing Google's clients takes a second, so this module is imported when an asset uses one of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ class PlatformBigQuery(BigQueryResource):
     """BigQuery as dagster-gcp hands it to assets, in the platform's project."""
 
     @contextmanager
-    def get_client(self) -> "Iterator[bigquery.Client]":
+    def get_client(self) -> "Generator[bigquery.Client]":
         """Yield the client that the loader uses."""
         yield cloud_of(settings().cloud).bigquery
 

@@ -43,7 +43,7 @@ def platform_in_cloud(loads: WarehouseLoads, published: Published, backfills: Ba
 def shown(*options: str) -> str:
     done = CliRunner().invoke(taxi, ["status", *options], terminal_width=80)
     assert done.exit_code == 0, done.output
-    return done.output
+    return done.stdout
 
 
 def states(*options: str) -> dict[str, tuple[str, int]]:

@@ -42,6 +42,8 @@ def every_statement() -> Iterator[tuple[str, str]]:
     yield "merge_on_emulators", statements.merge_month(table, MONTH, tables.trip_fields(GREEN), trips(GREEN))
     yield "clear_month", statements.clear_month(f"{table}_rejects", MONTH)
     yield "versions", statements.versions(table, MONTH)
+    yield "rows_by_month", statements.rows_by_month(table)
+    yield "zones", statements.replace_zones(table, [(1, "EWR")], [("locationid", "INT64"), ("borough", "STRING")])
     yield "rows_of_two_months", statements.rows_of(table, ["vendorid"], [MONTH, MONTH.plus(1)])
     yield "rows_of_a_table", statements.rows_of("trips-123.zoomcamp.other")
 
