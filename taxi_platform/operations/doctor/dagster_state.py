@@ -101,7 +101,7 @@ def find_state(settings: Settings) -> str | None:
         return url
     with connect(server.embedded.url()) as connection:
         known = execute(connection, "select from pg_database where datname = %s", (STATE_DATABASE,)).fetchone()
-    return url if known else None
+    return None if known is None else url
 
 
 def has_tables(url: str) -> bool:
