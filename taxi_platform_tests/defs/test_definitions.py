@@ -173,8 +173,8 @@ ALL_ASSETS = {
     "average_price_by_brand": ("getting_started", "duckdb table", ["products_kept"]),
 }
 RESOURCES = """
-assistant bigquery database dbt docker_hub duckdb_file gcs google io_manager landing postgres product_file
-raw_files reports trip_files"""
+assistant bigquery database dbt docker_hub duckdb_file gcs google google_bigquery google_storage io_manager landing
+postgres product_file raw_files reports trip_files"""
 JOBS = """
 chat fhv_tripdata_checks_job fhv_tripdata_job fhvhv_tripdata_checks_job fhvhv_tripdata_job gcp_setup
 green_tripdata_checks_job green_tripdata_job hello_world raw_purge_job run_retention_job upkeep_checks_job
