@@ -179,7 +179,7 @@ def test_a_run_that_a_person_terminates_is_not_retried(deployment: Deployment, t
         said(deployment, run_id, "another process is loading this month")
         assert deployment.instance.run_launcher.terminate(run_id)
         assert deployment.wait_for(run_id).status == CANCELED
-    time.sleep(3)  # the daemon looks for runs to retry every second
+    time.sleep(3)  # the daemon looks for runs to retry every two seconds
     assert deployment.retries(run_id) == []
     assert left(deployment, trips) == []
 

@@ -185,7 +185,7 @@ class Deployment:
         if arguments[0] == "_daemon_":
             command = ["-m", "dagster._daemon", *arguments[1:]]
         own = {"DAGSTER_HOME": str(self.home), "PYTHONPATH": str(self._folder), "PATH": os.environ["PATH"]}
-        own["DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS"] = "1"  # between two looks for runs to retry
+        own["DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS"] = "2"  # between two looks for runs to retry
         with (self._folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 [sys.executable, *command],
