@@ -2,8 +2,8 @@
 
 from taxi_platform.trips.services import YELLOW
 
-COLUMNS = ", ".join(column.name for column in YELLOW.columns)
-TYPED = ", ".join(f"{column.name} {column.postgres}" for column in YELLOW.columns)
+COLUMNS = ", ".join(column.name for column in YELLOW.first_columns)
+TYPED = ", ".join(f"{column.name} {column.postgres}" for column in YELLOW.first_columns)
 LIMIT, STAGING, FINAL = "limit_tripdata", "course_staging", "course_tripdata"
 
 # As fast as one COPY can be: the table is new in the transaction, so that nothing is logged and all rows are frozen.
@@ -24,6 +24,6 @@ COURSE_SEQUENCE = (
     f"update {STAGING} set unique_row_id = md5({_ID}), filename = 'yellow_tripdata.csv'",
     f"merge into {FINAL} as t using {STAGING} as s on t.unique_row_id = s.unique_row_id when not matched then "
     f"insert (unique_row_id, filename, {COLUMNS}) values (s.unique_row_id, s.filename, "
-    + ", ".join(f"s.{column.name}" for column in YELLOW.columns)
+    + ", ".join(f"s.{column.name}" for column in YELLOW.first_columns)
     + ")",
 )

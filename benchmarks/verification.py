@@ -18,6 +18,7 @@ from taxi_platform.postgres import loader, tables
 from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.postgres.loader import copy_blocks
 from taxi_platform.postgres.preparing import prepare
+from taxi_platform.trips import reading
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.reading import TripStream, read_chunks
 from taxi_platform.trips.services import YELLOW
@@ -36,7 +37,7 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
     def load(stream: type[TripStream]) -> float:
         bench.empty()
         before = time.process_time()
-        with patch.object(loader, "TripStream", stream):
+        with patch.object(reading, "TripStream", stream):
             seconds = loader.load_month(bench.url, file).seconds
         processor[stream].append(time.process_time() - before)
         return seconds
