@@ -178,4 +178,5 @@ def test_every_command_of_the_page_does_what_it_says(backfills: Backfills) -> No
         "green": [*(f"2019-{month:02d}" for month in range(1, 13)), "2021-06", "2021-07"],
         "yellow": ["2019-03", "2021-06", "2021-07"],
         "fhv": ["2021-06", "2021-07"],
+        "fhvhv": ["2021-06", "2021-07"],
     }
