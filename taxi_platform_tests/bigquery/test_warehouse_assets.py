@@ -159,7 +159,7 @@ def test_a_schedules_run_loads_the_cloud_too_once_it_is_configured(
     definitions = warehouse.definitions()
     with dg.build_schedule_context(
         warehouse.instance,
-        scheduled_execution_time=datetime(2019, 4, 1, 9, tzinfo=timezone.utc),
+        scheduled_execution_time=datetime(2019, 5, 1, 9, tzinfo=timezone.utc),
         repository_def=definitions.get_repository_def(),
         resources={"raw_files": definitions.resources["raw_files"]},
     ) as context:

@@ -99,7 +99,7 @@ def test_the_lake_follows_only_where_the_cloud_is_configured(platform: Platform)
         specs = platform.definitions().resolve_all_asset_specs()
         return {spec.key.to_user_string() for spec in specs if spec.automation_condition}
 
-    tables = {"green_tripdata", "yellow_tripdata", "fhv_tripdata"}
+    tables = {"green_tripdata", "yellow_tripdata", "fhv_tripdata", "fhvhv_tripdata"}
     assert conditions() == tables
     names = {"GCP_PROJECT_ID": "project-1", "GCP_LOCATION": "EU", "GCP_BUCKET_NAME": "bucket", "GCP_DATASET": "trips"}
     platform.use(**names)
