@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dagster import ExecuteInProcessResult
 
 SAMPLE_FOLDER = "sample"
-SCALE = 0.02  # 2.2 million trips: enough to see, few enough for two minutes on two cores, models and all
+SCALE = 0.006  # 2.1 million trips: enough to see, few enough for two minutes on two cores, models and all
 FIRST, LAST = Month(2019, 1), Month(2019, 12)
 ZONES = "taxi_zone_lookup"
 URLS = ("TAXI_POSTGRES_URL", "TAXI_DAGSTER_POSTGRES_URL")  # databases of the user, which must not get made-up trips
