@@ -138,7 +138,7 @@ def months_in(span: Span, service: Service, partitions: Sequence[Month]) -> list
         raise InvalidRequest(
             str(outside[0]) if outside else service.name,
             f"it is not among the months that can be loaded: {valid}",
-            "TAXI_FIRST_MONTH and TAXI_LAST_MONTH set them; a month can be loaded when it has ended.",
+            "TAXI_FIRST_MONTH and TAXI_LAST_MONTH set them; unset, the last is the one that can have been published.",
         )
     return list((span[0] or partitions[0]).through(span[1] or partitions[-1]))
 

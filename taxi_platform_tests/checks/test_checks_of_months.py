@@ -12,7 +12,7 @@ from taxi_platform.checks.rules import FEW
 from taxi_platform.orchestration import check_results as recording
 from taxi_platform.postgres import loader
 from taxi_platform.retries import ONCE
-from taxi_platform.trips.services import FHV, GREEN, SERVICES, Service
+from taxi_platform.trips.services import FHV, FHVHV, GREEN, SERVICES, Service
 from taxi_platform_tests.support.asset_runs import Platform
 from taxi_platform_tests.support.trip_texts import row, rows, text, with_field
 
@@ -75,7 +75,7 @@ def test_loading_a_month_checks_it_and_records_each_result_for_that_month(servic
     assert [name for name, one in found.items() if one.severity == dg.AssetCheckSeverity.ERROR] == SHAPE
     assert failing(found) == []
     assert set(run.checks()) == {"last_finished_month_is_there", "no_partition_is_left_failed"}
-    assert ("vendors_are_known" in found) == (service != FHV)
+    assert ("vendors_are_known" in found) == (service not in (FHV, FHVHV))
     assert values(found["row_count_matches_file"])["rows_in_table"] == platform.count(service.table)
 
 
