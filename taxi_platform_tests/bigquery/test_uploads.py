@@ -389,7 +389,7 @@ def test_memory_does_not_grow_with_the_file(google: GoogleServer, tmp_path: Path
 
 def peak_of_an_upload(google: GoogleServer, folder: Path, size: int) -> int:
     """The largest resident memory, in bytes, of a process that uploads a file of so many."""
-    path, digest, block = folder / str(size), hashlib.sha256(), os.urandom(2**20)
+    path, digest, block = folder / f"{size}.csv.gz", hashlib.sha256(), os.urandom(2**20)
     with path.open("wb") as file:
         for _ in range(size // len(block)):
             file.write(block)

@@ -96,9 +96,7 @@ def test_a_run_that_fails_says_so_to_the_shell(shell: Shell, tmp_path: Path) -> 
     (tmp_path / "published").mkdir()
     done = shell(LITERALLY, TAXI_SOURCE=str(tmp_path / "published"))
     assert done.returncode != 0
-    assert (
-        f"{tmp_path}/published has no green_tripdata_2019-03.csv.gz and no green_tripdata_2019-03.csv." in done.stdout
-    )
+    assert f"{tmp_path}/published has no green_tripdata_2019-03.csv.gz and no green_tripdata_2019-03.csv" in done.stdout
     assert "Put the file there, or choose another month." in done.stdout
 
 

@@ -1,8 +1,8 @@
 """The current code gives the answers of version 0.1: states, plans, run requests, check results, names and numbers.
 
-An answer may contain more than it did, for example another service, check, piece of metadata or field of an asset's
-configuration. Nothing may be missing or different. To change an answer on purpose, edit the file in ``answers/`` in the
-same commit and note it in CHANGELOG.md.
+An answer may contain more than it did, for example another service, check, piece of metadata, field of an asset's
+configuration or upstream asset. Nothing may be missing or different. To change an answer on purpose, edit the file in
+``answers/`` in the same commit and note it in CHANGELOG.md.
 """
 
 import json
@@ -27,8 +27,8 @@ def differences(frozen: Any, now: Any, where: str = "") -> Iterator[str]:
     elif isinstance(frozen, list) and isinstance(now, list) and len(frozen) == len(now):
         for number, (value, other) in enumerate(zip(frozen, now, strict=True)):
             yield from differences(value, other, f"{where} > {number}")
-    elif where.endswith(" > config") and isinstance(now, list) and set(frozen) <= set(now):  # an asset's may get more
-        pass
+    elif where.endswith((" > config", " > upstream")) and isinstance(now, list) and set(frozen) <= set(now):
+        pass  # an asset's may get more
     elif frozen != now:
         yield f"{where}: {frozen} became {now}"
 

@@ -38,7 +38,8 @@ def loads(tmp_path: Path, database: str) -> Loads:
 # Small blocks, so that there is a middle; and the end of the process, as by the kernel when memory runs out.
 DIE = """
 import os, signal
-loader.read_chunks = lambda path: trip_files.read_chunks(path, 512)
+whole = trip_files.read_chunks
+trip_files.read_chunks = lambda path: whole(path, 512)
 def die(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)
 """
