@@ -78,9 +78,8 @@ def _exact_texts(array: Any, column: Column) -> Any:
     texts = array.cast(pa.string())
     if column.is_code and _compute.any(_compute.match_substring(texts, ".")).as_py():
         raise NotExact(f"{column.source} holds a text with a point")
-    return _compute.replace_with_mask(
-        texts, _compute.equal(texts, pa.scalar("")), _NULL
-    )  # an empty field of a CSV is NULL, too
+    is_empty = _compute.equal(texts, pa.scalar(""))
+    return _compute.replace_with_mask(texts, is_empty, _NULL)  # an empty field of a CSV is NULL, too
 
 
 def _check_range(array: Any, column: Column, least: Any, most: Any) -> None:
