@@ -9,13 +9,13 @@ from benchmarks.pairs import Run, in_pairs, spread
 from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
 from taxi_platform.postgres.connection import connect, execute
-from taxi_platform.postgres.frames import as_arrow, replace_table
+from taxi_platform.postgres.frames import Rows, replace_table
 from taxi_platform.postgres.loader import load_month
 from taxi_platform.sources.sample import zone_lookup
 from taxi_platform.trips.keys import MODELS_SCHEMA
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import YELLOW
-from taxi_platform.trips.zones import TABLE, read_zones
+from taxi_platform.trips.zones import COLUMNS, TABLE, read_zones
 
 MONTH = Month(2019, 1)
 ROWS, MOST_SECONDS = 500, 12.0
@@ -75,7 +75,8 @@ def _database(bench: Workbench, rows: int, others: "tuple[Month, ...] | list[Mon
     url = urlsplit(bench.url)._replace(path=f"/{name}").geturl()
     lookup = bench.folder / "taxi_zone_lookup.csv"
     lookup.write_text(zone_lookup(), encoding="utf-8")
-    replace_table(url, TABLE, as_arrow(read_zones(lookup)), "The zones.", {})
+    types = {name: kind for name, (kind, _) in COLUMNS.items()}
+    replace_table(url, TABLE, Rows(types, read_zones(lookup)), "The zones.", {})
     for month in (MONTH, *others):
         load_month(url, bench.file(YELLOW, month, rows if month == MONTH else rows // SHARE))
     _dbt(bench, url, "build")

@@ -69,11 +69,11 @@ def read_pandas(cloud: Cloud, reference: WarehouseReference) -> "pd.DataFrame":
     return table.to_pandas(types_mapper=nullable.get)
 
 
-def write_zones(cloud: Cloud, lookup: "pd.DataFrame") -> str:
+def write_zones(cloud: Cloud, lookup: Sequence[zones.Zone]) -> str:
     """Make the table of zones exactly these, by one statement, and return its name."""
     table = f"{dataset_of(cloud)}.{zones.TABLE}"
     columns = [(name, _TYPES[kind]) for name, (kind, _) in zones.COLUMNS.items()]
-    statement = replace_zones(table, lookup.itertuples(index=False, name=None), columns)
+    statement = replace_zones(table, lookup, columns)
     Jobs(cloud, f"table {table}", "zones").query("replace", statement)
     return table
 

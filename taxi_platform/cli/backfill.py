@@ -3,10 +3,14 @@
 What is imported at the top is pure, so that a mistyped command is answered at once.
 """
 
+import json
+import sys
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -40,8 +44,11 @@ def run_backfill(
     dry_run: bool = False,
     ask_source: bool = False,
     destination: Destination = "postgres",
+    as_json: bool = False,
 ) -> int:
     """Run the command and return its exit status: ``DONE`` only if every month that was asked for is in place.
+
+    With ``as_json``, standard output has one object and nothing else.
 
     Raises:
         InvalidRequest: there are no such services or months.
@@ -53,11 +60,13 @@ def run_backfill(
     from taxi_platform.bigquery.clients import cloud_of
     from taxi_platform.ledger.events import daemon_is_alive
     from taxi_platform.ledger.reading import read_months
-    from taxi_platform.operations.backfill import Follower, end_abandoned_runs
+    from taxi_platform.operations.backfill import Follower, MonthOutcome, end_abandoned_runs
 
     if destination == "bigquery":
         cloud_of(settings().cloud)
-    with dg.DagsterInstance.get() as instance:
+    outcomes: Sequence[MonthOutcome] = []
+    status = DONE
+    with redirect_stdout(sys.stderr if as_json else sys.stdout), dg.DagsterInstance.get() as instance:
         follower = Follower(instance, destination)
         if not dry_run:
             end_abandoned_runs(instance)
@@ -67,17 +76,44 @@ def run_backfill(
         daemon = daemon_is_alive(instance)
         _print_plan(plan, ledger.remarks)
         click.echo(f"{services} {months}: {_count(len(plan.planned), 'month')} to load{_left_out(plan)}")
-        if dry_run:
-            return DONE
-        for record in [*(each.record for each in plan.planned), *(plan.in_progress if daemon else ())]:
-            follower.follow(record)
-        try:
-            (_load_by_daemon if daemon else _load_here)(instance, plan, follower)
-        except KeyboardInterrupt:
-            _print_interrupted(plan, follower, daemon=daemon)
-            return INTERRUPTED
-        left = () if daemon else plan.in_progress
-        return _conclude(follower.outcomes(), len(left))
+        if not dry_run:
+            for record in [*(each.record for each in plan.planned), *(plan.in_progress if daemon else ())]:
+                follower.follow(record)
+            interrupted = _carry_out(instance, plan, follower, daemon=daemon)
+            outcomes = follower.outcomes() if as_json or not interrupted else []
+            left = () if daemon else plan.in_progress
+            status = INTERRUPTED if interrupted else _conclude(outcomes, len(left))
+    if as_json:
+        click.echo(json.dumps(as_data(plan, outcomes), indent=2))
+    return status
+
+
+def as_data(plan: Plan, outcomes: Sequence["MonthOutcome"]) -> Mapping[str, Any]:
+    """Return the plan, and the outcome of each month that was to be loaded, as ``docs/backfills.md`` describes it."""
+    return {
+        "planned": [
+            {
+                "service": each.record.service.name,
+                "month": str(each.record.month),
+                "reason": each.reason,
+                "note": each.record.note,
+            }
+            for each in plan.planned
+        ],
+        "left_out": plan.left_out,
+        "in_progress": [{"service": each.service.name, "month": str(each.month)} for each in plan.in_progress],
+        "outcomes": [{**asdict(each), "month": str(each.month)} for each in outcomes],
+    }
+
+
+def _carry_out(instance: "DagsterInstance", plan: Plan, follower: "Follower", *, daemon: bool) -> bool:
+    """Have the plan loaded, and return whether that was interrupted."""
+    try:
+        (_load_by_daemon if daemon else _load_here)(instance, plan, follower)
+    except KeyboardInterrupt:
+        _print_interrupted(plan, follower, daemon=daemon)
+        return True
+    return False
 
 
 def _months(services: str, months: str) -> Mapping[Service, Sequence[Month]]:

@@ -54,7 +54,8 @@ def _without_garbage_collection() -> Generator[None]:
         gc.enable()
 
 
-@click.group(cls=_Taxi)
+@click.group(cls=_Taxi, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="taxi-platform")
 def taxi() -> None:
     """NYC taxi trips as a Dagster data platform: what Dagster's own commands lack."""
     _show_logs()
@@ -108,6 +109,7 @@ def getting_started() -> None:
 @click.option(
     "--to", "destination", type=click.Choice(["postgres", "bigquery"]), default="postgres", help="The database."
 )
+@click.option("--json", "as_json", is_flag=True, help="For programs: the plan and its outcome; progress on stderr.")
 def backfill(services: str, months: str, **options: Any) -> None:
     """Load MONTHS (2019-03, 2019-01..2019-12, 2020-01..) of SERVICES (green, green,yellow or all)."""
     from taxi_platform.cli.backfill import run_backfill

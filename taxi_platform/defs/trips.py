@@ -15,6 +15,7 @@ from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.resources import LandingResource
 from taxi_platform.orchestration.trip_io import RawFilesResource
 from taxi_platform.postgres import tables
+from taxi_platform.postgres.frames import Rows
 from taxi_platform.sources.cache import TripFiles
 from taxi_platform.trips import zones
 from taxi_platform.trips.keys import raw_key, table_key
@@ -140,7 +141,8 @@ def label_run(context: dg.AssetExecutionContext, service: Service) -> None:
 )
 def taxi_zone_lookup(raw_files: RawFilesResource):
     """Return the TLC's taxi zones as the source has them now."""
-    return zones.read_zones(raw_files.cache().zones())
+    types = {name: kind for name, (kind, _) in zones.COLUMNS.items()}
+    return Rows(types, zones.read_zones(raw_files.cache().zones()))
 
 
 @dg.definitions

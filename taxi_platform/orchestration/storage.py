@@ -23,8 +23,10 @@ from sqlalchemy.exc import DisconnectionError
 from taxi_platform.dagster_private import add_web_middleware, forget_cursor_value
 from taxi_platform.ledger.heartbeats import Heartbeat, key_of
 from taxi_platform.orchestration.database import state_url
-from taxi_platform.settings import settings
+from taxi_platform.settings import environment, settings
 
+_VALIDATES = "DAGSTER_IS_DEFS_VALIDATION_CLI"  # set by ``dg check defs`` and ``dagster definitions validate``
+_NOWHERE = "postgresql+psycopg2://nowhere.invalid/dagster"
 _ENDS = {dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED}
 
 
@@ -117,6 +119,14 @@ class _Runs(_KeepsConnections, PostgresRunStorage):
         self._heartbeats[run_id].begin()
 
 
+class _NoRuns(_Runs):
+    """What a command that only validates definitions asks: one value, which a new state does not have."""
+
+    def get_cursor_values(self, keys: set[str]) -> Mapping[str, str]:
+        """Return no values."""
+        return {}
+
+
 class StateStorage(DagsterPostgresStorage):
     """Runs, events and schedules in the database of ``TAXI_DAGSTER_POSTGRES_URL``, else in the embedded server."""
 
@@ -135,9 +145,15 @@ class StateStorage(DagsterPostgresStorage):
     def from_config_value(cls, inst_data: Any, config_value: Any) -> "StateStorage":
         """Open the storage of this process's settings.
 
+        Nothing is started for a command that only validates definitions.
+
         Raises:
             StateUnavailable: the database cannot be reached or made.
         """
+        if environment().get(_VALIDATES):
+            storage = cls(_NOWHERE, inst_data)
+            storage._run_storage = _NoRuns(_NOWHERE, _Events(_NOWHERE, should_autocreate_tables=False))
+            return storage
         with _logs_on_stderr():
             return cls(state_url(settings()), inst_data)
 

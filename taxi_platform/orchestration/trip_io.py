@@ -14,7 +14,7 @@ import dagster as dg
 from taxi_platform.ledger.event_metadata import raw_metadata, table_metadata
 from taxi_platform.orchestration.monthly_io import Metadata, fetch_raw, service_of_asset, store_months, wanted_form
 from taxi_platform.postgres import frames, tables
-from taxi_platform.postgres.frames import TableReference
+from taxi_platform.postgres.frames import Rows, TableReference
 from taxi_platform.postgres.loader import OnBadRows, load_month, rows_in_table
 from taxi_platform.postgres.server import Server
 from taxi_platform.sources.cache import Cache, FetchMode, TripFiles
@@ -90,7 +90,7 @@ class TripFilesIOManager(dg.IOManager):
 
 @dataclass(frozen=True)
 class PostgresIOManager(dg.IOManager):
-    """Loads ``TripFiles`` month by month, and replaces whole small tables that come as pandas or Arrow.
+    """Loads ``TripFiles`` month by month, and replaces whole small tables that come as rows, pandas or Arrow.
 
     An input is read as its annotation says: ``pandas.DataFrame`` or ``pyarrow.Table`` for the rows of the month, the
     range or the whole table, anything else for a ``TableReference`` to them.
@@ -100,7 +100,7 @@ class PostgresIOManager(dg.IOManager):
     on_bad_rows: OnBadRows
     max_bad_rows: float
 
-    def handle_output(self, context: dg.OutputContext, obj: "TripFiles | pd.DataFrame | pa.Table") -> None:
+    def handle_output(self, context: dg.OutputContext, obj: "TripFiles | Rows | pd.DataFrame | pa.Table") -> None:
         """Load the months of trips, or replace the small table that has the asset's name."""
         if isinstance(obj, TripFiles):
             store_months(context, obj, lambda month: self._load_month(context, obj, month))
@@ -128,8 +128,8 @@ class PostgresIOManager(dg.IOManager):
             rows_in_table=rows_in_table(url, files.service),
         )
 
-    def _replace_table(self, context: dg.OutputContext, obj: "pd.DataFrame | pa.Table") -> None:
-        data = frames.as_arrow(obj)
+    def _replace_table(self, context: dg.OutputContext, obj: "Rows | pd.DataFrame | pa.Table") -> None:
+        data = frames.as_small_table(obj)
         table = context.asset_key.path[-1]
         url = self.postgres.address()
         schema = cast("dg.TableSchema | None", context.definition_metadata.get("dagster/column_schema"))

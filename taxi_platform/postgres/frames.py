@@ -1,4 +1,6 @@
-"""Small tables written from, and any table read as, pandas or Arrow. Trips are written by the loader, not here.
+"""Small tables written from rows, pandas or Arrow, and any table read as pandas or Arrow.
+
+Trips are written by the loader, not here. Only rows need no package of the extra ``frames``.
 
 Errors of the database become the platform's own (see ``errors``).
 """
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxi_platform.errors import SchemaMismatch
-from taxi_platform.postgres.connection import connect, session_settings
+from taxi_platform.postgres.connection import connect, postgres_errors, session_settings
 from taxi_platform.postgres.errors import translated
 from taxi_platform.postgres.tables import literal, qualified
 
@@ -38,6 +40,29 @@ class TableReference:
         return f"select * from {self.table}{condition}"  # noqa: S608 - names of contracts
 
 
+@dataclass(frozen=True)
+class Rows:
+    """A small table as plain rows.
+
+    Attributes:
+        columns: PostgreSQL's type of each column, by its name.
+        rows: the values, in the order of the columns.
+    """
+
+    columns: Mapping[str, str]
+    rows: Sequence[Sequence[object]]
+
+    @property
+    def num_rows(self) -> int:
+        """The number of rows, by Arrow's name for it."""
+        return len(self.rows)
+
+    @property
+    def column_names(self) -> Sequence[str]:
+        """The names of the columns, by Arrow's name for them."""
+        return list(self.columns)
+
+
 def database_of(url: str) -> str:
     """Return the name of the database that a connection string leads to."""
     from psycopg.conninfo import conninfo_to_dict
@@ -46,12 +71,14 @@ def database_of(url: str) -> str:
     return str(parts.get("dbname") or parts.get("user") or "postgres")
 
 
-def as_arrow(data: "pd.DataFrame | pa.Table") -> "pa.Table":
-    """Return a small table as Arrow.
+def as_small_table(data: "Rows | pd.DataFrame | pa.Table") -> "Rows | pa.Table":
+    """Return a small table as rows or as Arrow.
 
     Raises:
-        TypeError: the data is neither pandas nor Arrow.
+        TypeError: the data is neither rows nor pandas nor Arrow.
     """
+    if isinstance(data, Rows):
+        return data
     import pandas as pd
     import pyarrow as pa
 
@@ -59,7 +86,8 @@ def as_arrow(data: "pd.DataFrame | pa.Table") -> "pa.Table":
         return pa.Table.from_pandas(data, preserve_index=False)
     if isinstance(data, pa.Table):  # pyright: ignore[reportUnnecessaryIsInstance] - assets are not type-checked
         return data
-    raise TypeError(f"the postgres I/O manager stores TripFiles, pandas.DataFrame or pyarrow.Table, not {type(data)}")
+    kinds = "TripFiles, Rows, pandas.DataFrame or pyarrow.Table"
+    raise TypeError(f"the postgres I/O manager stores {kinds}, not {type(data)}")
 
 
 def read_arrow(url: str, reference: TableReference) -> "pa.Table":
@@ -78,7 +106,7 @@ def read_pandas(url: str, reference: TableReference) -> "pd.DataFrame":
     return read_arrow(url, reference).to_pandas(types_mapper=nullable.get)
 
 
-def replace_table(url: str, table: str, data: "pa.Table", comment: str, columns: Mapping[str, str]) -> None:
+def replace_table(url: str, table: str, data: "Rows | pa.Table", comment: str, columns: Mapping[str, str]) -> None:
     """Make a table hold exactly these rows, in one transaction: readers see the old rows or the new ones.
 
     A table that exists keeps its identity, so that views on it and privileges stay; columns are matched by name. A
@@ -94,30 +122,38 @@ def replace_table(url: str, table: str, data: "pa.Table", comment: str, columns:
     Raises:
         SchemaMismatch: a table of that name has other columns.
     """
-    place = qualified(table)
-    names = ", ".join(map(_quoted, data.column_names))
-    creation = [
-        f"select pg_advisory_xact_lock(hashtextextended({literal(place)}, 0))",
-        f"create table if not exists {place} (like pg_temp.incoming)",
-    ]
-    replacement = [
+    if not isinstance(data, Rows):
+        with _session(url, table) as connection, connection.cursor() as cursor:
+            cursor.adbc_ingest("incoming", data, mode="create", temporary=True)
+            _take_incoming(cursor, qualified(table), data.column_names, comment, columns)
+            connection.commit()
+        return
+    definitions = ", ".join(f"{_quoted(name)} {kind}" for name, kind in data.columns.items())
+    with connect(url) as connection, postgres_errors(table), connection.transaction(), connection.cursor() as cursor:
+        cursor.execute(f"create temporary table incoming ({definitions})".encode())
+        with cursor.copy("copy pg_temp.incoming from stdin") as copy:
+            for row in data.rows:
+                copy.write_row(row)
+        _take_incoming(cursor, qualified(table), data.column_names, comment, columns)
+
+
+def _take_incoming(cursor: Any, place: str, names: Sequence[str], comment: str, columns: Mapping[str, str]) -> None:
+    """Replace the rows of a table by those of the temporary table ``incoming``; either driver has such a cursor."""
+    cursor.execute(f"select pg_advisory_xact_lock(hashtextextended({literal(place)}, 0))")
+    cursor.execute(f"create table if not exists {place} (like pg_temp.incoming)")
+    _check_columns(cursor, place, names)
+    cursor.execute(f"select oid from pg_class where oid = {literal(place)}::regclass and {_LACKS_IDENTITY}")  # noqa: S608
+    if cursor.fetchone():
+        cursor.execute(f"alter table {place} replica identity full")
+    listed = ", ".join(map(_quoted, names))
+    for statement in (
         f"delete from {place}",  # noqa: S608 - names of contracts
-        f"insert into {place} ({names}) select {names} from pg_temp.incoming",  # noqa: S608
+        f"insert into {place} ({listed}) select {listed} from pg_temp.incoming",  # noqa: S608
         "drop table pg_temp.incoming",
         f"comment on table {place} is {literal(comment)}",
         *(f"comment on column {place}.{_quoted(name)} is {literal(text)}" for name, text in columns.items()),
-    ]
-    with _session(url, table) as connection, connection.cursor() as cursor:
-        cursor.adbc_ingest("incoming", data, mode="create", temporary=True)
-        for statement in creation:
-            cursor.execute(statement)
-        _check_columns(cursor, place, data.column_names)
-        cursor.execute(f"select oid from pg_class where oid = {literal(place)}::regclass and {_LACKS_IDENTITY}")  # noqa: S608
-        if cursor.fetch_arrow_table().num_rows:
-            cursor.execute(f"alter table {place} replica identity full")
-        for statement in replacement:
-            cursor.execute(statement)
-        connection.commit()
+    ):
+        cursor.execute(statement)
 
 
 # PostgreSQL refuses to delete from a published table without a key (create publication … for all tables).
@@ -126,9 +162,9 @@ _LACKS_IDENTITY = (
 )
 
 
-def _check_columns(cursor: "dbapi.Cursor", place: str, expected: Sequence[str]) -> None:
+def _check_columns(cursor: Any, place: str, expected: Sequence[str]) -> None:
     cursor.execute(f"select * from {place} limit 0")  # noqa: S608 - names of contracts
-    found = cursor.fetch_arrow_table().column_names
+    found = [column[0] for column in cursor.description]
     if set(found) != set(expected):
         raise SchemaMismatch(
             f"table {place}",

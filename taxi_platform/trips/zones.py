@@ -8,17 +8,16 @@ import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from taxi_platform.errors import BadRows, DamagedFile, SchemaMismatch
 from taxi_platform.redaction import kind_of
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 TABLE = "taxi_zone_lookup"
 FILE = "taxi_zone_lookup.csv"
 _ZONE = re.compile(r"\d{1,9}", re.ASCII)
+
+Zone = tuple[int, str, str, str]
+"""A row, as ``COLUMNS`` names its fields."""
 
 COLUMNS = {
     "locationid": ("integer", "The number of the TLC taxi zone, as trips carry it."),
@@ -28,7 +27,7 @@ COLUMNS = {
 }
 
 
-def read_zones(path: Path) -> "pd.DataFrame":
+def read_zones(path: Path) -> list[Zone]:
     """Return the zones of a lookup file, one row each, in the file's order.
 
     ``NA`` and ``N/A`` are names in this file, not missing values.
@@ -38,8 +37,6 @@ def read_zones(path: Path) -> "pd.DataFrame":
         SchemaMismatch: the header has other columns.
         BadRows: a row has another number of fields, an open quote, or an id that is not a number or comes twice.
     """
-    import pandas as pd
-
     data = path.read_bytes()
     try:
         text = data.decode("utf-8-sig")
@@ -55,9 +52,7 @@ def read_zones(path: Path) -> "pd.DataFrame":
         what = f"it is {kind_of(data)} whose first line is not {', '.join(COLUMNS)}"
         raise SchemaMismatch(FILE, what, f"It is at {path}.")
     _check_rows(rows[1:])
-    ids, *texts = zip(*rows[1:], strict=True)
-    names = list(COLUMNS)
-    return pd.DataFrame({names[0]: pd.array(ids, dtype="int32"), **dict(zip(names[1:], texts, strict=True))})
+    return [(int(number), borough, zone, service_zone) for number, borough, zone, service_zone in rows[1:]]
 
 
 def _check_rows(rows: Sequence[Sequence[str]]) -> None:

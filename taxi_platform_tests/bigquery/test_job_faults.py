@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from taxi_platform.bigquery import tables
@@ -77,7 +76,7 @@ def test_whatever_is_sent_has_a_limit_and_the_labels_of_its_run(front: JobServer
     Tables(cloud).ensure(tables.table_of(cloud, GREEN), fields, tables.clustering(GREEN), "an older contract's")
     behind.load([*rows(GREEN, 5), "no trip"], on_bad_rows="quarantine")
     behind.load(rows(GREEN, 6))
-    write_zones(cloud, pd.DataFrame({"locationid": [1], "borough": ["a"], "zone": ["b"], "service_zone": ["c"]}))
+    write_zones(cloud, [(1, "a", "b", "c")])
     read_pandas(cloud, WarehouseReference(tables.table_of(cloud, GREEN), (), [MARCH]))
     assert _in_bigquery(cloud, GREEN, MARCH)
     steps = {front.name_of(asked) for asked in front.requests if is_job(asked)}

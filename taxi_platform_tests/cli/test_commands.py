@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Protocol
@@ -62,10 +63,11 @@ def test_what_one_command_did_the_next_ones_know_check_and_report(shell: Shell, 
     assert {path.name for path in (tmp_path / "reports").glob("*.html")} == {"trips.html", "2019-03.html"}
 
 
-def test_the_definitions_are_found_valid(shell: Shell) -> None:
-    done = shell("dg check defs")
+def test_the_definitions_are_found_valid_and_no_server_is_started_for_it(tmp_path: Path) -> None:
+    done = typed("dg check defs", tmp_path)
     assert done.returncode == 0, done.stdout
     assert "success" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["dagster"]
 
 
 def test_dagster_lists_the_assets_without_being_told_where_they_are(shell: Shell) -> None:
@@ -107,8 +109,14 @@ def test_values_that_are_set_before_the_activation_win(shell: Shell, tmp_path: P
     assert done.stdout.split() == [str(home)]
 
 
-def test_taxi_lists_its_commands() -> None:
-    done = CliRunner().invoke(taxi, ["--help"])
+def test_taxi_says_its_version_also_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "taxi_platform", "--version"], capture_output=True, text=True)
+    assert done.stdout == f"taxi, version {version('taxi-platform')}\n"
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_taxi_lists_its_commands(option: str) -> None:
+    done = CliRunner().invoke(taxi, [option])
     assert done.exit_code == 0
     for command in ("demo", "doctor", "psql", "stop", "url"):
         assert f"\n  {command} " in done.output

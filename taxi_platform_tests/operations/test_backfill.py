@@ -1,5 +1,6 @@
 """``taxi backfill`` on Dagster's state in PostgreSQL: what it loads, prints and exits with."""
 
+import json
 import re
 import signal
 import subprocess
@@ -86,6 +87,13 @@ def test_a_dry_run_only_says_what_would_be_done(backfills: Backfills) -> None:
     assert status == DONE
     assert said[-1] == "green,fhv 2019-01..2019-02: 4 months to load"
     assert backfills.runs() == []
+    status, said = backfills.backfill("green", "2019-01", dry_run=True, as_json=True)
+    assert json.loads("\n".join(said)) == {
+        "planned": [{"service": "green", "month": "2019-01", "reason": "missing", "note": ""}],
+        "left_out": {},
+        "in_progress": [],
+        "outcomes": [],
+    }
 
 
 def test_gaps_are_filled_by_a_run_for_each_range_with_the_labels_of_a_backfill(backfills: Backfills) -> None:
@@ -137,6 +145,13 @@ def test_a_failed_month_does_not_stop_the_others_and_is_printed_with_its_reason(
     assert absent.startswith("  green 2019-07 failed: ")
     assert "404" in absent
     assert backfills.recorded("green_tripdata") == {f"2019-0{month}" for month in (1, 3, 4, 5, 6)}
+    status, said = backfills.backfill("green", "2019-01..2019-02", as_json=True)
+    told = json.loads("\n".join(said))
+    assert status == NOT_DONE
+    assert (told["planned"][0]["reason"], told["left_out"]) == ("failed", {"materialized": 1})
+    (outcome,) = told["outcomes"]
+    assert "cut off" in outcome.pop("reason")
+    assert outcome == {"service": "green", "month": "2019-02", "outcome": "failed", "rows": 0}
 
 
 def test_failed_months_alone_are_tried_again_and_the_source_is_asked_for_a_corrected_file(

@@ -13,7 +13,7 @@ import pytest
 from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused, SchemaMismatch
 from taxi_platform.postgres import connection as connections
 from taxi_platform.postgres import frames
-from taxi_platform.postgres.frames import TableReference, as_arrow, read_arrow, read_pandas, replace_table
+from taxi_platform.postgres.frames import Rows, TableReference, as_small_table, read_arrow, read_pandas, replace_table
 from taxi_platform.trips.services import FHV, GREEN
 from taxi_platform_tests.support.month_loads import Loads
 from taxi_platform_tests.support.trip_texts import APRIL, MARCH, rows, with_field
@@ -63,11 +63,27 @@ def test_a_data_frame_is_stored_without_its_index(loads: Loads) -> None:
         },
         index=[7, 8],
     )
-    replace_table(loads.url, "zones", as_arrow(frame), "", {})
+    replace_table(loads.url, "zones", as_small_table(frame), "", {})
     assert loads.ask("select * from zones order by id") == [
         (1, "Newark", dt.datetime(2019, 3, 1, 0, 10, 16), True),
         (None, None, dt.datetime(3019, 2, 3), False),
     ]
+
+
+def test_rows_are_stored_like_arrow_and_replace_each_other(loads: Loads) -> None:
+    columns = {"id": "integer", "zone": "text", "miles": "double precision"}
+    rows = list(zip(*ZONES.to_pydict().values(), strict=True))
+    replace_table(loads.url, "zones", Rows(columns, rows), "It's the zones.", COMMENTS)
+    assert stored(loads) == rows
+    store(loads, MORE)
+    replace_table(loads.url, "zones", Rows(columns, rows), "Others.", COMMENTS)
+    assert stored(loads) == rows
+    assert loads.one("select obj_description('zones'::regclass)") == "Others."
+    with pytest.raises(SchemaMismatch, match=r"its columns are \['id', 'zone', 'miles'\], not \['id'\]"):
+        replace_table(loads.url, "zones", Rows({"id": "integer"}, [(1,)]), "", {})
+    with pytest.raises(DatabaseRefused, match="invalid input syntax for type integer"):
+        replace_table(loads.url, "zones", Rows(columns, [("seven", None, None)]), "", {})
+    assert stored(loads) == rows
 
 
 def test_storing_again_replaces_the_rows_and_the_comments(loads: Loads) -> None:
@@ -129,7 +145,7 @@ def test_values_of_another_type_are_refused_and_the_table_is_left_alone(loads: L
 @pytest.mark.parametrize("data", [None, [1, 2], {"id": [1]}, "zones"])
 def test_what_is_neither_pandas_nor_arrow_is_refused_by_its_type(data: object) -> None:
     with pytest.raises(TypeError, match=f"pandas.DataFrame or pyarrow.Table, not {type(data)}"):
-        as_arrow(data)  # type: ignore[arg-type]
+        as_small_table(data)  # type: ignore[arg-type]
 
 
 def test_readers_see_the_old_rows_or_the_new_ones(loads: Loads) -> None:
