@@ -18,6 +18,7 @@ LAYERS = (
     {"defs", "instance"},  # instance: names of version 0.1 that a copied dagster.yaml may still hold
     {"definitions"},
     {"cli"},
+    {"__main__"},
 )
 GROUND = LAYERS[0]
 
