@@ -70,12 +70,17 @@ def gather(question: str, repository: "dg.RepositoryDefinition") -> Knowledge:
             logger.warning("Dagster's records cannot be read. %s", error)
     else:
         logger.warning("DAGSTER_HOME is not set, so nothing is known of runs: . .venv/bin/activate sets it.")
-    documents = read_documents(name for name in DOCUMENTS if (PROJECT / name).exists())  # an image has the README only
     return Knowledge(
-        documents=[passage for document in documents for passage in passages_of(document)],
+        documents=documentation(),
         graph=graph_passages(repository, settings().web_url, materialized),
         records=records,
     )
+
+
+def documentation() -> list[Passage]:
+    """Return the passages of the docs that are installed here: an image has the README only."""
+    documents = read_documents(name for name in DOCUMENTS if (PROJECT / name).exists())
+    return [passage for document in documents for passage in passages_of(document)]
 
 
 # What a question names

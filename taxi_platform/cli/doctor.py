@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import Any
 
 import click
 
@@ -18,20 +19,24 @@ def run_doctor(*, as_json: bool) -> bool:
     """Run all checks and print their findings, as lines or as JSON; return whether there is no problem."""
     diagnosis = diagnose()
     if as_json:
-        report = {
-            "problems": _count(diagnosis, "problem"),
-            "warnings": _count(diagnosis, "warning"),
-            "findings": [
-                {"subject": subject, **{name: _line(text) for name, text in asdict(finding).items()}}
-                for subject, findings in diagnosis
-                for finding in findings
-            ],
-        }
-        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(report_data(diagnosis), indent=2, ensure_ascii=False))
     else:
         for line in _report_lines(diagnosis):
             click.echo(line)  # without colours where the output is not a terminal
     return _count(diagnosis, "problem") == 0
+
+
+def report_data(diagnosis: Diagnosis) -> dict[str, Any]:
+    """Return what ``--json`` prints."""
+    return {
+        "problems": _count(diagnosis, "problem"),
+        "warnings": _count(diagnosis, "warning"),
+        "findings": [
+            {"subject": subject, **{name: _line(text) for name, text in asdict(finding).items()}}
+            for subject, findings in diagnosis
+            for finding in findings
+        ],
+    }
 
 
 def _report_lines(diagnosis: Diagnosis) -> Iterator[str]:

@@ -158,6 +158,15 @@ def status(as_json: bool, ask_source: bool, cloud: bool) -> None:
 
 
 @taxi.command()
+@click.option("--listen", metavar="HOST:PORT", help="Serve them to Prometheus at this address, until Ctrl-C.")
+def metrics(listen: str | None) -> None:
+    """Print months, rows, bytes, seconds, runs and costs as metrics in Prometheus' text format."""
+    from taxi_platform.cli.metrics import run_metrics
+
+    run_metrics(listen)
+
+
+@taxi.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def doctor(as_json: bool) -> None:
     """Check what the platform depends on, and say how to fix problems. Changes nothing; fails if there is a problem."""

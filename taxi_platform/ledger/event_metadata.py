@@ -52,6 +52,7 @@ def read_materialization(
         facts=facts,
         rows_loaded=values.get("rows_loaded"),
         landed=bool(values.get("landed")),
+        seconds=values.get("seconds", 0.0),
     )
 
 

@@ -27,6 +27,7 @@ _FINISHED: Mapping[dg.DagsterRunStatus, Outcome] = {
     dg.DagsterRunStatus.CANCELED: "cancelled",
     dg.DagsterRunStatus.SUCCESS: "cancelled",  # it succeeded without the month, so nobody is working on it
 }
+_UNFINISHED = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
 
 
 # Materializations
@@ -117,6 +118,11 @@ def run_outcomes(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> dict[s
 
 def _moment(timestamp: float) -> datetime:
     return datetime.fromtimestamp(timestamp, timezone.utc)
+
+
+def unfinished_runs(instance: dg.DagsterInstance) -> dict[str, int]:
+    """Return how many runs are queued, starting and started."""
+    return {status.value.lower(): instance.get_runs_count(dg.RunsFilter(statuses=[status])) for status in _UNFINISHED}
 
 
 def failed_checks(instance: dg.DagsterInstance, key: Key) -> dict[str, list[str]]:

@@ -54,6 +54,7 @@ class Materialized:
     facts: FileFacts | None = None  # of the file; None if the record does not contain them
     rows_loaded: int | None = None  # of a table; None for a file
     landed: bool = False  # whether the file was dropped by hand, so that it stays whatever its source has
+    seconds: float = 0.0  # how long the load or the fetch took
 
     @property
     def at(self) -> datetime:

@@ -1,0 +1,163 @@
+"""``taxi metrics``: what ``taxi status`` knows of every month, as numbers for Prometheus.
+
+Every number is a gauge that is read when it is asked for, so that nothing is counted twice or kept in memory.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from itertools import takewhile
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import click
+import dagster as dg
+
+from taxi_platform.checks.services import due
+from taxi_platform.errors import InvalidRequest
+from taxi_platform.ledger.events import bytes_billed, daemon_is_alive, unfinished_runs
+from taxi_platform.ledger.reading import read_months
+from taxi_platform.ledger.record import MonthRecord, State
+from taxi_platform.settings import settings
+from taxi_platform.trips.keys import Destination, warehouse_key
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.partitions import month_range
+from taxi_platform.trips.services import SERVICES, Service
+
+if TYPE_CHECKING:
+    from wsgiref.simple_server import WSGIServer
+
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.core import GaugeMetricFamily
+
+Months = Mapping[Month, MonthRecord]
+
+_STATES: Sequence[State] = ("materialized", "failed", "file changed", "in progress", "missing")
+
+# The numbers of a service's table: their names, what they are, and how they follow from its months.
+_OF_A_TABLE: Mapping[str, tuple[str, Callable[[Months], float]]] = {
+    "taxi_rows": ("Rows in the table.", lambda months: sum(each.rows for each in months.values())),
+    "taxi_file_bytes": (
+        "Size of the files that are in the table, as published.",
+        lambda months: sum(each.file_bytes for each in months.values()),
+    ),
+    "taxi_load_seconds": (
+        "Seconds that the latest loads of all months took together.",
+        lambda months: sum(each.table.seconds for each in months.values() if each.table),
+    ),
+    "taxi_last_success_timestamp_seconds": (
+        "When a month was last loaded, or found unchanged, in seconds since 1970; 0 if never.",
+        lambda months: max((each.table.timestamp for each in months.values() if each.table), default=0),
+    ),
+}
+
+
+def run_metrics(listen: str | None) -> None:
+    """Print the metrics once, or serve them at ``HOST:PORT`` until the process is ended.
+
+    Raises:
+        InvalidRequest: the address is not ``HOST:PORT``, or cannot be listened at.
+    """
+    from prometheus_client import CollectorRegistry, generate_latest
+
+    registry = CollectorRegistry()
+    with dg.DagsterInstance.get() as instance:
+        registry.register(Metrics(instance))
+        if listen is None:
+            click.echo(generate_latest(registry), nl=False)
+            return
+        server, thread = serve(registry, listen)
+        click.echo(f"http://{server.server_name}:{server.server_port}/metrics", err=True)
+        thread.join()
+
+
+def serve(registry: "CollectorRegistry", address: str) -> "tuple[WSGIServer, Thread]":
+    """Serve the metrics in a thread of their own.
+
+    Raises:
+        InvalidRequest: the address is not ``HOST:PORT``, or cannot be listened at.
+    """
+    from prometheus_client import start_http_server
+
+    host, _, port = address.rpartition(":")
+    try:
+        if not host:
+            raise ValueError("it has no host")
+        return start_http_server(int(port), host, registry)
+    except (ValueError, OverflowError, OSError) as error:
+        raise InvalidRequest(repr(address), str(error), "Write HOST:PORT, for example 127.0.0.1:9464.") from None
+
+
+class Metrics:
+    """A collector of prometheus_client, which reads the ledger and Dagster's records each time that it is asked."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self._instance = instance
+
+    def collect(self) -> "Iterator[GaugeMetricFamily]":
+        """Yield every metric with its values."""
+        services = list(SERVICES.values())
+        destinations: Sequence[Destination] = ("postgres", "bigquery") if settings().has_cloud else ("postgres",)
+        tables = {
+            (service, destination): months
+            for destination in destinations
+            for service, months in read_months(self._instance, services, destination=destination).shown().items()
+        }
+        yield _gauge(
+            "taxi_months",
+            "Months of each state.",
+            ("service", "database", "state"),
+            {
+                (*table, state): sum(record.state == state for record in months.values())
+                for table, months in tables.items()
+                for state in _STATES
+            },
+        )
+        yield _gauge(
+            "taxi_months_overdue",
+            "Months after the newest loaded one that should have been published and loaded by now.",
+            ("service", "database"),
+            {table: overdue(SERVICES[table[0]], months) for table, months in tables.items()},
+        )
+        for name, (text, number) in _OF_A_TABLE.items():
+            yield _gauge(
+                name, text, ("service", "database"), {table: number(months) for table, months in tables.items()}
+            )
+        if settings().has_cloud:
+            yield _gauge(
+                "taxi_bigquery_billed_bytes",
+                "Bytes that BigQuery billed for all recorded loads.",
+                ("service",),
+                {
+                    (service.name,): sum(bytes_billed(self._instance, warehouse_key(service.table)).values())
+                    for service in services
+                },
+            )
+        yield _gauge(
+            "taxi_runs",
+            "Runs of Dagster that are not finished; those that are queued are the depth of the queue.",
+            ("status",),
+            {(status,): count for status, count in unfinished_runs(self._instance).items()},
+        )
+        yield _gauge(
+            "taxi_daemon_alive",
+            "Whether Dagster's daemon has written a heartbeat lately.",
+            (),
+            {(): daemon_is_alive(self._instance)},
+        )
+
+
+def overdue(service: Service, months: Months) -> int:
+    """Return how many months after the newest loaded one are due; the check of the last month warns if any are."""
+    now, zone = datetime.now(timezone.utc), settings().schedule_timezone
+    last_due = due(*month_range(settings(), service), now, zone, service.overdue_days)
+    until_then = [record for month, record in months.items() if last_due and month <= last_due]
+    return len(list(takewhile(lambda record: record.rows == 0, reversed(until_then))))
+
+
+def _gauge(name: str, text: str, labels: Sequence[str], values: Mapping[tuple[str, ...], float]) -> "GaugeMetricFamily":
+    from prometheus_client.core import GaugeMetricFamily
+
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for of, value in values.items():
+        family.add_metric(of, value)
+    return family

@@ -1,0 +1,36 @@
+"""The runbook: each of its commands is run in turn, where one month is loaded and the next one failed."""
+
+import re
+import shlex
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from taxi_platform.cli.main import taxi
+from taxi_platform.settings import PROJECT
+from taxi_platform_tests.support.backfills import Backfills
+
+PAGE = (PROJECT / "docs/runbook.md").read_text("utf-8")
+
+
+def test_every_command_of_the_runbook_does_what_it_says(backfills: Backfills, tmp_path: Path) -> None:
+    blocks = re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
+    commands = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
+    backfills.use(TAXI_FIRST_MONTH="2019-01", TAXI_LAST_MONTH="2019-12")
+    assert backfills.run("green_tripdata", month="2019-01").succeeded
+    backfills.use(TAXI_SOURCE=str(tmp_path / "raw/green"))
+    assert not backfills.run("green_tripdata", month="2019-02").succeeded
+    backfills.use(TAXI_SOURCE="sample:0.001")
+    told = {}
+    for command in commands:
+        program, *arguments = shlex.split(command)
+        assert program == "taxi"
+        done = CliRunner().invoke(taxi, arguments)
+        told[command] = done.output
+        assert done.exit_code == 0 or command == "taxi doctor", done.output
+        assert not isinstance(done.exception, Exception), done.exception
+    assert "green 2019-02 failed: run" in told["taxi status"]
+    assert "1 loaded" in told["taxi backfill green 2019-01..2019-12 --failed"]
+    assert "forced" in told["taxi backfill green 2019-02 --all"]
+    assert "1 loaded" in told["taxi backfill green 2019-03"]
+    assert "0 months to load" in told["taxi backfill all .. --failed --dry-run"]
