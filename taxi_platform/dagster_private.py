@@ -8,6 +8,7 @@ not offer get a function each here, too. dagster-postgres is imported inside fun
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
@@ -21,6 +22,9 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 
 # The code server does not answer. Without it, the launcher cannot wait for a code server that starts again.
 from dagster._core.errors import DagsterUserCodeUnreachableError as CodeServerUnreachable
+
+# A partition of a check. Without it, a check that goes on warning of the same month is reported again by every run.
+from dagster._core.event_api import PartitionKeyFilter
 
 # Dagster's own backfills, which only the web server can request otherwise. Without them: ``taxi backfill``, and
 # knowing which months already wait for the daemon.
@@ -147,6 +151,19 @@ def runs_of_latest_check_results(instance: dg.DagsterInstance) -> set[str]:
     assets = [(dg.AssetKey.from_db_string(asset), check) for asset, check in executed]
     checks = [dg.AssetCheckKey(asset, check) for asset, check in assets if asset]
     return {record.run_id for record in storage.get_latest_asset_check_execution_by_key(checks).values()}
+
+
+def earlier_check_result(
+    instance: dg.DagsterInstance, check: dg.AssetCheckKey, partition: str | None, run_id: str
+) -> dg.AssetCheckEvaluation | None:
+    """Return what a check found before a run evaluated it. If this breaks: every evaluation that warns is an alert."""
+    history = instance.event_log_storage.get_asset_check_execution_history(
+        check, limit=20, partition_filter=PartitionKeyFilter(key=partition)
+    )
+    before = [record.event for record in dropwhile(lambda record: record.run_id != run_id, history)][1:]
+    events = (entry.dagster_event for entry in before if entry and entry.dagster_event)
+    kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    return next((event.asset_check_evaluation_data for event in events if event.event_type == kind), None)
 
 
 def delete_events(instance: dg.DagsterInstance, run_id: str) -> None:

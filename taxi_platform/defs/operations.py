@@ -27,7 +27,8 @@ def failure_alert(settings: Settings) -> dg.SensorDefinition:
         name="run_failure_alert",
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=status,
-        description="Notifies the addresses of TAXI_ALERT_URLS of every failed run that is not retried.",
+        description="Notifies the addresses of TAXI_ALERT_URLS of every failed run that is not retried, and of every "
+        "check that begins to warn.",
     )
     def run_failure_alert(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if urls is None:

@@ -1,13 +1,14 @@
-"""Why a run failed, read from its log. What is done about it is decided in ``operations``."""
+"""Why a run failed, and what its checks warn of, from its log. What is done about it is decided in ``operations``."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 
-from taxi_platform import errors
+from taxi_platform import dagster_private, errors
 from taxi_platform.ledger.record import Attempt
 from taxi_platform.trips.months import Month
 
@@ -16,6 +17,9 @@ EVENTS_WITH_REASONS = {
     dg.DagsterEventType.RUN_FAILURE,
     dg.DagsterEventType.ENGINE_EVENT,
 }
+CHECKED = dg.DagsterEventType.ASSET_CHECK_EVALUATION
+
+_DUE = "due"  # the metadata of a check that asks for one month: the next month is another warning
 
 _MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
 # A Python error is recorded as ``package.module.Name: message``.
@@ -27,11 +31,11 @@ _OWN_ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, t
 
 @dataclass(frozen=True)
 class StepReason:
-    """Why one step of a run failed."""
+    """Why one step of a run failed, or what one of its checks warns of."""
 
-    step: str  # its name, which is its asset's; empty when the run failed outside of any step
+    step: str  # its name, which is its asset's, or the check's; empty when the run failed outside of any step
     text: str  # the root error
-    # for a range of months, those that failed, each with its own reason
+    # for a range of months, those that failed or are warned of, each with its own reason
     months: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -43,6 +47,26 @@ def read_reasons(entries: Iterable[dg.EventLogEntry]) -> Sequence[StepReason]:
     events = [entry.dagster_event for entry in entries if entry.dagster_event]
     steps = [_of_step(event) for event in events if event.event_type == dg.DagsterEventType.STEP_FAILURE]
     return steps or _of_run(events) or [StepReason("", "its log does not say why; its process may have been killed")]
+
+
+def read_warnings(instance: dg.DagsterInstance, entries: Iterable[dg.EventLogEntry]) -> Sequence[StepReason]:
+    """Return what the checks of a run begin to warn of, from its log: what they did not warn of the time before."""
+    warnings: dict[str, dict[str, str]] = defaultdict(dict)
+    for entry in entries:
+        event = entry.dagster_event
+        found = event.asset_check_evaluation_data if event and event.event_type == CHECKED else None
+        if found is None or found.passed or found.severity != dg.AssetCheckSeverity.WARN:
+            continue
+        before = dagster_private.earlier_check_result(instance, found.asset_check_key, found.partition, entry.run_id)
+        if before is None or before.passed or before.metadata.get(_DUE) != found.metadata.get(_DUE):
+            check = f"{found.asset_key.to_user_string()}, {found.check_name}"
+            warnings[check][found.partition or ""] = found.description or "it did not pass"
+    return [
+        StepReason(check, f"{len(months)} months", months)
+        if len(months) > 1
+        else StepReason(f"{check} {''.join(months)}".rstrip(), "".join(months.values()))
+        for check, months in warnings.items()
+    ]
 
 
 def reason_of_month(instance: dg.DagsterInstance, attempt: Attempt, month: Month) -> str:

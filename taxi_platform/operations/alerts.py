@@ -1,8 +1,8 @@
-"""Alerts: every failed run that no retry replaces is reported once to each address of ``TAXI_ALERT_URLS``, by Apprise.
+"""Alerts: failed runs that no retry replaces, and checks that begin to warn, are reported once to ``TAXI_ALERT_URLS``.
 
-Called by the sensor ``run_failure_alert``. Its cursor keeps the runs that are not reported to everybody yet; each
-delivery is recorded in the log of the run. Dagster's own ``run_failure_sensor`` would pass over a failure whose message
-could not be delivered, and knows nothing of a retry that is coming.
+Called by the sensor ``run_failure_alert``, which sends one message per run, by Apprise. Its cursor keeps the runs that
+are not reported to everybody yet; each delivery is recorded in the log of the run. Dagster's own ``run_failure_sensor``
+would pass over a failure whose message could not be delivered, and knows nothing of a retry that is coming.
 """
 
 import logging
@@ -16,7 +16,7 @@ from typing import Literal
 import dagster as dg
 from pydantic import BaseModel, ValidationError
 
-from taxi_platform.ledger.failures import EVENTS_WITH_REASONS, StepReason, read_reasons
+from taxi_platform.ledger.failures import CHECKED, EVENTS_WITH_REASONS, StepReason, read_reasons, read_warnings
 from taxi_platform.ledger.run_tags import RANGE_TAGS, TAXI, TRIGGER
 from taxi_platform.redaction import redact
 from taxi_platform.settings import alert_urls_in
@@ -30,7 +30,7 @@ DECISION_SECONDS = 60.0
 RETRY_SECONDS = 300.0
 MOST_BODY = 1800  # characters; Discord takes 2,000 in all, and most other services more
 MOST_LINE = 300
-_READ = 300  # failures read in one tick; more of them follow in the next
+_READ = 300  # ended runs read in one tick; more of them follow in the next
 _DELIVERED = "run_failure_alert: told "  # as version 0.1 wrote it
 
 _RETRY_RUN = "dagster/auto_retry_run_id"
@@ -56,20 +56,22 @@ class Address:
 
 @dataclass(frozen=True)
 class Message:
-    """A message about one failed run, in plain text."""
+    """A message about one run, in plain text."""
 
     title: str
     body: str
+    failed: bool = True  # whether the run failed; otherwise its checks warn
 
 
 Deliver = Callable[[Address, Message], str | None]
+Describe = Callable[[dg.DagsterRun, Sequence[StepReason], bool], Message]
 
 
 class Cursor(BaseModel):
     """What the sensor keeps between ticks. Of a cursor of version 0.1, ``after`` is understood."""
 
-    after: int  # the storage id of the last failure that was read
-    pending: dict[str, float] = {}  # the runs that are not reported yet, and when their failures were read
+    after: int  # the storage id of the last end of a run that was read
+    pending: dict[str, float] = {}  # the runs that are not reported yet, and when their ends were read
 
 
 @dataclass
@@ -83,7 +85,7 @@ class Tick:
     @property
     def story(self) -> str:
         """What the tick did, for its page."""
-        waiting = f"{len(self.cursor.pending)} failed run(s) waiting" if self.cursor.pending else "nothing waits"
+        waiting = f"{len(self.cursor.pending)} run(s) waiting" if self.cursor.pending else "nothing waits"
         return "; ".join([f"{self.delivered} message(s) delivered", waiting, *self.problems])
 
 
@@ -128,7 +130,7 @@ def deliver(address: Address, message: Message) -> str | None:
         result = service.notify(
             body=message.body,
             title=message.title,
-            notify_type=apprise.NotifyType.FAILURE,
+            notify_type=apprise.NotifyType.FAILURE if message.failed else apprise.NotifyType.WARNING,
             body_format=apprise.NotifyFormat.TEXT,
             timeout=DELIVERY_SECONDS,
         )
@@ -148,31 +150,35 @@ def deliver(address: Address, message: Message) -> str | None:
 def tick(
     instance: dg.DagsterInstance,
     addresses: Sequence[Address],
-    describe: Callable[[dg.DagsterRun, Sequence[StepReason]], Message],
+    describe: Describe,
     cursor: str | None,
     *,
     started: float | None,
     now: float,
     deliver: Deliver = deliver,
 ) -> Tick:
-    """Report the runs that have failed since the last tick, and those that could not be reported before.
+    """Report what failed or warned in the runs that have ended since the last tick, and what was not delivered then.
 
-    The first tick, which has no cursor, reports what has failed since the sensor was started. Times are in seconds, as
-    ``time.time`` returns them.
+    The first tick, which has no cursor, begins with the runs that have ended since the sensor was started. Times are in
+    seconds, as ``time.time`` returns them.
     """
     done = Tick(_read(cursor) or _new_cursor(instance, started))
-    for record in _failures(instance, ascending=True, after=done.cursor.after):
+    for record in _ends(instance, ascending=True, after=done.cursor.after):
         done.cursor.after = record.storage_id
         if record.timestamp > now - KEEP_SECONDS:  # the daemon may not have run for days
             done.cursor.pending.setdefault(record.run_id, now)
     broken: set[Address] = set()  # an address that does not answer is left alone until the next tick
     end = time.monotonic() + TICK_SECONDS
-    for run in list(_due(instance, done.cursor, now)):
+    for run, failed in list(_due(instance, done.cursor, now)):
         if time.monotonic() > end:
             break
-        entries = instance.all_logs(run.run_id, of_type=EVENTS_WITH_REASONS)
+        entries = instance.all_logs(run.run_id, of_type={*EVENTS_WITH_REASONS, CHECKED})
+        reasons = [*(read_reasons(entries) if failed else ()), *read_warnings(instance, entries)]
+        if not reasons:
+            del done.cursor.pending[run.run_id]
+            continue
         missing = [address for address in addresses if address.name not in _notified(entries)]
-        message = describe(run, read_reasons(entries))
+        message = describe(run, reasons, failed)
         with ThreadPoolExecutor(len(addresses)) as pool:
             answers = {address: pool.submit(deliver, address, message) for address in missing if address not in broken}
         for address, answer in answers.items():
@@ -195,32 +201,34 @@ def _read(cursor: str | None) -> Cursor | None:
 
 
 def _new_cursor(instance: dg.DagsterInstance, started: float | None) -> Cursor:
-    """Return a cursor that passes over every failure from before the sensor was started."""
-    latest = _failures(instance, ascending=False)
+    """Return a cursor that passes over every run that ended before the sensor was started."""
+    latest = _ends(instance, ascending=False)
     old = [record.storage_id for record in latest if started is None or record.timestamp < started]
     oldest = min((record.storage_id for record in latest), default=1)
     return Cursor(after=max(old, default=oldest - 1))
 
 
-def _failures(
-    instance: dg.DagsterInstance, *, ascending: bool, after: int | None = None
-) -> Sequence[dg.EventLogRecord]:
-    wanted = dg.RunStatusChangeRecordsFilter(dg.DagsterEventType.RUN_FAILURE, after_storage_id=after)
-    return instance.fetch_run_status_changes(wanted, limit=_READ, ascending=ascending).records
+def _ends(instance: dg.DagsterInstance, *, ascending: bool, after: int | None = None) -> Sequence[dg.EventLogRecord]:
+    """Return the first ends of runs after an event, or the last ones of all."""
+    kinds = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS)
+    wanted = [dg.RunStatusChangeRecordsFilter(kind, after_storage_id=after) for kind in kinds]
+    pages = [instance.fetch_run_status_changes(each, limit=_READ, ascending=ascending).records for each in wanted]
+    records = [record for page in pages for record in page]
+    return sorted(records, key=lambda record: record.storage_id, reverse=not ascending)[:_READ]
 
 
-def _due(instance: dg.DagsterInstance, cursor: Cursor, now: float) -> Iterator[dg.DagsterRun]:
-    """Yield the runs that can be reported now, oldest first. Those that never will be leave the cursor."""
+def _due(instance: dg.DagsterInstance, cursor: Cursor, now: float) -> Iterator[tuple[dg.DagsterRun, bool]]:
+    """Yield the runs that can be reported now, oldest first, and whether as failed. Others may leave the cursor."""
     runs = _runs(instance, list(cursor.pending))
     retries = _runs(instance, [run.tags[_RETRY_RUN] for run in runs.values() if _RETRY_RUN in run.tags])
     for run_id, since in list(cursor.pending.items()):
         run = runs.get(run_id)
         retry = retries.get(run.tags.get(_RETRY_RUN, "")) if run else None
         decision = decide(run, retry, retries=instance.run_retries_enabled, waited=now - since)
-        if decision == "drop":
+        if run and run.is_finished and decision != "wait":
+            yield run, decision == "report"
+        elif decision == "drop":
             del cursor.pending[run_id]
-        elif run and decision == "report":
-            yield run
 
 
 def _runs(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> Mapping[str, dg.DagsterRun]:
@@ -251,7 +259,7 @@ def _settle(instance: dg.DagsterInstance, done: Tick, run: dg.DagsterRun, missin
 def decide(
     run: dg.DagsterRun | None, retry: dg.DagsterRun | None, *, retries: bool, waited: float
 ) -> Literal["report", "wait", "drop"]:
-    """Decide whether a failed run is reported now, perhaps later, or never because a retry replaces it.
+    """Decide whether the failure of a run is reported now, perhaps later, or never because a retry replaces it.
 
     A retry is reported itself when it fails. A retry that Dagster announces and never starts (because its backfill was
     cancelled, for example) must not hide the failure for ever.
@@ -273,8 +281,10 @@ def decide(
     return "wait" if announced and waited < RETRY_SECONDS else "report"
 
 
-def describe(run: dg.DagsterRun, reasons: Sequence[StepReason], *, web_url: str, secrets: Sequence[str]) -> Message:
-    """Return the message about a failed run, without secrets; it ends with the link to the run."""
+def describe(
+    run: dg.DagsterRun, reasons: Sequence[StepReason], failed: bool, *, web_url: str, secrets: Sequence[str]
+) -> Message:
+    """Return the message about a run that failed or whose checks warn, without secrets; it ends with its link."""
     trigger, retries = run.tags.get(TRIGGER), run.tags.get("dagster/retry_number", "0")
     ending = [
         *([f"Retries before: {_line(retries, secrets)}"] if retries != "0" else []),
@@ -288,7 +298,7 @@ def describe(run: dg.DagsterRun, reasons: Sequence[StepReason], *, web_url: str,
     assets = sorted(key.to_user_string() for key in run.asset_selection or ())
     subject = run.tags.get(TAXI, "").replace(",", ", ") or ", ".join(assets[:3]) or run.job_name
     title = f"taxi_platform: {' '.join(filter(None, (subject, months)))}"
-    return Message(f"{_line(title, secrets, 110)} failed", f"{why}\n{end}")
+    return Message(f"{_line(title, secrets, 110)} {'failed' if failed else 'warns'}", f"{why}\n{end}", failed)
 
 
 def _lines_about(reasons: Sequence[StepReason], secrets: Sequence[str]) -> Iterator[str]:

@@ -15,7 +15,7 @@ LACKING = "green_tripdata_2019-03.csv.gz: the source does not have it. Choose an
 
 def about(*reasons: StepReason, partition: str = "2019-03", **tags: str) -> Message:
     known = {"taxi": "green", "dagster/partition": partition, **tags}
-    return describe(dg.DagsterRun(job_name="job", run_id="a1b2", tags=known), reasons, web_url=WEB, secrets=[])
+    return describe(dg.DagsterRun(job_name="job", run_id="a1b2", tags=known), reasons, True, web_url=WEB, secrets=[])
 
 
 def test_a_message_has_a_few_lines() -> None:

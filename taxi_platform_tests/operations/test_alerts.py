@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -327,6 +328,70 @@ def test_a_range_is_one_message_with_each_failed_month(
     assert [line[:11] for line in lines[1:4]] == ["  2019-01: ", "  2019-02: ", "  2019-03: "]
     assert "has no green_tripdata_2019-02.csv.gz" in lines[2]
     assert lines[4] == "Started by: manual"
+
+
+# Checks that warn
+
+
+def test_a_check_is_reported_when_it_begins_to_warn_and_not_while_it_goes_on(
+    watching: Watching, receiver: AlertReceiver
+) -> None:
+    watch = watching(receiver.url)
+    watch.tick()
+    outcomes = {"2019-01": "3 rows are late", "2019-02": "5 rows are late", "2019-03": ""}
+    months = dg.StaticPartitionsDefinition(list(outcomes))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        spec = dg.AssetCheckSpec("rows_are_in_time", asset="trips", partitions_def=months)
+
+    @dg.multi_asset_check(specs=[spec])
+    def checks() -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
+        for month, text in outcomes.items():
+            yield dg.AssetCheckEvaluation(
+                dg.AssetKey("trips"),
+                "rows_are_in_time",
+                passed=not text,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=text,
+                partition=month,
+            )
+        yield dg.Output(None, output_name=spec.get_python_identifier())
+
+    def reported(**changed: str) -> list[str]:
+        """The lines of the message about a run, without the link."""
+        outcomes.update(changed)
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        everything = dg.AssetSelection.all_asset_checks()
+        dg.materialize([checks], instance=watch.instance, selection=everything, run_config=quiet)
+        before = len(receiver.taken)
+        watch.tick()
+        assert watch.tick().delivered == 0
+        return [line for message in receiver.taken[before:] for line in message["message"].splitlines()[:-1]]
+
+    assert reported() == [
+        "trips, rows_are_in_time: 2 months",
+        "  2019-01: 3 rows are late",
+        "  2019-02: 5 rows are late",
+    ]
+    assert (receiver.taken[0]["title"], receiver.taken[0]["type"]) == (
+        "taxi_platform: __ephemeral_asset_job__ warns",
+        "warning",
+    )
+    assert reported() == []
+    assert reported(**{"2019-01": "4 rows are late"}) == []
+    assert reported(**{"2019-02": ""}) == []
+    assert reported(**{"2019-02": "5 rows are late"}) == ["trips, rows_are_in_time 2019-02: 5 rows are late"]
+
+
+def test_a_month_that_is_overdue_is_reported_once(platform: Platform, receiver: AlertReceiver) -> None:
+    watch = Watch(platform.instance, deliver, receiver.url)
+    for _ in range(2):
+        assert platform.run_job("upkeep_checks_job", dg.RunRequest()).succeeded
+        watch.tick()
+    (message,) = receiver.taken
+    assert message["title"] == "taxi_platform: upkeep_checks_job warns"
+    first = "green_tripdata, last_finished_month_is_there: 2021-07 is due and not loaded; no month is loaded. "
+    assert f"{first}Load it: taxi backfill green 2021-07." in message["message"]
 
 
 # Addresses
