@@ -102,8 +102,8 @@ def _last_month(service: Service) -> Check:
     return Check(
         "last_finished_month_is_there",
         "The last month that should be published by now is loaded.",
-        f"The TLC publishes a month about {service.publication_lag} months late, so it is due {service.overdue_days} "
-        "days after its end.",
+        f"The TLC publishes a month {service.publication_lag} months later at the earliest; it is overdue "
+        f"{service.overdue_days} days after its end.",
     )
 
 

@@ -1,6 +1,7 @@
-"""The sensors that start loads: for what is new at the source, and for what is dropped by hand."""
+"""The sensors that start loads: for what is due or new at the source, and for what is dropped by hand."""
 
 import time
+from datetime import datetime, timezone
 
 import dagster as dg
 
@@ -11,8 +12,8 @@ from taxi_platform.ledger.record import MonthRecord
 from taxi_platform.ledger.run_tags import by_sensor, run_labels
 from taxi_platform.operations.landing import tick as landing_tick
 from taxi_platform.operations.landing.places import DroppedFile, LandingPlace
-from taxi_platform.operations.monthly import outside
-from taxi_platform.operations.new_months import evaluate
+from taxi_platform.operations.monthly import outside, waiting_month
+from taxi_platform.operations.new_months import Candidate, ask, evaluate
 from taxi_platform.orchestration.resources import LandingResource
 from taxi_platform.orchestration.trip_io import RawFilesResource
 from taxi_platform.settings import settings
@@ -21,10 +22,44 @@ from taxi_platform.trips.months import Month
 from taxi_platform.trips.partitions import month_range, partition_months
 from taxi_platform.trips.services import SERVICES, Service
 
+DUE_MONTH_SENSOR = "due_month_sensor"
 NEW_MONTH_SENSOR = "new_month_sensor"
 LANDING_SENSOR = "landing_sensor"
+SECONDS_BETWEEN_DUE_TICKS = 24 * 3600
 SECONDS_BETWEEN_TICKS = 600
 SECONDS_BETWEEN_LANDING_TICKS = 30
+
+
+def due_month_sensor() -> dg.SensorDefinition:
+    """Return the sensor that loads the months that were not published yet when their schedules asked for them.
+
+    It is on from the start, as the schedules are: once a day it asks the source about at most one month of each
+    service. Its cursor is the time of its first tick; months that were due before are left alone.
+    """
+
+    @dg.sensor(
+        name=DUE_MONTH_SENSOR,
+        jobs=[loading_job(service) for service in SERVICES.values()],
+        minimum_interval_seconds=SECONDS_BETWEEN_DUE_TICKS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Asks every day for the months that were not published yet when their schedules asked for them.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, raw_files: RawFilesResource) -> dg.SensorResult:
+        now = datetime.now(timezone.utc)
+        since = datetime.fromisoformat(context.cursor) if context.cursor else now
+        ledger = read_months(context.instance, list(SERVICES.values()), ("materialized", "attempts", "waiting"))
+        zone = settings().schedule_timezone
+        waiting = [waiting_month(records.values(), since, now, zone) for records in ledger.months.values()]
+        months = [Candidate(record, 0) for record in waiting if record]
+        answers = ask(raw_files.source_with_short_timeouts(), months)
+        runs = [
+            _run(answer.month.record, answer.run_key, DUE_MONTH_SENSOR) for answer in answers if answer.error is None
+        ]
+        problems = [str(answer.error) for answer in answers if answer.error]
+        summary = " ".join(problems) or "No month is waited for."
+        return dg.SensorResult(run_requests=runs, skip_reason=None if runs else summary, cursor=since.isoformat())
+
+    return sensor
 
 
 def new_month_sensor() -> dg.SensorDefinition:
@@ -47,7 +82,7 @@ def new_month_sensor() -> dg.SensorDefinition:
         tick = evaluate(raw_files.source_with_short_timeouts(), records, context.cursor, time.time())
         context.log.info(tick.summary)
         return dg.SensorResult(
-            run_requests=[_run(record, run_key) for run_key, record in tick.requests.items()],
+            run_requests=[_run(record, run_key, NEW_MONTH_SENSOR) for run_key, record in tick.requests.items()],
             skip_reason=None if tick.requests else tick.summary,
             cursor=tick.cursor.dump(),
         )
@@ -55,8 +90,8 @@ def new_month_sensor() -> dg.SensorDefinition:
     return sensor
 
 
-def _run(record: MonthRecord, run_key: str) -> dg.RunRequest:
-    labels = run_labels(record.service, record.month, trigger=by_sensor(NEW_MONTH_SENSOR))
+def _run(record: MonthRecord, run_key: str, sensor: str) -> dg.RunRequest:
+    labels = run_labels(record.service, record.month, trigger=by_sensor(sensor))
     return loading_run(record.service, record.month, run_key=run_key, tags=labels)
 
 
@@ -107,4 +142,4 @@ def _landing_run(place: LandingPlace, file: DroppedFile, service: Service, month
 @dg.definitions
 def sensors() -> dg.Definitions:
     """Return the sensors of the trips."""
-    return dg.Definitions(sensors=[new_month_sensor(), landing_sensor()])
+    return dg.Definitions(sensors=[due_month_sensor(), new_month_sensor(), landing_sensor()])

@@ -1,10 +1,15 @@
-"""What a tick of a monthly schedule loads: which month, or why none. Pure, but for one question to the source."""
+"""What a tick of a monthly schedule loads: which month, or why none, and which months are asked for again.
+
+Pure, but for one question to the source.
+"""
 
 import logging
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from taxi_platform.errors import NotPublished, TaxiError
+from taxi_platform.ledger.record import MonthRecord
 from taxi_platform.sources.source import Source
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
@@ -54,7 +59,32 @@ def reason_to_skip(service: Service, month: Month, partitions: tuple[Month, Mont
     try:
         source.version(source.trips(service, month))
     except NotPublished as error:
-        return f"Not published yet: {error.what}. The new_month_sensor, while it is on, loads it when it appears."
+        return f"Not published yet: {error.what}. The due_month_sensor asks again every day."
     except TaxiError as error:
         logger.warning("%s The run will find out.", error)
     return None
+
+
+def waiting_month(records: Iterable[MonthRecord], since: datetime, now: datetime, timezone: str) -> MonthRecord | None:
+    """Return the first month of a service that its schedule has asked for and not got; None if there is none.
+
+    A month that a run has tried to load is not waiting: there are the run's own retries, alerts and ``taxi backfill``.
+
+    Args:
+        records: the months of one service, in order, with Dagster's records of file and table and what waits.
+        since: months that were due by then are not meant, so that a new platform does not begin to load by itself.
+        now: the time. A month counts from the day after its schedule asked, which is enough for one day.
+        timezone: as for ``due_month``.
+    """
+    yesterday = now - timedelta(days=1)
+    return next(
+        (
+            record
+            for record in records
+            if due_month(record.service, since, timezone) < record.month
+            and record.month <= due_month(record.service, yesterday, timezone)
+            and record.is_partition
+            and not (record.materialized or record.attempts or record.waiting)
+        ),
+        None,
+    )

@@ -22,32 +22,32 @@ def wanted(*day: int) -> Month | None:
 @pytest.mark.parametrize(
     ("now", "month"),
     [
-        ((2019, 4, 3), None),
-        ((2019, 4, 4), Month(2019, 1)),
-        ((2019, 5, 2), Month(2019, 2)),
-        ((2021, 10, 2), Month(2021, 7)),
+        ((2019, 6, 4), None),
+        ((2019, 6, 5), Month(2019, 1)),
+        ((2019, 7, 3), Month(2019, 2)),
+        ((2021, 12, 3), Month(2021, 7)),
         ((2026, 11, 21), Month(2021, 7)),
     ],
 )
-def test_a_month_is_due_two_months_after_its_end_and_none_after_the_last(
+def test_a_month_is_due_four_months_after_its_end_and_none_after_the_last(
     now: tuple[int, int, int], month: Month | None
 ) -> None:
     assert wanted(*now) == month
 
 
 def test_the_day_of_the_deadline_is_that_of_the_schedules_time_zone() -> None:
-    at = datetime(2019, 4, 4, 3, tzinfo=timezone.utc)  # still the third in New York
+    at = datetime(2019, 6, 5, 3, tzinfo=timezone.utc)  # still the fourth in New York
     assert due(FIRST, LAST, at, "UTC", GREEN.overdue_days) == Month(2019, 1)
     assert due(FIRST, LAST, at, "America/New_York", GREEN.overdue_days) is None
 
 
 def test_only_the_month_that_is_due_counts_however_many_old_ones_are_loaded() -> None:
-    december = wanted(2020, 3, 10)
+    december = wanted(2020, 5, 10)
     old = list(FIRST.through(Month(2019, 11)))
     result = last_month_result(GREEN, december, FIRST, LAST, old)
     assert not result.passed
     assert "2019-12 is due and not loaded; the newest loaded month is 2019-11" in result.description
-    assert "taxi backfill green 2019-12. 2020-01 falls due on 2020-04-03." in result.description
+    assert "taxi backfill green 2019-12. 2020-01 falls due on 2020-06-04." in result.description
     assert last_month_result(GREEN, december, FIRST, LAST, [*old, Month(2019, 12)]).passed
 
 
@@ -63,7 +63,7 @@ def test_where_the_partitions_end_nothing_newer_is_waited_for() -> None:
 def test_nothing_is_missed_before_the_first_month_is_due() -> None:
     result = last_month_result(GREEN, None, FIRST, LAST, [])
     assert result.passed
-    assert "No month is due yet. 2019-01 falls due on 2019-04-04." in result.description
+    assert "No month is due yet. 2019-01 falls due on 2019-06-05." in result.description
 
 
 def test_months_that_were_left_failed_are_named_by_where_they_failed() -> None:

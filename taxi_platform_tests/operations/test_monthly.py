@@ -1,6 +1,6 @@
 """The monthly schedules: which month each real tick asks for, in any time zone, and when it asks for none."""
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from itertools import islice
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taxi_platform.errors import AccessDenied, InvalidSetting, NotPublished, SourceUnreachable, TaxiError
-from taxi_platform.operations.monthly import cron_of, due_month, outside, reason_to_skip
+from taxi_platform.ledger.record import MonthRecord, State
+from taxi_platform.operations.monthly import cron_of, due_month, outside, reason_to_skip, waiting_month
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
+from taxi_platform_tests.support.month_records import month_in
 
 NEW_YORK = "America/New_York"
 LAST = Month(2021, 7)
@@ -50,6 +52,30 @@ def test_a_month_ends_by_the_clock_of_the_time_zone() -> None:
     moment = datetime(2021, 4, 1, 2, tzinfo=timezone.utc)  # still March in New York, April in Tokyo
     assert due_month(GREEN, moment, NEW_YORK) == Month(2021, 1)
     assert due_month(GREEN, moment, "Asia/Tokyo") == Month(2021, 2)
+
+
+# What is asked for again
+
+SINCE = datetime(2021, 3, 15, tzinfo=timezone.utc)
+
+
+def waiting(now: datetime, **states: MonthRecord) -> Month | None:
+    months = {str(month): month_in("missing", month) for month in Month(2020, 12).through(Month(2021, 6))}
+    found = waiting_month((months | {str(one.month): one for one in states.values()}).values(), SINCE, now, "UTC")
+    return found and found.month
+
+
+def test_a_month_is_waited_for_from_the_day_after_its_schedule_asked() -> None:
+    first_of_april = datetime(2021, 4, 1, 9, tzinfo=timezone.utc)
+    assert waiting(first_of_april) is None
+    assert waiting(first_of_april + timedelta(days=1)) == Month(2021, 2)
+    assert waiting(first_of_april + timedelta(days=100)) == Month(2021, 2)
+
+
+@pytest.mark.parametrize("state", ["materialized", "failed", "in progress", "file changed"])
+def test_a_month_that_a_run_has_tried_to_load_is_not_waited_for(state: State) -> None:
+    in_may = datetime(2021, 5, 2, 9, tzinfo=timezone.utc)
+    assert waiting(in_may, february=month_in(state, Month(2021, 2))) == Month(2021, 3)
 
 
 # Why not
@@ -92,8 +118,7 @@ def test_a_month_outside_is_not_even_asked_about(caplog: pytest.LogCaptureFixtur
 def test_a_month_that_is_not_published_is_skipped_with_what_the_source_said() -> None:
     skipped = reason(Answering(NotPublished("green_tripdata_2021-07.csv.gz", "https://host/… answers 404 Not Found")))
     assert skipped == (
-        "Not published yet: https://host/… answers 404 Not Found. "
-        "The new_month_sensor, while it is on, loads it when it appears."
+        "Not published yet: https://host/… answers 404 Not Found. The due_month_sensor asks again every day."
     )
 
 

@@ -1,4 +1,4 @@
-"""The new-month sensor against a real server of files and a real instance, its runs included."""
+"""The sensors that ask the source, against a real server of files and a real instance, their runs included."""
 
 from collections.abc import Iterable
 
@@ -10,17 +10,19 @@ from taxi_platform.defs.resources import resources_for
 from taxi_platform.settings import settings
 from taxi_platform.trips.services import GREEN, SERVICES
 from taxi_platform_tests.support.asset_runs import Platform, Run
+from taxi_platform_tests.support.parquet_files import parquet
 from taxi_platform_tests.support.trip_server import Answer, Published, TripServer
 from taxi_platform_tests.support.trip_texts import rows, text, zipped
 
-NAME = "new_month_sensor"
+NAME, DUE = "new_month_sensor", "due_month_sensor"
 
 
 class Sensor:
     """The sensor, whose cursor goes from tick to tick as the daemon's does."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, name: str = NAME) -> None:
         self.platform = platform
+        self.name = name
         self.cursor: str | None = None
         self.summary = ""
 
@@ -32,9 +34,9 @@ class Sensor:
             cursor=self.cursor,
             repository_def=definitions.get_repository_def(),
             resources={"raw_files": resources_for(settings())["raw_files"]},
-            sensor_name=NAME,
+            sensor_name=self.name,
         ) as context:
-            answer = definitions.resolve_sensor_def(NAME).evaluate_tick(context)
+            answer = definitions.resolve_sensor_def(self.name).evaluate_tick(context)
         self.cursor = answer.cursor
         self.summary = answer.skip_message or ""
         known = {run.tags.get("dagster/run_key") for run in self.platform.instance.get_runs()}
@@ -102,6 +104,16 @@ def test_a_file_that_is_published_again_is_loaded_again(other: Published, sensor
     assert sensor.tick() == []
 
 
+def test_a_parquet_month_that_is_published_again_is_loaded_again(sensor: Sensor, server: TripServer) -> None:
+    sensor.platform.use(TAXI_SOURCE=server.template.replace(".csv.gz", ".parquet"))
+    address = path("2019-01").replace(".csv.gz", ".parquet")
+    for version, count in (('"v1"', 10), ('"v2"', 7)):
+        server.publish(address, Published(parquet(GREEN, rows(GREEN, count)), etag=version))
+        assert [run.succeeded for run in sensor.run(sensor.tick())] == [True]
+        assert sensor.platform.count("green_tripdata", "2019-01") == count
+    assert sensor.tick() == []
+
+
 def test_a_platform_that_is_loaded_already_is_left_alone(sensor: Sensor, server: TripServer) -> None:
     for month in ("2019-01", "2019-02", "2019-03"):
         server.publish(path(month), file(10))
@@ -147,6 +159,33 @@ def test_a_month_that_a_backfill_has_yet_to_start_is_left_to_it(sensor: Sensor, 
         run_config={},
     )
     assert files_of(sensor.tick()) == ["green_tripdata_2019-03.csv"]
+
+
+def test_a_month_that_was_not_published_when_its_schedule_asked_is_asked_for_again_until_it_is_loaded(
+    sensor: Sensor, server: TripServer
+) -> None:
+    due = Sensor(sensor.platform, DUE)
+    assert due.tick() == []
+    assert (server.requests, due.summary) == ([], "No month is waited for.")
+    due.cursor = "2019-04-15T12:00:00+00:00"  # as if its first tick had been then, when February had been due
+    assert due.tick() == []
+    assert {asked.path for asked in server.requests} == {path("2019-03", service) for service in SERVICES}
+    assert len(server.requests) == len(SERVICES)
+    assert "green_tripdata_2019-03.csv.gz answers 404" in due.summary
+    server.publish(path("2019-03"), file(20))
+    requests = due.tick()
+    assert [request.tags["trigger"] for request in requests] == ["sensor:due_month_sensor"]
+    assert [run.succeeded for run in due.run(requests)] == [True]
+    assert sensor.platform.count("green_tripdata", "2019-03") == 20
+    asked = len(server.requests)
+    assert due.tick() == []
+    assert path("2019-03") not in {request.path for request in server.requests[asked:]}
+
+
+def test_the_daily_one_is_on_from_the_start(sensor: Sensor) -> None:
+    definition = sensor.platform.definitions().resolve_sensor_def(DUE)
+    assert definition.default_status is dg.DefaultSensorStatus.RUNNING
+    assert definition.minimum_interval_seconds == 24 * 3600
 
 
 def test_it_is_off_until_somebody_wants_it(sensor: Sensor) -> None:
