@@ -7,7 +7,7 @@ help without changing anything. Programming errors do not belong here.
 import errno
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import PurePath
 
 LONGEST_MESSAGE = 500  # characters of another program's message that are repeated: it may quote a field of a megabyte
 LONGEST = 2_000  # characters of what happened: it may quote a row, and a row may be a megabyte
@@ -145,7 +145,7 @@ class BrokenModels(TaxiError):
 
 
 @contextmanager
-def disk_errors(target: Path) -> Generator[None, None, None]:
+def disk_errors(target: PurePath) -> Generator[None, None, None]:
     """Turn every ``OSError`` of the block, which writes the file ``target``, into ``StorageFull``.
 
     Raises:

@@ -159,6 +159,9 @@ class Settings(BaseSettings):
         "",
         description="The landing place: a folder or gs://bucket/prefix; unset, a folder in the data folder.",
     )
+    exports: str = Field(
+        "", description="Where months are exported as Parquet: a folder or gs://bucket/prefix; unset, the data folder."
+    )
     schedule_timezone: Annotated[str, AfterValidator(_timezone)] = Field(
         "UTC", description="The time zone in which months end and schedules tick."
     )

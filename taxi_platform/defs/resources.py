@@ -1,15 +1,17 @@
 """The resources and I/O managers, made from the settings. The only place where settings meet Dagster."""
 
 from inspect import getdoc
+from pathlib import Path
 
 import dagster as dg
 
 from taxi_platform.orchestration.cloud_io import GoogleCloud, LakeIOManager, WarehouseIOManager
 from taxi_platform.orchestration.dbt import Models
+from taxi_platform.orchestration.exports_io import ExportsIOManager
 from taxi_platform.orchestration.resources import Assistant, DockerHub, DuckDBFile, Landing, ProductFile, ReportPages
 from taxi_platform.orchestration.trip_io import PostgresIOManager, RawFiles, TripFilesIOManager
 from taxi_platform.postgres.server import trips_server
-from taxi_platform.settings import Settings, settings
+from taxi_platform.settings import PROJECT, Settings, settings
 
 
 def resources_for(settings: Settings) -> dict[str, object]:
@@ -24,6 +26,7 @@ def resources_for(settings: Settings) -> dict[str, object]:
         "database": postgres,
         "postgres": PostgresIOManager(postgres, settings.on_bad_rows, settings.max_bad_rows),
         "dbt": Models(postgres, google, folder),
+        "exports": ExportsIOManager(postgres, exports_place(settings)),
         "landing": Landing(settings.landing, folder / "landing", google),
         "google": google,
         "gcs": LakeIOManager(google),
@@ -36,6 +39,17 @@ def resources_for(settings: Settings) -> dict[str, object]:
         "reports": ReportPages(postgres, folder / "reports", settings.schedule_timezone),
         "duckdb_file": DuckDBFile(folder / "getting_started/products.duckdb"),
     }
+
+
+def exports_place(settings: Settings) -> str:
+    """Return where months are exported: an address as it is set, a folder as an absolute path."""
+    if "://" in settings.exports:
+        return settings.exports
+    return str(
+        (PROJECT / Path(settings.exports).expanduser()).absolute()
+        if settings.exports
+        else settings.data_dir / "exports"
+    )
 
 
 def without_configuration(resource: object) -> dg.ResourceDefinition:

@@ -18,7 +18,7 @@ from taxi_platform.sources.cache import TripFiles
 from taxi_platform.trips.files import Transfer
 from taxi_platform.trips.keys import raw_key
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import Service, service_of_table
+from taxi_platform.trips.services import SERVICES, Service, service_of_table
 
 Metadata = Mapping[str, Any]
 Form = Literal["pandas", "arrow", "reference"]
@@ -152,13 +152,10 @@ def wanted_form(context: dg.InputContext) -> Form:
 
 
 def service_of_asset(context: dg.InputContext) -> Service:
-    """Return the service whose trips an upstream asset holds.
+    """Return the service whose trips an upstream asset holds; its key ends in the service's table or name.
 
     Raises:
         KeyError: the asset holds no trips.
     """
-    table = context.asset_key.path[-1]
-    service = service_of_table(table)
-    if service is None:
-        raise KeyError(table)
-    return service
+    name = context.asset_key.path[-1]
+    return service_of_table(name) or SERVICES[name]

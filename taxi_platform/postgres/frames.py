@@ -5,12 +5,12 @@ Trips are written by the loader, not here. Only rows need no package of the extr
 Errors of the database become the platform's own (see ``errors``).
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from taxi_platform.errors import SchemaMismatch
+from taxi_platform.errors import DatabaseInterrupted, SchemaMismatch, shortened
 from taxi_platform.postgres.connection import connect, postgres_errors, session_settings
 from taxi_platform.postgres.errors import translated
 from taxi_platform.postgres.tables import literal, qualified
@@ -95,6 +95,19 @@ def read_arrow(url: str, reference: TableReference) -> "pa.Table":
     with _session(url, reference.table) as connection, connection.cursor() as cursor:
         cursor.execute(reference.query)
         return cursor.fetch_arrow_table()
+
+
+def read_batches(url: str, reference: TableReference) -> "Iterator[pa.RecordBatch]":
+    """Yield the referenced rows some megabytes at a time, so that memory does not depend on their number."""
+    import pyarrow as pa
+
+    with _session(url, reference.table) as connection, connection.cursor() as cursor:
+        cursor.execute(reference.query)
+        try:
+            yield from cursor.fetch_record_batch()
+        except (pa.ArrowException, OSError) as error:
+            what = f"the connection broke while it was read ({shortened(str(error))})"
+            raise DatabaseInterrupted(reference.table, what, "Try again.") from None
 
 
 def read_pandas(url: str, reference: TableReference) -> "pd.DataFrame":

@@ -76,6 +76,11 @@ def warehouse_key(table: str) -> Key:
     return ("bigquery", table)
 
 
+def export_key(service: str) -> Key:
+    """Return the key of the asset that is a service's exported Parquet files, e.g. ``exports/green``."""
+    return ("exports", service)
+
+
 def destination_key(table: str, destination: Destination) -> Key:
     """Return the key of the asset that is a service's table in PostgreSQL or in BigQuery."""
     return table_key(table) if destination == "postgres" else warehouse_key(table)

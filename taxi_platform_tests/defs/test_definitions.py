@@ -154,6 +154,7 @@ ALL_ASSETS = {
         for service in SERVICES.values()
         for key, (group, kinds, upstream) in OF_EVERY_SERVICE.items()
     },
+    **{f"exports/{service.name}": ("exports", "parquet", [service.table]) for service in SERVICES.values()},
     **{name: ("models", f"dbt postgres {kind}", upstream) for name, (kind, upstream) in MODELS.items()},
     **{
         f"bigquery/{name}": ("models_in_the_cloud", f"bigquery dbt {kind}", [f"bigquery/{key}" for key in upstream])
@@ -173,8 +174,8 @@ ALL_ASSETS = {
     "average_price_by_brand": ("getting_started", "duckdb table", ["products_kept"]),
 }
 RESOURCES = """
-assistant bigquery database dbt docker_hub duckdb_file gcs google google_bigquery google_storage io_manager landing
-postgres product_file raw_files reports trip_files"""
+assistant bigquery database dbt docker_hub duckdb_file exports gcs google google_bigquery google_storage io_manager
+landing postgres product_file raw_files reports trip_files"""
 JOBS = """
 chat fhv_tripdata_checks_job fhv_tripdata_job fhvhv_tripdata_checks_job fhvhv_tripdata_job gcp_setup
 green_tripdata_checks_job green_tripdata_job hello_world raw_purge_job run_retention_job upkeep_checks_job
@@ -183,7 +184,7 @@ SCHEDULES = """
 fhv_monthly_schedule fhvhv_monthly_schedule green_monthly_schedule hello_world_schedule
 raw_purge_schedule run_retention_schedule
 upkeep_checks_schedule yellow_monthly_schedule"""
-SENSORS = "follow_upstream_sensor landing_sensor new_month_sensor run_failure_alert"
+SENSORS = "due_month_sensor follow_upstream_sensor landing_sensor new_month_sensor run_failure_alert"
 
 
 def checks_of(location: Mapping[str, Any], *assets: str) -> list[str]:

@@ -1,0 +1,134 @@
+"""Exports: a loaded month as one typed Parquet file, what replaces it, and the queries of the documentation."""
+
+import re
+from pathlib import Path
+
+import duckdb
+import fsspec
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from taxi_platform.errors import InvalidSetting, NotLoaded, StorageFull
+from taxi_platform.operations import exports
+from taxi_platform.operations.exports import export_month, file_of
+from taxi_platform.settings import PROJECT
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import GREEN, SERVICES, Service
+from taxi_platform_tests.support.asset_runs import Platform
+from taxi_platform_tests.support.month_loads import Loads
+from taxi_platform_tests.support.trip_texts import MARCH, rows, with_field
+
+APRIL = Month(2019, 4)
+
+
+@pytest.fixture
+def loads(tmp_path: Path, database: str) -> Loads:
+    return Loads(tmp_path, database)
+
+
+def export(loads: Loads, service: Service = GREEN, month: Month = MARCH) -> Path:
+    """Export a month into the folder ``exports``, and return its file."""
+    place = loads.folder / "exports"
+    exported = export_month(loads.url, service, month, str(place))
+    path = place / file_of(service, month)
+    assert exported.uri == f"file://{path}"
+    assert exported.bytes == path.stat().st_size
+    assert [found for found in place.rglob("*") if ".part" in found.name] == []
+    return path
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_every_service_is_exported_with_its_rows_values_and_types(loads: Loads, service: Service) -> None:
+    lines = rows(service, 300)
+    lines[3] = with_field(service, lines[3], service.columns[0].name, "")
+    loads.load(lines, service)
+    table = pyarrow.parquet.read_table(export(loads, service), partitioning=None)
+    kinds = {"text": pa.string(), "timestamp": pa.timestamp("us"), "integer": pa.int32()}
+    assert {field.name: field.type for field in table.schema} == {
+        "unique_row_id": pa.string(),
+        "filename": pa.string(),
+        **{column.name: kinds.get(column.postgres, pa.float64()) for column in service.columns},
+    }
+    names = ", ".join(table.column_names)
+    expected = loads.ask(f"select {names} from {service.table}")
+    found = [tuple(row.values()) for row in table.to_pylist()]
+    assert sorted(map(repr, found)) == sorted(map(repr, expected))
+
+
+def test_the_queries_of_the_documentation_have_the_same_answer(loads: Loads) -> None:
+    for month, count in ((MARCH, 500), (APRIL, 300)):
+        loads.load(rows(GREEN, count), month=month)
+        export(loads, month=month)
+    page = (PROJECT / "docs/exports.md").read_text("utf-8")
+    of_duckdb, of_postgres = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    answer = duckdb.sql(of_duckdb.replace(".taxi/exports", str(loads.folder / "exports"))).fetchall()
+    with psycopg.connect(loads.url) as connection:
+        assert answer == connection.execute(of_postgres).fetchall()
+    assert {row[:2] for row in answer} == {(2019, 3), (2019, 4)}
+
+
+def test_a_month_that_is_loaded_again_replaces_its_file_and_one_that_is_gone_removes_it(loads: Loads) -> None:
+    for count in (50, 20):
+        loads.load(rows(GREEN, count))
+        path = export(loads)
+        assert pyarrow.parquet.read_metadata(path).num_rows == count
+    loads.ask("drop table green_tripdata_2019_03")
+    with pytest.raises(NotLoaded, match=r"does not hold this month.*taxi backfill green 2019-03"):
+        export(loads)
+    assert not path.exists()
+
+
+def test_a_month_whose_rows_were_changed_by_hand_is_refused_and_its_file_stays(loads: Loads) -> None:
+    loads.load(rows(GREEN, 50))
+    path = export(loads)
+    before = path.read_bytes()
+    loads.ask("delete from green_tripdata where ctid = (select min(ctid) from green_tripdata)")
+    with pytest.raises(NotLoaded, match=r"holds 49 rows of it, where 50 were loaded.*--all"):
+        export(loads)
+    assert path.read_bytes() == before
+
+
+def test_an_export_that_fails_leaves_the_file_that_is_there(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads.load(rows(GREEN, 50))
+    path = export(loads)
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(exports, "_typed", full)
+    with pytest.raises(StorageFull, match="the disk is full"):
+        export(loads)
+    assert [found.read_bytes() for found in path.parent.iterdir()] == [before]
+
+
+def test_a_bucket_is_written_by_fsspec(loads: Loads) -> None:
+    loads.load(rows(GREEN, 50))
+    exported = export_month(loads.url, GREEN, MARCH, "memory://bucket/trips")
+    files = fsspec.filesystem("memory")
+    try:
+        assert exported.uri == f"memory:///bucket/trips/{file_of(GREEN, MARCH)}"
+        assert files.find("/bucket") == [f"/bucket/trips/{file_of(GREEN, MARCH)}"]
+        with files.open(exported.uri) as file:
+            assert pyarrow.parquet.read_metadata(file).num_rows == 50
+    finally:
+        files.rm("/bucket", recursive=True)
+
+
+def test_a_place_that_fsspec_does_not_know_is_named() -> None:
+    with pytest.raises(InvalidSetting, match="TAXI_EXPORTS=nowhere://bucket: it cannot be written to"):
+        export_month("postgresql://unused", GREEN, MARCH, "nowhere://bucket")
+
+
+def test_the_asset_exports_a_range_and_names_the_month_that_is_not_loaded(platform: Platform, tmp_path: Path) -> None:
+    platform.use(TAXI_EXPORTS=str(tmp_path / "elsewhere"))
+    assert platform.run("green_tripdata", month="2019-03").succeeded
+    run = platform.run("exports/green", months="2019-03...2019-04")
+    assert not run.succeeded
+    assert "2019-04: green_tripdata_2019-04.csv: green_tripdata does not hold this month" in run.failure
+    assert run.months("exports/green") == ["2019-03"]
+    recorded = run.of("exports/green", "2019-03")
+    assert recorded["dagster/partition_row_count"] == platform.count("green_tripdata")
+    assert recorded["dagster/uri"] == f"file://{tmp_path}/elsewhere/{file_of(GREEN, MARCH)}"
