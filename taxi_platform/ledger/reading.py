@@ -104,7 +104,7 @@ def read_months(
     in_postgres, remarks = tables.result()
     tables_made = {service: materialized[key].result() for service, key in table_keys.items()}
     in_tables = [(service, Month.parse(month)) for service, made in tables_made.items() for month in made]
-    versions = _versions(in_tables, ask_source=ask_source) if "published" in parts else {}
+    published = _published(in_tables, ask_source=ask_source) if "published" in parts else {}
 
     def records_of(service: Service) -> dict[Month, MonthRecord]:
         partitions = set(partition_months(service))
@@ -117,13 +117,15 @@ def read_months(
                 service.file_name(month): _load_record(rows, tables_made[service].get(str(month)))
                 for month, rows in counts[service.name].result().items()
             }
+        unknown = ("", None)
         return {
             month: MonthRecord(
                 service=service,
                 month=month,
                 destination=destination,
                 is_partition=month in partitions,
-                published=versions.get((service, month)),
+                address=published.get((service, month), unknown)[0],
+                published=published.get((service, month), unknown)[1],
                 loaded=loaded.get(service.file_name(month)) if loaded else None,
                 tables_known=loaded is not None,
                 materialized=_at(month, made),
@@ -178,20 +180,22 @@ def _read_tables(url: str | None, *, wanted: bool, inspect: bool) -> tuple[Mappi
         return None, [f"The tables could not be asked, so this is what Dagster recorded. {error}"]
 
 
-def _versions(
+def _published(
     loaded: Sequence[tuple[Service, Month]], *, ask_source: bool
-) -> dict[tuple[Service, Month], SourceVersion]:
-    """Return the versions that the source has of some months, if asking is free or wanted."""
+) -> dict[tuple[Service, Month], tuple[str, SourceVersion | None]]:
+    """Return where the source has some months and, if asking is free or wanted, in which versions."""
     source = source_named(settings().source) if loaded else None
-    if source is None or not (ask_source or source.asking_is_free):
+    if source is None:
         return {}
+    ask = partial(_version, source, ask=ask_source or source.asking_is_free)
     with ThreadPoolExecutor(QUERIES_AT_ONCE) as pool:
-        versions = pool.map(partial(_version, source), *zip(*loaded, strict=True))
-    return {month: version for month, version in zip(loaded, versions, strict=True) if version}
+        return dict(zip(loaded, pool.map(ask, *zip(*loaded, strict=True)), strict=True))
 
 
-def _version(source: Source, service: Service, month: Month) -> SourceVersion | None:
+def _version(source: Source, service: Service, month: Month, *, ask: bool) -> tuple[str, SourceVersion | None]:
+    address = ""
     try:
-        return source.version(source.trips(service, month))
+        address = source.trips(service, month)
+        return address, source.version(address) if ask else None
     except (NotPublished, DamagedFile):  # no longer, or in two editions; what was loaded stays
-        return None
+        return address, None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Literal
 
-from taxi_platform.trips.files import FileFacts, SourceVersion
+from taxi_platform.trips.files import FileFacts, SourceVersion, edition_of
 from taxi_platform.trips.keys import Destination, Key, destination_key, raw_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
@@ -91,6 +91,7 @@ class MonthRecord:
     month: Month
     destination: Destination = "postgres"  # the database whose table is meant
     is_partition: bool = True  # whether the settings allow it to be loaded
+    address: str = ""  # where the source has it, or would have it
     published: SourceVersion | None = None  # the version that the source has now
     # the load record in the table, if it holds the month as it would be loaded today
     loaded: LoadRecord | None = None
@@ -177,6 +178,9 @@ class MonthRecord:
         raw, published = self.raw, self.published
         if raw is None:
             return ""
+        source = self.loaded.source if self.loaded else table.source
+        if self.address and source and not raw.landed and edition_of(self.address) != edition_of(source):
+            return f"the source has another edition, {edition_of(self.address)} instead of {edition_of(source)}"
         # An older record of the raw file proves nothing: the table may come from a file fetched without Dagster.
         in_table = self.loaded.facts if self.loaded else table.facts
         if raw.order > table.order and _sha256(raw.facts) != _sha256(in_table):

@@ -10,8 +10,6 @@ from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
 TLC = "https://d37ci6vzurychx.cloudfront.net/trip-data/{service}_tripdata_{month}.parquet"
-COURSES_SERVICES = ("green", "yellow", "fhv")
-COURSES_LAST_MONTH = Month(2021, 7)
 
 
 class TlcSource(HttpSource):
@@ -25,7 +23,7 @@ class TlcSource(HttpSource):
 
 
 class CourseThenTlc:
-    """The course's release up to 2021-07, and the TLC's files of later months and of services that it does not have.
+    """The course's release as far as it goes, by the contracts, and the TLC's files of all other months.
 
     A month has one edition, whichever was published: it is never looked for in both places.
     """
@@ -38,8 +36,8 @@ class CourseThenTlc:
 
     def trips(self, service: Service, month: Month) -> str:
         """Return the address of a month's file."""
-        is_courses = service.name in COURSES_SERVICES and month <= COURSES_LAST_MONTH
-        return (self._course if is_courses else self._tlc).trips(service, month)
+        is_released = service.released_until is not None and month <= service.released_until
+        return (self._course if is_released else self._tlc).trips(service, month)
 
     def zones(self) -> str:
         """Return the address of the course's zone lookup. The TLC's names the unknown zones 264 and 265 otherwise."""

@@ -15,7 +15,7 @@ from taxi_platform.trips.months import Month
 UNIQUE_ROW_ID = "The course's identifier of a trip: md5 of {columns}, concatenated without separators."
 FILENAME = "The file that the row came from; the file's month is the row's month."
 
-FIRST_MONTH = Month(2019, 1)  # of the course's release
+FIRST_MONTH, RELEASED_UNTIL = Month(2019, 1), Month(2021, 7)  # of the course's release
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,11 @@ class Service:
         words: other words by which people name it in a question, in lower case without hyphens.
         first_month: the first partition, where ``TAXI_FIRST_MONTH`` does not name one.
         last_month: the last month that is published; None while months are added.
+        released_until: the last month of the course's release; None if the service is not in it.
         publication_lag: how many months after it a month is published at the earliest: 2 means that January can be
             there in March.
-        overdue_days: how many days after its end a month may be missing before a check warns.
+        overdue_days: how many days after its end a month may be missing before a check warns. The TLC has taken two to
+            four months (at the start of 2026-09, May was the newest), so four of them pass.
     """
 
     name: str
@@ -118,8 +120,9 @@ class Service:
     words: tuple[str, ...] = ()
     first_month: Month = FIRST_MONTH
     last_month: Month | None = None
+    released_until: Month | None = RELEASED_UNTIL
     publication_lag: int = 2
-    overdue_days: int = 62
+    overdue_days: int = 124
 
     @property
     def table(self) -> str:
@@ -304,6 +307,7 @@ FHV = Service(
     ),
     reported_by="base",
     words=("for hire",),
+    overdue_days=155,  # published from the reports of hundreds of bases, it has come later than the rest
 )
 
 FHVHV = Service(
@@ -356,6 +360,7 @@ FHVHV = Service(
     ),
     reported_by="base",
     words=("high volume", "uber", "lyft"),
+    released_until=None,
 )
 
 SERVICES: Mapping[str, Service] = {service.name: service for service in (GREEN, YELLOW, FHV, FHVHV)}

@@ -66,6 +66,7 @@ IN_RUN, IN_BACKFILL = ("in progress", "run 12345678"), ("in progress", "backfill
 GONE = ("missing", "recorded, but not in the table any more")
 NEWER = ("file changed", "the raw file is newer than the table")
 REFUSED = ("failed", "an older version accepted values in vendorid that are read differently now")
+OTHER_EDITION = ("file changed", "the source has another edition, parquet instead of csv")
 OTHER_VERSION = ("file changed", "the source has another version")
 
 
@@ -108,6 +109,10 @@ OTHER_VERSION = ("file changed", "the source has another version")
         (in_place(published=OTHER, raw=replace(RAW, version=SourceVersion(None, None, 1000))), IN_PLACE),
         (in_place(published=OTHER, raw=None), IN_PLACE),
         (record(published=OTHER, raw=RAW, tables_known=True), MISSING),
+        (in_place(address="https://host/x.csv"), IN_PLACE),
+        (in_place(address="https://host/x.parquet"), OTHER_EDITION),
+        (in_place(address="https://host/x.parquet", published=OTHER, raw=NEWER_RAW), OTHER_EDITION),
+        (in_place(address="https://host/x.parquet", raw=replace(RAW, landed=True)), IN_PLACE),
     ],
 )
 def test_the_state_of_a_month_follows_from_its_record(month: MonthRecord, state_and_note: tuple[str, str]) -> None:
