@@ -25,6 +25,7 @@ from taxi_platform.bigquery.tables import Field, Tables
 from taxi_platform.errors import CloudNotReady, DamagedFile
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.files import TripFile, edition_of
+from taxi_platform.trips.headers import Header
 from taxi_platform.trips.reading import TripStream, open_trips
 from taxi_platform.trips.records import Canonical
 from taxi_platform.trips.services import SERVICES
@@ -63,7 +64,7 @@ class Loaded:
 
 
 class _NeedsParser(Exception):
-    """The object cannot be loaded as it is. The parser decides what is wrong with it, if anything."""
+    """The object cannot be loaded as it is, but by the canonical CSV. The parser decides what is wrong, if anything."""
 
 
 def load_month(
@@ -124,7 +125,7 @@ class _Load:
             return self._load_object()
         except _NeedsParser as reason:
             self._lake.confirm(self._file)
-            logger.info("%s: reading it with the parser (%s)", self._subject, reason)
+            logger.info("%s: loading its canonical CSV (%s)", self._subject, reason)
             return self._load_canonical()
         finally:
             for table in self._staging:
@@ -154,9 +155,13 @@ class _Load:
 
     def _load_object(self) -> Loaded:
         """Load the object as it is. Anything irregular stops this before readers see it."""
+        if self._file.edition == "parquet":
+            raise _NeedsParser("its values become a CSV of texts first")
         if not self._file.verified.regular:
             raise _NeedsParser("some of its lines are not plain CSV as the TLC writes it")
-        columns = self._stream().header.columns
+        header = self._stream().header
+        columns = header.columns
+        self._ensure_added(header)
         staging = self._staging_table(self._table, tables.staged_fields(columns))
         try:
             rows = self._fill("load", staging, self._file.uri, tables.staged_fields(columns))
@@ -170,10 +175,10 @@ class _Load:
         return self._loaded(self._file.rows, 0)
 
     def _load_canonical(self) -> Loaded:
-        """Load what the parser makes of the file."""
-        columns = self._service.columns
+        """Load the canonical CSV of the file."""
         with tempfile.TemporaryFile() as good, tempfile.TemporaryFile() as bad:
             canonical = self._parse(good, bad)
+            columns = canonical.columns
             staging = self._stage("load", self._table, good, canonical.rows, tables.staged_fields(columns))
             # Rejects first, so that a month whose rows are there has its rejects, too.
             if canonical.rejected:
@@ -181,16 +186,31 @@ class _Load:
             self._replace_trips(columns, staging, canonical=True)
         if not canonical.rejected:
             self._clear_rejects()
-        return self._loaded(canonical.rows, canonical.rejected, line_by_line=True)
+        return self._loaded(canonical.rows, canonical.rejected, line_by_line=type(canonical) is Canonical)
 
     def _parse(self, good: IO[bytes], bad: IO[bytes]) -> Canonical:
         """Write the file's good and bad records to two compressed files."""
+        if self._file.edition == "parquet":
+            from taxi_platform.trips.exact import CanonicalBatches, NotExact
+
+            try:
+                return self._write(CanonicalBatches, good, bad)
+            except NotExact as reason:
+                logger.info("%s: reading it row by row (%s)", self._subject, reason)
+                good.truncate(0)
+                bad.truncate(0)
+        return self._write(Canonical, good, bad)
+
+    def _write(self, kind: type[Canonical], good: IO[bytes], bad: IO[bytes]) -> Canonical:
+        good.seek(0)
+        bad.seek(0)
         with _compressed(good) as rows, _compressed(bad) as rejects:
-            # A header, so that one configuration fits these files and the published ones.
-            rows.write(_header(tables.staged_fields(self._service.columns)))
-            rejects.write(_header(tables.staged_reject_fields()))
             stream = self._stream()
-            canonical = Canonical(stream, self._service, rejects)
+            self._ensure_added(stream.header)
+            canonical = kind(stream, self._service, rejects)
+            # A header, so that one configuration fits these files and the published ones.
+            rows.write(_header(tables.staged_fields(canonical.columns)))
+            rejects.write(_header(tables.staged_reject_fields()))
             rows.writelines(canonical.blocks())
         records = canonical.rows + canonical.rejected
         if (stream.sha256, records) != (self._file.sha256, self._file.rows):
@@ -218,11 +238,20 @@ class _Load:
             raise DamagedFile(uri, f"BigQuery reads {read:,} rows where {rows:,} were written", "Run it again.")
         return staging
 
+    def _ensure_added(self, header: Header) -> None:
+        """Add the file's columns that the contract does not know to the table, if that is the setting."""
+        if header.added:
+            self._order = self._tables.ensure_trips(self._service, header.added)
+
     def _replace_trips(self, columns: Sequence[Column], staging: str, *, canonical: bool) -> None:
+        known = {field.name for field in tables.trip_fields(self._service)}
+        staged = {column.name: column for column in columns}
+        # The table may have columns that another month's file has added.
+        added = [staged.get(name) or Column(name, "text", "STRING", "") for name in self._order if name not in known]
         query = statements.staged_trips(
-            self._service, self._file.month, columns, self._version, staging, canonical=canonical
+            self._service, self._file.month, columns, self._version, staging, canonical=canonical, added=added
         )
-        fields = tables.trip_fields(self._service)
+        fields = tables.trip_fields(self._service, added)
         if self._order != [field.name for field in fields]:
             query = statements.in_order(query, self._order)
         self._spent["replace"] = spent(self._replace(self._table, fields, query))

@@ -24,7 +24,14 @@ _AMOUNT_OF_ID = r"-?(0|[1-9][0-9]{0,10})?(\.[0-9]{0,4}0*)?"
 
 
 def staged_trips(
-    service: Service, month: Month, columns: Sequence[Column], version: int, staging: str, *, canonical: bool
+    service: Service,
+    month: Month,
+    columns: Sequence[Column],
+    version: int,
+    staging: str,
+    *,
+    canonical: bool,
+    added: Sequence[Column] = (),
 ) -> str:
     """Return the query that makes trips of a staging table's texts.
 
@@ -32,6 +39,7 @@ def staged_trips(
         service: the contract.
         month: the file's month.
         columns: the staged columns.
+        added: columns of the table that the contract does not know.
         version: marks the rows.
         staging: the table of texts.
         canonical: whether the parser wrote the texts; if not, an error stops the query at a row that needs it.
@@ -42,13 +50,14 @@ def staged_trips(
     if checks:
         row_id = f"IF(\n    {' AND '.join(checks)},\n    {row_id},\n    ERROR('{NEEDS_PARSER}')\n  )"
     trips = ",\n  ".join(f"{_value(column, columns)} AS {column.name}" for column in service.columns)
+    further = "".join(f",\n  {_value(column, columns)} AS {column.name}" for column in added)
     return f"""\
 SELECT
   {row_id} AS {ROW_ID},
   '{service.file_name(month)}' AS filename,
   {trips},
   {_day(month)} AS {PARTITION},
-  {version} AS {VERSION}
+  {version} AS {VERSION}{further}
 FROM `{staging}`"""
 
 

@@ -7,7 +7,7 @@ fills and reads the tables is in ``statements``.
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, cast
@@ -18,6 +18,7 @@ from taxi_platform.bigquery.jobs import Jobs
 from taxi_platform.errors import CloudRefused, CloudUnavailable, SchemaMismatch
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.files import TripFile
+from taxi_platform.trips.headers import ADDED
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FILENAME, Service, column_comments
 
@@ -82,15 +83,23 @@ _OF_EVERY_TABLE = (
 )
 
 
-def trip_fields(service: Service) -> list[Field]:
-    """Return the columns of a service's table: the course's, and which file and version a row came from."""
+def trip_fields(service: Service, added: Iterable[Column] = ()) -> list[Field]:
+    """Return the columns of a service's table: the course's, which file and version a row came from, and those added.
+
+    Added columns came from files; the contract does not know them.
+    """
     comments = column_comments(service)
     return [
         Field(ROW_ID, "STRING", comments["unique_row_id"]),
         Field("filename", "STRING", comments["filename"]),
-        *(Field(column.name, column.bigquery, column.documentation) for column in service.columns),
+        *_fields(service.columns),
         *_OF_EVERY_TABLE,
+        *_fields(added),
     ]
+
+
+def _fields(columns: Iterable[Column]) -> list[Field]:
+    return [Field(column.name, column.bigquery, column.documentation) for column in columns]
 
 
 def reject_fields() -> list[Field]:
@@ -146,11 +155,16 @@ class Tables:
         self._cloud = cloud
         self._client: Any = cloud.bigquery
 
-    def ensure_trips(self, service: Service) -> list[str]:
-        """Create a service's table unless it exists, and return its columns in its order, as ``ensure`` does."""
+    def ensure_trips(self, service: Service, added: Iterable[Column] = ()) -> list[str]:
+        """Create a service's table unless it exists, and return its columns in its order, as ``ensure`` does.
+
+        Args:
+            service: whose table.
+            added: columns that the contract does not know and that the table is to have.
+        """
         name, description = table_of(self._cloud, service), service.description
         filtered = self._cloud.require_partition_filter
-        return self.ensure(name, trip_fields(service), clustering(service), description, filtered=filtered)
+        return self.ensure(name, trip_fields(service, added), clustering(service), description, filtered=filtered)
 
     def ensure(
         self,
@@ -164,7 +178,8 @@ class Tables:
         """Create a table that is partitioned by file month, unless it exists, and return its columns in its order.
 
         A table of an earlier version of the platform gets the columns and descriptions that it lacks, and its required
-        columns become nullable. With ``filtered``, BigQuery refuses queries that do not name months from now on.
+        columns become nullable; columns that files have added to it stay. With ``filtered``, BigQuery refuses queries
+        that do not name months from now on.
 
         Raises:
             SchemaMismatch: there is a table of that name with other columns, partitions or sorting.
@@ -182,8 +197,13 @@ class Tables:
             self._create(name, wanted)
             logger.info("table %s: created", name)
             table = self.find(name)
-        _check_layout(name, table, fields, sorted_by)
         existing = {field.name for field in table.schema}
+        known = {field.name for field in fields}
+        fields = [
+            *fields,
+            *(_as_it_is(field) for field in table.schema if field.name not in known and _is_added(field)),
+        ]
+        _check_layout(name, table, fields, sorted_by)
         if added := [field for field in fields if field.name not in existing]:
             jobs = Jobs(self._cloud, f"table {name}", name.rpartition(".")[2].removesuffix("_tripdata"))
             for field in added:  # one each, because emulators add only one column by a statement
@@ -246,6 +266,15 @@ def api_schema(fields: Sequence[Field]) -> "list[bigquery.SchemaField]":
     from google.cloud import bigquery
 
     return [bigquery.SchemaField(field.name, field.kind, description=field.description) for field in fields]
+
+
+def _is_added(field: Any) -> bool:
+    """Return whether a column came from a file that had one more than its contract."""
+    return (field.description or "").startswith(ADDED)
+
+
+def _as_it_is(field: Any) -> Field:
+    return Field(field.name, field.field_type, field.description)
 
 
 def _check_layout(name: str, table: Any, fields: Sequence[Field], sorted_by: Sequence[str]) -> None:

@@ -202,7 +202,8 @@ class _Load:
             return copy_blocks(blocks, [connection, second], statement)
 
     def _copy_binary(self, connection: "Connection", stream: "ParquetStream") -> int:
-        from taxi_platform.postgres.binary import NotExact, encoded
+        from taxi_platform.postgres.binary import encoded
+        from taxi_platform.trips.exact import NotExact
 
         columns = stream.header.columns
         statement = tables.copy_into_loading(self.service, self._file.month, columns, form="binary")

@@ -79,6 +79,7 @@ class ParquetStream:
         """Yield the rows, some thousands at a time, with the columns of ``header``."""
         with self._decoding():
             for batch in self._file.iter_batches(BATCH, columns=self._names, use_threads=False):
+                batch.validate(full=True)  # texts may be anything but UTF-8
                 self.rows += batch.num_rows
                 yield batch
         self._source.close()

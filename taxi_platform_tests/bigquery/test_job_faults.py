@@ -291,7 +291,7 @@ def test_the_error_of_a_load_job_names_file_and_line(
         behind.load(rows(GREEN, 7))
     assert caught.value.subject == "green_tripdata_2019-03.csv"
     assert caught.value.what == f"BigQuery refuses it: {sum_of_it} ({place}); {line} ({place})"
-    assert any("reading it with the parser (BigQuery refuses it: CSV processing" in said for said in logged.messages)
+    assert any("loading its canonical CSV (BigQuery refuses it: CSV processing" in said for said in logged.messages)
     assert behind.state() == {"green_tripdata": []}
     assert behind.staging() == set()
 

@@ -11,6 +11,7 @@ from taxi_platform.defs.resources import resources_for
 from taxi_platform.settings import settings
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.asset_runs import Platform, Run
+from taxi_platform_tests.support.parquet_files import parquet
 from taxi_platform_tests.support.trip_server import TripServer
 from taxi_platform_tests.support.trip_texts import rows, text, with_field, zipped
 
@@ -96,6 +97,18 @@ def test_a_dropped_file_is_loaded_recorded_and_moved(landing: Landing) -> None:
     assert landing.run() == []
     assert landing.summary == f"moved to done: {NAME}"
     assert (landing.names(), landing.names("done")) == ([], [NAME])
+
+
+def test_a_dropped_parquet_file_is_loaded_and_one_that_is_not_parquet_is_refused(landing: Landing) -> None:
+    name = NAME.replace(".csv.gz", ".parquet")
+    landing.drop(parquet(GREEN, rows(GREEN, 12)), name)
+    (run,) = landing.settle()
+    assert run.of("green_tripdata", "2019-03")["source"] == str(landing.folder / name)
+    assert landing.platform.count("green_tripdata", "2019-03") == 12
+    landing.drop(b"<html>Please log in</html>", name)
+    landing.settle()
+    assert "it is not a Parquet file, but a web page" in landing.reason(name)
+    assert landing.platform.count("green_tripdata", "2019-03") == 12
 
 
 def test_a_dropped_file_replaces_the_published_one_until_that_is_forced(landing: Landing, server: TripServer) -> None:

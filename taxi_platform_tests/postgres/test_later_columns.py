@@ -1,10 +1,11 @@
 """Columns that a contract gets later: tables get them without a reload, and loaded months stay as they are."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+import pyarrow as pa
 import pytest
 
 from taxi_platform.errors import SchemaMismatch
@@ -13,6 +14,7 @@ from taxi_platform.postgres import tables
 from taxi_platform.settings import settings
 from taxi_platform.trips.services import GREEN, SERVICES, Service
 from taxi_platform_tests.support.month_loads import Loads
+from taxi_platform_tests.support.parquet_files import parquet
 from taxi_platform_tests.support.trip_texts import APRIL, MARCH, header, rows
 
 EARLIER = replace(GREEN, columns=GREEN.first_columns)
@@ -80,12 +82,18 @@ def _settings() -> Iterator[None]:
     settings.cache_clear()
 
 
+def as_parquet(fee: str) -> bytes:
+    """The same as Parquet, where the fee is a number."""
+    return parquet(GREEN, rows(GREEN, 30), new_FEE=pa.array([float(fee)] * 30))
+
+
+@pytest.mark.parametrize("content", [with_fee, as_parquet])
 @pytest.mark.usefixtures("_settings")
 def test_a_column_that_the_contract_does_not_know_is_refused_ignored_or_added(
-    loads: Loads, monkeypatch: pytest.MonkeyPatch
+    loads: Loads, monkeypatch: pytest.MonkeyPatch, content: Callable[[str], bytes]
 ) -> None:
     with pytest.raises(SchemaMismatch, match=r"unknown: 'new_fee'.*set TAXI_ON_NEW_COLUMNS"):
-        loads.load(with_fee("2.75"), month=APRIL)
+        loads.load(content("2.75"), month=APRIL)
     with_policy("ignore", monkeypatch)
     assert loads.load(month=APRIL).rows == 30
     assert loads.load(month=APRIL).unchanged
