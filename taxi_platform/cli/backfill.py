@@ -54,7 +54,7 @@ def run_backfill(
         InvalidRequest: there are no such services or months.
         CloudNotConfigured: BigQuery is meant, and the settings do not name a project.
     """
-    wanted = _months(services, months)
+    wanted = months_asked_for(services, months)
     import dagster as dg
 
     from taxi_platform.bigquery.clients import cloud_of
@@ -116,7 +116,12 @@ def _carry_out(instance: "DagsterInstance", plan: Plan, follower: "Follower", *,
     return False
 
 
-def _months(services: str, months: str) -> Mapping[Service, Sequence[Month]]:
+def months_asked_for(services: str, months: str) -> Mapping[Service, Sequence[Month]]:
+    """Return the months that texts such as ``green,yellow`` and ``2019-01..2019-12`` name.
+
+    Raises:
+        InvalidRequest: there are no such services or months.
+    """
     from taxi_platform.trips.partitions import partition_months
 
     span = parse_span(months)

@@ -177,6 +177,15 @@ def doctor(as_json: bool) -> None:
     raise click.exceptions.Exit(not is_healthy)
 
 
+@taxi.command()
+@click.option("--allow-runs", is_flag=True, help="Add a tool that has the daemon load months.")
+def mcp(allow_runs: bool) -> None:
+    """Serve status, backfill plans, doctor, docs and queries to an AI assistant, by the Model Context Protocol."""
+    from taxi_platform.cli.mcp import run_mcp
+
+    run_mcp(allow_runs=allow_runs)
+
+
 @taxi.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def dbt(arguments: tuple[str, ...]) -> None:

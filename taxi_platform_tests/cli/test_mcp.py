@@ -1,0 +1,66 @@
+"""``taxi mcp``: its tools, as the SDK's own client uses them over standard input and output."""
+
+import asyncio
+import os
+import sys
+from typing import Any
+
+import pytest
+
+from taxi_platform_tests.support.backfills import Backfills
+
+pytest.importorskip("mcp")
+from mcp import Client, StdioServerParameters
+
+TOOLS = {"status", "backfill_plan", "doctor", "search_docs", "query"}
+
+
+def session(*options: str, calls: "list[tuple[str, dict[str, Any]]]") -> "tuple[set[str], list[Any]]":
+    """The names of the tools of ``taxi mcp``, and the results of some calls."""
+    server = StdioServerParameters(
+        command=sys.executable, args=["-m", "taxi_platform", "mcp", *options], env=dict(os.environ)
+    )
+
+    async def talk() -> "tuple[set[str], list[Any]]":
+        async with Client(server) as client:
+            names = {tool.name for tool in (await client.list_tools()).tools}
+            return names, [await client.call_tool(name, arguments) for name, arguments in calls]
+
+    return asyncio.run(talk())
+
+
+def test_each_tool_answers_and_nothing_is_changed(backfills: Backfills) -> None:
+    """``taxi mcp`` reads: what is loaded, what would be loaded, what is wrong, the docs, and rows."""
+    backfills.use(TAXI_FIRST_MONTH="2019-01", TAXI_LAST_MONTH="2019-04")
+    assert backfills.run("green_tripdata", months="2019-01...2019-02").succeeded
+    rows = backfills.count("green_tripdata")
+    names, (status, plan, doctor, docs, counted, refused, wrong) = session(
+        calls=[
+            ("status", {"services": "green"}),
+            ("backfill_plan", {"services": "green", "months": "2019-01.."}),
+            ("doctor", {}),
+            ("search_docs", {"question": "What does NotPublished mean?"}),
+            ("query", {"statement": "select count(*) as trips from green_tripdata"}),
+            ("query", {"statement": "delete from green_tripdata"}),
+            ("backfill_plan", {"services": "green", "months": "2019-13"}),
+        ]
+    )
+    assert names == TOOLS
+    months = {"materialized": "2019-01..2019-02", "missing": "2019-03..2019-04"}
+    assert status.structured_content["green"] == {"rows": rows, "months": months}
+    assert [each["month"] for each in plan.structured_content["planned"]] == ["2019-03", "2019-04"]
+    assert "PostgreSQL" in {each["subject"] for each in doctor.structured_content["findings"]}
+    assert any("NotPublished" in each["text"] for each in docs.structured_content["result"])
+    assert counted.structured_content == {"columns": ["trips"], "rows": [[str(rows)]], "more_rows_exist": False}
+    assert refused.is_error
+    assert wrong.is_error
+    assert "there is no month 2019-13" in wrong.content[0].text
+    assert backfills.count("green_tripdata") == rows
+
+
+def test_a_backfill_can_be_started_only_where_that_is_allowed(backfills: Backfills) -> None:
+    """``taxi mcp --allow-runs`` adds one tool, which leaves the loading to the daemon."""
+    names, (refused,) = session("--allow-runs", calls=[("backfill", {"services": "green", "months": "2019-01"})])
+    assert names == {*TOOLS, "backfill"}
+    assert refused.is_error
+    assert "no daemon is running" in refused.content[0].text
