@@ -36,8 +36,15 @@ def _job(service: Service, *, cloud: bool):
         f"{service.table}_job",
         selection=dg.AssetSelection.assets(*map(dg.AssetKey, assets_of(service.table, cloud=cloud))),
         description=f"{service.title} trips: the file as the source has it now, then every table of it.",
-        tags={"taxi": service.name},
+        tags={"taxi": service.name, "dagster-k8s/config": _resources(service)},
     )
+
+
+def _resources(service: Service) -> dict[str, Any]:
+    """Return what a run asks of Kubernetes; elsewhere nobody reads it."""
+    memory = service.run_memory_mib
+    resources = {"requests": {"cpu": "500m", "memory": f"{memory}Mi"}, "limits": {"memory": f"{2 * memory}Mi"}}
+    return {"container_config": {"resources": resources}}
 
 
 def monthly_schedule(service: Service) -> dg.ScheduleDefinition:

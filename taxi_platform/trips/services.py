@@ -102,6 +102,8 @@ class Service:
             there in March.
         overdue_days: how many days after its end a month may be missing before a check warns. The TLC has taken two to
             four months (at the start of 2026-09, May was the newest), so four of them pass.
+        run_memory_mib: the memory that Kubernetes reserves for a run of its job, in MiB: a third more than its largest
+            month takes (``docs/performance.md``).
     """
 
     name: str
@@ -123,6 +125,7 @@ class Service:
     released_until: Month | None = RELEASED_UNTIL
     publication_lag: int = 2
     overdue_days: int = 124
+    run_memory_mib: int = 512
 
     @property
     def table(self) -> str:
@@ -238,6 +241,7 @@ GREEN = Service(
         "trip_distance",
     ),
     schedule_hour=9,
+    run_memory_mib=384,
     colours=("#1f8a57", "#46c98b"),
     sample=SampleProfile(
         thousands=(
@@ -330,6 +334,7 @@ FHVHV = Service(
         "base_passenger_fare",
     ),
     schedule_hour=12,
+    run_memory_mib=640,
     colours=("#b5486f", "#f08cae"),
     thresholds=Thresholds(
         duplicates=Threshold(

@@ -84,7 +84,8 @@ def test_a_service_has_a_health_check_comes_back_and_keeps_its_log_small(name: s
 def test_services_of_ours_are_one_image_without_the_rights_of_root() -> None:
     assert set(OURS) == {"code", "web", "daemon", "web-read-only"}
     for service in OURS.values():
-        assert service["build"] == {"context": ".", "dockerfile": "deploy/Dockerfile"}
+        extras = {"EXTRAS": "${TAXI_EXTRAS:-all}"}
+        assert service["build"] == {"context": ".", "dockerfile": "deploy/Dockerfile", "args": extras}
         assert service["image"] == OURS["code"]["image"]
         assert "user" not in service
 
@@ -148,6 +149,12 @@ def test_a_service_has_few_privileges(name: str) -> None:
     assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
     needed = {"postgres": {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}}
     assert set(service.get("cap_add", ())) <= needed.get(name, {"NET_BIND_SERVICE"})
+
+
+def test_root_file_systems_are_read_only_but_those_of_pgadmin_and_the_emulators() -> None:
+    """Where pgAdmin writes when it starts is beside its program, and what the emulators write is not known."""
+    assert {name for name, one in SERVICES.items() if not one.get("read_only")} == {"pgadmin", *EMULATORS}
+    assert all(one["tmpfs"] == ["/tmp"] for one in OURS.values())
 
 
 def test_a_setting_that_is_not_set_is_absent_and_one_that_is_arrives() -> None:

@@ -1,6 +1,7 @@
 """The values for Dagster's Helm chart, as far as they can be tried without a cluster: by Dagster's own classes."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,12 @@ from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from dagster_gcp.gcs import GCSComputeLogManager
 from dagster_k8s import K8sRunLauncher
 from dagster_k8s.job import construct_dagster_k8s_job
+from dagster_k8s.models import k8s_model_from_dict, k8s_snake_case_dict
+from kubernetes import client
 
+from taxi_platform.defs.jobs import loading_job
 from taxi_platform.settings import PROJECT, CloudSettings, Settings
+from taxi_platform.trips.services import GREEN, SERVICES, YELLOW
 from taxi_platform_tests.support import compose
 from taxi_platform_tests.support.shell import variables
 
@@ -26,6 +31,26 @@ GOOGLE: dict[str, Any] = yaml.safe_load((PROJECT / "deploy/helm/google.yaml").re
 (CODE,) = VALUES["dagster-user-deployments"]["deployments"]
 RUNS = VALUES["runLauncher"]["config"]["k8sRunLauncher"]
 INSTANCE = VALUES["additionalInstanceConfig"]
+POLICIES: list[dict[str, Any]] = list(yaml.safe_load_all((PROJECT / "deploy/helm/policies.yaml").read_text()))
+# Fields of the chart's published schema (helm/dagster/schema in Dagster's repository), which forbids others.
+POD = {
+    "image",
+    "env",
+    "envConfigMaps",
+    "envSecrets",
+    "annotations",
+    "labels",
+    "nodeSelector",
+    "affinity",
+    "tolerations",
+}
+POD |= {"podSecurityContext", "securityContext", "resources", "volumes", "volumeMounts", "schedulerName"}
+POD |= {"readinessProbe", "livenessProbe", "startupProbe"}
+FIELDS = {
+    "deployment": POD | {"name", "port", "dagsterApiGrpcArgs", "includeConfigInLaunchedRuns"},
+    "dagsterWebserver": POD | {"replicaCount", "service", "workspace", "pathPrefix", "enableReadOnly"},
+    "dagsterDaemon": POD | {"enabled", "runCoordinator", "runMonitoring", "runRetries", "sensors", "schedules"},
+}
 KUBECONFIG = {
     "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}],
     "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
@@ -120,34 +145,101 @@ def test_its_settings_are_settings_and_none_of_them_is_a_secret() -> None:
     assert CODE["image"]["tag"] == compose.read()["services"]["code"]["image"].rpartition(":")[2]
 
 
-def test_a_run_becomes_a_job_with_the_image_the_secrets_and_the_volume_and_without_rights(
-    launcher: K8sRunLauncher,
-) -> None:
+def test_the_chart_has_a_field_of_every_name() -> None:
+    sections = {**VALUES, "deployment": CODE}
+    assert [set(sections[name]) - fields for name, fields in FIELDS.items()] == [set()] * len(FIELDS)
+    assert CODE["startupProbe"]["enabled"], "the chart leaves the probe out otherwise"
+
+
+def model(kind: type, values: dict[str, Any]) -> Any:
+    """The values as an object of Kubernetes' own client, which refuses unknown and missing fields."""
+    return k8s_model_from_dict(kind, k8s_snake_case_dict(kind, values))
+
+
+def test_what_the_chart_copies_into_pods_are_fields_of_kubernetes() -> None:
+    model(client.V1PodSecurityContext, CODE["podSecurityContext"])
+    model(client.V1SecurityContext, CODE["securityContext"])
+    model(client.V1Probe, {key: value for key, value in CODE["startupProbe"].items() if key != "enabled"})
+    for section in (CODE, VALUES["dagsterWebserver"], VALUES["dagsterDaemon"]):
+        model(client.V1ResourceRequirements, section["resources"])
+    claim = yaml.safe_load((PROJECT / "deploy/helm/data.yaml").read_text())
+    assert (
+        model(client.V1PersistentVolumeClaim, claim).metadata.name
+        == CODE["volumes"][0]["persistentVolumeClaim"]["claimName"]
+    )
+    with pytest.raises(Exception, match="Unexpected keys"):
+        model(client.V1SecurityContext, {"readOnlyRootFileSystem": True})
+
+
+def test_only_the_web_server_and_the_daemon_reach_the_code_and_no_run_is_evicted(launcher: K8sRunLauncher) -> None:
+    kinds = {"NetworkPolicy": client.V1NetworkPolicy, "PodDisruptionBudget": client.V1PodDisruptionBudget}
+    made = {(one["kind"], one["metadata"]["name"]): model(kinds[one["kind"]], one) for one in POLICIES}
+    code = made["NetworkPolicy", "taxi-platform-code"].spec
+    (rule,) = code.ingress
+    assert [port.port for port in rule.ports] == [CODE["port"]]
+    assert rule._from[0].pod_selector.match_expressions[0].values == ["dagster-webserver", "dagster-daemon"]
+    labels = job_of(launcher)["spec"]["template"]["metadata"]["labels"]
+    for kind in kinds:
+        spec = made[kind, "taxi-platform-runs"].spec
+        selector = spec.pod_selector if kind == "NetworkPolicy" else spec.selector
+        assert selector.match_labels.items() <= labels.items()
+    assert made["NetworkPolicy", "taxi-platform-runs"].spec.ingress is None
+
+
+def test_the_job_of_a_service_asks_for_what_its_months_need(launcher: K8sRunLauncher) -> None:
+    asked = {}
+    for service in SERVICES.values():
+        (container,) = job_of(launcher, loading_job(service).tags)["spec"]["template"]["spec"]["containers"]
+        assert container["resources"]["requests"]["memory"] == f"{service.run_memory_mib}Mi"
+        assert container["resources"]["limits"]["memory"] == f"{2 * service.run_memory_mib}Mi"
+        asked[service.name] = service.run_memory_mib
+    assert asked[GREEN.name] < asked[YELLOW.name]
+    default = CODE["resources"]["requests"]["memory"]
+    assert int(default.removesuffix("Mi")) >= asked[YELLOW.name], "backfills of assets have no job of a service"
+
+
+def job_of(launcher: K8sRunLauncher, tags: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The Kubernetes job that a run with these tags becomes."""
     shared = {
         "image_pull_policy": CODE["image"]["pullPolicy"],
         "env_secrets": [one["name"] for one in CODE["envSecrets"]],
         "env_vars": [f"{name}={value}" for name, value in CODE["env"].items()],
         "volumes": CODE["volumes"],
         "volume_mounts": CODE["volumeMounts"],
+        "resources": CODE["resources"],
     }
     image = f"{CODE['image']['repository']}:{CODE['image']['tag']}"
     pointer = ModuleCodePointer("taxi_platform.definitions", "defs")
     repository = RepositoryPythonOrigin("python", pointer, container_image=image, container_context={"k8s": shared})
     run = dg.DagsterRun(
-        job_name="green_tripdata_job", job_code_origin=JobPythonOrigin("green_tripdata_job", repository)
+        job_name="green_tripdata_job",
+        job_code_origin=JobPythonOrigin("green_tripdata_job", repository),
+        tags=tags or {},
     )
     context = launcher.get_container_context_for_run(run)
     config = context.get_k8s_job_config(image, launcher)
     command = ["dagster", "api", "execute_run"]
-    job = construct_dagster_k8s_job(config, command, "run", context.run_k8s_config).to_dict()
+    return construct_dagster_k8s_job(config, command, "run", context.run_k8s_config, component="run_worker").to_dict()
+
+
+def test_a_run_becomes_a_job_with_the_image_the_secrets_and_the_volume_and_without_rights(
+    launcher: K8sRunLauncher,
+) -> None:
+    job = job_of(launcher)
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    assert container["image"] == image
+    assert container["image"] == f"{CODE['image']['repository']}:{CODE['image']['tag']}"
     assert [one["secret_ref"]["name"] for one in container["env_from"]] == ["taxi-platform"]
     assert {one["name"]: one["value"] for one in container["env"]}["TAXI_DATA_DIR"] == "/data"
     assert {"name": "data", "mount_path": "/data"}.items() <= container["volume_mounts"][0].items()
     assert pod["volumes"][0]["persistent_volume_claim"]["claim_name"] == "taxi-platform-data"
-    assert container["resources"]["limits"] == {"memory": "1Gi"}
+    assert container["resources"] == CODE["resources"] | {"claims": None}
     assert container["security_context"]["allow_privilege_escalation"] is False
+    assert container["security_context"]["read_only_root_filesystem"] is True
+    written = {"/data", "/tmp", "/opt/dagster/dagster_home/storage"}
+    assert written <= {one["mount_path"] for one in container["volume_mounts"]}
+    assert job["spec"]["template"]["metadata"]["annotations"] == {
+        "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"
+    }
     assert pod["security_context"]["run_as_user"] == 10001
     assert job["spec"]["ttl_seconds_after_finished"] == 86400

@@ -1,13 +1,18 @@
 """deploy/Dockerfile without a builder: read by a linter, and followed in a folder and an environment of its own."""
 
 import ast
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 import venv
+from functools import partial
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -15,10 +20,18 @@ from packaging.requirements import Requirement
 from taxi_platform.models.project import find_manifest
 from taxi_platform.settings import PROJECT
 from taxi_platform_tests.support import image
+from taxi_platform_tests.support.this_machine import free_ports
 
 PACKAGE = PROJECT / "taxi_platform"
 EMULATORS = PROJECT / "deploy/emulators/Dockerfile"
 LOAD = "from taxi_platform.definitions import defs; print(len(list(defs().resolve_all_asset_specs())))"
+# Runs a command with the folder that follows read-only, but for its volumes, as in a container; where that is allowed.
+_MOUNT = (
+    'mount --bind "$0" "$0" && for at in data opt/dagster/storage; do mount --bind "$0/$at" "$0/$at"; done'
+    ' && mount -o remount,ro,bind "$0" && ! touch "$0/app/x" 2>/dev/null && exec "$@"'
+)
+CAN_MOUNT = bool(shutil.which("unshare")) and subprocess.run(["unshare", "--mount", "true"]).returncode == 0
+READ_ONLY = ["unshare", "--mount", "sh", "-c", _MOUNT] if CAN_MOUNT else ["sh", "-c", 'exec "$@"']
 
 
 def needed(name: str) -> set[str]:
@@ -64,14 +77,15 @@ def test_both_stages_begin_with_one_slim_python_of_one_version() -> None:
     bases = [part["value"].split()[0] for part in parts if part["instruction"] == "FROM"]
     assert len(bases) == 2
     assert len(set(bases)) == 1
-    assert re.fullmatch(r"python:3\.11\.\d+-slim-\w+", bases[0])
+    assert re.fullmatch(r"python:3\.13\.\d+-slim-trixie", bases[0])
 
 
-def test_it_does_not_run_as_root_and_leaves_health_to_the_services() -> None:
-    users = [value for name, value in image.instructions() if name == "USER"]
-    assert users == ["10001:10001"]
-    assert image.instructions()[-1][0] == "USER"
-    assert "HEALTHCHECK" not in dict(image.instructions())
+def test_it_does_not_run_as_root_and_the_code_location_tells_whether_it_is_healthy() -> None:
+    steps = image.instructions()
+    assert [value for name, value in steps if name == "USER"] == ["10001:10001"]
+    assert [name for name, _ in steps][-3:] == ["USER", "HEALTHCHECK", "CMD"]
+    check = ast.literal_eval(dict(steps)["HEALTHCHECK"].partition("CMD ")[2])
+    assert check[-1] in ast.literal_eval(dict(steps)["CMD"])  # the port
 
 
 def test_what_is_copied_is_there_and_reaches_the_builder() -> None:
@@ -86,7 +100,6 @@ def test_what_is_copied_is_there_and_reaches_the_builder() -> None:
 
 def test_the_emulators_are_installed_as_make_installs_them_and_do_not_run_as_root() -> None:
     text, makefile = EMULATORS.read_text(encoding="utf-8"), (PROJECT / "Makefile").read_text(encoding="utf-8")
-    assert f"FROM {image.parser().baseimage}\n" in text
     assert "USER 10001:10001\n" in text
     extension = "from duckdb_extensions import import_extension; import_extension('spatial')"
     assert extension in text
@@ -119,32 +132,80 @@ def test_what_the_package_imports_is_installed_without_the_extras_for_tests() ->
     assert missing == set(), "these come with the tests' extras only; name them among the dependencies"
 
 
-def test_the_steps_of_the_file_give_definitions_that_load_and_commands_that_run(tmp_path: Path) -> None:
-    (step,) = [part["value"] for part in image.parser().structure if part["value"].startswith("mkdir taxi_platform")]
-    assert "--constraint requirements.lock --editable ." in step
-    root = tmp_path / "image"
-    app, environment = root / "app", root / "opt/venv"
-    venv.create(environment, with_pip=True)
-    app.mkdir()
-    for name in ("pyproject.toml", "requirements.lock", "README.md"):
-        (app / name).write_bytes((PROJECT / name).read_bytes())
-    # The dependencies are those of the tests' own environment; installing all of them would take minutes.
-    step = step.replace("/opt/venv", str(environment)).replace("--constraint requirements.lock", "--no-deps")
-    done = subprocess.run(["bash", "-ec", step], cwd=app, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    (site,) = environment.glob("lib/python3.*/site-packages")
-    (site / "dependencies.pth").write_text(str(Path(pytest.__file__).parents[1]))
+def test_the_steps_of_the_file_give_definitions_that_load_and_commands_that_run() -> None:
+    """Follow the file in an empty folder.
 
-    image.unpack(root)
-    assert not (app / ".env").exists()
-    manifests = find_manifest(tmp_path, "postgres").parents[1]  # compiling them takes as long as all the rest
-    shutil.copytree(manifests, app / "taxi_platform/dbt/target" / manifests.name)
-    for command, said in ((["python", "-c", LOAD], r"\d+"), (["taxi", "--help"], "Usage: taxi")):
-        done = subprocess.run(
-            [environment / "bin" / command[0], *command[1:]],
-            cwd=tmp_path,
-            env={"PATH": f"{environment}/bin:/usr/bin:/bin", "TAXI_DATA_DIR": str(tmp_path)},
-            capture_output=True,
-            text=True,
-        )
-        assert re.match(said, done.stdout), done.stderr
+    With ``TAXI_TEST_IMAGE_PYTHON``, an interpreter, everything is installed with it as the image does it, which takes a
+    minute or two: `.ci/run` does so. Without, the dependencies are those of the tests' own environment.
+    """
+    interpreter = os.environ.get("TAXI_TEST_IMAGE_PYTHON")
+    with tempfile.TemporaryDirectory(prefix="image-") as folder:
+        root = Path(folder)
+        root.chmod(0o755)
+        environment = install(root, interpreter)
+        image.unpack(root)
+        data = root / "data"
+        for folder in (data, root / "opt/dagster/storage"):
+            folder.mkdir(parents=True)
+        if not interpreter:
+            manifests = find_manifest(data, "postgres").parents[1]  # compiling them takes as long as all the rest
+            shutil.copytree(manifests, root / "app/taxi_platform/dbt/target" / manifests.name)
+        variables = {
+            **{name: value.replace("/opt", f"{root}/opt") for name, value in image.environment().items()},
+            "PATH": f"{environment}/bin:/usr/bin:/bin",
+            "TAXI_DATA_DIR": str(data),
+            "HOME": str(data),
+        }
+        run = partial(subprocess.run, cwd=root / "app", env=variables, capture_output=True, text=True)
+        if interpreter:
+            for _, value in [step for step in image.instructions() if step[0] == "RUN"][1:]:
+                assert run(["bash", "-ec", value]).returncode == 0
+        for command, said in ((["python", "-c", LOAD], r"\d+"), (["taxi", "--help"], "Usage: taxi")):
+            done = run([*READ_ONLY, root, environment / "bin" / command[0], *command[1:]])
+            assert re.match(said, done.stdout), done.stderr
+        if interpreter:
+            is_healthy_when_it_says_so(run, root, variables)
+
+
+def install(root: Path, interpreter: str | None) -> Path:
+    """Do the first stage's steps below ``root``; return the environment that they make."""
+    parts = [part for part in image.parser().structure if part["instruction"] != "COMMENT"]
+    steps = {part["instruction"]: part["value"] for part in parts[: -len(image.instructions())]}
+    step = steps["RUN"]
+    assert "--constraint requirements.lock --editable" in step
+    app, environment = root / "app", root / "opt/venv"
+    app.mkdir()
+    for name in steps["COPY"].split()[:-1]:
+        shutil.copy(PROJECT / name, app)
+    if interpreter:
+        subprocess.run([interpreter, "-m", "venv", environment], check=True)
+    else:
+        venv.create(environment, with_pip=True)
+        step = step.replace("--constraint requirements.lock", "--no-deps")
+    step = step.replace("/opt/venv", str(environment))
+    extras = {"EXTRAS": steps["ARG"].partition("=")[2]}
+    done = subprocess.run(["bash", "-ec", step], cwd=app, env={**os.environ, **extras}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    if not interpreter:
+        (site,) = environment.glob("lib/python3.*/site-packages")
+        (site / "dependencies.pth").write_text(str(Path(pytest.__file__).parents[1]))
+    return environment
+
+
+def is_healthy_when_it_says_so(run: Any, root: Path, variables: dict[str, str]) -> None:
+    """Start the image's command on another port, and wait until the image's health check succeeds."""
+    (port,) = free_ports(1)
+    steps = dict(image.instructions())
+    dagster, *arguments = ast.literal_eval(steps["CMD"].replace("4000", str(port)))
+    check = ast.literal_eval(steps["HEALTHCHECK"].partition("CMD ")[2].replace("4000", str(port)))
+    assert run(check).returncode != 0
+    command = [*READ_ONLY, root, root / "opt/venv/bin" / dagster, *arguments]
+    server = subprocess.Popen(command, cwd=root / "app", env=variables)
+    try:
+        deadline = time.monotonic() + 180
+        while run(check).returncode:
+            assert time.monotonic() < deadline
+            assert server.poll() is None
+    finally:
+        server.terminate()
+        server.wait()
