@@ -14,7 +14,7 @@ from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, SERVICES, YELLOW, Service
 from taxi_platform_tests.postgres.test_real_months import DATA
 from taxi_platform_tests.support.month_loads import Loads
-from taxi_platform_tests.support.parquet_files import parquet, table_of, with_columns, with_footer_rows
+from taxi_platform_tests.support.parquet_files import parquet, parquet_of, table_of, with_columns, with_footer_rows
 from taxi_platform_tests.support.trip_texts import rows, text, with_field, zipped
 
 TLC = DATA / "tlc"
@@ -64,12 +64,6 @@ def test_whole_numbers_may_have_any_type(loads: Loads, kind: pa.DataType) -> Non
     table = with_columns(pyarrow.parquet.read_table(io.BytesIO(content)), **dict.fromkeys(codes, kind))
     loads.load(parquet_of(table), YELLOW)
     assert content_of(loads, YELLOW) == as_csv
-
-
-def parquet_of(table: pa.Table) -> bytes:
-    content = io.BytesIO()
-    pyarrow.parquet.write_table(table, content)
-    return content.getvalue()
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])

@@ -26,7 +26,11 @@ def parquet(service: Service, lines: Sequence[str], *, row_group: int = 1000, **
 
     A column is a whole Arrow array; a type, to which its values are cast; or None, to leave it out.
     """
-    table = with_columns(table_of(service, lines), **columns)
+    return parquet_of(with_columns(table_of(service, lines), **columns), row_group)
+
+
+def parquet_of(table: pa.Table, row_group: int | None = None) -> bytes:
+    """Return the Parquet file of a table."""
     content = io.BytesIO()
     pyarrow.parquet.write_table(table, content, row_group_size=row_group)
     return content.getvalue()
