@@ -8,14 +8,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from functools import partial
-from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 from typing import Any
 
 import pytest
-from packaging.requirements import Requirement
 
 from taxi_platform.models.project import find_manifest
 from taxi_platform.settings import PROJECT
@@ -32,38 +29,6 @@ _MOUNT = (
 )
 CAN_MOUNT = bool(shutil.which("unshare")) and subprocess.run(["unshare", "--mount", "true"]).returncode == 0
 READ_ONLY = ["unshare", "--mount", "sh", "-c", _MOUNT] if CAN_MOUNT else ["sh", "-c", 'exec "$@"']
-
-
-def needed(name: str) -> set[str]:
-    """A distribution and all that it requires here, without its extras but with those that it asks of others."""
-    found: set[str] = set()
-    waiting = [(name, "")]
-    while waiting:
-        one, extra = waiting.pop()
-        if (one, extra) in found:
-            continue
-        found |= {(one, extra)}
-        for text in distribution(one).requires or ():
-            requirement = Requirement(text)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
-                waiting += [(normal(requirement.name), more) for more in (*requirement.extras, "")]
-    return {one for one, _ in found}
-
-
-def normal(name: str) -> str:
-    return re.sub("[-_.]+", "-", name).lower()
-
-
-def imported() -> set[str]:
-    """The top-level modules that the package imports anywhere, also inside functions."""
-    found: set[str] = set()
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                found |= {name.name.partition(".")[0] for name in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                found.add(node.module.partition(".")[0])
-    return found - set(sys.stdlib_module_names) - {"taxi_platform"}
 
 
 @pytest.mark.parametrize("file", [image.FILE, EMULATORS], ids=lambda file: file.parent.name)
@@ -123,15 +88,6 @@ def test_secrets_data_and_tests_stay_out(path: str) -> None:
     assert image.is_ignored(Path(path))
 
 
-def test_what_the_package_imports_is_installed_without_the_extras_for_tests() -> None:
-    origins = packages_distributions()
-    installed = needed("taxi-platform")
-    assert {"dagster", "dagster-postgres", "psycopg-binary"} <= installed
-    assert {"pytest", "ruff"} & installed == set()
-    missing = {name for name in imported() if not {normal(one) for one in origins.get(name, ())} & installed}
-    assert missing == set(), "these come with the tests' extras only; name them among the dependencies"
-
-
 def test_the_steps_of_the_file_give_definitions_that_load_and_commands_that_run() -> None:
     """Follow the file in an empty folder.
 
@@ -177,12 +133,16 @@ def install(root: Path, interpreter: str | None) -> Path:
     app.mkdir()
     for name in steps["COPY"].split()[:-1]:
         shutil.copy(PROJECT / name, app)
-    if interpreter:
-        subprocess.run([interpreter, "-m", "venv", environment], check=True)
+    subprocess.run([interpreter or sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    python = environment / "bin/python"
+    command = "uv pip install --no-cache --no-build --python /opt/venv/bin/python"
+    assert command in step
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if interpreter and uv:
+        step = step.replace(command, f"{uv} pip install --no-build --python {python}")
     else:
-        venv.create(environment, with_pip=True)
-        step = step.replace("--constraint requirements.lock", "--no-deps")
-    step = step.replace("/opt/venv", str(environment))
+        options = "--only-binary :all:" if interpreter else "--no-deps"
+        step = step.replace(command, f"{sys.executable} -m pip --python {python} install --quiet {options}")
     extras = {"EXTRAS": steps["ARG"].partition("=")[2]}
     done = subprocess.run(["bash", "-ec", step], cwd=app, env={**os.environ, **extras}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
