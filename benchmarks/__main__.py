@@ -40,6 +40,7 @@ MEASUREMENTS: dict[str, tuple[Measure, int, int]] = {
     "sample": (sample_speed.measure, 1_000_000, 1),
     "load": (load_speed.measure, 2_000_000, 3),
     "parquet": (parquet_speed.measure, 2_000_000, 3),
+    "fhvhv": (parquet_speed.measure_fhvhv, 2_000_000, 1),
     "quality": (quality.measure, 2_000_000, 2),
     "lake": (lake_speed.measure, 1_000_000, 2),
     "warehouse": (warehouse_speed.measure, 0, 3),

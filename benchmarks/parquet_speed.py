@@ -1,4 +1,4 @@
-"""How fast a month loads as Parquet, against the same month as ``.csv.gz``, and how much memory that takes."""
+"""How fast months load as Parquet, against ``.csv.gz`` and against each other, and how much memory that takes."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -10,7 +10,8 @@ from benchmarks.workbench import Workbench
 from taxi_platform.postgres.loader import load_month
 from taxi_platform.sources.cache import Cache
 from taxi_platform.sources.folder import FolderSource
-from taxi_platform.trips.services import YELLOW
+from taxi_platform.trips.files import TripFile
+from taxi_platform.trips.services import FHVHV, YELLOW, Service
 
 MIB = 2**20
 SPEEDUP = 1.2
@@ -23,24 +24,8 @@ _LOADING = "import dagster, sys; from benchmarks.load_once import main; main(*sy
 def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
     """Time both loads in turn within this process; measure memory with row groups of two sizes in their own."""
     zipped = bench.file(YELLOW, MONTH, rows)
-    published = bench.folder / "published-parquet"
-    path = published / f"{YELLOW.table}_{MONTH}.parquet"
-
-    def publish(row_group: int) -> None:
-        bench.run("-m", "benchmarks.publish_parquet", YELLOW.name, str(zipped.path), str(path), str(row_group))
-
-    publish(TLCS_ROW_GROUP)
-    parquet = Cache(bench.folder / "raw-parquet", FolderSource(published)).get(YELLOW, MONTH).file
-
-    def load_parquet() -> float:
-        bench.empty()
-        return load_month(bench.url, parquet).seconds
-
-    def load_csv() -> float:
-        bench.empty()
-        return load_month(bench.url, zipped).seconds
-
-    pairs = in_pairs(load_parquet, load_csv, count)
+    parquet = published(bench, YELLOW, rows)
+    pairs = in_pairs(lambda: load(bench, parquet), lambda: load(bench, zipped), count)
     rates = [rows / seconds for seconds in pairs.ours]
     yield Finding(
         f"load of {rows:,} yellow rows as Parquet, against the same rows as .csv.gz",
@@ -49,17 +34,55 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
         median(pairs.speedups) >= SPEEDUP,
         f"{spread(pairs.ours)} s against {spread(pairs.other)} s; {spread(rates, '{:,.0f}')} rows/s",
     )
-    bare = int(bench.run("-c", _BARE)) / MIB
     for row_group in (TLCS_ROW_GROUP, rows):
-        publish(row_group)
-        bench.empty()
-        raw = str(bench.folder / f"raw-{row_group}")
-        peak = figures(bench.run("-c", _LOADING, YELLOW.name, str(MONTH), str(published), raw))["peak"] / MIB
-        yield Finding(
-            f"peak client memory to verify and load them, {row_group:,} rows in a row group, above Dagster",
-            f"≤ {MOST_MIB} MiB",
-            f"{peak - bare:.0f} MiB",
-            peak - bare <= MOST_MIB,
-            f"{peak:.0f} MiB against {bare:.0f} MiB; the file has {path.stat().st_size / MIB:,.0f} MiB",
-        )
+        yield memory(bench, YELLOW, rows, row_group)
     bench.empty()
+
+
+def measure_fhvhv(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
+    """Time loads of fhvhv and of as many rows of yellow in turn, and measure the memory of the first."""
+    files = [published(bench, service, rows) for service in (FHVHV, YELLOW)]
+    pairs = in_pairs(lambda: load(bench, files[0]), lambda: load(bench, files[1]), count)
+    rates = [rows / seconds for seconds in pairs.ours]
+    yield Finding(
+        f"load of {rows:,} fhvhv rows as Parquet, against as many of yellow",
+        "the same rows/s",
+        f"{spread(pairs.speedups)} times",
+        None,
+        f"{spread(pairs.ours)} s against {spread(pairs.other)} s; {spread(rates, '{:,.0f}')} rows/s",
+    )
+    yield memory(bench, FHVHV, rows, TLCS_ROW_GROUP)
+    bench.empty()
+
+
+def published(bench: Workbench, service: Service, rows: int, row_group: int = TLCS_ROW_GROUP) -> TripFile:
+    """Return a generated month as a Parquet file, verified and cached."""
+    bench.publish(service, MONTH, rows)
+    folder = bench.folder / "published-parquet"
+    path = folder / f"{service.table}_{MONTH}.parquet"
+    zipped = bench.published / f"{service.file_name(MONTH)}.gz"
+    bench.run("-m", "benchmarks.publish_parquet", service.name, str(zipped), str(path), str(row_group))
+    return Cache(bench.folder / "raw-parquet", FolderSource(folder)).get(service, MONTH).file
+
+
+def load(bench: Workbench, file: TripFile) -> float:
+    """Return the seconds of a load into an empty database."""
+    bench.empty()
+    return load_month(bench.url, file).seconds
+
+
+def memory(bench: Workbench, service: Service, rows: int, row_group: int) -> Finding:
+    """Return the peak memory of a process that verifies and loads a month, above that of Dagster."""
+    file = published(bench, service, rows, row_group)
+    bench.empty()
+    bare = int(bench.run("-c", _BARE)) / MIB
+    raw = str(bench.folder / f"raw-{row_group}")
+    folder = str(bench.folder / "published-parquet")
+    peak = figures(bench.run("-c", _LOADING, service.name, str(MONTH), folder, raw))["peak"] / MIB
+    return Finding(
+        f"peak client memory to load {rows:,} {service.name} rows, {row_group:,} in a row group, above Dagster",
+        f"≤ {MOST_MIB} MiB",
+        f"{peak - bare:.0f} MiB",
+        peak - bare <= MOST_MIB,
+        f"{peak:.0f} MiB against {bare:.0f} MiB; the file has {file.bytes / MIB:,.0f} MiB",
+    )

@@ -77,7 +77,7 @@ def test_it_has_jobs_a_schedule_and_sensors_that_may_start_it(ferries: Platform)
     assert definitions.resolve_job_def("ferry_tripdata_checks_job")
     schedule = definitions.resolve_schedule_def("ferry_monthly_schedule")
     assert (schedule.cron_schedule, schedule.job.name) == ("0 13 1 * *", "ferry_tripdata_job")
-    for sensor in ("new_month_sensor", "landing_sensor"):
+    for sensor in ("due_month_sensor", "new_month_sensor", "landing_sensor"):
         assert "ferry_tripdata_job" in [job.name for job in definitions.resolve_sensor_def(sensor).jobs]
 
 
