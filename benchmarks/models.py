@@ -1,4 +1,4 @@
-"""How long dbt takes to build one month of a fact again: as the only month, and among two years of months."""
+"""How long dbt takes to build a month: against its load, a small one, and again among two years of months."""
 
 import json
 from collections.abc import Iterator
@@ -20,6 +20,8 @@ from taxi_platform.trips.zones import COLUMNS, TABLE, read_zones
 MONTH = Month(2019, 1)
 ROWS, MOST_SECONDS = 500, 12.0
 _MATERIALIZE = ("-m", "dagster", "asset", "materialize", "-m", "taxi_platform.definitions")
+SMALL = [MONTH.plus(offset) for offset in (24, 25)]
+MOST_LOADS = 3.0
 OTHERS = [MONTH.plus(offset) for offset in range(1, 24)]
 SHARE = 10  # the other months have a tenth of the month's rows, so that they fit on a laptop's disk
 RATIO = 1.2
@@ -53,11 +55,9 @@ def measure_small_month(bench: Workbench, _rows: int, count: int) -> Iterator[Fi
     bench.file(YELLOW, MONTH, ROWS)
     (bench.published / f"{TABLE}.csv").write_text(zone_lookup(), encoding="utf-8")
     bench.run(*_MATERIALIZE, "--select", TABLE)
-    bench.run(*_MATERIALIZE, "--select", YELLOW.table, "--partition", str(MONTH))
-    build = (*_MATERIALIZE, "--select", "group:models", "--partition", str(MONTH))
-    seconds = [bench.seconds(*build) for _ in range(count + 1)][1:]
-    with connect(bench.url) as connection:
-        execute(connection, f"drop schema {MODELS_SCHEMA} cascade")  # its views read the tables that are dropped next
+    _load(bench, MONTH)
+    seconds = [_build(bench, MONTH) for _ in range(count + 1)][1:]
+    _forget_models(bench)
     yield Finding(
         f"dagster asset materialize of every model of a month of {ROWS} rows, with the tests",
         f"≤ {MOST_SECONDS:.0f} s",
@@ -65,6 +65,48 @@ def measure_small_month(bench: Workbench, _rows: int, count: int) -> Iterator[Fi
         median(seconds) <= MOST_SECONDS,
         "the whole process; one process of dbt is part of it",
     )
+
+
+def measure_month(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
+    """Compare building every model of a month with its tests, less the time of a small month, with its load."""
+    loads: list[float] = []
+    builds: list[float] = []
+    for month in (MONTH, *SMALL):
+        bench.file(YELLOW, month, rows if month == MONTH else ROWS)
+    (bench.published / f"{TABLE}.csv").write_text(zone_lookup(), encoding="utf-8")
+    for _ in range(count):
+        _forget_models(bench)
+        bench.empty()
+        bench.run(*_MATERIALIZE, "--select", TABLE)
+        loaded = [_load(bench, month) for month in (*SMALL, MONTH)]
+        _build(bench, SMALL[0])  # the first build creates the views and dimensions
+        small = _build(bench, SMALL[1])
+        loads.append(loaded[-1])
+        builds.append(_build(bench, MONTH) - small)
+    _forget_models(bench)
+    ratios = [build / load for build, load in zip(builds, loads, strict=True)]
+    yield Finding(
+        f"every model of a month of {rows:,} rows with the tests, less the time of a month of {ROWS} rows",
+        f"≤ {MOST_LOADS} times its load",
+        f"{spread(ratios)} times",
+        median(ratios) <= MOST_LOADS,
+        f"{spread(builds, '{:.1f}')} s against {spread(loads, '{:.1f}')} s",
+    )
+
+
+def _build(bench: Workbench, month: Month) -> float:
+    return bench.seconds(*_MATERIALIZE, "--select", "group:models", "--partition", str(month))
+
+
+def _load(bench: Workbench, month: Month) -> float:
+    places = (str(bench.published), str(bench.folder / "raw"))
+    return json.loads(bench.run("-m", "benchmarks.load_once", YELLOW.name, str(month), *places))["seconds"]
+
+
+def _forget_models(bench: Workbench) -> None:
+    """Drop the models, whose views read the tables of the trips."""
+    with connect(bench.url) as connection:
+        execute(connection, f"drop schema if exists {MODELS_SCHEMA} cascade")
 
 
 def _database(bench: Workbench, rows: int, others: "tuple[Month, ...] | list[Month]") -> str:

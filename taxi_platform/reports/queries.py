@@ -2,24 +2,27 @@
 
 PostgreSQL does the counting: what comes back is a few thousand small rows at most, however many trips there are. Each
 query reads one month, by the column that the models are built by; its parameters are the first days of that month and
-of the next.
+of the next. What was counted of a month is kept in a small table, until dbt builds the month again.
 """
 
-from collections import defaultdict
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from taxi_platform.ledger.loaded import months_of
 from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.postgres.connection import connect, execute, postgres_errors
-from taxi_platform.reports.figures import DOLLARS, MILES, NOT_GIVEN, ServiceFigures, figures_of
+from taxi_platform.reports.figures import DOLLARS, MILES, NOT_GIVEN, Row, ServiceFigures, figures_of
 from taxi_platform.trips.keys import MODELS_SCHEMA
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES
 
 if TYPE_CHECKING:
     from taxi_platform.postgres.connection import Connection
+
+Rows = Sequence[Row]
 
 FARTHEST = 100  # miles; a distance that is negative or greater says more about the taximeter than about the trip
 _LEAST = 0.001  # anything less is zero: the files have two decimal places
@@ -33,6 +36,7 @@ _ALL_EXIST = "select bool_and(to_regclass(name) is not null) from unnest(%s::tex
 
 # The months are read from a table that has one row per zone and month, not one per trip.
 _MONTHS = f"select distinct file_month from {REVENUE}"
+_ZONES = f"select location_id, zone, borough from {ZONES}"
 
 _DAY = """case when pickup_datetime >= %(first)s and pickup_datetime < %(after)s
         then extract(day from pickup_datetime)::int end"""
@@ -81,10 +85,7 @@ with counted as (
     select service, pickup_location_id, trips, total_amount from {REVENUE} where file_month = %(first)s
     {{dispatched_zones}}
 )
-select counted.service, zones.location_id, zones.zone, zones.borough,
-    sum(counted.trips)::bigint, {_sum("counted.total_amount")}
-from counted join {ZONES} as zones on zones.location_id = counted.pickup_location_id
-group by 1, 2, 3, 4"""
+select service, pickup_location_id, sum(trips)::bigint, {_sum("total_amount")} from counted group by 1, 2"""
 
 _DISPATCHED = {
     "dispatched_trips": """
@@ -95,6 +96,24 @@ _DISPATCHED = {
     union all
     select '{service}', pickup_location_id, count(*), 0 from {trips} where file_month = %(first)s group by 2""",
 }
+
+
+FIGURES = f"{MODELS_SCHEMA}.report_figures"
+_KEEP_FIGURES = f"""
+create table if not exists {FIGURES} (file_month date primary key, version text not null, counted json not null);
+comment on table {FIGURES} is 'What reports have counted of a build of a month.'"""
+_KEEP_MONTH = f"""
+insert into {FIGURES} values (%(first)s, %(version)s, %(counted)s)
+on conflict (file_month) do update set version = excluded.version, counted = excluded.counted"""
+_KEPT = f"select counted from {FIGURES} where file_month = %(first)s and version = %(version)s"
+
+# A build writes its name into the comment of each partition. What somebody else has made is counted each time.
+_BUILDS = """
+select replace(right(relname, 7), '_', '-'),
+    string_agg(concat(oid, ' ', obj_description(oid, 'pg_class')), ' ' order by oid)
+from pg_class join pg_inherits on oid = inhrelid
+where inhparent = any(select to_regclass(name) from unnest(%s::text[]) as name)
+group by 1 having count(*) = count(obj_description(oid, 'pg_class'))"""
 
 
 def read_months(url: str, loaded: Mapping[str, LoadRecord]) -> list[Month]:
@@ -124,36 +143,55 @@ def read_figures(url: str, months: Iterable[Month], loaded: Mapping[str, LoadRec
                 for name, query in _DISPATCHED.items()
             }
             statements = [query.format(**dispatched) for query in (_BY_HOUR, _DISTRIBUTIONS, _BY_ZONE)]
+            partitioned = [TRIPS, REVENUE, *DISPATCHED.values()]
+            builds: Mapping[str, str] = dict(execute(connection, _BUILDS, (partitioned,)).fetchall())
+            zones = {number: names for number, *names in execute(connection, _ZONES).fetchall()}
             for month in months:
-                yield from _read_month(connection, month, loaded, statements)
+                version = builds.get(str(month), "") and _fingerprint(builds[str(month)], *statements)
+                counted = _count_once(connection, month, statements, version)
+                yield from _figures(month, counted, zones, loaded)
 
 
 def _exist(connection: "Connection", *names: str) -> bool:
     return execute(connection, _ALL_EXIST, (list(names),)).fetchone() == (True,)
 
 
-def _read_month(
-    connection: "Connection", month: Month, loaded: Mapping[str, LoadRecord], statements: Sequence[str]
-) -> Iterator[ServiceFigures]:
+def _fingerprint(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def _count_once(connection: "Connection", month: Month, statements: Sequence[str], version: str) -> Sequence[Rows]:
+    """Return the rows of each statement, kept ones if these have the version; the empty version is never kept."""
     after = month.plus(1)
     parameters = {"first": date(month.year, month.month, 1), "after": date(after.year, after.month, 1)}
+    if version and _exist(connection, FIGURES):
+        for (kept,) in execute(connection, _KEPT, parameters | {"version": version}).fetchall():
+            return kept
+    counted = [execute(connection, statement, parameters).fetchall() for statement in statements]
+    if version:
+        with connection.transaction():
+            execute(connection, "select pg_advisory_xact_lock(hashtext(%s))", (FIGURES,))  # two reports may create it
+            execute(connection, _KEEP_FIGURES)
+            execute(connection, _KEEP_MONTH, parameters | {"version": version, "counted": json.dumps(counted)})
+    return counted
 
-    def rows_by_service(statement: str) -> Mapping[str, list[tuple[Any, ...]]]:
-        """Run a statement, whose first column is the service."""
-        rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-        for service, *row in execute(connection, statement, parameters):
-            rows[service].append(tuple(row))
-        return rows
 
-    hours, distributions, zones = map(rows_by_service, statements)
+def _figures(
+    month: Month, counted: Sequence[Rows], zones: Mapping[int, Row], loaded: Mapping[str, LoadRecord]
+) -> Iterator[ServiceFigures]:
+    """Yield the figures of each service; the first column of the counted rows is the service."""
+    hours, distributions, by_zone = ({service.name: [] for service in SERVICES.values()} for _ in counted)
+    for rows, rows_by_service in zip(counted, (hours, distributions, by_zone), strict=True):
+        for service, *row in rows:
+            rows_by_service[service].append(row)
     for service in SERVICES.values():
-        if service.name in hours:
+        if hours[service.name]:
             record = loaded.get(service.file_name(month))
             yield figures_of(
                 service,
                 month,
                 hours=hours[service.name],
                 distributions=distributions[service.name],
-                zones=zones[service.name],
+                zones=[(number, *zones[number], *sums) for number, *sums in by_zone[service.name] if number in zones],
                 rejected=record.rows_rejected if record else 0,
             )

@@ -140,6 +140,25 @@ def test_trips_of_vehicles_for_hire_are_counted_too(models: Models) -> None:
     }
 
 
+def test_a_month_is_counted_once_for_each_build(models: Models) -> None:
+    models.run(
+        "alter table analytics.fct_trips rename to fct_trips_2019_03;"
+        "alter table analytics.fct_monthly_zone_revenue rename to fct_monthly_zone_revenue_2019_03"
+    )
+    for table in ("fct_trips", "fct_monthly_zone_revenue"):
+        models.run(
+            f"create table analytics.{table} (like analytics.{table}_2019_03) partition by list (file_month);"
+            f"alter table analytics.{table} attach partition analytics.{table}_2019_03 for values in ('2019-03-01');"
+            f"comment on table analytics.{table}_2019_03 is 'the first build'"
+        )
+    models.fill("green", MARCH)
+    first = models.figures(MARCH)
+    models.run("delete from analytics.fct_trips where vendor_id = 1")
+    assert models.figures(MARCH) == first
+    models.run("comment on table analytics.fct_trips_2019_03 is 'the second build'")
+    assert models.figures(MARCH)["green"].total.trips == 3
+
+
 def test_a_month_page_reads_one_month_and_the_whole_page_every_month(
     models: Models, caplog: pytest.LogCaptureFixture
 ) -> None:

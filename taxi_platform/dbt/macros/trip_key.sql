@@ -1,24 +1,86 @@
 {#-
-A trip's key: its file, the course's identifier, and a number for those that share it, as two trips may: the course
-puts no separator between the values that it hashes. The number does not depend on where the rows lie: those that are
-equal in the further columns too are the same row twice.
+Trips with their keys. A key is the md5 of a trip's file, the course's identifier, and a number for those that share it,
+as two trips may: the course puts no separator between the values that it hashes. The number does not depend on where
+the rows lie: those that are equal in the further columns too are the same row twice.
 -#}
-{% macro trip_key(further_columns) %}
+{% macro with_trip_keys(trips, services, further_columns) %}
+    {{- adapter.dispatch('with_trip_keys')(trips, services, further_columns) -}}
+{% endmacro %}
+
+{% macro default__with_trip_keys(trips, services, further_columns) %}
     {%- set number -%}
-        row_number() over (partition by {{ same_id() }} order by {{ further_columns | join(', ') }})
+        row_number() over (partition by filename, unique_row_id order by {{ further_columns | join(', ') }})
     {%- endset -%}
-    {{- dbt.hash(dbt.concat(['filename', 'unique_row_id', 'cast(' ~ number ~ ' as ' ~ type_string() ~ ')'])) -}}
+    select
+        *,
+        {{ trip_key('cast(' ~ number ~ ' as ' ~ type_string() ~ ')') }} as trip_key
+    from {{ trips }}
+    where {{ of_files(services) }}
+{%- endmacro %}
+
+{#-
+PostgreSQL would sort all columns of a month to number its trips, in one process. So a build of a month looks for shared
+identifiers first, among trips whose times are equal too, and there are none in nearly every month.
+-#}
+{% macro postgres__with_trip_keys(trips, services, further_columns) %}
+    {%- set shared = find_shared_times(trips, services) if model.month else none -%}
+    {%- if shared is none -%}
+        {{- default__with_trip_keys(trips, services, further_columns) -}}
+    {%- else -%}
+        select
+            *,
+            {{ trip_key("'1'") }} as trip_key
+        from {{ trips }}
+        where {{ of_files(services) }}
+        {%- if shared %} and {{ times() }} not in (select times from {{ shared }})
+        union all
+        {{ default__with_trip_keys(trips, services, further_columns) }} and {{ times() }} in (select times from {{ shared }})
+        {%- endif -%}
+    {%- endif -%}
 {% endmacro %}
 
-{#- What rows of one file with one identifier have in common, and what is cheap to sort by. -#}
-{% macro same_id() %}
-    {{- adapter.dispatch('same_id')() -}}
+{% macro trip_key(number) %}
+    {{- dbt.hash(dbt.concat(['filename', 'unique_row_id', number])) -}}
 {% endmacro %}
 
-{#- Eight bytes in place of two texts: half of the time. Strangers who share them would only be numbered together. -#}
-{% macro postgres__same_id() %}hashtextextended(filename || unique_row_id, 0){% endmacro %}
+{#- The times of a month's trips that share an identifier, as a table of hashes that the build drops; empty if no trips do. -#}
+{% macro find_shared_times(trips, services) %}
+    {%- set twins, shared = table_of_month('twins'), table_of_month('shared') -%}
+    {%- set month -%}
+        (select {{ times() }} as times, filename, unique_row_id from {{ trips }} where {{ of_files(services) }}) as trips
+    {%- endset -%}
+    {%- call statement('twins') -%}
+        create unlogged table {{ twins }} as {{ repeated('times', month) }}
+    {%- endcall -%}
+    {%- call statement('shared') -%}
+        create unlogged table {{ shared }} as
+        select distinct times
+        from {{ month }}
+        inner join {{ twins }} as twins using (times)
+        group by times, filename, unique_row_id
+        having count(*) > 1
+    {%- endcall -%}
+    {{ return(shared if load_result('shared').response.rows_affected else '') }}
+{% endmacro %}
 
-{% macro bigquery__same_id() %}filename, unique_row_id{% endmacro %}
+{#- A hash of both times, which trips with one identifier share; trips that lack a time have one hash together. -#}
+{% macro times() %}
+    {{- 'coalesce(timestamp_hash_extended(pickup_datetime, timestamp_hash_extended(dropoff_datetime, 0)), 0)' -}}
+{% endmacro %}
+
+{#-
+The numbers that come more than once in a column. PostgreSQL sorts the halves at the same time; in order, because a
+hash table of millions of groups outgrows its memory, and nothing tells it how many there are.
+-#}
+{% macro repeated(number, rows) %}
+    {%- for half in ['< 0', '>= 0'] %}
+        select {{ number }}
+        from (select {{ number }} from {{ rows }} where {{ number }} {{ half }} order by 1) as half
+        group by 1
+        having count(*) > 1
+        {{- ' union all' if not loop.last }}
+    {%- endfor %}
+{% endmacro %}
 
 {#-
 The course's identifier of a trip, as the trips' tables have it. PostgreSQL would compute its column each time that it

@@ -4,15 +4,14 @@ month or the new one.
 -#}
 
 {#-
-PostgreSQL: one partition for each month. A new month is filled before it is attached; an old one is deleted and filled
-again, and readers do not wait. Months are built one after the other, so that no sort is larger than a month's.
+PostgreSQL: one partition for each month. A new month is a table of its own until it is attached: only CREATE TABLE AS
+uses several processes, and without a write-ahead log if the server needs none. An old month is deleted and filled again,
+so that readers do not wait. Months are built one after the other, so that no sort is larger than a month's.
 -#}
 {% materialization monthly, adapter='postgres' %}
     {%- set table = this.incorporate(type='table') -%}
     {%- set there = load_cached_relation(this) -%}
     {%- set anew = there is none or should_full_refresh() or has_to_be_rebuilt(there) -%}
-    {%- set named = months() -%}
-    {%- set months = loaded_months() if anew and there is not none or not named else named -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
@@ -25,18 +24,11 @@ again, and readers do not wait. Months are built one after the other, so that no
     {%- else -%}
         {%- do add_later_columns(there) -%}
     {%- endif -%}
+    {%- set months = loaded_months() if anew and there is not none or not months() else months() -%}
     {%- set rows = namespace(built=0) -%}
     {%- for month in months -%}
-        {#- As dbt's own microbatches do it: the model's code is rendered for the batch. -#}
-        {%- do model.update({'month': month}) -%}
-        {%- set rows.built = rows.built + build_month(month, render(model.raw_code)) -%}
+        {%- set rows.built = rows.built + build_month(month) -%}
     {%- endfor -%}
-    {%- if not named and not anew -%}
-        {%- call statement('gone') -%}
-            delete from {{ this }}
-            where to_char(file_month, 'YYYY-MM') <> all (array[{{ "'" ~ months | join("', '") ~ "'" }}])
-        {%- endcall -%}
-    {%- endif -%}
     {%- call noop_statement('main', 'INSERT ' ~ rows.built, 'INSERT', rows.built) -%}{%- endcall -%}
     {%- do persist_docs(table, model) -%}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
@@ -45,36 +37,62 @@ again, and readers do not wait. Months are built one after the other, so that no
     {{ return({'relations': [table]}) }}
 {% endmaterialization %}
 
-{#- Make one month what the query says; returns how many rows that is. -#}
-{% macro build_month(month, sql) %}
-    {%- set name = this.identifier ~ '_' ~ month | replace('-', '_') -%}
-    {%- set partition = api.Relation.create(database=this.database, schema=this.schema, identifier=name) -%}
-    {%- set value = "date '" ~ month ~ "-01'" -%}
-    {%- set columns = get_quoted_csv(model.columns.keys() | list) -%}
+{#- Make one month what the model's query says; returns how many rows that is. -#}
+{% macro build_month(month) %}
+    {#- As dbt's own microbatches do it: the model's code is rendered for the batch. -#}
+    {%- do model.update({'month': month}) -%}
+    {%- set partition = table_of_month() -%}
     {%- set is_new = run_query("select to_regclass('" ~ partition.include(database=False) ~ "')").columns[0][0] is none -%}
-    {%- call statement('room') -%}
-        {% if is_new -%}
-            create table {{ partition }} (like {{ this }} including all, check (file_month = {{ value }}))
-        {%- else -%}
-            delete from {{ partition }}
-        {%- endif %}
-    {%- endcall -%}
+    {%- set columns = get_quoted_csv(model.columns.keys() | list) -%}
+    {%- set sql = render(model.raw_code) -%}
     {%- call statement('fill') -%}
-        insert into {{ partition }} ({{ columns }}) select {{ columns }} from ({{ sql }}) as built
+        {% if is_new -%}
+            create table {{ partition }} as
+        {%- else -%}
+            delete from {{ partition }};
+            insert into {{ partition }} ({{ columns }})
+        {%- endif %}
+        select {{ columns }} from ({{ sql }}) as built
     {%- endcall -%}
     {%- call statement('finish') -%}
-        analyze {{ partition }};
         {% if is_new -%}
-            alter table {{ this }} attach partition {{ partition }} for values in ({{ value }})
+            {%- set value = "date '" ~ month ~ "-01'" -%}
+            {#- What the table requires, in one scan; ATTACH would need one for each. -#}
+            alter table {{ partition }}
+                {% for column in required_columns() -%}
+                    alter column {{ column }} set not null,
+                {% endfor -%}
+                add check (file_month = {{ value }});
+            alter table {{ this }} attach partition {{ partition }} for values in ({{ value }});
         {%- endif %}
+        {#- Reports keep what they have counted of a build. -#}
+        comment on table {{ partition }} is 'Built by dbt invocation {{ invocation_id }}.';
+        analyze {{ partition }};
+        drop table if exists {{ table_of_month('twins') }}, {{ table_of_month('shared') }}
     {%- endcall -%}
     {{ return(load_result('fill').response.rows_affected) }}
 {% endmacro %}
 
-{#- The months of which anything is loaded. -#}
+{#- The partition of the month that is being built, or a table that only its build needs. -#}
+{% macro table_of_month(suffix='') %}
+    {%- set name = [this.identifier, model.month | replace('-', '_'), suffix] | select | join('_') -%}
+    {{ return(api.Relation.create(database=this.database, schema=this.schema, identifier=name)) }}
+{% endmacro %}
+
+{#- The columns that are never empty in the table. -#}
+{% macro required_columns() %}
+    {%- set found = run_query(
+        "select attname from pg_attribute where attrelid = '" ~ this ~ "'::regclass and attnotnull and attnum > 0"
+    ) -%}
+    {{ return(found.columns[0].values() | list) }}
+{% endmacro %}
+
+{#- The months of which anything is loaded, or was when they were built: these are to become empty. -#}
 {% macro loaded_months() %}
     {%- set found = run_query(
-        "select distinct left(right(filename, 11), 7) from " ~ source('trips', 'tripdata_files') ~ " order by 1"
+        "select left(right(filename, 11), 7) from " ~ source('trips', 'tripdata_files') ~ " union "
+        "select replace(right(relname, 7), '_', '-') from pg_class inner join pg_inherits on oid = inhrelid "
+        "where inhparent = '" ~ this ~ "'::regclass order by 1"
     ) -%}
     {{ return(found.columns[0].values() | list) }}
 {% endmacro %}

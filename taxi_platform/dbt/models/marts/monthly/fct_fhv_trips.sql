@@ -1,19 +1,7 @@
 -- Every trip of the for-hire vehicles: one row for each row of their table, whatever it lacks.
 
 with trips as (
-    select
-        {{ trip_key(['shared_ride_flag']) }} as trip_key,
-        filename,
-        file_month,
-        dispatching_base_num,
-        affiliated_base_number,
-        pickup_datetime,
-        dropoff_datetime,
-        pickup_location_id,
-        dropoff_location_id,
-        shared_ride_flag
-    from {{ ref('stg_fhv_tripdata') }}
-    where {{ of_files(['fhv']) }}
+    {{ with_trip_keys(ref('stg_fhv_tripdata'), ['fhv'], ['shared_ride_flag']) }}
 )
 
 select

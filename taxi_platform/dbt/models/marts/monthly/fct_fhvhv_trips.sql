@@ -1,11 +1,9 @@
 -- Every trip of the high-volume for-hire vehicles: one row for each row of their table, whatever it lacks.
 
 with trips as (
-    select
-        *,
-        {{ trip_key(['originating_base_num', 'on_scene_datetime', 'trip_time', 'driver_pay', 'tips']) }} as trip_key
-    from {{ ref('stg_fhvhv_tripdata') }}
-    where {{ of_files(['fhvhv']) }}
+    {{ with_trip_keys(ref('stg_fhvhv_tripdata'), ['fhvhv'], [
+        'originating_base_num', 'on_scene_datetime', 'trip_time', 'driver_pay', 'tips',
+    ]) }}
 )
 
 select

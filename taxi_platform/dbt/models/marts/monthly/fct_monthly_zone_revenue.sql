@@ -1,29 +1,32 @@
 -- What the taxis of a service took in a zone in a month of their files.
 
-with trips as (
-    select * from {{ ref('fct_trips') }}
+-- The zones are joined to the sums: PostgreSQL expects more groups by their names than it can count in memory.
+with sums as (
+    select
+        service,
+        file_month,
+        pickup_location_id,
+        count(*) as trips,
+        sum(fare_amount) as fare_amount,
+        sum(extra) as extra,
+        sum(mta_tax) as mta_tax,
+        sum(tip_amount) as tip_amount,
+        sum(tolls_amount) as tolls_amount,
+        sum(ehail_fee) as ehail_fee,
+        sum(improvement_surcharge) as improvement_surcharge,
+        sum(congestion_surcharge) as congestion_surcharge,
+        sum(airport_fee) as airport_fee,
+        sum(cbd_congestion_fee) as cbd_congestion_fee,
+        sum(total_amount) as total_amount,
+        cast(avg(passenger_count) as {{ type_float() }}) as average_passenger_count,
+        cast(avg(trip_distance) as {{ type_float() }}) as average_trip_distance
+    from {{ ref('fct_trips') }}
     where {{ of_months() }}
+    group by service, file_month, pickup_location_id
 )
 
 select
-    trips.service,
-    trips.file_month,
-    trips.pickup_location_id,
-    zones.zone as pickup_zone,
-    count(*) as trips,
-    sum(trips.fare_amount) as fare_amount,
-    sum(trips.extra) as extra,
-    sum(trips.mta_tax) as mta_tax,
-    sum(trips.tip_amount) as tip_amount,
-    sum(trips.tolls_amount) as tolls_amount,
-    sum(trips.ehail_fee) as ehail_fee,
-    sum(trips.improvement_surcharge) as improvement_surcharge,
-    sum(trips.congestion_surcharge) as congestion_surcharge,
-    sum(trips.airport_fee) as airport_fee,
-    sum(trips.cbd_congestion_fee) as cbd_congestion_fee,
-    sum(trips.total_amount) as total_amount,
-    cast(avg(trips.passenger_count) as {{ type_float() }}) as average_passenger_count,
-    cast(avg(trips.trip_distance) as {{ type_float() }}) as average_trip_distance
-from trips
-inner join {{ ref('dim_zones') }} as zones on trips.pickup_location_id = zones.location_id
-group by trips.service, trips.file_month, trips.pickup_location_id, zones.zone
+    sums.*,
+    zones.zone as pickup_zone
+from sums
+inner join {{ ref('dim_zones') }} as zones on sums.pickup_location_id = zones.location_id

@@ -1,15 +1,11 @@
 -- Every trip of the taxis: one row for each row of the trips' tables, whatever it lacks.
 
 with trips as (
-    select
-        *,
-        {{ trip_key([
-            'rate_code_id', 'store_and_fwd_flag', 'passenger_count', 'trip_type', 'extra', 'mta_tax', 'tip_amount',
-            'tolls_amount', 'ehail_fee', 'improvement_surcharge', 'congestion_surcharge', 'total_amount',
-            'payment_type', 'airport_fee', 'cbd_congestion_fee', 'request_source',
-        ]) }} as trip_key
-    from {{ ref('int_trips') }}
-    where {{ of_files(['green', 'yellow']) }}
+    {{ with_trip_keys(ref('int_trips'), ['green', 'yellow'], [
+        'rate_code_id', 'store_and_fwd_flag', 'passenger_count', 'trip_type', 'extra', 'mta_tax', 'tip_amount',
+        'tolls_amount', 'ehail_fee', 'improvement_surcharge', 'congestion_surcharge', 'total_amount', 'payment_type',
+        'airport_fee', 'cbd_congestion_fee', 'request_source',
+    ]) }}
 )
 
 select
