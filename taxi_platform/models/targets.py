@@ -34,7 +34,10 @@ BIGQUERY = "bigquery"
 BUILD_LOCK = "taxi_platform_build_lock"  # a table in BigQuery
 NO_TOKEN = "none"  # noqa: S105 - for the emulator, which checks no credentials
 
+# The models group and join by expressions, of which the planner expects far more rows than there are; at the default
+# cost of sending a row to another process it would use one process only. The memory is for sorting hashes of a month.
 _OPTIONS = (
+    "-c parallel_tuple_cost=0.01 -c work_mem=64MB "
     "-c jit=off -c timezone=UTC -c extra_float_digits=1 -c standard_conforming_strings=on "
     f"-c lock_timeout={LOCK_SECONDS}s -c statement_timeout={STATEMENT_SECONDS}s"
 )

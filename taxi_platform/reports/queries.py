@@ -7,6 +7,7 @@ of the next. What was counted of a month is kept in a small table, until dbt bui
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
@@ -179,13 +180,10 @@ def _count_once(connection: "Connection", month: Month, statements: Sequence[str
 def _figures(
     month: Month, counted: Sequence[Rows], zones: Mapping[int, Row], loaded: Mapping[str, LoadRecord]
 ) -> Iterator[ServiceFigures]:
-    """Yield the figures of each service; the first column of the counted rows is the service."""
-    hours, distributions, by_zone = ({service.name: [] for service in SERVICES.values()} for _ in counted)
-    for rows, rows_by_service in zip(counted, (hours, distributions, by_zone), strict=True):
-        for service, *row in rows:
-            rows_by_service[service].append(row)
+    """Yield the figures of each service that has trips."""
+    hours, distributions, by_zone = map(_by_service, counted)
     for service in SERVICES.values():
-        if hours[service.name]:
+        if service.name in hours:
             record = loaded.get(service.file_name(month))
             yield figures_of(
                 service,
@@ -195,3 +193,11 @@ def _figures(
                 zones=[(number, *zones[number], *sums) for number, *sums in by_zone[service.name] if number in zones],
                 rejected=record.rows_rejected if record else 0,
             )
+
+
+def _by_service(rows: Rows) -> Mapping[str, list[Row]]:
+    """Return the rows by their first column, the service."""
+    found: dict[str, list[Row]] = defaultdict(list)
+    for service, *row in rows:
+        found[service].append(row)
+    return found

@@ -56,7 +56,7 @@ identifiers first, among trips whose times are equal too, and there are none in 
         create unlogged table {{ shared }} as
         select distinct times
         from {{ month }}
-        inner join {{ twins }} as twins using (times)
+        where times in (select times from {{ twins }})
         group by times, filename, unique_row_id
         having count(*) > 1
     {%- endcall -%}

@@ -2,18 +2,28 @@
 
 with trips as (
     select
-        to_hex(md5(cast(filename || unique_row_id || cast(row_number() over (partition by filename, unique_row_id order by shared_ride_flag) as string) as string))) as trip_key,
-        filename,
-        file_month,
-        dispatching_base_num,
-        affiliated_base_number,
-        pickup_datetime,
-        dropoff_datetime,
-        pickup_location_id,
-        dropoff_location_id,
-        shared_ride_flag
+        *,
+        to_hex(md5(cast(filename || unique_row_id || cast(row_number() over (partition by filename, unique_row_id order by shared_ride_flag) as string) as string))) as trip_key
     from `project`.`dataset`.`stg_fhv_tripdata`
     where file_month is not null
+),
+
+pickup_zones as (
+    
+    select distinct
+        location_id,
+        cast(location_id as string) as number
+    from `project`.`dataset`.`dim_zones`
+
+),
+
+dropoff_zones as (
+    
+    select distinct
+        location_id,
+        cast(location_id as string) as number
+    from `project`.`dataset`.`dim_zones`
+
 )
 
 select
@@ -29,7 +39,5 @@ select
     coalesce(dropoff_zones.location_id, -1) as dropoff_location_id,
     coalesce(trips.shared_ride_flag = '1', false) as is_shared_ride
 from trips
-left join `project`.`dataset`.`dim_zones` as pickup_zones
-    on trips.pickup_location_id = cast(pickup_zones.location_id as string)
-left join `project`.`dataset`.`dim_zones` as dropoff_zones
-    on trips.dropoff_location_id = cast(dropoff_zones.location_id as string)
+left join pickup_zones on trips.pickup_location_id = pickup_zones.number
+left join dropoff_zones on trips.dropoff_location_id = dropoff_zones.number

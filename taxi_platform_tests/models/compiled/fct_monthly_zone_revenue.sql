@@ -1,29 +1,48 @@
 -- What the taxis of a service took in a zone in a month of their files.
 
-with trips as (
-    select * from `project`.`dataset`.`fct_trips`
+-- The zones are joined to the sums: PostgreSQL expects more groups by their names than it can count in memory.
+with sums as (
+    select
+        service,
+        file_month,
+        pickup_location_id,
+        count(*) as trips,
+        sum(fare_amount) as fare_amount,
+        sum(extra) as extra,
+        sum(mta_tax) as mta_tax,
+        sum(tip_amount) as tip_amount,
+        sum(tolls_amount) as tolls_amount,
+        sum(ehail_fee) as ehail_fee,
+        sum(improvement_surcharge) as improvement_surcharge,
+        sum(congestion_surcharge) as congestion_surcharge,
+        sum(airport_fee) as airport_fee,
+        sum(cbd_congestion_fee) as cbd_congestion_fee,
+        sum(total_amount) as total_amount,
+        cast(avg(passenger_count) as FLOAT64) as average_passenger_count,
+        cast(avg(trip_distance) as FLOAT64) as average_trip_distance
+    from `project`.`dataset`.`fct_trips`
     where file_month is not null
+    group by service, file_month, pickup_location_id
 )
 
 select
-    trips.service,
-    trips.file_month,
-    trips.pickup_location_id,
+    sums.service,
+    sums.file_month,
+    sums.pickup_location_id,
     zones.zone as pickup_zone,
-    count(*) as trips,
-    sum(trips.fare_amount) as fare_amount,
-    sum(trips.extra) as extra,
-    sum(trips.mta_tax) as mta_tax,
-    sum(trips.tip_amount) as tip_amount,
-    sum(trips.tolls_amount) as tolls_amount,
-    sum(trips.ehail_fee) as ehail_fee,
-    sum(trips.improvement_surcharge) as improvement_surcharge,
-    sum(trips.congestion_surcharge) as congestion_surcharge,
-    sum(trips.airport_fee) as airport_fee,
-    sum(trips.cbd_congestion_fee) as cbd_congestion_fee,
-    sum(trips.total_amount) as total_amount,
-    cast(avg(trips.passenger_count) as FLOAT64) as average_passenger_count,
-    cast(avg(trips.trip_distance) as FLOAT64) as average_trip_distance
-from trips
-inner join `project`.`dataset`.`dim_zones` as zones on trips.pickup_location_id = zones.location_id
-group by trips.service, trips.file_month, trips.pickup_location_id, zones.zone
+    sums.trips,
+    sums.fare_amount,
+    sums.extra,
+    sums.mta_tax,
+    sums.tip_amount,
+    sums.tolls_amount,
+    sums.ehail_fee,
+    sums.improvement_surcharge,
+    sums.congestion_surcharge,
+    sums.airport_fee,
+    sums.cbd_congestion_fee,
+    sums.total_amount,
+    sums.average_passenger_count,
+    sums.average_trip_distance
+from sums
+inner join `project`.`dataset`.`dim_zones` as zones on sums.pickup_location_id = zones.location_id

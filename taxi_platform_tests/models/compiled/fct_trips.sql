@@ -6,6 +6,24 @@ with trips as (
         to_hex(md5(cast(filename || unique_row_id || cast(row_number() over (partition by filename, unique_row_id order by rate_code_id, store_and_fwd_flag, passenger_count, trip_type, extra, mta_tax, tip_amount, tolls_amount, ehail_fee, improvement_surcharge, congestion_surcharge, total_amount, payment_type, airport_fee, cbd_congestion_fee, request_source) as string) as string))) as trip_key
     from `project`.`dataset`.`int_trips`
     where file_month is not null
+),
+
+pickup_zones as (
+    
+    select distinct
+        location_id,
+        cast(location_id as string) as number
+    from `project`.`dataset`.`dim_zones`
+
+),
+
+dropoff_zones as (
+    
+    select distinct
+        location_id,
+        cast(location_id as string) as number
+    from `project`.`dataset`.`dim_zones`
+
 )
 
 select
@@ -44,9 +62,7 @@ left join `project`.`dataset`.`dim_vendors` as vendors
     on trips.vendor_id = cast(vendors.vendor_id as string)
 left join `project`.`dataset`.`rate_codes` as rate_codes
     on trips.rate_code_id = cast(rate_codes.rate_code_id as string)
-left join `project`.`dataset`.`dim_zones` as pickup_zones
-    on trips.pickup_location_id = cast(pickup_zones.location_id as string)
-left join `project`.`dataset`.`dim_zones` as dropoff_zones
-    on trips.dropoff_location_id = cast(dropoff_zones.location_id as string)
+left join pickup_zones on trips.pickup_location_id = pickup_zones.number
+left join dropoff_zones on trips.dropoff_location_id = dropoff_zones.number
 left join `project`.`dataset`.`payment_types` as payment_types
     on trips.payment_type = payment_types.payment_type

@@ -43,7 +43,10 @@ so that readers do not wait. Months are built one after the other, so that no so
     {%- do model.update({'month': month}) -%}
     {%- set partition = table_of_month() -%}
     {%- set is_new = run_query("select to_regclass('" ~ partition.include(database=False) ~ "')").columns[0][0] is none -%}
+    {%- set value = "date '" ~ month ~ "-01'" -%}
     {%- set columns = get_quoted_csv(model.columns.keys() | list) -%}
+    {#- The month is known, and dear to compute from the name of each trip's file. -#}
+    {%- set known_month = columns | replace('"file_month"', value ~ ' as file_month') -%}
     {%- set sql = render(model.raw_code) -%}
     {%- call statement('fill') -%}
         {% if is_new -%}
@@ -52,11 +55,10 @@ so that readers do not wait. Months are built one after the other, so that no so
             delete from {{ partition }};
             insert into {{ partition }} ({{ columns }})
         {%- endif %}
-        select {{ columns }} from ({{ sql }}) as built
+        select {{ known_month }} from ({{ sql }}) as built
     {%- endcall -%}
     {%- call statement('finish') -%}
         {% if is_new -%}
-            {%- set value = "date '" ~ month ~ "-01'" -%}
             {#- What the table requires, in one scan; ATTACH would need one for each. -#}
             alter table {{ partition }}
                 {% for column in required_columns() -%}

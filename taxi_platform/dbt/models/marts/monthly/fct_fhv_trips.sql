@@ -2,6 +2,14 @@
 
 with trips as (
     {{ with_trip_keys(ref('stg_fhv_tripdata'), ['fhv'], ['shared_ride_flag']) }}
+),
+
+pickup_zones as (
+    {{ zones_by_number() }}
+),
+
+dropoff_zones as (
+    {{ zones_by_number() }}
 )
 
 select
@@ -17,7 +25,5 @@ select
     coalesce(dropoff_zones.location_id, -1) as dropoff_location_id,
     coalesce(trips.shared_ride_flag = '1', false) as is_shared_ride
 from trips
-left join {{ ref('dim_zones') }} as pickup_zones
-    on trips.pickup_location_id = cast(pickup_zones.location_id as {{ type_string() }})
-left join {{ ref('dim_zones') }} as dropoff_zones
-    on trips.dropoff_location_id = cast(dropoff_zones.location_id as {{ type_string() }})
+left join pickup_zones on trips.pickup_location_id = pickup_zones.number
+left join dropoff_zones on trips.dropoff_location_id = dropoff_zones.number

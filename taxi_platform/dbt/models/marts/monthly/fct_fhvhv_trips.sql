@@ -4,6 +4,14 @@ with trips as (
     {{ with_trip_keys(ref('stg_fhvhv_tripdata'), ['fhvhv'], [
         'originating_base_num', 'on_scene_datetime', 'trip_time', 'driver_pay', 'tips',
     ]) }}
+),
+
+pickup_zones as (
+    {{ zones_by_number() }}
+),
+
+dropoff_zones as (
+    {{ zones_by_number() }}
 )
 
 select
@@ -40,7 +48,5 @@ select
     coalesce(trips.shared_match_flag = 'Y', false) as is_shared_ride,
     coalesce(trips.wav_match_flag = 'Y', false) as is_wheelchair_accessible
 from trips
-left join {{ ref('dim_zones') }} as pickup_zones
-    on trips.pickup_location_id = cast(pickup_zones.location_id as {{ type_string() }})
-left join {{ ref('dim_zones') }} as dropoff_zones
-    on trips.dropoff_location_id = cast(dropoff_zones.location_id as {{ type_string() }})
+left join pickup_zones on trips.pickup_location_id = pickup_zones.number
+left join dropoff_zones on trips.dropoff_location_id = dropoff_zones.number

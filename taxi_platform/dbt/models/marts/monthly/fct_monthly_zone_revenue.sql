@@ -26,7 +26,23 @@ with sums as (
 )
 
 select
-    sums.*,
-    zones.zone as pickup_zone
+    sums.service,
+    sums.file_month,
+    sums.pickup_location_id,
+    zones.zone as pickup_zone,
+    sums.trips,
+    sums.fare_amount,
+    sums.extra,
+    sums.mta_tax,
+    sums.tip_amount,
+    sums.tolls_amount,
+    sums.ehail_fee,
+    sums.improvement_surcharge,
+    sums.congestion_surcharge,
+    sums.airport_fee,
+    sums.cbd_congestion_fee,
+    sums.total_amount,
+    sums.average_passenger_count,
+    sums.average_trip_distance
 from sums
 inner join {{ ref('dim_zones') }} as zones on sums.pickup_location_id = zones.location_id

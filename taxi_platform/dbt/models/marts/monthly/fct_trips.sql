@@ -6,6 +6,14 @@ with trips as (
         'tolls_amount', 'ehail_fee', 'improvement_surcharge', 'congestion_surcharge', 'total_amount', 'payment_type',
         'airport_fee', 'cbd_congestion_fee', 'request_source',
     ]) }}
+),
+
+pickup_zones as (
+    {{ zones_by_number() }}
+),
+
+dropoff_zones as (
+    {{ zones_by_number() }}
 )
 
 select
@@ -44,9 +52,7 @@ left join {{ ref('dim_vendors') }} as vendors
     on trips.vendor_id = cast(vendors.vendor_id as {{ type_string() }})
 left join {{ ref('rate_codes') }} as rate_codes
     on trips.rate_code_id = cast(rate_codes.rate_code_id as {{ type_string() }})
-left join {{ ref('dim_zones') }} as pickup_zones
-    on trips.pickup_location_id = cast(pickup_zones.location_id as {{ type_string() }})
-left join {{ ref('dim_zones') }} as dropoff_zones
-    on trips.dropoff_location_id = cast(dropoff_zones.location_id as {{ type_string() }})
+left join pickup_zones on trips.pickup_location_id = pickup_zones.number
+left join dropoff_zones on trips.dropoff_location_id = dropoff_zones.number
 left join {{ ref('payment_types') }} as payment_types
     on trips.payment_type = payment_types.payment_type
