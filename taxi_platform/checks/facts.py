@@ -3,6 +3,8 @@
 Every statement reads only the month's own table, because a query of the whole table is planned with all partitions.
 """
 
+import struct
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -29,19 +31,24 @@ _ZONES = f"select locationid from {_LOOKUP} where locationid is not null"
 _ZONES_BY_NUMBER = range(1, 266)  # the TLC's numbers, used while the zone lookup is not loaded
 _UNKNOWN_PLACES = "('264', '265')"
 
-_TWICE = f"""
-with twins as materialized (
-    select {{times}} as times from {{partition}} group by 1 having count(*) > 1
-), same as (
-    select unique_row_id, count(*) as rows from {{partition}} join twins on twins.times = {{times}}
-    group by 1 having count(*) > 1
-)
-select coalesce(sum(rows - 1), 0)::bigint, (array_agg(unique_row_id))[:{SAMPLE}] from same"""
+_FEW_ROWS = 5_000  # compared by their ids at once: importing numpy would take longer
+_MOST_TWINS = 500_000  # listed in one statement; a month with more of them has every id compared
+_ROWS_AT_ONCE = 8_000_000  # four bytes of each are in memory, twice
+
+_TIMES = "timestamp_hash({pickup}) # (timestamp_hash({dropoff}) >> 1)"
+"""The hash of a row's pair of times; NULL where it lacks one."""
+_NO_TIME = 0
+
+_EQUAL_IDS = f"""
+select coalesce(sum(rows - 1), 0)::bigint, (array_agg(id))[:{SAMPLE}] from (
+    select unique_row_id as id, count(*) as rows from {{partition}} where {{compared}} group by 1 having count(*) > 1
+) as same"""
 """The query for the rows that have an id of another row, and some of these ids.
 
 The md5 of every row would take longer than to load it. Equal ids have equal times, because every time has the same
-length, so only rows whose pair of times comes twice need their md5: one in hundreds. Pairs are compared by a hash; rows
-without a time are all compared.
+length, so only rows whose pair of times comes twice need their md5: one in hundreds. The scan for the rules brings a
+hash of each pair here, where they are sorted sooner than the server would group them. Rows without a time are all
+compared.
 """
 
 
@@ -141,12 +148,19 @@ def _counted(connection: "Connection", service: Service, facts: MonthFacts) -> M
     for name in ZONE_COLUMNS:
         wanted |= {f"{name}_absent": f"{name} is null", f"{name}_unknown": f"{name} in {_UNKNOWN_PLACES}"}
     listed = ", ".join(f"count(*) filter (where {broken}) as {name}" for name, broken in wanted.items())
-    counts = dict(_ask(connection, f"select count(*) as rows, {listed} from {partition}")[0])
-
-    # A hash table of a million groups outgrows its memory and is written to disk; sorting as many numbers is faster.
-    execute(connection, "set local enable_hashagg = off")
-    times = f"coalesce(timestamp_hash_extended({service.pickup}, timestamp_hash_extended({service.dropoff}, 0)), 0)"
-    ((counts[UNIQUE_IDS], twice),) = execute(connection, _TWICE.format(partition=partition, times=times)).fetchall()
+    times = _TIMES.format(pickup=service.pickup, dropoff=service.dropoff)
+    query = f"select count(*) as rows, {listed}, string_agg(int4send({times}), '') as times from {partition} where "
+    counts, twins = Counter[str](), [_NO_TIME]
+    for part in _parts(service, facts.record.rows_loaded if facts.record else 0):
+        found = dict(_ask(connection, query + part)[0])
+        twins += _twins(found.pop("times") or b"")
+        counts.update(found)
+    execute(connection, "set local enable_hashagg = off")  # a hash table of millions of ids would be written to disk
+    compared, values = f"coalesce({times}, {_NO_TIME}) = any(%s::int[])", [twins]
+    if len(twins) > _MOST_TWINS:
+        compared, values = "true", []
+    ids = execute(connection, _EQUAL_IDS.format(partition=partition, compared=compared), values or None)
+    ((counts[UNIQUE_IDS], twice),) = ids.fetchall()
 
     rows = counts.pop("rows")
     broken = {name: counts.pop(name) for name in rules}
@@ -164,12 +178,29 @@ def _counted(connection: "Connection", service: Service, facts: MonthFacts) -> M
     return replace(facts, rows=rows, broken=broken, samples=samples, no_zone=counts, unknown=f"not in ({unknown})")
 
 
+def _parts(service: Service, rows: int) -> list[str]:
+    """Return conditions that divide a month into parts, each with all rows of a pickup time."""
+    parts = 1 << (rows // _ROWS_AT_ONCE).bit_length()
+    pickup = f"coalesce(timestamp_hash({service.pickup}), 0)"
+    return [f"{pickup} & {parts - 1} = {part}" for part in range(parts)] if parts > 1 else ["true"]
+
+
+def _twins(times: bytes) -> list[int]:
+    """Return the hashes that come twice, or all of few."""
+    if len(times) <= 4 * _FEW_ROWS:
+        return [value for (value,) in struct.iter_unpack(">i", times)]
+    import numpy as np
+
+    values = np.sort(np.frombuffer(times, np.int32))  # sorted without reversing the bytes of each
+    return np.unique(values[1:][values[1:] == values[:-1]]).view(">i4").tolist()
+
+
 def _exists(connection: "Connection", table: str) -> bool:
     return execute(connection, "select to_regclass(%s) is not null", (table,)).fetchone() == (True,)
 
 
 def _ask(connection: "Connection", statement: str, *parameters: Any) -> Sequence[Row]:
     """Return the rows of a query, each by its columns' names."""
-    cursor = execute(connection, statement, parameters or None)
+    cursor = connection.execute(statement.encode(), parameters or None, binary=True)
     names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -17,6 +17,7 @@ from taxi_platform.settings import PROJECT
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, Service
 from taxi_platform_tests.support.month_loads import Loads
+from taxi_platform_tests.support.parquet_files import parquet
 from taxi_platform_tests.support.trip_texts import APRIL, MARCH, row, rows, with_field
 
 DATA = PROJECT.parent / "shared" / "data"
@@ -190,6 +191,58 @@ def test_real_months_pass(month: Month, loads: Loads) -> None:
     assert failing(facts(loads, month=month)) == []
 
 
+# The same numbers as a naive count
+
+
+def _all_equal(service: Service) -> list[str]:
+    return rows(service, 1) * 40
+
+
+def _without_times(service: Service) -> list[str]:
+    line = row(service, 0)
+    lacking = [with_field(service, line, column, "") for column in (service.pickup, service.dropoff)]
+    return [*lacking * 2, with_field(service, lacking[0], service.dropoff, ""), *rows(service, 20)]
+
+
+def _with_odd_zones(service: Service) -> list[str]:
+    zones = ("264", "265", "266", "0", "", "1")
+    lines = [with_field(service, line, "pulocationid", zone) for line in rows(service, 7) for zone in zones]
+    return [with_field(service, line, "dolocationid", zones[number % 5]) for number, line in enumerate(lines)]
+
+
+def _many_times(service: Service) -> list[str]:
+    return [line for number in range(60) for line in [row(service, number)] * (1 + number % 3)]
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_every_number_is_that_of_a_naive_count(loads: Loads, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def check() -> None:
+        found = facts(loads, service)
+        wanted = naive_counts(loads, service, found)
+        for name, limit in (("_FEW_ROWS", 0), ("_ROWS_AT_ONCE", 10), ("_MOST_TWINS", 2)):
+            monkeypatch.setattr(f"taxi_platform.checks.facts.{name}", limit)
+            found = facts(loads, service)
+            assert {**found.broken, **found.no_zone} == wanted, name
+        monkeypatch.undo()
+
+    for content in (_all_equal(service), _with_odd_zones(service), _without_times(service)):
+        loads.load(content, service)
+        check()
+    loads.load(parquet(service, _many_times(service)), service)
+    check()
+    loads.ask(f"delete from {service.table}")
+    check()
+
+
+def naive_counts(loads: Loads, service: Service, found: MonthFacts) -> dict[str, int]:
+    counts = {name: len(loads.ask(results(found, service)[name].query)) for name in rules_of(service)}
+    counts["row_ids_are_unique"] = loads.one(f"select count(*) - count(distinct unique_row_id) from {service.table}")
+    for column in ("pulocationid", "dolocationid"):
+        for name, odd in ((f"{column}_absent", "is null"), (f"{column}_unknown", "in ('264', '265')")):
+            counts[name] = loads.one(f"select count(*) from {service.table} where {column} {odd}")
+    return counts
+
+
 # Ids that come twice
 
 
@@ -213,11 +266,12 @@ _CODES = st.sampled_from(["", "1", "2", "12", "23", "3"])
 _AMOUNTS = st.sampled_from(["", "7", "1", "17", "-7", "7.5", ".5"])
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(_CODES, _TIMES, _TIMES, _CODES, _CODES, _AMOUNTS, _AMOUNTS), min_size=1, max_size=60))
 def test_ids_are_found_to_be_twice_exactly_when_the_database_says_so(
-    loads: Loads, trips: Sequence[Sequence[str]]
+    loads: Loads, monkeypatch: pytest.MonkeyPatch, trips: Sequence[Sequence[str]]
 ) -> None:
+    monkeypatch.setattr("taxi_platform.checks.facts._FEW_ROWS", 0)
     lines: list[str] = []
     for trip in trips:
         line = row(GREEN, 0)
