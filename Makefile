@@ -1,24 +1,38 @@
 # Set-up and everyday commands. `make demo` and `make test` need only Python 3.10–3.13 and the network.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cloud getting-started emulators test fuzz chaos test-gcp record-gcp lint format dbt bench dev psql stop clean lock
+.PHONY: help install demo demo-cloud getting-started emulators test fuzz chaos test-gcp record-gcp lint format dbt bench dev psql stop clean lock
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 EMULATORS := .venv-emulators
+DEMO := $(VENV)/.with-dbt,report
+PIP := $(BIN)/pip install -qq --disable-pip-version-check --root-user-action ignore
+INSTALL = $$([ -x $(BIN)/uv ] && echo "$(BIN)/uv pip install --quiet --python $(BIN)/python" || echo "$(PIP)")
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
 
-$(INSTALLED): requirements.lock pyproject.toml deploy/activate.sh
+$(BIN)/activate:
 	@$(PYTHON) -m venv $(VENV) || { echo "Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
-	@echo "Installing the locked dependencies into $(VENV) …"
-	@$(BIN)/pip install -qq --disable-pip-version-check --root-user-action ignore --requirement requirements.lock
-	@$(BIN)/pip install -qq --disable-pip-version-check --root-user-action ignore --no-deps --editable .
-	@grep -qF deploy/activate.sh $(BIN)/activate || echo '. "$$VIRTUAL_ENV/../deploy/activate.sh"' >> $(BIN)/activate
-	@$(BIN)/python -m taxi_platform.models > /dev/null
+	@echo '. "$$VIRTUAL_ENV/../deploy/activate.sh"' >> $@
+	@$(PIP) uv || echo "There is no wheel of uv for this machine, so pip installs the rest; that takes minutes."
+
+$(INSTALLED): requirements.lock pyproject.toml | $(BIN)/activate
+	@echo "Installing everything into $(VENV) …"
+	@$(INSTALL) --requirement requirements.lock
+	@$(INSTALL) --no-deps --editable .
 	@touch $@
+
+# The main job and some extras: $(VENV)/.with-dbt,report. Nothing is to be done where everything is installed.
+$(VENV)/.with-%: requirements.lock pyproject.toml | $(BIN)/activate
+	@[ $(INSTALLED) -nt requirements.lock -a $(INSTALLED) -nt pyproject.toml ] || { \
+		echo "Installing the main job with $* into $(VENV) …"; \
+		$(INSTALL) --constraint requirements.lock --editable '.[$*]'; }
+	@touch $@
+
+install: $(INSTALLED) ## Install every extra, and what tests need
 
 $(EMULATORS)/.installed: deploy/emulators/requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The emulators need Python 3.11 or later; name one: make emulators PYTHON=python3.13"; exit 1; }
@@ -30,13 +44,13 @@ $(EMULATORS)/.installed: deploy/emulators/requirements.lock
 
 emulators: $(EMULATORS)/.installed ## Install emulators of Cloud Storage and BigQuery, for the tests and demo-cloud
 
-demo: $(INSTALLED) ## Load 2019 from the real source, or from the sample if it cannot be reached, and write a report
+demo: $(DEMO) ## Load 2019 from the real source, or from the sample if it cannot be reached, and write a report
 	@. $(BIN)/activate && taxi demo
 
-demo-cloud: $(INSTALLED) $(EMULATORS)/.installed ## Load three sample months into emulators of Google Cloud, and show the rows
+demo-cloud: $(VENV)/.with-google $(EMULATORS)/.installed ## Load three sample months into emulators of Google Cloud, and show the rows
 	@. $(BIN)/activate && taxi demo-cloud
 
-getting-started: $(INSTALLED) ## Average prices of products by brand: a first graph, in a few seconds
+getting-started: $(VENV)/.with-duckdb ## Average prices of products by brand: a first graph, in a few seconds
 	@. $(BIN)/activate && taxi getting-started
 
 test: $(INSTALLED) ## Run the whole test suite
@@ -56,24 +70,24 @@ record-gcp: $(INSTALLED) ## The same, and keep Google's answers, without names a
 	@. $(BIN)/activate && TAXI_RECORD_GOOGLE=1 pytest -m gcp -v
 
 lint: $(INSTALLED) ## Check style and types
-	@. $(BIN)/activate && ruff check . && ruff format --check . && pyright && sqlfluff lint --processes 2 --disable-progress-bar taxi_platform/dbt/models
+	@. $(BIN)/activate && ruff check . && ruff format --check . && pyright && deptry taxi_platform && sqlfluff lint --processes 2 --disable-progress-bar taxi_platform/dbt/models
 
 format: $(INSTALLED) ## Fix style
 	@. $(BIN)/activate && ruff check --fix . && ruff format .
 
-dbt: $(INSTALLED) ## Run a command of dbt on the models: make dbt ARGS="build", make dbt ARGS="debug"
+dbt: $(DEMO) ## Run a command of dbt on the models: make dbt ARGS="build", make dbt ARGS="debug"
 	@. $(BIN)/activate && taxi dbt $(ARGS)
 
 bench: $(INSTALLED) ## Measure speed and memory; prints a table
 	@. $(BIN)/activate && python -m benchmarks
 
-dev: $(INSTALLED) ## Start Dagster's web UI and daemon on http://127.0.0.1:3000
+dev: $(DEMO) ## Start Dagster's web UI and daemon on http://127.0.0.1:3000
 	@. $(BIN)/activate && dagster dev --host 127.0.0.1
 
-psql: $(INSTALLED) ## Open a shell on the embedded PostgreSQL
+psql: $(DEMO) ## Open a shell on the embedded PostgreSQL
 	@. $(BIN)/activate && taxi psql
 
-stop: $(INSTALLED) ## Stop the embedded PostgreSQL; its data is kept
+stop: $(DEMO) ## Stop the embedded PostgreSQL; its data is kept
 	@. $(BIN)/activate && taxi stop
 
 clean: ## Remove the virtual environments and caches; the data in .taxi is kept
@@ -81,5 +95,5 @@ clean: ## Remove the virtual environments and caches; the data in .taxi is kept
 	find taxi_platform taxi_platform_tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: $(INSTALLED) ## Resolve the dependencies again
-	@$(BIN)/pip install --quiet uv && $(BIN)/uv pip compile --quiet pyproject.toml --extra dev --universal \
-		--python-version 3.10 --no-emit-index-url --no-header --no-annotate --output-file requirements.lock
+	@$(BIN)/uv pip compile --quiet pyproject.toml --all-extras --group dev --universal --python-version 3.10 \
+		--no-emit-index-url --no-header --no-annotate --output-file requirements.lock

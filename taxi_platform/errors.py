@@ -21,6 +21,34 @@ _FULL_DISK = {
 }
 
 
+# Which extra a module comes with that the main job does without; see pyproject.toml.
+EXTRAS = {
+    "Stemmer": "assistant",
+    "adbc_driver_postgresql": "frames",
+    "altair": "report",
+    "apprise": "alerts",
+    "bm25s": "assistant",
+    "bs4": "assistant",
+    "dagster_duckdb": "duckdb",
+    "dagster_gcp": "google",
+    "dbt": "dbt",
+    "dbt.adapters.bigquery": "bigquery-models",
+    "duckdb": "duckdb",
+    "google": "google",
+    "google.genai": "assistant",
+    "google_crc32c": "google",
+    "jinja2": "report",
+    "markdown_it": "assistant",
+    "markdownify": "assistant",
+    "mcp": "mcp",
+    "pandas": "frames",
+    "pgpq": "parquet",
+    "pyarrow": "parquet",
+    "sqlglot": "dbt",
+    "vl_convert": "report",
+}
+
+
 def shortened(message: str) -> str:
     """Return another program's message on one line, cut where it gets too long."""
     line = " ".join(message.split())
@@ -142,6 +170,30 @@ class NotLoaded(TaxiError):
 
 class BrokenModels(TaxiError):
     """dbt cannot read the models, or they contradict themselves."""
+
+
+class MissingExtra(TaxiError):
+    """A package is needed that comes with an extra, and it is not installed."""
+
+    def __init__(self, module: str) -> None:
+        extra = EXTRAS.get(module) or EXTRAS[module.partition(".")[0]]
+        advice = f"Run `pip install 'taxi-platform[{extra}]'`, or `make install` in the project's folder."
+        super().__init__(module, "it is not installed", advice)
+
+
+@contextmanager
+def missing_extras() -> Generator[None, None, None]:
+    """Turn an import inside the block that fails for want of an extra into ``MissingExtra``.
+
+    Raises:
+        MissingExtra: names the module, and how to install its extra.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in EXTRAS:
+            raise
+        raise MissingExtra(error.name or "") from None
 
 
 @contextmanager

@@ -21,6 +21,7 @@ def run_dbt(arguments: Sequence[str]) -> int:
         TaxiError: the target cannot be reached, or the tables that the models read do not exist.
     """
     with _open_target(arguments) as target:
+        project.require(target.name)
         folder = settings().data_dir / "dbt/by-hand" / target.name
         folder.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from taxi_platform.errors import InvalidRequest, TaxiError
+from taxi_platform.errors import InvalidRequest, TaxiError, missing_extras
 
 
 class _Misused(click.ClickException):
@@ -23,7 +23,8 @@ class _Taxi(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(ctx)
+            with missing_extras():
+                return super().invoke(ctx)
         except TaxiError as error:
             kind = _Misused if isinstance(error, InvalidRequest) else click.ClickException
             raise kind(str(error)) from error

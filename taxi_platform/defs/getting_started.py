@@ -58,10 +58,9 @@ def products_kept(
     config: ColumnsConfig, product_file: ProductFileResource, duckdb_file: DuckDBResource
 ) -> dg.MaterializeResult[Any]:
     """Replace the table of kept columns."""
-    with errors_as_failures():
+    with errors_as_failures(), duckdb_file.connect() as connection:
         kept = keep(product_file.stored(), config.columns_to_keep)
-        with duckdb_file.connect() as connection:
-            store_kept(connection, kept)
+        store_kept(connection, kept)
     return dg.MaterializeResult(metadata=kept_metadata(kept))
 
 

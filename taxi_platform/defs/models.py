@@ -8,8 +8,8 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_platform.defs.trips import OWNERS
-from taxi_platform.models.manifest import MONTHS, Lineage, Node, nodes_of, plain_relation, tested_model, upstream_of
-from taxi_platform.models.project import FOLDER, find_manifest, read_lineage, read_manifest
+from taxi_platform.models.manifest import MONTHS, Node, nodes_of, plain_relation, tested_model, upstream_of
+from taxi_platform.models.project import FOLDER, find_manifest, read_manifest
 from taxi_platform.models.targets import BIGQUERY, POSTGRES
 from taxi_platform.orchestration.dbt import LINEAGE, ModelsResource, Result, asset_key
 from taxi_platform.orchestration.links import COURSES_MODELS, links
@@ -26,10 +26,9 @@ def asset_spec(
     prefix: Sequence[str],
     group: str,
     partitions: "dg.PartitionsDefinition[Any] | None",
-    lineage: Lineage,
 ) -> dg.AssetSpec:
     """Return the asset spec of a model or a seed."""
-    name = model["name"]
+    name, lineage = model["name"], manifest["lineage"]
     columns = [
         dg.TableColumn(column["name"], column.get("data_type") or "", description=column["description"])
         for column in model["columns"].values()
@@ -102,15 +101,14 @@ def models_asset(name: str, target: str, prefix: Sequence[str], group: str, pool
         group: the group in Dagster's UI.
         pool: the concurrency pool of the builds.
     """
-    place = find_manifest(settings().data_dir, target)
-    manifest, lineage = read_manifest(place), read_lineage(place)
+    manifest = read_manifest(find_manifest(settings().data_dir, target))
     models, tests = nodes_of(manifest, "model", "seed"), nodes_of(manifest, "test")
     months = monthly_partitions(*SERVICES.values())
     partitions = {model["name"]: months if MONTHS in model["tags"] else None for model in models}
 
     @dg.multi_asset(
         name=name,
-        specs=[asset_spec(manifest, model, prefix, group, partitions[model["name"]], lineage) for model in models],
+        specs=[asset_spec(manifest, model, prefix, group, partitions[model["name"]]) for model in models],
         check_specs=[check_spec(manifest, test, prefix, partitions[tested_model(manifest, test)]) for test in tests],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),  # also the dimensions: a range may include them

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from taxi_platform.errors import missing_extras
 from taxi_platform.orchestration.cloud_io import GoogleCloud, LakeIOManager, WarehouseIOManager
 from taxi_platform.orchestration.dbt import Models
 from taxi_platform.orchestration.exports_io import ExportsIOManager
@@ -67,7 +68,8 @@ def _google(name: str) -> dg.ResourceDefinition:
     """Return the definition of one of dagster-gcp's resources, which is imported when an asset asks for it."""
 
     def make(_: dg.InitResourceContext) -> object:
-        from taxi_platform.orchestration import google_resources
+        with missing_extras():
+            from taxi_platform.orchestration import google_resources
 
         return getattr(google_resources, name)()
 

@@ -1,8 +1,10 @@
-"""``python -m taxi_platform.models``: compile the manifests, as the image does, and print where they are."""
+"""``python -m taxi_platform.models``: compile the manifests of the package, after an edit of the models."""
 
-from taxi_platform.models.project import TARGETS, find_manifest
-from taxi_platform.settings import settings
+from taxi_platform.models.project import COMPILED, FOLDER, TARGETS, compile_target, fingerprint, read_manifest
 
 if __name__ == "__main__":
     for target in TARGETS:
-        print(find_manifest(settings().data_dir, target))
+        place = FOLDER / COMPILED / f"{target}.json"
+        if not place.exists() or read_manifest(place)["fingerprint"] != fingerprint():
+            compile_target(FOLDER, place.parent, target)
+        print(place)

@@ -7,6 +7,13 @@ from taxi_platform.errors import BrokenModels
 
 MONTHS = "monthly"  # the tag of the models that are built month by month
 
+# What is read of a manifest, which has several times as much.
+_OF_A_NODE = (
+    *("attached_node", "checksum", "columns", "compiled_code", "config", "contract", "depends_on", "description"),
+    *("fqn", "name", "original_file_path", "relation_name", "resource_type", "tags"),
+)
+_OF_A_PART = {"columns": ("name", "data_type", "description"), "config": ("materialized", "severity")}
+
 # Columns that a target's tables of trips have in addition to those of the contracts.
 _FURTHER = {"bigquery": {"file_month": "date"}}
 
@@ -15,6 +22,24 @@ Node = Mapping[str, Any]
 
 Lineage = Mapping[str, Mapping[str, list[list[str]]]]
 """By model and column: the tables and columns that the column is made of."""
+
+
+def shortened(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of dbt's manifest that is read."""
+
+    def of_node(node: Node) -> Mapping[str, Any]:
+        kept = {name: node[name] for name in _OF_A_NODE if name in node}
+        kept["columns"] = {name: _only(column, "columns") for name, column in node["columns"].items()}
+        return {**kept, "config": _only(node["config"], "config")}
+
+    return {
+        "metadata": {"adapter_type": manifest["metadata"]["adapter_type"]},
+        **{kind: {name: of_node(node) for name, node in manifest[kind].items()} for kind in ("nodes", "sources")},
+    }
+
+
+def _only(part: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    return {name: part[name] for name in _OF_A_PART[kind] if name in part}
 
 
 def nodes_of(manifest: Mapping[str, Any], *types: str) -> list[Node]:

@@ -1,13 +1,13 @@
-"""The dbt project's files, how dbt is called, and the manifest, which is compiled when it is missing.
+"""The dbt project's files, how dbt is called, and the manifests, which are compiled again when a model was edited.
 
-A manifest is kept under a fingerprint of the files that it was compiled from, so that an edited model never meets an
-old manifest. The image ships with its own; a fresh clone compiles it once, without a network or a database.
+A manifest holds a fingerprint of the files that it was compiled from, so that an edited model never meets an old
+manifest. The package comes with both, made by ``python -m taxi_platform.models``, so that definitions load without dbt.
 """
 
 import hashlib
 import json
+import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,11 +15,12 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxi_platform.errors import BrokenModels
-from taxi_platform.models.manifest import Lineage, read_columns
+from taxi_platform.errors import BrokenModels, MissingExtra
+from taxi_platform.models.manifest import read_columns, shortened
 from taxi_platform.redaction import redact
 from taxi_platform.settings import environment
 from taxi_platform.trips.months import Month
@@ -27,10 +28,11 @@ from taxi_platform.trips.months import Month
 if TYPE_CHECKING:
     from taxi_platform.models.targets import Target
 
+logger = logging.getLogger(__name__)
+
 FOLDER = Path(__file__).parents[1] / "dbt"
 MANIFEST = "manifest.json"
-LINEAGE = "lineage.json"
-DONE = "done"  # an empty file, written after all the others
+COMPILED = "compiled"  # the folder of the manifests that the package comes with
 TARGETS = ("postgres", "bigquery")
 _SOURCES = ("*.yml", "models/**/*", "macros/**/*", "seeds/**/*", "tests/**/*")
 # dbt of this Python, whatever PATH says. runpy warns that the package imports the module first, which is harmless.
@@ -40,10 +42,12 @@ _LOCK_SECONDS = 300.0  # compiling for both targets takes ten, and more on busy 
 
 
 def find_manifest(data_dir: Path, target: str, folder: Path = FOLDER) -> Path:
-    """Return the manifest of the project's files as they are now; compile it if it is missing.
+    """Return the manifest of the project's files as they are now; compile it if a file was edited.
+
+    A target whose part of dbt is not installed cannot be built anyway, and keeps the manifest that it has.
 
     Args:
-        data_dir: where it is kept when the project's own folder is read-only.
+        data_dir: where it is kept after an edit.
         target: the target whose SQL it holds, by its name in ``profiles.yml``.
         folder: the dbt project.
 
@@ -51,22 +55,37 @@ def find_manifest(data_dir: Path, target: str, folder: Path = FOLDER) -> Path:
         BrokenModels: dbt cannot parse the project; the message names the file and the line.
     """
     name = fingerprint(folder)
-    own, other = folder / "target" / name, data_dir / "dbt" / name
-    place = next((place for place in (own, other) if (place / DONE).exists()), None)
-    if place is None:
-        place = own if os.access(folder, os.W_OK) else other
-        _compile_all(folder, place)
-    return place / target / MANIFEST
+    own, edited = folder / COMPILED / f"{target}.json", data_dir / "dbt" / name / f"{target}.json"
+    if own.exists() and read_manifest(own)["fingerprint"] == name:
+        return own
+    if edited.exists() or is_installed(target):
+        compile_all(folder, edited.parent)
+        return edited
+    logger.warning("The models were edited, and %s. Those of %s are shown as they were.", MissingExtra("dbt"), target)
+    return own
 
 
 def read_manifest(path: Path) -> Mapping[str, Any]:
-    """Read a manifest."""
+    """Read a manifest, which holds the columns' lineage, too."""
     return json.loads(path.read_bytes())
 
 
-def read_lineage(manifest: Path) -> Lineage:
-    """Read the lineage that is kept beside a manifest."""
-    return json.loads((manifest.parent / LINEAGE).read_bytes())
+def is_installed(target: str) -> bool:
+    """Return whether dbt and its adapter for a target are installed."""
+    try:
+        return find_spec(f"dbt.adapters.{target}") is not None
+    except ModuleNotFoundError:  # dbt itself
+        return False
+
+
+def require(target: str) -> None:
+    """Refuse to go on without dbt or its adapter for a target.
+
+    Raises:
+        MissingExtra: one of them is not installed.
+    """
+    if not is_installed(target):
+        raise MissingExtra("dbt.adapters.bigquery" if target == "bigquery" else "dbt")
 
 
 def fingerprint(folder: Path = FOLDER) -> str:
@@ -89,22 +108,18 @@ def environment_of_dbt(target_path: Path, variables: Mapping[str, str]) -> Mappi
     return {**environment(), **_keep_quiet(target_path), **own, **variables}
 
 
-def _compile_all(folder: Path, place: Path) -> None:
-    """Compile the project for each target, once, however many processes need it at the same time."""
+def compile_all(folder: Path, place: Path) -> None:
+    """Compile the project for each installed target, once, however many processes need it at the same time."""
     from filelock import FileLock
 
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(place.parent / "lock", timeout=_LOCK_SECONDS):
-        if (place / DONE).exists():
-            return
-        shutil.rmtree(place, ignore_errors=True)  # left by a killed process
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(partial(compile_target, folder, place), TARGETS))
-        (place / DONE).touch()
+    place.mkdir(parents=True, exist_ok=True)
+    with FileLock(place.parent / "lock", timeout=_LOCK_SECONDS), ThreadPoolExecutor() as pool:
+        missing = [target for target in TARGETS if is_installed(target) and not (place / f"{target}.json").exists()]
+        list(pool.map(partial(compile_target, folder, place), missing))
 
 
 def compile_target(folder: Path, place: Path, target: str) -> None:
-    """Compile for one target without a database; keep the manifest and the columns' lineage.
+    """Compile for one target without a database; keep what is read of the manifest, and the columns' lineage.
 
     Raises:
         BrokenModels: dbt cannot parse the project.
@@ -123,11 +138,12 @@ def compile_target(folder: Path, place: Path, target: str) -> None:
         )
         if done.returncode:
             raise BrokenModels(f"dbt compile --target {target}", done.stdout.strip(), f"The project is in {folder}.")
-        kept = place / target
-        kept.mkdir(parents=True)
-        shutil.copyfile(Path(work) / MANIFEST, kept / MANIFEST)
-    lineage = read_columns(read_manifest(kept / MANIFEST))
-    (kept / LINEAGE).write_text(json.dumps(lineage), encoding="utf-8")
+        manifest = shortened(read_manifest(Path(work) / MANIFEST))
+    kept = {"fingerprint": fingerprint(folder), **manifest, "lineage": read_columns(manifest)}
+    place.mkdir(parents=True, exist_ok=True)
+    part = place / f"{target}.{os.getpid()}.part"
+    part.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    part.replace(place / f"{target}.json")
 
 
 def _keep_quiet(target: Path) -> Mapping[str, str]:
@@ -158,7 +174,9 @@ def build(
     Raises:
         BrokenModels: a model or a test failed; the message has dbt's own words, which name it, its file and often the
             line.
+        MissingExtra: dbt is not installed, or not for this target.
     """
+    require(target.name)
     refresh = ["--full-refresh"] if full_refresh else []
     choice = ["--indirect-selection", "empty", "--select", *sorted(names)]
     folder.mkdir(parents=True, exist_ok=True)

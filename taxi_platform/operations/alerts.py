@@ -16,6 +16,7 @@ from typing import Literal
 import dagster as dg
 from pydantic import BaseModel, ValidationError
 
+from taxi_platform.errors import missing_extras
 from taxi_platform.ledger.failures import CHECKED, EVENTS_WITH_REASONS, StepReason, read_reasons, read_warnings
 from taxi_platform.ledger.run_tags import RANGE_TAGS, TAXI, TRIGGER
 from taxi_platform.redaction import redact
@@ -120,9 +121,10 @@ def problem_with(address: Address) -> str | None:
 
 def deliver(address: Address, message: Message) -> str | None:
     """Send a message and return why it could not be delivered, without secrets; None when it was. Never raises."""
-    import apprise
-
     try:
+        with missing_extras():
+            import apprise
+
         if problem := problem_with(address):
             return problem
         service = apprise.Apprise()

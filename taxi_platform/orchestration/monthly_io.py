@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import dagster as dg
 
 from taxi_platform.dagster_private import add_output_metadata
-from taxi_platform.errors import TaxiError
+from taxi_platform.errors import TaxiError, missing_extras
 from taxi_platform.ledger.event_metadata import PROGRESS, raw_metadata
 from taxi_platform.retries import MONTH_AGAIN
 from taxi_platform.sources.cache import TripFiles
@@ -139,7 +139,8 @@ def errors_as_failures() -> Generator[None, None, None]:
         dagster.Failure: its description is the error's text; retrying is allowed only where that can help.
     """
     try:
-        yield
+        with missing_extras():
+            yield
     except TaxiError as error:
         raise dg.Failure(str(error), allow_retries=error.transient) from None
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 
+from taxi_platform.errors import missing_extras
 from taxi_platform.ledger.event_metadata import raw_metadata, table_metadata
 from taxi_platform.orchestration.monthly_io import Metadata, fetch_raw, service_of_asset, store_months, wanted_form
 from taxi_platform.postgres import frames, tables
@@ -105,7 +106,8 @@ class PostgresIOManager(dg.IOManager):
         if isinstance(obj, TripFiles):
             store_months(context, obj, lambda month: self._load_month(context, obj, month))
         else:
-            self._replace_table(context, obj)
+            with missing_extras():
+                self._replace_table(context, obj)
 
     def _load_month(self, context: dg.OutputContext, files: TripFiles, month: Month) -> Metadata:
         """Load one verified file, unless the table holds it already."""
@@ -147,10 +149,11 @@ class PostgresIOManager(dg.IOManager):
         """Return the rows of the asset's months, as the type of the input."""
         reference = self._reference(context)
         wanted = wanted_form(context)
-        if wanted == "pandas":
-            return frames.read_pandas(self.postgres.address(), reference)
-        if wanted == "arrow":
-            return frames.read_arrow(self.postgres.address(), reference)
+        with missing_extras():
+            if wanted == "pandas":
+                return frames.read_pandas(self.postgres.address(), reference)
+            if wanted == "arrow":
+                return frames.read_arrow(self.postgres.address(), reference)
         return reference
 
     def _reference(self, context: dg.InputContext) -> TableReference:

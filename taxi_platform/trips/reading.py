@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from isal import isal_zlib
 
-from taxi_platform.errors import DamagedFile
+from taxi_platform.errors import DamagedFile, missing_extras
 from taxi_platform.redaction import kind_of
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.files import edition_of
@@ -61,7 +61,8 @@ def open_trips(
     """
     name = name or path.name
     if edition_of(name) == "parquet":
-        from taxi_platform.trips.parquet import ParquetStream
+        with missing_extras():
+            from taxi_platform.trips.parquet import ParquetStream
 
         return ParquetStream(path, service, month)
     return TripStream(read_chunks(path), service, month, compressed=name.endswith(".gz"), is_regular=is_regular)

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from taxi_platform.models.project import find_manifest
 from taxi_platform.settings import PROJECT
 from taxi_platform_tests.support import image
 from taxi_platform_tests.support.this_machine import free_ports
@@ -103,9 +102,6 @@ def test_the_steps_of_the_file_give_definitions_that_load_and_commands_that_run(
         data = root / "data"
         for folder in (data, root / "opt/dagster/storage"):
             folder.mkdir(parents=True)
-        if not interpreter:
-            manifests = find_manifest(data, "postgres").parents[1]  # compiling them takes as long as all the rest
-            shutil.copytree(manifests, root / "app/taxi_platform/dbt/target" / manifests.name)
         variables = {
             **{name: value.replace("/opt", f"{root}/opt") for name, value in image.environment().items()},
             "PATH": f"{environment}/bin:/usr/bin:/bin",

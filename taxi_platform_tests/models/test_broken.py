@@ -9,7 +9,7 @@ import pytest
 
 from taxi_platform.errors import BrokenModels
 from taxi_platform.models import project
-from taxi_platform.models.project import FOLDER, build, find_manifest
+from taxi_platform.models.project import FOLDER, build, find_manifest, fingerprint
 from taxi_platform.models.targets import Target
 from taxi_platform_tests.support.asset_runs import Platform
 
@@ -33,7 +33,7 @@ def test_a_model_that_does_not_compile_is_named_with_its_line(tmp_path: Path, mo
     (folder / "models/intermediate/int_trips.sql").write_text("select 1\n\n{% if %}\n")
     with pytest.raises(BrokenModels, match=r"(?s)int_trips.*line 3"):
         find_manifest(tmp_path, "postgres", folder)
-    assert not list(folder.glob("target/*/done"))
+    assert not list(tmp_path.glob(f"dbt/{fingerprint(folder)}/*.json"))
 
 
 def test_dbts_errors_keep_the_model_and_the_line_and_lose_passwords_and_repetitions(

@@ -1,12 +1,13 @@
 """The dbt project and the services' contracts: a column that is renamed in one is missed in the other, here and now."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from taxi_platform.errors import BrokenModels
+from taxi_platform.errors import BrokenModels, MissingExtra
 from taxi_platform.models import project
 from taxi_platform.models.contract import contract_files
 from taxi_platform.models.manifest import nodes_of, read_columns
@@ -15,7 +16,6 @@ from taxi_platform.models.project import (
     TARGETS,
     find_manifest,
     fingerprint,
-    read_lineage,
     read_manifest,
 )
 from taxi_platform.trips.services import SERVICES
@@ -34,6 +34,24 @@ def test_what_the_contracts_decide_is_as_they_are(place: Path) -> None:
     assert written == contract_files()[place], "run `python -m taxi_platform.models.contract`, and correct the models"
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_manifest_that_the_package_comes_with_is_of_the_models_as_they_are(target: str, tmp_path: Path) -> None:
+    assert find_manifest(tmp_path, target).is_relative_to(FOLDER), "run `python -m taxi_platform.models`"
+
+
+def test_an_edited_model_without_dbt_is_shown_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "dbt"
+    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("target"))
+    (folder / "models/intermediate/int_trips.sql").write_text("select 1")
+    monkeypatch.setattr(project, "is_installed", lambda _: False)
+    assert find_manifest(tmp_path / "data", "bigquery", folder) == folder / "compiled/bigquery.json"
+    assert "pip install 'taxi-platform[dbt]'" in caplog.text
+    with pytest.raises(MissingExtra, match=r"taxi-platform\[bigquery-models\]"):
+        project.require("bigquery")
+
+
 def test_a_column_that_the_contract_renames_is_missed_by_the_model_that_reads_it(data: Path) -> None:
     manifest = json.loads(find_manifest(data, "postgres").read_text(encoding="utf-8"))
     columns = manifest["sources"]["source.taxi_platform.trips.green_tripdata"]["columns"]
@@ -44,7 +62,7 @@ def test_a_column_that_the_contract_renames_is_missed_by_the_model_that_reads_it
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_column_of_every_trip_reaches_a_model(target: str, data: Path) -> None:
-    found = read_lineage(find_manifest(data, target))
+    found = read_manifest(find_manifest(data, target))["lineage"]
     for service in SERVICES.values():
         read = {tuple(one) for sources in found[f"stg_{service.table}"].values() for one in sources}
         assert {name for table, name in read if table == service.table} >= {
@@ -110,7 +128,7 @@ def test_dbt_sees_no_secret_and_no_setting_while_it_compiles_what_is_kept(
     script.write_text(f"""
 import os, pathlib, shutil
 pathlib.Path({str(seen)!r}).write_text(repr(os.environ))
-shutil.copy({str(find_manifest(data, "postgres"))!r}, os.environ["DBT_TARGET_PATH"])
+shutil.copy({str(find_manifest(data, "postgres"))!r}, os.environ["DBT_TARGET_PATH"] + "/manifest.json")
 """)
     monkeypatch.setattr(project, "DBT", (sys.executable, str(script)))
     project.compile_target(FOLDER, tmp_path / "kept", "postgres")

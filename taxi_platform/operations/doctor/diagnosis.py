@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Mapping
 
-from taxi_platform.errors import TaxiError
+from taxi_platform.errors import TaxiError, missing_extras
 from taxi_platform.operations.doctor import dagster_state, machine, servers
 from taxi_platform.operations.doctor.findings import Diagnosis, Examine, Finding, problem, problem_of
 from taxi_platform.settings import Settings, invalid_settings, settings
@@ -63,8 +63,9 @@ def run_checks(checks: Mapping[str, Examine], settings: Settings, seconds: float
 
 def _run(examine: Examine, settings: Settings, findings: list[Finding]) -> None:
     try:
-        for finding in examine(settings):
-            findings.append(finding)  # at once, because a later one may hang
+        with missing_extras():
+            for finding in examine(settings):
+                findings.append(finding)  # at once, because a later one may hang
     except TaxiError as error:
         findings.append(problem_of(error))
     except OSError as error:

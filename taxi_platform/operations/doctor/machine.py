@@ -26,7 +26,7 @@ from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import SERVICES
 
 PACKAGE = "taxi-platform"
-INSTALL = "Run `make test` or `make demo`, which install the versions of requirements.lock."
+INSTALL = "Run `make install`, which installs every extra in the versions of requirements.lock."
 ACTIVATE = "Run `. .venv/bin/activate` in the project's folder, in every new shell."
 
 # Set by the tests and by the Compose file itself, not by people.
@@ -52,6 +52,7 @@ def examine_installation(settings: Settings) -> Iterator[Finding]:
     installed = {dist.metadata["Name"].lower().replace("_", "-"): dist.version for dist in metadata.distributions()}
     locked = (PROJECT / "requirements.lock").read_text(encoding="utf-8").splitlines()
     yield from check_packages(installed, metadata.requires(PACKAGE) or [], locked)
+    yield check_extras(installed, metadata.requires(PACKAGE) or [])
     origin = json.loads(metadata.distribution(PACKAGE).read_text("direct_url.json") or "{}")
     place = url2pathname(urlsplit(str(origin.get("url", ""))).path)
     if Path(place).resolve() != PROJECT:  # definitions and dagster.yaml are read from this folder
@@ -87,6 +88,16 @@ def check_packages(installed: Mapping[str, str], wanted: Sequence[str], locked: 
         yield ok(f"{len(needed)} packages of pyproject.toml with their dependencies, as in requirements.lock")
 
 
+def check_extras(installed: Mapping[str, str], wanted: Sequence[str]) -> Finding:
+    """Say which extras are installed, and which are not."""
+    extras = sorted(metadata.metadata(PACKAGE).get_all("Provides-Extra") or [])
+    complete = [
+        extra for extra in extras if {need.name.lower() for need in _requirements(wanted, extra)} <= {*installed}
+    ]
+    others = [extra for extra in extras if extra not in complete]
+    return ok(f"extras: {', '.join(complete) or 'none'}" + (f"; not installed: {', '.join(others)}" if others else ""))
+
+
 def check_path(command: str | None, environment: Path) -> Iterator[Finding]:
     """Check that ``dagster``, typed in this shell, is the one of this project's environment."""
     if command is None:
@@ -95,9 +106,9 @@ def check_path(command: str | None, environment: Path) -> Iterator[Finding]:
         yield warning(f"`dagster`, typed here, is {command}, not this project's", ACTIVATE)
 
 
-def _requirements(lines: Sequence[str]) -> list[Requirement]:
+def _requirements(lines: Sequence[str], extra: str = "") -> list[Requirement]:
     parsed = [Requirement(line) for line in lines if line]
-    return [need for need in parsed if need.marker is None or need.marker.evaluate({"extra": ""})]
+    return [need for need in parsed if need.marker is None or need.marker.evaluate({"extra": extra})]
 
 
 def _fits(need: Requirement, installed: Mapping[str, str]) -> bool:
