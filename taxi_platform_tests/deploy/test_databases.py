@@ -1,14 +1,21 @@
-"""deploy/postgres/databases.sh, run as PostgreSQL's image runs it: what the two accounts may do."""
+"""deploy/postgres/databases.sh, run as PostgreSQL's image runs it: what the accounts may do, and restoring a backup."""
 
+import os
+import re
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from taxi_platform.postgres.embedded.programs import installed
 from taxi_platform.settings import PROJECT
+from taxi_platform_tests.cli.test_status import data
+from taxi_platform_tests.support.backfills import Backfills
 from taxi_platform_tests.support.postgres_image import PostgresImage
 from taxi_platform_tests.support.stack import PASSWORDS
 from taxi_platform_tests.support.this_machine import free_ports
@@ -63,3 +70,30 @@ def test_the_account_of_the_trips_sees_the_snapshot_of_a_backup(port: int) -> No
 def test_neither_account_connects_to_the_others_database(user: str, password: str, database: str, port: int) -> None:
     with pytest.raises(psycopg.OperationalError, match="permission denied"):
         connect(port, user, password, database)
+
+
+def documented(program: str) -> list[str]:
+    """A command of docs/deploy.md, for the database of the trips, without the container and the file."""
+    page = (PROJECT / "docs/deploy.md").read_text(encoding="utf-8")
+    (line,) = re.findall(rf"exec -T postgres ({program} [^<>\n]*)", page)
+    return shlex.split(line.replace("$database", "ny_taxi"))
+
+
+def test_status_says_the_same_after_a_restore_into_an_empty_server(
+    port: int, backfills: Backfills, tmp_path: Path
+) -> None:
+    backfills.run("green_tripdata", months="2019-01...2019-03")
+    before = data()
+    assert before["services"]["green"]["rows"] > 0
+    place = {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGPASSWORD": PASSWORDS["POSTGRES_PASSWORD"]}
+    run = partial(subprocess.run, env={"PATH": f"{installed()}:{os.defpath}", **place}, check=True)
+    # The test's database has the tables of both: trips and Dagster's state.
+    dump = [backfills.database if word == "ny_taxi" else word for word in documented("pg_dump")]
+    with (tmp_path / "dump").open("w+b") as file:
+        run([word for word in dump if word not in ("--username", "postgres")], stdout=file)
+        file.seek(0)
+        run(documented("pg_restore"), stdin=file)
+    run(documented("psql"))
+    restored = f"postgresql://taxi:{PASSWORDS['TAXI_DB_PASSWORD']}@127.0.0.1:{port}/ny_taxi"
+    backfills.use(TAXI_POSTGRES_URL=restored, TAXI_DAGSTER_POSTGRES_URL=restored)
+    assert data() == before
