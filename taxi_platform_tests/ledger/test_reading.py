@@ -48,6 +48,14 @@ def test_a_loaded_month_is_known_to_all_who_are_asked(loaded: Platform) -> None:
     assert ledger.remarks == []
 
 
+def test_a_source_that_has_another_edition_changes_a_loaded_month_without_being_asked(loaded: Platform) -> None:
+    loaded.use(TAXI_SOURCE="http://127.0.0.1:1/{service}_tripdata_{month}.parquet")
+    months = read_months(loaded.instance, [GREEN]).months["green"]
+    assert months[JANUARY].state == "file changed"
+    assert months[JANUARY].note == "the source has another edition, parquet instead of csv"
+    assert months[FEBRUARY].state == "missing"
+
+
 def test_a_part_that_is_not_asked_for_stays_empty(loaded: Platform) -> None:
     loaded.use(TAXI_POSTGRES_URL=CLOSED)
     ledger = read_months(loaded.instance, [GREEN], ("attempts", "waiting"))
