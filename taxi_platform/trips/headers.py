@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from taxi_platform.errors import SchemaMismatch
@@ -68,12 +69,13 @@ def match_header(service: Service, line: bytes, subject: str, month: Month | Non
     columns = [known.get(name) or _new_column(name, subject) for name in names]
     new = tuple(column for column, name in zip(columns, names, strict=True) if name not in known)
     unknown = [name for name in names if name not in known] if on_new_columns == "fail" else []
-    missing = [c.source for c in service.columns if c not in columns and not c.may_lack(month)]
-    twice = sorted({c.source for c in columns if columns.count(c) > 1})
+    found = Counter(column.source for column in columns)
+    missing = [c.source for c in service.columns if c.source not in found and not c.may_lack(month)]
+    twice = sorted(name for name, times in found.items() if times > 1)
     problems = [
-        f"{label} {_listed(found)}"
-        for label, found in (("unknown:", unknown), ("missing:", missing), ("named twice:", twice))
-        if found
+        f"{label} {_listed(listed)}"
+        for label, listed in (("unknown:", unknown), ("missing:", missing), ("named twice:", twice))
+        if listed
     ]
     if problems:
         raise SchemaMismatch(

@@ -17,16 +17,16 @@ from taxi_platform_tests.support.year import Year
 FIRST, LAST = ("2019-01", "2021-07") if os.environ.get("TAXI_SCREENSHOT") else ("2009-01", "2040-12")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def source() -> Iterator[TripServer]:
     """Where the stack fetches from."""
     with TripServer() as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(source: TripServer) -> Iterator[Stack]:
-    """The services, started once for the tests of a process; whoever kills one starts it again."""
+    """The services, started once for the tests of this folder, and ended after them, for they are never idle."""
     months = {"TAXI_FIRST_MONTH": FIRST, "TAXI_LAST_MONTH": LAST}
     variables = {"TAXI_SOURCE": source.template, **months, **users.variables()}
     profiles = ["auth"] if users.CAN_LOG_IN else []
@@ -34,7 +34,7 @@ def stack(source: TripServer) -> Iterator[Stack]:
         yield stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def years() -> Iterator[int]:
     """Years, each once."""
     return itertools.count(int(FIRST[:4]))
