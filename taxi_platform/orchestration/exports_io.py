@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from taxi_platform.errors import missing_extras
 from taxi_platform.operations.exports import export_month, file_of
 from taxi_platform.orchestration.monthly_io import Metadata, service_of_asset, store_months
 from taxi_platform.postgres.server import Server
@@ -31,7 +32,8 @@ class ExportsIOManager(dg.IOManager):
         """Export every month of the output, each in the place of its earlier export."""
 
         def store(month: Month) -> Metadata:
-            exported = export_month(self.postgres.address(), obj.service, month, self.place)
+            with missing_extras():
+                exported = export_month(self.postgres.address(), obj.service, month, self.place)
             context.log.info(f"{exported.uri}: {exported.rows:,} rows in {exported.seconds:.2f} s")
             return {
                 "dagster/uri": exported.uri,
