@@ -20,6 +20,7 @@ from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
 PAGE = 1000  # events
+MOST_EVENTS = 10_000  # Dagster refuses to return more at once
 DAEMON_TIMEOUT = 75.0  # seconds; a daemon writes a heartbeat every 30 s, and later when it is busy
 
 _FINISHED: Mapping[dg.DagsterRunStatus, Outcome] = {
@@ -34,13 +35,15 @@ _UNFINISHED = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.Dags
 
 
 def latest_materializations(instance: dg.DagsterInstance, key: Key) -> dict[str, Materialized]:
-    """Return the last materialization of each partition of an asset, in two queries."""
+    """Return the last materialization of each partition of an asset, in two queries up to 10,000 partitions."""
     asset = dg.AssetKey(key)
     latest = dagster_private.latest_storage_ids(instance, asset)
-    if not latest:
-        return {}
-    wanted = dg.AssetRecordsFilter(asset_key=asset, storage_ids=list(latest.values()))
-    return _by_partition(instance.fetch_materializations(wanted, limit=len(latest)).records)
+    found: dict[str, Materialized] = {}
+    ids = list(latest.values())
+    for start in range(0, len(ids), MOST_EVENTS):
+        wanted = dg.AssetRecordsFilter(asset_key=asset, storage_ids=ids[start : start + MOST_EVENTS])
+        found |= _by_partition(instance.fetch_materializations(wanted, limit=MOST_EVENTS).records)
+    return found
 
 
 def bytes_billed(instance: dg.DagsterInstance, key: Key) -> dict[Month, int]:
@@ -202,8 +205,12 @@ def read_progress(
 
     seen: Sequence[dg.EventLogRecord] = ()
     if observed:
-        seen = instance.fetch_observations(wanted(observed), limit=len(observed) * 10, ascending=True).records
-    made = instance.fetch_materializations(wanted(months), limit=len(months) * 10, ascending=True).records
+        seen = instance.fetch_observations(
+            wanted(observed), limit=min(len(observed) * 10, MOST_EVENTS), ascending=True
+        ).records
+    made = instance.fetch_materializations(
+        wanted(months), limit=min(len(months) * 10, MOST_EVENTS), ascending=True
+    ).records
     return [
         Progress(
             service=service.name,
