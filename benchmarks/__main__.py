@@ -50,7 +50,7 @@ MEASUREMENTS: dict[str, tuple[Measure, int, int]] = {
     "disk": (memory.measure_disk, 1_000_000, 2),
     "memory": (memory.measure, 1_000_000, 2),
     "models": (models.measure, 300_000, 2),
-    "report": (reports.measure, 500_000, 2),
+    "report": (reports.measure, 1_000_000, 2),
 }
 
 

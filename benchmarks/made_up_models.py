@@ -1,5 +1,6 @@
 """The models that reports read, filled by PostgreSQL itself: any number of months, without loading trips."""
 
+import time
 from collections.abc import Iterable
 
 from taxi_platform.postgres.connection import connect, execute
@@ -44,7 +45,10 @@ from (
 insert into analytics.fct_monthly_zone_revenue
 select service, file_month, pickup_location_id, count(*), sum(total_amount)
 from analytics.{name} group by 1, 2, 3;
+comment on table analytics.{name} is 'the first build';
 analyze analytics.{name}"""
+
+_BUILD = "comment on table analytics.{name} is 'the build at {time}'"
 
 
 def fill(url: str, months: Iterable[Month], rows: int) -> None:
@@ -52,6 +56,15 @@ def fill(url: str, months: Iterable[Month], rows: int) -> None:
     with connect(url) as connection:
         execute(connection, _TABLES)
         for month in months:
-            name = f"fct_trips_{month}".replace("-", "_")
-            execute(connection, _MONTH.format(name=name, month=month, rows=rows))
+            execute(connection, _MONTH.format(name=_partition(month), month=month, rows=rows))
         execute(connection, "checkpoint")
+
+
+def pretend_build(url: str, month: Month) -> None:
+    """Make reports count a month again, as they do after a build of it."""
+    with connect(url) as connection:
+        execute(connection, _BUILD.format(name=_partition(month), time=time.time()))
+
+
+def _partition(month: Month) -> str:
+    return f"fct_trips_{month}".replace("-", "_")
