@@ -4,13 +4,12 @@ import atexit
 import gc
 import sys
 import warnings
-from pathlib import Path
+from importlib import import_module
 
 import dagster as dg
 
 from taxi_platform.dagster_private import load_definitions
-
-HERE = Path(__file__).parent
+from taxi_platform.settings import FILES
 
 
 def _end_quickly() -> None:
@@ -33,4 +32,4 @@ def defs() -> dg.Definitions:
         # The loader's own, which load_from_defs_folder silences too.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return load_definitions(HERE, HERE / "defs")
+        return load_definitions(import_module("taxi_platform.defs"), FILES)

@@ -1,4 +1,4 @@
-"""The settings, read once from the environment and from ``.env`` beside ``pyproject.toml``, and validated.
+"""The settings, read once from the environment and from ``.env`` in the project's folder, and validated.
 
 No other module reads settings from the environment. Servers, sources and months are made from the settings elsewhere.
 """
@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values, load_dotenv
+from platformdirs import user_data_path
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -29,7 +30,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from taxi_platform.errors import InvalidSetting
 from taxi_platform.redaction import redact, secrets_of
 
-PROJECT = Path(__file__).resolve().parents[1]
+_PACKAGE = Path(__file__).resolve().parent
+IS_CHECKOUT = (_PACKAGE.parent / "pyproject.toml").exists()
+"""Whether this is the project's own folder, and not a package installed from a wheel."""
+FILES = _PACKAGE.parent if IS_CHECKOUT else _PACKAGE
+"""The folder of ``dagster.yaml``, ``workspace.yaml``, ``.env.example`` and ``requirements.lock``."""
+PROJECT = FILES if IS_CHECKOUT else user_data_path("taxi-platform")
+"""Where ``.env`` and the data are and relative paths start: the project's folder, or else the user's data folder."""
 RELEASE = "https://github.com/DataTalksClub/nyc-tlc-data/releases/download/{service}/{service}_tripdata_{month}.csv.gz"
 
 # As Apprise does it: an address ends where white space, a comma or a semicolon is followed by the next one.
@@ -136,7 +143,7 @@ class Settings(BaseSettings):
 
     source: str = Field(RELEASE, description="A URL template, a folder, tlc, or sample[:scale].")
     data_dir: Annotated[Path, BeforeValidator(_absolute)] = Field(
-        PROJECT / ".taxi", description="Raw files, the embedded server, Dagster's state."
+        PROJECT / ".taxi" if IS_CHECKOUT else PROJECT, description="Raw files, the embedded server, Dagster's state."
     )
     postgres_url: SecretStr | None = Field(
         None, description="A PostgreSQL of version 15 or later; unset, the embedded server."

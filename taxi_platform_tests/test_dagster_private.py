@@ -6,6 +6,7 @@ A test that fails names the entry of ``dagster_private`` to look at; that entry 
 import ast
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
@@ -88,7 +89,7 @@ def test_private_parts_of_dagster_are_imported_in_one_place_only() -> None:
 
 
 def test_definitions_load_from_a_folder_and_leave_the_other_libraries_alone() -> None:
-    definitions = dagster_private.load_definitions(PACKAGE, PACKAGE / "defs")
+    definitions = dagster_private.load_definitions(import_module("taxi_platform.defs"), PACKAGE)
     assert definitions.resolve_job_def("hello_world")
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from taxi_platform.assistant.documents import Passage, passages_of, read_documents
 from taxi_platform.errors import TaxiError
-from taxi_platform.settings import PROJECT, environment, settings
+from taxi_platform.settings import PROJECT, settings
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES
 
@@ -58,18 +58,15 @@ def gather(question: str, repository: "dg.RepositoryDefinition") -> Knowledge:
 
     materialized: Mapping[str, str] = {}
     records: list[str] = []
-    if environment().get("DAGSTER_HOME"):
-        try:
-            with dg.DagsterInstance.get() as instance:
-                ledger = read_months(instance, list(SERVICES.values()))
-                materialized = last_materialized(instance, repository.asset_graph.get_all_asset_keys())
-            for remark in ledger.remarks:
-                logger.warning("%s", remark)
-            records = on_record(question, ledger.shown())
-        except TaxiError as error:
-            logger.warning("Dagster's records cannot be read. %s", error)
-    else:
-        logger.warning("DAGSTER_HOME is not set, so nothing is known of runs: . .venv/bin/activate sets it.")
+    try:
+        with dg.DagsterInstance.get() as instance:
+            ledger = read_months(instance, list(SERVICES.values()))
+            materialized = last_materialized(instance, repository.asset_graph.get_all_asset_keys())
+        for remark in ledger.remarks:
+            logger.warning("%s", remark)
+        records = on_record(question, ledger.shown())
+    except TaxiError as error:
+        logger.warning("Dagster's records cannot be read. %s", error)
     return Knowledge(
         documents=documentation(),
         graph=graph_passages(repository, settings().web_url, materialized),

@@ -9,7 +9,7 @@ import click
 
 from taxi_platform.cli.demo_runs import execute, materialize, reasons, use_instance
 from taxi_platform.errors import TaxiError
-from taxi_platform.settings import settings
+from taxi_platform.settings import IS_CHECKOUT, settings
 from taxi_platform.trips.months import Month, ranges
 from taxi_platform.trips.services import SERVICES, SMALLEST, Service
 
@@ -99,13 +99,14 @@ def _print_what_to_do_next(report: "ExecuteInProcessResult") -> None:
         (page,) = report.asset_materializations_for_node(REPORT)
         click.echo(f"What it looks like: open {page.metadata['path'].value}")
     click.echo("What to type next:")
-    click.echo(". .venv/bin/activate")
+    if IS_CHECKOUT:
+        click.echo(". .venv/bin/activate")
     if data.name == SAMPLE_FOLDER:
         source = " ".join([f"TAXI_SOURCE={settings().source}", *(f"{name}=" for name in URLS)])
         click.echo(f"export {source} TAXI_DATA_DIR={data} DAGSTER_HOME={data}/dagster")
-    click.echo("dagster dev       # the graph, every month and every run, on http://127.0.0.1:3000")
+    click.echo("taxi dev          # the graph, every month and every run, on http://127.0.0.1:3000")
     click.echo("taxi psql         # e.g. select filename, rows_loaded from tripdata_files;")
-    click.echo("make stop         # PostgreSQL goes on running until then")
+    click.echo("taxi stop         # PostgreSQL goes on running until then")
 
 
 def _address() -> str:

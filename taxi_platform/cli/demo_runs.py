@@ -50,12 +50,13 @@ class Outcome:
 
 def use_instance(home: Path) -> None:
     """Let this process use another Dagster instance, with the project's own configuration."""
-    from taxi_platform.settings import PROJECT
+    from taxi_platform.settings import FILES
 
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"
     if not config.exists():
-        config.symlink_to(PROJECT / "dagster.yaml")
+        config.unlink(missing_ok=True)  # a link to a package that has been moved
+        config.symlink_to(FILES / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(home)
 
 

@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
@@ -28,6 +29,18 @@ class _Taxi(click.Group):
         except TaxiError as error:
             kind = _Misused if isinstance(error, InvalidRequest) else click.ClickException
             raise kind(str(error)) from error
+
+
+class _UsesInstance(click.Command):
+    """A command that opens Dagster's instance: that of ``DAGSTER_HOME``, or else the data folder's."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        from taxi_platform.cli.demo_runs import use_instance
+        from taxi_platform.settings import environment, settings
+
+        if not environment().get("DAGSTER_HOME"):
+            use_instance(settings().data_dir / "dagster")
+        return super().invoke(ctx)
 
 
 class _Terminal(logging.Handler):
@@ -62,7 +75,7 @@ def taxi() -> None:
     _show_logs()
 
 
-@taxi.command()
+@taxi.command(cls=_UsesInstance)
 @click.option(
     "--scale", type=click.FloatRange(0, 10, min_open=True), help="Trips of the sample for one of the real order."
 )
@@ -73,7 +86,7 @@ def demo(scale: float | None) -> None:
     raise click.exceptions.Exit(not run_demo(scale or SCALE))
 
 
-@taxi.command("demo-cloud")
+@taxi.command("demo-cloud", cls=_UsesInstance)
 @click.option("--scale", type=click.FloatRange(0, 10, min_open=True), help="Trips of the sample for one real one.")
 def demo_cloud(scale: float | None) -> None:
     """Load three sample months into emulators of Google Cloud, show the rows, and end the emulators."""
@@ -90,7 +103,7 @@ def gcp_teardown() -> None:
     run_gcp_teardown()
 
 
-@taxi.command("getting-started")
+@taxi.command("getting-started", cls=_UsesInstance)
 def getting_started() -> None:
     """Average the prices of products by brand; from the sample if the web API cannot be reached."""
     from taxi_platform.cli.getting_started import run_getting_started
@@ -98,7 +111,7 @@ def getting_started() -> None:
     raise click.exceptions.Exit(not run_getting_started())
 
 
-@taxi.command()
+@taxi.command(cls=_UsesInstance)
 @click.argument("services")
 @click.argument("months")
 @click.option("--missing", "choice", flag_value="missing", default=True, help="What is not in place (default).")
@@ -118,7 +131,7 @@ def backfill(services: str, months: str, **options: Any) -> None:
     raise click.exceptions.Exit(run_backfill(services, months, **options))
 
 
-@taxi.command()
+@taxi.command(cls=_UsesInstance)
 @click.argument("question")
 def ask(question: str) -> None:
     """Answer QUESTION from the docs, the asset graph, the records and, by one statement that only reads, the trips."""
@@ -146,7 +159,7 @@ def new_asset(description: str, yes: bool) -> None:
     run_new_asset(description, confirm)
 
 
-@taxi.command()
+@taxi.command(cls=_UsesInstance)
 @click.option("--json", "as_json", is_flag=True, help="For programs; docs/backfills.md says what is in it.")
 @click.option("--ask-source", is_flag=True, help="Ask the source, too, which of the loaded months have changed.")
 @click.option("--cloud", is_flag=True, help="Ask BigQuery, too, and show what its loads were billed.")
@@ -158,7 +171,7 @@ def status(as_json: bool, ask_source: bool, cloud: bool) -> None:
         show_status(as_json=as_json, ask_source=ask_source, ask_cloud=cloud)
 
 
-@taxi.command()
+@taxi.command(cls=_UsesInstance)
 @click.option("--listen", metavar="HOST:PORT", help="Serve them to Prometheus at this address, until Ctrl-C.")
 def metrics(listen: str | None) -> None:
     """Print months, rows, bytes, seconds, runs and costs as metrics in Prometheus' text format."""
@@ -178,7 +191,7 @@ def doctor(as_json: bool) -> None:
     raise click.exceptions.Exit(not is_healthy)
 
 
-@taxi.command()
+@taxi.command(cls=_UsesInstance)
 @click.option("--allow-runs", is_flag=True, help="Add a tool that has the daemon load months.")
 def mcp(allow_runs: bool) -> None:
     """Serve status, backfill plans, doctor, docs and queries to an AI assistant, by the Model Context Protocol."""
@@ -194,6 +207,18 @@ def dbt(arguments: tuple[str, ...]) -> None:
     from taxi_platform.cli.dbt import run_dbt
 
     raise click.exceptions.Exit(run_dbt(arguments))
+
+
+@taxi.command(cls=_UsesInstance, context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def dev(arguments: tuple[str, ...]) -> None:
+    """Start the web UI and the daemon on http://127.0.0.1:3000; takes the options of `dagster dev`."""
+    from taxi_platform.settings import FILES
+
+    command = [sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--workspace", FILES / "workspace.yaml"]
+    # A backfill waits for a code location that does not load at the moment, instead of failing.
+    waits = {"DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR": "1"}
+    os.execve(sys.executable, [*command, *arguments], {**waits, **os.environ})  # noqa: S606 - Dagster's own program
 
 
 @taxi.command()

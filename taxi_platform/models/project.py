@@ -62,7 +62,7 @@ def find_manifest(data_dir: Path, target: str, folder: Path = FOLDER) -> Path:
     if edited.exists() or is_installed(target):
         compile_all(folder, edited.parent)
         return edited
-    logger.warning("The models were edited, and %s. Those of %s are shown as they were.", MissingExtra("dbt"), target)
+    logger.warning("The models for %s are shown as they were before an edit. %s", target, MissingExtra(_module(target)))
     return own
 
 
@@ -86,7 +86,11 @@ def require(target: str) -> None:
         MissingExtra: one of them is not installed.
     """
     if not is_installed(target):
-        raise MissingExtra("dbt.adapters.bigquery" if target == "bigquery" else "dbt")
+        raise MissingExtra(_module(target))
+
+
+def _module(target: str) -> str:
+    return "dbt.adapters.bigquery" if target == "bigquery" else "dbt"
 
 
 def fingerprint(folder: Path = FOLDER) -> str:

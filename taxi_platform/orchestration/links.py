@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_platform.settings import PROJECT
+from taxi_platform.settings import FILES
 from taxi_platform.trips.services import Service
 
 TRIP_RECORDS = "https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page"
@@ -20,7 +20,8 @@ COURSES_MODELS = "https://github.com/DataTalksClub/data-engineering-zoomcamp/tre
 def links(page: str, **urls: str) -> dict[str, Any]:
     """Return metadata that link to addresses and to a page of the project, e.g. ``loading.md``."""
     addresses = {name.replace("_", " "): dg.MetadataValue.url(url) for name, url in urls.items()}
-    return {**addresses, "docs": dg.MetadataValue.path(PROJECT / "docs" / page)}
+    path = FILES / "docs" / page  # not in an image or a wheel
+    return {**addresses, "docs": dg.MetadataValue.path(path)} if path.exists() else addresses
 
 
 def trip_links(service: Service, page: str) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def test_an_edited_model_without_dbt_is_shown_as_it_was(
     (folder / "models/intermediate/int_trips.sql").write_text("select 1")
     monkeypatch.setattr(project, "is_installed", lambda _: False)
     assert find_manifest(tmp_path / "data", "bigquery", folder) == folder / "compiled/bigquery.json"
-    assert "pip install 'taxi-platform[dbt]'" in caplog.text
+    assert "pip install 'taxi-platform[bigquery-models]'" in caplog.text
     with pytest.raises(MissingExtra, match=r"taxi-platform\[bigquery-models\]"):
         project.require("bigquery")
 

@@ -17,7 +17,7 @@ from taxi_platform.operations.doctor.findings import Finding, ok, problem, probl
 from taxi_platform.operations.doctor.machine import ACTIVATE
 from taxi_platform.operations.doctor.servers import check_connection
 from taxi_platform.postgres.server import STATE_DATABASE, STATE_SETTING, state_server
-from taxi_platform.settings import PROJECT, Settings, environment
+from taxi_platform.settings import FILES, Settings, environment
 
 NEVER = "no daemon has ever run here"
 START = "Start it with `make dev` (or `dagster-daemon run`); schedules, sensors and backfills need it."
@@ -41,7 +41,7 @@ print(json.dumps({
 
 def examine_home(settings: Settings) -> Iterator[Finding]:
     """Check the folder, then the database of the state."""
-    yield check_home(environment().get("DAGSTER_HOME", ""), settings.data_dir / "dagster", PROJECT / "dagster.yaml")
+    yield check_home(environment().get("DAGSTER_HOME", ""), settings.data_dir / "dagster", FILES / "dagster.yaml")
     yield check_state(settings)
 
 
@@ -119,7 +119,7 @@ def examine_code_location(settings: Settings) -> Iterator[Finding]:
     """Load the definitions in their own process, as Dagster does, and count them."""
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _LOAD], cwd=PROJECT, capture_output=True, text=True, timeout=LOAD_SECONDS
+            [sys.executable, "-c", _LOAD], cwd=FILES, capture_output=True, text=True, timeout=LOAD_SECONDS
         )
     except subprocess.TimeoutExpired:
         yield problem(f"the definitions did not load within {LOAD_SECONDS} s", "`dg check defs` shows where it hangs.")

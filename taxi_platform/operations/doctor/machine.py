@@ -21,7 +21,7 @@ from packaging.version import Version
 
 from taxi_platform.errors import TaxiError
 from taxi_platform.operations.doctor.findings import Finding, ok, problem, problem_of, warning
-from taxi_platform.settings import PROJECT, Settings, dotenv, environment, field_variables
+from taxi_platform.settings import FILES, IS_CHECKOUT, PROJECT, Settings, dotenv, environment, field_variables
 from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import SERVICES
 
@@ -50,12 +50,12 @@ def examine_installation(settings: Settings) -> Iterator[Finding]:
     """Compare Python and the installed packages with those that the project needs."""
     yield check_python(platform.python_version(), metadata.metadata(PACKAGE)["Requires-Python"] or "")
     installed = {dist.metadata["Name"].lower().replace("_", "-"): dist.version for dist in metadata.distributions()}
-    locked = (PROJECT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    locked = (FILES / "requirements.lock").read_text(encoding="utf-8").splitlines()
     yield from check_packages(installed, metadata.requires(PACKAGE) or [], locked)
     yield check_extras(installed, metadata.requires(PACKAGE) or [])
     origin = json.loads(metadata.distribution(PACKAGE).read_text("direct_url.json") or "{}")
     place = url2pathname(urlsplit(str(origin.get("url", ""))).path)
-    if Path(place).resolve() != PROJECT:  # definitions and dagster.yaml are read from this folder
+    if IS_CHECKOUT and Path(place).resolve() != PROJECT:  # definitions and dagster.yaml are read from this folder
         yield problem(f"the package is installed from {place}, not from {PROJECT}", INSTALL)
     yield from check_path(shutil.which("dagster"), Path(sys.prefix))
 
@@ -125,7 +125,7 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
             month_range(settings, service)
     except TaxiError as error:
         yield problem_of(error)
-    example = (PROJECT / ".env.example").read_text(encoding="utf-8")
+    example = (FILES / ".env.example").read_text(encoding="utf-8")
     known = {*field_variables(), *re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE)}
     yield from find_unknown({**dotenv(), **environment()}, known)
     for name, value in dotenv().items():
