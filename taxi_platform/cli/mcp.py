@@ -16,7 +16,7 @@ from taxi_platform.assistant.retrieval import LexicalRetriever
 from taxi_platform.assistant.sql import reader
 from taxi_platform.cli.backfill import as_data, months_asked_for
 from taxi_platform.cli.doctor import report_data
-from taxi_platform.errors import InvalidRequest, TaxiError
+from taxi_platform.errors import InvalidRequest, TaxiError, missing_extras
 from taxi_platform.ledger.events import daemon_is_alive
 from taxi_platform.ledger.plan import Choice, Plan, make_plan, parse_services
 from taxi_platform.ledger.reading import read_months
@@ -146,7 +146,8 @@ def _with_clear_errors(tool: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(tool)
     def call(*arguments: Any, **named: Any) -> Any:
         try:
-            return tool(*arguments, **named)
+            with missing_extras():
+                return tool(*arguments, **named)
         except TaxiError as error:
             raise ToolError(redact(str(error), list(secrets()))) from error
 

@@ -3,10 +3,14 @@
 import asyncio
 import os
 import sys
+import time
 from typing import Any
 
 import pytest
+from dagster._daemon.types import DaemonHeartbeat
 
+from taxi_platform.cli.mcp import backfill
+from taxi_platform.errors import InvalidRequest
 from taxi_platform_tests.support.backfills import Backfills
 
 pytest.importorskip("mcp")
@@ -58,9 +62,15 @@ def test_each_tool_answers_and_nothing_is_changed(backfills: Backfills) -> None:
     assert backfills.count("green_tripdata") == rows
 
 
-def test_a_backfill_can_be_started_only_where_that_is_allowed(backfills: Backfills) -> None:
+def test_a_backfill_can_be_requested_only_where_that_is_allowed(backfills: Backfills) -> None:
     """``taxi mcp --allow-runs`` adds one tool, which leaves the loading to the daemon."""
-    names, (refused,) = session("--allow-runs", calls=[("backfill", {"services": "green", "months": "2019-01"})])
+    with pytest.raises(InvalidRequest, match="no daemon is running"):
+        backfill("green", "2019-01")
+    backfills.instance.add_daemon_heartbeat(DaemonHeartbeat(time.time() + 300, "BACKFILL", None, None))
+    month = {"services": "green", "months": "2019-01"}
+    names, (requested, plan) = session("--allow-runs", calls=[("backfill", month), ("backfill_plan", month)])
     assert names == {*TOOLS, "backfill"}
-    assert refused.is_error
-    assert "no daemon is running" in refused.content[0].text
+    (waiting,) = backfills.instance.get_backfills()
+    assert requested.structured_content["backfills"] == [waiting.backfill_id]
+    assert plan.structured_content["planned"] == []
+    assert plan.structured_content["in_progress"] == [{"service": "green", "month": "2019-01"}]
