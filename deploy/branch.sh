@@ -4,8 +4,8 @@
 # the pod of their run.
 #   deploy/branch.sh up|down|names BRANCH
 # `up` and `down` need gcloud, bq, kubectl, helm and an account with roles/cloudsql.editor, roles/container.admin,
-# roles/bigquery.dataOwner on the project and roles/iam.serviceAccountAdmin on GCP_SERVICE_ACCOUNT, the account of the runs,
-# which needs the roles `setup` of docs/cloud.md.
+# roles/bigquery.admin on the project and roles/iam.serviceAccountAdmin on GCP_SERVICE_ACCOUNT, the account of the runs, which
+# has the roles `run` of docs/cloud.md on the bucket and the project; that on the dataset it gets here.
 set -euo pipefail
 cd "$(dirname "$0")"
 if [ $# -ne 2 ]; then
@@ -34,6 +34,9 @@ case $1 in
     for database in "$trips" "$state"; do
       sql describe "$database" >/dev/null 2>&1 || sql create "$database"
     done
+    bq --project_id="$GCP_PROJECT_ID" --location="${GCP_LOCATION:?}" mk --force --label=app:taxi_platform --dataset "$GCP_PROJECT_ID:$dataset"
+    bq --project_id="$GCP_PROJECT_ID" --location="$GCP_LOCATION" query --use_legacy_sql=false \
+      "GRANT \`roles/bigquery.dataEditor\` ON SCHEMA \`$GCP_PROJECT_ID.$dataset\` TO 'serviceAccount:${GCP_SERVICE_ACCOUNT:?}'"
     kubectl create namespace "$namespace" --dry-run=client --output=yaml | kubectl apply --filename=-
     identity add-iam-policy-binding
     echo "postgresql-password=${DAGSTER_DB_PASSWORD:?}" | secret taxi-platform-state
@@ -41,7 +44,7 @@ case $1 in
 TAXI_POSTGRES_URL=$(url taxi "${TAXI_DB_PASSWORD:?}" "$trips")
 TAXI_DAGSTER_POSTGRES_URL=$(url dagster "$DAGSTER_DB_PASSWORD" "$state")
 GCP_PROJECT_ID=$GCP_PROJECT_ID
-GCP_LOCATION=${GCP_LOCATION:?}
+GCP_LOCATION=$GCP_LOCATION
 GCP_BUCKET_NAME=${GCP_BUCKET_NAME:?}
 GCP_DATASET=$dataset
 SETTINGS
@@ -53,8 +56,6 @@ SETTINGS
       --set-json 'dagster-user-deployments.deployments[0].volumes[0]={"name": "data", "emptyDir": {}}' \
       --set-string "dagster-user-deployments.serviceAccount.name=taxi-platform" \
       --set-string "dagster-user-deployments.serviceAccount.annotations.iam\.gke\.io/gcp-service-account=$GCP_SERVICE_ACCOUNT"
-    # The dataset, owned by the account of the runs.
-    kubectl exec --namespace="$namespace" deploy/dagster-dagster-user-deployments-taxi-platform -- dagster job execute --job gcp_setup
     echo "kubectl port-forward --namespace=$namespace deploy/dagster-dagster-webserver 3000:80"
     ;;
   down)

@@ -58,6 +58,8 @@ def test_a_branch_gets_databases_settings_and_a_release_of_its_own(tmp_path: Pat
     assert f"TAXI_POSTGRES_URL=postgresql://taxi:tr1ps@10.0.0.3:5432/{trips}\n" in calls
     assert f"TAXI_DAGSTER_POSTGRES_URL=postgresql://dagster:d4gs@10.0.0.3:5432/{state}\n" in calls
     assert f"GCP_DATASET={dataset}\n" in calls
+    assert f"--dataset trips-123:{dataset}\n" in calls
+    assert f"ON SCHEMA `trips-123.{dataset}` TO 'serviceAccount:{NAMES['GCP_SERVICE_ACCOUNT']}'" in calls
     (release,) = re.findall(r"helm upgrade .*", calls)
     assert f"--namespace {namespace}" in release
     assert "deployments[0].image.tag=c0ffee" in release

@@ -52,6 +52,13 @@ def test_it_does_not_run_as_root_and_the_code_location_tells_whether_it_is_healt
     assert check[-1] in ast.literal_eval(dict(steps)["CMD"])  # the port
 
 
+def test_dagsters_commands_find_the_definitions_as_they_do_in_the_activated_shell() -> None:
+    loop = re.search(r"for _taxi_command in (.*); do", (PROJECT / "deploy/activate.sh").read_text())
+    assert loop
+    ours = {name: value for name, value in image.environment().items() if name.startswith("DAGSTER_CLI_")}
+    assert ours == {f"DAGSTER_CLI_{name}_MODULE_NAME": "taxi_platform.definitions" for name in loop[1].split()}
+
+
 def test_what_is_copied_is_there_and_reaches_the_builder() -> None:
     parts = image.parser().structure
     copies = [part["value"].split() for part in parts if part["instruction"] == "COPY"]
