@@ -16,7 +16,7 @@ from taxi_platform.postgres.loader import load_month
 from taxi_platform.settings import PROJECT
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.records import double_precision
-from taxi_platform.trips.services import FHV, GREEN, YELLOW, Service
+from taxi_platform.trips.services import FHV, FHVHV, GREEN, YELLOW, Service
 from taxi_platform_tests.support.parquet_files import parquet_of
 from taxi_platform_tests.support.trip_texts import MARCH, row, rows, with_field
 from taxi_platform_tests.support.warehouse_loads import WarehouseLoads
@@ -50,21 +50,24 @@ def test_a_month_is_the_same_in_both(service: Service, loads: WarehouseLoads, da
 
 
 @pytest.mark.parametrize(
-    ("name", "service"),
+    ("name", "service", "count"),
     [
-        ("green_tripdata_2020-04.csv.gz", GREEN),
-        ("yellow_tripdata_2021-01.first22792rows.csv", YELLOW),
+        ("green_tripdata_2020-04.csv.gz", GREEN, 35_612),
+        ("yellow_tripdata_2021-01.first22792rows.csv", YELLOW, 22_792),
+        ("tlc/yellow_tripdata_2025-01.first1000rows.csv", YELLOW, 1000),
+        ("tlc/fhv_tripdata_2025-01.first1000rows.csv", FHV, 1000),
+        ("tlc/fhvhv_tripdata_2025-01.first1000rows.csv", FHVHV, 1000),
     ],
 )
 def test_a_real_month_has_the_same_ids_in_both(
-    name: str, service: Service, loads: WarehouseLoads, database: str
+    name: str, service: Service, count: int, loads: WarehouseLoads, database: str
 ) -> None:
     path: Path = DATA / name
     if not path.exists():
         pytest.skip(f"there is no {path}")
     compared = in_both(loads, database, path.read_bytes(), service)
     assert compared.numbers["bigquery"] == compared.numbers["postgres"]
-    assert compared.numbers["postgres"]["rows"] > 20_000
+    assert compared.numbers["postgres"]["rows"] == count
 
 
 @pytest.mark.parametrize("key", ["2022-01", "2023-02", "2025-11", "2026-06"])
