@@ -62,7 +62,8 @@ def store_months(context: dg.OutputContext, files: MonthlyFiles, store_month: Ca
 
     def store(month: Month) -> None:
         try:
-            stored[month] = store_month(month)
+            with missing_extras():
+                stored[month] = store_month(month)
         except TaxiError as error:
             failed[month] = error
             context.log.error(str(error))

@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from taxi_platform.cli.main import taxi
-from taxi_platform_tests.support.shell import instance, recorded, typed
+from taxi_platform.settings import FILES
+from taxi_platform_tests.support.shell import environment, instance, recorded, typed
 
 LITERALLY = "dagster asset materialize --select green_tripdata --partition 2019-03"
 CHECK_ONE_MONTH = """dg launch --job green_tripdata_checks_job --config-json '{"ops": {"green_tripdata_checks": {"config": {"months": ["2019-03"]}}}}'"""  # noqa: E501
@@ -112,6 +113,18 @@ def test_values_that_are_set_before_the_activation_win(shell: Shell, tmp_path: P
 def test_taxi_says_its_version_also_as_a_module() -> None:
     done = subprocess.run([sys.executable, "-m", "taxi_platform", "--version"], capture_output=True, text=True)
     assert done.stdout == f"taxi, version {version('taxi-platform')}\n"
+
+
+def test_taxi_finds_its_instance_in_any_folder_without_an_activation(tmp_path: Path, database: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "taxi_platform", "status", "--json"],
+        cwd=tmp_path,
+        env=environment(tmp_path / "data", TAXI_POSTGRES_URL=database),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "data/dagster/dagster.yaml").samefile(FILES / "dagster.yaml")
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
