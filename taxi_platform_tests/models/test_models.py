@@ -117,8 +117,9 @@ def test_a_plain_build_of_dbt_takes_months_and_runs_the_unit_tests(
 ) -> None:
     """Of fhv in March alone: April stays as it is, although it has no rows in the table any more."""
     models.platform.execute("alter table fhv_tripdata detach partition fhv_tripdata_2019_04")
-    assert run_dbt(["build", "--select", "fct_fhv_trips", "test_type:unit", "--vars", "{months: [2019-03]}"]) == 0
-    assert "PASS=5" in capfd.readouterr().out  # two unit tests, the model and its two tests that read no other
+    models_of_march = ["fct_fhv_trips", "fct_monthly_zone_revenue", "--vars", "{months: [2019-03]}"]
+    assert run_dbt(["build", "--select", *models_of_march]) == 0
+    assert "PASS=8" in capfd.readouterr().out  # two models with four tests and one, and a unit test
     assert models.rows(FHV_COUNTS) == [("2019-03-01", 23), ("2019-04-01", 4)]
 
 
