@@ -45,17 +45,16 @@ def show_status(*, as_json: bool, ask_source: bool, ask_cloud: bool = False) -> 
         SourceUnreachable, AccessDenied: the source was to be asked and does not answer.
         CloudNotConfigured, CloudNotReady, CloudRefused, CloudUnavailable: BigQuery was to be asked and does not answer.
     """
-    import dagster as dg
-
     from taxi_platform.bigquery.clients import cloud_of
     from taxi_platform.ledger.events import bytes_billed, daemon_is_alive
     from taxi_platform.ledger.reading import read_months
+    from taxi_platform.orchestration.storage import open_instance
 
     every_service = list(SERVICES.values())
     warehouse = cloud_of(settings().cloud) if ask_cloud else None
     billed: Billed = {}
     in_cloud: Months | None = None
-    with dg.DagsterInstance.get() as instance:
+    with open_instance() as instance:
         ledger = read_months(instance, every_service, ask_source=ask_source, inspect=True)
         services = ledger.shown()
         if settings().has_cloud:

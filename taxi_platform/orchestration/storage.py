@@ -27,6 +27,7 @@ from taxi_platform.settings import environment, settings
 
 _VALIDATES = "DAGSTER_IS_DEFS_VALIDATION_CLI"  # set by ``dg check defs`` and ``dagster definitions validate``
 _NOWHERE = "postgresql+psycopg2://nowhere.invalid/dagster"
+_AT_ONCE = 8  # queries of ``ledger.reading``
 _ENDS = {dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED}
 
 
@@ -42,7 +43,7 @@ def _raise_if_broken(connection: Any, record: object, proxy: object) -> None:
 
 
 class _KeepsConnections:
-    """Opens a connection for every query, as Dagster does, except while this process executes a run.
+    """Opens a connection for every query, as Dagster does, except in a run's process and in commands that only read.
 
     Opening one takes longer than storing an event: keeping them halves the time of a backfill of small months.
     """
@@ -56,12 +57,11 @@ class _KeepsConnections:
         super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)  # pyright: ignore
         event.listen(self._engine, "checkout", _raise_if_broken)
 
-    def keep_connections(self) -> None:
-        """Keep connections from now on."""
+    def keep_connections(self, most: int = 2) -> None:
+        """Keep connections from now on: two, because some events are stored over one while another one is open."""
         if self._opening_each_time is None:
             self._opening_each_time = self._engine
-            # Two, because some events are stored over one connection while another one is open.
-            options = {"isolation_level": "AUTOCOMMIT", "pool_size": 2, "max_overflow": -1}
+            options = {"isolation_level": "AUTOCOMMIT", "pool_size": most, "max_overflow": -1}
             self._engine = create_engine(self.postgres_url, **options)
             event.listen(self._engine, "checkout", _raise_if_broken)
 
@@ -156,6 +156,21 @@ class StateStorage(DagsterPostgresStorage):
             return storage
         with _logs_on_stderr():
             return cls(state_url(settings()), inst_data)
+
+
+@contextmanager
+def open_instance() -> Generator[dg.DagsterInstance]:
+    """Open the instance for a command that reads all months, whose eighty queries share a few connections."""
+    with dg.DagsterInstance.get() as instance:
+        storages = (instance.event_log_storage, instance.run_storage)
+        keeping = [storage for storage in storages if isinstance(storage, _KeepsConnections)]
+        for storage in keeping:
+            storage.keep_connections(_AT_ONCE)
+        try:
+            yield instance
+        finally:
+            for storage in keeping:
+                storage.close_connections()
 
 
 @contextmanager
