@@ -17,7 +17,7 @@ from taxi_platform.operations.doctor.findings import Finding, ok, problem, probl
 from taxi_platform.operations.doctor.machine import ACTIVATE
 from taxi_platform.operations.doctor.servers import check_connection
 from taxi_platform.postgres.server import STATE_DATABASE, STATE_SETTING, state_server
-from taxi_platform.settings import FILES, Settings, environment
+from taxi_platform.settings import FILES, IS_CHECKOUT, Settings, environment
 
 NEVER = "no daemon has ever run here"
 START = "Start it with `make dev` (or `dagster-daemon run`); schedules, sensors and backfills need it."
@@ -47,6 +47,8 @@ def examine_home(settings: Settings) -> Iterator[Finding]:
 
 def check_home(named: str, expected: Path, config: Path) -> Finding:
     """Check that ``DAGSTER_HOME`` is the expected folder, with this project's configuration."""
+    if not named and not IS_CHECKOUT:
+        return ok(f"DAGSTER_HOME is not set, so `taxi` uses {expected}")
     if not named:
         return problem("DAGSTER_HOME is not set: Dagster forgets everything when a command ends", ACTIVATE)
     folder = Path(named)

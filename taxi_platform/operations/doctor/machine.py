@@ -80,7 +80,8 @@ def check_packages(installed: Mapping[str, str], wanted: Sequence[str], locked: 
     if wrong:
         listed = sorted(f"{need.name} {installed[need.name.lower()]} (needed: {need.specifier})" for need in wrong)
         yield problem(f"of the wrong version: {', '.join(listed)}", INSTALL)
-    pins = [pin for pin in _requirements(locked) if pin.name.lower() in installed]
+    # A new virtual environment has a setuptools of its own.
+    pins = [pin for pin in _requirements(locked) if pin.name.lower() in installed and pin.name != "setuptools"]
     other = sorted(f"{pin.name} {installed[pin.name.lower()]}" for pin in pins if not _fits(pin, installed))
     if other and not wrong:
         yield warning(f"{len(other)} packages are not of the tested version: {', '.join(other[:5])}", INSTALL)
