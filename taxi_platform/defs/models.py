@@ -89,19 +89,21 @@ class BuildConfig(dg.Config):
     )
 
 
-def models_asset(name: str, target: str, prefix: Sequence[str], group: str, pool: str) -> dg.AssetsDefinition:
+def models_asset(
+    manifest: Mapping[str, Any], name: str, target: str, prefix: Sequence[str], group: str, pool: str
+) -> dg.AssetsDefinition:
     """Return every model on one target in one definition, so that a run starts one process of dbt.
 
     The monthly models have partitions and the dimensions have none.
 
     Args:
+        manifest: dbt's, for this target.
         name: the definition's name.
         target: its name in ``profiles.yml``.
         prefix: the first parts of the keys.
         group: the group in Dagster's UI.
         pool: the concurrency pool of the builds.
     """
-    manifest = read_manifest(find_manifest(settings().data_dir, target))
     models, tests = nodes_of(manifest, "model", "seed"), nodes_of(manifest, "test")
     months = monthly_partitions(*SERVICES.values())
     partitions = {model["name"]: months if MONTHS in model["tags"] else None for model in models}
@@ -122,7 +124,10 @@ def models_asset(name: str, target: str, prefix: Sequence[str], group: str, pool
 
 @dg.definitions
 def models() -> dg.Definitions:
-    """Return every model in PostgreSQL, and in BigQuery as ``bigquery/…``."""
-    local = models_asset("monthly_models", POSTGRES, (), GROUP, "dbt")
-    cloud = models_asset("bigquery_monthly_models", BIGQUERY, (BIGQUERY,), f"{GROUP}_in_the_cloud", "bigquery")
-    return dg.Definitions(assets=[local, cloud])
+    """Return every model in PostgreSQL, and in BigQuery as ``bigquery/…``, where there is a manifest or dbt for it."""
+    wanted = (
+        ("monthly_models", POSTGRES, (), GROUP, "dbt"),
+        ("bigquery_monthly_models", BIGQUERY, (BIGQUERY,), f"{GROUP}_in_the_cloud", "bigquery"),
+    )
+    found = [(find_manifest(settings().data_dir, each[1]), each) for each in wanted]
+    return dg.Definitions(assets=[models_asset(read_manifest(path), *each) for path, each in found if path])

@@ -1,10 +1,8 @@
-"""``python -m taxi_platform.models``: compile the manifests of the package, after an edit of the models."""
+"""``python -m taxi_platform.models``: compile the manifests that a wheel or an image comes with."""
 
-from taxi_platform.models.project import COMPILED, FOLDER, TARGETS, compile_target, fingerprint, read_manifest
+from taxi_platform.models.project import COMPILED, FOLDER, TARGETS, compile_target, is_installed
 
 if __name__ == "__main__":
-    for target in TARGETS:
-        place = FOLDER / COMPILED / f"{target}.json"
-        if not place.exists() or read_manifest(place)["fingerprint"] != fingerprint():
-            compile_target(FOLDER, place.parent, target)
-        print(place)
+    for target in filter(is_installed, TARGETS):
+        compile_target(FOLDER, FOLDER / COMPILED, target)
+        print(FOLDER / COMPILED / f"{target}.json")

@@ -1,7 +1,7 @@
 """The dbt project's files, how dbt is called, and the manifests, which are compiled again when a model was edited.
 
 A manifest holds a fingerprint of the files that it was compiled from, so that an edited model never meets an old
-manifest. The package comes with both, made by ``python -m taxi_platform.models``, so that definitions load without dbt.
+manifest. A wheel comes with both, made by ``python -m taxi_platform.models``, so that definitions load without dbt.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parents[1] / "dbt"
 MANIFEST = "manifest.json"
-COMPILED = "compiled"  # the folder of the manifests that the package comes with
+COMPILED = "compiled"  # the folder of the manifests that a wheel comes with
 TARGETS = ("postgres", "bigquery")
 _SOURCES = ("*.yml", "models/**/*", "macros/**/*", "seeds/**/*", "tests/**/*")
 # dbt of this Python, whatever PATH says. It makes many objects that stay, and starts sooner when it seldom collects
@@ -42,10 +42,10 @@ _STOP_SECONDS = 25.0
 _LOCK_SECONDS = 300.0  # compiling for both targets takes ten, and more on busy processors
 
 
-def find_manifest(data_dir: Path, target: str, folder: Path = FOLDER) -> Path:
-    """Return the manifest of the project's files as they are now; compile it if a file was edited.
+def find_manifest(data_dir: Path, target: str, folder: Path = FOLDER) -> Path | None:
+    """Return the manifest of the project's files as they are now; compile it if there is none or a file was edited.
 
-    A target whose part of dbt is not installed cannot be built anyway, and keeps the manifest that it has.
+    A target whose part of dbt is not installed cannot be built anyway, and keeps the manifest that it has, if any.
 
     Args:
         data_dir: where it is kept after an edit.
@@ -62,8 +62,11 @@ def find_manifest(data_dir: Path, target: str, folder: Path = FOLDER) -> Path:
     if edited.exists() or is_installed(target):
         compile_all(folder, edited.parent)
         return edited
-    logger.warning("The models for %s are shown as they were before an edit. %s", target, MissingExtra(_module(target)))
-    return own
+    if own.exists():
+        logger.warning("The models for %s are shown as before an edit. %s", target, MissingExtra(_module(target)))
+        return own
+    logger.info("The models for %s are left out. %s", target, MissingExtra(_module(target)))
+    return None
 
 
 def read_manifest(path: Path) -> Mapping[str, Any]:
