@@ -1,6 +1,6 @@
 # Set-up and everyday commands. `make demo` and `make test` need only Python 3.10–3.13 and the network.
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-cloud getting-started emulators test fuzz chaos test-gcp record-gcp lint format dbt bench dev psql stop clean lock
+.PHONY: help install demo demo-cloud getting-started emulators test fuzz chaos test-gcp record-gcp lint format dbt bench dev psql stop clean wheel lock
 
 PYTHON ?= python3
 VENV := .venv
@@ -23,6 +23,7 @@ $(INSTALLED): requirements.lock pyproject.toml | $(BIN)/activate
 	@echo "Installing everything into $(VENV) …"
 	@$(INSTALL) --requirement requirements.lock
 	@$(INSTALL) --no-deps --editable .
+	@$(BIN)/python -m taxi_platform.models > /dev/null
 	@touch $@
 
 # The main job and some extras: $(VENV)/.with-dbt,report. Nothing is to be done where everything is installed.
@@ -93,6 +94,10 @@ stop: $(DEMO) ## Stop the embedded PostgreSQL; its data is kept
 clean: ## Remove the virtual environments and caches; the data in .taxi is kept
 	rm -rf $(VENV) $(EMULATORS) .pytest_cache .ruff_cache .hypothesis
 	find taxi_platform taxi_platform_tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+wheel: $(INSTALLED) ## Build dist/taxi_platform-….whl, with the manifests of the models
+	@$(BIN)/python -m taxi_platform.models > /dev/null
+	@$(BIN)/uv build --quiet --wheel .
 
 lock: $(INSTALLED) ## Resolve the dependencies again
 	@$(BIN)/uv pip compile --quiet pyproject.toml --all-extras --group dev --universal --python-version 3.10 \

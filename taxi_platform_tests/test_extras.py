@@ -80,7 +80,7 @@ def test_each_module_that_the_main_job_does_without_is_known_with_its_extra() ->
 def test_definitions_load_without_any_extra_and_what_needs_one_says_how_to_install_it(tmp_path: Path) -> None:
     done = python(WITHOUT + USE, TAXI_DATA_DIR=str(tmp_path))
     number, parquet, brands = done.stdout.splitlines()
-    assert int(number) > 40, done.stderr
+    assert int(number) > 30, done.stderr  # the models are not among them, unless there is a manifest
     how = "it is not installed. Run `pip install 'taxi-platform[{0}]'`, or `make install` in the project's folder."
     assert parquet == "pyarrow: " + how.format("parquet")
     assert brands == "dagster_duckdb: " + how.format("duckdb")
