@@ -65,7 +65,7 @@ def find_manifest(data_dir: Path, target: str, folder: Path = FOLDER) -> Path | 
     if own.exists():
         logger.warning("The models for %s are shown as before an edit. %s", target, MissingExtra(_module(target)))
         return own
-    logger.info("The models for %s are left out. %s", target, MissingExtra(_module(target)))
+    logger.debug("The models for %s are left out. %s", target, MissingExtra(_module(target)))
     return None
 
 
