@@ -82,7 +82,7 @@ dbt: $(DEMO) ## Run a command of dbt on the models: make dbt ARGS="build", make 
 bench: $(INSTALLED) ## Measure speed and memory; prints a table
 	@. $(BIN)/activate && python -m benchmarks
 
-dev: $(DEMO) ## Start Dagster's web UI and daemon on http://127.0.0.1:3000
+dev: $(VENV)/.with-dbt,parquet,report ## Start Dagster's web UI and daemon on http://127.0.0.1:3000
 	@. $(BIN)/activate && taxi dev
 
 psql: $(DEMO) ## Open a shell on the embedded PostgreSQL

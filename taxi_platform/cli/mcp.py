@@ -22,6 +22,7 @@ from taxi_platform.ledger.plan import Choice, Plan, make_plan, parse_services
 from taxi_platform.ledger.reading import read_months
 from taxi_platform.operations.backfill import request_backfills
 from taxi_platform.operations.doctor.diagnosis import diagnose
+from taxi_platform.orchestration.storage import open_instance
 from taxi_platform.postgres.server import trips_server
 from taxi_platform.redaction import redact
 from taxi_platform.settings import secrets, settings
@@ -58,7 +59,7 @@ def status(services: str = "all") -> Data:
     Args:
         services: names with commas between them, for example "green,yellow", or "all".
     """
-    with dg.DagsterInstance.get() as instance:
+    with open_instance() as instance:
         ledger = read_months(instance, parse_services(services))
         daemon = daemon_is_alive(instance)
     found: Data = {"daemon_is_alive": daemon, "remarks": list(ledger.remarks)}
@@ -79,7 +80,7 @@ def backfill_plan(services: str, months: str, choice: Choice = "missing") -> Dat
         months: 2019-03, 2019-01..2019-12, or 2020-01.. for all from then on.
         choice: "missing" for what is not in place, "failed" for months that failed, "all" for every month.
     """
-    with dg.DagsterInstance.get() as instance:
+    with open_instance() as instance:
         return dict(as_data(_plan(instance, services, months, choice), ()))
 
 
@@ -93,7 +94,7 @@ def backfill(services: str, months: str, choice: Choice = "missing") -> Data:
     """
     from taxi_platform.definitions import defs
 
-    with dg.DagsterInstance.get() as instance:
+    with open_instance() as instance:
         if not daemon_is_alive(instance):
             raise InvalidRequest("backfill", "no daemon is running, which would load it", "Start it: dagster dev.")
         plan = _plan(instance, services, months, choice)
