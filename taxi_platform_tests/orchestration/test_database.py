@@ -152,7 +152,7 @@ def test_a_copied_configuration_of_version_0_1_still_names_the_storage_and_the_l
 ) -> None:
     text = (PROJECT / "dagster.yaml").read_text()
     old = text.replace("taxi_platform.orchestration.", "taxi_platform.instance.")
-    assert old.count("taxi_platform.instance.") == 2
+    assert old.count("module: taxi_platform.instance.") == 2
     (tmp_path / "dagster.yaml").write_text(old)
     monkeypatch.setenv("TAXI_DAGSTER_POSTGRES_URL", database)
     settings.cache_clear()
