@@ -25,7 +25,6 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
     """An upload with all checks, in times of ``upload_from_filename``; at the size of a green month and at ``rows``."""
     with project(bench) as cloud:
         for size in sorted({rows // 4, rows}):
-            bench.unpublish(YELLOW, MONTH)
             yield _compare(cloud, bench.file(YELLOW, MONTH, size), count)
 
 

@@ -24,7 +24,6 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
     bare = [int(bench.run("-c", _BARE)) / MIB for _ in range(count)]
     peaks: dict[int, list[float]] = {}
     for size in (rows, 4 * rows):
-        bench.unpublish(YELLOW, MONTH)
         file = bench.file(YELLOW, MONTH, size)
         peaks[size] = []
         for _ in range(count):
@@ -46,7 +45,6 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
         f"{large - small:+.0f} MiB",
         large - small <= SAME_MIB,
     )
-    bench.unpublish(YELLOW, MONTH)
 
 
 def measure_disk(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from taxi_platform.postgres import tables
@@ -31,12 +31,14 @@ class Workbench:
         url: of the server's database.
         psql: the server's own ``psql``.
         environment: for child processes: where server and data are, whatever ``.env`` says.
+        rows: of the files that were generated.
     """
 
     folder: Path
     url: str
     psql: Path
     environment: dict[str, str]
+    rows: dict[Path, int] = field(default_factory=dict[Path, int])
 
     @property
     def published(self) -> Path:
@@ -44,9 +46,10 @@ class Workbench:
         return self.folder / "published"
 
     def publish(self, service: Service, month: Month, rows: int) -> None:
-        """Generate a file in the source's folder, unless it exists."""
+        """Generate a file in the source's folder, unless it exists with as many rows."""
         path = self.published / f"{service.file_name(month)}.gz"
-        if not path.exists():
+        if self.rows.get(path) != rows:
+            self.rows[path] = rows
             # In a separate process, so that neither numpy nor its memory is in the measuring process.
             self.run("-m", "benchmarks.publish", service.name, str(month), str(rows), str(path))
 
@@ -54,10 +57,6 @@ class Workbench:
         """Return a generated file, verified and cached as its raw asset does."""
         self.publish(service, month, rows)
         return Cache(self.folder / "raw", FolderSource(self.published)).get(service, month).file
-
-    def unpublish(self, service: Service, month: Month) -> None:
-        """Remove a published file, so that another one can take its place."""
-        (self.published / f"{service.file_name(month)}.gz").unlink(missing_ok=True)
 
     def run(self, *arguments: str) -> str:
         """Run Python with these arguments on this data, and return what it printed."""
