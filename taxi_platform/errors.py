@@ -183,7 +183,7 @@ class MissingExtra(TaxiError):
 
 @contextmanager
 def missing_extras() -> Generator[None, None, None]:
-    """Turn an import inside the block that fails for want of an extra into ``MissingExtra``.
+    """Turn an import inside the block that fails because an extra is missing into ``MissingExtra``.
 
     Raises:
         MissingExtra: names the module, and how to install its extra.

@@ -96,7 +96,7 @@ def backfill(services: str, months: str, choice: Choice = "missing") -> Data:
 
     with open_instance() as instance:
         if not daemon_is_alive(instance):
-            raise InvalidRequest("backfill", "no daemon is running, which would load it", "Start it: dagster dev.")
+            raise InvalidRequest("backfill", "no daemon is running, which would load it", "Start it: taxi dev.")
         plan = _plan(instance, services, months, choice)
         return {"backfills": request_backfills(instance, defs(), plan), **as_data(plan, ())}
 
