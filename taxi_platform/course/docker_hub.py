@@ -8,50 +8,28 @@ import logging
 import re
 import sys
 import time
-from dataclasses import dataclass
 from typing import Any, cast
 
 import click
 import dagster_pipes
 
 from taxi_platform.errors import DamagedFile, InvalidSetting, TaxiError
-from taxi_platform.retries import DOWNLOAD, RetryPolicy
 from taxi_platform.sources.web_api import Api
 
 DOCKER_HUB = "https://hub.docker.com"
 
+# The names of what Dagster passes to the program, and of the message by which it reports an error to Dagster.
 BASE_URL, FAILURE, TRANSIENT = "base_url", "failure", "transient"
-"""The names of what Dagster passes to the program, and of the message by which it reports an error to Dagster."""
 
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:[_-]+[a-z0-9]+)*/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*")
-_LONGEST = 255  # characters, Docker's own limit
 _ADVICE = (
     "Write owner/name, as in kestra/kestra, or the name of an official image, as in python; in lower case, "
     "without a version, and without another registry."
 )
 
 
-@dataclass(frozen=True)
-class Pulls:
-    """How often an image was pulled.
-
-    Attributes:
-        image: its repository, e.g. ``library/python``.
-        count: all pulls until now.
-        seconds: how long the request took.
-    """
-
-    image: str
-    count: int
-    seconds: float
-
-    def metadata(self) -> dict[str, str | int | float]:
-        """Return the metadata of a materialization; Dagster's UI plots the numbers over time."""
-        return {"image": self.image, "pulls": self.count, "seconds": round(self.seconds, 3)}
-
-
-def count_pulls(image: str, *, base_url: str = DOCKER_HUB, retries: RetryPolicy = DOWNLOAD) -> Pulls:
-    """Ask Docker Hub, or a server that answers like it.
+def count_pulls(image: str, base_url: str) -> dict[str, Any]:
+    """Return the repository, its pulls until now and the seconds of the request: the metadata of a materialization.
 
     Raises:
         InvalidSetting: the image's name or the server's address is not valid.
@@ -62,14 +40,10 @@ def count_pulls(image: str, *, base_url: str = DOCKER_HUB, retries: RetryPolicy 
     """
     started = time.monotonic()
     name = repository(image)
-    api = Api(
-        subject=name,
-        advice="Check the connection, and try again later.",
-        missing="Docker Hub has no such image, or it is private: check its name.",
-        retries=retries,
-    )
-    answer = api.ask(f"{base_url.rstrip('/')}/v2/repositories/{name}/")
-    return Pulls(name, pulls_of(answer, name), time.monotonic() - started)
+    missing = "Docker Hub has no such image, or it is private: check its name."
+    api = Api(name, "Check the connection, and try again later.", missing)
+    pulls = pulls_of(api.ask(f"{base_url.rstrip('/')}/v2/repositories/{name}/"), name)
+    return {"image": name, "pulls": pulls, "seconds": round(time.monotonic() - started, 3)}
 
 
 def repository(image: str) -> str:
@@ -80,17 +54,13 @@ def repository(image: str) -> str:
     """
     name = image.strip()
     full = name if "/" in name else f"library/{name}"
-    if len(name) > _LONGEST or not _REPOSITORY.fullmatch(full):
+    if len(name) > 255 or not _REPOSITORY.fullmatch(full):
         raise InvalidSetting(f"image {name[:60]!r}", "Docker Hub cannot have an image of this name", _ADVICE)
     return full
 
 
 def pulls_of(answer: Any, image: str) -> int:
-    """Return the count of pulls in Docker Hub's answer.
-
-    Raises:
-        DamagedFile: it is missing, or it is not a count.
-    """
+    """Return the count of pulls in Docker Hub's answer, or raise ``DamagedFile``."""
     count: Any = cast("dict[str, Any]", answer).get("pull_count") if isinstance(answer, dict) else None
     if not isinstance(count, int) or isinstance(count, bool) or count < 0:
         what = f"Docker Hub's answer has no count of pulls: {repr(count)[:60]}"
@@ -108,21 +78,19 @@ def pulls(image: str, base_url: str) -> None:
         return
     try:
         logging.basicConfig(format="%(message)s", level=logging.INFO)  # to stderr
-        counted = count_pulls(image, base_url=base_url)
+        counted = count_pulls(image, base_url)
     except TaxiError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{counted.image}: {counted.count:,} pulls (asked in {counted.seconds:.2f} s)")
+    click.echo(f"{counted['image']}: {counted['pulls']:,} pulls (asked in {counted['seconds']:.2f} s)")
 
 
 def _report_to_dagster(image: str) -> None:
     with dagster_pipes.open_dagster_pipes() as pipes:
         logging.basicConfig(handlers=pipes.log.handlers, level=logging.INFO)
         try:
-            counted = count_pulls(image, base_url=pipes.get_extra(BASE_URL))
+            pipes.report_asset_materialization(metadata=count_pulls(image, pipes.get_extra(BASE_URL)))
         except TaxiError as error:
             pipes.report_custom_message({FAILURE: str(error), TRANSIENT: error.transient})
-        else:
-            pipes.report_asset_materialization(metadata=counted.metadata())
 
 
 if __name__ == "__main__":

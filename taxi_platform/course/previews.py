@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 
 MOST_BARS = 25  # brands that a chart of this size has room for
 MOST_ROWS = 20  # of a table: a preview, not a copy
-_WIDTH = 640  # pixels of the chart
-_LONGEST_CELL = 80  # characters
+LONGEST_CELL = 80  # characters
 
 
 def products_metadata(products: Sequence[Product], source: str, path: Path) -> dict[str, Any]:
@@ -54,16 +54,13 @@ def chart(averages: Sequence[Average]) -> str:
     """Draw the highest averages as horizontal bars (SVG), in their order."""
     import altair
 
-    prices = [(brand, price) for brand, price, *_ in averages if price is not None]
-    title = "Average price by brand"
-    if len(prices) > MOST_BARS:
-        title += f" (the highest {MOST_BARS} of {len(prices)})"
-    shown = prices[:MOST_BARS]
-    rows = [{"brand": brand, "average price": price} for brand, price in shown]
-    bars: Any = altair.Chart(altair.Data(values=rows), title=title, width=_WIDTH)
+    rows = [{"brand": brand, "average price": price} for brand, price, *_ in averages if price is not None]
+    more = f" (the highest {MOST_BARS} of {len(rows)})" if len(rows) > MOST_BARS else ""
+    data = altair.Data(values=rows[:MOST_BARS])
+    bars: Any = altair.Chart(data, title=f"Average price by brand{more}", width=640)
     bars = bars.mark_bar().encode(
         x=altair.X(field="average price", type="quantitative", title="average price"),
-        y=altair.Y(field="brand", type="nominal", title=None, sort=[brand for brand, _ in shown]),
+        y=altair.Y(field="brand", type="nominal", title=None, sort=None),
     )
     drawing = io.StringIO()
     bars.save(drawing, format="svg")
@@ -84,12 +81,5 @@ def _cell(value: Any) -> str:
     """Return a value in one line, with nothing in it that would end the cell or become a tag."""
     text = "" if value is None or value != value else f"{value:,}" if isinstance(value, int | float) else str(value)
     text = " ".join(text.split())
-    shown = text if len(text) <= _LONGEST_CELL else f"{text[:_LONGEST_CELL]}…"
-    for character in "\\|<`":
-        shown = shown.replace(character, f"\\{character}")
-    return shown
-
-
-def averages_schema() -> dg.TableSchema:
-    """Return the columns of the table of averages."""
-    return dg.TableSchema([dg.TableColumn(name, kind, description=text) for name, (kind, text) in COLUMNS.items()])
+    text = text if len(text) <= LONGEST_CELL else f"{text[:LONGEST_CELL]}…"
+    return re.sub(r"[\\|<`]", r"\\\g<0>", text)

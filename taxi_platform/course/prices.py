@@ -19,7 +19,6 @@ COLUMNS = {
 
 _COLUMNS_OF = """
 select column_name from information_schema.columns where table_name = ? order by ordinal_position"""
-_STORE_KEPT = "create or replace table products_kept as select * from kept"
 _PRICED = """
 create or replace temp view priced as
 select cast(brand as varchar) as brand, cast(price as varchar) as spelled,
@@ -33,16 +32,14 @@ select brand, round(avg(price), 2) as average_price, count(*) as products, count
 from priced
 group by brand
 order by average_price desc nulls last, brand"""
-_AVERAGES = "select brand, average_price, products, without_price from average_price_by_brand"
 
-Average = tuple[str, float | None, int, int]
-"""A row of the averages, as ``COLUMNS`` names its fields."""
+Average = tuple[str, float | None, int, int]  # a row of the averages, as COLUMNS names its fields
 
 
 def store_kept(connection: "DuckDBPyConnection", kept: "pd.DataFrame") -> None:
     """Replace the table of kept columns, whatever columns it had before."""
     connection.register("kept", kept)
-    connection.execute(_STORE_KEPT)
+    connection.execute("create or replace table products_kept as select * from kept")
 
 
 def store_averages(connection: "DuckDBPyConnection") -> None:
@@ -53,7 +50,13 @@ def store_averages(connection: "DuckDBPyConnection") -> None:
         SchemaMismatch: brand or price was not kept.
         BadRows: a price is neither a number nor missing; the averages of last time stay.
     """
-    _check_columns(connection)
+    names = [name for (name,) in connection.execute(_COLUMNS_OF, [KEPT]).fetchall()]
+    if not names:
+        raise NotPublished(KEPT, "there is no such table yet", f"Materialize {KEPT} first.")
+    missing = {"brand", "price"} - {name.casefold() for name in names}
+    if missing:
+        what = f"it has no {' and no '.join(sorted(missing))}, only {', '.join(names)}"
+        raise SchemaMismatch(KEPT, what, f"Materialize {KEPT} with brand and price among columns_to_keep.")
     connection.execute(_PRICED)
     bad = connection.execute(_NO_PRICES).fetchall()
     if bad:
@@ -65,17 +68,4 @@ def store_averages(connection: "DuckDBPyConnection") -> None:
 
 def averages(connection: "DuckDBPyConnection") -> list[Average]:
     """Return the stored averages, the highest first."""
-    return connection.execute(_AVERAGES).fetchall()
-
-
-def _check_columns(connection: "DuckDBPyConnection") -> None:
-    names = [name for (name,) in connection.execute(_COLUMNS_OF, [KEPT]).fetchall()]
-    if not names:
-        raise NotPublished(KEPT, "there is no such table yet", f"Materialize {KEPT} first.")
-    missing = {"brand", "price"} - {name.casefold() for name in names}
-    if missing:
-        raise SchemaMismatch(
-            KEPT,
-            f"it has no {' and no '.join(sorted(missing))}, only {', '.join(names)}",
-            f"Materialize {KEPT} with brand and price among columns_to_keep.",
-        )
+    return connection.execute(f"select {', '.join(COLUMNS)} from {AVERAGES}").fetchall()  # noqa: S608 - our own names

@@ -22,14 +22,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Product = dict[str, Any]
-AskPage = Callable[[int], Any]
-"""Return the answer with the products from a position on, as JSON."""
-
+AskPage = Callable[[int], Any]  # returns the answer with the products from a position on, as JSON
 SAMPLE = "sample"
 SAMPLE_FILE = Path(__file__).with_name("products_sample.json")
 MISSING = "N/A"
 PAGE = 100  # products of one request; a page is 130 kB
 MOST = 10_000  # products in all; a longer list is not one to get started with
+
 _ADVICE = "Check TAXI_PRODUCTS_URL and the connection, or set TAXI_PRODUCTS_URL=sample for the built-in products."
 API = Api("products", advice=_ADVICE, missing=_ADVICE)
 
@@ -57,11 +56,7 @@ def read_products(place: str) -> list[Product]:
 
 
 def probe(address: str) -> None:
-    """Ask a web API for its first page with short timeouts.
-
-    Raises:
-        TaxiError: it does not answer, or not with products.
-    """
+    """Ask a web API for its first page with short timeouts; raise an error if it does not answer with products."""
     page_of(replace(API, retries=ONCE, timeouts=SHORT_TIMEOUTS).ask(page_address(address, 0)))
 
 
@@ -96,11 +91,8 @@ def read_pages(ask: AskPage) -> list[Product]:
 def page_of(answer: Any) -> tuple[list[Product], int | None]:
     """Return the products of an answer, and how many there are in all if it says so.
 
-    Args:
-        answer: an object with ``products`` and possibly ``total``, or a bare list of products.
-
-    Raises:
-        DamagedFile: it is neither, or lists too many products.
+    An answer is an object with ``products`` and possibly ``total``, or a bare list of products; anything else, and a
+    list that is too long, is a ``DamagedFile``.
     """
     fields = cast("dict[str, Any]", answer if isinstance(answer, dict) else {"products": answer})
     products, total = fields.get("products"), fields.get("total")
@@ -137,26 +129,21 @@ def keep(products: Sequence[Product], columns: Sequence[str]) -> "pd.DataFrame":
     import pandas as pd
 
     names = list(dict.fromkeys(columns))
-    _check_names(names, products)
+    known = list(dict.fromkeys(name for product in products for name in product))
+    unknown = [name for name in names if name not in known]
+    problem = "no column is named" if not names else ""
+    if unknown:
+        problem = f"no product has {', '.join(unknown)[:200]}"
+    elif len({name.casefold() for name in names}) < len(names):
+        problem = "two names differ only in case, which DuckDB ignores"
+    if problem:
+        raise InvalidSetting("columns_to_keep", problem, f"The products have: {', '.join(known)[:1000]}.")
     values = {name: [product.get(name) for product in products] for name in names}
     frame = pd.DataFrame({name: [MISSING if value is None else value for value in values[name]] for name in names})
     for name in names:
         if frame[name].dtype == object:
-            frame[name] = frame[name].map(_text)
+            spelled = [
+                value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in frame[name]
+            ]
+            frame[name] = spelled
     return frame
-
-
-def _check_names(names: Sequence[str], products: Sequence[Product]) -> None:
-    known = list(dict.fromkeys(name for product in products for name in product))
-    unknown = [name for name in names if name not in known]
-    advice = f"The products have: {', '.join(known)[:1000]}."
-    if not names:
-        raise InvalidSetting("columns_to_keep", "no column is named", advice)
-    if unknown:
-        raise InvalidSetting("columns_to_keep", f"no product has {', '.join(unknown)[:200]}", advice)
-    if len({name.casefold() for name in names}) < len(names):
-        raise InvalidSetting("columns_to_keep", "two names differ only in case, which DuckDB ignores", advice)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -5,13 +5,8 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.course.previews import (
-    averages_metadata,
-    averages_schema,
-    kept_metadata,
-    products_metadata,
-)
-from taxi_platform.course.prices import AVERAGES, KEPT, averages, store_averages, store_kept
+from taxi_platform.course.previews import averages_metadata, kept_metadata, products_metadata
+from taxi_platform.course.prices import AVERAGES, COLUMNS, KEPT, averages, store_averages, store_kept
 from taxi_platform.course.products import keep
 from taxi_platform.orchestration.links import COURSE, PRODUCTS, links
 from taxi_platform.orchestration.monthly_io import errors_as_failures
@@ -76,7 +71,9 @@ def products_kept(
     metadata={
         **LINKS,
         "dagster/relation_identifier": f"products.main.{AVERAGES}",
-        "dagster/column_schema": averages_schema(),
+        "dagster/column_schema": dg.TableSchema(
+            [dg.TableColumn(name, kind, description=text) for name, (kind, text) in COLUMNS.items()]
+        ),
     },
 )
 def average_price_by_brand(duckdb_file: DuckDBResource) -> dg.MaterializeResult[Any]:

@@ -59,7 +59,7 @@ class DockerHub:
             dagster.Failure: there is no count; the message says why.
         """
         with errors_as_failures():
-            return dg.MaterializeResult(metadata=count_pulls(image, base_url=self.base_url).metadata())
+            return dg.MaterializeResult(metadata=count_pulls(image, self.base_url))
 
     def isolated_pulls(self, context: dg.AssetExecutionContext, image: str) -> dg.MaterializeResult[Any]:
         """Count an image's pulls in a child process with an empty folder and none of this process's objects.
