@@ -247,7 +247,7 @@ class _Load:
         known = {field.name for field in tables.trip_fields(self._service)}
         staged = {column.name: column for column in columns}
         # The table may have columns that another month's file has added.
-        added = [staged.get(name) or Column(name, "text", "STRING", "") for name in self._order if name not in known]
+        added = [staged.get(name) or Column(name, "", "text", "STRING") for name in self._order if name not in known]
         query = statements.staged_trips(
             self._service, self._file.month, columns, self._version, staging, canonical=canonical, added=added
         )

@@ -1,7 +1,7 @@
 """The columns of the trip files: names, types and meanings, and which of them each service's files have.
 
-Sources: order and types are those of the Data Engineering Zoomcamp's module 2; meanings are taken from the TLC's data
-dictionaries. Everything else that differs between services belongs in ``services``.
+Order and types are those of the Data Engineering Zoomcamp's module 2, meanings those of the TLC's data dictionaries.
+Everything else that differs between services belongs in ``services``.
 """
 
 from dataclasses import dataclass
@@ -20,9 +20,6 @@ class Column:
 
     Attributes:
         source: its name in the file's header, as the TLC spells it.
-        postgres: its type in PostgreSQL.
-        bigquery: its type in BigQuery.
-        description: what it means.
         unit: what its numbers count, if they count something.
         aliases: other names under which published files carry it.
         is_code: a text that is always a whole number; ``1.0`` is a float's spelling of ``1``.
@@ -32,9 +29,9 @@ class Column:
     """
 
     source: str
+    description: str
     postgres: PostgresType
     bigquery: BigQueryType
-    description: str
     unit: str | None = None
     aliases: tuple[str, ...] = ()
     is_code: bool = False
@@ -61,66 +58,53 @@ _text = partial(Column, postgres="text", bigquery="STRING")
 _moment = partial(Column, postgres="timestamp", bigquery="TIMESTAMP", unit="local time in New York")
 _count = partial(Column, postgres="integer", bigquery="INTEGER")
 _dollars = partial(Column, postgres="double precision", bigquery="NUMERIC", unit="US dollars")
+_miles = partial(Column, postgres="double precision", bigquery="NUMERIC", unit="miles")
 
 _VENDOR = _code(
     "VendorID",
-    description="The provider of the record: 1 Creative Mobile Technologies, 2 VeriFone. "
+    "The provider of the record: 1 Creative Mobile Technologies, 2 VeriFone. "
     "Empty in the block of trips that the vendors report without their meters.",
 )
 _STORE_AND_FORWARD = _text(
-    "store_and_fwd_flag",
-    description="Y when the record was held in the vehicle because it had no connection, else N.",
+    "store_and_fwd_flag", "Y when the record was held in the vehicle because it had no connection, else N."
 )
 _RATE_CODE = _code(
     "RatecodeID",
-    description="The rate at the end of the trip: 1 standard, 2 JFK, 3 Newark, 4 Nassau or Westchester, "
+    "The rate at the end of the trip: 1 standard, 2 JFK, 3 Newark, 4 Nassau or Westchester, "
     "5 negotiated, 6 group ride, 99 unknown.",
 )
-_PICKUP_ZONE = _code("PULocationID", description="The TLC taxi zone in which the meter was engaged.")
-_DROPOFF_ZONE = _code("DOLocationID", description="The TLC taxi zone in which the meter was disengaged.")
-_PASSENGERS = _count(
-    "passenger_count",
-    description="The number of passengers, as the driver entered it.",
-    unit="passengers",
+_ZONES = (
+    _code("PULocationID", "The TLC taxi zone in which the meter was engaged."),
+    _code("DOLocationID", "The TLC taxi zone in which the meter was disengaged."),
 )
-_DISTANCE = Column(
-    "trip_distance",
-    postgres="double precision",
-    bigquery="NUMERIC",
-    description="The distance that the taximeter reported.",
-    unit="miles",
+_PASSENGERS = _count("passenger_count", "The number of passengers, as the driver entered it.", unit="passengers")
+_DISTANCE = _miles("trip_distance", "The distance that the taximeter reported.")
+_CHARGES = (
+    _dollars("fare_amount", "The fare by time and distance that the meter calculated."),
+    _dollars("extra", "Surcharges for rush hours and nights, among others."),
+    _dollars("mta_tax", "The MTA tax that the metered rate triggers."),
+    _dollars("tip_amount", "The tip paid by card; cash tips are not recorded."),
+    _dollars("tolls_amount", "All tolls paid on the trip."),
 )
-_FARE = _dollars("fare_amount", description="The fare by time and distance that the meter calculated.")
-_EXTRA = _dollars("extra", description="Surcharges for rush hours and nights, among others.")
-_MTA_TAX = _dollars("mta_tax", description="The MTA tax that the metered rate triggers.")
-_TIP = _dollars("tip_amount", description="The tip paid by card; cash tips are not recorded.")
-_TOLLS = _dollars("tolls_amount", description="All tolls paid on the trip.")
-_IMPROVEMENT = _dollars(
-    "improvement_surcharge",
-    description="The improvement surcharge levied at the flag drop since 2015.",
-)
-_TOTAL = _dollars("total_amount", description="What passengers were charged in all, without cash tips.")
+_IMPROVEMENT = _dollars("improvement_surcharge", "The improvement surcharge levied at the flag drop since 2015.")
+_TOTAL = _dollars("total_amount", "What passengers were charged in all, without cash tips.")
 _PAYMENT = _count(
-    "payment_type",
-    description="How the passenger paid: 1 credit card, 2 cash, 3 no charge, 4 dispute, 5 unknown, 6 voided trip.",
+    "payment_type", "How the passenger paid: 1 credit card, 2 cash, 3 no charge, 4 dispute, 5 unknown, 6 voided trip."
 )
-_CONGESTION = _dollars(
-    "congestion_surcharge",
-    description="The New York State congestion surcharge, levied since February 2019.",
-)
+_CONGESTION = _dollars("congestion_surcharge", "The New York State congestion surcharge, levied since February 2019.")
 _AIRPORT = _dollars(
     "Airport_fee",
-    description="The fee for pickups at LaGuardia and John F. Kennedy airports. The course's release lacks it.",
+    "The fee for pickups at LaGuardia and John F. Kennedy airports. The course's release lacks it.",
     since=Month(2021, 8),
 )
 _CBD = _dollars(
     "cbd_congestion_fee",
-    description="The MTA's congestion fee for trips in Manhattan's central business district, levied since 2025.",
+    "The MTA's congestion fee for trips in Manhattan's central business district, levied since 2025.",
     since=Month(2025, 1),
 )
 _REQUEST_SOURCE = _text(
     "request_source",
-    description="Where an app's request came from, in the block without meters; in no dictionary of the TLC. "
+    "Where an app's request came from, in the block without meters; in no dictionary of the TLC. "
     "Seen: A, CC, EH0004, EH0010, HV0003, HV0005.",
     since=Month(2026, 6),
 )
@@ -128,20 +112,15 @@ _REQUEST_SOURCE = _text(
 
 YELLOW_COLUMNS: tuple[Column, ...] = (
     _VENDOR,
-    _moment("tpep_pickup_datetime", description="When the meter was engaged."),
-    _moment("tpep_dropoff_datetime", description="When the meter was disengaged."),
+    _moment("tpep_pickup_datetime", "When the meter was engaged."),
+    _moment("tpep_dropoff_datetime", "When the meter was disengaged."),
     _PASSENGERS,
     _DISTANCE,
     _RATE_CODE,
     _STORE_AND_FORWARD,
-    _PICKUP_ZONE,
-    _DROPOFF_ZONE,
+    *_ZONES,
     _PAYMENT,
-    _FARE,
-    _EXTRA,
-    _MTA_TAX,
-    _TIP,
-    _TOLLS,
+    *_CHARGES,
     _IMPROVEMENT,
     _TOTAL,
     _CONGESTION,
@@ -152,29 +131,19 @@ YELLOW_COLUMNS: tuple[Column, ...] = (
 
 GREEN_COLUMNS: tuple[Column, ...] = (
     _VENDOR,
-    _moment("lpep_pickup_datetime", description="When the meter was engaged."),
-    _moment("lpep_dropoff_datetime", description="When the meter was disengaged."),
+    _moment("lpep_pickup_datetime", "When the meter was engaged."),
+    _moment("lpep_dropoff_datetime", "When the meter was disengaged."),
     _STORE_AND_FORWARD,
     _RATE_CODE,
-    _PICKUP_ZONE,
-    _DROPOFF_ZONE,
+    *_ZONES,
     _PASSENGERS,
     _DISTANCE,
-    _FARE,
-    _EXTRA,
-    _MTA_TAX,
-    _TIP,
-    _TOLLS,
-    _dollars("ehail_fee", description="The fee for electronic hails; never filled in by the published files."),
+    *_CHARGES,
+    _dollars("ehail_fee", "The fee for electronic hails; never filled in by the published files."),
     _IMPROVEMENT,
     _TOTAL,
     _PAYMENT,
-    Column(
-        "trip_type",
-        postgres="integer",
-        bigquery="STRING",
-        description="How the trip began: 1 street hail, 2 dispatch.",
-    ),
+    Column("trip_type", "How the trip began: 1 street hail, 2 dispatch.", "integer", "STRING"),
     _CONGESTION,
     _CBD,
     _REQUEST_SOURCE,
@@ -183,17 +152,17 @@ GREEN_COLUMNS: tuple[Column, ...] = (
 FHV_COLUMNS: tuple[Column, ...] = (
     _text(
         "dispatching_base_num",
-        description="The TLC licence number of the base that dispatched the trip.",
+        "The TLC licence number of the base that dispatched the trip.",
         aliases=("Dispatching_base_number",),
     ),
-    _moment("pickup_datetime", description="When the trip began."),
-    _moment("dropOff_datetime", description="When the trip ended."),
-    _code("PUlocationID", description="The TLC taxi zone in which the trip began."),
-    _code("DOlocationID", description="The TLC taxi zone in which the trip ended."),
-    _code("SR_Flag", description="1 when the trip was part of a shared ride, else empty."),
+    _moment("pickup_datetime", "When the trip began."),
+    _moment("dropOff_datetime", "When the trip ended."),
+    _code("PUlocationID", "The TLC taxi zone in which the trip began."),
+    _code("DOlocationID", "The TLC taxi zone in which the trip ended."),
+    _code("SR_Flag", "1 when the trip was part of a shared ride, else empty."),
     _text(
         "Affiliated_base_number",
-        description="The TLC licence number of the base with which the vehicle is affiliated.",
+        "The TLC licence number of the base with which the vehicle is affiliated.",
         optional=True,
     ),
 )
@@ -201,36 +170,30 @@ FHV_COLUMNS: tuple[Column, ...] = (
 FHVHV_COLUMNS: tuple[Column, ...] = (
     _text(
         "hvfhs_license_num",
-        description="The TLC licence number of the company: HV0002 Juno, HV0003 Uber, HV0004 Via, HV0005 Lyft.",
+        "The TLC licence number of the company: HV0002 Juno, HV0003 Uber, HV0004 Via, HV0005 Lyft.",
     ),
-    _text("dispatching_base_num", description="The TLC licence number of the base that dispatched the trip."),
-    _text("originating_base_num", description="The TLC licence number of the base that received the request."),
-    _moment("request_datetime", description="When the passenger requested the trip."),
-    _moment("on_scene_datetime", description="When the driver arrived, of wheelchair-accessible trips."),
-    _moment("pickup_datetime", description="When the trip began."),
-    _moment("dropoff_datetime", description="When the trip ended."),
-    _code("PULocationID", description="The TLC taxi zone in which the trip began."),
-    _code("DOLocationID", description="The TLC taxi zone in which the trip ended."),
-    Column(
-        "trip_miles",
-        postgres="double precision",
-        bigquery="NUMERIC",
-        description="The distance of the trip.",
-        unit="miles",
-    ),
-    _count("trip_time", description="The time from pickup to drop-off.", unit="seconds"),
-    _dollars("base_passenger_fare", description="The fare before tolls, tips, taxes and fees."),
-    _dollars("tolls", description="All tolls paid on the trip."),
-    _dollars("bcf", description="The part of the fare that goes to the Black Car Fund."),
-    _dollars("sales_tax", description="The New York State sales tax."),
+    _text("dispatching_base_num", "The TLC licence number of the base that dispatched the trip."),
+    _text("originating_base_num", "The TLC licence number of the base that received the request."),
+    _moment("request_datetime", "When the passenger requested the trip."),
+    _moment("on_scene_datetime", "When the driver arrived, of wheelchair-accessible trips."),
+    _moment("pickup_datetime", "When the trip began."),
+    _moment("dropoff_datetime", "When the trip ended."),
+    _code("PULocationID", "The TLC taxi zone in which the trip began."),
+    _code("DOLocationID", "The TLC taxi zone in which the trip ended."),
+    _miles("trip_miles", "The distance of the trip."),
+    _count("trip_time", "The time from pickup to drop-off.", unit="seconds"),
+    _dollars("base_passenger_fare", "The fare before tolls, tips, taxes and fees."),
+    _dollars("tolls", "All tolls paid on the trip."),
+    _dollars("bcf", "The part of the fare that goes to the Black Car Fund."),
+    _dollars("sales_tax", "The New York State sales tax."),
     _CONGESTION,
-    _dollars("airport_fee", description="The fee for trips to and from LaGuardia, Newark and Kennedy airports."),
-    _dollars("tips", description="The tip that the passenger gave in the app."),
-    _dollars("driver_pay", description="What the driver was paid, without tolls and tips, after commission and taxes."),
-    _text("shared_request_flag", description="Y when the passenger agreed to share the trip, else N."),
-    _text("shared_match_flag", description="Y when the passenger did share it with a separate booking, else N."),
-    _text("access_a_ride_flag", description="Y when the MTA had the trip made; empty or N otherwise."),
-    _text("wav_request_flag", description="Y when a wheelchair-accessible vehicle was requested, else N."),
-    _text("wav_match_flag", description="Y when the vehicle was wheelchair-accessible, else N; empty to 2019-03."),
+    _dollars("airport_fee", "The fee for trips to and from LaGuardia, Newark and Kennedy airports."),
+    _dollars("tips", "The tip that the passenger gave in the app."),
+    _dollars("driver_pay", "What the driver was paid, without tolls and tips, after commission and taxes."),
+    _text("shared_request_flag", "Y when the passenger agreed to share the trip, else N."),
+    _text("shared_match_flag", "Y when the passenger did share it with a separate booking, else N."),
+    _text("access_a_ride_flag", "Y when the MTA had the trip made; empty or N otherwise."),
+    _text("wav_request_flag", "Y when a wheelchair-accessible vehicle was requested, else N."),
+    _text("wav_match_flag", "Y when the vehicle was wheelchair-accessible, else N; empty to 2019-03."),
     _CBD,
 )

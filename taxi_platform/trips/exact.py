@@ -1,4 +1,4 @@
-"""Values of a Parquet file in the types of the contract, converted exactly or not at all, many at a time.
+"""Values of a Parquet file in the types of the contract, converted exactly or not at all, a batch at a time.
 
 It is imported only for Parquet files. A value that cannot be taken as it is leaves the file to the parser in
 ``records``, which names its row; the values and texts that come from here are those that the parser would make.
@@ -115,17 +115,12 @@ def _texts(values: Any, column: Column) -> Any:
     return _compute.utf8_rtrim(_compute.utf8_rtrim(texts, "0"), ".") if column.postgres == "timestamp" else texts
 
 
-def _as_csv(columns: list[Any]) -> bytes:
+def _as_csv(columns: list[Any], style: Any = "none") -> bytes:
     """Return rows of texts as CSV, with quotes only where a field of the batch needs them."""
     batch = pa.RecordBatch.from_arrays(columns, names=[str(index) for index in range(len(columns))])
-    try:
-        return _quoted(batch, "none")
-    except pa.ArrowInvalid:  # a text has a comma, a quote or a line end
-        return _quoted(batch, "needed")
-
-
-def _quoted(batch: pa.RecordBatch, style: Any) -> bytes:
     text = io.BytesIO()
-    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style=style)
-    pyarrow.csv.write_csv(batch, text, options)
+    try:
+        pyarrow.csv.write_csv(batch, text, pyarrow.csv.WriteOptions(include_header=False, quoting_style=style))
+    except pa.ArrowInvalid:  # a text has a comma, a quote or a line end
+        return _as_csv(columns, "needed")
     return text.getvalue()

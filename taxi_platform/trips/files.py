@@ -14,9 +14,6 @@ from taxi_platform.trips.months import Month
 Edition = Literal["csv", "parquet"]
 """How a month is published. The course's CSV files and the TLC's Parquet files of one month differ in their rows."""
 
-SUFFIXES = (".csv.gz", ".csv", ".parquet")
-"""How the names of trip files end."""
-
 
 def edition_of(address: str) -> Edition:
     """Return the edition of a file, by its name, path or address."""
@@ -25,12 +22,9 @@ def edition_of(address: str) -> Edition:
 
 @dataclass(frozen=True)
 class SourceVersion:
-    """What a source reports about one state of a file; a file that changed has another version.
+    """What a source reports about one state of a file: its entity tag, the time of its last change, and its size.
 
-    Attributes:
-        etag: the server's entity tag; a source that is not a server reports something that serves as one.
-        modified: the time of the last change, as the source spells it.
-        bytes: the size.
+    A file that changed has another version. A source that is not a server makes up an entity tag.
     """
 
     etag: str | None
@@ -48,9 +42,8 @@ class FileFacts:
     """What is known of a file that was read from its first byte to its last.
 
     Attributes:
-        bytes: the size as published.
+        bytes, sha256: size and checksum of the file as published.
         csv_bytes: the size uncompressed; of a Parquet file that of its columns.
-        sha256: of the file as published, in lower-case hex.
         rows: the records after the header, good or bad.
         regular: whether all rows are such that they need no parser; None if today's parser did not see the file, or it
             is Parquet, where the loader finds out.
@@ -65,13 +58,7 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class ObjectFacts:
-    """What Cloud Storage reports about the object that a file is.
-
-    Attributes:
-        generation: the version of the object; it changes with every upload.
-        crc32c: Google's own checksum of the bytes, in base64.
-        storage_class: for example ``STANDARD``.
-    """
+    """What Cloud Storage reports about an object: every upload changes its generation; crc32c is in base64."""
 
     bucket: str
     name: str
@@ -85,8 +72,7 @@ class TripFile:
     """The file of one service and month, byte for byte as it was published, in one place.
 
     Attributes:
-        service: ``green``, ``yellow``, ``fhv`` …
-        month: the file's month; every row of the file belongs to it, whenever the trip began.
+        month: the month to which every row of the file belongs, whenever the trip began.
         source: the address or path that the file came from.
         uri: where it is: ``file:///…`` or ``gs://…``; empty where only a record of it is left.
         version: what the source reported when the file was fetched.
@@ -159,13 +145,7 @@ class TripFile:
 
 @dataclass(frozen=True)
 class Transfer:
-    """The outcome of a fetch or an upload.
-
-    Attributes:
-        file: the verified file where it is now.
-        is_new: whether bytes were moved; False when the file was there already.
-        seconds: how long it took.
-    """
+    """The outcome of a fetch or an upload: the verified file where it is now, and whether bytes were moved."""
 
     file: TripFile
     is_new: bool

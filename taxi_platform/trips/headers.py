@@ -27,14 +27,7 @@ _ADVICE = (
 
 @dataclass(frozen=True)
 class Header:
-    """Which columns a file has, in its own order.
-
-    Attributes:
-        columns: the columns in the order of the file.
-        line_end: how the header line ends.
-        added: those of them that the contract does not know and that are loaded as text.
-        ignored: those of them that the contract does not know and that are not loaded.
-    """
+    """Which columns a file has, in its own order; those that the contract does not know are added or ignored."""
 
     columns: tuple[Column, ...]
     line_end: bytes
@@ -47,11 +40,7 @@ def match_header(service: Service, line: bytes, subject: str, month: Month | Non
 
     ``TAXI_ON_NEW_COLUMNS`` decides about columns that the contract does not know.
 
-    Args:
-        service: whose contract.
-        line: the file's first line.
-        subject: the file's name, for messages.
-        month: the file's month; columns that are newer than it may be absent, as may optional ones.
+    Columns that are newer than the month may be absent, as may optional ones. Messages call the file ``subject``.
 
     Raises:
         SchemaMismatch: a column is missing, unknown or named twice, or the line is not a header at all.
@@ -66,25 +55,22 @@ def match_header(service: Service, line: bytes, subject: str, month: Month | Non
             "The header is missing, or this is another kind of file.",
         )
     on_new_columns = settings().on_new_columns
-    columns = [known.get(name) or _new_column(name, subject) for name in names]
+    columns = tuple(known.get(name) or _new_column(name, subject) for name in names)
     new = tuple(column for column, name in zip(columns, names, strict=True) if name not in known)
-    unknown = [name for name in names if name not in known] if on_new_columns == "fail" else []
     found = Counter(column.source for column in columns)
-    missing = [c.source for c in service.columns if c.source not in found and not c.may_lack(month)]
-    twice = sorted(name for name, times in found.items() if times > 1)
-    problems = [
-        f"{label} {_listed(listed)}"
-        for label, listed in (("unknown:", unknown), ("missing:", missing), ("named twice:", twice))
-        if listed
-    ]
-    if problems:
+    problems = {
+        "unknown": [name for name in names if name not in known and on_new_columns == "fail"],
+        "missing": [c.source for c in service.columns if c.source not in found and not c.may_lack(month)],
+        "named twice": sorted(name for name, times in found.items() if times > 1),
+    }
+    if any(problems.values()):
+        listed = "; ".join(f"{label}: {_listed(names)}" for label, names in problems.items() if names)
         raise SchemaMismatch(
             subject,
-            f"the columns of the header are not those of {service.name} trips ({'; '.join(problems)})",
-            _ADVICE if unknown else "Correct the file, or the contract in taxi_platform/trips/columns.py.",
+            f"the columns of the header are not those of {service.name} trips ({listed})",
+            _ADVICE if problems["unknown"] else "Correct the file, or the contract in taxi_platform/trips/columns.py.",
         )
-    is_added = on_new_columns == "add"
-    return Header(tuple(columns), line_end, added=new if is_added else (), ignored=() if is_added else new)
+    return Header(columns, line_end, added=new) if on_new_columns == "add" else Header(columns, line_end, ignored=new)
 
 
 def has_waiting_columns(service: Service, ignored: str | None) -> bool:
@@ -98,9 +84,8 @@ def _new_column(name: str, subject: str) -> Column:
     spelled = re.sub(r"\W", "_", name, flags=re.ASCII)[:LONGEST_NAME]
     if not re.match("[a-z_]", spelled) or spelled in RESERVED:
         spelled = f"new_{spelled}"[:LONGEST_NAME]
-    return Column(
-        spelled, "text", "STRING", f"{ADDED}{subject}: the contract does not know this column.", aliases=(name,)
-    )
+    meaning = f"{ADDED}{subject}: the contract does not know this column."
+    return Column(spelled, meaning, "text", "STRING", aliases=(name,))
 
 
 def _listed(names: list[str]) -> str:

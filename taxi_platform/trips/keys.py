@@ -1,4 +1,4 @@
-"""The names of everything that holds a service's trips: tables, files, assets, jobs, checks. Pure.
+"""The names of everything that holds a service's trips: files, assets, schemas, checks. Pure.
 
 Asset keys are tuples here, because this room knows nothing of Dagster: ``dg.AssetKey(raw_key(service.table))``.
 """
@@ -24,26 +24,8 @@ BLOCKING_CHECKS = (ROWS_CHECK, FILE_CHECK, COLUMNS_CHECK)
 _FILE = re.compile(r"(\w+)_tripdata_(\d{4}-\d{2})\.(?:csv|csv\.gz|parquet)", re.ASCII)
 
 
-def table_name(service: str) -> str:
-    """Return the name of a service's table and of the asset that is the table, e.g. ``green_tripdata``."""
-    return f"{service}_tripdata"
-
-
-def partition_name(service: str, month: Month) -> str:
-    """Return the name of the table that holds one month, e.g. ``green_tripdata_2019_03``."""
-    return f"{table_name(service)}_{month.year:04d}_{month.month:02d}"
-
-
-def file_name(service: str, month: Month) -> str:
-    """Return the course's name for a month's uncompressed file, e.g. ``green_tripdata_2019-03.csv``."""
-    return f"{table_name(service)}_{month}.csv"
-
-
 def parse_file_name(name: str) -> tuple[str, Month] | None:
-    """Return the service and month of ``green_tripdata_2019-03.csv``, ``.csv.gz`` or ``.parquet``; else None.
-
-    Whether there is such a service is not checked.
-    """
+    """Return the service and month of ``green_tripdata_2019-03.csv``, ``.csv.gz`` or ``.parquet``; else None."""
     match = _FILE.fullmatch(name)
     try:
         return (match[1], Month.parse(match[2])) if match else None

@@ -1,7 +1,4 @@
-"""Calendar months: parsing, arithmetic and ranges.
-
-Pure: nothing here reads a clock, a file or the environment.
-"""
+"""Calendar months: parsing, arithmetic and ranges. Nothing here reads a clock, a file or the environment."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -23,11 +20,7 @@ class Month:
 
     @classmethod
     def parse(cls, text: str) -> "Month":
-        """Return the month written ``YYYY-MM``.
-
-        Raises:
-            ValueError: the text is not four digits, a dash and a month from 01 to 12.
-        """
+        """Return the month written ``YYYY-MM``, or raise ``ValueError``."""
         match = _MONTH.fullmatch(text)
         if match is None:
             raise ValueError(f"{text!r} is not a month: write YYYY-MM, e.g. 2019-03")

@@ -37,14 +37,8 @@ class ParquetStream:
     The checksum, the footer and the columns are read on construction. Once ``blocks`` or ``records`` is exhausted,
     ``rows`` is final.
 
-    Args:
-        path: the file.
-        service: the contract that the columns must keep.
-        month: the file's month, for messages.
-
     Attributes:
-        header: which columns the file has, in its own order.
-        types: their types in the file.
+        types: the types of the columns of ``header``, in the file.
         bytes, csv_bytes: the size of the file, and of its columns uncompressed.
         rows: rows read so far.
 
@@ -66,7 +60,9 @@ class ParquetStream:
             # Without pre_buffer and with a buffer of its own, no column is read into memory as a whole.
             self._file = pq.ParquetFile(self._source, pre_buffer=False, buffer_size=BUFFER)
             schema = self._file.schema_arrow
-        header = match_header(service, _header_line(schema.names), self.subject, month)
+        names = io.StringIO()
+        csv.writer(names).writerow(schema.names)
+        header = match_header(service, names.getvalue().encode(), self.subject, month)
         loaded = tuple(column for column in header.columns if column not in header.ignored)
         self.header: Header = replace(header, columns=loaded)
         known = {spelling.lower() for column in self.header.columns for spelling in (column.source, *column.aliases)}
@@ -113,9 +109,9 @@ class ParquetStream:
         return digest.hexdigest()
 
     def _refuse_types(self) -> None:
-        refused = {name: kind for name, kind in zip(self._names, self.types, strict=True) if not _is_plain(kind)}
-        if refused:
-            found = ", ".join(f"{name!r} is {kind}" for name, kind in refused.items())
+        types = zip(self._names, self.types, strict=True)
+        found = ", ".join(f"{name!r} is {kind}" for name, kind in types if not _is_plain(kind))
+        if found:
             raise SchemaMismatch(
                 self.subject,
                 f"these columns cannot be read without a guess: {found}",
@@ -150,13 +146,6 @@ class ParquetStream:
 
     def _damaged(self, what: str) -> DamagedFile:
         return DamagedFile(self.subject, what, FETCH_AGAIN)
-
-
-def _header_line(names: list[str]) -> bytes:
-    """Return the names of the columns as the header of a CSV file."""
-    line = io.StringIO()
-    csv.writer(line).writerow(names)
-    return line.getvalue().encode()
 
 
 def _is_plain(kind: Any) -> bool:

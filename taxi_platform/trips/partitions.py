@@ -17,8 +17,9 @@ def month_range(settings: Settings, *services: Service, now: datetime | None = N
     Raises:
         InvalidSetting: the first month lies after the last.
     """
-    first = _month(settings.first_month) or min(service.first_month for service in services)
-    last = _month(settings.last_month) or max(_last_published(service, settings, now) for service in services)
+    first, last = (Month.parse(text) if text else None for text in (settings.first_month, settings.last_month))
+    first = first or min(service.first_month for service in services)
+    last = last or max(_last_published(service, settings, now) for service in services)
     if last < first:
         raise InvalidSetting(
             f"TAXI_FIRST_MONTH={first}, TAXI_LAST_MONTH={last}",
@@ -42,7 +43,3 @@ def _last_published(service: Service, settings: Settings, now: datetime | None) 
 def _this_month(settings: Settings, now: datetime | None) -> Month:
     local = (now or datetime.now(timezone.utc)).astimezone(ZoneInfo(settings.schedule_timezone))
     return Month(local.year, local.month)
-
-
-def _month(text: str | None) -> Month | None:
-    return Month.parse(text) if text else None

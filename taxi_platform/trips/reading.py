@@ -50,14 +50,9 @@ _SHAPES = {
 def open_trips(
     path: Path, service: Service, month: Month, *, name: str | None = None, is_regular: bool | None = None
 ) -> "TripStream | ParquetStream":
-    """Return the one pass over a trip file that its name asks for, see ``TripStream`` and ``ParquetStream``.
+    """Return the one pass over a trip file, by its ``name`` where that of ``path`` is a temporary one.
 
-    Args:
-        path: where the file is.
-        service: the contract that it must keep.
-        month: the file's month, for messages.
-        name: its name, where that of ``path`` is a temporary one.
-        is_regular: see ``TripStream``.
+    See ``TripStream`` and ``ParquetStream``.
     """
     name = name or path.name
     if edition_of(name) == "parquet":
@@ -81,10 +76,9 @@ class TripStream:
     The header is read and matched on construction. Once ``blocks`` is exhausted, the counts are final.
 
     Args:
-        chunks: the file's bytes, in pieces of any size.
+        chunks: the file's bytes, gzipped if ``compressed``, in pieces of any size.
         service: the contract that the header must keep.
-        month: the file's month, for messages.
-        compressed: whether the bytes are gzipped.
+        month: the file's month.
         is_regular: the result of an earlier pass over the same bytes, so that the rows are not tested again; the
             caller must compare the checksum. None if there was none.
 
@@ -111,9 +105,7 @@ class TripStream:
         is_regular: bool | None = None,
     ) -> None:
         self.subject = service.file_name(month)
-        self.bytes = 0
-        self.csv_bytes = 0
-        self.rows = 0
+        self.bytes = self.csv_bytes = self.rows = 0
         self.regular = is_regular is not False
         self.unterminated = False
         self._compressed = compressed
@@ -143,9 +135,8 @@ class TripStream:
             if len(rest) > LONGEST_LINE:
                 for _ in self._inflated:  # corrupt gzip data names itself at its checksum
                     pass
-                raise DamagedFile(
-                    self.subject, f"line {self.rows + 2} is longer than 1 MiB: these are not trip records", FETCH_AGAIN
-                )
+                what = f"line {self.rows + 2} is longer than 1 MiB: these are not trip records"
+                raise DamagedFile(self.subject, what, FETCH_AGAIN)
             piece = next(self._inflated, None)
             if piece is None:
                 break
@@ -200,10 +191,9 @@ class RegularRows:
     - a code: ASCII characters, but no point, quote, backslash or colon;
     - any other text: ASCII characters, but no quote, backslash or colon.
 
-    Of these, the database refuses what is not a number or a date, such as ``-`` or ``2019-02-30``.
-
-    The test costs a few percent of a load, because it does not look at single fields, but at the shape of each line,
-    which is what remains without its digits, and at the digits of all times of the block at once.
+    Of these, the database refuses what is not a number or a date, such as ``-`` or ``2019-02-30``. The test costs a few
+    percent of a load, because it does not look at single fields, but at the shape of each line, which is what remains
+    without its digits, and at the digits of all times of the block at once.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -274,10 +264,10 @@ def inflate(chunks: Iterable[bytes], subject: str) -> Iterator[bytes]:
             if member is None:
                 if len(rest) < 2:
                     break  # a magic number cut in two by the chunk's end
+                if inflated and not rest.strip(b"\0"):
+                    rest = b""  # zeros that tape and block devices append to a file; gzip ignores them too
+                    break
                 if rest[:2] != GZIP_MAGIC:
-                    if inflated and _is_padding(rest):
-                        rest = b""
-                        break
                     raise _not_gzip(subject, rest, inflated)
                 member = isal_zlib.decompressobj(wbits=31)  # pyright: ignore[reportUnknownMemberType]
             for piece in _pieces(member, rest, subject, inflated):
@@ -293,12 +283,9 @@ def inflate(chunks: Iterable[bytes], subject: str) -> Iterator[bytes]:
             if member.eof:
                 rest, member = member.unused_data, None
     if member is not None:
-        raise DamagedFile(
-            subject,
-            f"the gzip data ends too early, after {inflated:,} uncompressed bytes: the file was cut off",
-            FETCH_AGAIN,
-        )
-    if rest and not (inflated and _is_padding(rest)):
+        what = f"the gzip data ends too early, after {inflated:,} uncompressed bytes: the file was cut off"
+        raise DamagedFile(subject, what, FETCH_AGAIN)
+    if rest and (not inflated or rest.strip(b"\0")):
         raise _not_gzip(subject, rest, inflated)
 
 
@@ -308,19 +295,13 @@ def _pieces(member: "isal_zlib.Decompress", data: bytes, subject: str, inflated:
         try:
             piece = member.decompress(data, LARGEST_PIECE)
         except _CORRUPT as error:
-            raise DamagedFile(
-                subject, f"the gzip data is corrupt after {inflated:,} uncompressed bytes ({error})", FETCH_AGAIN
-            ) from None
+            what = f"the gzip data is corrupt after {inflated:,} uncompressed bytes ({error})"
+            raise DamagedFile(subject, what, FETCH_AGAIN) from None
         if piece:
             yield piece
         data = member.unconsumed_tail
         if member.eof or (not data and len(piece) < LARGEST_PIECE):
             return
-
-
-def _is_padding(data: bytes) -> bool:
-    """Return whether these are the zeros that tape and block devices append to a file; gzip ignores them too."""
-    return not data.strip(b"\0")
 
 
 def _not_gzip(subject: str, data: bytes, inflated: int) -> DamagedFile:

@@ -53,9 +53,9 @@ class Record:
 
     Attributes:
         line: the number of its first line in the uncompressed file, whose header is line 1; of its row in Parquet.
-        text: the line as it stands without its line end, bytes that are not UTF-8 spelled ``\xNN``.
+        text: the line without its line end, bytes that are not UTF-8 spelled ``\xNN``.
         values: its values in the file's order, spelled as PostgreSQL prints them, ``""`` for none.
-        problem: why it is bad, or None.
+        problem: why it is bad.
     """
 
     line: int
@@ -100,15 +100,10 @@ class Canonical:
     One line for each good row: the columns in their order, UTF-8, LF, nothing for NULL, numbers and
     times as PostgreSQL prints them, quotes only around fields that need them, no header.
 
-    Args:
-        stream: the file.
-        service: its contract.
-        bad: where bad rows are written: ``line,text,reason`` as CSV, every field in quotes.
-
     Attributes:
-        rows: good rows so far.
-        rejected: bad rows so far.
-        first_rejected: the first of those, shortened for messages.
+        bad: where bad rows are written: ``line,text,reason`` as CSV, every field in quotes.
+        rows, rejected: good and bad rows so far.
+        first_rejected: the first bad rows, shortened for messages.
     """
 
     stream: "TripStream | ParquetStream"
@@ -135,24 +130,19 @@ class Canonical:
                 self._reject(record, record.problem)
                 continue
             values = (*record.values, "")
-            line = ",".join([_quote(values[index]) for index in order])
-            lines.append(line)
+            lines.append(line := ",".join([_quote(values[index]) for index in order]))
             self.rows += 1
             size += len(line)
             if size >= BLOCK:
-                yield _encode(lines)
+                yield ("\n".join(lines) + "\n").encode()
                 lines, size = [], 0
         if lines:
-            yield _encode(lines)
+            yield ("\n".join(lines) + "\n").encode()
 
     def check_bad_rows(self, most: float) -> None:
-        """Raise unless the file may replace its month without its bad rows; to be called after the last block.
+        """Raise ``BadRows``, which lists the first ones, if all rows are bad, or a larger share than ``most``.
 
-        Args:
-            most: the share of its rows that may be bad; 0 allows none.
-
-        Raises:
-            BadRows: more rows are bad, or all are; the message lists the first ones.
+        To be called after the last block.
         """
         total = self.rows + self.rejected
         if self.rejected <= most * total and (self.rows or not total):
@@ -174,12 +164,8 @@ class Canonical:
         self.rejected += 1
         if len(self.first_rejected) < SHOWN:
             self.first_rejected.append(replace(record, text=record.text[:SHOWN_TEXT]))
-        fields = (str(record.line), record.text, problem)
-        self.bad.write(_encode([",".join('"' + text.replace('"', '""') + '"' for text in fields)]))
-
-
-def _encode(lines: Sequence[str]) -> bytes:
-    return ("\n".join(lines) + "\n").encode()
+        fields = ",".join('"' + text.replace('"', '""') + '"' for text in (str(record.line), record.text, problem))
+        self.bad.write(f"{fields}\n".encode())
 
 
 def _quote(value: str) -> str:
@@ -197,7 +183,7 @@ def _split_records(stream: TripStream) -> Iterator[Record]:
         line, fields, problem = _split(line, lines, expected)
         if stream.unterminated and lines.look(0) is None:
             fields, problem = (), "the last line has no line end: the file may be cut off"
-        yield Record(number, _spell(line), fields, problem)
+        yield Record(number, line.decode("utf-8", "backslashreplace").replace("\0", "\\x00"), fields, problem)
 
 
 class _Lines:
@@ -341,7 +327,3 @@ def _shortest(number: float) -> str:
         if float(text) == number and abs(Fraction(text) - Fraction(number)) * 2 != step:
             return text
     return repr(number)
-
-
-def _spell(line: bytes) -> str:
-    return line.decode("utf-8", "backslashreplace").replace("\0", "\\x00")

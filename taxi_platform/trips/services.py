@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from taxi_platform.trips.columns import FHV_COLUMNS, FHVHV_COLUMNS, GREEN_COLUMNS, YELLOW_COLUMNS, Column
-from taxi_platform.trips.keys import file_name, partition_name, table_name
 from taxi_platform.trips.months import Month
 
 UNIQUE_ROW_ID = "The course's identifier of a trip: md5 of {columns}, concatenated without separators."
 FILENAME = "The file that the row came from; the file's month is the row's month."
+
+_IDENTITY_OF_METERED = ("pulocationid", "dolocationid", "fare_amount", "trip_distance")
 
 FIRST_MONTH, RELEASED_UNTIL = Month(2019, 1), Month(2021, 7)  # of the course's release
 
@@ -85,15 +86,12 @@ class Service:
     """The contract of one kind of trips.
 
     Attributes:
-        name: what it is called in file names, tables and commands, e.g. ``green``.
         dictionary: its name in the address of the TLC's data dictionary.
         columns: the columns of the table, in the order of the published header; those with ``since`` come last.
-        pickup, dropoff: the names of the columns with the start and the end of the trip.
-        identity: the names of the columns whose values make ``unique_row_id``, in the order of the md5.
-        schedule_hour: the hour at which its schedule ticks on the first of every month. Each service has another, as
-            in the course, so that they do not compete for one database.
+        identity: the columns whose values make ``unique_row_id``, in the order of the md5.
+        schedule_hour: the hour of its schedule on the first of every month. Each service has another, as in the
+            course, so that they do not compete for one database.
         colours: of its marks in charts, on a light and on a dark page; see ``reports/charts`` for the contrast.
-        reported_by: who reports its trips, in a word.
         words: other words by which people name it in a question, in lower case without hyphens.
         first_month: the first partition, where ``TAXI_FIRST_MONTH`` does not name one.
         last_month: the last month that is published; None while months are added.
@@ -102,8 +100,8 @@ class Service:
             there in March.
         overdue_days: how many days after its end a month may be missing before a check warns. The TLC has taken two to
             four months (at the start of 2026-09, May was the newest), so four of them pass.
-        run_memory_mib: the memory that Kubernetes reserves for a run of its job, in MiB: a third more than its largest
-            month takes (``docs/performance.md``).
+        run_memory_mib: the memory that Kubernetes reserves for a run of its job: a third more than its largest month
+            takes (``docs/performance.md``).
     """
 
     name: str
@@ -130,15 +128,11 @@ class Service:
     @property
     def table(self) -> str:
         """The name of its table and of the asset that is the table, e.g. ``green_tripdata``."""
-        return table_name(self.name)
+        return f"{self.name}_tripdata"
 
     @property
     def first_columns(self) -> tuple[Column, ...]:
-        """The columns that every table of the service was made with.
-
-        They alone decide whether a loaded month is as today's contract would load it: columns that came later are NULL
-        in the months before, so that loaded months need not be loaded again.
-        """
+        """The columns that every table was made with; later ones do not require that loaded months are loaded again."""
         return tuple(column for column in self.columns if column.since is None)
 
     def columns_of(self, month: Month) -> tuple[Column, ...]:
@@ -155,11 +149,11 @@ class Service:
 
     def file_name(self, month: Month) -> str:
         """Return the name of a month's uncompressed file, e.g. ``green_tripdata_2019-03.csv``."""
-        return file_name(self.name, month)
+        return f"{self.table}_{month}.csv"
 
     def partition_table(self, month: Month) -> str:
         """Return the name of the table that holds one month, e.g. ``green_tripdata_2019_03``."""
-        return partition_name(self.name, month)
+        return f"{self.table}_{month.year:04d}_{month.month:02d}"
 
 
 YELLOW = Service(
@@ -170,15 +164,7 @@ YELLOW = Service(
     columns=YELLOW_COLUMNS,
     pickup="tpep_pickup_datetime",
     dropoff="tpep_dropoff_datetime",
-    identity=(
-        "vendorid",
-        "tpep_pickup_datetime",
-        "tpep_dropoff_datetime",
-        "pulocationid",
-        "dolocationid",
-        "fare_amount",
-        "trip_distance",
-    ),
+    identity=("vendorid", "tpep_pickup_datetime", "tpep_dropoff_datetime", *_IDENTITY_OF_METERED),
     schedule_hour=10,
     colours=("#b57400", "#f2b632"),
     thresholds=Thresholds(
@@ -231,15 +217,7 @@ GREEN = Service(
     columns=GREEN_COLUMNS,
     pickup="lpep_pickup_datetime",
     dropoff="lpep_dropoff_datetime",
-    identity=(
-        "vendorid",
-        "lpep_pickup_datetime",
-        "lpep_dropoff_datetime",
-        "pulocationid",
-        "dolocationid",
-        "fare_amount",
-        "trip_distance",
-    ),
+    identity=("vendorid", "lpep_pickup_datetime", "lpep_dropoff_datetime", *_IDENTITY_OF_METERED),
     schedule_hour=9,
     run_memory_mib=384,
     colours=("#1f8a57", "#46c98b"),

@@ -16,9 +16,7 @@ TABLE = "taxi_zone_lookup"
 FILE = "taxi_zone_lookup.csv"
 _ZONE = re.compile(r"\d{1,9}", re.ASCII)
 
-Zone = tuple[int, str, str, str]
-"""A row, as ``COLUMNS`` names its fields."""
-
+Zone = tuple[int, str, str, str]  # as COLUMNS names the fields
 COLUMNS = {
     "locationid": ("integer", "The number of the TLC taxi zone, as trips carry it."),
     "borough": ("text", "The borough that the zone lies in; EWR for Newark airport, Unknown for 264 and 265."),
@@ -28,9 +26,7 @@ COLUMNS = {
 
 
 def read_zones(path: Path) -> list[Zone]:
-    """Return the zones of a lookup file, one row each, in the file's order.
-
-    ``NA`` and ``N/A`` are names in this file, not missing values.
+    """Return the zones of a lookup file, in which ``NA`` and ``N/A`` are names, not missing values.
 
     Raises:
         DamagedFile: the file is empty or not text.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from taxi_platform.trips.keys import assets_of, file_name, parse_file_name, partition_name, table_name
+from taxi_platform.trips.keys import assets_of, parse_file_name
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, SERVICES, service_of_table
 
@@ -10,14 +10,14 @@ MARCH = Month(2019, 3)
 
 
 def test_files_and_tables_are_named_as_the_course_and_the_database_want_it() -> None:
-    assert table_name("green") == "green_tripdata"
-    assert file_name("green", MARCH) == "green_tripdata_2019-03.csv"
-    assert partition_name("green", MARCH) == "green_tripdata_2019_03"
+    assert GREEN.table == "green_tripdata"
+    assert GREEN.file_name(MARCH) == "green_tripdata_2019-03.csv"
+    assert GREEN.partition_table(MARCH) == "green_tripdata_2019_03"
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_a_file_name_says_which_service_and_month_it_is(suffix: str) -> None:
-    assert parse_file_name(file_name("green", MARCH) + suffix) == ("green", MARCH)
+    assert parse_file_name(GREEN.file_name(MARCH) + suffix) == ("green", MARCH)
 
 
 @pytest.mark.parametrize(
