@@ -15,6 +15,7 @@ import dagster as dg
 import pytest
 
 from taxi_platform.settings import PROJECT, CloudSettings, Settings, settings
+from taxi_platform_tests.support import warm
 from taxi_platform_tests.support.haste import PYTHON
 
 
@@ -50,10 +51,10 @@ def script(command: str) -> list[str]:
 
 
 def typed(command: str, data: Path, **values: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end; its two outputs come as one."""
+    """Run a command to its end, without the time for imports; its two outputs come as one."""
     require_activation()
     return subprocess.run(
-        script(command),
+        script(warm.in_a_shell() + command),
         cwd=PROJECT,
         env=environment(data, **values),
         stdout=subprocess.PIPE,

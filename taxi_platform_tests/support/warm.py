@@ -1,0 +1,118 @@
+"""Commands without the seconds in which they import Dagster or dbt: forked from a server that has imported them.
+
+What it forks is a process of its own, with the arguments, environment, folder, inputs and outputs of a client, which
+ends with its exit status; where the client is killed, it is killed, too. The server has imported the platform, but not
+its definitions, nor anything else that depends on settings. This file is both the server and the client, which is to
+import next to nothing.
+"""
+
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+_OF_DAGSTER = {"dagster": "dagster._cli:main", "dg": "dagster_dg_cli.cli:main", "taxi": "taxi_platform.cli.main:taxi"}
+_OF_DBT = {"dbt": "dbt.cli.main:cli"}
+# What depends on settings, and what takes longer than most commands.
+_COLD = ("taxi_platform.__main__", "taxi_platform.def", "taxi_platform.postgres.binary")
+_servers: list[Any] = []
+
+
+def in_a_shell() -> str:
+    """The lines that make a shell take the commands from the server."""
+    client = " ".join(client_of("dagster"))
+    return "".join(f'{name}() {{ {client} {name} "$@"; }}\n' for name in _OF_DAGSTER)
+
+
+@cache
+def client_of(kind: str) -> list[str]:
+    """What to put before a command; the server ends with this process, because its standard input does."""
+    from subprocess import PIPE, Popen
+    from tempfile import mkdtemp
+
+    place = f"{mkdtemp(prefix='warm-', dir=os.environ['TAXI_TEST_SERVER_FOLDER'])}/{kind}"
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH")}
+    server = Popen([sys.executable, __file__, "serve", place], env=kept, stdin=PIPE, stdout=PIPE)
+    assert server.stdout is not None
+    assert server.stdout.readline() == b"ready\n"
+    _servers.append(server)
+    return [sys.executable, "-IS", __file__, place]
+
+
+def _import_all(kind: str) -> None:
+    import gc
+    import pkgutil
+
+    import taxi_platform
+
+    gc.disable()
+    if kind == "dbt":
+        names = ["dbt.cli.main", "dbt.adapters.postgres"]
+    else:
+        modules = pkgutil.walk_packages(taxi_platform.__path__, "taxi_platform.")
+        names = ["dagster._cli", "dagster_dg_cli.cli", "dagster_postgres", *(module.name for module in modules)]
+    for name in names:
+        if not name.startswith(_COLD):
+            import_module(name)
+    gc.freeze()
+    gc.enable()
+
+
+def _until_asked(place: str) -> list[str]:
+    """Fork for every client; return its command in the forked process."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(place)
+        listener.listen()
+        print("ready", flush=True)
+        while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
+            connection, _ = listener.accept()
+            if not os.fork():
+                return _forked(connection)
+            connection.close()
+            while os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG):
+                pass
+    os._exit(0)
+
+
+def _forked(connection: socket.socket) -> list[str]:
+    message, outputs, *_ = socket.recv_fds(connection, 1_000_000, 3)
+    command, environment, folder = json.loads(message)
+    if child := os.fork():
+        if connection in select.select([connection, os.pidfd_open(child)], [], [])[0]:
+            os.kill(child, signal.SIGKILL)  # the client is gone
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        connection.send(str(status if status >= 0 else 128 - status).encode())
+        os._exit(0)
+    connection.close()
+    for number, output in enumerate(outputs):
+        os.dup2(output, number)
+        os.close(output)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    return command
+
+
+def _ask(place: str, command: list[str]) -> int:
+    """Have the server run a command as this process would, and return its exit status."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(place)
+        here = os.getcwd()  # noqa: PTH109 - pathlib takes longer to import than all the rest
+        socket.send_fds(connection, [json.dumps([command, dict(os.environ), here]).encode()], [0, 1, 2])
+        return int(connection.recv(8))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] != "serve":
+        sys.exit(_ask(sys.argv[1], sys.argv[2:]))
+    del sys.path[0]  # this folder
+    _import_all(sys.argv[2].rpartition("/")[2])
+    sys.argv = _until_asked(sys.argv[2])
+    __package__ = None  # so that click names the command, not this module
+    module, _, function = (_OF_DAGSTER | _OF_DBT)[sys.argv[0]].partition(":")
+    sys.exit(getattr(import_module(module), function)())
