@@ -9,10 +9,10 @@ from benchmarks.load_speed import MONTH
 from benchmarks.pairs import in_turn, spread
 from benchmarks.report import Finding
 from benchmarks.workbench import Workbench
+from deploy.emulators.servers import Emulators
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.lake import PART, Lake
 from taxi_platform.bigquery.setup import set_up
-from taxi_platform.cli.emulators import Emulators
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.keys import stored_name
 from taxi_platform.trips.services import YELLOW

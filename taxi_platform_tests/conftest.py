@@ -20,9 +20,9 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from deploy.emulators.servers import Addresses, Emulators
 from taxi_platform import retries
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.cli.emulators import Addresses, Emulators
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.settings import PROJECT, settings
 from taxi_platform_tests.support.asset_runs import Platform, instance_in_memory

@@ -5,29 +5,21 @@ from contextlib import ExitStack
 
 import click
 
+from taxi_platform.assistant import gemini
+from taxi_platform.assistant.answers import check
+from taxi_platform.assistant.ask import ask
+from taxi_platform.assistant.knowledge import gather
+from taxi_platform.assistant.sql import reader
+from taxi_platform.definitions import defs
 from taxi_platform.errors import TaxiError
+from taxi_platform.postgres.server import trips_server
 from taxi_platform.settings import settings
 
 logger = logging.getLogger(__name__)
 
 
 def run_ask(question: str) -> None:
-    """Answer a question about the platform, with a statement on the trips if there is a model to write it.
-
-    Raises:
-        QuestionRefused: the question is empty or longer than a page.
-        ModelUnreachable: the model does not answer.
-        ModelRefused: the model refuses to answer.
-        AnswerRefused: neither the model's statement nor its corrected one could be run.
-    """
-    from taxi_platform.assistant import gemini
-    from taxi_platform.assistant.answers import check
-    from taxi_platform.assistant.ask import ask
-    from taxi_platform.assistant.knowledge import gather
-    from taxi_platform.assistant.sql import reader
-    from taxi_platform.definitions import defs
-    from taxi_platform.postgres.server import trips_server
-
+    """Answer a question about the platform, with a statement on the trips if there is a model to write it."""
     check(question)
     model = gemini.configured_model()
     if model is None:

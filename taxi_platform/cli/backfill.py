@@ -18,6 +18,7 @@ from taxi_platform.ledger.plan import Choice, Plan, make_plan, months_in, parse_
 from taxi_platform.settings import settings
 from taxi_platform.trips.keys import Destination
 from taxi_platform.trips.months import Month
+from taxi_platform.trips.partitions import partition_months
 from taxi_platform.trips.services import Service
 
 if TYPE_CHECKING:
@@ -49,10 +50,6 @@ def run_backfill(
     """Run the command and return its exit status: ``DONE`` only if every month that was asked for is in place.
 
     With ``as_json``, standard output has one object and nothing else.
-
-    Raises:
-        InvalidRequest: there are no such services or months.
-        CloudNotConfigured: BigQuery is meant, and the settings do not name a project.
     """
     wanted = months_asked_for(services, months)
     import dagster as dg
@@ -60,7 +57,7 @@ def run_backfill(
     from taxi_platform.bigquery.clients import cloud_of
     from taxi_platform.ledger.events import daemon_is_alive
     from taxi_platform.ledger.reading import read_months
-    from taxi_platform.operations.backfill import Follower, MonthOutcome, end_abandoned_runs
+    from taxi_platform.operations.backfill import Follower, end_abandoned_runs
 
     if destination == "bigquery":
         cloud_of(settings().cloud)
@@ -74,12 +71,21 @@ def run_backfill(
         records = [ledger.months[service.name][month] for service, in_span in wanted.items() for month in in_span]
         plan = make_plan(records, choice, newest_first=newest_first)
         daemon = daemon_is_alive(instance)
-        _print_plan(plan, ledger.remarks)
+        for remark in ledger.remarks:
+            click.echo(remark)
+        for each in plan.planned:
+            record = each.record
+            click.echo(f"  {record.service.name:<7}{record.month}  {each.reason:<12}  {record.note}".rstrip())
         click.echo(f"{services} {months}: {_count(len(plan.planned), 'month')} to load{_left_out(plan)}")
         if not dry_run:
             for record in [*(each.record for each in plan.planned), *(plan.in_progress if daemon else ())]:
                 follower.follow(record)
-            interrupted = _carry_out(instance, plan, follower, daemon=daemon)
+            interrupted = False
+            try:
+                (_load_by_daemon if daemon else _load_here)(instance, plan, follower)
+            except KeyboardInterrupt:
+                interrupted = True
+                _print_interrupted(plan, follower, daemon=daemon)
             outcomes = follower.outcomes() if as_json or not interrupted else []
             left = () if daemon else plan.in_progress
             status = INTERRUPTED if interrupted else _conclude(outcomes, len(left))
@@ -106,34 +112,14 @@ def as_data(plan: Plan, outcomes: Sequence["MonthOutcome"]) -> Mapping[str, Any]
     }
 
 
-def _carry_out(instance: "DagsterInstance", plan: Plan, follower: "Follower", *, daemon: bool) -> bool:
-    """Have the plan loaded, and return whether that was interrupted."""
-    try:
-        (_load_by_daemon if daemon else _load_here)(instance, plan, follower)
-    except KeyboardInterrupt:
-        _print_interrupted(plan, follower, daemon=daemon)
-        return True
-    return False
-
-
 def months_asked_for(services: str, months: str) -> Mapping[Service, Sequence[Month]]:
     """Return the months that texts such as ``green,yellow`` and ``2019-01..2019-12`` name.
 
     Raises:
         InvalidRequest: there are no such services or months.
     """
-    from taxi_platform.trips.partitions import partition_months
-
     span = parse_span(months)
     return {service: months_in(span, service, partition_months(service)) for service in parse_services(services)}
-
-
-def _print_plan(plan: Plan, remarks: Sequence[str]) -> None:
-    for remark in remarks:
-        click.echo(remark)
-    for planned in plan.planned:
-        record = planned.record
-        click.echo(f"  {record.service.name:<7}{record.month}  {planned.reason:<12}  {record.note}".rstrip())
 
 
 def _left_out(plan: Plan) -> str:

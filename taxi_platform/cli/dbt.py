@@ -12,14 +12,7 @@ from taxi_platform.settings import settings
 
 
 def run_dbt(arguments: Sequence[str]) -> int:
-    """Run a command of dbt as ``dbt`` itself would be typed, and return its exit status.
-
-    Args:
-        arguments: e.g. ``["build", "--vars", "{months: [2019-03]}"]``; on BigQuery with ``--target bigquery``.
-
-    Raises:
-        TaxiError: the target cannot be reached, or the tables that the models read do not exist.
-    """
+    """Run a command of dbt, e.g. ``["build", "--target", "bigquery"]``, and return its exit status."""
     with _open_target(arguments) as target:
         project.require(target.name)
         folder = settings().data_dir / "dbt/by-hand" / target.name

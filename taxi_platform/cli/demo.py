@@ -3,20 +3,21 @@
 import os
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
+import dagster as dg
 
-from taxi_platform.cli.demo_runs import execute, materialize, reasons, use_instance
+from taxi_platform.cli.demo_runs import SAMPLE_FOLDER, execute, materialize, reasons, use_instance
+from taxi_platform.definitions import defs
 from taxi_platform.errors import TaxiError
+from taxi_platform.postgres.server import trips_server
+from taxi_platform.redaction import public
 from taxi_platform.settings import IS_CHECKOUT, settings
+from taxi_platform.sources.source import source_named
 from taxi_platform.trips.months import Month, ranges
 from taxi_platform.trips.services import SERVICES, SMALLEST, Service
 
-if TYPE_CHECKING:
-    from dagster import ExecuteInProcessResult
-
-SAMPLE_FOLDER = "sample"
 SCALE = 0.006  # 2.1 million trips: enough to see, few enough for two minutes on two cores, models and all
 FIRST, LAST = Month(2019, 1), Month(2019, 12)
 ZONES = "taxi_zone_lookup"
@@ -25,19 +26,12 @@ MODELS, REPORT = "models", "trips_report"  # a group of assets, and an asset
 TRIPS = "fct_trips"  # the model whose partitions show which months are built
 
 
-def run_demo(scale: float = SCALE) -> bool:
-    """Load 2019 and the zones, build the models and the report, and print what was done and what to type next.
+def run_demo(scale: float | None = None) -> bool:
+    """Load 2019 and the zones, build the models and the report, and return whether that succeeded.
 
     The sample, which is used if the source does not answer, makes ``scale`` trips for each real one.
-
-    Returns:
-        Whether everything was loaded and built.
     """
-    import dagster as dg
-
-    from taxi_platform.definitions import defs
-
-    services = _choose_services(scale)
+    services = _choose_services(scale or SCALE)
     loaded = defs()
     job = loaded.resolve_implicit_global_asset_job_def()
     models = [spec.key for spec in loaded.resolve_all_asset_specs() if spec.group_name == MODELS]
@@ -47,8 +41,8 @@ def run_demo(scale: float = SCALE) -> bool:
             click.echo(f"{service.table}: loading {FIRST} to {LAST} …")
             outcomes.append(materialize(job, instance, service.table, (FIRST, LAST)))
         built = instance.get_materialized_partitions(dg.AssetKey(TRIPS))
-        new = {Month.parse(month) for each in outcomes for month, is_new in each.months.items() if is_new}
-        months = new | {Month.parse(month) for each in outcomes for month in each.months if month not in built}
+        loaded_months = [(month, is_new) for each in outcomes for month, is_new in each.months.items() if month]
+        months = {Month.parse(month) for month, is_new in loaded_months if is_new or month not in built}
         started = time.monotonic()
         failures: list[str] = []
         for first, last in ranges(months):
@@ -66,15 +60,13 @@ def run_demo(scale: float = SCALE) -> bool:
     click.echo(f"  models {done}, and the page made of them, in {seconds:.1f} s")
     for failure in failures:
         click.echo(f"    failed: {failure}")
-    _print_what_to_do_next(report)
+    page = next(iter(report.asset_materializations_for_node(REPORT)), None) if report.success else None
+    _print_what_to_do_next(page and str(page.metadata["path"].value))
     return not failures and not any(outcome.failures for outcome in outcomes)
 
 
 def _choose_services(scale: float) -> Sequence[Service]:
     """Ask the real source; if it does not answer, let this process use the sample, in its own folder."""
-    from taxi_platform.redaction import public
-    from taxi_platform.sources.source import source_named
-
     click.echo(f"Asking the source for {SMALLEST.file_name(FIRST)}: {public(settings().source)}")
     try:
         source = source_named(settings().source, short_timeouts=True)
@@ -92,12 +84,13 @@ def _choose_services(scale: float) -> Sequence[Service]:
     return list(SERVICES.values())
 
 
-def _print_what_to_do_next(report: "ExecuteInProcessResult") -> None:
+def _print_what_to_do_next(page: str | None) -> None:
     data = settings().data_dir
-    click.echo(f"\nWhere it is: PostgreSQL {_address()}, raw files and Dagster's state under {data}")
-    if report.success:
-        (page,) = report.asset_materializations_for_node(REPORT)
-        click.echo(f"What it looks like: open {page.metadata['path'].value}")
+    parts = urlsplit(trips_server(settings()).address())
+    database = f"{parts.hostname}:{parts.port or 5432}{parts.path}"  # without the password
+    click.echo(f"\nWhere it is: PostgreSQL {database}, raw files and Dagster's state under {data}")
+    if page:
+        click.echo(f"What it looks like: open {page}")
     click.echo("What to type next:")
     if IS_CHECKOUT:
         click.echo(". .venv/bin/activate")
@@ -107,13 +100,3 @@ def _print_what_to_do_next(report: "ExecuteInProcessResult") -> None:
     click.echo("taxi dev          # the graph, every month and every run, on http://127.0.0.1:3000")
     click.echo("taxi psql         # e.g. select filename, rows_loaded from tripdata_files;")
     click.echo("taxi stop         # PostgreSQL goes on running until then")
-
-
-def _address() -> str:
-    """Return the address of the database, without its password."""
-    from urllib.parse import urlsplit
-
-    from taxi_platform.postgres.server import trips_server
-
-    parts = urlsplit(trips_server(settings()).address())
-    return f"{parts.hostname}:{parts.port or 5432}{parts.path}"

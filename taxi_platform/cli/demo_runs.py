@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -17,6 +17,8 @@ from taxi_platform.trips.months import Month
 if TYPE_CHECKING:
     from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult, JobDefinition
 
+SAMPLE_FOLDER = "sample"  # of the data folder
+GOOGLE_FOLDER = "google"  # of the sample's folder: what the emulators of Google Cloud keep
 SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # the demos print a few lines instead
 
 
@@ -25,25 +27,20 @@ class Outcome:
     """The outcome of one asset in a demo."""
 
     asset: str
-    files: int  # how many files are in its table now
-    unchanged: int  # how many of them were there before
-    rows: int  # the rows of these files
+    rows: int  # of all files that are in its table now
     seconds: float  # how long its run took
-    failures: Sequence[str] = ()  # why it failed, if it did
-    # the months of the files, each with whether it is new
-    months: Mapping[str, bool] = field(default_factory=dict[str, bool])
-
-    @property
-    def description(self) -> str:
-        """The seconds and the speed, for the line of the summary."""
-        if self.files and self.unchanged == self.files:
-            return f"were already there ({self.files} months, checked in {self.seconds:.1f} s)"
-        before = f", {self.unchanged} of {self.files} months were already there" if self.unchanged else ""
-        return f"in {self.seconds:5.1f} s, {self.rows / self.seconds:>9,.0f} rows/s{before}"
+    failures: Sequence[str]  # why it failed, if it did
+    months: Mapping[str | None, bool]  # of the files, each with whether it is new; None for a file without a month
 
     def print(self, width: int = 17) -> None:
         """Print the outcome in a line, and each failure in another one."""
-        click.echo(f"  {self.asset:<{width}}{self.rows:>12,} rows {self.description}")
+        files, old = len(self.months), sum(not is_new for is_new in self.months.values())
+        if old and old == files:
+            speed = f"were already there ({files} months, checked in {self.seconds:.1f} s)"
+        else:
+            before = f", {old} of {files} months were already there" if old else ""
+            speed = f"in {self.seconds:5.1f} s, {self.rows / self.seconds:>9,.0f} rows/s{before}"
+        click.echo(f"  {self.asset:<{width}}{self.rows:>12,} rows {speed}")
         for failure in self.failures:
             click.echo(f"    failed: {failure}")
 
@@ -69,23 +66,15 @@ def materialize(
     key = dg.AssetKey.from_user_string(asset)
     started = time.monotonic()
     result = execute(job, instance, [key], months)
+    rows, loaded = 0, dict[str | None, bool]()
     # From the instance, because the result omits what a failed step had recorded before it failed.
-    entries = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-    records = [entry.asset_materialization for entry in entries if entry.asset_materialization]
-    made = [record for record in records if record.asset_key == key]
-    counts = [
-        event.metadata.get("dagster/partition_row_count") or event.metadata["dagster/row_count"] for event in made
-    ]
-    unchanged = ["unchanged" in event.metadata and bool(event.metadata["unchanged"].value) for event in made]
-    return Outcome(
-        asset=asset,
-        files=len(made),
-        unchanged=sum(unchanged),
-        rows=sum(cast("int", count.value) for count in counts),
-        seconds=time.monotonic() - started,
-        failures=reasons(result),
-        months={event.partition: not old for event, old in zip(made, unchanged, strict=True) if event.partition},
-    )
+    for entry in instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION):
+        made = entry.asset_materialization
+        if made and made.asset_key == key:
+            count = made.metadata.get("dagster/partition_row_count") or made.metadata["dagster/row_count"]
+            rows += cast("int", count.value)
+            loaded[made.partition] = not ("unchanged" in made.metadata and made.metadata["unchanged"].value)
+    return Outcome(asset, rows, time.monotonic() - started, reasons(result), loaded)
 
 
 def execute(

@@ -3,28 +3,30 @@
 import os
 
 import click
+import dagster as dg
+from tabulate import tabulate
 
 from taxi_platform.cli.demo_runs import execute, reasons
 from taxi_platform.course.prices import AVERAGES, COLUMNS, averages
 from taxi_platform.course.products import SAMPLE, probe, shown
+from taxi_platform.definitions import defs
 from taxi_platform.errors import TaxiError
+from taxi_platform.orchestration.resources import DuckDBFile
 from taxi_platform.settings import settings
 
 
 def run_getting_started() -> bool:
-    """Download the products, keep brand and price, average the prices by brand, and print the result and where it is.
-
-    Returns:
-        Whether it succeeded.
-    """
+    """Average the prices of products by brand, print the result and where it is; return whether it succeeded."""
     _choose_source()
-    failures = _materialize()
+    loaded = defs()
+    keys = [spec.key for spec in loaded.resolve_all_asset_specs() if spec.group_name == "getting_started"]
+    with dg.DagsterInstance.get() as instance:  # the persistent one, so that the UI shows the run afterwards
+        failures = reasons(execute(loaded.resolve_implicit_global_asset_job_def(), instance, keys, None))
     for failure in failures:
         click.echo(f"failed: {failure}")
-    if failures:
-        return False
-    _print_averages()
-    return True
+    if not failures:
+        _print_averages()
+    return not failures
 
 
 def _choose_source() -> None:
@@ -42,23 +44,7 @@ def _choose_source() -> None:
         settings.cache_clear()
 
 
-def _materialize() -> list[str]:
-    """Run the group on the persistent instance, so that the UI shows it afterwards; return why steps failed."""
-    import dagster as dg
-
-    from taxi_platform.definitions import defs
-
-    loaded = defs()
-    keys = [spec.key for spec in loaded.resolve_all_asset_specs() if spec.group_name == "getting_started"]
-    with dg.DagsterInstance.get() as instance:
-        return reasons(execute(loaded.resolve_implicit_global_asset_job_def(), instance, keys, None))
-
-
 def _print_averages() -> None:
-    from tabulate import tabulate
-
-    from taxi_platform.orchestration.resources import DuckDBFile
-
     path = settings().data_dir / "getting_started/products.duckdb"
     with DuckDBFile(path).connect() as connection:
         rows = averages(connection)

@@ -81,26 +81,45 @@ def taxi() -> None:
 )
 def demo(scale: float | None) -> None:
     """Load 2019: green from the real source, or all services from the sample if it is out of reach; then a report."""
-    from taxi_platform.cli.demo import SCALE, run_demo
+    from taxi_platform.cli.demo import run_demo
 
-    raise click.exceptions.Exit(not run_demo(scale or SCALE))
+    raise click.exceptions.Exit(not run_demo(scale))
 
 
-@taxi.command("demo-cloud", cls=_UsesInstance)
+@taxi.command("demo-cloud")
 @click.option("--scale", type=click.FloatRange(0, 10, min_open=True), help="Trips of the sample for one real one.")
 def demo_cloud(scale: float | None) -> None:
     """Load three sample months into emulators of Google Cloud, show the rows, and end the emulators."""
-    from taxi_platform.cli.demo_cloud import SCALE, run_demo_cloud
+    from taxi_platform.settings import IS_CHECKOUT
 
-    raise click.exceptions.Exit(not run_demo_cloud(scale or SCALE))
+    if not IS_CHECKOUT:
+        raise InvalidRequest("taxi demo-cloud", "the emulators are not part of the package", "Clone the project.")
+    from deploy.emulators.demo import run_demo_cloud
+
+    raise click.exceptions.Exit(not run_demo_cloud(scale))
 
 
 @taxi.command("gcp-teardown")
 def gcp_teardown() -> None:
     """Delete the bucket, the dataset and all that is in them, if the platform has made it. Asks first."""
-    from taxi_platform.cli.gcp_teardown import run_gcp_teardown
+    from taxi_platform.bigquery.clients import cloud_of
+    from taxi_platform.bigquery.teardown import find_contents, tear_down
+    from taxi_platform.settings import settings
 
-    run_gcp_teardown()
+    cloud = cloud_of(settings().cloud)
+    contents = find_contents(cloud)
+    if contents.bucket:
+        size = sum(blob.size or 0 for blob in contents.objects) / 2**20
+        click.echo(f"bucket gs://{cloud.bucket} with {len(contents.objects)} objects, {size:,.1f} MiB")
+    if contents.dataset:
+        tables = ", ".join(table.table_id for table in contents.tables)
+        click.echo(f"dataset {cloud.project}.{cloud.dataset} with {len(contents.tables)} tables: {tables}")
+    if not contents.bucket and not contents.dataset:
+        click.echo(f"Project {cloud.project} has neither bucket {cloud.bucket} nor dataset {cloud.dataset}.")
+        return
+    click.confirm("Delete all of this?", abort=True)
+    tear_down(cloud, contents)
+    click.echo("Deleted. Dagster still has its records of the months; taxi status --cloud shows that they are gone.")
 
 
 @taxi.command("getting-started", cls=_UsesInstance)
@@ -248,9 +267,7 @@ def url() -> None:
 @taxi.command()
 def stop() -> None:
     """Stop the embedded servers, the demo's too, and what a killed demo left; their data stays."""
-    from taxi_platform.cli.demo import SAMPLE_FOLDER
-    from taxi_platform.cli.demo_cloud import GOOGLE_FOLDER
-    from taxi_platform.cli.emulators import Emulators
+    from taxi_platform.cli.demo_runs import GOOGLE_FOLDER, SAMPLE_FOLDER
     from taxi_platform.postgres.embedded.server import EmbeddedServer
     from taxi_platform.settings import settings
 
@@ -258,4 +275,8 @@ def stop() -> None:
         if (folder / "postgres").exists():
             was_running = EmbeddedServer(folder / "postgres").stop()
             click.echo(f"{folder}: PostgreSQL is {'stopped' if was_running else 'not running'}")
-    Emulators(settings().data_dir / SAMPLE_FOLDER / GOOGLE_FOLDER).stop()
+    google = settings().data_dir / SAMPLE_FOLDER / GOOGLE_FOLDER
+    if google.exists():
+        from deploy.emulators.servers import Emulators
+
+        Emulators(google).stop()

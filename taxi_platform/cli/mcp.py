@@ -10,12 +10,16 @@ from functools import wraps
 from typing import Any
 
 import dagster as dg
+from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import ToolAnnotations
 
 from taxi_platform.assistant.knowledge import documentation
 from taxi_platform.assistant.retrieval import LexicalRetriever
 from taxi_platform.assistant.sql import reader
 from taxi_platform.cli.backfill import as_data, months_asked_for
 from taxi_platform.cli.doctor import report_data
+from taxi_platform.definitions import defs
 from taxi_platform.errors import InvalidRequest, TaxiError, missing_extras
 from taxi_platform.ledger.events import daemon_is_alive
 from taxi_platform.ledger.plan import Choice, Plan, make_plan, parse_services
@@ -37,14 +41,7 @@ doctor says what is wrong with the installation, and search_docs how things work
 
 
 def run_mcp(*, allow_runs: bool) -> None:
-    """Serve the tools until the client closes standard input.
-
-    Args:
-        allow_runs: whether there is a tool that loads months, too.
-    """
-    from mcp.server import MCPServer
-    from mcp.types import ToolAnnotations
-
+    """Serve the tools until the client closes standard input; the one that loads months only if runs are allowed."""
     server = MCPServer("taxi_platform", instructions=_INSTRUCTIONS, log_level="WARNING")
     for tool in (status, backfill_plan, doctor, search_docs, query):
         server.tool(annotations=ToolAnnotations(read_only_hint=True))(_with_clear_errors(tool))
@@ -92,8 +89,6 @@ def backfill(services: str, months: str, choice: Choice = "missing") -> Data:
         months: 2019-03, 2019-01..2019-12, or 2020-01.. for all from then on.
         choice: "missing" for what is not in place, "failed" for months that failed, "all" for every month.
     """
-    from taxi_platform.definitions import defs
-
     with open_instance() as instance:
         if not daemon_is_alive(instance):
             raise InvalidRequest("backfill", "no daemon is running, which would load it", "Start it: taxi dev.")
@@ -142,7 +137,6 @@ def _plan(instance: dg.DagsterInstance, services: str, months: str, choice: Choi
 
 def _with_clear_errors(tool: Callable[..., Any]) -> Callable[..., Any]:
     """Have the client shown the platform's own errors, without secrets; of other errors it learns nothing."""
-    from mcp.server.mcpserver.exceptions import ToolError
 
     @wraps(tool)
     def call(*arguments: Any, **named: Any) -> Any:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from itertools import takewhile
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 import dagster as dg
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server
+from prometheus_client.core import GaugeMetricFamily
 
 from taxi_platform.checks.services import due
 from taxi_platform.errors import InvalidRequest
@@ -26,12 +28,7 @@ from taxi_platform.trips.services import SERVICES, Service
 if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
 
-    from prometheus_client import CollectorRegistry
-    from prometheus_client.core import GaugeMetricFamily
-
 Months = Mapping[Month, MonthRecord]
-
-_STATES: Sequence[State] = ("materialized", "failed", "file changed", "in progress", "missing")
 
 # The numbers of a service's table: their names, what they are, and how they follow from its months.
 _OF_A_TABLE: Mapping[str, tuple[str, Callable[[Months], float]]] = {
@@ -52,13 +49,7 @@ _OF_A_TABLE: Mapping[str, tuple[str, Callable[[Months], float]]] = {
 
 
 def run_metrics(listen: str | None) -> None:
-    """Print the metrics once, or serve them at ``HOST:PORT`` until the process is ended.
-
-    Raises:
-        InvalidRequest: the address is not ``HOST:PORT``, or cannot be listened at.
-    """
-    from prometheus_client import CollectorRegistry, generate_latest
-
+    """Print the metrics once, or serve them at ``HOST:PORT`` until the process is ended."""
     registry = CollectorRegistry()
     with dg.DagsterInstance.get() as instance:
         registry.register(Metrics(instance))
@@ -70,14 +61,12 @@ def run_metrics(listen: str | None) -> None:
         thread.join()
 
 
-def serve(registry: "CollectorRegistry", address: str) -> "tuple[WSGIServer, Thread]":
+def serve(registry: CollectorRegistry, address: str) -> "tuple[WSGIServer, Thread]":
     """Serve the metrics in a thread of their own.
 
     Raises:
         InvalidRequest: the address is not ``HOST:PORT``, or cannot be listened at.
     """
-    from prometheus_client import start_http_server
-
     host, _, port = address.rpartition(":")
     try:
         if not host:
@@ -93,8 +82,9 @@ class Metrics:
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self._instance = instance
 
-    def collect(self) -> "Iterator[GaugeMetricFamily]":
+    def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield every metric with its values."""
+        of_a_table = ("service", "database")
         services = list(SERVICES.values())
         destinations: Sequence[Destination] = ("postgres", "bigquery") if settings().has_cloud else ("postgres",)
         tables = {
@@ -105,45 +95,28 @@ class Metrics:
         yield _gauge(
             "taxi_months",
             "Months of each state.",
-            ("service", "database", "state"),
+            (*of_a_table, "state"),
             {
                 (*table, state): sum(record.state == state for record in months.values())
                 for table, months in tables.items()
-                for state in _STATES
+                for state in get_args(State)
             },
         )
-        yield _gauge(
-            "taxi_months_overdue",
-            "Months after the newest loaded one that should have been published and loaded by now.",
-            ("service", "database"),
-            {table: overdue(SERVICES[table[0]], months) for table, months in tables.items()},
-        )
+        text = "Months after the newest loaded one that should have been published and loaded by now."
+        late = {table: overdue(SERVICES[table[0]], months) for table, months in tables.items()}
+        yield _gauge("taxi_months_overdue", text, of_a_table, late)
         for name, (text, number) in _OF_A_TABLE.items():
-            yield _gauge(
-                name, text, ("service", "database"), {table: number(months) for table, months in tables.items()}
-            )
+            yield _gauge(name, text, of_a_table, {table: number(months) for table, months in tables.items()})
         if settings().has_cloud:
-            yield _gauge(
-                "taxi_bigquery_billed_bytes",
-                "Bytes that BigQuery billed for all recorded loads.",
-                ("service",),
-                {
-                    (service.name,): sum(bytes_billed(self._instance, warehouse_key(service.table)).values())
-                    for service in services
-                },
-            )
-        yield _gauge(
-            "taxi_runs",
-            "Runs of Dagster that are not finished; those that are queued are the depth of the queue.",
-            ("status",),
-            {(status,): count for status, count in unfinished_runs(self._instance).items()},
-        )
-        yield _gauge(
-            "taxi_daemon_alive",
-            "Whether Dagster's daemon has written a heartbeat lately.",
-            (),
-            {(): daemon_is_alive(self._instance)},
-        )
+            text = "Bytes that BigQuery billed for all recorded loads."
+            keys = {service.name: warehouse_key(service.table) for service in services}
+            billed = {(name,): sum(bytes_billed(self._instance, key).values()) for name, key in keys.items()}
+            yield _gauge("taxi_bigquery_billed_bytes", text, ("service",), billed)
+        text = "Runs of Dagster that are not finished; those that are queued are the depth of the queue."
+        runs = {(status,): count for status, count in unfinished_runs(self._instance).items()}
+        yield _gauge("taxi_runs", text, ("status",), runs)
+        text = "Whether Dagster's daemon has written a heartbeat lately."
+        yield _gauge("taxi_daemon_alive", text, (), {(): daemon_is_alive(self._instance)})
 
 
 def overdue(service: Service, months: Months) -> int:
@@ -154,9 +127,7 @@ def overdue(service: Service, months: Months) -> int:
     return len(list(takewhile(lambda record: record.rows == 0, reversed(until_then))))
 
 
-def _gauge(name: str, text: str, labels: Sequence[str], values: Mapping[tuple[str, ...], float]) -> "GaugeMetricFamily":
-    from prometheus_client.core import GaugeMetricFamily
-
+def _gauge(name: str, text: str, labels: Sequence[str], values: Mapping[tuple[str, ...], float]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, text, labels=labels)
     for of, value in values.items():
         family.add_metric(of, value)

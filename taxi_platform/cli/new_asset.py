@@ -3,15 +3,30 @@
 import logging
 import platform
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 import click
+import dagster as dg
 
-if TYPE_CHECKING:
-    import dagster as dg
-
-    from taxi_platform.assistant.proposals import Files, Proposal
-    from taxi_platform.assistant.validation import Checked
+from taxi_platform.assistant import validation
+from taxi_platform.assistant.answers import check
+from taxi_platform.assistant.documents import Passage
+from taxi_platform.assistant.gemini import configured_model
+from taxi_platform.assistant.knowledge import assets_in
+from taxi_platform.assistant.model import answer_in_shape
+from taxi_platform.assistant.proposals import (
+    ATTEMPTS,
+    INSTRUCTIONS,
+    Files,
+    Proposal,
+    files_of,
+    patch,
+    template,
+)
+from taxi_platform.assistant.retrieval import LexicalRetriever
+from taxi_platform.assistant.validation import Checked
+from taxi_platform.definitions import defs
+from taxi_platform.defs.resources import resources_for
+from taxi_platform.settings import settings
 
 NO_MODEL = (
     "There is no GEMINI_API_KEY, so this is a template, filled in with the table that fits the description best. "
@@ -22,22 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 def run_new_asset(description: str, confirm: Callable[[], object]) -> None:
-    """Propose an asset; ``confirm`` is called before code that a model wrote is executed, and may raise an error.
-
-    Raises:
-        QuestionRefused: the description is empty or too long.
-        InvalidRequest: the project's tests or tools are missing.
-        AnswerRefused: no attempt passed the checks.
-        ModelUnreachable: the model does not answer.
-        ModelRefused: the model refuses to answer.
-    """
-    from taxi_platform.assistant import validation
-    from taxi_platform.assistant.answers import check
-    from taxi_platform.assistant.gemini import configured_model
-    from taxi_platform.assistant.model import answer_in_shape
-    from taxi_platform.assistant.proposals import ATTEMPTS, INSTRUCTIONS, Proposal, files_of, patch
-    from taxi_platform.definitions import defs
-
+    """Propose an asset; ``confirm`` is called before code that a model wrote is executed, and may raise an error."""
     description = check(description, "the description")
     validation.require_working_copy()
     definitions = defs()
@@ -45,13 +45,13 @@ def run_new_asset(description: str, confirm: Callable[[], object]) -> None:
     proposal = _template(description, definitions, known)
     model = configured_model()
 
-    def approve(files: "Files") -> None:
+    def approve(files: Files) -> None:
         for path, text in files.items():
             click.echo(f"`{path}`\n\n```python\n{text.rstrip()}\n```\n")
         if model:
             confirm()
 
-    def checked(proposal: Proposal) -> "tuple[Proposal, Checked]":
+    def checked(proposal: Proposal) -> tuple[Proposal, Checked]:
         return proposal, validation.validate(files_of(proposal), known, approve)
 
     if model is None:
@@ -69,13 +69,8 @@ def run_new_asset(description: str, confirm: Callable[[], object]) -> None:
     click.echo("\nThen add the asset's name to taxi_platform_tests/defs/test_definitions.py, which lists all of them.")
 
 
-def _template(description: str, definitions: "dg.Definitions", known: Mapping[str, str]) -> "Proposal":
+def _template(description: str, definitions: dg.Definitions, known: Mapping[str, str]) -> Proposal:
     """Return a proposal that counts the rows of the table that fits the description best."""
-    from taxi_platform.assistant.documents import Passage
-    from taxi_platform.assistant.knowledge import assets_in
-    from taxi_platform.assistant.proposals import template
-    from taxi_platform.assistant.retrieval import LexicalRetriever
-
     relations = {
         spec.key.to_user_string(): str(spec.metadata.get("dagster/relation_identifier", ""))
         for spec in definitions.resolve_all_asset_specs()
@@ -88,13 +83,8 @@ def _template(description: str, definitions: "dg.Definitions", known: Mapping[st
     return template(description, key, tables[key])
 
 
-def _context(description: str, known: Mapping[str, str], example: "Proposal") -> dict[str, object]:
+def _context(description: str, known: Mapping[str, str], example: Proposal) -> dict[str, object]:
     """Return what a model has to know to propose an asset."""
-    import dagster as dg
-
-    from taxi_platform.defs.resources import resources_for
-    from taxi_platform.settings import settings
-
     return {
         "description": description,
         "python": platform.python_version(),

@@ -36,14 +36,7 @@ _LETTERS: Mapping[State, tuple[str, str]] = {
 def show_status(*, as_json: bool, ask_source: bool, ask_cloud: bool = False) -> None:
     """Print the state of every month, of those in BigQuery too if Google Cloud is configured.
 
-    Args:
-        as_json: whether to print it for programs.
-        ask_source: whether to ask the source which of the loaded months have changed.
-        ask_cloud: whether to ask BigQuery which months it holds, and to print what their loads were billed.
-
-    Raises:
-        SourceUnreachable, AccessDenied: the source was to be asked and does not answer.
-        CloudNotConfigured, CloudNotReady, CloudRefused, CloudUnavailable: BigQuery was to be asked and does not answer.
+    The source may be asked which loaded months have changed, and BigQuery which it holds and what their loads cost.
     """
     from taxi_platform.bigquery.clients import cloud_of
     from taxi_platform.ledger.events import bytes_billed, daemon_is_alive

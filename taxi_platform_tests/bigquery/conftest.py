@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.emulators.servers import Addresses
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.cli.emulators import Addresses
 from taxi_platform.retries import RetryPolicy
 from taxi_platform_tests.support.google_server import GoogleServer
 from taxi_platform_tests.support.job_server import JobServer

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from deploy.emulators.servers import Addresses
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.setup import problems, set_up
-from taxi_platform.cli.emulators import Addresses
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support import compose
 from taxi_platform_tests.support.published import Published

@@ -11,8 +11,8 @@ from uuid import uuid4
 
 import pytest
 
+from deploy.emulators.servers import Addresses, Emulators
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.cli.emulators import Addresses, Emulators
 from taxi_platform.errors import CloudNotReady
 
 LOCATION = "US"  # where the emulator of Cloud Storage puts every bucket, whatever it is told

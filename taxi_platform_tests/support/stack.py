@@ -27,7 +27,7 @@ from uuid import uuid4
 import psutil
 import requests
 
-from taxi_platform.cli.emulators import PROGRAMS
+from deploy.emulators.servers import PROGRAMS
 from taxi_platform.settings import PROJECT
 from taxi_platform_tests.support import compose, image
 from taxi_platform_tests.support.haste import DAEMON, lay_prelude, make_haste

@@ -1,6 +1,6 @@
 """``taxi demo-cloud``: three sample months through Cloud Storage and BigQuery, on emulators started for it.
 
-Starting and stopping the emulators belongs in ``emulators``.
+Starting and stopping the emulators belongs in ``servers``.
 """
 
 import logging
@@ -16,15 +16,14 @@ from typing import Any, cast
 import click
 from filelock import FileLock, Timeout
 
-from taxi_platform.cli.demo import SAMPLE_FOLDER, SCALE, URLS
-from taxi_platform.cli.demo_runs import SILENT, materialize, reasons, use_instance
-from taxi_platform.cli.emulators import Addresses, Emulators
+from deploy.emulators.servers import Addresses, Emulators
+from taxi_platform.cli.demo import SCALE, URLS
+from taxi_platform.cli.demo_runs import GOOGLE_FOLDER, SAMPLE_FOLDER, SILENT, materialize, reasons, use_instance
 from taxi_platform.errors import InvalidRequest
 from taxi_platform.settings import settings
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SMALLEST
 
-GOOGLE_FOLDER = "google"  # of the sample's folder
 CLOUD = {
     "GCP_PROJECT_ID": "taxi-demo",
     "GCP_LOCATION": "US",  # where the emulator of Cloud Storage puts every bucket
@@ -42,14 +41,10 @@ QUERIES = (
 )
 
 
-def run_demo_cloud(scale: float = SCALE) -> bool:
-    """Create bucket and dataset, upload and load three months, show the rows, and stop the emulators.
+def run_demo_cloud(scale: float | None = None) -> bool:
+    """Create bucket and dataset, load three months, show the rows, and return whether everything was loaded.
 
-    Args:
-        scale: how many trips the sample makes for one real trip.
-
-    Returns:
-        Whether everything was loaded.
+    The sample makes ``scale`` trips for each real one.
 
     Raises:
         CloudNotReady: the emulators are not installed.
@@ -64,7 +59,7 @@ def run_demo_cloud(scale: float = SCALE) -> bool:
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     with _alone(folder), Emulators(folder / GOOGLE_FOLDER).running() as addresses:
         click.echo(f"Emulators answer: Cloud Storage at {addresses.storage}, BigQuery at {addresses.bigquery}")
-        _use(folder, addresses, scale)
+        _use(folder, addresses, scale or SCALE)
         if succeeded := _load():
             _show()
     click.echo(f"\nThe emulators are stopped; their data stays in {folder / GOOGLE_FOLDER}.")

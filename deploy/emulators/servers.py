@@ -1,4 +1,4 @@
-"""Start and stop emulators of Cloud Storage and BigQuery on this machine, for the demo and the tests.
+"""Start and stop the emulators of Cloud Storage and BigQuery on this machine.
 
 They are installed in their own virtual environment, by ``make emulators``. What they show of the real services and
 what they do not is in ``docs/cloud.md``.

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.emulators.servers import Addresses, Emulators
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.cli.emulators import Addresses, Emulators
 from taxi_platform.errors import CloudNotReady, CloudUnavailable
 from taxi_platform_tests.support.emulators import cloud_of_its_own, make_ready
 
