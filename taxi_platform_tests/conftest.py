@@ -9,6 +9,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -27,11 +28,11 @@ from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.settings import PROJECT, settings
 from taxi_platform_tests.support.asset_runs import Platform, instance_in_memory
 from taxi_platform_tests.support.backfills import Backfills
-from taxi_platform_tests.support.databases import database_from
+from taxi_platform_tests.support.databases import Databases
 from taxi_platform_tests.support.emulators import cloud_of_its_own, make_ready, start_or_skip
 from taxi_platform_tests.support.haste import PYTHON
 from taxi_platform_tests.support.log_lines import collected_log_lines
-from taxi_platform_tests.support.shell import UNSET, environment
+from taxi_platform_tests.support.shell import UNSET, environment, kept_connections
 from taxi_platform_tests.support.shell import instance as dagster_state
 from taxi_platform_tests.support.trip_server import TripServer
 
@@ -106,13 +107,22 @@ def postgres_url() -> str:
         # Processes are killed here, never the machine; every test makes a database, which is mostly waiting for disks.
         connection.execute("alter system set fsync = off")
         connection.execute("select pg_reload_conf()")
+        # Checking a password takes most of the time of a connection otherwise.
+        connection.execute("set scram_iterations = 1")
+        connection.execute(f"alter user current_user password '{urlsplit(url).password}'".encode())
     return url
 
 
+@pytest.fixture(scope="session")
+def databases(postgres_url: str) -> Iterator[Databases]:
+    with closing(Databases(postgres_url, "template0")) as databases:
+        yield databases
+
+
 @pytest.fixture
-def database(postgres_url: str) -> Iterator[str]:
+def database(databases: Databases) -> Iterator[str]:
     """The URL of an empty database of the test's own."""
-    with database_from(postgres_url, "template0") as url:
+    with databases.one() as url:
         yield url
 
 
@@ -127,10 +137,16 @@ def state_template(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) 
     return name
 
 
+@pytest.fixture(scope="session")
+def state_databases(postgres_url: str, state_template: str) -> Iterator[Databases]:
+    with closing(Databases(postgres_url, state_template)) as databases:
+        yield databases
+
+
 @pytest.fixture
-def state_database(postgres_url: str, state_template: str) -> Iterator[str]:
+def state_database(state_databases: Databases) -> Iterator[str]:
     """The URL of a database of the test's own that has Dagster's tables."""
-    with database_from(postgres_url, state_template) as url:
+    with state_databases.one() as url:
         yield url
 
 
@@ -198,6 +214,6 @@ def backfills(state_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         if name.startswith("TAXI_"):
             monkeypatch.setenv(name, value)
     settings.cache_clear()
-    with dg.DagsterInstance.get() as instance:
-        yield Backfills(instance, state_database, monkeypatch)
+    with kept_connections() as pools, dg.DagsterInstance.get() as instance:
+        yield Backfills(instance, state_database, monkeypatch, pools)
     settings.cache_clear()

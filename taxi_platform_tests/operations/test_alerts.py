@@ -25,7 +25,7 @@ from taxi_platform.operations.alerts import (
     tick,
 )
 from taxi_platform_tests.support.alert_receiver import AlertReceiver
-from taxi_platform_tests.support.asset_runs import Platform
+from taxi_platform_tests.support.asset_runs import Platform, instance_in_memory
 
 NOW = time.time()
 
@@ -101,7 +101,14 @@ def receiver() -> Iterator[AlertReceiver]:
 
 
 @pytest.fixture
-def watching(tmp_path: Path) -> Iterator[Watching]:
+def watching() -> Iterator[Watching]:
+    with instance_in_memory() as instance:
+        yield partial(Watch, instance, deliver)
+
+
+@pytest.fixture
+def watching_on_disk(tmp_path: Path) -> Iterator[Watching]:
+    """As ``watching``, with a state whose files can be searched."""
     (tmp_path / "dagster.yaml").touch()
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         yield partial(Watch, instance, deliver)
@@ -269,7 +276,7 @@ def test_a_plugin_that_raises_or_does_not_end_stops_nobody(
 
 
 def test_no_secret_of_an_address_is_in_the_cursor_the_problems_the_logs_or_the_output(
-    watching: Watching,
+    watching_on_disk: Watching,
     receiver: AlertReceiver,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
@@ -277,7 +284,7 @@ def test_no_secret_of_an_address_is_in_the_cursor_the_problems_the_logs_or_the_o
 ) -> None:
     caplog.set_level(logging.INFO)
     receiver.status = 401
-    watch = watching(receiver.url, "pigeon://token-of-mine/x", "slack://token-of-mine/y")
+    watch = watching_on_disk(receiver.url, "pigeon://token-of-mine/x", "slack://token-of-mine/y")
     watch.tick()
     watch.fail()
     first = watch.tick()

@@ -127,7 +127,9 @@ class Platform:
         further: Sequence[Asset] = (),
     ) -> Run:
         """Materialize some assets, the further ones included in what can be chosen, in one run."""
-        loaded = dg.Definitions.merge(self.definitions(), dg.Definitions(assets=further))
+        loaded = self.definitions()
+        if further:
+            loaded = dg.Definitions.merge(loaded, dg.Definitions(assets=further))
         first, _, last = (months or "").partition("...")
         span = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
         result = loaded.resolve_implicit_global_asset_job_def().execute_in_process(

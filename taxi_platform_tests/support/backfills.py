@@ -8,6 +8,8 @@ import io
 from contextlib import redirect_stdout
 
 import dagster as dg
+import pytest
+from sqlalchemy.pool import Pool
 
 from taxi_platform.cli.backfill import run_backfill
 from taxi_platform_tests.support.asset_runs import Platform
@@ -16,10 +18,19 @@ from taxi_platform_tests.support.asset_runs import Platform
 class Backfills(Platform):
     """The platform, with the command beside it."""
 
+    def __init__(
+        self, instance: dg.DagsterInstance, database: str, patch: pytest.MonkeyPatch, pools: list[Pool]
+    ) -> None:
+        super().__init__(instance, database, patch)
+        self._pools = pools
+        patch.setattr("taxi_platform.definitions.defs", self.definitions)  # loaded once, as long as the settings stay
+
     def backfill(self, services: str, months: str, **options: object) -> tuple[int, list[str]]:
         """Run the command; its exit status and what it said."""
         with redirect_stdout(io.StringIO()) as said:
             status = run_backfill(services, months, **options)  # pyright: ignore
+        for pool in self._pools:
+            pool.dispose()
         return status, said.getvalue().splitlines()
 
     def runs(self) -> list[dg.DagsterRun]:

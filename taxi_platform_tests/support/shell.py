@@ -10,9 +10,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import dagster as dg
 import pytest
+from sqlalchemy.pool import Pool, QueuePool
 
 from taxi_platform.settings import PROJECT, CloudSettings, Settings, settings
 from taxi_platform_tests.support import warm
@@ -65,9 +68,30 @@ def typed(command: str, data: Path, **values: str) -> "subprocess.CompletedProce
 
 
 @contextmanager
+def kept_connections() -> Iterator[list[Pool]]:
+    """Keep the connections of instances that are opened now: Dagster opens one for each query.
+
+    The pools are those of the instances; whoever opens many disposes of them.
+    """
+    pools: list[Pool] = []
+
+    class Kept(QueuePool):
+        def __init__(self, creator: Any, **options: Any) -> None:
+            super().__init__(creator, pool_size=2, max_overflow=-1, **options)
+            pools.append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("event_log.event_log", "run_storage.run_storage", "schedule_storage.schedule_storage"):
+            patch.setattr(f"dagster_postgres.{name}.db_pool", SimpleNamespace(NullPool=Kept))
+        yield pools
+    for pool in pools:
+        pool.dispose()
+
+
+@contextmanager
 def instance(database: str) -> Iterator[dg.DagsterInstance]:
     """The instance whose state is in a database, with the project's own limits."""
-    with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch:
+    with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch, kept_connections():
         patch.setenv("TAXI_DAGSTER_POSTGRES_URL", database)
         settings.cache_clear()
         (Path(home) / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")
