@@ -5,7 +5,7 @@ Every statement reads only the month's own table, because a query of the whole t
 
 import struct
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,20 +23,16 @@ from taxi_platform.trips.services import Service
 if TYPE_CHECKING:
     from taxi_platform.postgres.connection import Connection
 
-SAMPLE = 5
-"""Rows of a sample: enough to see what is wrong, few enough for an event log that keeps them for years."""
+SAMPLE = 5  # rows: enough to see what is wrong, few enough for an event log that keeps them for years
 
 _LOOKUP = tables.qualified(zones.TABLE)
 _ZONES = f"select locationid from {_LOOKUP} where locationid is not null"
 _ZONES_BY_NUMBER = range(1, 266)  # the TLC's numbers, used while the zone lookup is not loaded
 _UNKNOWN_PLACES = "('264', '265')"
-
 _FEW_ROWS = 5_000  # compared by their ids at once: importing numpy would take longer
 _MOST_TWINS = 500_000  # listed in one statement; a month with more of them has every id compared
 _ROWS_AT_ONCE = 8_000_000  # four bytes of each are in memory, twice
-
-_TIMES = "timestamp_hash({pickup}) # (timestamp_hash({dropoff}) >> 1)"
-"""The hash of a row's pair of times; NULL where it lacks one."""
+_TIMES = "timestamp_hash({pickup}) # (timestamp_hash({dropoff}) >> 1)"  # of a row's pair of times; NULL without one
 _NO_TIME = 0
 
 _EQUAL_IDS = f"""
@@ -54,33 +50,19 @@ compared.
 
 @dataclass(frozen=True)
 class MonthFacts:
-    """One month as it is in its table.
-
-    Attributes:
-        month: which month.
-        columns: the columns of its table with their types, in order; empty when there is no such table.
-        record: the database's load record, read in the same snapshot as the counts; None if there is none.
-        raw: the facts of its raw file; None if they are not known.
-        rows: the rows counted in it.
-        rejected: the records of the file that are among the rejects.
-        broken: how many rows break each rule, by check; without the rules that could not be evaluated.
-        samples: some of these rows, by check.
-        no_zone: how many rows lack a zone number, and how many name an unknown place (264, 265).
-        unknown: the SQL condition for an unknown zone, as it is shown to people.
-        rows_before: the rows of the month before, if that month is loaded.
-    """
+    """One month as it is in its table."""
 
     month: Month
-    columns: Sequence[tuple[str, str]] = ()
-    record: LoadRecord | None = None
-    raw: FileFacts | None = None
-    rows: int = 0
-    rejected: int = 0
-    broken: Mapping[str, int] = field(default_factory=dict[str, int])
-    samples: Mapping[str, Sequence[Row]] = field(default_factory=dict[str, Sequence[Row]])
-    no_zone: Mapping[str, int] = field(default_factory=dict[str, int])
-    unknown: str = ""
-    rows_before: int | None = None
+    columns: Sequence[tuple[str, str]] = ()  # of its table with their types, in order; empty without a table
+    record: LoadRecord | None = None  # the database's load record, read in the same snapshot as the counts
+    raw: FileFacts | None = None  # the facts of its raw file, if they are known
+    rows: int = 0  # counted in the table
+    rejected: int = 0  # the records of the file that are among the rejects
+    broken: Mapping[str, int] = field(default_factory=dict[str, int])  # how many rows break each evaluated rule
+    samples: Mapping[str, Sequence[Row]] = field(default_factory=dict[str, Sequence[Row]])  # of these rows, by rule
+    no_zone: Mapping[str, int] = field(default_factory=dict[str, int])  # rows without a zone, or in no real place
+    unknown: str = ""  # the SQL condition for an unknown zone, for people
+    rows_before: int | None = None  # of the month before, if that month is loaded
 
     @property
     def is_there(self) -> bool:
@@ -93,16 +75,8 @@ def read_facts(url: str, service: Service, month: Month, raw: FileFacts | None) 
 
     One transaction locks the table and reads all of it; a load that is about to replace the table waits meanwhile.
 
-    Args:
-        url: the database.
-        service: the service.
-        month: the month; it may be absent.
-        raw: the facts of its raw file; None if they are not known.
-
     Raises:
-        DatabaseUnreachable: the server does not answer.
-        DatabaseInterrupted: the connection broke, or a timeout ended a wait.
-        DatabaseRefused: the server refuses a query.
+        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: the server does not answer, broke off or refuses.
     """
     name, before = service.file_name(month), service.file_name(month.plus(-1))
     partition, rejects = tables.partition_of(service, month), tables.rejects_of(service)
@@ -127,11 +101,6 @@ def read_facts(url: str, service: Service, month: Month, raw: FileFacts | None) 
         return replace(facts, rows=_ask(connection, f"select count(*) from {partition}")[0]["count"])
 
 
-def not_among(zones: Iterable[int]) -> str:
-    """Return the SQL condition for zone ids outside ``zones``. Inlined, because a subquery is half as fast."""
-    return f"<> all ('{{{', '.join(map(str, zones))}}}'::text[])"
-
-
 def _counted(connection: "Connection", service: Service, facts: MonthFacts) -> MonthFacts:
     """Return the facts with the counts and samples of both scans."""
     partition = tables.partition_of(service, facts.month)
@@ -140,11 +109,8 @@ def _counted(connection: "Connection", service: Service, facts: MonthFacts) -> M
         zones = [row["locationid"] for row in _ask(connection, _ZONES)]
         unknown = _ZONES.replace("locationid", "locationid::text", 1)
     rules = rules_of(service)
-    wanted = {
-        name: condition(service, facts.month, rule, not_among(zones))
-        for name, rule in rules.items()
-        if name != UNIQUE_IDS
-    }
+    not_among = f"<> all ('{{{', '.join(map(str, zones))}}}'::text[])"  # inlined, because a subquery is half as fast
+    wanted = {name: condition(service, facts.month, rule, not_among) for name, rule in rules.items() if rule.broken}
     for name in ZONE_COLUMNS:
         wanted |= {f"{name}_absent": f"{name} is null", f"{name}_unknown": f"{name} in {_UNKNOWN_PLACES}"}
     listed = ", ".join(f"count(*) filter (where {broken}) as {name}" for name, broken in wanted.items())
@@ -168,13 +134,10 @@ def _counted(connection: "Connection", service: Service, facts: MonthFacts) -> M
     select = f"select {', '.join(dict.fromkeys(shown))} from {partition} where"
     samples: dict[str, Sequence[Row]] = {}
     for name, rule in rules.items():
-        if broken[name] > rule.allowed(rows):
-            samples[name] = (
-                # Twice a sample, because they come in pairs.
-                _ask(connection, f"{select} unique_row_id = any(%s) order by 1 limit {2 * SAMPLE}", twice)
-                if name == UNIQUE_IDS
-                else _ask(connection, f"{select} {wanted[name]} limit {SAMPLE}")
-            )
+        if broken[name] > rule.allowed(rows) and name == UNIQUE_IDS:  # twice a sample, because they come in pairs
+            samples[name] = _ask(connection, f"{select} unique_row_id = any(%s) order by 1 limit {2 * SAMPLE}", twice)
+        elif broken[name] > rule.allowed(rows):
+            samples[name] = _ask(connection, f"{select} {wanted[name]} limit {SAMPLE}")
     return replace(facts, rows=rows, broken=broken, samples=samples, no_zone=counts, unknown=f"not in ({unknown})")
 
 

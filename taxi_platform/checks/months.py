@@ -4,7 +4,6 @@ A month that differs from its file was loaded wrongly or edited by hand, so thes
 rule or has an unusual size was published so, and these checks only warn.
 """
 
-from calendar import monthrange
 from collections.abc import Iterator
 
 from taxi_platform.checks.facts import MonthFacts
@@ -12,7 +11,6 @@ from taxi_platform.checks.results import Check, CheckResult
 from taxi_platform.checks.rules import UNIQUE_IDS, Rule, condition, rules_of
 from taxi_platform.postgres import tables
 from taxi_platform.trips.keys import COLUMNS_CHECK, FILE_CHECK, ROWS_CHECK
-from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
 ROWS = Check(ROWS_CHECK, "Every row of the file is in the table or among the rejects, once.", blocks=True)
@@ -36,9 +34,7 @@ LEAST, MOST = 0.5, 2.0
 def blocking_results(service: Service, facts: MonthFacts) -> Iterator[CheckResult]:
     """Yield the results of the checks that block."""
     if facts.is_there:
-        yield _rows_result(service, facts)
-        yield _file_result(service, facts)
-        yield _columns_result(service, facts)
+        yield from (_rows_result(service, facts), _file_result(service, facts), _columns_result(service, facts))
         return
     for check in BLOCKING_CHECKS:
         yield _blocking(check, service, facts, f"There is no table {tables.partition_of(service, facts.month)}.")
@@ -94,17 +90,25 @@ def warning_checks(service: Service) -> list[Check]:
 
 def warning_results(service: Service, facts: MonthFacts) -> Iterator[CheckResult]:
     """Yield the results of the checks that warn."""
+    if not facts.is_there:
+        yield from (_not_checked(check, facts, "it is not in the table") for check in warning_checks(service))
+        return
     for rule in rules_of(service).values():
         yield _rule_result(service, rule, facts)
-    yield _volume_result(service, facts)
-    yield _ignored_result(facts)
+    yield _volume_result(facts)
+    ignored = facts.record.ignored if facts.record else ""
+    description = f"Not in the table, because the contract does not know them: {ignored or 'none'}."
+    yield CheckResult(NOTHING_IGNORED, not ignored, description, facts.month, {"ignored": ignored})
+
+
+def _not_checked(check: Check, facts: MonthFacts, why: str) -> CheckResult:
+    return CheckResult(check, False, f"{facts.month} could not be checked: {why}.", facts.month)
 
 
 def _rule_result(service: Service, rule: Rule, facts: MonthFacts) -> CheckResult:
     check, month = rule.check, facts.month
     if check.name not in facts.broken:
-        why = "its columns differ from the contract" if facts.is_there else "it is not in the table"
-        return CheckResult(check, False, f"{month} could not be checked: {why}.", month)
+        return _not_checked(check, facts, "its columns differ from the contract")
     broken, rows = facts.broken[check.name], facts.rows
     share = round(broken / rows, 6) if rows else 0.0
     allowed = rule.allowed(rows)
@@ -119,31 +123,15 @@ def _rule_result(service: Service, rule: Rule, facts: MonthFacts) -> CheckResult
     return CheckResult(check, broken <= allowed, description, month, numbers, query, facts.samples.get(check.name, ()))
 
 
-def _ignored_result(facts: MonthFacts) -> CheckResult:
-    if not facts.is_there:
-        return CheckResult(
-            NOTHING_IGNORED, False, f"{facts.month} could not be checked: it is not in the table.", facts.month
-        )
-    ignored = facts.record.ignored if facts.record else ""
-    description = f"Not in the table, because the contract does not know them: {ignored or 'none'}."
-    return CheckResult(NOTHING_IGNORED, not ignored, description, facts.month, {"ignored": ignored})
-
-
-def _volume_result(service: Service, facts: MonthFacts) -> CheckResult:
+def _volume_result(facts: MonthFacts) -> CheckResult:
     month, before = facts.month, facts.month.plus(-1)
-    if not facts.is_there:
-        return CheckResult(VOLUME, False, f"{month} could not be checked: it is not in the table.", month)
-    daily = facts.rows / _days(month)
+    daily = facts.rows / month.days
     numbers: dict[str, float] = {"rows": facts.rows, "rows_a_day": round(daily)}
     if not facts.rows_before:
         description = f"{daily:,.0f} trips a day; {before} is not loaded, so there is nothing to compare with."
         return CheckResult(VOLUME, True, description, month, numbers)
-    daily_before = facts.rows_before / _days(before)
+    daily_before = facts.rows_before / before.days
     ratio = daily / daily_before
     numbers |= {"rows_a_day_before": round(daily_before), "ratio": ratio}
     description = f"{daily:,.0f} trips a day are {ratio:.2f} times those of {before}; {LEAST} to {MOST} pass."
     return CheckResult(VOLUME, LEAST <= ratio <= MOST, description, month, numbers)
-
-
-def _days(month: Month) -> int:
-    return monthrange(month.year, month.month)[1]

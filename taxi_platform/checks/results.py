@@ -11,42 +11,25 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Check:
-    """A promise that is checked.
+    """A promise that is checked."""
 
-    Attributes:
-        name: what holds while it passes, e.g. ``row_count_matches_file``.
-        promise: the same as a sentence for people.
-        why: why its threshold is what it is, if it has one.
-        blocks: whether nothing is built on a month that breaks it; otherwise it warns.
-    """
-
-    name: str
-    promise: str
-    why: str = ""
-    blocks: bool = False
+    name: str  # what holds while it passes, e.g. ``row_count_matches_file``
+    promise: str  # the same as a sentence for people
+    why: str = ""  # why its threshold is what it is, if it has one
+    blocks: bool = False  # whether nothing is built on a month that breaks it; otherwise it warns
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The outcome of one check.
-
-    Attributes:
-        check: which check.
-        passed: whether its promise holds.
-        description: the outcome in a sentence or two.
-        month: the month that was checked; None where the check is about a whole service.
-        numbers: the numbers behind the description, by name.
-        query: the SQL that lists the rows in question, if there are any.
-        sample: some of these rows.
-    """
+    """The outcome of one check."""
 
     check: Check
     passed: bool
-    description: str
-    month: Month | None = None
-    numbers: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    query: str = ""
-    sample: Sequence[Row] = ()
+    description: str  # the outcome in a sentence or two
+    month: Month | None = None  # None where the check is about a whole service
+    numbers: Mapping[str, Any] = field(default_factory=dict[str, Any])  # those behind the description, by name
+    query: str = ""  # the SQL that lists the rows in question, if there are any
+    sample: Sequence[Row] = ()  # some of these rows
 
     @property
     def blocks(self) -> bool:

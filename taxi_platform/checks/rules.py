@@ -12,12 +12,8 @@ from taxi_platform.checks.results import Check
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service, Threshold
 
-FEW = 10
-"""A month of any size passes a rule that no more rows than this break."""
-
-UNIQUE_IDS = "row_ids_are_unique"
-"""The rule that no condition of one row can express: it has its own scan."""
-
+FEW = 10  # rows that may break a rule in a month of any size
+UNIQUE_IDS = "row_ids_are_unique"  # the rule that no condition of one row can express: it has its own scan
 ZONE_COLUMNS = ("pulocationid", "dolocationid")
 
 # The check's name, its promise, its threshold in the contract, the column that a service must have, and the SQL
@@ -39,17 +35,11 @@ _RULES = (
 
 @dataclass(frozen=True)
 class Rule:
-    """Something that is true of nearly every row.
-
-    Attributes:
-        check: its check.
-        broken: the SQL condition of rows that break it, with placeholders; empty for ``UNIQUE_IDS``.
-        share: of a month's rows that may break it; beyond that the check warns.
-    """
+    """Something that is true of nearly every row."""
 
     check: Check
-    broken: str
-    share: float
+    broken: str  # the SQL condition of rows that break it, with placeholders; empty for ``UNIQUE_IDS``
+    share: float  # of a month's rows that may break it; beyond that the check warns
 
     def allowed(self, rows: int) -> int:
         """Return how many of a month's rows may break it."""

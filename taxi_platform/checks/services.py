@@ -28,12 +28,7 @@ def service_checks(service: Service) -> tuple[Check, ...]:
 def due(first: Month, last: Month, now: datetime, timezone: str, overdue_days: int) -> Month | None:
     """Return the last of the months from ``first`` to ``last`` that must be loaded by now; None before the first.
 
-    Args:
-        first: the first partition.
-        last: the last partition that there will be.
-        now: the time, with its time zone.
-        timezone: the IANA name of the zone in which months end.
-        overdue_days: how many days after its end a month may still be absent.
+    Months end in the time zone ``timezone``, an IANA name, and may be absent for ``overdue_days`` more.
     """
     today = now.astimezone(ZoneInfo(timezone)).date()
     return max((month for month in first.through(last) if _deadline(month, overdue_days) <= today), default=None)
@@ -43,24 +38,19 @@ def service_results(instance: dg.DagsterInstance, url: str, service: Service) ->
     """Yield the check results of a service as of now.
 
     Raises:
-        DatabaseUnreachable: the database does not answer.
-        DatabaseInterrupted: the connection broke, or a timeout ended a wait.
-        DatabaseRefused: the database refuses to answer.
+        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: the database does not answer, broke off or refuses.
     """
     first, last = month_range(settings(), service)
     wanted = due(first, last, datetime.now(timezone.utc), settings().schedule_timezone, service.overdue_days)
     ledger = read_months(instance, [service], ("loaded", "attempts"), cloud=True, url=url)
-    months = ledger.months[service.name]
-    loaded = [month for month, record in months.items() if record.is_partition and record.loaded]
+    records = ledger.months[service.name].values()
+    loaded = [record.month for record in records if record.is_partition and record.loaded]
     yield last_month_result(service, wanted, first, last, loaded)
-    failed = {
-        "/".join(key): [
-            month
-            for month, record in months.items()
-            if key in record.attempts and record.attempts[key].outcome == "failed"
-        ]
-        for key in assets_of(service.table, cloud=True)
-    }
+    failed: dict[str, list[Month]] = {"/".join(key): [] for key in assets_of(service.table, cloud=True)}
+    for record in records:
+        for key, attempt in record.attempts.items():
+            if attempt.outcome == "failed":
+                failed["/".join(key)].append(record.month)
     yield none_failed_result(service.name, failed)
 
 
@@ -78,12 +68,11 @@ def last_month_result(
     else:
         ahead = f"The partitions end with {wanted} (TAXI_LAST_MONTH), so no newer month is expected."
     passed = wanted is None or wanted in loaded
-    if passed:
-        description = f"{wanted} is loaded." if wanted else "No month is due yet."
-    else:
+    description = f"{wanted} is loaded." if wanted else "No month is due yet."
+    if not passed:
         newest_loaded = f"the newest loaded month is {newest}" if newest else "no month is loaded"
-        advice = f"Load it: taxi backfill {service.name} {wanted}."
-        description = f"{wanted} is due and not loaded; {newest_loaded}. {advice}"
+        description = f"{wanted} is due and not loaded; {newest_loaded}. "
+        description += f"Load it: taxi backfill {service.name} {wanted}."
     return CheckResult(_last_month(service), passed, f"{description} {ahead}", numbers=numbers)
 
 
@@ -108,5 +97,4 @@ def _last_month(service: Service) -> Check:
 
 
 def _deadline(month: Month, overdue_days: int) -> date:
-    after = month.plus(1)
-    return date(after.year, after.month, 1) + timedelta(days=overdue_days)
+    return month.plus(1).first_day + timedelta(days=overdue_days)

@@ -26,29 +26,21 @@ def compare_month(cloud: Cloud, url: str | None, service: Service, month: Month)
     """Compare a month in both databases; one that only one of them has passes. Without a URL there is no PostgreSQL.
 
     Raises:
-        CloudNotReady: the dataset does not exist.
-        CloudRefused: the account may not read the table.
-        CloudUnavailable: Google does not answer.
-        DatabaseUnreachable: PostgreSQL does not answer.
-        DatabaseInterrupted: PostgreSQL went away.
-        DatabaseRefused: PostgreSQL does not let us read the table.
+        CloudNotReady, CloudRefused, CloudUnavailable: BigQuery has no dataset, refuses, or does not answer.
+        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: PostgreSQL does not answer, broke off or refuses.
     """
     here = _in_postgres(url, service, month) if url else None
     # BigQuery's answer costs money, and without a counterpart there is nothing to compare it with.
     there = _in_bigquery(cloud, service, month) if here else None
-    if here and there:
-        differing = [
-            f"{name} {there[name]} in BigQuery, {here[name]} in PostgreSQL"
-            for name in here
-            if here[name] != there[name]
-        ]
-        same = f"{month}: the same {here['rows']:,} rows in both"
-        description = f"{month} differs: {'; '.join(differing)}" if differing else same
-    else:
-        differing = []
-        absent = "BigQuery" if here else "PostgreSQL"
-        description = f"{month}: not in {absent}, so there is nothing to compare"
     numbers = {name: summary for name, summary in (("bigquery", there), ("postgres", here)) if summary}
+    if not here or not there:
+        description = f"{month}: not in {'BigQuery' if here else 'PostgreSQL'}, so there is nothing to compare"
+        return CheckResult(SAME_IN_BOTH, True, description, month, numbers)
+    differing = [
+        f"{name} {there[name]} in BigQuery, {here[name]} in PostgreSQL" for name in here if here[name] != there[name]
+    ]
+    same = f"{month}: the same {here['rows']:,} rows in both"
+    description = f"{month} differs: {'; '.join(differing)}" if differing else same
     return CheckResult(SAME_IN_BOTH, not differing, description, month, numbers)
 
 
@@ -56,8 +48,8 @@ def _in_bigquery(cloud: Cloud, service: Service, month: Month) -> Summary | None
     table = table_of(cloud, service)
     if Tables(cloud).find(table) is None:
         return None
-    jobs = Jobs(cloud, service.file_name(month), service.name, month)
-    (row,) = jobs.rows("compare", statements.summary(service, table, month))
+    statement = statements.summary(service, table, month)
+    (row,) = Jobs(cloud, service.file_name(month), service.name, month).rows("compare", statement)
     return _summary(*row.values())
 
 

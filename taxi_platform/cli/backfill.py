@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from taxi_platform.ledger.plan import Choice, Plan, make_plan, months_in, parse_services, parse_span
+from taxi_platform.ledger.plan import Choice, Plan, make_plan, months_in, parse_services, parse_span, reason_of
 from taxi_platform.settings import settings
 from taxi_platform.trips.keys import Destination
 from taxi_platform.trips.months import Month
@@ -73,12 +73,11 @@ def run_backfill(
         daemon = daemon_is_alive(instance)
         for remark in ledger.remarks:
             click.echo(remark)
-        for each in plan.planned:
-            record = each.record
-            click.echo(f"  {record.service.name:<7}{record.month}  {each.reason:<12}  {record.note}".rstrip())
+        for record in plan.planned:
+            click.echo(f"  {record.service.name:<7}{record.month}  {reason_of(record):<12}  {record.note}".rstrip())
         click.echo(f"{services} {months}: {_count(len(plan.planned), 'month')} to load{_left_out(plan)}")
         if not dry_run:
-            for record in [*(each.record for each in plan.planned), *(plan.in_progress if daemon else ())]:
+            for record in [*plan.planned, *(plan.in_progress if daemon else ())]:
                 follower.follow(record)
             interrupted = False
             try:
@@ -98,12 +97,7 @@ def as_data(plan: Plan, outcomes: Sequence["MonthOutcome"]) -> Mapping[str, Any]
     """Return the plan, and the outcome of each month that was to be loaded, as ``docs/backfills.md`` describes it."""
     return {
         "planned": [
-            {
-                "service": each.record.service.name,
-                "month": str(each.record.month),
-                "reason": each.reason,
-                "note": each.record.note,
-            }
+            {"service": each.service.name, "month": str(each.month), "reason": reason_of(each), "note": each.note}
             for each in plan.planned
         ],
         "left_out": plan.left_out,

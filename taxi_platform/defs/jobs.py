@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_platform.ledger.run_tags import by_schedule, run_labels
+from taxi_platform.ledger.run_tags import run_labels
 from taxi_platform.operations.monthly import cron_of, due_month, reason_to_skip
 from taxi_platform.orchestration.trip_io import RawFilesResource
 from taxi_platform.settings import settings
@@ -70,7 +70,7 @@ def monthly_schedule(service: Service) -> dg.ScheduleDefinition:
         reason = reason_to_skip(service, month, month_range(settings(), service), source)
         if reason:
             return dg.SkipReason(reason)
-        return loading_run(service, month, tags=run_labels(service, month, trigger=by_schedule(name)))
+        return loading_run(service, month, tags=run_labels(service, month, trigger=f"schedule:{name}"))
 
     return schedule
 

@@ -9,7 +9,7 @@ from taxi_platform.defs.jobs import loading_job, loading_run
 from taxi_platform.errors import TaxiError
 from taxi_platform.ledger.reading import read_months
 from taxi_platform.ledger.record import MonthRecord
-from taxi_platform.ledger.run_tags import by_sensor, run_labels
+from taxi_platform.ledger.run_tags import run_labels
 from taxi_platform.operations.landing import tick as landing_tick
 from taxi_platform.operations.landing.places import DroppedFile, LandingPlace
 from taxi_platform.operations.monthly import outside, waiting_month
@@ -91,7 +91,7 @@ def new_month_sensor() -> dg.SensorDefinition:
 
 
 def _run(record: MonthRecord, run_key: str, sensor: str) -> dg.RunRequest:
-    labels = run_labels(record.service, record.month, trigger=by_sensor(sensor))
+    labels = run_labels(record.service, record.month, trigger=f"sensor:{sensor}")
     return loading_run(record.service, record.month, run_key=run_key, tags=labels)
 
 
@@ -135,7 +135,7 @@ def _landing_run(place: LandingPlace, file: DroppedFile, service: Service, month
         month,
         run_key=run_key,
         run_config={"ops": {dg.AssetKey(raw_key(service.table)).to_python_identifier(): {"config": config}}},
-        tags={**run_labels(service, month, trigger=by_sensor(LANDING_SENSOR)), landing_tick.TAG: run_key},
+        tags={**run_labels(service, month, trigger=f"sensor:{LANDING_SENSOR}"), landing_tick.TAG: run_key},
     )
 
 

@@ -4,7 +4,7 @@ Dagster keeps these values for years, and the names below are those of version 0
 Older records may lack newer names. Schemas that the UI shows on an asset's page belong here as well.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -20,13 +20,9 @@ if TYPE_CHECKING:
     from taxi_platform.postgres.loader import Loaded
 
 MIB = 1024 * 1024
-
 DOLLARS_PER_TIB = 6.25  # what BigQuery bills in the US multi-region, without the free tier
 PROGRESS = ("rows_in_file", "rows_loaded", "rows_rejected", "unchanged", "seconds")
 """What the observation of a loaded month repeats while its run goes on; the materialization contains the rest."""
-
-
-# Reading
 
 
 def plain_values(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, Any]:
@@ -56,9 +52,6 @@ def read_materialization(
     )
 
 
-# Writing
-
-
 def file_metadata(file: TripFile) -> dict[str, Any]:
     """Return the facts of a file that every asset made from it repeats: its source, its sizes and its rows."""
     return {
@@ -76,12 +69,11 @@ def file_metadata(file: TripFile) -> dict[str, Any]:
 def raw_metadata(fetched: Transfer) -> dict[str, Any]:
     """Return the metadata of a raw file's materialization."""
     file = fetched.file
-    provenance = {"etag": file.version.etag, "modified": file.version.modified}
+    known = {"etag": file.version.etag, "modified": file.version.modified, "landed": file.landed or None}
     return {
         **file_metadata(file),
-        **{name: value for name, value in provenance.items() if value is not None},
+        **{name: value for name, value in known.items() if value is not None},
         "path": dg.MetadataValue.path(file.path),
-        **({"landed": True} if file.landed else {}),
         "unchanged": not fetched.is_new,
         "seconds": round(fetched.seconds, 3),
         "dagster/partition_row_count": file.rows,
@@ -108,6 +100,11 @@ def table_metadata(
     }
 
 
+def dollars(billed: int) -> float:
+    """Return the price of bytes that BigQuery has billed."""
+    return billed / 2**40 * DOLLARS_PER_TIB
+
+
 def lake_metadata(stored: Transfer, project: str) -> dict[str, Any]:
     """Return the metadata of one month's materialization in Cloud Storage."""
     file = stored.file
@@ -123,11 +120,6 @@ def lake_metadata(stored: Transfer, project: str) -> dict[str, Any]:
         "seconds": round(stored.seconds, 3),
         "dagster/partition_row_count": file.rows,
     }
-
-
-def dollars(billed: int) -> float:
-    """Return the price of bytes that BigQuery has billed."""
-    return billed / 2**40 * DOLLARS_PER_TIB
 
 
 def warehouse_metadata(service: Service, file: TripFile, loaded: "LoadedIntoBigQuery") -> dict[str, Any]:
@@ -158,35 +150,28 @@ def warehouse_metadata(service: Service, file: TripFile, loaded: "LoadedIntoBigQ
     }
 
 
-# Schemas, as the UI's column tab shows them
-
-
 def file_schema(service: Service) -> dg.TableSchema:
     """Return the columns of a service's files: the names in the published header, and the types they are read as."""
-    return dg.TableSchema(
-        [dg.TableColumn(column.source, column.postgres, description=column.documentation) for column in service.columns]
-    )
+    return _schema((column.source, column.postgres, column.documentation) for column in service.columns)
 
 
 def trips_schema(service: Service) -> dg.TableSchema:
     """Return the columns of a service's PostgreSQL table."""
-    return _schema(tables.column_types(service), tables.column_comments(service))
+    comments = tables.column_comments(service)
+    return _schema((name, kind, comments[name]) for name, kind in tables.column_types(service).items())
 
 
 def warehouse_schema(service: Service) -> dg.TableSchema:
     """Return the columns of a service's BigQuery table."""
     from taxi_platform.bigquery.tables import trip_fields
 
-    return dg.TableSchema(
-        [dg.TableColumn(field.name, field.kind, description=field.description) for field in trip_fields(service)]
-    )
+    return _schema((field.name, field.kind, field.description) for field in trip_fields(service))
 
 
 def zones_schema() -> dg.TableSchema:
     """Return the columns of the zone lookup's table."""
-    types = {name: kind for name, (kind, _) in zones.COLUMNS.items()}
-    return _schema(types, {name: text for name, (_, text) in zones.COLUMNS.items()})
+    return _schema((name, kind, text) for name, (kind, text) in zones.COLUMNS.items())
 
 
-def _schema(types: Mapping[str, str], descriptions: Mapping[str, str]) -> dg.TableSchema:
-    return dg.TableSchema([dg.TableColumn(name, types[name], description=descriptions[name]) for name in types])
+def _schema(columns: Iterable[tuple[str, str, str]]) -> dg.TableSchema:
+    return dg.TableSchema([dg.TableColumn(name, kind, description=text) for name, kind, text in columns])

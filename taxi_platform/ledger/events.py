@@ -15,7 +15,7 @@ from taxi_platform import dagster_private
 from taxi_platform.ledger.event_metadata import plain_values, read_materialization
 from taxi_platform.ledger.heartbeats import abandoned_runs
 from taxi_platform.ledger.record import Attempt, Materialized, Outcome, Waiting
-from taxi_platform.trips.keys import BLOCKING_CHECKS, Key, raw_key
+from taxi_platform.trips.keys import BLOCKING_CHECKS, Key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -31,15 +31,11 @@ _FINISHED: Mapping[dg.DagsterRunStatus, Outcome] = {
 _UNFINISHED = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
 
 
-# Materializations
-
-
 def latest_materializations(instance: dg.DagsterInstance, key: Key) -> dict[str, Materialized]:
     """Return the last materialization of each partition of an asset, in two queries up to 10,000 partitions."""
     asset = dg.AssetKey(key)
     latest = dagster_private.latest_storage_ids(instance, asset)
-    found: dict[str, Materialized] = {}
-    ids = list(latest.values())
+    ids, found = list(latest.values()), dict[str, Materialized]()
     for start in range(0, len(ids), MOST_EVENTS):
         wanted = dg.AssetRecordsFilter(asset_key=asset, storage_ids=ids[start : start + MOST_EVENTS])
         found |= _by_partition(instance.fetch_materializations(wanted, limit=MOST_EVENTS).records)
@@ -60,21 +56,20 @@ def bytes_billed(instance: dg.DagsterInstance, key: Key) -> dict[Month, int]:
     return billed
 
 
-def recorded_raw_file(instance: dg.DagsterInstance, service: Service, month: Month) -> Materialized | None:
-    """Return the last materialization of one raw file, which may have been removed since."""
-    wanted = dg.AssetRecordsFilter(dg.AssetKey(raw_key(service.table)), asset_partitions=[str(month)])
+def latest_materialization(instance: dg.DagsterInstance, key: Key, month: Month) -> Materialized | None:
+    """Return the last materialization of one month of an asset."""
+    wanted = dg.AssetRecordsFilter(dg.AssetKey(key), asset_partitions=[str(month)])
     return _by_partition(instance.fetch_materializations(wanted, limit=1).records).get(str(month))
 
 
 def last_materialized(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]) -> dict[str, str]:
     """Return, by the name of the asset, when it was last materialized and which partition, in words."""
     entries = (record.asset_entry for record in instance.get_asset_records(list(assets)))
-    found = {entry.asset_key.to_user_string(): entry.last_materialization_record for entry in entries}
     return {
-        name: f"last materialized at {_moment(last.timestamp):%Y-%m-%d %H:%M+00:00}"
+        entry.asset_key.to_user_string(): f"last materialized at {_moment(last.timestamp):%Y-%m-%d %H:%M+00:00}"
         + (f", {last.partition_key}" if last.partition_key else "")
-        for name, last in found.items()
-        if last
+        for entry in entries
+        if (last := entry.last_materialization_record)
     }
 
 
@@ -88,14 +83,8 @@ def _by_partition(records: Iterable[dg.EventLogRecord]) -> dict[str, Materialize
     }
 
 
-# Runs, checks and backfills
-
-
 def read_attempts(instance: dg.DagsterInstance, keys: Iterable[Key]) -> dict[Key, dict[str, Attempt]]:
-    """Return, by asset and partition, the latest run that was to materialize it and has not, or not yet.
-
-    Deleted runs are left out, because nothing is known about them any more.
-    """
+    """Return, by asset and partition, the latest run that was to materialize it and has not; no deleted runs."""
     planned = {key: dagster_private.unmaterialized_attempts(instance, dg.AssetKey(key)) for key in keys}
     outcomes = run_outcomes(instance, {run_id for partitions in planned.values() for run_id in partitions.values()})
     return {
@@ -107,9 +96,7 @@ def read_attempts(instance: dg.DagsterInstance, keys: Iterable[Key]) -> dict[Key
 def run_outcomes(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> dict[str, Attempt]:
     """Return the outcomes of runs, by their ids, without the deleted ones."""
     wanted = sorted(run_ids)
-    if not wanted:
-        return {}
-    records = instance.get_run_records(dg.RunsFilter(run_ids=wanted))
+    records = instance.get_run_records(dg.RunsFilter(run_ids=wanted)) if wanted else ()
     abandoned = abandoned_runs(instance, records)
     outcomes: dict[str, Attempt] = {}
     for record in records:
@@ -152,18 +139,14 @@ def waiting_months(instance: dg.DagsterInstance, keys: Sequence[Key]) -> dict[Ke
 def seconds_since_heartbeat(instance: dg.DagsterInstance) -> float | None:
     """Return how long ago a daemon that runs backfills reported; None if none ever did."""
     heartbeats = instance.get_daemon_heartbeats()
-    if "BACKFILL" not in heartbeats:
-        return None
-    return time.time() - max(heartbeat.timestamp for heartbeat in heartbeats.values())
+    latest = max((heartbeat.timestamp for heartbeat in heartbeats.values()), default=0.0)
+    return time.time() - latest if "BACKFILL" in heartbeats else None
 
 
 def daemon_is_alive(instance: dg.DagsterInstance) -> bool:
     """Return whether a daemon has reported lately."""
     seconds = seconds_since_heartbeat(instance)
     return seconds is not None and seconds <= DAEMON_TIMEOUT
-
-
-# Progress
 
 
 @dataclass(frozen=True)
@@ -198,31 +181,27 @@ def read_progress(
     In a run over a range each month is observed as soon as it is in place, and materialized when the run ends.
     Observations are read of some of the months only.
     """
-
-    def wanted(months: Sequence[Month]) -> dg.AssetRecordsFilter:
-        partitions = [str(month) for month in months]
-        return dg.AssetRecordsFilter(dg.AssetKey(key), asset_partitions=partitions, after_storage_id=after)
-
-    seen: Sequence[dg.EventLogRecord] = ()
-    if observed:
-        seen = instance.fetch_observations(
-            wanted(observed), limit=min(len(observed) * 10, MOST_EVENTS), ascending=True
-        ).records
-    made = instance.fetch_materializations(
-        wanted(months), limit=min(len(months) * 10, MOST_EVENTS), ascending=True
-    ).records
-    return [
-        Progress(
-            service=service.name,
-            month=Month.parse(event.partition),
-            rows=values.get("rows_loaded", 0),
-            unchanged=bool(values.get("unchanged")),
-            seconds=values.get("seconds", 0.0),
-            run_id=record.run_id,
-            is_recorded=record.asset_materialization is not None,
-        )
-        for record in (*seen, *made)
-        if (event := record.asset_materialization or record.asset_observation) and event.partition
-        if "rows_loaded" in (values := plain_values(event.metadata))
-        or record.asset_materialization  # checks observe, too
-    ]
+    records: list[dg.EventLogRecord] = []
+    for fetch, wanted in ((instance.fetch_observations, observed), (instance.fetch_materializations, months)):
+        if wanted:
+            partitions = [str(month) for month in wanted]
+            filters = dg.AssetRecordsFilter(dg.AssetKey(key), asset_partitions=partitions, after_storage_id=after)
+            records += fetch(filters, limit=min(len(wanted) * 10, MOST_EVENTS), ascending=True).records
+    found: list[Progress] = []
+    for record in records:
+        event = record.asset_materialization or record.asset_observation
+        values = plain_values(event.metadata) if event else {}
+        # Checks observe, too, but do not count rows.
+        if event and event.partition and (record.asset_materialization or "rows_loaded" in values):
+            found.append(
+                Progress(
+                    service=service.name,
+                    month=Month.parse(event.partition),
+                    rows=values.get("rows_loaded", 0),
+                    unchanged=bool(values.get("unchanged")),
+                    seconds=values.get("seconds", 0.0),
+                    run_id=record.run_id,
+                    is_recorded=record.asset_materialization is not None,
+                )
+            )
+    return found

@@ -12,15 +12,12 @@ from taxi_platform import dagster_private, errors
 from taxi_platform.ledger.record import Attempt
 from taxi_platform.trips.months import Month
 
-EVENTS_WITH_REASONS = {
-    dg.DagsterEventType.STEP_FAILURE,
-    dg.DagsterEventType.RUN_FAILURE,
-    dg.DagsterEventType.ENGINE_EVENT,
-}
+_STEP_FAILURE, _RUN_FAILURE = dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE
+_ENGINE_EVENT = dg.DagsterEventType.ENGINE_EVENT
+EVENTS_WITH_REASONS = {_STEP_FAILURE, _RUN_FAILURE, _ENGINE_EVENT}
 CHECKED = dg.DagsterEventType.ASSET_CHECK_EVALUATION
 
 _DUE = "due"  # the metadata of a check that asks for one month: the next month is another warning
-
 _MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
 # A Python error is recorded as ``package.module.Name: message``.
 _ERROR = re.compile(r"(?:\w+\.)*(\w+)(?:: (.*))?", re.DOTALL)
@@ -40,12 +37,9 @@ class StepReason:
 
 
 def read_reasons(entries: Iterable[dg.EventLogEntry]) -> Sequence[StepReason]:
-    """Return why a run failed, from its log: one reason for each failed step, or one for the run.
-
-    Of the log, in order, ``EVENTS_WITH_REASONS`` suffice.
-    """
+    """Return why a run failed, from the ``EVENTS_WITH_REASONS`` of its log: one reason per failed step, or one."""
     events = [entry.dagster_event for entry in entries if entry.dagster_event]
-    steps = [_of_step(event) for event in events if event.event_type == dg.DagsterEventType.STEP_FAILURE]
+    steps = [_of_step(event) for event in events if event.event_type == _STEP_FAILURE]
     return steps or _of_run(events) or [StepReason("", "its log does not say why; its process may have been killed")]
 
 
@@ -89,11 +83,11 @@ def _of_step(event: dg.DagsterEvent) -> StepReason:
 
 def _of_run(events: Sequence[dg.DagsterEvent]) -> Sequence[StepReason]:
     """Return why a run failed outside of its steps: what Dagster logged when, or just before, it gave the run up."""
-    ends = [place for place, event in enumerate(events) if event.event_type == dg.DagsterEventType.RUN_FAILURE]
+    ends = [place for place, event in enumerate(events) if event.event_type == _RUN_FAILURE]
     if not ends:
         return []
     end = events[ends[-1]]
-    before = [event for event in events[: ends[-1]] if event.event_type == dg.DagsterEventType.ENGINE_EVENT]
+    before = [event for event in events[: ends[-1]] if event.event_type == _ENGINE_EVENT]
     event = before[-1] if before and (end.message or "").startswith(_GIVEN_UP) else end
     error = getattr(event.event_specific_data, "error", None)
     text = event.message or ""

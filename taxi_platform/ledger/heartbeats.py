@@ -16,7 +16,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -44,26 +44,16 @@ def last_heartbeat(instance: dg.DagsterInstance, run_id: str) -> str | None:
 
 def process_named_in(heartbeat: str | None) -> str:
     """Describe the process that wrote a heartbeat."""
-    if heartbeat is None:
-        return "its process"
-    parts = json.loads(heartbeat)
-    return f"process {parts['pid']} on {parts['host']}"
+    return "process {pid} on {host}".format_map(json.loads(heartbeat)) if heartbeat else "its process"
 
 
 class Heartbeat:
-    """Writes the heartbeat of one run of this process, and interrupts the process when the run is over for the others.
-
-    Dagster's run storage keeps the heartbeats.
-    """
+    """Writes the heartbeat of a run of this process into the run storage; interrupts a process whose run is over."""
 
     def __init__(self, storage: Any, run_id: str) -> None:
         self._storage = storage
         self._run_id = run_id
-        self._process = {
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "started": psutil.Process().create_time(),
-        }
+        self._process = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
         self._ended = threading.Event()
         self._one_at_a_time = threading.Lock()  # no heartbeat may be written after the end
         self._canceling = 0
@@ -84,15 +74,14 @@ class Heartbeat:
             if self._ended.wait(HEARTBEAT_SECONDS):
                 return
             try:
-                is_over = self._is_over_for_the_others()
-                if is_over:
-                    # The last heartbeat may have come after the run was declared over.
-                    forget_cursor_value(self._storage, key_of(self._run_id))
-                else:
+                if not self._is_over_for_the_others():
                     self._write(number)
-            except Exception:  # noqa: S112 - PostgreSQL is away, for the readers of heartbeats as well
+                    continue
+                # The last heartbeat may have come after the run was declared over.
+                forget_cursor_value(self._storage, key_of(self._run_id))
+            except Exception:  # noqa: S112 - PostgreSQL is away, and readers of heartbeats notice that, too
                 continue
-            if is_over and not self._ended.is_set():
+            if not self._ended.is_set():
                 os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C does: Dagster ends the step and records it
                 return
 
@@ -147,20 +136,17 @@ def abandoned_runs(instance: dg.DagsterInstance, records: Iterable[dg.RunRecord]
 
 
 def _is_abandoned(record: dg.RunRecord, heartbeat: str | None) -> bool:
-    if heartbeat is not None:
-        return not _may_be_alive(json.loads(heartbeat))
-    created = record.create_timestamp.replace(tzinfo=timezone.utc)
-    is_old = datetime.now(timezone.utc) - created > timedelta(seconds=START_SECONDS)
-    return is_old and record.dagster_run.status == dg.DagsterRunStatus.NOT_STARTED
-
-
-def _may_be_alive(heartbeat: Mapping[str, Any]) -> bool:
-    if heartbeat["host"] != socket.gethostname():
-        return True
-    try:
-        process = psutil.Process(heartbeat["pid"])
-        # Another process may have the same number by now. Heartbeats of version 0.1 do not say when theirs started.
-        is_same = abs(heartbeat.get("started", process.create_time()) - process.create_time()) < 2
-        return is_same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+    if heartbeat is None:
+        created = record.create_timestamp.replace(tzinfo=timezone.utc)
+        is_old = datetime.now(timezone.utc) - created > timedelta(seconds=START_SECONDS)
+        return is_old and record.dagster_run.status == dg.DagsterRunStatus.NOT_STARTED
+    written_by = json.loads(heartbeat)
+    if written_by["host"] != socket.gethostname():
         return False
+    try:
+        process = psutil.Process(written_by["pid"])
+        # Another process may have the same number by now. Heartbeats of version 0.1 do not say when theirs started.
+        is_same = abs(written_by.get("started", process.create_time()) - process.create_time()) < 2
+        return not is_same or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

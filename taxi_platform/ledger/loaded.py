@@ -36,10 +36,7 @@ from {tables.FILES} as f where %(names)s::text[] is null or f.filename = any(%(n
 
 
 def read_loaded(connection: "Connection", names: Collection[str] | None = None) -> dict[str, LoadRecord]:
-    """Return the load records of these or all files by name, also those that do not hold any more.
-
-    Where rows are counted as well, the connection is inside a transaction.
-    """
+    """Return the load records of these or all files by name, also of tables that were changed since."""
     if not _has_records(connection):
         return {}
     services = {tables.table_of(service): service for service in SERVICES.values()}
@@ -67,14 +64,10 @@ def _has_records(connection: "Connection") -> bool:
 def months_in_place(url: str, *, inspect: bool = False) -> dict[str, LoadRecord]:
     """Return every month that its table holds as it would be loaded today, by the name of its file.
 
-    Args:
-        url: the database.
-        inspect: whether to find changes by hand, and to check the months that an older parser loaded, once.
+    With ``inspect``, changes by hand are found, and the months that an older parser loaded are checked, once.
 
     Raises:
-        DatabaseUnreachable: the server does not answer.
-        DatabaseInterrupted: the connection broke, or a timeout ended a wait.
-        DatabaseRefused: the server refuses to answer.
+        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: the server does not answer, broke off or refuses.
     """
     changed: set[str] = set()
     with connect(url) as connection, postgres_errors(tables.FILES):
@@ -91,16 +84,13 @@ def rows_in_bigquery(cloud: Cloud, service: Service) -> dict[Month, int]:
     """Return the rows of each month that the service's table in BigQuery holds. The query reads one column.
 
     Raises:
-        CloudNotReady: the dataset does not exist.
-        CloudRefused: the account may not read the table.
-        CloudUnavailable: Google does not answer.
+        CloudNotReady, CloudRefused, CloudUnavailable: there is no dataset, no right to read it, or no answer.
     """
     table = table_of(cloud, service)
     if Tables(cloud).find(table) is None:
         return {}
-    jobs = Jobs(cloud, f"table {table}", service.name)
-    answer = [row.values() for row in jobs.rows("count", rows_by_month(table))]
-    return {Month(day.year, day.month): rows for day, rows in answer}
+    counted = Jobs(cloud, f"table {table}", service.name).rows("count", rows_by_month(table))
+    return {Month(day.year, day.month): rows for day, rows in (row.values() for row in counted)}
 
 
 def months_of(service: Service, records: Mapping[str, LoadRecord]) -> dict[Month, LoadRecord]:
@@ -115,9 +105,7 @@ def why_not_loaded(url: str, file: TripFile) -> str | None:
     The month's lock is taken first: a month that is being loaded may be about to hold another file.
 
     Raises:
-        DatabaseUnreachable: the server does not answer.
-        DatabaseInterrupted: the connection broke, or a timeout ended a wait.
-        DatabaseRefused: the server refuses to answer.
+        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: the server does not answer, broke off or refuses.
     """
     service = SERVICES[file.service]
     name, partition = service.file_name(file.month), tables.partition_of(service, file.month)

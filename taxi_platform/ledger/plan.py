@@ -9,27 +9,15 @@ from typing import Any, Literal
 
 from taxi_platform.errors import InvalidRequest
 from taxi_platform.ledger.record import MonthRecord
-from taxi_platform.trips.keys import Key
 from taxi_platform.trips.months import Month, ranges
 from taxi_platform.trips.services import SERVICES, Service
 
 Choice = Literal["missing", "failed", "all"]
-Reason = Literal["missing", "failed", "file changed", "forced"]
 Span = tuple[Month | None, Month | None]
 
 EVERY_SERVICE = "all"
 _DOTS = re.compile(r"\.{2,3}")
 _HOW = "Write 2019-03, 2019-01..2019-12, 2019-06.. or ..2019-06."
-# The source may have corrected a file that failed, and has another version of one that changed.
-_ASKS_THE_SOURCE: set[Reason] = {"failed", "file changed"}
-
-
-@dataclass(frozen=True)
-class PlannedMonth:
-    """One month that is to be loaded, and why."""
-
-    record: MonthRecord
-    reason: Reason
 
 
 @dataclass(frozen=True)
@@ -37,22 +25,17 @@ class MonthRange:
     """Planned months of one service without a gap, in order, which one run loads."""
 
     service: Service
-    planned: Sequence[PlannedMonth]
-
-    @property
-    def key(self) -> Key:
-        """The key of the table that they are loaded into."""
-        return self.planned[0].record.key
+    planned: Sequence[MonthRecord]
 
     @property
     def first(self) -> Month:
         """The first month."""
-        return self.planned[0].record.month
+        return self.planned[0].month
 
     @property
     def last(self) -> Month:
         """The last month."""
-        return self.planned[-1].record.month
+        return self.planned[-1].month
 
     def __str__(self) -> str:
         return str(self.first) if self.first == self.last else f"{self.first}..{self.last}"
@@ -62,7 +45,7 @@ class MonthRange:
 class Plan:
     """What a backfill loads."""
 
-    planned: Sequence[PlannedMonth]  # by service, in the order in which the months are loaded
+    planned: Sequence[MonthRecord]  # by service, in the order in which the months are loaded
     left_out: Mapping[str, int] = field(default_factory=dict[str, int])  # how many months are left out, by their state
     in_progress: Sequence[MonthRecord] = ()  # months that are left out because they are being loaded already
     newest_first: bool = False  # whether the newest month comes first
@@ -70,11 +53,11 @@ class Plan:
 
     def month_ranges(self) -> list[MonthRange]:
         """Return the runs that it takes, in the order in which they should start."""
-        months = {(each.record.service.name, each.record.month): each for each in self.planned}
+        months = {(record.service.name, record.month): record for record in self.planned}
         runs = [
             MonthRange(service, [months[service.name, month] for month in first.through(last)])
-            for service, planned in groupby(self.planned, lambda each: each.record.service)
-            for first, last in ranges(each.record.month for each in planned)
+            for service, planned in groupby(self.planned, lambda record: record.service)
+            for first, last in ranges(record.month for record in planned)
         ]
         return sorted(runs, key=lambda run: run.last, reverse=True) if self.newest_first else runs
 
@@ -86,14 +69,21 @@ class Plan:
 
     def run_config(self, batch: Sequence[MonthRange]) -> dict[str, Any]:
         """Return the configuration of the runs that load some ranges of one service."""
-        planned = [each for months in batch for each in months.planned]
+        planned = [record for months in batch for record in months.planned]
+        # The source may have corrected a file that failed, and has another version of one that changed.
+        refreshed = [record.month for record in planned if record.state in ("failed", "file changed")]
         values = {
-            "force": self.force or any(each.record.failed_checks for each in planned),  # all of them are loaded anyway
+            "force": self.force or any(record.failed_checks for record in planned),  # all of them are loaded anyway
             "newest_first": self.newest_first,
-            "refresh": sorted(str(each.record.month) for each in planned if each.reason in _ASKS_THE_SOURCE),
+            "refresh": sorted(map(str, refreshed)),
         }
         config = {name: value for name, value in values.items() if value}
-        return {"ops": {"__".join(batch[0].key): {"config": config}}}
+        return {"ops": {"__".join(planned[0].key): {"config": config}}}
+
+
+def reason_of(record: MonthRecord) -> str:
+    """Return why a planned month is loaded."""
+    return "forced" if record.state == "materialized" else record.state
 
 
 def parse_services(text: str) -> list[Service]:
@@ -149,7 +139,7 @@ def make_plan(records: Iterable[MonthRecord], choice: Choice, *, newest_first: b
     ``missing`` loads whatever does not hold its file, which includes failed months and changed files; ``failed`` loads
     failed months alone; ``all`` also loads what is in place.
     """
-    planned: list[PlannedMonth] = []
+    planned: list[MonthRecord] = []
     in_progress: list[MonthRecord] = []
     left_out: Counter[str] = Counter()
     for record in records:
@@ -157,11 +147,11 @@ def make_plan(records: Iterable[MonthRecord], choice: Choice, *, newest_first: b
         if state == "in progress":
             in_progress.append(record)
         elif choice == "all" or state == "failed" or (choice == "missing" and state != "materialized"):
-            planned.append(PlannedMonth(record, "forced" if state == "materialized" else state))
+            planned.append(record)
         else:
             left_out[state] += 1
     if newest_first:
         order = list(SERVICES)
-        planned.sort(key=lambda each: each.record.month, reverse=True)
-        planned.sort(key=lambda each: order.index(each.record.service.name))
+        planned.sort(key=lambda record: record.month, reverse=True)
+        planned.sort(key=lambda record: order.index(record.service.name))
     return Plan(planned, dict(left_out), in_progress, newest_first, force=choice == "all")

@@ -3,11 +3,11 @@
 No server is started for it, and a part that is not asked for costs nothing.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import dagster as dg
 
@@ -15,28 +15,30 @@ from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.errors import DamagedFile, NotPublished, TaxiError
 from taxi_platform.ledger.events import (
     failed_checks,
+    latest_materialization,
     latest_materializations,
     read_attempts,
-    recorded_raw_file,
     waiting_months,
 )
 from taxi_platform.ledger.loaded import months_in_place, rows_in_bigquery
-from taxi_platform.ledger.record import Attempt, LoadRecord, Materialized, MonthRecord
+from taxi_platform.ledger.record import LoadRecord, Materialized, MonthRecord
 from taxi_platform.postgres.server import trips_server
 from taxi_platform.settings import settings
 from taxi_platform.sources.cache import Cache
 from taxi_platform.sources.source import Source, source_named
 from taxi_platform.trips.files import FileFacts, SourceVersion
-from taxi_platform.trips.keys import Destination, Key, assets_of, destination_key
+from taxi_platform.trips.keys import Destination, Key, assets_of, destination_key, raw_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.partitions import partition_months
 from taxi_platform.trips.services import Service
 
 QUERIES_AT_ONCE = 8  # each waits for its database over its own connection, or for the source
 
-T = TypeVar("T")
 Part = Literal["published", "loaded", "materialized", "attempts", "checks", "waiting"]
 EVERY_PART: Collection[Part] = ("published", "loaded", "materialized", "attempts", "checks", "waiting")
+
+Loaded = Mapping[str, LoadRecord]  # by file name
+Published = Mapping[tuple[Service, Month], tuple[str, SourceVersion | None]]  # where a month is, and in which version
 
 
 @dataclass(frozen=True)
@@ -86,103 +88,93 @@ def read_months(
         CloudNotReady, CloudRefused, CloudUnavailable: BigQuery was to be asked and does not answer.
     """
     in_cloud = destination == "bigquery"
-    keys = {service.name: assets_of(service.table, cloud=cloud or in_cloud) for service in services}
-    table_keys = {service: destination_key(service.table, destination) for service in services}
+    assets = {service.name: assets_of(service.table, cloud=cloud or in_cloud) for service in services}
+    tables = {service: destination_key(service.table, destination) for service in services}
     with ThreadPoolExecutor(QUERIES_AT_ONCE) as pool:
 
         def ask(part: Part, question: Callable[..., dict[Any, Any]], *arguments: Any) -> Future[dict[Any, Any]]:
             return pool.submit(question, instance, *arguments) if part in parts else pool.submit(dict)
 
-        tables = pool.submit(_read_tables, url, wanted="loaded" in parts and not in_cloud, inspect=inspect)
-        counts = {service.name: pool.submit(rows_in_bigquery, warehouse, service) for service in services if warehouse}
-        waiting = ask("waiting", waiting_months, list(table_keys.values()))
-        attempts = {service.name: ask("attempts", read_attempts, keys[service.name]) for service in services}
-        checks = {service: ask("checks", failed_checks, key) for service, key in table_keys.items()}
+        loaded = pool.submit(_read_tables, url, wanted="loaded" in parts and not in_cloud, inspect=inspect)
+        counts = {service: pool.submit(rows_in_bigquery, warehouse, service) for service in services if warehouse}
+        waiting = ask("waiting", waiting_months, list(tables.values()))
+        attempts = {name: ask("attempts", read_attempts, keys) for name, keys in assets.items()}
+        checks = {key: ask("checks", failed_checks, key) for key in tables.values()}
         materialized = {
-            key: ask("materialized", latest_materializations, key) for service in services for key in keys[service.name]
+            key: ask("materialized", latest_materializations, key) for keys in assets.values() for key in keys
         }
-    in_postgres, remarks = tables.result()
-    tables_made = {service: materialized[key].result() for service, key in table_keys.items()}
-    in_tables = [(service, Month.parse(month)) for service, made in tables_made.items() for month in made]
-    published = _published(in_tables, ask_source=ask_source) if "published" in parts else {}
+    in_postgres, remarks = loaded.result()
+    made = {key: answer.result() for key, answer in materialized.items()}
+    in_tables = [(service, Month.parse(month)) for service, key in tables.items() for month in made[key]]
+    published: Published = _published(in_tables, ask_source=ask_source) if "published" in parts else {}
 
-    def records_of(service: Service) -> dict[Month, MonthRecord]:
+    def months_of(service: Service, key: Key) -> Iterator[MonthRecord]:
+        """Yield the records of a service's partitions, and of the other months that Dagster knows, in order."""
         partitions = set(partition_months(service))
-        made: Mapping[Key, Mapping[str, Materialized]] = {key: materialized[key].result() for key in keys[service.name]}
-        tried: Mapping[Key, Mapping[str, Attempt]] = attempts[service.name].result()
-        recorded = {Month.parse(name) for by_name in (*made.values(), *tried.values()) for name in by_name}
-        loaded = in_postgres
-        if service.name in counts:
-            loaded = {
-                service.file_name(month): _load_record(rows, tables_made[service].get(str(month)))
-                for month, rows in counts[service.name].result().items()
-            }
-        unknown = ("", None)
-        return {
-            month: MonthRecord(
+        made_here, tried = {asset: made[asset] for asset in assets[service.name]}, attempts[service.name].result()
+        recorded = {Month.parse(name) for by_name in (*made_here.values(), *tried.values()) for name in by_name}
+        table = _counted(service, counts[service].result(), made[key]) if service in counts else in_postgres
+        for month in sorted(partitions | recorded):
+            name, (address, version) = str(month), published.get((service, month), ("", None))
+            yield MonthRecord(
                 service=service,
                 month=month,
                 destination=destination,
                 is_partition=month in partitions,
-                address=published.get((service, month), unknown)[0],
-                published=published.get((service, month), unknown)[1],
-                loaded=loaded.get(service.file_name(month)) if loaded else None,
-                tables_known=loaded is not None,
-                materialized=_at(month, made),
-                attempts=_at(month, tried),
-                failed_checks=tuple(checks[service].result().get(str(month), ())),
-                waiting=waiting.result().get(table_keys[service], {}).get(str(month)),
+                address=address,
+                published=version,
+                loaded=table.get(service.file_name(month)) if table else None,
+                tables_known=table is not None,
+                materialized={asset: months[name] for asset, months in made_here.items() if name in months},
+                attempts={asset: months[name] for asset, months in tried.items() if name in months},
+                failed_checks=tuple(checks[key].result().get(name, ())),
+                waiting=waiting.result().get(key, {}).get(name),
             )
-            for month in sorted(partitions | recorded)
-        }
 
-    return Ledger({service.name: records_of(service) for service in services}, remarks)
+    months = {service.name: {each.month: each for each in months_of(service, key)} for service, key in tables.items()}
+    return Ledger(months, remarks)
 
 
 def read_raw_facts(instance: dg.DagsterInstance, cache: Cache, service: Service, month: Month) -> FileFacts | None:
     """Return what is known about a raw file: from the cached file, or from Dagster's record of a removed one."""
     file = cache.cached(service, month)
-    if file:
-        return file.verified
-    recorded = recorded_raw_file(instance, service, month)
-    return recorded.facts if recorded else None
+    recorded = None if file else latest_materialization(instance, raw_key(service.table), month)
+    return file.verified if file else recorded and recorded.facts
 
 
-def _at(month: Month, by_key: Mapping[Key, Mapping[str, T]]) -> dict[Key, T]:
-    return {key: by_name[str(month)] for key, by_name in by_key.items() if str(month) in by_name}
+def _counted(service: Service, counts: Mapping[Month, int], made: Mapping[str, Materialized]) -> Loaded:
+    """Return what is known about the months that have so many rows in BigQuery, by the names of their files."""
+    records: dict[str, LoadRecord] = {}
+    for month, rows in counts.items():
+        table = made.get(str(month))
+        records[service.file_name(month)] = LoadRecord(
+            source=table.source if table else "",
+            facts=table.facts if table and table.facts else FileFacts(0, 0, "", rows),
+            rows_loaded=rows,
+            rows_rejected=0,
+            untouched=True,
+            current=True,
+            changed_by_hand=table is not None and table.rows_loaded != rows,
+        )
+    return records
 
 
-def _load_record(rows: int, made: Materialized | None) -> LoadRecord:
-    """Return what is known about a month that has so many rows in BigQuery."""
-    return LoadRecord(
-        source=made.source if made else "",
-        facts=made.facts if made and made.facts else FileFacts(0, 0, "", rows),
-        rows_loaded=rows,
-        rows_rejected=0,
-        untouched=True,
-        current=True,
-        changed_by_hand=made is not None and made.rows_loaded != rows,
-    )
-
-
-def _read_tables(url: str | None, *, wanted: bool, inspect: bool) -> tuple[Mapping[str, LoadRecord] | None, list[str]]:
+def _read_tables(url: str | None, *, wanted: bool, inspect: bool) -> tuple[Loaded | None, list[str]]:
     """Return what the tables hold; None and the reason if they may be out of reach and are."""
     if not wanted:
         return None, []
-    if url:
-        return months_in_place(url, inspect=inspect), []
     try:
-        address = trips_server(settings()).address_if_running()
+        address = url or trips_server(settings()).address_if_running()
         if address is None:
             return None, ["The embedded PostgreSQL does not run, so this is what Dagster recorded."]
         return months_in_place(address, inspect=inspect), []
     except TaxiError as error:
+        if url:
+            raise
         return None, [f"The tables could not be asked, so this is what Dagster recorded. {error}"]
 
 
-def _published(
-    loaded: Sequence[tuple[Service, Month]], *, ask_source: bool
-) -> dict[tuple[Service, Month], tuple[str, SourceVersion | None]]:
+def _published(loaded: Sequence[tuple[Service, Month]], *, ask_source: bool) -> Published:
     """Return where the source has some months and, if asking is free or wanted, in which versions."""
     source = source_named(settings().source) if loaded else None
     if source is None:

@@ -21,10 +21,7 @@ State = Literal["materialized", "failed", "missing", "in progress", "file change
 
 @dataclass(frozen=True, kw_only=True)
 class LoadRecord:
-    """One row of ``tripdata_files``: what the database recorded when a month was swapped in.
-
-    Of a month in BigQuery, its rows there, with the facts of its last materialization.
-    """
+    """One row of ``tripdata_files``; of a month in BigQuery, its rows with the facts of its last materialization."""
 
     source: str
     facts: FileFacts
@@ -81,11 +78,7 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class MonthRecord:
-    """All that is known about one month of a service in one database.
-
-    A part that was not asked for, or could not be asked, is empty. ``tables_known`` tells an empty table from one that
-    could not be asked.
-    """
+    """All that is known about one month of a service in one database; a part that was not asked for is empty."""
 
     service: Service
     month: Month
@@ -93,14 +86,12 @@ class MonthRecord:
     is_partition: bool = True  # whether the settings allow it to be loaded
     address: str = ""  # where the source has it, or would have it
     published: SourceVersion | None = None  # the version that the source has now
-    # the load record in the table, if it holds the month as it would be loaded today
-    loaded: LoadRecord | None = None
-    tables_known: bool = False  # whether PostgreSQL was asked and answered
-    materialized: Mapping[Key, Materialized] = field(default_factory=dict[Key, Materialized])
-    # by asset; an attempt is the latest run that was to materialize the month and has not
-    attempts: Mapping[Key, Attempt] = field(default_factory=dict[Key, Attempt])
+    loaded: LoadRecord | None = None  # if the table holds the month as it would be loaded today
+    tables_known: bool = False  # whether the database was asked and answered
+    materialized: Mapping[Key, Materialized] = field(default_factory=dict[Key, Materialized])  # by asset
+    attempts: Mapping[Key, Attempt] = field(default_factory=dict[Key, Attempt])  # by asset
     failed_checks: tuple[str, ...] = ()  # the blocking checks that the month's last materialization did not pass
-    waiting: Waiting | None = None  # the Dagster backfill that has not dealt with the month yet
+    waiting: Waiting | None = None
 
     @property
     def raw(self) -> Materialized | None:
@@ -140,10 +131,10 @@ class MonthRecord:
     @property
     def rows(self) -> int:
         """The rows of the month that are in the table."""
-        if self.tables_known or self.table is None:
+        table = self.table
+        if self.tables_known or table is None:
             return self.loaded.rows_loaded if self.loaded else 0
-        rows_in_file = self.table.facts.rows if self.table.facts else 0
-        return rows_in_file if self.table.rows_loaded is None else self.table.rows_loaded
+        return (table.facts.rows if table.facts else 0) if table.rows_loaded is None else table.rows_loaded
 
     @property
     def file_bytes(self) -> int:
@@ -175,22 +166,17 @@ class MonthRecord:
 
     def _change(self, table: Materialized) -> str:
         """Return how the month's file differs from the one in the table, or nothing."""
-        raw, published = self.raw, self.published
+        raw, published, source = self.raw, self.published, (self.loaded or table).source
         if raw is None:
             return ""
-        source = self.loaded.source if self.loaded else table.source
         if self.address and source and not raw.landed and edition_of(self.address) != edition_of(source):
             return f"the source has another edition, {edition_of(self.address)} instead of {edition_of(source)}"
         # An older record of the raw file proves nothing: the table may come from a file fetched without Dagster.
-        in_table = self.loaded.facts if self.loaded else table.facts
-        if raw.order > table.order and _sha256(raw.facts) != _sha256(in_table):
+        fetched, in_table = (facts and facts.sha256 for facts in (raw.facts, (self.loaded or table).facts))
+        if raw.order > table.order and fetched != in_table:
             return "the raw file is newer than the table"
         recorded = (raw.version.etag, raw.version.modified)
         if raw.landed or published is None or recorded == (None, None):
             return ""
         now = (published.etag, published.modified)
         return "" if now in ((None, None), recorded) else "the source has another version"
-
-
-def _sha256(facts: FileFacts | None) -> str | None:
-    return facts.sha256 if facts else None

@@ -20,44 +20,22 @@ TAXI = "taxi"
 FILE = "file"
 BACKFILL = "backfill"
 TRIGGER = "trigger"
-
-MANUAL = "manual"
-BY_BACKFILL = "backfill"
-
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 """Dagster's own tags for a run of a month range: its first and its last month."""
 
-# Tags that Dagster gives a run itself. A sensor's is there beside the next one, so the order decides.
-_SCHEDULE = "dagster/schedule_name"
-_SENSOR = "dagster/sensor_name"
-_BACKFILL = "dagster/backfill"
-
-
-def by_schedule(name: str) -> str:
-    """Return the trigger of runs that a schedule starts, e.g. ``schedule:green_monthly_schedule``."""
-    return f"schedule:{name}"
-
-
-def by_sensor(name: str) -> str:
-    """Return the trigger of runs that a sensor starts, e.g. ``sensor:new_month_sensor``."""
-    return f"sensor:{name}"
-
-
-def files_label(service: Service, first: Month, last: Month | None = None) -> str:
-    """Return the tag ``file`` of one month, or of every month from ``first`` to ``last``."""
-    name = service.file_name(first)
-    return name if last in (None, first) else f"{name}...{service.file_name(last)}"
+# The trigger by the tag that Dagster gives a run. A sensor's run may also belong to a backfill, so the order decides.
+_TRIGGERS = {
+    "dagster/backfill": "backfill",
+    "dagster/schedule_name": "schedule:{}",
+    "dagster/sensor_name": "sensor:{}",
+}
 
 
 def run_labels(
     service: Service, first: Month, last: Month | None = None, *, trigger: str, backfill: bool = False
 ) -> dict[str, str]:
-    """Return the tags of a run for one month, or for every month from ``first`` to ``last``.
-
-    The trigger is ``MANUAL``, ``BY_BACKFILL``, or what ``by_schedule`` and ``by_sensor`` return. ``backfill`` says that
-    the run makes up for the past.
-    """
-    labels = {TAXI: service.name, FILE: files_label(service, first, last), TRIGGER: trigger}
+    """Return the tags of a run for one month, or for every month from ``first`` to ``last``."""
+    labels = {TAXI: service.name, FILE: _files(service, first, last or first), TRIGGER: trigger}
     return {**labels, BACKFILL: "true"} if backfill else labels
 
 
@@ -67,24 +45,19 @@ def lacking_labels(tags: Mapping[str, str], service: Service, months: Sequence[M
     A run may load several services, one asset after the other, so the tags keep what they say about others. What they
     say about this service's files is replaced: Dagster gives every run of a backfill the tags of the whole backfill.
     """
-    files = [text for text in _listed(tags, FILE) if not text.startswith(f"{service.table}_")]
+    known = {name: list(filter(None, tags.get(name, "").split(","))) for name in (TAXI, FILE)}
+    others = [text for text in known[FILE] if not text.startswith(f"{service.table}_")]
     wanted = {
-        TAXI: ",".join(sorted({*_listed(tags, TAXI), service.name})),
-        FILE: ",".join(sorted([*files, files_label(service, months[0], months[-1])])),
-        TRIGGER: tags.get(TRIGGER) or _trigger(tags),
+        TAXI: ",".join(sorted({*known[TAXI], service.name})),
+        FILE: ",".join(sorted([*others, _files(service, months[0], months[-1])])),
+        TRIGGER: tags.get(TRIGGER)
+        or next((text.format(tags[name]) for name, text in _TRIGGERS.items() if name in tags), "manual"),
     }
-    if _BACKFILL in tags or len(months) > 1:
+    if "dagster/backfill" in tags or len(months) > 1:
         wanted[BACKFILL] = "true"
     return {name: value for name, value in wanted.items() if tags.get(name) != value}
 
 
-def _listed(tags: Mapping[str, str], name: str) -> list[str]:
-    return list(filter(None, tags.get(name, "").split(",")))
-
-
-def _trigger(tags: Mapping[str, str]) -> str:
-    if _BACKFILL in tags:
-        return BY_BACKFILL
-    if _SCHEDULE in tags:
-        return by_schedule(tags[_SCHEDULE])
-    return by_sensor(tags[_SENSOR]) if _SENSOR in tags else MANUAL
+def _files(service: Service, first: Month, last: Month) -> str:
+    name = service.file_name(first)
+    return name if last == first else f"{name}...{service.file_name(last)}"

@@ -24,7 +24,7 @@ from taxi_platform.ledger.heartbeats import abandoned_runs
 from taxi_platform.ledger.plan import MonthRange, Plan
 from taxi_platform.ledger.reading import read_months
 from taxi_platform.ledger.record import Attempt, MonthRecord
-from taxi_platform.ledger.run_tags import BY_BACKFILL, RANGE_TAGS, run_labels
+from taxi_platform.ledger.run_tags import RANGE_TAGS, run_labels
 from taxi_platform.retries import PROGRESS
 from taxi_platform.trips.keys import Destination, destination_key
 from taxi_platform.trips.months import Month
@@ -69,8 +69,8 @@ def request_backfills(instance: dg.DagsterInstance, definitions: dg.Definitions,
         dagster_private.request_backfill(
             instance,
             graph,
-            dg.AssetKey(batch[0].key),
-            [str(planned.record.month) for months in batch for planned in months.planned],
+            dg.AssetKey(batch[0].planned[0].key),
+            [str(record.month) for months in batch for record in months.planned],
             title=f"taxi backfill {batch[0].service.name} {', '.join(map(str, batch))}",
             tags=_labels(batch),
             run_config=plan.run_config(batch),
@@ -94,7 +94,7 @@ def load_here(instance: dg.DagsterInstance, definitions: dg.Definitions, plan: P
             range_tags = zip(RANGE_TAGS, (str(months.first), str(months.last)), strict=True)
             result = job.execute_in_process(
                 instance=instance,
-                asset_selection=[dg.AssetKey(months.key)],
+                asset_selection=[dg.AssetKey(months.planned[0].key)],
                 tags={**_labels([months]), **dict(range_tags)},
                 run_config={**plan.run_config([months]), "loggers": _QUIET},
                 raise_on_error=False,
@@ -119,7 +119,7 @@ def end_abandoned_runs(instance: dg.DagsterInstance) -> None:
 
 def _labels(batch: Sequence[MonthRange]) -> Mapping[str, str]:
     first, last = min(months.first for months in batch), max(months.last for months in batch)
-    return run_labels(batch[0].service, first, last, trigger=BY_BACKFILL, backfill=True)
+    return run_labels(batch[0].service, first, last, trigger="backfill", backfill=True)
 
 
 def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:

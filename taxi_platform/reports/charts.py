@@ -34,7 +34,6 @@ _NUMBER_WIDTH = 110  # pixels that the name of a bar leaves free for its number
 _OPACITIES = (0.06, 0.16, 0.28, 0.42, 0.58, 0.76, 1.0)  # of a heat map's cells; one colour does for light and dark
 _COLOUR = re.compile(r"var\(--([a-z]+)\)")
 _LONG_NUMBER = re.compile(r"\d+\.\d{3,}")  # a coordinate; texts have two digits at most
-_SIZE = re.compile(r' width="([\d.]+)" height="([\d.]+)"')
 
 
 class Bar(NamedTuple):
@@ -60,9 +59,7 @@ def colour_of(name: str) -> str:
 
 def stylesheet() -> str:
     """Return all colours as CSS variables, for readers who prefer light pages and those who prefer dark ones."""
-    light, dark = (
-        " ".join(f"--{name}: {variants[scheme]};" for name, variants in palette().items()) for scheme in range(2)
-    )
+    light, dark = (" ".join(f"--{name}: {each[scheme]};" for name, each in palette().items()) for scheme in (0, 1))
     return f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}"
 
 
@@ -81,7 +78,7 @@ def columns(
         values: the label below each column, each label once, and the column's height.
         colour: a name in the palette.
         form: the format of the heights beside the axis, as d3 spells formats.
-        title: of the axis below; None where the labels need no explanation.
+        title: of the axis below.
         highest: where the axis ends; by default at the highest column.
         labels: the labels to write; by default as many as there is room for.
     """
@@ -131,13 +128,7 @@ def heat_map(values: Mapping[tuple[int, int], float], *, colour: str) -> Chart:
 
 
 def ranking(bars: Sequence[Bar], *, colour: str, full: float | None = None) -> Chart:
-    """Return horizontal bars with their names above them, so that long names have room.
-
-    Args:
-        bars: in their order; two may have the same name.
-        colour: a name in the palette.
-        full: the length of a bar that is as wide as the panel; by default the longest bar's.
-    """
+    """Return horizontal bars with their names above them; ``full`` is the length of one as wide as the panel."""
     import altair
 
     rows = [{"place": place, **bar._asdict()} for place, bar in enumerate(bars)]
@@ -160,12 +151,8 @@ def svg(chart: Chart) -> str:
     """
     import altair
 
-    text = {
-        "labelColor": colour_of("muted"),
-        "titleColor": colour_of("muted"),
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-    }
+    muted = colour_of("muted")
+    text = {"labelColor": muted, "titleColor": muted, "labelFontSize": 12, "titleFontSize": 12}
     lines = {"gridColor": colour_of("line"), "domain": False, "ticks": False}
     chart = (
         # The width includes the axes, so that all charts are drawn to the same scale.
@@ -178,11 +165,6 @@ def svg(chart: Chart) -> str:
     drawing = io.StringIO()
     chart.save(drawing, format="svg")
     return _LONG_NUMBER.sub(lambda number: f"{float(number[0]):.1f}", drawing.getvalue())
-
-
-def without_size(drawing: str) -> str:
-    """Return an SVG without width and height, so that it fills the width of the element around it."""
-    return _SIZE.sub("", drawing, count=1)
 
 
 def markdown_picture(drawing: str, title: str) -> str:

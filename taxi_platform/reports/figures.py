@@ -4,11 +4,9 @@ They stay small whatever the month: a number per hour of the week, per day, per 
 The SQL that counts them does not belong here, nor does anything that draws them.
 """
 
-from calendar import monthrange
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import date
 from typing import Any, TypeVar
 
 from taxi_platform.trips.months import Month
@@ -18,42 +16,27 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V", bound=Any)
 Row = Sequence[Any]
 
-MILES = tuple(range(1, 16))
-DOLLARS = tuple(range(5, 65, 5))
-"""The bounds between the bins of a distribution. The last bin has no upper bound."""
-
+# The bounds between the bins of a distribution. The last bin has no upper bound.
+MILES, DOLLARS = tuple(range(1, 16)), tuple(range(5, 65, 5))
+# The numbers of the bins: no value, negative, zero, and the bin that ends at the first bound.
 NOT_GIVEN, BELOW_ZERO, ZERO, FIRST = -1, 0, 1, 2
-"""The numbers of the bins: no value, negative, zero, and the bin that ends at the first bound."""
-
 NO_ZONE = -1  # the models' zone id of trips without a zone, or with one that the lookup does not know
 UNKNOWN = "Unknown"
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Counts of trips that can be added up.
-
-    Attributes:
-        trips: all trips.
-        revenue: what was paid for them, in US dollars.
-        measured: trips with a plausible distance, from 0 to 100 miles.
-        miles: the miles of these.
-        without_vendor: trips that name no vendor; for for-hire vehicles, no dispatching base.
-        strays: trips whose pickup is outside the month of the file.
-        backwards: trips whose drop-off is before the pickup.
-        negative: trips whose total amount is negative, usually because the charge was reversed.
-        rejected: rows of the file that were rejected and are not in the table.
-    """
+    """Counts of trips that can be added up."""
 
     trips: int = 0
-    revenue: float = 0.0
-    measured: int = 0
-    miles: float = 0.0
-    without_vendor: int = 0
-    strays: int = 0
-    backwards: int = 0
-    negative: int = 0
-    rejected: int = 0
+    revenue: float = 0.0  # what was paid for them, in US dollars
+    measured: int = 0  # trips with a plausible distance, from 0 to 100 miles
+    miles: float = 0.0  # of these
+    without_vendor: int = 0  # trips that name no vendor; for for-hire vehicles, no dispatching base
+    strays: int = 0  # trips whose pickup is outside the month of the file
+    backwards: int = 0  # trips whose drop-off is before the pickup
+    negative: int = 0  # trips whose total amount is negative, usually because the charge was reversed
+    rejected: int = 0  # rows of the file that were rejected and are not in the table
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
@@ -80,27 +63,16 @@ class Zone:
 
 @dataclass(frozen=True)
 class ServiceFigures:
-    """The figures of one service, of one month or of several.
-
-    Attributes:
-        service: the service.
-        months: the counts of each month, in order.
-        days: trips and revenue by the day of the pickup, without strays; only for a single month.
-        hours: trips by weekday (0 is Monday) and hour of the pickup, without strays.
-        zones: trips and revenue by the zone of the pickup, known or not.
-        miles: trips by the bin of their distance; the bounds are ``MILES``.
-        fares: trips by the bin of their fare; the bounds are ``DOLLARS``.
-        payments: trips by payment type.
-    """
+    """The figures of one service, of one month or of several. Days and hours are without strays."""
 
     service: Service
-    months: Mapping[Month, Counts]
-    days: Mapping[int, Counts] = field(default_factory=dict[int, Counts])
-    hours: Mapping[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
-    zones: Mapping[Zone, Counts] = field(default_factory=dict[Zone, Counts])
-    miles: Mapping[int, int] = field(default_factory=dict[int, int])
-    fares: Mapping[int, int] = field(default_factory=dict[int, int])
-    payments: Mapping[str, int] = field(default_factory=dict[str, int])
+    months: Mapping[Month, Counts]  # in order
+    days: Mapping[int, Counts] = field(default_factory=dict[int, Counts])  # by day of the pickup; of one month only
+    hours: Mapping[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])  # by weekday (0: Monday)
+    zones: Mapping[Zone, Counts] = field(default_factory=dict[Zone, Counts])  # by zone of the pickup, known or not
+    miles: Mapping[int, int] = field(default_factory=dict[int, int])  # trips by bin of ``MILES``
+    fares: Mapping[int, int] = field(default_factory=dict[int, int])  # trips by bin of ``DOLLARS``
+    payments: Mapping[str, int] = field(default_factory=dict[str, int])  # trips by payment type
 
     @property
     def total(self) -> Counts:
@@ -110,7 +82,7 @@ class ServiceFigures:
     @property
     def is_paid(self) -> bool:
         """Whether the service's files say what was paid and how far the trip went."""
-        return any(column.name == "total_amount" for column in self.service.columns)
+        return self.service.has("total_amount")
 
 
 def figures_of(
@@ -141,18 +113,17 @@ def figures_of(
         total += Counts(trips, revenue, measured, miles, without_vendor, strays, backwards, negative)
         if day:
             days[day] = days.get(day, Counts()) + Counts(trips, revenue)
-            week[date(month.year, month.month, day).weekday(), hour] += trips
+            week[month.first_day.replace(day=day).weekday(), hour] += trips
+    by_zone: dict[Zone, Counts] = {}
+    for number, name, borough, trips, revenue in zones:
+        zone = Zone("", UNKNOWN, UNKNOWN) if number == NO_ZONE else Zone(str(number), name, borough)
+        by_zone[zone] = Counts(trips, revenue)
     return ServiceFigures(
         service=service,
         months={month: total},
         days=days,
         hours=week,
-        zones={
-            Zone("", UNKNOWN, UNKNOWN) if number == NO_ZONE else Zone(str(number), name, borough): Counts(
-                trips, revenue
-            )
-            for number, name, borough, trips, revenue in zones
-        },
+        zones=by_zone,
         miles=_merged({miles: trips} for miles, _, _, trips in distributions),
         fares=_merged({fare: trips} for _, fare, _, trips in distributions),
         payments=_merged({payment: trips} for _, _, payment, trips in distributions),
@@ -163,15 +134,12 @@ def together(parts: Sequence[ServiceFigures]) -> ServiceFigures:
     """Return the figures of one service over the months of all parts; no month may be in two parts."""
     if len(parts) == 1:
         return parts[0]
-    return ServiceFigures(
-        service=parts[0].service,
-        months=dict(sorted(_merged(part.months for part in parts).items())),
-        hours=_merged(part.hours for part in parts),
-        zones=_merged(part.zones for part in parts),
-        miles=_merged(part.miles for part in parts),
-        fares=_merged(part.fares for part in parts),
-        payments=_merged(part.payments for part in parts),
-    )
+    merged = {
+        name: _merged(getattr(part, name) for part in parts)
+        for name in ("hours", "zones", "miles", "fares", "payments")
+    }
+    months = {month: counts for part in parts for month, counts in part.months.items()}
+    return ServiceFigures(parts[0].service, dict(sorted(months.items())), **merged)
 
 
 def by_service(parts: Iterable[ServiceFigures]) -> list[ServiceFigures]:
@@ -187,16 +155,9 @@ def months_between(services: Iterable[ServiceFigures]) -> list[Month]:
     return list(min(months).through(max(months))) if months else []
 
 
-def days_of(month: Month) -> int:
-    """Return the number of days of the month."""
-    return monthrange(month.year, month.month)[1]
-
-
 def hours_of_typical_days(figures: ServiceFigures) -> dict[tuple[int, int], float]:
     """Return the average number of trips in each hour of the week."""
-    weekdays = Counter(
-        date(month.year, month.month, day).weekday() for month in figures.months for day in range(1, days_of(month) + 1)
-    )
+    weekdays = Counter((month.first_day.weekday() + day) % 7 for month in figures.months for day in range(month.days))
     return {(weekday, hour): trips / weekdays[weekday] for (weekday, hour), trips in figures.hours.items()}
 
 

@@ -8,7 +8,6 @@ from taxi_platform.reports.text import whole
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, YELLOW, Service
 
-MIB = 1024 * 1024
 NEW_YORK = "America/New_York"
 _YEAR = list(Month(2020, 1).through(Month(2020, 12)))
 
@@ -44,11 +43,10 @@ def is_made_up(record: LoadRecord) -> bool:
 
 def _size(loaded: Mapping[str, LoadRecord], service: Service, month: Month) -> Answer:
     name = service.file_name(month)
-    question = f"How large is {name}, uncompressed?"
-    record = loaded.get(name)
+    question, record = f"How large is {name}, uncompressed?", loaded.get(name)
     if record is None:
         return Answer(question, command=load_command(service, month, month))
-    size = f"{whole(record.facts.csv_bytes)} bytes, {record.facts.csv_bytes / MIB:,.1f} MiB"
+    size = f"{whole(record.facts.csv_bytes)} bytes, {record.facts.csv_bytes / 2**20:,.1f} MiB"
     return Answer(question, size, remark=_remark([record]))
 
 

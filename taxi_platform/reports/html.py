@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from taxi_platform.reports.charts import Chart, markdown_picture, stylesheet, svg, without_size
+from taxi_platform.reports.charts import Chart, markdown_picture, stylesheet, svg
 
 
 class Table(NamedTuple):
@@ -22,11 +22,11 @@ class Table(NamedTuple):
 
 @dataclass(frozen=True)
 class Panel:
-    """One chart of a figure: its title, its colour in the palette, its most important number, and how it is made."""
+    """One chart of a figure."""
 
     title: str
-    colour: str
-    headline: str
+    colour: str  # its name in the palette
+    headline: str  # the most important number
     draw: Callable[[], Chart]
 
     @cached_property
@@ -37,23 +37,14 @@ class Panel:
 
 @dataclass(frozen=True)
 class Figure:
-    """Charts of the same kind under one heading, and the numbers that they show.
+    """Charts of the same kind under one heading, and the numbers that they show."""
 
-    Attributes:
-        name: its anchor in the page.
-        title: its heading.
-        note: how to read it.
-        panels: the charts.
-        table: the numbers.
-        layout: whether the charts stand beside or below each other where there is room for both.
-    """
-
-    name: str
+    name: str  # its anchor in the page
     title: str
-    note: str
+    note: str  # how to read it
     panels: Sequence[Panel]
     table: Table
-    layout: Literal["beside", "below"] = "beside"
+    layout: Literal["beside", "below"] = "beside"  # how the charts stand where there is room for both
 
     @property
     def preview(self) -> str:
@@ -109,5 +100,4 @@ def html(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters["without_size"] = without_size
     return templates.get_template("page.html.jinja").render(page=page, colours=stylesheet())

@@ -20,50 +20,40 @@ from taxi_platform.trips.services import SERVICES, SMALLEST, Service
 
 EXAMPLE = Month(2019, 3)
 TITLE = "New York taxi trips"
-WHOLE = "trips"
-"""The name of the page of all months; the others are named after their month."""
+WHOLE = "trips"  # the name of the page of all months; the others are named after their month
 
 
 @dataclass(frozen=True)
 class ReportData:
-    """What a page is made of.
+    """What a page is made of."""
 
-    Attributes:
-        parts: the figures of each service and month that is in the models.
-        loaded: the load records of the months in the trip tables, by file name.
-        timezone: of the schedules.
-        at: when all this was queried.
-        month: the only month of the page, to which all parts belong; None for the page of all months.
-        pages: the names of the pages that are in the folder already.
-    """
-
-    parts: Sequence[ServiceFigures]
-    loaded: Mapping[str, LoadRecord]
-    timezone: str
-    at: datetime
-    month: Month | None = None
-    pages: frozenset[str] = frozenset()
+    parts: Sequence[ServiceFigures]  # of each service and month that is in the models
+    loaded: Mapping[str, LoadRecord]  # by file name
+    timezone: str  # of the schedules
+    at: datetime  # when all this was queried
+    month: Month | None = None  # the only month of the page, to which all parts belong; None for all months
+    pages: frozenset[str] = frozenset()  # the names of the pages that are in the folder already
 
 
 def make_page(data: ReportData) -> Page:
     """Return the page of one month, or of all months."""
     services = by_service(data.parts)
     month = data.month
+    names = ", ".join(figures.service.title.lower() for figures in services)
     if month is None:
-        period = [str(each) for each in months_between(services)]
-        lead = f"{_range(period[0], period[-1])} · {_names(services)}" if services else _nothing(data, "Nothing")
-        linked, missing, changes = sorted(data.pages - {WHOLE}), _gaps(services, data), {}
+        period = months_between(services)
+        lead = f"{_range(period[0], period[-1])} · {names}" if services else _nothing(data, "Nothing")
+        linked = sorted(data.pages - {WHOLE})
     else:
-        lead = _names(services).capitalize() if services else _nothing(data, f"Nothing of {month}")
+        lead = names.capitalize() if services else _nothing(data, f"Nothing of {month}")
         linked = [name for name in (WHOLE, str(month.plus(-1)), str(month.plus(1))) if name in data.pages]
-        missing, changes = _absent(month, data), _changes(month, data)
     sources = sorted({redact(record.source.rpartition("/")[0]) for record in data.loaded.values()})
     return Page(
         title=f"{TITLE}, {month}" if month else TITLE,
         lead=lead,
         links=[("All months" if name == WHOLE else name, f"{name}.html") for name in linked],
-        notices=[*_notices(data), *missing],
-        tiles=_tiles(services, changes),
+        notices=[*_notices(data), *_not_loaded(data)],
+        tiles=_tiles(services, _changes(month, data) if month else {}),
         figures=panels.figures(services, "day" if month else "month") if services else [],
         answers=answers(data.loaded, data.timezone),
         footer=[
@@ -99,12 +89,12 @@ def _changes(month: Month, data: ReportData) -> dict[str, str]:
     changes: dict[str, str] = {}
     for service in SERVICES.values():
         trips = {each: record.rows_loaded for each, record in months_of(service, data.loaded).items()}
-        if month in trips:
-            earlier = [before for before in (month.plus(-1), month.plus(-12)) if trips.get(before)]
-            percent = (f"{100 * (trips[month] / trips[before] - 1):+.1f} %".replace("-", MINUS) for before in earlier)
-            changes[service.name] = ", ".join(
-                f"{change} on {before}" for change, before in zip(percent, earlier, strict=True)
-            )
+        percents = {
+            before: f"{100 * (trips[month] / trips[before] - 1):+.1f} %".replace("-", MINUS)
+            for before in (month.plus(-1), month.plus(-12))
+            if month in trips and trips.get(before)
+        }
+        changes[service.name] = ", ".join(f"{percent} on {before}" for before, percent in percents.items())
     return changes
 
 
@@ -118,11 +108,8 @@ def _notices(data: ReportData) -> Iterator[Notice]:
         yield Notice("No month is loaded. This loads one, its models and this page:", command)
     for service in SERVICES.values():
         for first, last in ranges(_outdated(service, data)):
-            yield Notice(
-                f"{service.title}: the models differ from the table in {_range(first, last)}. "
-                "This brings them up to date:",
-                rebuild_command(first, last),
-            )
+            differing = f"{service.title}: the models differ from the table in {_range(first, last)}."
+            yield Notice(f"{differing} This brings them up to date:", rebuild_command(first, last))
 
 
 def _outdated(service: Service, data: ReportData) -> Iterator[Month]:
@@ -135,35 +122,22 @@ def _outdated(service: Service, data: ReportData) -> Iterator[Month]:
             yield month
 
 
-def _gaps(services: Sequence[ServiceFigures], data: ReportData) -> Iterator[Notice]:
-    """Yield the months that are missing between others of their service."""
-    for figures in services:
-        known = {*figures.months, *months_of(figures.service, data.loaded)}
-        for first, last in ranges(month for month in months_between([figures]) if month not in known):
-            yield _not_loaded(figures.service, first, last)
-
-
-def _absent(month: Month, data: ReportData) -> Iterator[Notice]:
-    """Yield the services that lack the month."""
-    present = {part.service.name for part in data.parts}
+def _not_loaded(data: ReportData) -> Iterator[Notice]:
+    """Yield what is not loaded: the month of the page, or the months between others of their service."""
     for service in SERVICES.values():
-        if service.name not in present and service.file_name(month) not in data.loaded:
-            yield _not_loaded(service, month, month)
-
-
-def _not_loaded(service: Service, first: Month, last: Month) -> Notice:
-    return Notice(f"{service.title}: {_range(first, last)} is not loaded.", load_command(service, first, last))
+        parts = [part for part in data.parts if part.service is service]
+        wanted = [data.month] if data.month else months_between(part for part in parts if part.total.trips)
+        known = {*months_of(service, data.loaded), *(month for part in parts for month in part.months)}
+        for first, last in ranges(set(wanted) - known):
+            text = f"{service.title}: {_range(first, last)} is not loaded."
+            yield Notice(text, load_command(service, first, last))
 
 
 def _nothing(data: ReportData, subject: str) -> str:
-    """Say that there are no trips, in the models or at all."""
-    outdated = any(month for service in SERVICES.values() for month in _outdated(service, data))
+    """Return that there are no trips, in the models or at all."""
+    outdated = any(True for service in SERVICES.values() for _ in _outdated(service, data))
     return f"{subject} is in the models yet." if outdated else f"{subject} is loaded yet."
 
 
-def _names(services: Sequence[ServiceFigures]) -> str:
-    return ", ".join(figures.service.title.lower() for figures in services)
-
-
-def _range(first: object, last: object) -> str:
+def _range(first: Month, last: Month) -> str:
     return str(first) if first == last else f"{first} to {last}"

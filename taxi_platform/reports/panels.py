@@ -6,10 +6,9 @@ Each function makes one figure from the services' numbers. How charts are drawn 
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from taxi_platform.reports import charts
 from taxi_platform.reports.charts import HOURS, WEEKDAYS, Bar, Chart
@@ -23,7 +22,6 @@ from taxi_platform.reports.figures import (
     ZERO,
     Counts,
     ServiceFigures,
-    days_of,
     hours_of_typical_days,
     months_between,
 )
@@ -32,7 +30,6 @@ from taxi_platform.reports.text import NONE, brief, brief_dollars, dollars, shar
 
 Services = Sequence[ServiceFigures]
 Step = Literal["month", "day"]
-Values = Mapping[str, float | None]
 Share = tuple[int | None, int]  # a count and its total; None where there is nothing to count
 
 TOP_ZONES = 10
@@ -47,13 +44,12 @@ _FAULTS = {
 }
 
 
-@dataclass(frozen=True)
-class _Series:
+class _Series(NamedTuple):
     """The values by month or day of one panel and one column of the table; None where there are no trips."""
 
     title: str
     colour: str
-    values: Values
+    values: Mapping[str, float | None]
 
 
 def figures(services: Services, step: Step) -> list[Figure]:
@@ -75,18 +71,19 @@ def figures(services: Services, step: Step) -> list[Figure]:
 def trips(services: Services, step: Step) -> Figure:
     """Return the trips of each month, or of each day of a month."""
     note = {"month": "A trip belongs to the month of its file.", "day": "By pickup, if it is in the file's month."}
-    series = [_series(each, _sums(each, services, step, attrgetter("trips"))) for each in services]
+    series = [_series(each, services, step, attrgetter("trips")) for each in services]
     return _over_time("trips", f"Trips by {step}", note[step], step, series, brief, whole)
 
 
 def revenue(services: Services, step: Step) -> Figure:
     """Return the revenue of each month, or of each day of a month, and that of several services together."""
-    series = [_series(each, _sums(each, services, step, attrgetter("revenue"))) for each in services if each.is_paid]
+    series = [_series(each, services, step, attrgetter("revenue")) for each in services if each.is_paid]
     if len(series) > 1:
-        sums: dict[str, float | None] = {}
-        for label in series[0].values:
-            amounts = [amount for each in series if (amount := each.values[label]) is not None]
-            sums[label] = math.fsum(amounts) if amounts else None
+        amounts = {
+            label: [amount for each in series if (amount := each.values[label]) is not None]
+            for label in series[0].values
+        }
+        sums = {label: math.fsum(some) if some else None for label, some in amounts.items()}
         series.append(_Series("Together", "all", sums))
     note = "What passengers were charged, without cash tips; reversed charges are subtracted."
     return _over_time("revenue", f"Revenue by {step}", note, step, series, brief_dollars, dollars, form="$~s")
@@ -95,8 +92,7 @@ def revenue(services: Services, step: Step) -> Figure:
 def without_vendor_by_month(services: Services) -> Figure:
     """Return the share of each month's trips that do not name a vendor."""
     series = [
-        _series(each, _sums(each, services, "month", lambda total: total.without_vendor / (total.trips or 1)))
-        for each in services
+        _series(each, services, "month", lambda total: total.without_vendor / (total.trips or 1)) for each in services
     ]
     note = "Trips that do not name their vendor, or their base. They are counted like all others."
     # One scale for all services, so that they can be compared.
@@ -132,13 +128,13 @@ def top_zones(services: Services) -> Figure:
         busiest = sorted(known, key=lambda item: (-item[1].trips, item[0].label))[:TOP_ZONES]
         if not busiest:
             continue
-        part = share(sum(total.trips for _, total in busiest), each.total.trips)
+        every = each.total.trips
         bars = [Bar(zone.label, total.trips, brief(total.trips)) for zone, total in busiest]
-        panels.append(_panel(each, f"{part} of all", partial(charts.ranking, bars)))
+        of_all = share(sum(total.trips for _, total in busiest), every)
+        panels.append(_panel(each, f"{of_all} of all", partial(charts.ranking, bars)))
         for zone, total in busiest:
-            paid = dollars(total.revenue) if each.is_paid else NONE
-            of_all = share(total.trips, each.total.trips)
-            rows.append([each.service.title, zone.label, zone.borough, whole(total.trips), of_all, paid])
+            numbers = [whole(total.trips), share(total.trips, every), dollars(total.revenue) if each.is_paid else NONE]
+            rows.append([each.service.title, zone.label, zone.borough, *numbers])
     note = f"The {TOP_ZONES} zones with the most pickups. Trips without a known zone are counted further down."
     table = Table(["Service", "Zone", "Borough", "Trips", "Share", "Revenue"], rows, texts=3)
     return Figure("zones", "Where trips begin", note, panels, table)
@@ -147,17 +143,17 @@ def top_zones(services: Services) -> Figure:
 def distances(services: Services) -> Figure:
     """Return how far trips go."""
     note = f"Trips by full miles; the last column holds all trips of {MILES[-1]} miles and more."
-    bins = _bins(MILES, unit=" miles")
     counts = [(each, each.miles) for each in services if each.is_paid]
-    return _distribution("distances", "How far trips go", note, ("Distance", "miles"), bins, counts, every=5)
+    return _distribution(
+        "distances", "How far trips go", note, "Distance", _bins(MILES, unit=" miles"), counts, "miles", 5
+    )
 
 
 def fares(services: Services) -> Figure:
     """Return what trips cost by the meter."""
     note = f"Trips by fare, without tips and surcharges; the last column holds all fares of ${DOLLARS[-1]} and more."
-    bins = _bins(DOLLARS, sign="$")
     counts = [(each, each.fares) for each in services if each.is_paid]
-    return _distribution("fares", "What trips cost", note, ("Fare", "dollars"), bins, counts, every=4)
+    return _distribution("fares", "What trips cost", note, "Fare", _bins(DOLLARS, sign="$"), counts, "dollars", 4)
 
 
 def payments(services: Services) -> Figure:
@@ -191,12 +187,9 @@ def quality(services: Services) -> Figure:
         counts[_NO_ZONE] = sum(total.trips for zone, total in each.zones.items() if not zone.is_known)
         for name, cells in rows.items():
             cells.append((counts.get(name), every))
+        titles = {_NO_VENDOR: f"Without a {each.service.reported_by}"}
         bars = [
-            Bar(
-                f"Without a {each.service.reported_by}" if name == _NO_VENDOR else name,
-                count / every if every else 0,
-                f"{whole(count)} · {share(count, every)}",
-            )
+            Bar(titles.get(name, name), count / (every or 1), f"{whole(count)} · {share(count, every)}")
             for name, count in counts.items()
         ]
         panels.append(_panel(each, f"{whole(every)} rows", partial(charts.ranking, bars, full=1)))
@@ -241,43 +234,39 @@ def _distribution(
     name: str,
     title: str,
     note: str,
-    headings: tuple[str, str],
+    heading: str,
     bins: Sequence[_Bin],
     counts: Sequence[tuple[ServiceFigures, Mapping[int, int]]],
+    axis: str,
     every: int,
 ) -> Figure:
-    """Return a figure with the share of each service's trips in each bin.
-
-    The headings are those of the table's first column and of the axis; ``every`` is how many columns labels are apart.
-    """
-    heading, axis = headings
-    drawn = [label for _, label, _ in bins if label]
-    labels = [drawn[0], *drawn[1 + every :: every]]
+    """Return a figure with the share of each service's trips in each bin; every so many columns have a label."""
+    drawn = [(number, label) for number, label, _ in bins if label]
+    labels = [drawn[0][1], *(label for _, label in drawn[1 + every :: every])]
     panels: list[Panel] = []
     for figures, of_bins in counts:
         total = sum(of_bins.values())
-        columns = [(label, of_bins.get(number, 0) / total if total else 0) for number, label, _ in bins if label]
+        columns = [(label, of_bins.get(number, 0) / (total or 1)) for number, label in drawn]
         fullest, _, text = max(bins, key=lambda each: of_bins.get(each[0], 0))
         headline = f"{text}: {share(of_bins.get(fullest, 0), total)}"
-        chart = partial(charts.columns, columns, form=".0%", title=axis, labels=labels)
-        panels.append(_panel(figures, headline, chart))
+        panels.append(
+            _panel(figures, headline, partial(charts.columns, columns, form=".0%", title=axis, labels=labels))
+        )
     rows: dict[str, list[Share]] = {
         text: [(of_bins.get(number, 0), sum(of_bins.values())) for _, of_bins in counts] for number, _, text in bins
     }
     return Figure(name, title, note, panels, _shares(heading, [figures for figures, _ in counts], rows), layout="below")
 
 
-def _series(figures: ServiceFigures, values: Values) -> _Series:
-    return _Series(figures.service.title, figures.service.name, values)
-
-
-def _sums(figures: ServiceFigures, services: Services, step: Step, value: Callable[[Counts], float]) -> Values:
+def _series(figures: ServiceFigures, services: Services, step: Step, value: Callable[[Counts], float]) -> _Series:
     """Return a value for each day of the only month, or for each month that any of the services has."""
     if step == "day":
         (month,) = figures.months
-        return {str(day): value(figures.days.get(day, Counts())) for day in range(1, days_of(month) + 1)}
-    months = months_between(services)
-    return {str(month): value(figures.months[month]) if month in figures.months else None for month in months}
+        values = {str(day): value(figures.days.get(day, Counts())) for day in range(1, month.days + 1)}
+    else:
+        months, known = months_between(services), figures.months
+        values = {str(month): value(known[month]) if month in known else None for month in months}
+    return _Series(figures.service.title, figures.service.name, values)
 
 
 def _over_time(
@@ -291,19 +280,17 @@ def _over_time(
     form: str = "~s",
     highest: float | None = None,
 ) -> Figure:
-    """Return a figure with one panel per series, and a table with one row per month or day.
-
-    ``headline`` formats the highest value for the panel, ``exact`` a value for the table, ``form`` those of the axis.
-    """
+    """Return a figure with a panel per series and a table; ``headline``, ``exact`` and ``form`` format the values."""
     axis = "day of the month" if step == "day" else None
     panels: list[Panel] = []
+    rows: dict[str, list[str]] = {label: [label] for each in series for label in each.values}
     for each in series:
         peak = max(value for value in each.values.values() if value is not None)
         values = list(each.values.items())
         chart = partial(charts.columns, values, colour=each.colour, form=form, title=axis, highest=highest)
         panels.append(Panel(each.title, each.colour, f"at most {headline(peak)}", chart))
-    rows = [
-        [label, *(NONE if (value := each.values[label]) is None else exact(value) for each in series)]
-        for label in (series[0].values if series else ())
-    ]
-    return Figure(name, title, note, panels, Table([step.capitalize(), *(each.title for each in series)], rows))
+        for label, value in values:
+            rows[label].append(NONE if value is None else exact(value))
+    return Figure(
+        name, title, note, panels, Table([step.capitalize(), *(each.title for each in series)], list(rows.values()))
+    )

@@ -7,9 +7,7 @@ of the next. What was counted of a month is kept in a small table, until dbt bui
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
 from typing import TYPE_CHECKING
 
 from taxi_platform.ledger.loaded import months_of
@@ -27,7 +25,6 @@ Rows = Sequence[Row]
 
 FARTHEST = 100  # miles; a distance that is negative or greater says more about the taximeter than about the trip
 _LEAST = 0.001  # anything less is zero: the files have two decimal places
-
 TRIPS, REVENUE, ZONES = (f"{MODELS_SCHEMA}.{model}" for model in ("fct_trips", "fct_monthly_zone_revenue", "dim_zones"))
 DISPATCHED = {service: f"{MODELS_SCHEMA}.fct_{service}_trips" for service in ("fhv", "fhvhv")}
 """The facts of the services whose trips bases dispatch. One may be absent: models are built when months are loaded."""
@@ -98,7 +95,6 @@ _DISPATCHED = {
     select '{service}', pickup_location_id, count(*), 0 from {trips} where file_month = %(first)s group by 2""",
 }
 
-
 FIGURES = f"{MODELS_SCHEMA}.report_figures"
 _KEEP_FIGURES = f"""
 create table if not exists {FIGURES} (file_month date primary key, version text not null, counted json not null);
@@ -127,44 +123,39 @@ def read_months(url: str, loaded: Mapping[str, LoadRecord]) -> list[Month]:
 
 
 def read_figures(url: str, months: Iterable[Month], loaded: Mapping[str, LoadRecord]) -> Iterator[ServiceFigures]:
-    """Yield the figures of each month and service that the models have trips of; without the models, none.
+    """Yield the figures of each month and service that the models have trips of, one month at a time.
 
-    The client holds those of one month at a time. The load records, by file name, have the numbers of rejected rows.
+    The load records, by file name, have the numbers of rejected rows.
 
     Raises:
-        DatabaseUnreachable: the server does not answer.
-        DatabaseInterrupted: the connection broke, or a timeout ended a query.
-        DatabaseRefused: the server refuses a query.
+        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: the server does not answer, broke off or refuses.
     """
     with connect(url) as connection, postgres_errors(TRIPS):
-        if _exist(connection, *_MODELS):
-            built = [(service, trips) for service, trips in DISPATCHED.items() if _exist(connection, trips)]
-            dispatched = {
-                name: "".join(query.format(service=service, trips=trips) for service, trips in built)
-                for name, query in _DISPATCHED.items()
-            }
-            statements = [query.format(**dispatched) for query in (_BY_HOUR, _DISTRIBUTIONS, _BY_ZONE)]
-            partitioned = [TRIPS, REVENUE, *DISPATCHED.values()]
-            builds: Mapping[str, str] = dict(execute(connection, _BUILDS, (partitioned,)).fetchall())
-            zones = {number: names for number, *names in execute(connection, _ZONES).fetchall()}
-            for month in months:
-                version = builds.get(str(month), "") and _fingerprint(builds[str(month)], *statements)
-                counted = _count_once(connection, month, statements, version)
-                yield from _figures(month, counted, zones, loaded)
+        if not _exist(connection, *_MODELS):
+            return
+        built = [(service, trips) for service, trips in DISPATCHED.items() if _exist(connection, trips)]
+        dispatched = {
+            name: "".join(query.format(service=service, trips=trips) for service, trips in built)
+            for name, query in _DISPATCHED.items()
+        }
+        statements = [query.format(**dispatched) for query in (_BY_HOUR, _DISTRIBUTIONS, _BY_ZONE)]
+        partitioned = [TRIPS, REVENUE, *DISPATCHED.values()]
+        builds: Mapping[str, str] = dict(execute(connection, _BUILDS, (partitioned,)).fetchall())
+        zones = {number: names for number, *names in execute(connection, _ZONES).fetchall()}
+        for month in months:
+            texts = "\0".join([builds.get(str(month), ""), *statements])
+            version = hashlib.sha256(texts.encode()).hexdigest() if str(month) in builds else ""
+            counted = _count_once(connection, month, statements, version)
+            yield from _figures(month, counted, zones, loaded)
 
 
 def _exist(connection: "Connection", *names: str) -> bool:
     return execute(connection, _ALL_EXIST, (list(names),)).fetchone() == (True,)
 
 
-def _fingerprint(*texts: str) -> str:
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
-
-
 def _count_once(connection: "Connection", month: Month, statements: Sequence[str], version: str) -> Sequence[Rows]:
     """Return the rows of each statement, kept ones if these have the version; the empty version is never kept."""
-    after = month.plus(1)
-    parameters = {"first": date(month.year, month.month, 1), "after": date(after.year, after.month, 1)}
+    parameters = {"first": month.first_day, "after": month.plus(1).first_day}
     if version and _exist(connection, FIGURES):
         for (kept,) in execute(connection, _KEPT, parameters | {"version": version}).fetchall():
             return kept
@@ -181,23 +172,15 @@ def _figures(
     month: Month, counted: Sequence[Rows], zones: Mapping[int, Row], loaded: Mapping[str, LoadRecord]
 ) -> Iterator[ServiceFigures]:
     """Yield the figures of each service that has trips."""
-    hours, distributions, by_zone = map(_by_service, counted)
     for service in SERVICES.values():
-        if service.name in hours:
-            record = loaded.get(service.file_name(month))
+        hours, distributions, by_zone = ([row[1:] for row in rows if row[0] == service.name] for rows in counted)
+        record = loaded.get(service.file_name(month))
+        if hours:
             yield figures_of(
                 service,
                 month,
-                hours=hours[service.name],
-                distributions=distributions[service.name],
-                zones=[(number, *zones[number], *sums) for number, *sums in by_zone[service.name] if number in zones],
+                hours=hours,
+                distributions=distributions,
+                zones=[(number, *zones[number], *sums) for number, *sums in by_zone if number in zones],
                 rejected=record.rows_rejected if record else 0,
             )
-
-
-def _by_service(rows: Rows) -> Mapping[str, list[Row]]:
-    """Return the rows by their first column, the service."""
-    found: dict[str, list[Row]] = defaultdict(list)
-    for service, *row in rows:
-        found[service].append(row)
-    return found

@@ -15,7 +15,6 @@ from taxi_platform.reports.pages import WHOLE, ReportData, make_page
 from taxi_platform.reports.queries import read_figures, read_months
 from taxi_platform.trips.months import Month
 
-SUFFIX = ".html"
 logger = logging.getLogger(__name__)
 
 
@@ -30,25 +29,17 @@ class Report:
 
 @dataclass(frozen=True)
 class Reports:
-    """Writes the reports of a database.
-
-    Attributes:
-        url: the database.
-        folder: where the pages are kept.
-        schedule_timezone: the time zone of the schedules, for one of the homework's questions.
-    """
+    """Writes the reports of a database."""
 
     url: str
-    folder: Path
-    schedule_timezone: str
+    folder: Path  # where the pages are kept
+    schedule_timezone: str  # for one of the homework's questions
 
     def write(self, month: Month | None = None) -> Report:
         """Write the page of a month, or of all months. For a month's page, only load records of other months are read.
 
         Raises:
-            DatabaseUnreachable: the server does not answer.
-            DatabaseInterrupted: the connection broke, or a timeout ended a query.
-            DatabaseRefused: the server refuses a query.
+            DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: the server does not answer, broke off or refuses.
             StorageFull: the page cannot be written.
         """
         loaded = months_in_place(self.url)
@@ -56,7 +47,7 @@ class Reports:
         for part in read_figures(self.url, [month] if month else read_months(self.url, loaded), loaded):
             logger.info("%s: %s trips counted", part.service.file_name(*part.months), f"{part.total.trips:,}")
             parts.append(part)
-        pages = frozenset(path.stem for path in self.folder.glob(f"*{SUFFIX}"))
+        pages = frozenset(path.stem for path in self.folder.glob("*.html"))
         data = ReportData(parts, loaded, self.schedule_timezone, datetime.now(timezone.utc), month, pages)
         page = make_page(data)
         path = write_page(self.folder, str(month or WHOLE), html(page))
@@ -70,7 +61,7 @@ def write_page(folder: Path, name: str, text: str) -> Path:
     Raises:
         StorageFull: the page cannot be written; the old one is unchanged.
     """
-    path = folder / f"{name}{SUFFIX}"
+    path = folder / f"{name}.html"
     with disk_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
         # Each run writes to another name first, because two runs may write the same page at the same time.

@@ -1,8 +1,10 @@
 """Calendar months: parsing, arithmetic and ranges. Nothing here reads a clock, a file or the environment."""
 
 import re
+from calendar import monthrange
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 
@@ -28,6 +30,16 @@ class Month:
 
     def __str__(self) -> str:
         return f"{self.year:04d}-{self.month:02d}"
+
+    @property
+    def first_day(self) -> date:
+        """Its first day."""
+        return date(self.year, self.month, 1)
+
+    @property
+    def days(self) -> int:
+        """How many days it has."""
+        return monthrange(self.year, self.month)[1]
 
     def plus(self, months: int) -> "Month":
         """Return the month that lies ``months`` later, or earlier when negative."""

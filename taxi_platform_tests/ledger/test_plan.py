@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxi_platform.errors import InvalidRequest
-from taxi_platform.ledger.plan import Plan, make_plan, months_in, parse_services, parse_span
+from taxi_platform.ledger.plan import Plan, make_plan, months_in, parse_services, parse_span, reason_of
 from taxi_platform.ledger.record import MonthRecord
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW
@@ -30,7 +30,7 @@ def states(service: str = "green", **months: str) -> list[MonthRecord]:
 
 
 def planned(plan: Plan) -> list[tuple[str, str, str]]:
-    return [(one.record.service.name, str(one.record.month), one.reason) for one in plan.planned]
+    return [(one.service.name, str(one.month), reason_of(one)) for one in plan.planned]
 
 
 def spans(plan: Plan) -> list[tuple[str, str, str]]:

@@ -4,15 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_platform.ledger.run_tags import (
-    BY_BACKFILL,
-    MANUAL,
-    by_schedule,
-    by_sensor,
-    files_label,
-    lacking_labels,
-    run_labels,
-)
+from taxi_platform.ledger.run_tags import lacking_labels, run_labels
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
 
@@ -42,16 +34,16 @@ def labelled(tags: dict[str, str], *loads: tuple[Service, list[Month]]) -> dict[
 def test_files_are_called_as_the_course_calls_them_and_a_range_by_its_first_and_last(
     months: list[Month], label: str
 ) -> None:
-    assert files_label(GREEN, *months) == label
+    assert run_labels(GREEN, *months, trigger="manual")["file"] == label
 
 
 def test_who_starts_a_run_sets_every_label() -> None:
-    assert run_labels(GREEN, MARCH, trigger=by_schedule("green_monthly_schedule")) == {
+    assert run_labels(GREEN, MARCH, trigger="schedule:green_monthly_schedule") == {
         "taxi": "green",
         "file": "green_tripdata_2019-03.csv",
         "trigger": "schedule:green_monthly_schedule",
     }
-    assert run_labels(FHV, JANUARY, MARCH, trigger=BY_BACKFILL, backfill=True) == {
+    assert run_labels(FHV, JANUARY, MARCH, trigger="backfill", backfill=True) == {
         "taxi": "fhv",
         "file": "fhv_tripdata_2019-01.csv...fhv_tripdata_2019-03.csv",
         "trigger": "backfill",
@@ -59,7 +51,7 @@ def test_who_starts_a_run_sets_every_label() -> None:
     }
 
 
-@pytest.mark.parametrize("trigger", [MANUAL, BY_BACKFILL, by_schedule("s"), by_sensor("s")])
+@pytest.mark.parametrize("trigger", ["manual", "backfill", "schedule:s", "sensor:s"])
 @given(span=spans)
 def test_a_run_that_has_its_labels_lacks_none(trigger: str, span: tuple[Service, list[Month]]) -> None:
     service, months = span
@@ -99,5 +91,5 @@ def test_several_services_in_one_run_are_all_named_whichever_starts_first() -> N
 
 
 def test_the_part_of_a_backfill_that_a_run_holds_replaces_what_its_tags_said_of_the_whole() -> None:
-    whole = run_labels(GREEN, JANUARY, DECEMBER, trigger=BY_BACKFILL, backfill=True)
+    whole = run_labels(GREEN, JANUARY, DECEMBER, trigger="backfill", backfill=True)
     assert lacking_labels(whole, GREEN, [MARCH]) == {"file": "green_tripdata_2019-03.csv"}

@@ -1,9 +1,9 @@
 """Figures as the models could have them, without a database: the shape of the real ones, made up."""
 
-from datetime import date, datetime, timezone
+from datetime import datetime, timezone
 
 from taxi_platform.ledger.record import LoadRecord
-from taxi_platform.reports.figures import DOLLARS, FIRST, MILES, ZERO, Counts, ServiceFigures, Zone, days_of
+from taxi_platform.reports.figures import DOLLARS, FIRST, MILES, ZERO, Counts, ServiceFigures, Zone
 from taxi_platform.reports.pages import ReportData
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, YELLOW, Service
@@ -54,8 +54,8 @@ def part(service: Service, month: Month) -> ServiceFigures:
         for hour, weight in enumerate(WEEKEND if weekday > 4 else WORKDAY)
     }
     days: dict[int, Counts] = {}
-    for day in range(1, days_of(month) + 1):
-        of_day = trips * (8 + date(month.year, month.month, day).weekday()) // 340
+    for day in range(1, month.days + 1):
+        of_day = trips * (8 + month.first_day.replace(day=day).weekday()) // 340
         days[day] = Counts(of_day, of_day * price)
     return ServiceFigures(
         service=service,
