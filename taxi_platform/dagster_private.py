@@ -37,9 +37,6 @@ from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 __all__ = ["CheckRunHealthResult", "CheckTarget", "CodeServerUnreachable", "WorkerStatus"]
 
 
-# Definitions -----------------------------------------------------------------------------------------------------
-
-
 def load_definitions(package: ModuleType, project: Path) -> dg.Definitions:
     """Load the definitions of a package, also one without ``pyproject.toml`` above it.
 
@@ -52,9 +49,6 @@ def load_definitions(package: ModuleType, project: Path) -> dg.Definitions:
 def add_output_metadata(context: dg.OutputContext, metadata: Mapping[str, Any], partition: str) -> None:
     """Add metadata to one partition of an output. If this breaks, the months of a range share their metadata."""
     context.step_context.add_asset_metadata(metadata, context.asset_key, partition)
-
-
-# Backfills -------------------------------------------------------------------------------------------------------
 
 
 def undecided_partitions(
@@ -95,10 +89,7 @@ def request_backfill(
     tags: Mapping[str, str],
     run_config: Mapping[str, Any],
 ) -> str:
-    """Request a backfill of an asset's partitions and return its id. If this breaks: backfills only from the web UI.
-
-    The title is what the web UI shows; tags and configuration are those of every run.
-    """
+    """Request a backfill of an asset's partitions and return its id. If this breaks: backfills only from the web UI."""
     backfill = PartitionBackfill.from_asset_partitions(
         backfill_id=uuid4().hex[:8],
         asset_graph=graph,
@@ -116,9 +107,6 @@ def request_backfill(
     return backfill.backfill_id
 
 
-# The event log ---------------------------------------------------------------------------------------------------
-
-
 def latest_storage_ids(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Mapping[str, int]:
     """Return, by partition, the id of the latest materialization. If this breaks: read every event of the asset."""
     kind = dg.DagsterEventType.ASSET_MATERIALIZATION
@@ -133,10 +121,7 @@ def unmaterialized_attempts(instance: dg.DagsterInstance, asset: dg.AssetKey) ->
 
 
 def failed_partitions(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey]) -> list[tuple[str, str]]:
-    """Return the partitions whose latest materialization did not pass a check, each with the check's name.
-
-    If this breaks, failed checks are not noticed.
-    """
+    """Return the partitions whose latest materialization did not pass a check, and which. If this breaks: none."""
     return [
         (info.partition_key, info.check_key.name)
         for info in instance.event_log_storage.get_asset_check_partition_info(checks)
@@ -176,9 +161,6 @@ def delete_events(instance: dg.DagsterInstance, run_id: str) -> None:
     instance.event_log_storage.delete_events(run_id)
 
 
-# The state's database --------------------------------------------------------------------------------------------
-
-
 def state_database_url(instance: dg.DagsterInstance) -> str | None:
     """Return SQLAlchemy's URL of the state in PostgreSQL, or None. If this breaks: no lock for concurrency limits."""
     return getattr(instance.event_log_storage, "postgres_url", None)
@@ -192,9 +174,6 @@ def forget_cursor_value(run_storage: Any, key: str) -> None:
         connection.execute(KeyValueStoreTable.delete().where(KeyValueStoreTable.c.key == key))
 
 
-# Web server ------------------------------------------------------------------------------------------------------
-
-
 def add_web_middleware(middleware: type, **options: Any) -> None:
     """Put an ASGI middleware before the web server of this process. If this breaks: other sites can use the UI."""
     from dagster_webserver.webserver import DagsterWebserver
@@ -203,9 +182,6 @@ def add_web_middleware(middleware: type, **options: Any) -> None:
     web_server = cast("Any", DagsterWebserver)
     others = web_server.build_middleware
     web_server.build_middleware = lambda server: [Middleware(middleware, **options), *others(server)]  # pyright: ignore
-
-
-# Run launcher ----------------------------------------------------------------------------------------------------
 
 
 def code_server_answers(launcher: dg.DefaultRunLauncher, run_id: str) -> bool:

@@ -12,40 +12,28 @@ from pathlib import PurePath
 LONGEST_MESSAGE = 500  # characters of another program's message that are repeated: it may quote a field of a megabyte
 LONGEST = 2_000  # characters of what happened: it may quote a row, and a row may be a megabyte
 
-_FREE_SPACE = "Free some space, or set TAXI_DATA_DIR to a folder that has more; then run it again."
-_CHECK_FOLDER = "Check the folder and its permissions, or set TAXI_DATA_DIR to one that can be written."
 _FULL_DISK = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the quota is used up",
     errno.EFBIG: "the file may not grow any further",
 }
 
-
 # Which extra a module comes with that the main job does without; see pyproject.toml.
 EXTRAS = {
-    "Stemmer": "assistant",
-    "adbc_driver_postgresql": "frames",
-    "altair": "report",
-    "apprise": "alerts",
-    "bm25s": "assistant",
-    "bs4": "assistant",
-    "dagster_duckdb": "duckdb",
-    "dagster_gcp": "google",
-    "dbt": "dbt",
-    "dbt.adapters.bigquery": "bigquery-models",
-    "duckdb": "duckdb",
-    "google": "google",
-    "google.genai": "assistant",
-    "google_crc32c": "google",
-    "jinja2": "report",
-    "markdown_it": "assistant",
-    "markdownify": "assistant",
-    "mcp": "mcp",
-    "pandas": "frames",
-    "pgpq": "parquet",
-    "pyarrow": "parquet",
-    "sqlglot": "dbt",
-    "vl_convert": "report",
+    module: extra
+    for extra, modules in {
+        "alerts": ("apprise",),
+        "assistant": ("Stemmer", "bm25s", "bs4", "google.genai", "markdown_it", "markdownify"),
+        "bigquery-models": ("dbt.adapters.bigquery",),
+        "dbt": ("dbt", "sqlglot"),
+        "duckdb": ("dagster_duckdb", "duckdb"),
+        "frames": ("adbc_driver_postgresql", "pandas"),
+        "google": ("dagster_gcp", "google", "google_crc32c"),
+        "mcp": ("mcp",),
+        "parquet": ("pgpq", "pyarrow"),
+        "report": ("altair", "jinja2", "vl_convert"),
+    }.items()
+    for module in modules
 }
 
 
@@ -67,8 +55,7 @@ class TaxiError(Exception):
     transient: bool = False
 
     def __init__(self, subject: str, what: str, advice: str = "") -> None:
-        if len(what) > LONGEST:
-            what = f"{what[:LONGEST]} …"
+        what = what if len(what) <= LONGEST else f"{what[:LONGEST]} …"
         super().__init__(f"{subject}: {what}. {advice}".rstrip())
         self.subject = subject
         self.what = what
@@ -208,5 +195,7 @@ def disk_errors(target: PurePath) -> Generator[None, None, None]:
     except OSError as error:
         full = _FULL_DISK.get(error.errno or 0)
         reason = full or (error.strerror or type(error).__name__).lower()
-        advice = _FREE_SPACE if full else _CHECK_FOLDER
+        advice = "Check the folder and its permissions, or set TAXI_DATA_DIR to one that can be written."
+        if full:
+            advice = "Free some space, or set TAXI_DATA_DIR to a folder that has more; then run it again."
         raise StorageFull(target.name, f"{target} cannot be written: {reason}", advice) from error

@@ -7,6 +7,7 @@ Pure. Two nets catch a secret: its own text, where the settings know it, and the
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
 
 SHOWN = "***"
@@ -21,12 +22,7 @@ _PARAMETER = re.compile(
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return the text with ``***`` instead of secrets.
-
-    Args:
-        text: what people will see.
-        secrets: values that must not be, however they are spelled in an address: plain or percent-encoded.
-    """
+    """Return the text with ``***`` instead of the secrets, plain or percent-encoded, and of what looks like one."""
     for spelled in sorted(_spellings(secrets), key=len, reverse=True):
         text = text.replace(spelled, SHOWN)
     return _PARAMETER.sub(rf"\g<1>{SHOWN}", _USER_INFO.sub(rf"\g<1>{SHOWN}@", text))
@@ -66,11 +62,9 @@ def _passwords(address: str) -> Iterator[str]:
 
 
 def _spellings(secrets: Iterable[str]) -> set[str]:
-    """Each secret as it is, as it may stand in an address, and as Python and JSON quote it."""
-    found: set[str] = set()
-    for secret in secrets:
-        found |= {secret, quote(secret), quote(secret, safe=""), quote_plus(secret)}
-        found |= {unquote(secret), unquote_plus(secret)}
-    for spelled in list(found):
-        found |= {repr(spelled)[1:-1], json.dumps(spelled)[1:-1], json.dumps(spelled, ensure_ascii=False)[1:-1]}
+    """Return each secret as it is, as an address may contain it, and as Python and JSON quote it."""
+    in_addresses = (str, quote, partial(quote, safe=""), quote_plus, unquote, unquote_plus)
+    in_code = (repr, json.dumps, partial(json.dumps, ensure_ascii=False))
+    found = {spell(secret) for secret in secrets for spell in in_addresses}
+    found |= {spell(spelled)[1:-1] for spelled in found for spell in in_code}
     return {spelled for spelled in found if len(spelled) >= _SHORTEST}

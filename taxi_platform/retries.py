@@ -4,6 +4,7 @@ Whether an error is worth another attempt is decided where the error is raised (
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,16 +35,12 @@ class RetryPolicy:
     Waits grow by ``factor`` from ``first_wait`` to ``longest_wait``. Each is lengthened by up to ``jitter``, so that
     processes that failed together do not come back together. An error may carry ``retry_after``, the seconds that a
     server asks for: they are obeyed up to ``longest_retry_after``, and a server that asks for more is not asked again.
-
-    Attributes:
-        attempts: how many attempts there are in all; None if only ``total`` limits them.
-        total: how long after the first attempt the last one may begin; None if only ``attempts`` limits them.
     """
 
     first_wait: float = 0.0
     longest_wait: float = 0.0
-    attempts: int | None = None
-    total: float | None = None
+    attempts: int | None = None  # in all; None if only ``total`` limits them
+    total: float | None = None  # after which no attempt begins; None if only ``attempts`` limits them
     factor: float = 2.0
     jitter: float = 0.0
     longest_retry_after: float = 0.0
@@ -58,21 +55,15 @@ class RetryPolicy:
     ) -> Result:
         """Return the result of the first attempt that succeeds, and log each that does not.
 
-        Raises the error of the last attempt, or the first error that is not worth another one.
-
-        Args:
-            action: one attempt.
-            subject: what is attempted, for the log.
-            is_transient: decides whether another attempt may succeed.
-            silent: log failed attempts for debugging only.
+        Raises the error of the last attempt, or the first error after which ``is_transient`` expects no success.
+        The log names the ``subject``; with ``silent``, failed attempts are logged for debugging only.
         """
         import tenacity  # takes long to import, and is not needed to load the definitions
 
         def log(state: "RetryCallState") -> None:
             of = f" of {self.attempts}" if self.attempts else ""
             again = f"attempt {state.attempt_number + 1}{of} in {state.upcoming_sleep:.1f} s"
-            error = _error(state)
-            what = getattr(error, "what", error)  # our own errors have the subject and advice in their text
+            what = getattr(_error(state), "what", _error(state))  # the texts of our errors have subject and advice
             logger.log(logging.DEBUG if silent else logging.INFO, "%s: %s; %s", subject, what, again)
 
         return tenacity.Retrying(
@@ -94,18 +85,13 @@ class RetryPolicy:
     def wait_until(self, condition: Callable[[], bool], *, waiting_for: str = "") -> bool:
         """Poll until a condition holds, and return whether it came to hold in time.
 
-        This waits for somebody else to finish, which is not a failure: only the first wait is logged.
-
-        Args:
-            condition: asked again after each wait.
-            waiting_for: the line for the log, if there is one.
+        This waits for somebody else to finish, which is not a failure: ``waiting_for`` is logged once.
         """
-        deadline = time.monotonic() + self.total if self.total is not None else None
-        polls = 1
+        deadline, polls = time.monotonic() + (math.inf if self.total is None else self.total), 1
         while not condition():
             if polls == 1 and waiting_for:
                 logger.info(waiting_for)
-            if deadline is not None and time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 return False
             sleep(self._wait(polls))
             polls += 1
@@ -128,45 +114,32 @@ def _retry_after(error: BaseException) -> float:
     return getattr(error, "retry_after", None) or 0.0
 
 
+# A file, or a page of an API. Six attempts bridge half a minute, as long as a server needs to restart.
 DOWNLOAD = RetryPolicy(attempts=6, first_wait=1.0, longest_wait=30.0, jitter=1.0, longest_retry_after=120.0)
-"""A file, or a page of an API. Six attempts bridge half a minute, as long as a server needs to restart."""
-
+# A question that somebody waits for, or one of hundreds: one lost connection is forgiven, an outage is reported.
 METADATA = RetryPolicy(attempts=2, first_wait=0.5, longest_wait=1.0, jitter=0.5, longest_retry_after=1.0)
-"""A question that somebody waits for, or one of hundreds: one lost connection is forgiven, an outage is reported."""
-
+# A question whose asker has another answer ready.
 ONCE = RetryPolicy(attempts=1)
-"""A question whose asker has another answer ready."""
-
+# A month that failed in a run: after 15 s a server has restarted, after 60 more a network is back or somebody has
+# noticed. A server that asks to be left alone is not asked again in that run.
 MONTH_AGAIN = RetryPolicy(attempts=3, first_wait=15.0, longest_wait=60.0, factor=4.0)
-"""A month that failed in a run: after 15 s a server has restarted, after 60 more a network is back or somebody has
-noticed. A server that asks to be left alone is not asked again in that run."""
-
+# The lock of a month that another process loads: the largest month takes a minute or two.
 MONTH_LOCK = RetryPolicy(first_wait=0.05, longest_wait=1.0, total=900.0)
-"""The lock of a month that another process loads: the largest month takes a minute or two."""
-
+# The swap of a month's partition, which readers' transactions hold up: they end within a quarter of an hour.
 SWAP = RetryPolicy(first_wait=0.5, longest_wait=10.0, jitter=0.5, total=900.0)
-"""The swap of a month's partition, which readers' transactions hold up: they end within a quarter of an hour."""
-
+# Another build of the models, or another run of a limited job: it ends when it is done, so there is no limit.
 TURN = RetryPolicy(first_wait=0.05, longest_wait=1.0)
-"""Another build of the models, or another run of a limited job: it ends when it is done, so there is no limit."""
-
+# A start or stop of the embedded server. After a crash it replays at most 4 GB of its log, which takes minutes.
 EMBEDDED_SERVER = RetryPolicy(first_wait=0.02, longest_wait=0.05, total=600.0)
-"""A start or stop of the embedded server. After a crash it replays at most 4 GB of its log, which takes minutes."""
-
+# The server of Dagster's state: long enough for its restart, short enough for a person who forgot to start it.
 STATE_DATABASE = RetryPolicy(first_wait=0.5, longest_wait=0.5, total=10.0)
-"""The server of Dagster's state: long enough for its restart, short enough for a person who forgot to start it."""
-
+# A request to Google. Three minutes outlast the restart of a router.
 GOOGLE = RetryPolicy(first_wait=1.0, longest_wait=30.0, jitter=1.0, total=180.0)
-"""A request to Google. Three minutes outlast the restart of a router."""
-
+# A request of a sensor's tick, which Dagster ends after 60 seconds.
 METADATA_OF_GOOGLE = RetryPolicy(first_wait=0.5, longest_wait=2.0, jitter=0.5, total=8.0)
-"""A request of a sensor's tick, which Dagster ends after 60 seconds."""
-
+# A BigQuery job that lost against another one, or that BigQuery broke off: such conflicts are over by then.
 JOB = RetryPolicy(attempts=5, first_wait=1.0, longest_wait=30.0, jitter=1.0)
-"""A BigQuery job that lost against another one, or that BigQuery broke off: such conflicts are over by then."""
-
+# The progress of a backfill, which a person watches.
 PROGRESS = RetryPolicy(first_wait=1.0, longest_wait=1.0)
-"""The progress of a backfill, which a person watches."""
-
+# The end of a BigQuery job: the largest month takes a minute, and after an hour in a queue a job is given up.
 JOB_END = RetryPolicy(first_wait=0.1, longest_wait=5.0, factor=1.5, total=3600.0)
-"""The end of a BigQuery job: the largest month takes a minute, and after an hour in a queue a job is given up."""

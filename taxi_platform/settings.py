@@ -24,7 +24,6 @@ from pydantic import (
     ValidationError,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from taxi_platform.errors import InvalidSetting
@@ -42,7 +41,6 @@ RELEASE = "https://github.com/DataTalksClub/nyc-tlc-data/releases/download/{serv
 # As Apprise does it: an address ends where white space, a comma or a semicolon is followed by the next one.
 _BETWEEN_ADDRESSES = re.compile(r"[\s,;]+(?=[A-Za-z0-9]+://)")
 _ADDRESS = re.compile(r"[A-Za-z0-9]+://\S+")
-
 _FIRST_YEAR, _LAST_YEAR = 1970, 2999
 
 
@@ -105,24 +103,12 @@ class CloudSettings(BaseSettings):
     location: str = Field("", description="Where bucket and dataset are: a region, EU or US.")
     bucket_name: str = Field("", description="The bucket of the lake.")
     dataset: str = Field("", description="The dataset of the warehouse.")
-    creds: SecretStr | None = Field(
-        None, description="A key as JSON or base64, or sm://project/secret; unset, application-default credentials."
-    )
-    impersonate_service_account: str = Field(
-        "", description="The e-mail address of a service account that the credentials act as."
-    )
-    max_gib_billed: float = Field(
-        10.0, gt=0, description="What BigQuery may bill one statement for at most, in GiB; the models' included."
-    )
-    require_partition_filter: bool = Field(
-        False, description="Whether BigQuery refuses queries of trips and facts that do not name their months."
-    )
-    storage_host: str = Field(
-        "", validation_alias="STORAGE_EMULATOR_HOST", description="An emulator for Cloud Storage, as for the clients."
-    )
-    bigquery_host: str = Field(
-        "", validation_alias="BIGQUERY_EMULATOR_HOST", description="An emulator for BigQuery, as for the clients."
-    )
+    creds: SecretStr | None = Field(None, description="A key as JSON or base64, or sm://project/secret; else defaults.")
+    impersonate_service_account: str = Field("", description="The service account that the credentials act as.")
+    max_gib_billed: float = Field(10.0, gt=0, description="What BigQuery may bill one statement for at most, in GiB.")
+    require_partition_filter: bool = Field(False, description="Whether queries of trips and facts must name months.")
+    storage_host: str = Field("", validation_alias="STORAGE_EMULATOR_HOST", description="An emulator's address.")
+    bigquery_host: str = Field("", validation_alias="BIGQUERY_EMULATOR_HOST", description="An emulator's address.")
 
     @property
     def is_complete(self) -> bool:
@@ -133,68 +119,42 @@ class CloudSettings(BaseSettings):
 class Settings(BaseSettings):
     """Every setting with its default; the field ``source`` is read from ``TAXI_SOURCE``, and so on."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="TAXI_",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        arbitrary_types_allowed=True,
-    )
+    model_config = SettingsConfigDict(env_prefix="TAXI_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     source: str = Field(RELEASE, description="A URL template, a folder, tlc, or sample[:scale].")
     data_dir: Annotated[Path, BeforeValidator(_absolute)] = Field(
         PROJECT / ".taxi" if IS_CHECKOUT else PROJECT, description="Raw files, the embedded server, Dagster's state."
     )
-    postgres_url: SecretStr | None = Field(
-        None, description="A PostgreSQL of version 15 or later; unset, the embedded server."
-    )
+    postgres_url: SecretStr | None = Field(None, description="PostgreSQL 15 or later; unset, the embedded server.")
     dagster_postgres_url: SecretStr | None = Field(
         None, description="The database of Dagster's own state; unset, one beside the trips in the embedded server."
     )
     first_month: MonthText | None = Field(None, description="The first partition of every service.")
     last_month: MonthText | None = Field(None, description="The last partition of every service.")
-    on_bad_rows: Literal["fail", "quarantine"] = Field(
-        "fail", description="Whether bad rows fail their month or go to the rejects."
-    )
-    on_new_columns: Literal["fail", "ignore", "add"] = Field(
-        "fail", description="Whether columns that the contract does not know fail their month, or are added as text."
-    )
-    max_bad_rows: float = Field(
-        0.05, ge=0, le=1, description="The share of a month's rows that may go to the rejects; with more, it fails."
-    )
+    on_bad_rows: Literal["fail", "quarantine"] = Field("fail", description="What bad rows do to their month.")
+    on_new_columns: Literal["fail", "ignore", "add"] = Field("fail", description="What unknown columns do to a month.")
+    max_bad_rows: float = Field(0.05, ge=0, le=1, description="The share of a month's rows that quarantine accepts.")
     landing: str = Field(
-        "",
-        description="The landing place: a folder or gs://bucket/prefix; unset, a folder in the data folder.",
+        "", description="The landing place: a folder or gs://bucket/prefix; unset, in the data folder."
     )
-    exports: str = Field(
-        "", description="Where months are exported as Parquet: a folder or gs://bucket/prefix; unset, the data folder."
-    )
+    exports: str = Field("", description="The place of Parquet exports, likewise.")
     schedule_timezone: Annotated[str, AfterValidator(_timezone)] = Field(
         "UTC", description="The time zone in which months end and schedules tick."
     )
     alert_urls: Annotated[SecretStr, AfterValidator(_alert_urls)] | None = Field(
         None, description="Where alerts about failed runs are sent: Apprise URLs; unset, nowhere."
     )
-    keep_runs_days: PositiveInt | None = Field(
-        None, description="Days after which runs are removed that no status needs; unset, never."
-    )
-    keep_raw_days: PositiveInt | None = Field(
-        None, description="Days after which loaded raw files are removed; unset, never."
-    )
-    keep_raw_gb: PositiveFloat | None = Field(
-        None, description="Size of the raw files above which the oldest loaded ones are removed; unset, no limit."
-    )
+    keep_runs_days: PositiveInt | None = Field(None, description="Days after which runs that no status needs go.")
+    keep_raw_days: PositiveInt | None = Field(None, description="Days after which loaded raw files are removed.")
+    keep_raw_gb: PositiveFloat | None = Field(None, description="Size above which loaded raw files are removed.")
     web_url: Annotated[str, AfterValidator(_web_url)] = Field(
         "http://127.0.0.1:3000", description="The address of the web UI, for links in alerts."
     )
     allowed_hosts: Annotated[str, AfterValidator(_host_names)] = Field(
-        "", description="Further host names under which the web UI is published, with spaces or commas between them."
+        "", description="Further host names under which the web UI is published."
     )
-
     docker_hub_url: str = Field("https://hub.docker.com", description="Docker Hub, or a server that answers like it.")
-    products_url: str = Field(
-        "https://dummyjson.com/products", description="Where products come from: a URL, a JSON file, or sample."
-    )
+    products_url: str = Field("https://dummyjson.com/products", description="A URL, a JSON file, or sample.")
     gemini_api_key: SecretStr | None = Field(
         None, validation_alias="GEMINI_API_KEY", description="The assistant's key; unset, it works offline."
     )
@@ -288,15 +248,11 @@ def invalid_settings() -> Sequence[InvalidSetting]:
 
 
 def _errors(error: ValidationError) -> Sequence[InvalidSetting]:
-    return [_error(str(problem["loc"][0]), problem) for problem in error.errors(include_url=False)]
-
-
-def _error(field: str, problem: ErrorDetails) -> InvalidSetting:
-    name = "TAXI_" + field.upper()
-    shown = name if _is_secret(field) else f"{name}={redact(str(problem['input']))}"
-    what = problem["msg"].removeprefix("Value error, ")  # pydantic puts this before our own messages
-    return InvalidSetting(shown, what, "See .env.example for what it may be.")
-
-
-def _is_secret(field: str) -> bool:
-    return "SecretStr" in repr(Settings.model_fields[field])
+    found: list[InvalidSetting] = []
+    for problem in error.errors(include_url=False):
+        field = str(problem["loc"][0])
+        name, is_secret = f"TAXI_{field.upper()}", "SecretStr" in repr(Settings.model_fields[field])
+        shown = name if is_secret else f"{name}={redact(str(problem['input']))}"
+        what = problem["msg"].removeprefix("Value error, ")  # pydantic puts this before our own messages
+        found.append(InvalidSetting(shown, what, "See .env.example for what it may be."))
+    return found

@@ -12,7 +12,7 @@ _OF_A_NODE = (
     *("attached_node", "checksum", "columns", "compiled_code", "config", "contract", "depends_on", "description"),
     *("fqn", "name", "original_file_path", "relation_name", "resource_type", "tags"),
 )
-_OF_A_PART = {"columns": ("name", "data_type", "description"), "config": ("materialized", "severity")}
+_OF_A_COLUMN, _OF_A_CONFIG = ("name", "data_type", "description"), ("materialized", "severity")
 
 # Columns that a target's tables of trips have in addition to those of the contracts.
 _FURTHER = {"bigquery": {"file_month": "date"}}
@@ -28,9 +28,8 @@ def shortened(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of dbt's manifest that is read."""
 
     def of_node(node: Node) -> Mapping[str, Any]:
-        kept = {name: node[name] for name in _OF_A_NODE if name in node}
-        kept["columns"] = {name: _only(column, "columns") for name, column in node["columns"].items()}
-        return {**kept, "config": _only(node["config"], "config")}
+        columns = {name: _only(column, _OF_A_COLUMN) for name, column in node["columns"].items()}
+        return {**_only(node, _OF_A_NODE), "columns": columns, "config": _only(node["config"], _OF_A_CONFIG)}
 
     return {
         "metadata": {"adapter_type": manifest["metadata"]["adapter_type"]},
@@ -38,8 +37,8 @@ def shortened(manifest: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _only(part: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    return {name: part[name] for name in _OF_A_PART[kind] if name in part}
+def _only(part: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
+    return {name: part[name] for name in names if name in part}
 
 
 def nodes_of(manifest: Mapping[str, Any], *types: str) -> list[Node]:

@@ -45,12 +45,8 @@ _LOCK_SECONDS = 300.0  # compiling for both targets takes ten, and more on busy 
 def find_manifest(data_dir: Path, target: str, folder: Path = FOLDER) -> Path | None:
     """Return the manifest of the project's files as they are now; compile it if there is none or a file was edited.
 
-    A target whose part of dbt is not installed cannot be built anyway, and keeps the manifest that it has, if any.
-
-    Args:
-        data_dir: where it is kept after an edit.
-        target: the target whose SQL it holds, by its name in ``profiles.yml``.
-        folder: the dbt project.
+    It is for one target of ``profiles.yml``, and kept in ``data_dir`` after an edit. A target whose part of dbt is not
+    installed cannot be built anyway, and keeps the manifest that it has, if any.
 
     Raises:
         BrokenModels: dbt cannot parse the project; the message names the file and the line.
@@ -83,11 +79,7 @@ def is_installed(target: str) -> bool:
 
 
 def require(target: str) -> None:
-    """Refuse to go on without dbt or its adapter for a target.
-
-    Raises:
-        MissingExtra: one of them is not installed.
-    """
+    """Raise ``MissingExtra`` if dbt or its adapter for a target is not installed."""
     if not is_installed(target):
         raise MissingExtra(_module(target))
 
@@ -106,12 +98,7 @@ def fingerprint(folder: Path = FOLDER) -> str:
 
 
 def environment_of_dbt(target_path: Path, variables: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the environment in which dbt runs.
-
-    Args:
-        target_path: where dbt writes.
-        variables: what ``profiles.yml`` reads, passwords included.
-    """
+    """Return the environment in which dbt runs: where it writes, and the variables that ``profiles.yml`` reads."""
     own = {"DBT_PROFILES_DIR": str(FOLDER), "DBT_PROJECT_DIR": str(FOLDER), "PYTHONUNBUFFERED": "1"}
     return {**environment(), **_keep_quiet(target_path), **own, **variables}
 
@@ -180,18 +167,17 @@ def build(
         full_refresh: whether tables are rebuilt with all loaded months.
 
     Raises:
-        BrokenModels: a model or a test failed; the message has dbt's own words, which name it, its file and often the
-            line.
+        BrokenModels: a model or a test failed; dbt's own words name it, its file and often the line.
         MissingExtra: dbt is not installed, or not for this target.
     """
     require(target.name)
     # Its events are read from its output, so that neither a manifest nor each query in a log is needed.
-    how = ["--no-use-colors", "--log-format", "json", "--no-write-json", "--log-level-file", "info"]
-    refresh = ["--full-refresh"] if full_refresh else []
-    choice = ["--indirect-selection", "empty", "--select", *sorted(names)]
+    arguments = ["--no-use-colors", "--log-format", "json", "--no-write-json", "--log-level-file", "info", "build"]
+    arguments += ["--full-refresh"] if full_refresh else []
+    arguments += ["--target", target.name, "--indirect-selection", "empty", "--select", *sorted(names)]
     folder.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
-        [*DBT, *how, "build", "--target", target.name, *refresh, *choice],
+        [*DBT, *arguments],
         cwd=FOLDER,
         env={**environment_of_dbt(folder, target.variables), "TAXI_DBT_MONTHS": ",".join(map(str, months))},
         stdout=subprocess.PIPE,
@@ -209,13 +195,16 @@ def build(
             yield event
         if process.wait() or failures:
             messages = "\n\n".join(filter(None, failures)) or f"dbt ended with status {process.returncode}"
-            raise BrokenModels(
-                "dbt build",
-                f"some models or tests failed\n{messages}\n",
-                "Models built before the failure are kept; downstream models were skipped.",
-            )
+            advice = "Models built before the failure are kept; downstream models were skipped."
+            raise BrokenModels("dbt build", f"some models or tests failed\n{messages}\n", advice)
     finally:
-        _stop(process)
+        if process.poll() is None:  # because the step was cancelled
+            process.send_signal(signal.SIGINT)  # which makes it cancel its queries
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _event(line: str) -> Mapping[str, Any]:
@@ -224,15 +213,3 @@ def _event(line: str) -> Mapping[str, Any]:
         return json.loads(line)
     except ValueError:
         return {"info": {"name": "", "level": "info", "msg": line.rstrip()}, "data": {}}
-
-
-def _stop(process: "subprocess.Popen[str]") -> None:
-    """Stop dbt if it still runs, because the step was cancelled; it cancels its queries when it is interrupted."""
-    if process.poll() is not None:
-        return
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

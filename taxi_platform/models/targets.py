@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-POSTGRES = "postgres"
-BIGQUERY = "bigquery"
+POSTGRES, BIGQUERY = "postgres", "bigquery"
 BUILD_LOCK = "taxi_platform_build_lock"  # a table in BigQuery
 NO_TOKEN = "none"  # noqa: S105 - for the emulator, which checks no credentials
 
@@ -47,35 +46,23 @@ _HANDLED = ("host", "hostaddr", "port", "user", "password", "dbname", "options",
 
 @dataclass(frozen=True)
 class Target:
-    """One place where models are built.
+    """One place where models are built."""
 
-    Attributes:
-        name: its name in ``profiles.yml``.
-        prefix: the first parts of the keys of its assets.
-        variables: the variables that ``profiles.yml`` reads, passwords included.
-        count: returns the number of rows of each month of a model.
-    """
-
-    name: str
-    prefix: Sequence[str]
-    variables: Mapping[str, str]
-    count: Callable[[str, Sequence[Month]], Mapping[Month, int]]
+    name: str  # in ``profiles.yml``
+    variables: Mapping[str, str]  # that ``profiles.yml`` reads, passwords included
+    count: Callable[[str, Sequence[Month]], Mapping[Month, int]]  # returns the rows of each month of a model
 
 
 @contextmanager
 def open_postgres(url: str, *, prepared: bool = True) -> Generator[Target]:
     """Open the database of the trips for one build at a time, because two builds would swap the same views.
 
-    Args:
-        url: the database.
-        prepared: whether to wait for other builds and to create missing tables; ``dbt debug`` needs neither.
+    Unless ``prepared`` is false, other builds are waited for and missing tables created; ``dbt debug`` needs neither.
 
     Raises:
         NotLoaded: the zone lookup does not exist.
         SchemaMismatch: a table with a service's name was not made by this platform.
-        DatabaseUnreachable: there is no connection.
-        DatabaseInterrupted: the server went away.
-        DatabaseRefused: a privilege is missing.
+        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: the server does not answer, broke off or refuses.
     """
     with connect(url) as connection:
         if prepared:
@@ -96,23 +83,19 @@ def open_postgres(url: str, *, prepared: bool = True) -> Generator[Target]:
             query = f"select file_month, count(*) from {table} where file_month = any(%s::date[]) group by 1"  # noqa: S608 - our own name
             return _by_month(execute(connection, query, (days,)).fetchall(), months)
 
-        yield Target(POSTGRES, (), _postgres_variables(connection, url), count)
+        yield Target(POSTGRES, _postgres_variables(connection, url), count)
 
 
 @contextmanager
 def open_bigquery(cloud: "Cloud", *, prepared: bool = True) -> Generator[Target]:
     """Open the dataset of the trips for one build at a time, because two builds at once could double a month.
 
-    Args:
-        cloud: the project and its dataset.
-        prepared: whether to wait for other builds and to create missing tables; ``dbt debug`` needs neither.
+    ``prepared`` is that of ``open_postgres``.
 
     Raises:
         NotLoaded: the zone lookup does not exist.
         SchemaMismatch: a table with a service's name was not made by this platform.
-        CloudNotReady: the dataset does not exist.
-        CloudRefused: the credentials are not valid, or a role is missing.
-        CloudUnavailable: Google does not answer.
+        CloudNotReady, CloudRefused, CloudUnavailable: there is no dataset, credentials or a role lack, or no answer.
     """
     from taxi_platform.bigquery import tables as bigquery
     from taxi_platform.bigquery.jobs import Jobs
@@ -136,7 +119,7 @@ def open_bigquery(cloud: "Cloud", *, prepared: bool = True) -> Generator[Target]
     waiting = "Another build of the models is running in this dataset; waiting until it ends."
     lock = exclusive(cloud, BUILD_LOCK, waiting) if prepared else nullcontext()
     with lock, _bigquery_variables(cloud) as variables:
-        yield Target(BIGQUERY, (BIGQUERY,), variables, count)
+        yield Target(BIGQUERY, variables, count)
 
 
 def _postgres_variables(connection: "Connection", url: str) -> Mapping[str, str]:
@@ -153,10 +136,9 @@ def _postgres_variables(connection: "Connection", url: str) -> Mapping[str, str]
         for name, part in parts.items()
         if part.envvar and part.val and name not in _HANDLED
     }
-    options = parts["options"].val
     return {
         **further,
-        "PGOPTIONS": f"{options.decode() if options else ''} {_OPTIONS}".strip(),
+        "PGOPTIONS": f"{(parts['options'].val or b'').decode()} {_OPTIONS}".strip(),
         "TAXI_DBT_HOST": info.host,
         "TAXI_DBT_PORT": str(info.port),
         "TAXI_DBT_USER": info.user,
@@ -184,13 +166,10 @@ def _bigquery_variables(cloud: "Cloud") -> Generator[Mapping[str, str]]:
         "DBT_ENV_SECRET_TAXI_TOKEN": NO_TOKEN if host else "",
     }
     key = None if host else key_of(cloud.creds)
-    if key is None:
-        yield variables
-        return
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:  # for its owner only
         json.dump(key, file)
         file.flush()
-        yield {**variables, "GOOGLE_APPLICATION_CREDENTIALS": file.name}
+        yield {**variables, "GOOGLE_APPLICATION_CREDENTIALS": file.name} if key else variables
 
 
 def _by_month(rows: Any, months: Sequence[Month]) -> Mapping[Month, int]:

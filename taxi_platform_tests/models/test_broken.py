@@ -48,7 +48,7 @@ def test_dbts_errors_keep_the_model_and_the_line_and_lose_passwords_and_repetiti
     script.write_text(f"print('a warning of Python')\nfor line in {lines!r}: print(line)\n")
     monkeypatch.setattr(project, "DBT", (sys.executable, str(script)))
     with pytest.raises(BrokenModels) as failed:
-        list(build([], Target("postgres", (), {}, lambda *_: {}), [], tmp_path, full_refresh=False))
+        list(build([], Target("postgres", {}, lambda *_: {}), [], tmp_path, full_refresh=False))
     said = str(failed.value)
     assert "fct_trips (models/marts/monthly/fct_trips.sql)" in said
     assert "line 12" in said
@@ -68,7 +68,7 @@ except KeyboardInterrupt:
     pathlib.Path({str(tmp_path / "interrupted")!r}).touch()
 """)
     monkeypatch.setattr(project, "DBT", (sys.executable, str(script)))
-    events = build([], Target("postgres", (), {}, lambda *_: {}), [], tmp_path, full_refresh=False)
+    events = build([], Target("postgres", {}, lambda *_: {}), [], tmp_path, full_refresh=False)
     next(events)
     events.close()  # as Dagster does it
     assert (tmp_path / "interrupted").exists()
