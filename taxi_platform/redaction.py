@@ -1,7 +1,7 @@
-"""Texts without the passwords that may stand in them. Where a text goes afterwards is not decided here.
+"""Texts without the passwords that they may contain. Where a text goes afterwards is not decided here.
 
-Pure. Two nets catch a secret: its own text, where the settings know it, and the shapes in which strangers write one
-(``scheme://user:password@host``, ``password=…``), for the errors of libraries that quote a secret half or differently.
+Pure. A secret is found in two ways: by its value, where the settings know it, and by the forms in which others write it
+(``scheme://user:password@host``, ``password=…``), because errors of libraries quote a secret in part or differently.
 """
 
 import json
@@ -62,7 +62,7 @@ def _passwords(address: str) -> Iterator[str]:
 
 
 def _spellings(secrets: Iterable[str]) -> set[str]:
-    """Return each secret as it is, as an address may contain it, and as Python and JSON quote it."""
+    """Return each secret unchanged, as an address may contain it, and as Python and JSON quote it."""
     in_addresses = (str, quote, partial(quote, safe=""), quote_plus, unquote, unquote_plus)
     in_code = (repr, json.dumps, partial(json.dumps, ensure_ascii=False))
     found = {spell(secret) for secret in secrets for spell in in_addresses}

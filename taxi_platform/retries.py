@@ -127,7 +127,7 @@ MONTH_AGAIN = RetryPolicy(attempts=3, first_wait=15.0, longest_wait=60.0, factor
 MONTH_LOCK = RetryPolicy(first_wait=0.05, longest_wait=1.0, total=900.0)
 # The swap of a month's partition, which readers' transactions hold up: they end within a quarter of an hour.
 SWAP = RetryPolicy(first_wait=0.5, longest_wait=10.0, jitter=0.5, total=900.0)
-# Another build of the models, or another run of a limited job: it ends when it is done, so there is no limit.
+# Another build of the models, or another run of a limited job: it ends when it is done, so the wait has no limit.
 TURN = RetryPolicy(first_wait=0.05, longest_wait=1.0)
 # A start or stop of the embedded server. After a crash it replays at most 4 GB of its log, which takes minutes.
 EMBEDDED_SERVER = RetryPolicy(first_wait=0.02, longest_wait=0.05, total=600.0)

@@ -75,7 +75,7 @@ def private_imports(path: Path) -> Iterator[str]:
                 yield module
 
 
-def test_these_tests_were_read_for_this_version_of_dagster() -> None:
+def test_the_contract_tests_were_reviewed_for_this_version_of_dagster() -> None:
     assert dg.__version__.startswith(CHECKED), (
         f"Dagster {dg.__version__} is new here. Its private parts may have changed: see which tests of this file fail, "
         "read what taxi_platform/dagster_private.py says about them, and then set CHECKED."
@@ -143,7 +143,7 @@ def test_a_backfill_is_requested_and_waits_for_the_daemon(instance: dg.DagsterIn
     assert waiting[dg.AssetKey("another")] == {}
 
 
-def test_a_range_has_metadata_of_its_own_for_each_month(instance: dg.DagsterInstance) -> None:
+def test_each_month_of_a_range_has_its_own_metadata(instance: dg.DagsterInstance) -> None:
     class Months(dg.ConfigurableIOManager):
         def handle_output(self, context: dg.OutputContext, obj: object) -> None:
             for month in context.asset_partition_keys:
@@ -178,7 +178,7 @@ def test_a_run_launcher_can_ask_whether_the_code_server_of_a_run_answers(instanc
     assert not dagster_private.code_server_answers(launcher, run.run_id)
 
 
-def test_a_value_that_is_kept_beside_the_runs_is_forgotten(instance: dg.DagsterInstance) -> None:
+def test_a_cursor_value_is_deleted(instance: dg.DagsterInstance) -> None:
     values = instance.daemon_cursor_storage
     values.set_cursor_values({"mine": "1", "another": "2"})
     dagster_private.forget_cursor_value(values, "mine")
@@ -192,7 +192,7 @@ def test_the_database_of_the_state_is_known(instance: dg.DagsterInstance, databa
     assert dagster_private.state_database_url(dg.DagsterInstance.ephemeral()) is None
 
 
-def test_a_middleware_of_ours_is_the_first_of_the_web_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_middleware_is_the_first_of_the_web_server(monkeypatch: pytest.MonkeyPatch) -> None:
     from dagster_webserver.webserver import DagsterWebserver
 
     monkeypatch.setattr(DagsterWebserver, "build_middleware", DagsterWebserver.build_middleware)  # undone at the end

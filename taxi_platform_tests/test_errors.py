@@ -3,7 +3,7 @@
 from taxi_platform.errors import LONGEST, DamagedFile
 
 
-def test_a_message_stays_short_whatever_it_quotes_and_keeps_the_advice() -> None:
+def test_a_long_message_is_cut_and_keeps_the_advice() -> None:
     error = DamagedFile("a month", "x" * 900_000, "Fetch it again.")
     assert str(error).startswith("a month: xxx")
     assert str(error).endswith("x …. Fetch it again.")

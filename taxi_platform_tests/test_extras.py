@@ -86,7 +86,7 @@ def test_definitions_load_without_any_extra_and_what_needs_one_says_how_to_insta
     assert brands == "dagster_duckdb: " + how.format("duckdb")
 
 
-def test_an_import_that_fails_for_another_reason_stays_as_it_is() -> None:
+def test_an_import_error_of_another_module_is_not_changed() -> None:
     with pytest.raises(ModuleNotFoundError, match="no_such_module"), missing_extras():
         import no_such_module  # pyright: ignore # noqa: F401
     with pytest.raises(MissingExtra, match=r"google\.genai.*\[assistant\]"), missing_extras():

@@ -72,5 +72,5 @@ def test_unknown_data_is_described_and_not_quoted(data: bytes, kind: str) -> Non
     assert kind_of(data) == kind
 
 
-def test_a_very_short_password_does_not_blacken_ordinary_words() -> None:
+def test_a_very_short_password_does_not_hide_ordinary_words() -> None:
     assert redact("a month of green", secrets_of("postgresql://u:a@h/d")) == "a month of green"

@@ -63,7 +63,7 @@ def test_the_caller_may_decide_what_is_transient(no_waits: list[float]) -> None:
         MONTH_AGAIN.run(Action(away()), subject="x", is_transient=lambda _: False)
 
 
-def test_a_server_is_left_alone_as_long_as_it_asks_unless_that_is_too_long(no_waits: list[float]) -> None:
+def test_retry_after_is_obeyed_unless_it_is_too_long(no_waits: list[float]) -> None:
     policy = RetryPolicy(attempts=3, first_wait=1, longest_wait=2, longest_retry_after=30)
     assert policy.run(Action(away(retry_after=20), away(retry_after=0.5)), subject="x") == "done"
     assert no_waits == [20, 2]

@@ -50,7 +50,7 @@ compared.
 
 @dataclass(frozen=True)
 class MonthFacts:
-    """One month as it is in its table."""
+    """What one month's table contains."""
 
     month: Month
     columns: Sequence[tuple[str, str]] = ()  # of its table with their types, in order; empty without a table

@@ -84,7 +84,7 @@ def _columns_result(service: Service, facts: MonthFacts) -> CheckResult:
 
 
 def warning_checks(service: Service) -> list[Check]:
-    """Return the checks that warn, for the columns that a service has."""
+    """Return the checks that warn of a service; rules about columns that it lacks are left out."""
     return [*(rule.check for rule in rules_of(service).values()), VOLUME, NOTHING_IGNORED]
 
 

@@ -23,7 +23,7 @@ Summary = dict[str, Any]
 
 
 def compare_month(cloud: Cloud, url: str | None, service: Service, month: Month) -> CheckResult:
-    """Compare a month in both databases; one that only one of them has passes. Without a URL there is no PostgreSQL.
+    """Compare a month in both databases; one that only one of them has passes. Without a URL nothing is compared.
 
     Raises:
         CloudNotReady, CloudRefused, CloudUnavailable: BigQuery has no dataset, refuses, or does not answer.

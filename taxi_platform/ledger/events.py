@@ -179,7 +179,7 @@ def read_progress(
     """Return which months were loaded after an event; of a month, the latest report is the last one.
 
     In a run over a range each month is observed as soon as it is in place, and materialized when the run ends.
-    Observations are read of some of the months only.
+    Observations are read only for the months in ``observed``.
     """
     records: list[dg.EventLogRecord] = []
     for fetch, wanted in ((instance.fetch_observations, observed), (instance.fetch_materializations, months)):

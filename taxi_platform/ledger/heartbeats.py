@@ -6,7 +6,7 @@ readers:
 
 * the daemon, through the run launcher's health check. It cannot see the process, which may be in another container, so
   it measures for how long the heartbeat has not changed (``SilenceTimer``). Clocks are never compared.
-* a command without a daemon, which cannot wait. It checks the processes of its own machine (``abandoned_runs``).
+* a command without a daemon, which cannot wait. It checks the processes of this machine (``abandoned_runs``).
 """
 
 import itertools
@@ -38,7 +38,7 @@ def key_of(run_id: str) -> str:
 
 
 def last_heartbeat(instance: dg.DagsterInstance, run_id: str) -> str | None:
-    """Return the last heartbeat of a run, which differs from the one before; None if there is none."""
+    """Return the last heartbeat of a run, which differs from the one before; None before the first."""
     return instance.daemon_cursor_storage.get_cursor_values({key_of(run_id)}).get(key_of(run_id))
 
 

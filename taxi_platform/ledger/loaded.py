@@ -84,7 +84,7 @@ def rows_in_bigquery(cloud: Cloud, service: Service) -> dict[Month, int]:
     """Return the rows of each month that the service's table in BigQuery holds. The query reads one column.
 
     Raises:
-        CloudNotReady, CloudRefused, CloudUnavailable: there is no dataset, no right to read it, or no answer.
+        CloudNotReady, CloudRefused, CloudUnavailable: the dataset or a role is missing, or Google does not answer.
     """
     table = table_of(cloud, service)
     if Tables(cloud).find(table) is None:

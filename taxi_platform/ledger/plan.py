@@ -90,7 +90,7 @@ def parse_services(text: str) -> list[Service]:
     """Return the services that ``green``, ``green,yellow`` or ``all`` names, each once, in the contracts' order.
 
     Raises:
-        InvalidRequest: there is no such service.
+        InvalidRequest: a service does not exist.
     """
     names = {name.strip() for name in text.split(",")}
     unknown = sorted(names - {*SERVICES, EVERY_SERVICE})
@@ -120,7 +120,7 @@ def months_in(span: Span, service: Service, partitions: Sequence[Month]) -> list
     """Return the months of a span, all of which must be partitions.
 
     Raises:
-        InvalidRequest: an end of the span is not a partition, or there are no partitions.
+        InvalidRequest: an end of the span is not a partition, or the service has none.
     """
     outside = [month for month in span if month and month not in partitions]
     if outside or not partitions:

@@ -43,7 +43,7 @@ _LOCK_SECONDS = 300.0  # compiling for both targets takes ten, and more on busy 
 
 
 def find_manifest(data_dir: Path, target: str, folder: Path = FOLDER) -> Path | None:
-    """Return the manifest of the project's files as they are now; compile it if there is none or a file was edited.
+    """Return the manifest of the project's files as they are now; compile it first if it is missing or outdated.
 
     It is for one target of ``profiles.yml``, and kept in ``data_dir`` after an edit. A target whose part of dbt is not
     installed cannot be built anyway, and keeps the manifest that it has, if any.

@@ -95,7 +95,7 @@ def open_bigquery(cloud: "Cloud", *, prepared: bool = True) -> Generator[Target]
     Raises:
         NotLoaded: the zone lookup does not exist.
         SchemaMismatch: a table with a service's name was not made by this platform.
-        CloudNotReady, CloudRefused, CloudUnavailable: there is no dataset, credentials or a role lack, or no answer.
+        CloudNotReady, CloudRefused, CloudUnavailable: the dataset or a role is missing, or Google does not answer.
     """
     from taxi_platform.bigquery import tables as bigquery
     from taxi_platform.bigquery.jobs import Jobs

@@ -134,7 +134,7 @@ def _not_loaded(data: ReportData) -> Iterator[Notice]:
 
 
 def _nothing(data: ReportData, subject: str) -> str:
-    """Return that there are no trips, in the models or at all."""
+    """Return the sentence for a page without trips, which may be loaded and not in the models."""
     outdated = any(True for service in SERVICES.values() for _ in _outdated(service, data))
     return f"{subject} is in the models yet." if outdated else f"{subject} is loaded yet."
 

@@ -45,7 +45,7 @@ _FAULTS = {
 
 
 class _Series(NamedTuple):
-    """The values by month or day of one panel and one column of the table; None where there are no trips."""
+    """The values by month or day of one panel and one column of the table; None without trips."""
 
     title: str
     colour: str

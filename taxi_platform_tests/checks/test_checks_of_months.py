@@ -79,7 +79,7 @@ def test_loading_a_month_checks_it_and_records_each_result_for_that_month(servic
     assert values(found["row_count_matches_file"])["rows_in_table"] == platform.count(service.table)
 
 
-def test_each_month_of_a_range_has_results_of_its_own(publish: Publish, platform: Platform) -> None:
+def test_each_month_of_a_range_has_its_own_results(publish: Publish, platform: Platform) -> None:
     publish(rows(GREEN, 40))  # all of March
     for month in ("2019-02", "2019-04"):
         publish(rows(GREEN, 5), month=month)
@@ -110,7 +110,7 @@ def test_the_shares_of_each_month_are_observed_so_that_the_ui_draws_them(publish
     assert observed.metadata["share_in_question/totals_are_not_negative"].value == 0.0
 
 
-def test_a_result_is_about_the_materialization_that_it_looked_at(publish: Publish, platform: Platform) -> None:
+def test_a_check_result_belongs_to_the_materialization_that_was_checked(publish: Publish, platform: Platform) -> None:
     publish(rows(GREEN, 5))
     platform.run("green_tripdata", month="2019-03")
     key = dg.AssetCheckKey(dg.AssetKey("green_tripdata"), "row_count_matches_file")
@@ -148,7 +148,7 @@ def delete_after_each_load(platform: Platform, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(loader._Load, "_swap", and_delete)  # pyright: ignore[reportPrivateUsage]
 
 
-def test_rows_that_somebody_deleted_keep_everything_from_being_built_on_the_month(
+def test_deleted_rows_block_everything_downstream_of_the_month(
     publish: Publish, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(rows(GREEN, 50))

@@ -89,7 +89,7 @@ def test_rejects_count_as_rows_of_the_file(loads: Loads) -> None:
     assert blocking(facts(loads)) == ["row_count_matches_file"]
 
 
-def test_columns_that_differ_leave_the_rules_unasked_and_the_rows_counted(loads: Loads) -> None:
+def test_with_differing_columns_rows_are_counted_and_rules_are_not_evaluated(loads: Loads) -> None:
     loads.load(rows(GREEN, 50))
     loads.ask("alter table green_tripdata drop column total_amount")
     found = facts(loads)
@@ -98,7 +98,7 @@ def test_columns_that_differ_leave_the_rules_unasked_and_the_rows_counted(loads:
 
 
 @pytest.mark.parametrize("loaded", [False, True])
-def test_a_month_that_is_not_there_has_no_facts(loads: Loads, loaded: bool) -> None:
+def test_a_month_without_a_table_has_no_facts(loads: Loads, loaded: bool) -> None:
     if loaded:
         loads.load(rows(GREEN, 5), month=APRIL)
     found = read_facts(loads.url, GREEN, MARCH, None)
@@ -268,7 +268,7 @@ _AMOUNTS = st.sampled_from(["", "7", "1", "17", "-7", "7.5", ".5"])
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(_CODES, _TIMES, _TIMES, _CODES, _CODES, _AMOUNTS, _AMOUNTS), min_size=1, max_size=60))
-def test_ids_are_found_to_be_twice_exactly_when_the_database_says_so(
+def test_repeated_ids_are_found_exactly_where_sql_finds_them(
     loads: Loads, monkeypatch: pytest.MonkeyPatch, trips: Sequence[Sequence[str]]
 ) -> None:
     monkeypatch.setattr("taxi_platform.checks.facts._FEW_ROWS", 0)

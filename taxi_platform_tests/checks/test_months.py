@@ -56,7 +56,7 @@ def test_rows_are_compared_with_the_raw_file_and_not_with_the_load_record() -> N
     assert failing(replace(facts(), raw=None)) == []
 
 
-def test_a_column_too_many_too_few_or_out_of_place_blocks_and_is_named() -> None:
+def test_an_additional_missing_or_misplaced_column_blocks_and_is_named() -> None:
     columns = list(tables.column_types(GREEN).items())
     lacking = shape(replace(facts(), columns=columns[1:]))["columns_match_contract"]
     assert "it lacks unique_row_id text" in lacking.description
@@ -79,7 +79,7 @@ def test_a_blocking_result_names_the_command_that_loads_the_month_again() -> Non
     assert "taxi backfill green 2019-03 --all" in shape(replace(facts(), rows=1))["row_count_matches_file"].description
 
 
-def test_a_month_that_is_not_there_passes_nothing_and_says_so() -> None:
+def test_a_month_without_a_table_passes_no_check() -> None:
     found = {**shape(MonthFacts(MARCH)), **quality(MonthFacts(MARCH))}
     assert not any(result.passed for result in found.values())
     assert "There is no table public.green_tripdata_2019_03." in found["row_count_matches_file"].description

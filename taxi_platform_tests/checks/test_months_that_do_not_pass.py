@@ -25,7 +25,7 @@ def delete_a_row(backfills: Backfills) -> None:
         )
 
 
-def test_a_loaded_month_that_does_not_pass_counts_as_failed_and_is_loaded_again(backfills: Backfills) -> None:
+def test_a_loaded_month_with_a_failed_check_is_failed_and_is_loaded_again(backfills: Backfills) -> None:
     assert backfills.backfill("green", "2019-03")[0] == 0
     rows = backfills.count("green_tripdata")
     delete_a_row(backfills)
@@ -39,7 +39,7 @@ def test_a_loaded_month_that_does_not_pass_counts_as_failed_and_is_loaded_again(
     assert state(backfills) == ("materialized", "")
 
 
-def test_a_backfill_whose_month_does_not_pass_says_so_and_fails(
+def test_a_backfill_fails_when_a_check_of_its_month_fails(
     backfills: Backfills, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     swap = loader._Load._swap  # pyright: ignore[reportPrivateUsage]
@@ -56,7 +56,7 @@ def test_a_backfill_whose_month_does_not_pass_says_so_and_fails(
     assert state(backfills) == ("failed", "check row_count_matches_file")
 
 
-def test_a_result_about_an_earlier_load_says_nothing_of_the_month(backfills: Backfills) -> None:
+def test_a_check_result_of_an_earlier_load_does_not_count(backfills: Backfills) -> None:
     backfills.backfill("green", "2019-03")
     delete_a_row(backfills)
     backfills.check("green_tripdata", "2019-03")

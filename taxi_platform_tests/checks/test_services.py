@@ -51,7 +51,7 @@ def test_only_the_month_that_is_due_counts_however_many_old_ones_are_loaded() ->
     assert last_month_result(GREEN, december, FIRST, LAST, [*old, Month(2019, 12)]).passed
 
 
-def test_where_the_partitions_end_nothing_newer_is_waited_for() -> None:
+def test_after_the_last_partition_no_month_is_due() -> None:
     there = last_month_result(FHV, LAST, FIRST, LAST, [LAST])
     assert there.passed
     assert "The partitions end with 2021-07 (TAXI_LAST_MONTH), so no newer month is expected." in there.description
@@ -60,7 +60,7 @@ def test_where_the_partitions_end_nothing_newer_is_waited_for() -> None:
     assert "2021-07 is due and not loaded; no month is loaded." in absent.description
 
 
-def test_nothing_is_missed_before_the_first_month_is_due() -> None:
+def test_the_check_passes_before_the_first_month_is_due() -> None:
     result = last_month_result(GREEN, None, FIRST, LAST, [])
     assert result.passed
     assert "No month is due yet. 2019-01 falls due on 2019-06-05." in result.description

@@ -54,6 +54,6 @@ def test_a_table_of_version_0_1_is_read() -> None:
     assert (found.facts, found.rows_loaded, found.version.bytes) == (FACTS, 49, 1000)
 
 
-def test_a_materialization_that_somebody_else_reported_says_nothing_of_the_file() -> None:
+def test_a_materialization_reported_by_others_has_no_facts_of_the_file() -> None:
     found = recorded({"by": "hand"})
     assert (found.facts, found.rows_loaded, found.version) == (None, None, SourceVersion(None, None, None))

@@ -38,7 +38,7 @@ class Clock:
         ([(0, "a"), (3600, "a")], [0, LONGEST_GAP_SECONDS]),  # nobody observed it for an hour
     ],
 )
-def test_silence_adds_up_while_the_heartbeat_is_the_same(
+def test_seconds_add_up_while_the_heartbeat_does_not_change(
     observed: list[tuple[float, object]], silences: list[float]
 ) -> None:
     clock = Clock()

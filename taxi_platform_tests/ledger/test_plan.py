@@ -56,7 +56,7 @@ def test_services_are_named_one_by_one_or_all(text: str, services: list[object])
 
 
 @pytest.mark.parametrize("text", ["", "red", "green,", "Green", "green yellow", "green,red"])
-def test_an_unknown_service_is_refused_with_those_that_there_are(text: str) -> None:
+def test_the_error_for_an_unknown_service_lists_the_services(text: str) -> None:
     with pytest.raises(InvalidRequest, match=r"no such service\. There are green, yellow, fhv, fhvhv, and all\."):
         parse_services(text)
 
@@ -74,7 +74,7 @@ def test_an_unknown_service_is_refused_with_those_that_there_are(text: str) -> N
         ("..", None, None),
     ],
 )
-def test_months_are_one_or_a_span_with_both_ends_or_open(text: str, first: str, last: str | None) -> None:
+def test_months_are_one_month_or_a_range_whose_ends_may_be_open(text: str, first: str, last: str | None) -> None:
     assert tuple(end and str(end) for end in parse_span(text)) == (first, last)
 
 
@@ -93,7 +93,7 @@ def test_months_are_one_or_a_span_with_both_ends_or_open(text: str, first: str, 
         ("januari", "'januari' is not a month"),
     ],
 )
-def test_nonsense_is_refused_with_what_is_valid(text: str, said: str) -> None:
+def test_invalid_months_are_refused_with_a_valid_example(text: str, said: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse_span(text)
     assert said in str(caught.value)
@@ -102,7 +102,7 @@ def test_nonsense_is_refused_with_what_is_valid(text: str, said: str) -> None:
 
 
 @given(first=covered, last=covered, dots=st.sampled_from(["..", "..."]))
-def test_a_span_holds_both_its_ends_and_all_between(first: Month, last: Month, dots: str) -> None:
+def test_a_month_range_includes_both_ends_and_every_month_between(first: Month, last: Month, dots: str) -> None:
     text = f"{first}{dots}{last}"
     if last < first:
         with pytest.raises(InvalidRequest):
@@ -119,7 +119,7 @@ def test_an_open_end_reaches_to_the_partitions_end(end: Month) -> None:
 
 
 @pytest.mark.parametrize("text", ["2018-12", "2018-12..2019-03", "2021-07..2021-08", "2021-08..", "..2018-12"])
-def test_a_month_outside_the_partitions_is_refused_with_those_that_there_are(text: str) -> None:
+def test_the_error_for_a_month_outside_the_partitions_lists_them(text: str) -> None:
     with pytest.raises(InvalidRequest, match=r"^20(18-12|21-08): .*green has 2019-01 to 2021-07\."):
         months_in(parse_span(text), GREEN, COVERED)
 
@@ -127,7 +127,7 @@ def test_a_month_outside_the_partitions_is_refused_with_those_that_there_are(tex
 # What is planned
 
 
-def test_by_default_all_that_is_not_in_place_is_planned_each_with_its_reason() -> None:
+def test_by_default_every_month_that_is_not_loaded_is_planned_with_its_reason() -> None:
     plan = make_plan(states(m01="materialized", m02="missing", m03="failed", m04="file changed"), "missing")
     assert planned(plan) == [
         ("green", "2019-02", "missing"),
@@ -174,7 +174,7 @@ def test_ranges_are_without_gaps_and_hold_each_planned_month_once(found: list[Mo
     assert all(len({s.service.name for s in batch}) == 1 for batch in plan.batches())
 
 
-def test_the_daemon_is_asked_once_a_service_and_once_a_range_when_the_newest_comes_first() -> None:
+def test_there_is_one_backfill_per_service_or_per_range_when_the_newest_comes_first() -> None:
     months = {f"m{month:02d}": "materialized" if month == 6 else "missing" for month in range(1, 13)}
     found = [*states(**months), *states("fhv", **months)]
     assert [len(batch) for batch in make_plan(found, "missing").batches()] == [2, 2]
@@ -188,7 +188,7 @@ def test_the_daemon_is_asked_once_a_service_and_once_a_range_when_the_newest_com
     assert [len(batch) for batch in newest.batches()] == [1, 1, 1, 1]
 
 
-def test_the_source_is_asked_anew_for_files_that_changed_or_failed_of_the_run_in_question() -> None:
+def test_a_run_refreshes_its_files_that_changed_or_failed() -> None:
     found = states(m01="missing", m02="failed", m03="file changed", m05="failed")
     plan = make_plan([*found, *states("fhv", m02="failed")], "missing")
     (green, _) = plan.batches()
@@ -198,7 +198,7 @@ def test_the_source_is_asked_anew_for_files_that_changed_or_failed_of_the_run_in
     assert plan.run_config(green[1:]) == {"ops": {"green_tripdata": {"config": {"refresh": ["2019-05"]}}}}
 
 
-def test_the_configuration_says_only_what_is_not_usual() -> None:
+def test_the_run_configuration_contains_only_values_that_are_not_the_default() -> None:
     found = states(m01="missing", m02="materialized")
     assert make_plan(found, "missing").run_config(make_plan(found, "missing").month_ranges()) == {
         "ops": {"green_tripdata": {"config": {}}}

@@ -27,7 +27,7 @@ def loaded(platform: Platform) -> Platform:
     return platform
 
 
-def test_a_loaded_month_is_known_to_all_who_are_asked(loaded: Platform) -> None:
+def test_a_loaded_month_is_known_from_dagster_the_table_and_the_source(loaded: Platform) -> None:
     ledger = read_months(loaded.instance, [GREEN, YELLOW])
     assert {name: list(months) for name, months in ledger.months.items()} == {
         "green": [JANUARY, FEBRUARY],
@@ -64,7 +64,7 @@ def test_a_part_that_is_not_asked_for_stays_empty(loaded: Platform) -> None:
     assert ledger.remarks == []
 
 
-def test_a_database_that_may_be_out_of_reach_is_remarked_on_and_one_that_must_answer_is_an_error(
+def test_an_unreachable_database_is_a_remark_or_with_a_url_an_error(
     loaded: Platform,
 ) -> None:
     loaded.use(TAXI_POSTGRES_URL=CLOSED)

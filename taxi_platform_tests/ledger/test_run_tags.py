@@ -31,13 +31,11 @@ def labelled(tags: dict[str, str], *loads: tuple[Service, list[Month]]) -> dict[
         ([JANUARY, DECEMBER], "green_tripdata_2019-01.csv...green_tripdata_2019-12.csv"),
     ],
 )
-def test_files_are_called_as_the_course_calls_them_and_a_range_by_its_first_and_last(
-    months: list[Month], label: str
-) -> None:
+def test_the_file_tag_names_the_file_or_the_first_and_last_of_a_range(months: list[Month], label: str) -> None:
     assert run_labels(GREEN, *months, trigger="manual")["file"] == label
 
 
-def test_who_starts_a_run_sets_every_label() -> None:
+def test_the_labels_of_a_requested_run_are_complete() -> None:
     assert run_labels(GREEN, MARCH, trigger="schedule:green_monthly_schedule") == {
         "taxi": "green",
         "file": "green_tripdata_2019-03.csv",
@@ -53,7 +51,7 @@ def test_who_starts_a_run_sets_every_label() -> None:
 
 @pytest.mark.parametrize("trigger", ["manual", "backfill", "schedule:s", "sensor:s"])
 @given(span=spans)
-def test_a_run_that_has_its_labels_lacks_none(trigger: str, span: tuple[Service, list[Month]]) -> None:
+def test_nothing_is_added_to_complete_labels(trigger: str, span: tuple[Service, list[Month]]) -> None:
     service, months = span
     labels = run_labels(service, months[0], months[-1], trigger=trigger, backfill=len(months) > 1)
     assert lacking_labels(labels, service, months) == {}
@@ -77,19 +75,17 @@ def test_a_run_without_labels_gets_them_and_a_range_or_a_part_of_a_backfill_is_a
         ({"dagster/backfill": "abcdefgh", "trigger": "sensor:new_month_sensor"}, "sensor:new_month_sensor"),
     ],
 )
-def test_the_trigger_is_what_dagster_knows_of_it_unless_somebody_has_said_it(
-    tags: dict[str, str], trigger: str
-) -> None:
+def test_the_trigger_comes_from_dagsters_tags_unless_it_is_set(tags: dict[str, str], trigger: str) -> None:
     assert labelled(tags, (GREEN, [MARCH]))["trigger"] == trigger
 
 
-def test_several_services_in_one_run_are_all_named_whichever_starts_first() -> None:
+def test_the_labels_of_a_run_name_all_of_its_services_in_any_order() -> None:
     expected = {"taxi": "green,yellow", "file": "green_tripdata_2019-03.csv,yellow_tripdata_2019-03.csv"}
     for order in ((GREEN, YELLOW), (YELLOW, GREEN)):
         labels = labelled({}, *((service, [MARCH]) for service in order))
         assert {name: labels[name] for name in expected} == expected
 
 
-def test_the_part_of_a_backfill_that_a_run_holds_replaces_what_its_tags_said_of_the_whole() -> None:
+def test_a_run_of_a_backfill_gets_its_own_files_instead_of_the_whole_backfills() -> None:
     whole = run_labels(GREEN, JANUARY, DECEMBER, trigger="backfill", backfill=True)
     assert lacking_labels(whole, GREEN, [MARCH]) == {"file": "green_tripdata_2019-03.csv"}

@@ -35,12 +35,12 @@ def manifest_of(target: str, data: Path) -> Path:
 
 
 @pytest.mark.parametrize("place", contract_files(), ids=str)
-def test_what_the_contracts_decide_is_as_they_are(place: Path) -> None:
+def test_generated_files_match_the_contracts(place: Path) -> None:
     written = (FOLDER / place).read_text(encoding="utf-8")
     assert written == contract_files()[place], "run `python -m taxi_platform.models.contract`, and correct the models"
 
 
-def test_an_edited_model_without_dbt_is_shown_as_it_was_or_left_out(
+def test_without_dbt_an_edited_model_is_shown_unchanged_or_left_out(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder, compiled = tmp_path / "dbt", manifest_of("bigquery", data)
@@ -56,7 +56,7 @@ def test_an_edited_model_without_dbt_is_shown_as_it_was_or_left_out(
         project.require("bigquery")
 
 
-def test_a_column_that_the_contract_renames_is_missed_by_the_model_that_reads_it(data: Path) -> None:
+def test_a_model_that_reads_a_renamed_column_is_an_error(data: Path) -> None:
     manifest = json.loads(manifest_of("postgres", data).read_text(encoding="utf-8"))
     columns = manifest["sources"]["source.taxi_platform.trips.green_tripdata"]["columns"]
     columns["paid_by"] = {**columns.pop("payment_type"), "name": "paid_by"}
@@ -89,7 +89,7 @@ def test_every_model_and_column_is_described_and_has_a_type_and_every_test_says_
         assert test["description"].endswith("."), test["name"]
 
 
-def test_every_mart_has_a_contract_and_facts_are_blocked_by_their_reconciliation(data: Path) -> None:
+def test_every_mart_has_a_contract_and_reconciliation_tests_block(data: Path) -> None:
     manifest = read_manifest(manifest_of("postgres", data))
     marts = [node for node in nodes_of(manifest, "model") if "marts" in node["fqn"]]
     assert len(marts) == 6
@@ -99,7 +99,7 @@ def test_every_mart_has_a_contract_and_facts_are_blocked_by_their_reconciliation
     assert "pickup_zones_are_in_the_lookup" not in blocking
 
 
-def test_every_model_is_valid_in_bigquerys_dialect_and_as_it_was_looked_at(data: Path) -> None:
+def test_every_model_is_valid_bigquery_sql_and_matches_its_snapshot(data: Path) -> None:
     from sqlglot import parse_one
 
     manifest = read_manifest(manifest_of("bigquery", data))
@@ -111,7 +111,7 @@ def test_every_model_is_valid_in_bigquerys_dialect_and_as_it_was_looked_at(data:
         assert models[name].strip() == snapshot.read_text(encoding="utf-8").strip(), f"differs from {snapshot}"
 
 
-def test_a_manifest_is_made_once_and_an_edited_model_never_meets_an_old_one(tmp_path: Path, data: Path) -> None:
+def test_a_manifest_is_compiled_once_and_again_after_an_edit(tmp_path: Path, data: Path) -> None:
     folder = tmp_path / "dbt"
     folder.mkdir()
     (folder / "models").mkdir()
@@ -123,9 +123,7 @@ def test_a_manifest_is_made_once_and_an_edited_model_never_meets_an_old_one(tmp_
     assert manifest_of("postgres", data) == manifest_of("postgres", data)
 
 
-def test_dbt_sees_no_secret_and_no_setting_while_it_compiles_what_is_kept(
-    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dbt_compiles_without_secrets_and_settings(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAXI_DBT_HOST", "db.internal")
     monkeypatch.setenv("DBT_ENV_SECRET_TAXI_PASSWORD", "pa55word")
     script, seen = tmp_path / "dbt.py", tmp_path / "seen"

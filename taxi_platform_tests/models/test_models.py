@@ -24,7 +24,7 @@ def test_everything_is_built_and_every_test_passes_or_warns(models: Models) -> N
         assert models.first.months(model) == [None]
 
 
-def test_every_row_of_the_tables_is_a_trip_whatever_it_lacks(models: Models) -> None:
+def test_every_row_of_the_tables_is_a_trip_even_with_missing_values(models: Models) -> None:
     assert models.rows(COUNTS) == [
         ("green", "2019-03-01", 43),
         ("green", "2019-04-01", 10),
@@ -34,7 +34,7 @@ def test_every_row_of_the_tables_is_a_trip_whatever_it_lacks(models: Models) -> 
     assert models.rows(FHV_COUNTS) == [("2019-03-01", 23), ("2019-04-01", 4)]
 
 
-def test_what_a_trip_lacks_is_a_row_of_the_dimensions(models: Models) -> None:
+def test_missing_values_of_trips_are_rows_of_the_dimensions(models: Models) -> None:
     unknown = f"""
         select vendor_name, rate_code_description, payment_type, payment_type_description, passenger_count
         from {MODELS_SCHEMA}.fct_trips join {MODELS_SCHEMA}.dim_vendors using (vendor_id)
@@ -56,13 +56,13 @@ def test_a_trip_belongs_to_its_files_month_wherever_its_pickup_lies(models: Mode
     assert models.rows(stray) == [("2019-03-01", "green_tripdata_2019-03.csv")]
 
 
-def test_trips_that_share_the_courses_identifier_have_keys_of_their_own(models: Models) -> None:
+def test_trips_with_the_same_course_identifier_have_different_keys(models: Models) -> None:
     assert models.rows(f"select count(distinct trip_key), count(*) from {MODELS_SCHEMA}.fct_trips") == [(88, 88)]
     assert models.rows(f"select count(distinct trip_key), count(*) from {MODELS_SCHEMA}.fct_fhv_trips") == [(27, 27)]
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
-def test_staging_has_the_very_identifiers_of_the_tables(service, models: Models) -> None:
+def test_staging_has_the_same_identifiers_as_the_tables(service, models: Models) -> None:
     different = f"""
         (select filename, unique_row_id from {service.table} except all
          select filename, unique_row_id from {MODELS_SCHEMA}.stg_{service.table})"""
@@ -82,7 +82,7 @@ def test_revenue_is_the_sum_of_the_trips(models: Models) -> None:
     ) == [(1, "Unknown")]
 
 
-def test_each_month_says_how_many_rows_it_has_and_what_its_columns_are_made_of(models: Models) -> None:
+def test_each_month_has_its_row_count_and_column_lineage(models: Models) -> None:
     assert models.first is not None
     assert models.first.of("fct_trips", "2019-03")["dagster/partition_row_count"] == 48
     assert models.first.of("fct_trips", "2019-04")["dagster/partition_row_count"] == 40
@@ -99,7 +99,7 @@ def test_in_a_range_each_month_has_the_result_of_every_check(models: Models) -> 
         assert {"2019-03", "2019-04"} <= {result.partition for result in results if result}
 
 
-def test_a_zone_that_the_lookup_does_not_know_is_warned_of_and_its_trip_stays(models: Models) -> None:
+def test_an_unknown_zone_is_a_warning_and_its_trip_stays(models: Models) -> None:
     key = dg.AssetCheckKey(dg.AssetKey("int_trips"), "pickup_zones_are_in_the_lookup")
     (record, *_) = models.platform.instance.event_log_storage.get_asset_check_execution_history(key, limit=20)
     assert record.event is not None
@@ -149,7 +149,7 @@ def test_a_build_replaces_its_month_or_all_months_of_a_table_with_other_columns(
     assert models.rows(f"select count(is_shared_ride) from {MODELS_SCHEMA}.fct_fhv_trips") == [(27,)]
 
 
-def test_a_test_that_fails_stops_what_lies_behind_and_says_which_it_was(models: Models) -> None:
+def test_a_failed_test_skips_downstream_models_and_is_named(models: Models) -> None:
     with_error = f"create rule lost as on insert to {MODELS_SCHEMA}.fct_trips_2019_03 do instead nothing"
     models.platform.execute(f"delete from {MODELS_SCHEMA}.fct_trips_2019_03", with_error)
     before = models.rows(f"select count(*) from {MODELS_SCHEMA}.fct_monthly_zone_revenue")

@@ -144,7 +144,7 @@ def test_a_page_is_legible(window: Page, pages: dict[str, Path], name: str, widt
 
 
 @pytest.mark.parametrize("name", ["trips", "month", "empty"])
-def test_people_who_do_not_see_the_charts_get_names_and_tables(window: Page, pages: dict[str, Path], name: str) -> None:
+def test_screen_readers_find_names_and_tables_of_the_charts(window: Page, pages: dict[str, Path], name: str) -> None:
     show(window, pages[name], DESK, "light")
     structure = window.evaluate(STRUCTURE)
     assert bool(structure.pop("charts")) == (name != "empty")

@@ -31,7 +31,7 @@ def cells(page: Page, name: str) -> list[list[str]]:
     return [list(row) for row in figure.table.rows]
 
 
-def test_the_whole_page_goes_by_months_and_a_month_page_by_days() -> None:
+def test_the_page_of_all_months_shows_months_and_the_page_of_a_month_days() -> None:
     whole, month = make_page(made_up(MARCH, APRIL)), make_page(made_up(MARCH, APRIL, only=APRIL))
     assert figures(whole) == ["trips", "revenue", *ALWAYS, "without-vendor"]
     assert figures(month) == ["trips", "revenue", *ALWAYS]
@@ -68,7 +68,7 @@ def test_for_hire_trips_are_shown_without_fares_and_distances() -> None:
     assert "Negative total" not in [row[0] for row in cells(page, "quality") if row[1] != "\N{EN DASH}"]
 
 
-def test_a_month_that_a_service_lacks_is_a_gap_and_not_zero() -> None:
+def test_a_missing_month_of_a_service_is_a_gap_and_not_zero() -> None:
     data = made_up(MARCH, APRIL, MAY)
     lacking = replace(
         data,
