@@ -40,7 +40,7 @@ def test_the_page_of_all_months_shows_months_and_the_page_of_a_month_days() -> N
 
 
 @pytest.mark.parametrize(
-    "data", [made_up(MARCH, APRIL), made_up(MARCH, APRIL, only=MARCH), made_up(MARCH, services=(FHV,))]
+    "data", [made_up(MARCH, APRIL), made_up(MARCH, services=(GREEN,), only=MARCH), made_up(MARCH, services=(FHV,))]
 )
 def test_every_figure_has_its_numbers_and_a_page_needs_no_other_file(data: ReportData) -> None:
     page = make_page(data)
