@@ -12,6 +12,7 @@ import pytest
 
 from taxi_platform.settings import PROJECT
 from taxi_platform.trips.services import FILENAME, SERVICES, column_comments
+from taxi_platform_tests.support import warm
 from taxi_platform_tests.support.shell import UNSET
 
 LOAD = """
@@ -106,10 +107,10 @@ OF_EVERY_TABLE = {
 OF_METERED_TRIPS = {"vendors_are_known", "totals_are_not_negative"}
 
 
-def python(program: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-    """Run a program in a fresh interpreter that has no settings but these."""
+def python(program: str, cold: bool = False, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """Run a program in its own process, which has no settings but these and, if it is cold, imports everything."""
     return subprocess.run(
-        [sys.executable, "-c", program],
+        [*([sys.executable] if cold else [*warm.client_of("dagster"), "python"]), "-c", program],
         cwd=PROJECT,
         env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **UNSET, **settings},
         capture_output=True,
@@ -118,8 +119,8 @@ def python(program: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def described(**settings: str) -> Mapping[str, Any]:
-    done = python(LOAD + DESCRIBE, **settings)
+def described(cold: bool = False, **settings: str) -> Mapping[str, Any]:
+    done = python(LOAD + DESCRIBE, cold, **settings)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -195,11 +196,11 @@ def checks_of(location: Mapping[str, Any], *assets: str) -> list[str]:
 @pytest.fixture(scope="module")
 def location() -> Mapping[str, Any]:
     """The code location without any setting."""
-    return described()
+    return described(cold=True)
 
 
 def test_they_load_without_any_deprecated_superseded_beta_or_preview_part_of_dagster() -> None:
-    done = python(STRICT + EACH + LOAD)
+    done = python(STRICT + EACH + LOAD, cold=True)
     assert done.returncode == 0, done.stderr
 
 

@@ -8,6 +8,7 @@ import pytest
 from taxi_platform.settings import settings
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, FHVHV, GREEN, YELLOW, Service
+from taxi_platform_tests.support import warm
 from taxi_platform_tests.support.asset_runs import Platform, Run, instance_in_memory
 from taxi_platform_tests.support.databases import database_from
 from taxi_platform_tests.support.shell import UNSET
@@ -82,6 +83,7 @@ def models(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         instance_in_memory() as instance,
     ):
         patch.delenv("DAGSTER_HOME", raising=False)
+        warm.use_for_dbt(patch)
         platform = Platform(instance, url, patch)
         source, data = str(folder / "published"), str(folder)
         platform.use(**UNSET | {"TAXI_SOURCE": source, "TAXI_DATA_DIR": data, "TAXI_POSTGRES_URL": url})

@@ -15,7 +15,7 @@ from taxi_platform_tests.support.asset_runs import Platform
 from taxi_platform_tests.support.trip_server import TripServer
 from taxi_platform_tests.support.trip_texts import rows, text, zipped
 
-PACKAGE = Path(taxi_platform.__file__).parent
+FOLDER = f"{Path(taxi_platform.__file__).parent}/"
 MOST_WITH_A_URL = 14
 MOST_WITH_A_SERVER_TO_START = 17
 
@@ -50,12 +50,11 @@ def functions_followed(first: tuple[str, str], last: tuple[str, str]) -> Iterato
 
     def follow(frame: FrameType, event: str, _: object) -> None:
         code = frame.f_code
-        if event != "call" or state["ended"] or not code.co_flags & inspect.CO_OPTIMIZED:
-            return  # the body of a module or of a class is not a function
-        path = Path(code.co_filename)
-        if not path.is_relative_to(PACKAGE):
+        if event != "call" or not code.co_filename.startswith(FOLDER) or state["ended"]:
             return
-        name = path.relative_to(PACKAGE).as_posix()
+        if not code.co_flags & inspect.CO_OPTIMIZED:
+            return  # the body of a module or of a class is not a function
+        name = code.co_filename.removeprefix(FOLDER)
         state["begun"] = state["begun"] or (name, code.co_name) == first
         if state["begun"]:
             if name not in files and name not in NOT_COUNTED:

@@ -29,6 +29,11 @@ def in_a_shell() -> str:
     return "".join(f'{name}() {{ {client} {name} "$@"; }}\n' for name in _OF_DAGSTER)
 
 
+def use_for_dbt(patch: Any) -> None:
+    """Have the platform run dbt in this process's server while the patch lasts."""
+    patch.setattr("taxi_platform.models.project.DBT", (*client_of("dbt"), "dbt"))
+
+
 @cache
 def client_of(kind: str) -> list[str]:
     """What to put before a command; the server ends with this process, because its standard input does."""
@@ -86,7 +91,7 @@ def _forked(connection: socket.socket) -> list[str]:
         if connection in select.select([connection, os.pidfd_open(child)], [], [])[0]:
             os.kill(child, signal.SIGKILL)  # the client is gone
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        connection.send(str(status if status >= 0 else 128 - status).encode())
+        connection.send(str(status).encode())
         os._exit(0)
     connection.close()
     for number, output in enumerate(outputs):
@@ -99,12 +104,15 @@ def _forked(connection: socket.socket) -> list[str]:
 
 
 def _ask(place: str, command: list[str]) -> int:
-    """Have the server run a command as this process would, and return its exit status."""
+    """Have the server run a command as this process would, and end as it does."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(place)
         here = os.getcwd()  # noqa: PTH109 - pathlib takes longer to import than all the rest
         socket.send_fds(connection, [json.dumps([command, dict(os.environ), here]).encode()], [0, 1, 2])
-        return int(connection.recv(8))
+        status = int(connection.recv(8))
+    if status < 0:
+        os.kill(os.getpid(), -status)
+    return status
 
 
 if __name__ == "__main__":
@@ -114,5 +122,10 @@ if __name__ == "__main__":
     _import_all(sys.argv[2].rpartition("/")[2])
     sys.argv = _until_asked(sys.argv[2])
     __package__ = None  # so that click names the command, not this module
-    module, _, function = (_OF_DAGSTER | _OF_DBT)[sys.argv[0]].partition(":")
-    sys.exit(getattr(import_module(module), function)())
+    if sys.argv[0] == "python":  # -c, a program, and arguments
+        program = sys.argv.pop(2)
+        del sys.argv[0]
+        exec(program, {"__name__": "__main__"})
+    else:
+        module, _, function = (_OF_DAGSTER | _OF_DBT)[sys.argv[0]].partition(":")
+        sys.exit(getattr(import_module(module), function)())
