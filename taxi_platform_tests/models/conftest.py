@@ -5,13 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from taxi_platform.settings import settings
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, FHVHV, GREEN, YELLOW, Service
 from taxi_platform_tests.support import warm
-from taxi_platform_tests.support.asset_runs import Platform, Run, instance_in_memory
-from taxi_platform_tests.support.databases import database_from
-from taxi_platform_tests.support.shell import UNSET
+from taxi_platform_tests.support.asset_runs import Platform, Run, platform_of_a_module
 from taxi_platform_tests.support.trip_texts import APRIL, MARCH, rows, text, with_field, zipped
 
 MONTHLY = (
@@ -77,16 +74,12 @@ def models(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("models")
     (folder / "published").mkdir()
     (folder / "published/taxi_zone_lookup.csv").write_text(ZONES)
+    source = str(folder / "published")
     with (
-        database_from(postgres_url, "template0") as url,
+        platform_of_a_module(postgres_url, folder, TAXI_SOURCE=source) as platform,
         pytest.MonkeyPatch.context() as patch,
-        instance_in_memory() as instance,
     ):
-        patch.delenv("DAGSTER_HOME", raising=False)
         warm.use_for_dbt(patch)
-        platform = Platform(instance, url, patch)
-        source, data = str(folder / "published"), str(folder)
-        platform.use(**UNSET | {"TAXI_SOURCE": source, "TAXI_DATA_DIR": data, "TAXI_POSTGRES_URL": url})
         made = Models(platform, folder / "published")
         made.publish(GREEN, MARCH, green_march())
         made.publish(FHV, MARCH, [*rows(FHV, 20), *rows(FHV, 3)])
@@ -99,4 +92,3 @@ def models(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         assert zones.succeeded, zones.failure
         made.first = made.build(*DIMENSIONS, *MONTHLY)
         yield made
-    settings.cache_clear()

@@ -1,6 +1,6 @@
 """What an asset of one's own gets from the platform's assets: the type that it asks for, of the months it asks for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dagster as dg
@@ -14,21 +14,23 @@ from taxi_platform.sources.cache import TripFiles
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
-from taxi_platform_tests.support.asset_runs import Platform
+from taxi_platform_tests.support.asset_runs import Platform, platform_of_a_module
 from taxi_platform_tests.support.trip_server import TripServer
 from taxi_platform_tests.support.trip_texts import rows, text, with_field, zipped
 
 
-@pytest.fixture
-def months(server: TripServer, platform: Platform) -> Platform:
-    """The platform with the first three months of 2019 in its table: 10, 20 and 30 trips."""
+@pytest.fixture(scope="module")
+def months(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The platform with three months of 2019 in its table, 10, 20 and 30 trips; a fourth is not published."""
+    folder = tmp_path_factory.mktemp("months")
     for month in Month(2019, 1).through(Month(2019, 3)):
         lines = rows(GREEN, 10 * month.month, first=1000 * month.month)
         lines[0] = with_field(GREEN, lines[0], "payment_type", "")
-        server.publish(f"/green/green_tripdata_{month}.csv.gz", zipped(text(GREEN, lines)))
-    platform.use(TAXI_SOURCE=server.template, TAXI_LAST_MONTH="2019-03")
-    assert platform.run("green_tripdata", months="2019-01...2019-03").succeeded
-    return platform
+        (folder / f"green_tripdata_{month}.csv.gz").write_bytes(zipped(text(GREEN, lines)))
+    values = {"TAXI_SOURCE": str(folder), "TAXI_LAST_MONTH": "2019-04"}
+    with platform_of_a_module(postgres_url, folder / "data", **values) as platform:
+        assert platform.run("green_tripdata", months="2019-01...2019-03").succeeded
+        yield platform
 
 
 def given(
@@ -101,7 +103,6 @@ def test_an_asset_without_months_gets_a_reference_to_the_whole_table(months: Pla
 
 
 def test_a_month_that_is_not_there_has_no_rows(months: Platform) -> None:
-    months.use(TAXI_LAST_MONTH="2019-04")
     assert given(months, pd.DataFrame, month="2019-04").empty
 
 

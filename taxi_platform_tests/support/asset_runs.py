@@ -9,7 +9,9 @@
 The fixture ``platform`` stands in ``integration/conftest.py``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -19,6 +21,8 @@ import yaml
 
 from taxi_platform.definitions import defs
 from taxi_platform.settings import PROJECT, settings
+from taxi_platform_tests.support.databases import database_from
+from taxi_platform_tests.support.shell import UNSET
 
 Asset = dg.AssetsDefinition
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
@@ -164,3 +168,18 @@ class Platform:
         """The rows of a table, or of those of one file month."""
         condition = f" where filename like '%{month}.csv'" if month else ""
         return self.rows(f"select count(*) from {table}{condition}")[0][0]
+
+
+@contextmanager
+def platform_of_a_module(server: str, data: Path, **values: str) -> Iterator[Platform]:
+    """The platform with a database of its own, for tests that share what is loaded once."""
+    with (
+        database_from(server, "template0") as url,
+        pytest.MonkeyPatch.context() as patch,
+        instance_in_memory() as instance,
+    ):
+        patch.delenv("DAGSTER_HOME", raising=False)
+        platform = Platform(instance, url, patch)
+        platform.use(**UNSET | {"TAXI_DATA_DIR": str(data), "TAXI_POSTGRES_URL": url} | values)
+        yield platform
+    settings.cache_clear()

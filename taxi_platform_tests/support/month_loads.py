@@ -10,7 +10,6 @@ Every module that uses it makes its fixture ``loads`` of the fixtures ``tmp_path
 """
 
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import psycopg
 from taxi_platform.postgres.loader import Loaded, OnBadRows, load_month
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, SERVICES, Service
+from taxi_platform_tests.support import warm
 from taxi_platform_tests.support.published import Published
 from taxi_platform_tests.support.trip_texts import APRIL, MARCH, rows
 
@@ -78,8 +78,7 @@ class Loads(Published):
         """Load what is published in its own process, after some lines that may bend the loader there."""
         return subprocess.Popen(
             [
-                sys.executable,
-                "-c",
+                *(*warm.client_of("dagster"), "python", "-c"),
                 _PROCESS.format(prelude=prelude),
                 self.folder.parent,
                 self.url,
