@@ -27,7 +27,7 @@ from taxi_platform.trips.columns import Column
 from taxi_platform.trips.files import TripFile, edition_of
 from taxi_platform.trips.headers import Header
 from taxi_platform.trips.reading import TripStream, open_trips
-from taxi_platform.trips.records import Canonical
+from taxi_platform.trips.records import Canonical, NeedsParser
 from taxi_platform.trips.services import SERVICES
 
 if TYPE_CHECKING:
@@ -61,10 +61,6 @@ class Loaded:
     unchanged: bool
     line_by_line: bool
     jobs: dict[str, Spent]
-
-
-class _NeedsParser(Exception):
-    """The object cannot be loaded as it is, but by the canonical CSV. The parser decides what is wrong, if anything."""
 
 
 def load_month(
@@ -123,7 +119,7 @@ class _Load:
             return existing
         try:
             return self._load_object()
-        except _NeedsParser as reason:
+        except NeedsParser as reason:
             self._lake.confirm(self._file)
             logger.info("%s: loading its canonical CSV (%s)", self._subject, reason)
             return self._load_canonical()
@@ -156,9 +152,9 @@ class _Load:
     def _load_object(self) -> Loaded:
         """Load the object as it is. Anything irregular stops this before readers see it."""
         if self._file.edition == "parquet":
-            raise _NeedsParser("its values become a CSV of texts first")
+            raise NeedsParser("its values become a CSV of texts first")
         if not self._file.verified.regular:
-            raise _NeedsParser("some of its lines are not plain CSV as the TLC writes it")
+            raise NeedsParser("some of its lines are not plain CSV as the TLC writes it")
         header = self._stream().header
         columns = header.columns
         self._ensure_added(header)
@@ -166,11 +162,11 @@ class _Load:
         try:
             rows = self._fill("load", staging, self._file.uri, tables.staged_fields(columns))
             if rows != self._file.rows:
-                raise _NeedsParser(f"BigQuery reads {rows:,} rows where the file has {self._file.rows:,}")
+                raise NeedsParser(f"BigQuery reads {rows:,} rows where the file has {self._file.rows:,}")
             self._lake.confirm(self._file)
             self._replace_trips(columns, staging, canonical=False)
         except JobFailed as failed:
-            raise _NeedsParser(failed.what) from failed
+            raise NeedsParser(failed.what) from failed
         self._clear_rejects()
         return self._loaded(self._file.rows, 0)
 
@@ -191,11 +187,11 @@ class _Load:
     def _parse(self, good: IO[bytes], bad: IO[bytes]) -> Canonical:
         """Write the file's good and bad records to two compressed files."""
         if self._file.edition == "parquet":
-            from taxi_platform.trips.exact import CanonicalBatches, NotExact
+            from taxi_platform.trips.exact import CanonicalBatches
 
             try:
                 return self._write(CanonicalBatches, good, bad)
-            except NotExact as reason:
+            except NeedsParser as reason:
                 logger.info("%s: reading it row by row (%s)", self._subject, reason)
                 good.truncate(0)
                 bad.truncate(0)

@@ -39,9 +39,6 @@ _SESSION = {
 def connect(url: str) -> "Connection":
     """Return an open connection in autocommit mode, with timeouts on connecting, on locks and on statements.
 
-    Args:
-        url: a libpq connection string or URL.
-
     Raises:
         DatabaseUnreachable: says which of name, port, authentication, database or number of connections failed.
         InvalidSetting: the connection string cannot be read.
@@ -51,14 +48,8 @@ def connect(url: str) -> "Connection":
 
     check_address(url)
     try:
-        connection = psycopg.connect(
-            url,
-            autocommit=True,
-            connect_timeout=CONNECT_SECONDS,
-            keepalives_idle=30,
-            keepalives_interval=10,
-            keepalives_count=3,
-        )
+        keepalives = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+        connection = psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS, **keepalives)
     except psycopg.OperationalError as error:
         raise diagnose(server_of(url), str(error)) from None
     try:
@@ -84,11 +75,7 @@ def execute(connection: "Connection", statement: str, parameters: Parameters = N
 
 
 def check_address(url: str) -> None:
-    """Refuse what is not an address of a PostgreSQL server, without quoting it, because it holds a password.
-
-    Raises:
-        InvalidSetting: the address cannot be parsed, or its port is not a number.
-    """
+    """Raise ``InvalidSetting`` unless this is the address of a PostgreSQL server; never quote it, it holds a password."""
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
 

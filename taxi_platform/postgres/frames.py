@@ -1,8 +1,6 @@
 """Small tables written from rows, pandas or Arrow, and any table read as pandas or Arrow.
 
 Trips are written by the loader, not here. Only rows need no package of the extra ``frames``.
-
-Errors of the database become the platform's own (see ``errors``).
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -23,12 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TableReference:
-    """A table, or those of its months that an asset asks for, to be read where it lies.
-
-    Attributes:
-        table: its name with the schema.
-        files: the names of the files whose rows are meant; empty for all rows.
-    """
+    """A table with its schema, to be read where it is: the rows of some files, or all rows if none are named."""
 
     table: str
     files: Sequence[str] = ()
@@ -42,12 +35,7 @@ class TableReference:
 
 @dataclass(frozen=True)
 class Rows:
-    """A small table as plain rows.
-
-    Attributes:
-        columns: PostgreSQL's type of each column, by its name.
-        rows: the values, in the order of the columns.
-    """
+    """A small table as plain rows, with PostgreSQL's type of each column by its name."""
 
     columns: Mapping[str, str]
     rows: Sequence[Sequence[object]]
@@ -72,11 +60,7 @@ def database_of(url: str) -> str:
 
 
 def as_small_table(data: "Rows | pd.DataFrame | pa.Table") -> "Rows | pa.Table":
-    """Return a small table as rows or as Arrow.
-
-    Raises:
-        TypeError: the data is neither rows nor pandas nor Arrow.
-    """
+    """Return a small table as rows or as Arrow; raise ``TypeError`` for everything else than rows, pandas and Arrow."""
     if isinstance(data, Rows):
         return data
     import pandas as pd
@@ -123,14 +107,8 @@ def replace_table(url: str, table: str, data: "Rows | pa.Table", comment: str, c
     """Make a table hold exactly these rows, in one transaction: readers see the old rows or the new ones.
 
     A table that exists keeps its identity, so that views on it and privileges stay; columns are matched by name. A
-    table with other columns, or with types that do not fit, is refused and stays as it was.
-
-    Args:
-        url: the database.
-        table: its name without the schema.
-        data: its rows.
-        comment: the table's comment.
-        columns: the columns' comments.
+    table with other columns, or with types that do not fit, is refused and stays as it was. ``columns`` has the
+    comments of the columns; ``table`` is named without its schema.
 
     Raises:
         SchemaMismatch: a table of that name has other columns.

@@ -9,9 +9,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused, FileChanged, disk_errors, shortened
@@ -23,7 +24,7 @@ from taxi_platform.trips.columns import Column
 from taxi_platform.trips.files import TripFile, edition_of
 from taxi_platform.trips.headers import Header, has_waiting_columns
 from taxi_platform.trips.reading import TripStream, open_trips
-from taxi_platform.trips.records import PARSER, Canonical
+from taxi_platform.trips.records import PARSER, Canonical, NeedsParser
 from taxi_platform.trips.services import SERVICES, Service
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 OnBadRows = Literal["fail", "quarantine"]
+Encode = Callable[[Iterator[Any]], Iterator[bytes]]
 _Counts = tuple[int, int]  # records of the file that are rows of the table, and those that are rejects
 COPY_BYTES = 256 * 1024  # of bad rows that are sent at once
 
@@ -42,11 +44,8 @@ class Loaded:
     """What is in the table for one month.
 
     Attributes:
-        table: the service's table, with its schema.
-        partition: the month's own table, with its schema.
-        rows: rows in it.
+        table, partition: the service's table and the month's own, with their schema.
         rejected: records of the file that are among the rejects instead.
-        seconds: how long this took.
         unchanged: whether the month was there already, from the very same file, and nothing was done.
     """
 
@@ -68,9 +67,11 @@ def load_month(
 ) -> Loaded:
     """Make the month in the table exactly its file.
 
+    The bytes of the verified file are checked again while they are loaded.
+
     Args:
         url: the database.
-        file: the verified file; its bytes are checked again while they are loaded.
+        file: the verified file.
         on_bad_rows: whether bad rows fail the month, or are set aside among the service's rejects.
         max_bad_rows: the share of the rows that may be set aside; if more are bad, or all, the month fails.
         force: load even when the table holds this very file already.
@@ -79,10 +80,7 @@ def load_month(
         BadRows: some rows cannot be stored; the message names their lines.
         FileChanged: the file is not the one that was verified.
         SchemaMismatch: the header or the table does not match the contract.
-        DatabaseUnreachable: there is no connection.
-        DatabaseInterrupted: the server went away, or a lock could not be had in time.
-        DatabaseRefused: a privilege is missing.
-        StorageFull: a disk is full.
+        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused, StorageFull: see ``postgres_errors``.
 
     After any error the table is unchanged.
     """
@@ -110,19 +108,14 @@ def rows_in_table(url: str, service: Service) -> int:
     return row[0] if row else 0
 
 
-class _IrregularFile(Exception):
-    """The file must go through the parser; nothing is wrong with it yet."""
-
-
 class _Load:
     """One file on its way into its table; the caller holds the month's lock."""
 
     def __init__(self, url: str, file: TripFile, max_bad_rows: float) -> None:
         self.service = SERVICES[file.service]
         self.subject = self.service.file_name(file.month)
-        self._url = url
-        self._file = file
-        self._max_bad_rows = max_bad_rows
+        self._url, self._file, self._max_bad_rows = url, file, max_bad_rows
+        self._loading = tables.loading_of(self.service, file.month)
         self._table: int | None = None  # its oid, once it is created
         self._ignored: str | None = None
 
@@ -139,10 +132,15 @@ class _Load:
 
     def run(self, connection: "Connection") -> _Counts:
         """Fill the month's own table and swap it in."""
-        self._announce_other_edition(connection)
+        before = execute(connection, tables.SOURCE_OF_MONTH, (self.subject,)).fetchone()
+        if before and edition_of(before[0]) != self._file.edition:
+            logger.warning(
+                f"{self.subject}: the month was loaded from {before[0]}; {self._file.source} is another edition of it, "
+                "whose rows differ, and replaces all of it"
+            )
         try:
             counts = self._fill_fast(connection)
-        except _IrregularFile as reason:
+        except NeedsParser as reason:
             logger.info(f"{self.subject}: reading it line by line ({reason})")
             counts = self._fill_parsed(connection)
         (copied,) = execute(connection, "select clock_timestamp()").fetchall()[0]
@@ -151,32 +149,28 @@ class _Load:
         when_readers_allow(lambda: self._swap(connection, counts, copied), self.subject)
         return counts
 
-    def _announce_other_edition(self, connection: "Connection") -> None:
-        before = execute(connection, tables.SOURCE_OF_MONTH, (self.subject,)).fetchone()
-        if before and edition_of(before[0]) != self._file.edition:
-            logger.warning(
-                f"{self.subject}: the month was loaded from {before[0]}; {self._file.source} is another edition of it, "
-                "whose rows differ, and replaces all of it"
-            )
-
     def _fill_fast(self, connection: "Connection") -> _Counts:
         """Copy the lines of a regular file as they are, or the values of a Parquet file in PostgreSQL's binary form."""
         from psycopg import DataError, IntegrityError
 
         stream = self._open()
         if isinstance(stream, TripStream) and stream.header.ignored:
-            raise _IrregularFile("a database cannot skip fields")
+            raise NeedsParser("a database cannot skip fields")
         self._create(connection, stream.header)
         try:
+            columns = stream.header.columns
             if isinstance(stream, TripStream):
-                copied = self._copy(connection, _regular_blocks(stream), stream.header.columns)
+                copied = self._copy(connection, _regular_blocks(stream), columns)
             else:
-                copied = self._copy_binary(connection, stream)
+                from taxi_platform.postgres.binary import encoded
+
+                encode = partial(encoded, columns=columns)
+                copied = self._copy(connection, stream.blocks(), columns, "binary", encode)
         except (DataError, IntegrityError) as error:
-            raise _IrregularFile(shortened(error.diag.message_primary or str(error))) from None
+            raise NeedsParser(shortened(error.diag.message_primary or str(error))) from None
         self._check(stream, stream.rows)
         if copied != stream.rows:
-            raise _IrregularFile(f"{stream.rows:,} {stream.unit}s became {copied:,} rows")
+            raise NeedsParser(f"{stream.rows:,} {stream.unit}s became {copied:,} rows")
         return copied, 0
 
     def _fill_parsed(self, connection: "Connection") -> _Counts:
@@ -188,40 +182,32 @@ class _Load:
             copied = self._copy(connection, canonical.blocks(), canonical.columns)
             self._check(stream, canonical.rows + canonical.rejected)
             if copied != canonical.rows:
-                raise DatabaseRefused(
-                    self.subject, f"PostgreSQL made {copied:,} rows of {canonical.rows:,}", "The table is as it was."
-                )
+                what = f"PostgreSQL made {copied:,} rows of {canonical.rows:,}"
+                raise DatabaseRefused(self.subject, what, "The table is as it was.")
             canonical.check_bad_rows(self._max_bad_rows)
             bad.seek(0)
             copy_blocks(iter(lambda: bad.read(COPY_BYTES), b""), [connection], tables.COPY_REJECTED)
         return canonical.rows, canonical.rejected
 
-    def _copy(self, connection: "Connection", blocks: Iterable[bytes], columns: Sequence[Column]) -> int:
-        statement = tables.copy_into_loading(self.service, self._file.month, columns)
+    def _copy(
+        self,
+        connection: "Connection",
+        blocks: Iterable[Any],
+        columns: Sequence[Column],
+        form: str = "csv",
+        encode: Encode = iter,
+    ) -> int:
+        statement = tables.copy_into_loading(self.service, self._file.month, columns, form)
         with connect(self._url) as second:
-            return copy_blocks(blocks, [connection, second], statement)
-
-    def _copy_binary(self, connection: "Connection", stream: "ParquetStream") -> int:
-        from taxi_platform.postgres.binary import encoded
-        from taxi_platform.trips.exact import NotExact
-
-        columns = stream.header.columns
-        statement = tables.copy_into_loading(self.service, self._file.month, columns, form="binary")
-        try:
-            with connect(self._url) as second:
-                return copy_blocks(
-                    stream.blocks(), [connection, second], statement, lambda batches: encoded(batches, columns)
-                )
-        except NotExact as reason:
-            raise _IrregularFile(str(reason)) from None
+            return copy_blocks(blocks, [connection, second], statement, encode)
 
     def _create(self, connection: "Connection", header: Header) -> None:
         self._ignored = ", ".join(column.name for column in header.ignored) or None
         add_columns(connection, self.service, header.added)
-        execute(connection, f"drop table if exists {tables.loading_of(self.service, self._file.month)}")
+        execute(connection, f"drop table if exists {self._loading}")
         execute(connection, tables.create_loading(self.service, self._file.month))
         execute(connection, tables.create_rejected(self.service, self._file.month))
-        self._table = self._oid(connection, tables.loading_of(self.service, self._file.month))
+        self._table = self._oid(connection, self._loading)
 
     def _oid(self, connection: "Connection", name: str) -> int | None:
         return execute(connection, "select to_regclass(%s)::oid", (name,)).fetchall()[0][0]
@@ -264,106 +250,78 @@ class _Load:
                     "The month's lock did not hold: something between here and PostgreSQL shares its sessions.",
                 )
             execute(connection, tables.replace_rejects(service), (self.subject,))
-            execute(
-                connection,
-                tables.RECORD_MONTH,
-                {
-                    "filename": self.subject,
-                    "table_name": tables.table_of(service),
-                    "partition_name": partition,
-                    "source": file.source,
-                    "sha256": file.sha256,
-                    "file_bytes": file.bytes,
-                    "csv_bytes": file.csv_bytes,
-                    "rows_in_file": sum(counts),
-                    "rows_loaded": counts[0],
-                    "rows_rejected": counts[1],
-                    "contract": tables.fingerprint(service),
-                    "parser": PARSER,
-                    "ignored": self._ignored,
-                },
-            )
+            record = {
+                "filename": self.subject,
+                "table_name": tables.table_of(service),
+                "partition_name": partition,
+                "source": file.source,
+                "sha256": file.sha256,
+                "file_bytes": file.bytes,
+                "csv_bytes": file.csv_bytes,
+                "rows_in_file": sum(counts),
+                "rows_loaded": counts[0],
+                "rows_rejected": counts[1],
+                "contract": tables.fingerprint(service),
+                "parser": PARSER,
+                "ignored": self._ignored,
+            }
+            execute(connection, tables.RECORD_MONTH, record)
 
 
 def _regular_blocks(stream: TripStream) -> Iterator[bytes]:
     for block in stream.blocks():
         if not stream.regular:
-            raise _IrregularFile("some lines are not plain CSV as the TLC writes it")
+            raise NeedsParser("some lines are not plain CSV as the TLC writes it")
         yield block
-
-
-def copy_blocks(
-    blocks: Iterable[Any],
-    connections: "Sequence[Connection]",
-    statement: str,
-    encode: Callable[[Iterator[Any]], Iterator[bytes]] = iter,
-) -> int:
-    """Copy blocks of whole rows over all connections at once; each takes the next block when it is ready for one.
-
-    A block is made by whichever thread comes for it, so that memory holds one block per connection. An error in any
-    thread stops all of them.
-
-    Args:
-        blocks: the rows.
-        connections: where they go.
-        statement: the COPY.
-        encode: turns the blocks of one connection into what is sent.
-
-    Returns:
-        The number of rows that the server reports.
-
-    Raises:
-        psycopg.Error: the server refused a row, or the connection broke.
-        BaseException: whatever ``blocks`` or ``encode`` raises.
-    """
-    shared = _SharedBlocks(blocks)
-    with ThreadPoolExecutor(len(connections), "copy") as pool:
-        copies = [pool.submit(shared.copy_into, connection, statement, encode) for connection in connections]
-        try:
-            return sum(_results(copies))
-        except BaseException:
-            shared.abandoned = True  # an interrupt of the main thread must not wait for the end of the file
-            raise
 
 
 class _Abandoned(Exception):
     """Another thread of the same copy failed; its error is the one to report."""
 
 
-def _results(copies: "Sequence[Future[int]]") -> list[int]:
-    errors = [copy.exception() for copy in copies]
-    for error in sorted(filter(None, errors), key=lambda error: isinstance(error, _Abandoned)):
-        raise error
-    return [copy.result() for copy in copies]
+def copy_blocks(
+    blocks: Iterable[Any], connections: "Sequence[Connection]", statement: str, encode: Encode = iter
+) -> int:
+    """Copy blocks of whole rows over all connections at once, and return the number of rows that the server reports.
 
+    Each connection takes the next block when it is ready for one. A block is made by whichever thread comes for it, so
+    that memory holds one block per connection; ``encode`` turns the blocks of one connection into what is sent. An
+    error in any thread stops all of them.
 
-class _SharedBlocks:
-    """Blocks that are handed out one by one to several threads."""
+    Raises:
+        psycopg.Error: the server refused a row, or the connection broke.
+        BaseException: whatever ``blocks`` or ``encode`` raises.
+    """
+    remaining, turn, abandoned = iter(blocks), threading.Lock(), threading.Event()
 
-    def __init__(self, blocks: Iterable[Any]) -> None:
-        self._blocks = iter(blocks)
-        self._turn = threading.Lock()
-        self.abandoned = False
+    def taken() -> Iterator[Any]:
+        while True:
+            with turn:
+                if abandoned.is_set():
+                    raise _Abandoned
+                block = next(remaining, None)
+            if block is None:
+                return
+            yield block
 
-    def copy_into(
-        self, connection: "Connection", statement: str, encode: Callable[[Iterator[Any]], Iterator[bytes]]
-    ) -> int:
+    def copy_into(connection: "Connection") -> int:
         try:
             with connection.cursor() as cursor:
                 with cursor.copy(statement.encode()) as copy:
-                    for data in encode(self._taken()):
+                    for data in encode(taken()):
                         copy.write(data)
                 return cursor.rowcount
         except BaseException:
-            self.abandoned = True
+            abandoned.set()
             raise
 
-    def _taken(self) -> Iterator[Any]:
-        while (block := self._next()) is not None:
-            yield block
-
-    def _next(self) -> Any:
-        with self._turn:
-            if self.abandoned:
-                raise _Abandoned
-            return next(self._blocks, None)
+    with ThreadPoolExecutor(len(connections), "copy") as pool:
+        copies = [pool.submit(copy_into, connection) for connection in connections]
+        try:
+            errors = [copy.exception() for copy in copies]
+        except BaseException:
+            abandoned.set()  # an interrupt of the main thread must not wait for the end of the file
+            raise
+    for error in sorted(filter(None, errors), key=lambda error: isinstance(error, _Abandoned)):
+        raise error
+    return sum(copy.result() for copy in copies)

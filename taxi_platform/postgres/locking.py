@@ -67,9 +67,7 @@ def when_readers_allow(action: Callable[[], None], subject: str) -> None:
     Each attempt waits only briefly, because readers that come in the meantime queue after it.
 
     Raises:
-        psycopg.errors.LockNotAvailable: readers kept their locks for a quarter of an hour.
-        psycopg.errors.DeadlockDetected: readers came into its way for a quarter of an hour.
-        OlderSnapshot: a transaction stayed open for a quarter of an hour.
+        LockNotAvailable, DeadlockDetected, OlderSnapshot: readers were in its way for a quarter of an hour.
     """
     from psycopg.errors import DeadlockDetected, LockNotAvailable
 

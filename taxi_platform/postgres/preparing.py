@@ -5,7 +5,6 @@ The SQL text is in ``tables``; the load itself is in ``loader``.
 
 import logging
 from collections.abc import Collection, Iterable
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from taxi_platform.errors import SchemaMismatch, UnsupportedServer
@@ -29,7 +28,8 @@ def prepare(connection: "Connection", service: Service) -> None:
         UnsupportedServer: the database's encoding is not UTF-8.
     """
     check_encoding(connection)
-    if not (_is_ours(connection, service) and _has_companions(connection, service)):
+    companions = execute(connection, tables.COMPANIONS_EXIST, (tables.rejects_of(service),)).fetchone()
+    if not _is_ours(connection, service) or companions != (True,):  # somebody may have dropped them
         _create(connection, service)
     add_columns(connection, service, service.columns)
     if not tables.column_comments(service).items() <= _comments(connection, service).items():
@@ -39,11 +39,7 @@ def prepare(connection: "Connection", service: Service) -> None:
 
 
 def add_columns(connection: "Connection", service: Service, columns: Iterable[Column]) -> None:
-    """Add the columns that the service's table lacks; its rows get NULL and are neither read nor written.
-
-    Raises:
-        psycopg.errors.LockNotAvailable: readers kept their locks for a quarter of an hour.
-    """
+    """Add the columns that the service's table lacks; its rows get NULL and are neither read nor written."""
     existing = _comments(connection, service)
     lacking = [column for column in columns if column.name not in existing]
     if not lacking:
@@ -88,16 +84,11 @@ def _is_ours(connection: "Connection", service: Service) -> bool:
     return True
 
 
-def _has_companions(connection: "Connection", service: Service) -> bool:
-    """Return whether the tables of files and rejects exist, which somebody may have dropped, with today's columns."""
-    return execute(connection, tables.COMPANIONS_EXIST, (tables.rejects_of(service),)).fetchone() == (True,)
-
-
 def _create(connection: "Connection", service: Service) -> None:
     """Create the tables, one process at a time: ``if not exists`` alone fails when two come at once."""
     with connection.transaction():
         execute(connection, "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (tables.FILES,))
-        execute(connection, tables.create_files())
+        execute(connection, tables.CREATE_FILES)
         execute(connection, tables.ADD_COLUMNS)
         if not _is_ours(connection, service):
             for statement in tables.create_table(service, connection.info.server_version):
@@ -137,33 +128,24 @@ def months_changed_by_hand(connection: "Connection", names: Collection[str] | No
     PostgreSQL counts the rows that are written to a table. Only where these counters do not answer, because a crash
     has reset them or an insert may have been rolled back, the rows themselves are counted, once. A rolled back update
     or delete counts as a change; loading the month again does no harm. Counters of sessions that are still open may
-    come some seconds late.
-
-    Args:
-        connection: its user may count the rows of the months in question.
-        names: the files in question; all of them if this is None.
+    come some seconds late. ``names`` are the files in question; None means all of them.
     """
+    from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction, UndefinedColumn
+
     (now,) = execute(connection, "select clock_timestamp()").fetchall()[0]
-    uncounted = execute(connection, tables.UNCOUNTED, {"names": None if names is None else list(names)}).fetchall()
     changed: set[str] = set()
     counted: list[str] = []
-    for name, partition, rewritten in uncounted:
+    values = {"names": None if names is None else list(names)}
+    for name, partition, rewritten in execute(connection, tables.UNCOUNTED, values).fetchall():
         same = not rewritten and execute(connection, tables.has_recorded_rows(partition), (name,)).fetchone()
         if rewritten or same == (False,):
             changed.add(name)
         else:
             counted.append(name)
     if counted:
-        _remember_counted(connection, now, counted)
+        try:
+            with connection.transaction():
+                execute(connection, tables.REMEMBER_COUNTED, (now, counted))
+        except (InsufficientPrivilege, ReadOnlySqlTransaction, UndefinedColumn) as error:  # this user only reads
+            logger.debug(f"{tables.FILES}: counted months are not recorded ({error})")
     return changed
-
-
-def _remember_counted(connection: "Connection", now: datetime, names: list[str]) -> None:
-    """Record that these months were counted, unless this user only reads."""
-    from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction, UndefinedColumn
-
-    try:
-        with connection.transaction():
-            execute(connection, tables.REMEMBER_COUNTED, (now, names))
-    except (InsufficientPrivilege, ReadOnlySqlTransaction, UndefinedColumn) as error:
-        logger.debug(f"{tables.FILES}: counted months are not recorded ({error})")

@@ -73,9 +73,7 @@ def _timestamp_as_text(name: str) -> str:
     )
 
 
-def create_files() -> str:
-    """Return the statement that creates the table of load records: one row for each loaded month."""
-    return f"""
+CREATE_FILES = f"""
 create table if not exists {FILES} (
     filename text primary key,
     table_name text not null,
@@ -95,6 +93,7 @@ create table if not exists {FILES} (
     refused text,
     ignored text
 )"""
+"""The statement that creates the table of load records: one row for each loaded month."""
 
 
 def create_table(service: Service, server_version: int) -> list[str]:
@@ -293,22 +292,16 @@ file."""
 
 SOURCE_OF_MONTH = f"select f.source from {FILES} as f where f.filename = %s"
 
-RECORD_MONTH = f"""
-insert into {FILES} (
-    filename, table_name, partition_name, source, sha256, file_bytes, csv_bytes,
-    rows_in_file, rows_loaded, rows_rejected, contract, parser, ignored, filenode
-) values (
-    %(filename)s, %(table_name)s, %(partition_name)s, %(source)s, %(sha256)s, %(file_bytes)s, %(csv_bytes)s,
-    %(rows_in_file)s, %(rows_loaded)s, %(rows_rejected)s, %(contract)s, %(parser)s, %(ignored)s,
-    pg_relation_filenode(%(partition_name)s::text::regclass)
+_RECORDED = (
+    *("filename", "table_name", "partition_name", "source", "sha256", "file_bytes", "csv_bytes"),
+    *("rows_in_file", "rows_loaded", "rows_rejected", "contract", "parser", "ignored"),
 )
+RECORD_MONTH = f"""
+insert into {FILES} ({", ".join(_RECORDED)}, filenode)
+values ({", ".join(f"%({name})s" for name in _RECORDED)}, pg_relation_filenode(%(partition_name)s::text::regclass))
 on conflict (filename) do update set
-    table_name = excluded.table_name, partition_name = excluded.partition_name, source = excluded.source,
-    sha256 = excluded.sha256, file_bytes = excluded.file_bytes, csv_bytes = excluded.csv_bytes,
-    rows_in_file = excluded.rows_in_file, rows_loaded = excluded.rows_loaded, rows_rejected = excluded.rows_rejected,
-    contract = excluded.contract, parser = excluded.parser, ignored = excluded.ignored,
-    filenode = excluded.filenode, loaded_at = now(),
-    counted_at = null, refused = null"""
+    {", ".join(f"{name} = excluded.{name}" for name in (*_RECORDED, "filenode"))},
+    loaded_at = now(), counted_at = null, refused = null"""
 
 
 def summary(service: Service, month: Month) -> str:
@@ -342,8 +335,6 @@ where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped and not exi
 )
 order by attnum"""
 """The query for the columns of a table or partition with their types, without those that came from a file."""
-
-TABLES_EXIST = "select to_regclass(%s) is not null and to_regclass(%s) is not null"
 
 # Columns that are younger than the table. Version 0.1 recorded no parser: NULL counts as parser 1.
 ADD_COLUMNS = (

@@ -25,13 +25,7 @@ def file_of(address: str) -> str:
 
 
 def unreachable(address: str, cause: str, retry_after: float | None = None) -> SourceUnreachable:
-    """Return the error of an attempt that another one may overcome.
-
-    Args:
-        address: what was requested.
-        cause: what happened, as a clause.
-        retry_after: the seconds for which the server asks to be left alone, if it does.
-    """
+    """Return the error of an attempt that another one may overcome, after the seconds that the server asks for."""
     wait = f" and asks to be left alone for {retry_after:,.0f} s" if retry_after else ""
     error = SourceUnreachable(
         file_of(address),
@@ -65,16 +59,10 @@ def transport_errors(address: str) -> Generator[None]:
 def refuse_failures(
     response: "Response", address: str, not_published: Collection[int] = NOT_PUBLISHED, *, ranged: bool = False
 ) -> None:
-    """Accept an answer that brings bytes, and raise the error that any other stands for.
-
-    Args:
-        response: the answer.
-        address: what was requested.
-        not_published: the statuses with which this server says that it does not have a file.
-        ranged: whether a part was requested, so that 206 and 416 are answers too.
+    """Accept an answer that brings bytes; for a ``ranged`` request of a part, 206 and 416 do so too.
 
     Raises:
-        NotPublished: the server does not have the file.
+        NotPublished: the status is one of ``not_published``.
         AccessDenied: every other answer that blames the request.
         SourceUnreachable: an answer that is temporary, such as 429 or 503.
         DamagedFile: something else came instead of the file.
@@ -90,9 +78,8 @@ def refuse_failures(
     if status in _TRANSIENT or status >= 500:
         raise unreachable(address, f"the server {answer}", _retry_after(response.headers))
     if status >= 400:
-        raise AccessDenied(
-            name, what, "Check the address, or put credentials into it: TAXI_SOURCE=https://user:password@host/…"
-        )
+        advice = "Check the address, or put credentials into it: TAXI_SOURCE=https://user:password@host/…"
+        raise AccessDenied(name, what, advice)
     raise DamagedFile(name, f"{what} instead of the file", "Check the address in TAXI_SOURCE.")
 
 

@@ -36,14 +36,13 @@ one), ask the source whether it has another one, or fetch the source's in any ca
 
 
 class Cache:
-    """The verified files of one source.
+    """The verified files of one source, in one folder for each service.
 
-    A file from the landing place is the month's file until the source's is fetched by force.
+    A file that came from another source counts as absent, but a file from the landing place is the month's file until
+    the source's is fetched by force.
 
     Args:
-        folder: where the files are, one folder for each service.
-        source: where absent ones come from. A file that came from another source counts as absent.
-        landing: whether that source is the landing place.
+        landing: whether the source is the landing place.
 
     Raises:
         InvalidSetting: the source is a folder inside this one, where its files would be taken for copies.
@@ -64,11 +63,9 @@ class Cache:
         """Return the month's verified file, fetched from the source if there is none or the mode asks for it.
 
         Raises:
-            NotPublished: the source does not have the file.
-            AccessDenied: the source does not let us have it.
+            NotPublished, AccessDenied: the source does not have the file, or does not let us have it.
             SourceUnreachable: the source does not answer, or another process has been fetching for an hour.
-            DamagedFile: the fetched file is broken; it is not kept.
-            SchemaMismatch: its header does not name the contract's columns; it is not kept.
+            DamagedFile, SchemaMismatch: the fetched file is broken or has other columns; it is not kept.
             StorageFull: it cannot be written.
         """
         started = time.monotonic()
@@ -151,7 +148,6 @@ class TripFiles:
     """The files of some months of a service, each fetched only when it is used, so that a bad one stops no other.
 
     Attributes:
-        mode: how each is fetched.
         refresh: months that are refreshed even if the mode is ``cached``.
         force_load: whether months that are loaded already are loaded again.
     """
@@ -183,7 +179,7 @@ def write_sidecar(file: TripFile) -> None:
         "etag": file.version.etag,
         "modified": file.version.modified,
         "landed": file.landed,
-        "mtime_ns": _modified(file),
+        "mtime_ns": file.path.stat().st_mtime_ns,
     }
     part = _beside(file.path, ".json.part")
     part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
@@ -224,11 +220,7 @@ def remove(path: Path) -> None:
 def _latest(*paths: Path, landed: bool = False) -> TripFile | None:
     """Return the file that was cached last at one of these paths, or the last that came from the landing place."""
     files = [file for file in map(read_sidecar, paths) if file and (file.landed or not landed)]
-    return max(files, key=_modified, default=None)
-
-
-def _modified(file: TripFile) -> int:
-    return file.path.stat().st_mtime_ns
+    return max(files, key=lambda file: file.path.stat().st_mtime_ns, default=None)
 
 
 def _beside(path: Path, suffix: str) -> Path:
@@ -270,9 +262,8 @@ def _verify(part: Path, service: Service, month: Month, address: str) -> FileFac
             compressed = address.endswith(".gz")
             rows = count_records(TripStream(read_chunks(part), service, month, compressed=compressed))
     except DamagedFile as error:
-        raise DamagedFile(
-            error.subject,
-            error.what,
-            f"It came from {address} and was not kept. Run again; if that does not help, it is broken at its source.",
-        ) from None
+        advice = (
+            f"It came from {address} and was not kept. Run again; if that does not help, it is broken at its source."
+        )
+        raise DamagedFile(error.subject, error.what, advice) from None
     return FileFacts(whole.bytes, whole.csv_bytes, whole.sha256, rows, whole.regular)

@@ -20,11 +20,8 @@ CHUNK = 1024 * 1024  # bytes copied at once
 class FolderSource:
     """The files of one folder, named as they are published, ``.csv.gz``, ``.csv`` or ``.parquet``.
 
-    An address is a file's absolute path.
-
-    Args:
-        folder: where the files are. It may be absent at first, for example before it is mounted; every method then
-            raises ``InvalidSetting``.
+    An address is a file's absolute path. The folder may be absent at first, for example before it is mounted; every
+    method then raises ``InvalidSetting``.
     """
 
     asking_is_free = True
@@ -62,9 +59,8 @@ class FolderSource:
                     copy.write(chunk)
             after = _version(source.stat())
         if after != before or target.stat().st_size != before.bytes:
-            raise DamagedFile(
-                source.name, f"{source} changed while it was copied", "Wait until it is written, and run it again."
-            )
+            what = f"{source} changed while it was copied"
+            raise DamagedFile(source.name, what, "Wait until it is written, and run it again.")
         return before
 
     def _first_of(self, *names: str) -> str:
@@ -75,23 +71,18 @@ class FolderSource:
                 if path.is_file():
                     found.append(str(path))
         if len({edition_of(path) for path in found}) > 1:
-            raise DamagedFile(
-                names[-1],
-                f"the month is there twice, in two editions with other rows: {' and '.join(found)}",
-                "Keep the one that you want to load.",
-            )
+            what = f"the month is there twice, in two editions with other rows: {' and '.join(found)}"
+            raise DamagedFile(names[-1], what, "Keep the one that you want to load.")
         if found:
             return found[0]
         self._check_folder()
-        raise NotPublished(
-            names[-1], f"{self.folder} has no {' and no '.join(names)}", "Put the file there, or choose another month."
-        )
+        what = f"{self.folder} has no {' and no '.join(names)}"
+        raise NotPublished(names[-1], what, "Put the file there, or choose another month.")
 
     def _check_folder(self) -> None:
         if not self.folder.is_dir():
-            raise InvalidSetting(
-                f"TAXI_SOURCE={self.folder}", "there is no such folder", "Create or mount it, or name another source."
-            )
+            advice = "Create or mount it, or name another source."
+            raise InvalidSetting(f"TAXI_SOURCE={self.folder}", "there is no such folder", advice)
 
     @contextmanager
     def _reading(self, path: Path) -> Generator[None]:

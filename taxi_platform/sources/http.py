@@ -1,6 +1,7 @@
 """Files from an HTTP server: their addresses, their versions, and downloads that are resumed after interruptions.
 
-What an answer means is decided in ``answers``. Whether a complete file is a good one is decided in ``cache``.
+The TLC's server and the default source, which takes from it what the course's release lacks, belong here too. What an
+answer means is decided in ``answers``, whether a complete file is a good one in ``cache``.
 """
 
 import json
@@ -10,8 +11,9 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
 from taxi_platform.errors import DamagedFile, InvalidSetting, disk_errors
@@ -28,7 +30,7 @@ from taxi_platform.sources.answers import (
     version_of,
 )
 from taxi_platform.trips import zones
-from taxi_platform.trips.files import SourceVersion
+from taxi_platform.trips.files import SourceVersion, edition_of
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -44,6 +46,7 @@ TIMEOUTS = (10.0, 60.0)  # seconds until a connection must stand, and for which 
 SHORT_TIMEOUTS = (5.0, 8.0)
 PROGRESS_EVERY = 5.0  # seconds between two log lines of a long download
 _NO_HEAD = (403, 405, 501)  # answers of servers that only accept GET
+TLC = "https://d37ci6vzurychx.cloudfront.net/trip-data/{service}_tripdata_{month}.parquet"
 _PATH = re.compile(r"/(?=.*\{service\})(?=.*\{month\})(?:[^\s{}]|\{service\}|\{month\})*\.(csv|csv\.gz|parquet)")
 
 
@@ -55,11 +58,8 @@ class HttpSource:
 
     Safe to share between threads: every call opens its own session.
 
-    Attributes:
-        template: the address of a trip file with placeholders, without credentials.
-
     Args:
-        template: the same, with credentials if there are any.
+        template: the address of a trip file with placeholders; the attribute is the same without credentials.
         retries: how often and when to ask again.
         timeouts: seconds until a connection must stand, and for which the server may be silent.
 
@@ -68,7 +68,6 @@ class HttpSource:
     """
 
     asking_is_free = False
-    not_published: tuple[int, ...] = NOT_PUBLISHED  # the answers for a file that is not there
 
     def __init__(
         self, template: str, *, retries: RetryPolicy = DOWNLOAD, timeouts: tuple[float, float] = TIMEOUTS
@@ -97,12 +96,15 @@ class HttpSource:
         folder = ["misc"] if segments[first] == "{service}" else []
         return "/".join([*segments[:first], *folder, zones.FILE])
 
+    def not_published(self, address: str) -> tuple[int, ...]:
+        """Return the statuses with which the server says that it does not have a file."""
+        return NOT_PUBLISHED
+
     def version(self, address: str) -> SourceVersion:
         """Return what the server has under an address now, see ``Source.version``."""
         with self._session() as session:
-            return self._retries.run(
-                lambda: self._request_version(session, address), subject=file_of(address), silent=True
-            )
+            ask = partial(self._request_version, session, address)
+            return self._retries.run(ask, subject=file_of(address), silent=True)
 
     def fetch(self, address: str, target: Path) -> SourceVersion:
         """Download a file to ``target``, see ``Source.fetch``.
@@ -110,10 +112,10 @@ class HttpSource:
         Bytes that an earlier call left there, even in a process that was killed, are continued if the server still
         has the same version. After a failure they stay for the next call.
         """
-        partial = PartialFile(target, public(address))
+        part = PartialFile(target, public(address))
         with self._session() as session:
-            version = self._retries.run(lambda: self._receive(session, address, partial), subject=file_of(address))
-        partial.complete()
+            version = self._retries.run(partial(self._receive, session, address, part), subject=file_of(address))
+        part.complete()
         return version
 
     @contextmanager
@@ -137,30 +139,63 @@ class HttpSource:
     def _request_version(self, session: "Session", address: str) -> SourceVersion:
         with self._request(session, "HEAD", address, {}) as response:
             if response.status_code not in _NO_HEAD:
-                refuse_failures(response, address, self.not_published)
+                refuse_failures(response, address, self.not_published(address))
                 return version_of(response)
         with self._request(session, "GET", address, {"Range": "bytes=0-0"}) as response:
-            refuse_failures(response, address, self.not_published, ranged=True)
+            refuse_failures(response, address, self.not_published(address), ranged=True)
             return version_of(response)
 
-    def _receive(self, session: "Session", address: str, partial: "PartialFile") -> SourceVersion:
-        received, version = partial.received, partial.version
+    def _receive(self, session: "Session", address: str, part: "PartialFile") -> SourceVersion:
+        received, version = part.received, part.version
         unchanged = version and validator(version)
         wanted = {"Range": f"bytes={received}-", "If-Range": unchanged} if received and unchanged else {}
         with self._request(session, "GET", address, wanted) as response:
-            refuse_failures(response, address, self.not_published, ranged=bool(wanted))
+            refuse_failures(response, address, self.not_published(address), ranged=bool(wanted))
             if response.status_code == 200:
                 version = version_of(response)
-                partial.start(version)
+                part.start(version)
             elif not (version and continues(response, received, version)):
-                partial.discard()
-                return self._receive(session, address, partial)  # from the first byte
-            return replace(version, bytes=_store(response, address, partial))
+                part.discard()
+                return self._receive(session, address, part)  # from the first byte
+            return replace(version, bytes=_store(response, address, part))
 
 
-def _store(response: "Response", address: str, partial: "PartialFile") -> int:
+class TlcSource(HttpSource):
+    """The files on the TLC's server, which answers 403 for every month that it has not published (yet)."""
+
+    def not_published(self, address: str) -> tuple[int, ...]:
+        """Return the statuses with which the server says that it does not have a file."""
+        return (403, *NOT_PUBLISHED)
+
+    def zones(self) -> str:
+        """Return the address of the zone lookup, which is in a folder beside that of the trips."""
+        return f"{self.template.rsplit('/', 2)[0]}/misc/{zones.FILE}"
+
+
+class CourseThenTlc(HttpSource):
+    """The course's release as far as it goes, by the contracts, and the TLC's files of all other months.
+
+    A month has one edition, whichever was published: it is never looked for in both places. The zone lookup is the
+    course's, because the TLC's names the unknown zones 264 and 265 otherwise.
+    """
+
+    def __init__(self, template: str, tlc: TlcSource, **how: Any) -> None:
+        super().__init__(template, **how)
+        self._tlc = tlc
+
+    def trips(self, service: Service, month: Month) -> str:
+        """Return the address of a month's file."""
+        is_released = service.released_until is not None and month <= service.released_until
+        return (super() if is_released else self._tlc).trips(service, month)
+
+    def not_published(self, address: str) -> tuple[int, ...]:
+        """Return the statuses with which the file's server says that it does not have it."""
+        return (self._tlc if edition_of(address) == "parquet" else super()).not_published(address)
+
+
+def _store(response: "Response", address: str, part: "PartialFile") -> int:
     """Append an answer's body to what has arrived, check the length, and return it."""
-    total = partial.version and partial.version.bytes
+    total = part.version and part.version.bytes
     if total is None and response.headers.get("Transfer-Encoding", "").lower() != "chunked":
         raise DamagedFile(
             file_of(address),
@@ -168,8 +203,8 @@ def _store(response: "Response", address: str, partial: "PartialFile") -> int:
             "Use a server that sends the length, or download the file into a folder and set TAXI_SOURCE to it.",
         )
     progress = f"bytes of {total:,}" if total is not None else "bytes"
-    done, logged = partial.received, time.monotonic()
-    with disk_errors(partial.path), transport_errors(address), partial.path.open("ab") as file:
+    done, logged = part.received, time.monotonic()
+    with disk_errors(part.path), transport_errors(address), part.path.open("ab") as file:
         for chunk in cast("BaseHTTPResponse", response.raw).stream(CHUNK, decode_content=False):
             done += file.write(chunk)
             file.flush()  # so that it outlives a process that is killed
@@ -213,11 +248,8 @@ def sidecar_of(target: Path) -> Path:
 class PartialFile:
     """The bytes of ``address`` that have arrived at ``path`` so far.
 
-    A sidecar file says which address and version they are the beginning of; without one they are worth nothing.
-    Every method raises ``StorageFull`` if the disk cannot be written.
-
-    Attributes:
-        version: which version of the file the bytes belong to; None if nothing usable is there.
+    A sidecar file says which address and version they are the beginning of; without one they are worth nothing and
+    ``version`` is None. Every method raises ``StorageFull`` if the disk cannot be written.
     """
 
     def __init__(self, path: Path, address: str) -> None:

@@ -41,10 +41,7 @@ class SampleSource:
     """Makes any month from 2009 to 2099 of any service when it is asked for; the same request gets the same bytes.
 
     The uncompressed bytes are the same on every machine. The compressed ones are, too, where isal's version and the
-    kind of processor are the same.
-
-    Args:
-        scale: how many trips to make for one of the real order: 1 makes about 7 million of a yellow month of 2019.
+    kind of processor are the same. At scale 1, a yellow month of 2019 has about 7 million trips.
 
     Raises:
         InvalidSetting: ``scale`` is not above 0 and at most ``MOST_SCALE``.
@@ -63,11 +60,7 @@ class SampleSource:
         self._root = f"sample:{repr(self.scale).removesuffix('.0')}"
 
     def trips(self, service: Service, month: Month) -> str:
-        """Return the address of a month's file, ``sample:0.1/green/green_tripdata_2019-03.csv.gz``.
-
-        Raises:
-            NotPublished: the month lies before 2009 or after 2099.
-        """
+        """Return the address of a month's file, ``sample:0.1/green/green_tripdata_2019-03.csv.gz``."""
         if not FIRST_YEAR <= month.year <= LAST_YEAR:
             raise NotPublished(
                 service.file_name(month),
@@ -81,21 +74,12 @@ class SampleSource:
         return f"{self._root}/{lookup.FILE}"
 
     def version(self, address: str) -> SourceVersion:
-        """Return the version of the file under an address, which changes with the generator; its size is not known.
-
-        Raises:
-            NotPublished: the address is not one of this source's.
-        """
+        """Return the version of a file, which changes with the generator; its size is not known."""
         self._file(address)
         return SourceVersion(etag=f"{address}#{GENERATION}", modified=None, bytes=None)
 
     def fetch(self, address: str, target: Path) -> SourceVersion:
-        """Make the file under an address and write it to ``target``, over whatever is there.
-
-        Raises:
-            NotPublished: the address is not one of this source's.
-            StorageFull: ``target`` cannot be written.
-        """
+        """Make the file under an address and write it to ``target``, over whatever is there."""
         version = self.version(address)
         file = self._file(address)
         with disk_errors(target):

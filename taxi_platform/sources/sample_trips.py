@@ -2,7 +2,7 @@
 
 The same request gets the same bytes in every process: chance comes from numpy's generator PCG64, whose stream numpy
 promises to keep, and only whole numbers are computed (seconds, cents, hundredths of a mile), because rounding differs
-between machines.
+between machines. Numbers become text by tables, so that none is formatted twice; this makes the sample fast.
 
 What differs between services is in their contracts (``SampleProfile``).
 """
@@ -12,10 +12,11 @@ import math
 import os
 import struct
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,13 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from taxi_platform.errors import disk_errors
-from taxi_platform.sources import sample_tables as tables
 from taxi_platform.sources.sample import AIRPORTS, GENERATION, figure_at
-from taxi_platform.sources.sample_tables import Numbers, Texts
+from taxi_platform.trips.columns import Column
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
+
+Numbers = NDArray[np.int64]
+Texts = NDArray[np.bytes_]
 
 MOST_THREADS = 4  # each holds a block of about 10 MB
 BLOCK_ROWS = 30_000
@@ -63,11 +66,15 @@ _TIP_PERCENT = np.array((0, 0, 10, 15, 15, 18, 20, 20, 20, 20, 20, 20, 25, 25, 3
 _AMOUNTS = ("fare_amount", "extra", "mta_tax", "tip_amount", "tolls_amount")
 _PARTS_OF_TOTAL = (*_AMOUNTS, "improvement_surcharge", "congestion_surcharge", "airport_fee", "cbd_congestion_fee")
 
+_TOLL_SHARES = {0: 3860, 612: 200, 1224: 14, 280: 12, 229: 6, 1375: 2, 576: 1, 1836: 1}  # by cents
+_OUTLIERS = ("15213.47", "31400.02", "48881.90", "62057.75", "99614.08", "120300.33", "173452.61", "205006.19")
+_LONGEST = 39_999  # seconds that trips claim to last
+_MOST_CENTS, _LEAST_CENTS = 120_000, -20_000
+_DISTANCES = 8192  # distances known by their hundredths of a mile
+
 
 def write_month(service: Service, month: Month, rows: int, target: Path) -> None:
     """Write a made-up month with exactly ``rows`` rows to ``target``, a ``.csv.gz``, over whatever is there.
-
-    The uncompressed bytes depend on service, month, rows and ``GENERATION`` alone.
 
     Raises:
         StorageFull: ``target`` cannot be written.
@@ -86,6 +93,10 @@ def write_month(service: Service, month: Month, rows: int, target: Path) -> None
 
 def _pieces(plan: "Plan") -> Generator[tuple[bytes, int, int]]:
     """Yield the header, then the blocks in order, made by several threads, at most two a thread under way."""
+
+    def made(block: Block) -> tuple[bytes, int, int]:
+        return _deflate(csv_of_block(plan, block))
+
     yield _deflate((",".join(column.source for column in plan.columns) + "\r\n").encode())
     threads = min(MOST_THREADS, os.cpu_count() or 1)
     under_way: deque[Future[tuple[bytes, int, int]]] = deque()
@@ -93,13 +104,9 @@ def _pieces(plan: "Plan") -> Generator[tuple[bytes, int, int]]:
         for block in plan.blocks():
             if len(under_way) == 2 * threads:
                 yield under_way.popleft().result()
-            under_way.append(pool.submit(_deflated_block, plan, block))
+            under_way.append(pool.submit(made, block))
         while under_way:
             yield under_way.popleft().result()
-
-
-def _deflated_block(plan: "Plan", block: "Block") -> tuple[bytes, int, int]:
-    return _deflate(csv_of_block(plan, block))
 
 
 def _deflate(data: bytes) -> tuple[bytes, int, int]:
@@ -159,7 +166,7 @@ class Block:
 
     @property
     def rows(self) -> int:
-        """How many rows the block has."""
+        """The number of its rows."""
         return self.last - self.first
 
 
@@ -177,7 +184,7 @@ class Plan:
         wrong = {*map(_day_number, ("2008-12-31", "2009-01-01", "2041-08-17")), first - 1, first - 11, first + days}
         self.stray_days = np.array(sorted(wrong - set(range(first, first + days))))
         self._text_hour = (first - 12) * 24
-        self._hours = tables.hour_texts(self._text_hour + np.arange((days + 16) * 24))
+        self._hours = _hour_texts(self._text_hour + np.arange((days + 16) * 24))
 
     def blocks(self) -> Iterator[Block]:
         """Yield the file's blocks in order: the metered trips, then those without a vendor."""
@@ -227,8 +234,8 @@ class Plan:
         far = np.flatnonzero((index < 0) | (index >= len(hours)))
         if far.size:
             index[far] = len(hours) + np.arange(far.size)
-            hours = np.concatenate([hours, tables.hour_texts(hour[far])])
-        return [(hours, index), (tables.second_texts(), moments - hour * _HOUR)]
+            hours = np.concatenate([hours, _hour_texts(hour[far])])
+        return [(hours, index), (_texts("59:59"), moments - hour * _HOUR)]
 
 
 def busy(hours: Numbers) -> Numbers:
@@ -263,8 +270,8 @@ def csv_of_block(plan: Plan, block: Block) -> bytes:
         numbers = values.get(column.name)
         if numbers is not None:
             is_time = column.postgres == "timestamp"
-            pieces += plan.time_texts(numbers) if is_time else [(tables.texts_of(column), numbers)]
-        pieces.append((tables.text_table(["\r\n" if column is plan.columns[-1] else ","]), None))
+            pieces += plan.time_texts(numbers) if is_time else [(texts_of(column), numbers)]
+        pieces.append((text_table(["\r\n" if column is plan.columns[-1] else ","]), None))
     # Lay texts of fixed width side by side, then drop the NUL bytes that fill up the shorter ones.
     layout = np.dtype([(f"{position}", texts.dtype) for position, (texts, _) in enumerate(pieces)])
     matrix: NDArray[np.void] = np.empty(block.rows, layout)
@@ -279,12 +286,12 @@ def _metered(plan: Plan, block: Block) -> dict[str, Numbers]:
     service, profile = plan.service, plan.service.sample
     jitter, far, slow, up, down, luck, people, kind, sort, pay, tip, toll, fee = plan.chances(block, 13)
     start, rank = block.part.times(block.first, block.last, jitter)
-    distance = tables.miles(profile.median_miles)[far]
+    distance = miles(profile.median_miles)[far]
     seconds = _with_rank(distance * (2 + (slow & 3)) + 60 + (slow >> 7), rank, block.part.ranks)
-    vendor = 1 + tables.spread(profile.vendors)[kind & 4095]
-    rate = 1 + tables.spread(profile.rates)[sort >> 4]
+    vendor = 1 + spread(profile.vendors)[kind & 4095]
+    rate = 1 + spread(profile.rates)[sort >> 4]
     _befall(rate, luck, _UNKNOWN_RATE, _UNKNOWN)
-    payment = 1 + tables.spread(profile.payments)[pay >> 4]
+    payment = 1 + spread(profile.payments)[pay >> 4]
     slow_minutes = np.maximum(0, seconds // 60 - distance * 3 // 100)
     fare = np.where(rate == _JFK, 5200, 250 + 50 * (distance // 20 + slow_minutes))
     fare = np.where((rate == _NEGOTIATED) | (rate == _GROUP), 1000 + tip // 8, fare)
@@ -296,9 +303,9 @@ def _metered(plan: Plan, block: Block) -> dict[str, Numbers]:
         "vendorid": vendor,
         "store_and_fwd_flag": (kind >> 12) // 15 * ((slow & 7) // 7),  # 1 in 128
         "ratecodeid": rate,
-        "pulocationid": tables.zones(service.name)[up >> 4],
-        "dolocationid": tables.zones(service.name)[down >> 4],
-        "passenger_count": tables.spread(_PASSENGERS)[people >> 4],
+        "pulocationid": zones(service.name)[up >> 4],
+        "dolocationid": zones(service.name)[down >> 4],
+        "passenger_count": spread(_PASSENGERS)[people >> 4],
         "trip_distance": _metered_distance(distance, vendor, luck),
         "payment_type": payment,
         "trip_type": np.where(rate == _UNKNOWN, -1, np.where(rate == _NEGOTIATED, 2, 1)),
@@ -306,7 +313,7 @@ def _metered(plan: Plan, block: Block) -> dict[str, Numbers]:
         "extra": _EXTRAS[(start // _HOUR + _MONDAY) % len(_EXTRAS)],
         "mta_tax": np.where(rate == _NEGOTIATED, 0, 50),
         "tip_amount": np.where(payment == _CARD, fare * _TIP_PERCENT[tip & 15] // 100, 0),
-        "tolls_amount": tables.tolls()[toll >> 4],
+        "tolls_amount": tolls()[toll >> 4],
         "improvement_surcharge": np.full(block.rows, 30),
     }
     if plan.month >= CONGESTION_FROM:
@@ -324,10 +331,10 @@ def _unmetered(plan: Plan, block: Block) -> dict[str, Numbers]:
     service, profile = plan.service, plan.service.sample
     jitter, far, slow, up, down, luck, kind, toll = plan.chances(block, 8)
     start, rank = block.part.times(block.first, block.last, jitter)
-    distance = _with_rank(tables.miles(profile.median_miles)[far] * 2, rank, block.part.ranks)
+    distance = _with_rank(miles(profile.median_miles)[far] * 2, rank, block.part.ranks)
     minutes = distance * (3 + (slow & 3)) // 60 + 1 + (slow >> 13)
     end = plan.ends(block, start, minutes * 60, luck)
-    booked = tables.zones(f"{service.name} without a meter")  # booked trips begin elsewhere than hailed ones
+    booked = zones(f"{service.name} without a meter")  # booked trips begin elsewhere than hailed ones
     values = {
         service.pickup: start,
         service.dropoff: end,
@@ -338,7 +345,7 @@ def _unmetered(plan: Plan, block: Block) -> dict[str, Numbers]:
         "extra": np.full(block.rows, profile.unmetered_extra_cents),
         "mta_tax": np.where((kind & 255) < 60, 50, 0),
         "tip_amount": np.where((kind >> 8) < 150, 275, 0),
-        "tolls_amount": tables.tolls()[toll >> 4],
+        "tolls_amount": tolls()[toll >> 4],
         "improvement_surcharge": np.full(block.rows, 30),
     }
     values |= _later_fees(plan, values["pulocationid"], up)
@@ -350,21 +357,21 @@ def _dispatched(plan: Plan, block: Block) -> dict[str, Numbers]:
     service = plan.service
     jitter, far, slow, up, down, luck, base, kind = plan.chances(block, 8)
     start, rank = block.part.times(block.first, block.last, jitter)
-    distance = tables.miles(service.sample.median_miles)[far]
+    distance = miles(service.sample.median_miles)[far]
     seconds = _with_rank(distance * (2 + (slow & 3)) + 120 + (slow >> 6), rank, block.part.ranks)
     end = plan.ends(block, start, seconds, luck)
     if block.number == 0 and plan.rows >= ROWS_FOR_A_FAR_DROPOFF:
         end[block.rows // 2] = _day_number("3019-01-01") * _DAY
-    own = tables.bases()[base >> 4]
+    own = bases()[base >> 4]
     _befall(own, luck, _WITHOUT_BASE, -1)
     return {
         "dispatching_base_num": own,
         service.pickup: start,
         service.dropoff: end,
-        "pulocationid": np.where((up & 7) < 5, -1, tables.zones(service.name)[up >> 4]),
-        "dolocationid": np.where((down & 7) < 3, -1, tables.zones(service.name)[down >> 4]),
+        "pulocationid": np.where((up & 7) < 5, -1, zones(service.name)[up >> 4]),
+        "dolocationid": np.where((down & 7) < 3, -1, zones(service.name)[down >> 4]),
         "sr_flag": np.where((kind & 255) < 253, -1, 1),
-        "affiliated_base_number": np.where((kind >> 8) < 30, tables.bases()[jitter >> 4], own),
+        "affiliated_base_number": np.where((kind >> 8) < 30, bases()[jitter >> 4], own),
     }
 
 
@@ -373,12 +380,12 @@ def _requested(plan: Plan, block: Block) -> dict[str, Numbers]:
     service = plan.service
     jitter, far, slow, up, down, luck, kind, tip, toll, fee = plan.chances(block, 10)
     start, rank = block.part.times(block.first, block.last, jitter)
-    distance = tables.miles(service.sample.median_miles)[far]
+    distance = miles(service.sample.median_miles)[far]
     seconds = _with_rank(distance * (2 + (slow & 3)) + 120 + (slow >> 7), rank, block.part.ranks)
     end = plan.ends(block, start, seconds, luck)
     fare = 400 + distance * 2 + seconds // 2
     company = (kind >> 8) // 190  # 0 for about three of four trips, else 1
-    pickup_zone = tables.zones(service.name)[up >> 4]
+    pickup_zone = zones(service.name)[up >> 4]
     return {
         "hvfhs_license_num": company,
         "dispatching_base_num": company,
@@ -388,11 +395,11 @@ def _requested(plan: Plan, block: Block) -> dict[str, Numbers]:
         service.pickup: start,
         service.dropoff: end,
         "pulocationid": pickup_zone,
-        "dolocationid": tables.zones(service.name)[down >> 4],
+        "dolocationid": zones(service.name)[down >> 4],
         "trip_miles": distance,
-        "trip_time": np.minimum(seconds, tables.LONGEST),
+        "trip_time": np.minimum(seconds, _LONGEST),
         "base_passenger_fare": fare,
-        "tolls": tables.tolls()[toll >> 4],
+        "tolls": tolls()[toll >> 4],
         "bcf": fare // 40,
         "sales_tax": fare * 89 // 1000,
         "congestion_surcharge": np.where(fee < 26_000, 275, 0),
@@ -431,24 +438,104 @@ def _metered_distance(distance: Numbers, vendor: Numbers, luck: Numbers) -> Numb
     """Return the numbers of the distances' texts; the meters of vendor 1 count tenths of a mile."""
     number = np.where(vendor == 1, distance // 10 * 10, distance)
     _befall(number, luck, _UNMOVED, 0)
-    _befall(number, luck, _PLAINLY_SPELLED, number + tables.DISTANCES)
-    _befall(number, luck, _OUTLYING, 2 * tables.DISTANCES + distance % len(tables.OUTLIERS))
+    _befall(number, luck, _PLAINLY_SPELLED, number + _DISTANCES)
+    _befall(number, luck, _OUTLYING, 2 * _DISTANCES + distance % len(_OUTLIERS))
     return number
 
 
 def _total(values: dict[str, Numbers]) -> Numbers:
-    total = np.zeros_like(values["fare_amount"])
-    for name in _PARTS_OF_TOTAL:
-        if name in values:
-            total += values[name]
-    return total
+    parts = [values[name] for name in _PARTS_OF_TOTAL if name in values]
+    return np.sum(parts, axis=0)
 
 
 def _reverse(values: dict[str, Numbers], luck: Numbers) -> None:
     """Turn some odd rows into the row before with its amounts negated, as disputed trips are taken back."""
     rows = np.flatnonzero(luck[1::2] < _REVERSED.stop) * 2 + 1
-    rows = rows[values["total_amount"][rows - 1] <= -tables.LEAST_CENTS]
+    rows = rows[values["total_amount"][rows - 1] <= -_LEAST_CENTS]
     for name, numbers in values.items():
         sign = -1 if name in (*_PARTS_OF_TOTAL, "total_amount") else 1
         numbers[rows] = numbers[rows - 1] * sign
     values["payment_type"][rows] = np.where(luck[rows] & 1, _NO_CHARGE, _DISPUTE)
+
+
+# Tables: items by bits of chance, and texts by number
+
+
+@cache
+def spread(shares: Sequence[int]) -> Numbers:
+    """Return the items' positions, each repeated by its share, as a table that 12 bits of chance choose from."""
+    bounds = np.cumsum(np.array(shares, dtype=np.int64)) * 4096 // sum(shares)
+    return np.searchsorted(bounds, np.arange(4096), side="right").astype(np.int64)
+
+
+@cache
+def zones(popularity: str) -> Numbers:
+    """Return zones by 12 bits of chance: a few are visited all the time, most now and then (Zipf's law)."""
+    factor = int.from_bytes(popularity.encode(), "big") % 65_536 + 1
+    order = sorted(range(1, 266), key=lambda zone: zone**3 * factor % 65_537)
+    return np.array(order, dtype=np.int64)[spread(tuple(1_000_000 // (rank + 4) for rank in range(265)))]
+
+
+@cache
+def bases() -> Numbers:
+    """Return dispatching bases by 12 bits of chance."""
+    return spread(tuple(1_000_000 // (rank + 10) for rank in range(700)))
+
+
+@cache
+def tolls() -> Numbers:
+    """Return tolls in cents by 12 bits of chance."""
+    return np.array(list(_TOLL_SHARES), dtype=np.int64)[spread(tuple(_TOLL_SHARES.values()))]
+
+
+@cache
+def miles(median: float) -> Numbers:
+    """Return hundredths of a mile by 16 bits of chance: log-logistic, of shape 2, cut at 40 miles.
+
+    Square roots and quotients are exact to the last bit on every machine; logarithms are not.
+    """
+    chance = np.arange(65_536) + 0.5
+    return np.minimum(round(median * 100) * np.sqrt(chance / (65_536 - chance)), 4000).astype(np.int64)
+
+
+def texts_of(column: Column) -> Texts:
+    """Return the texts that a column's numbers stand for; in columns without a unit, -1 is an empty field."""
+    if column.unit in ("US dollars", "miles", "seconds"):
+        return _texts(column.unit)
+    if column.name.endswith("_flag") and not column.is_code:
+        return text_table("NY")
+    if column.name == "hvfhs_license_num":
+        return text_table(["HV0003", "HV0005"])
+    if column.name == "request_source":
+        return text_table(["A", "CC", "EH0004", "EH0010", "HV0003", "HV0003", "HV0005", "HV0005"])
+    return _texts("codes" if column.is_code or column.postgres == "integer" else "licences")
+
+
+@cache
+def _texts(kind: str) -> Texts:
+    """Return the texts of all numbers of one kind; ``59:59`` is the second of the hour."""
+    if kind == "US dollars":  # without needless zeros, 7, 6.5, 12.24; then the negative ones, -200 to -0.01
+        fractions = [f".{cents:02d}".rstrip("0").rstrip(".") for cents in range(100)]
+        amounts = [f"{whole}{fraction}" for whole in range(_MOST_CENTS // 100) for fraction in fractions]
+        return text_table([*amounts, *(f"-{amount}" for amount in reversed(amounts[1 : 1 - _LEAST_CENTS]))])
+    if kind == "miles":  # as meters spell them (.68, 7.00), then plainly (0.68, 7), then the outliers
+        metered = [f"{hundredths // 100 or ''}.{hundredths % 100:02d}" for hundredths in range(_DISTANCES)]
+        plain = [(f"0{text}" if text[0] == "." else text).rstrip("0").rstrip(".") or "0" for text in metered]
+        return text_table([*metered, *plain, *_OUTLIERS])
+    if kind == "seconds":
+        return text_table([str(second) for second in range(_LONGEST + 1)])
+    if kind == "59:59":
+        return text_table([f"{second // 60:02d}:{second % 60:02d}" for second in range(3600)])
+    if kind == "licences":
+        return text_table([*(f"B{number * 137 % 99_991:05d}" for number in range(1, 701)), ""])
+    return text_table([*map(str, range(300)), ""])
+
+
+def text_table(texts: Sequence[str]) -> Texts:
+    """Return texts as an array of fixed width."""
+    return np.array([text.encode() for text in texts])
+
+
+def _hour_texts(hours: Numbers) -> Texts:
+    """Return ``2019-03-01 00:`` for each hour since 1970."""
+    return text_table([f"{hour}:".replace("T", " ") for hour in hours.astype("datetime64[h]").astype(str).tolist()])

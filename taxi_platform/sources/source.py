@@ -18,12 +18,9 @@ class Source(Protocol):
     Every method may raise ``NotPublished`` (nothing is there), ``AccessDenied`` (the source refuses) and
     ``SourceUnreachable`` (no answer, after all retries); ``fetch`` also ``DamagedFile`` (the bytes are not what the
     server announced) and ``StorageFull`` (``target`` cannot be written).
-
-    Attributes:
-        asking_is_free: whether ``version`` always answers at once, without a network.
     """
 
-    asking_is_free: bool
+    asking_is_free: bool  # ``version`` answers at once, without a network
 
     def trips(self, service: Service, month: Month) -> str:
         """Return the address of a month's file; it ends in ``.csv.gz``, ``.csv`` or ``.parquet``."""
@@ -40,7 +37,7 @@ class Source(Protocol):
     def fetch(self, address: str, target: Path) -> SourceVersion:
         """Bring the file's bytes to ``target``, which may hold what an interrupted fetch left, and return the version.
 
-        ``target`` is complete when this returns, and may be partial when it raises. Only the caller writes there.
+        ``target`` is complete when this returns, and may be partial when it raises.
         """
         ...
 
@@ -51,9 +48,7 @@ def source_named(text: str, *, short_timeouts: bool = False) -> Source:
     The address of the course's release also stands for the TLC's files of later months. A folder that is called ``tlc``
     or ``sample`` is written ``./sample``; relative folders start at the project.
 
-    Args:
-        text: the setting's value.
-        short_timeouts: for requests that only need metadata: a server is given up after seconds, not minutes.
+    With short timeouts, for requests that only need metadata, a server is given up after seconds, not minutes.
 
     Raises:
         InvalidSetting: it names none of these, a folder that does not exist, or an impossible scale.
@@ -75,15 +70,13 @@ def source_named(text: str, *, short_timeouts: bool = False) -> Source:
 
 
 def _server(name: str, *, short_timeouts: bool) -> Source:
-    from taxi_platform.sources.http import SHORT_TIMEOUTS, TIMEOUTS, HttpSource
+    from taxi_platform.sources.http import SHORT_TIMEOUTS, TIMEOUTS, TLC, CourseThenTlc, HttpSource, TlcSource
 
     retries, timeouts = (METADATA, SHORT_TIMEOUTS) if short_timeouts else (DOWNLOAD, TIMEOUTS)
     if name not in ("tlc", RELEASE):
         return HttpSource(name, retries=retries, timeouts=timeouts)
-    from taxi_platform.sources.tlc import TLC, CourseThenTlc, TlcSource
-
     tlc = TlcSource(TLC, retries=retries, timeouts=timeouts)
-    return tlc if name == "tlc" else CourseThenTlc(HttpSource(name, retries=retries, timeouts=timeouts), tlc)
+    return tlc if name == "tlc" else CourseThenTlc(name, tlc, retries=retries, timeouts=timeouts)
 
 
 def _folder(name: str) -> Path:

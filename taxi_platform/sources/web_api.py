@@ -18,9 +18,7 @@ class Api:
 
     Attributes:
         subject: what is asked for, for messages: ``the products``, ``kestra/kestra``.
-        advice: what to do when there is no answer, or a useless one.
-        missing: what to do when the server says that there is no such thing.
-        retries: how often and when to ask again.
+        advice, missing: what to do when there is no useful answer, and when there is no such thing.
         timeouts: seconds until a connection must stand, and for which the server may be silent.
     """
 
@@ -53,11 +51,7 @@ class Api:
             raise type(error)(self.subject, error.what, advice) from error
 
     def parse(self, content: bytes, place: str) -> Any:
-        """Return the JSON of an answer, or of a file that holds one.
-
-        Raises:
-            DamagedFile: it is not JSON.
-        """
+        """Return the JSON of an answer or of a file, or raise ``DamagedFile``."""
         try:
             return json.loads(content, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:

@@ -16,7 +16,7 @@ import pyarrow.csv
 
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.parquet import ParquetStream, is_number, is_text
-from taxi_platform.trips.records import TOO_LARGE, Canonical, double_precision
+from taxi_platform.trips.records import TOO_LARGE, Canonical, NeedsParser, double_precision
 
 # The stubs type their arguments too narrowly.
 _arrow: Any = pa
@@ -35,15 +35,11 @@ _LARGEST = math.nextafter(TOO_LARGE, 0)
 _NULL = pa.scalar(None, pa.string())
 
 
-class NotExact(Exception):
-    """Some value is not one that the table's column holds as it is; the parser decides about it."""
-
-
 def exact(array: Any, column: Column) -> Any:
     """Return the values of a column in the type of the contract.
 
     Raises:
-        NotExact: a value cannot be taken as it is.
+        NeedsParser: a value cannot be taken as it is.
     """
     wanted = ARROW_TYPES[column.postgres]
     if pa.types.is_null(array.type):
@@ -54,11 +50,11 @@ def exact(array: Any, column: Column) -> Any:
         return _exact_texts(array, column)
     fits = pa.types.is_timestamp if column.postgres == "timestamp" else is_number
     if not fits(array.type) or (column.postgres == "text" and not column.is_code):
-        raise NotExact(f"{column.source} holds values of type {array.type}")
+        raise NeedsParser(f"{column.source} holds values of type {array.type}")
     try:
         values = array.cast(pa.int32() if column.is_code else wanted)
     except pa.ArrowInvalid as error:
-        raise NotExact(f"{column.source}: {error}") from None
+        raise NeedsParser(f"{column.source}: {error}") from None
     if column.postgres == "timestamp":
         _check_range(values.view(pa.int64()), column, *_TIMES)
     elif column.postgres == "double precision":
@@ -69,16 +65,16 @@ def exact(array: Any, column: Column) -> Any:
 def _exact_texts(array: Any, column: Column) -> Any:
     texts = array.cast(pa.string())
     if column.is_code and _compute.any(_compute.match_substring(texts, ".")).as_py():
-        raise NotExact(f"{column.source} holds a text with a point")
+        raise NeedsParser(f"{column.source} holds a text with a point")
     is_empty = _compute.equal(texts, pa.scalar(""))
     return _compute.replace_with_mask(texts, is_empty, _NULL)  # an empty field of a CSV is NULL, too
 
 
 def _check_range(array: Any, column: Column, least: Any, most: Any) -> None:
-    """Raise ``NotExact`` unless all values are in range; NaN is in none."""
+    """Raise ``NeedsParser`` unless all values are in range; NaN is in none."""
     values: Any = array.drop_null().to_numpy(zero_copy_only=False)
     if len(values) and not (values.min() >= least and values.max() <= most):
-        raise NotExact(f"{column.source} holds a value that is out of range")
+        raise NeedsParser(f"{column.source} holds a value that is out of range")
 
 
 class CanonicalBatches(Canonical):
@@ -88,7 +84,7 @@ class CanonicalBatches(Canonical):
         """Yield the canonical CSV in blocks of whole rows.
 
         Raises:
-            NotExact: a value cannot be taken as it is.
+            NeedsParser: a value cannot be taken as it is.
         """
         stream = cast("ParquetStream", self.stream)
         columns = stream.header.columns
@@ -104,7 +100,7 @@ def _texts(values: Any, column: Column) -> Any:
     """Return exact values as the parser spells them."""
     if column.postgres == "text":
         if _compute.any(_compute.match_substring(values, "\0")).as_py():
-            raise NotExact(f"{column.source} holds a NUL byte")
+            raise NeedsParser(f"{column.source} holds a NUL byte")
         return values
     if column.postgres == "double precision":
         # Few amounts of a batch are different; as bits, so that 0 and -0 are.

@@ -47,6 +47,10 @@ _EXACT = Context(prec=60)
 _WHOLE = 2.0**53  # from here on, doubles are whole numbers
 
 
+class NeedsParser(Exception):
+    """The file must go through the parser; nothing is wrong with it yet."""
+
+
 @dataclass(frozen=True)
 class Record:
     r"""One record of a file.

@@ -46,11 +46,11 @@ def die(*arguments):
 MID_COPY = (
     DIE
     + """
-following, blocks = loader._SharedBlocks._next, []
-def next_block(self):
-    blocks.append(following(self))
-    return die() if len(blocks) == 20 else blocks[-1]
-loader._SharedBlocks._next = next_block
+whole_blocks = loader._regular_blocks
+def killed_blocks(stream):
+    for number, block in enumerate(whole_blocks(stream)):
+        yield die() if number == 20 else block
+loader._regular_blocks = killed_blocks
 """
 )
 POINTS = {
@@ -159,7 +159,7 @@ def test_a_backend_that_is_killed_in_mid_copy_interrupts_the_load(
     before = loads.state()
     copy_blocks = loader.copy_blocks
 
-    def copy(blocks, copying, statement):
+    def copy(blocks, copying, statement, encode):
         def broken():
             yield next(blocks)
             loads.ask("select pg_terminate_backend(%s)", copying[victim].info.backend_pid)
@@ -167,7 +167,7 @@ def test_a_backend_that_is_killed_in_mid_copy_interrupts_the_load(
             yield from blocks
             yield from iter(lambda: (NEW[0] + "\r\n").encode() * 10_000, None)  # as much as the kernel would buffer
 
-        return copy_blocks(broken(), copying, statement)
+        return copy_blocks(broken(), copying, statement, encode)
 
     monkeypatch.setattr(loader, "copy_blocks", copy)
     with pytest.raises(DatabaseInterrupted, match=r"2019-03\.csv: PostgreSQL went away") as caught:

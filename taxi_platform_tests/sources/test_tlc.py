@@ -6,8 +6,7 @@ import pytest
 
 from taxi_platform.errors import AccessDenied, DamagedFile, NotPublished
 from taxi_platform.sources.cache import Cache
-from taxi_platform.sources.http import HttpSource
-from taxi_platform.sources.tlc import CourseThenTlc, TlcSource
+from taxi_platform.sources.http import CourseThenTlc, HttpSource, TlcSource
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.parquet_files import parquet
@@ -23,7 +22,7 @@ def tlc_of(server: TripServer) -> TlcSource:
 
 
 def cache_of(server: TripServer, folder: Path) -> Cache:
-    return Cache(folder, CourseThenTlc(HttpSource(server.template), tlc_of(server)))
+    return Cache(folder, CourseThenTlc(server.template, tlc_of(server)))
 
 
 def test_each_month_comes_in_its_edition_and_is_kept_as_published(server: TripServer, tmp_path: Path) -> None:

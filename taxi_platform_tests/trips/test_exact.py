@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from taxi_platform.errors import DamagedFile
-from taxi_platform.trips.exact import CanonicalBatches, NotExact
+from taxi_platform.trips.exact import CanonicalBatches
 from taxi_platform.trips.parquet import ParquetStream
-from taxi_platform.trips.records import Canonical
+from taxi_platform.trips.records import Canonical, NeedsParser
 from taxi_platform.trips.services import GREEN, SERVICES, Service
 from taxi_platform_tests.support.parquet_files import parquet
 from taxi_platform_tests.support.trip_texts import MARCH, rows
@@ -52,7 +52,7 @@ def test_texts_that_need_quotes_mean_the_same(tmp_path: Path) -> None:
 
 
 def test_a_nul_byte_is_left_to_the_parser_and_what_is_not_utf_8_is_damaged(tmp_path: Path) -> None:
-    with pytest.raises(NotExact, match="NUL byte"):
+    with pytest.raises(NeedsParser, match="NUL byte"):
         canonical(
             CanonicalBatches,
             stored(tmp_path, parquet(GREEN, rows(GREEN, 2), store_and_fwd_flag=pa.array(["Y", "a\0b"]))),

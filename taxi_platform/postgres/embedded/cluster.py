@@ -19,7 +19,7 @@ from taxi_platform.postgres.embedded.programs import MAJOR, Account
 
 USER = "taxi"
 DATABASE = "ny_taxi"
-_UNFINISHED = "new-"
+UNFINISHED = "new-"  # begins the names of folders in which data directories are made
 _ONE_WAL_FILE = 16 << 20
 _STORAGE_PROBLEMS = ("No space left on device", "Disk quota exceeded", "Read-only file system", "Permission denied")
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}  # without the caller's, which may set PGDATA or a language
@@ -36,56 +36,15 @@ _INITDB = (
     "--no-instructions",
 )
 
-_SETTINGS = {
-    "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "",  # every tool reaches 127.0.0.1, and paths of sockets may not be long
-    "cluster_name": "taxi_platform",
-    "max_connections": "50",
-    "password_encryption": "scram-sha-256",
-    "shared_buffers": "256MB",
-    "effective_cache_size": "1GB",
-    "work_mem": "32MB",
-    "maintenance_work_mem": "128MB",
-    # Outside /dev/shm, which is 64 MB in a container and emptied when a user of systemd logs out.
-    "dynamic_shared_memory_type": "mmap",
-    # Nothing is replicated from a laptop, and tables made and filled in one transaction bypass the log.
-    "wal_level": "minimal",
-    "max_wal_senders": "0",
-    "wal_buffers": "16MB",
-    # Tables are read from the kernel's cache; workers that read for others would only take processor time.
-    "io_method": "sync",
-    # A month is loaded between two checkpoints, not through several.
-    "max_wal_size": "4GB",
-    "min_wal_size": "256MB",
-    "checkpoint_timeout": "15min",
-    "jit": "off",
-    "timezone": "UTC",
-    "log_timezone": "UTC",
-    "lc_messages": "C",
-    # A file for each day of the week, overwritten a week later.
-    "logging_collector": "on",
-    "log_directory": "log",
-    "log_filename": "postgresql-%a.log",
-    "log_rotation_age": "1d",
-    "log_rotation_size": "0",
-    "log_truncate_on_rotation": "on",
-    "log_checkpoints": "off",
-    "log_line_prefix": "%m [%p] %d ",
-}
-
 
 def configuration(port: int) -> str:
     """Return the text of ``postgresql.conf``. Durability keeps PostgreSQL's default: on."""
-    lines = (f"{name} = '{value}'" for name, value in {**_SETTINGS, "port": str(port)}.items())
-    return "# Overwritten at each start. Settings of your own: ALTER SYSTEM SET …\n" + "\n".join(lines) + "\n"
+    settings = Path(__file__).with_name("postgresql.conf").read_text(encoding="utf-8")
+    return f"{settings}port = '{port}'\n"
 
 
 def check_version(data: Path) -> None:
-    """Refuse a data directory that another major version of PostgreSQL made.
-
-    Raises:
-        UnsupportedServer: names both versions and what to do.
-    """
+    """Raise ``UnsupportedServer`` if another major version of PostgreSQL made the data directory."""
     version = data / "PG_VERSION"
     made_by = version.read_text().strip() if version.exists() else "(no PG_VERSION)"
     if made_by != str(MAJOR):
@@ -97,19 +56,8 @@ def check_version(data: Path) -> None:
         )
 
 
-def configure(data: Path, account: Account, port: int) -> None:
-    """Write the settings for the next start."""
-    write(data / "postgresql.conf", configuration(port), account)
-
-
 def write(path: Path, text: str, account: Account | None = None) -> None:
-    """Replace a file by one that only its owner may read, completely or not at all.
-
-    Args:
-        path: the file.
-        text: its new content.
-        account: the owner, if it is not the writer.
-    """
+    """Replace a file by one that only its owner, ``account`` or else the writer, may read; completely or not at all."""
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     # Exclusively, because root must not follow a link that the account has put into its own folder.
@@ -128,27 +76,16 @@ def _reachable(account: Account, folder: Path) -> str:
     return "/proc/self/cwd" if account.is_somebody_else and Path("/proc/self/cwd").exists() else str(folder)
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove what a process left that was killed while it made a data directory."""
-    for leftover in folder.glob(f"{_UNFINISHED}*"):
-        shutil.rmtree(leftover)
-
-
 def create(data: Path, password: Path, account: Account, programs: Path, lock: int) -> None:
     """Make the data directory with its one user and database, beside its final place, and move it there.
 
-    Args:
-        data: the final place, which does not exist yet.
-        password: the file with the user's password.
-        account: the owner.
-        programs: the folder of ``initdb`` and ``postgres``.
-        lock: a file descriptor that the programs keep open while they run.
+    ``lock`` is a file descriptor that the programs keep open while they run.
 
     Raises:
         StorageFull: the disk is full or cannot be written.
         UnsupportedServer: initdb fails for another reason.
     """
-    unfinished = data.parent / f"{_UNFINISHED}{uuid4().hex}"
+    unfinished = data.parent / f"{UNFINISHED}{uuid4().hex}"
     fresh = unfinished / "data"
     try:
         fresh.mkdir(mode=0o700, parents=True)
@@ -186,7 +123,7 @@ def unusable(folder: str, what: str, output: str) -> StorageFull | UnsupportedSe
 
 
 def server_pid(data: Path) -> int | None:
-    """Return the process id of the server that runs on a data directory, whoever started it; None if there is none."""
+    """Return the process id of the server that runs on a data directory, whoever started it."""
     import psutil
 
     try:
@@ -195,12 +132,6 @@ def server_pid(data: Path) -> int | None:
         return process.pid if process.name() == "postgres" and process.cwd() == str(data) else None
     except (FileNotFoundError, IndexError, ValueError, psutil.Error):
         return None
-
-
-def remove_stale_pid_file(data: Path) -> None:
-    """Remove the pid file of a server that is gone, which PostgreSQL does itself only if nobody has its pid by now."""
-    if server_pid(data) is None:
-        (data / "postmaster.pid").unlink(missing_ok=True)
 
 
 def lock(path: Path) -> int | None:
@@ -236,12 +167,7 @@ def is_locked(path: Path) -> bool:
 def launch(data: Path, programs: Path, account: Account, lock: int, output: Path) -> None:
     """Begin a server that outlives its starter: its own session, no terminal, no open file of the starter's.
 
-    Args:
-        data: the data directory.
-        programs: the folder of ``postgres``.
-        account: who runs it.
-        lock: the descriptor of the locked file, for the server to inherit.
-        output: the file that takes its messages before its own log is open.
+    It inherits the descriptor ``lock``. The file ``output`` takes its messages before its own log is open.
     """
     # The second option only tells a reader of ``ps`` whose server it is.
     server = [programs / "postgres", "-D", _reachable(account, data), "-c", f"taxi.folder={data}"]

@@ -51,10 +51,8 @@ class Account:
 def account_for(data: Path) -> Account:
     """Return the account that runs the server: the owner of the data directory, or else an unprivileged one.
 
-    PostgreSQL refuses to run as root, so root takes ``postgres``, or ``nobody`` if there is none.
-
-    Raises:
-        UnsupportedServer: root has no such account.
+    PostgreSQL refuses to run as root, so root takes ``postgres``, or ``nobody``. ``UnsupportedServer`` is raised where
+    neither exists.
     """
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
@@ -74,11 +72,7 @@ def account_for(data: Path) -> Account:
 
 
 def installed() -> Path:
-    """Return the folder of the wheel's programs.
-
-    Raises:
-        UnsupportedServer: the wheel is not installed or has none for this platform.
-    """
+    """Return the folder of the wheel's programs, or raise ``UnsupportedServer`` if there are none."""
     package = importlib.util.find_spec(_PACKAGE)
     for place in (package.submodule_search_locations or ()) if package else ():
         folder = Path(place) / _INSTALL / "bin"

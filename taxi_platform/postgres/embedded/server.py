@@ -6,6 +6,7 @@ Its data directory and its process are in ``cluster``, its programs in ``program
 import logging
 import os
 import secrets
+import shutil
 import signal
 import time
 from collections.abc import Callable, Generator
@@ -25,18 +26,15 @@ _ATTEMPTS = 5  # other programs may take the chosen port before the server does
 class EmbeddedServer:
     """PostgreSQL on 127.0.0.1 with its user, password and database, in its own folder.
 
-    Args:
-        folder: holds the data directory, the password, the port and the lock; made at the first start by its owner.
-            If that is root, an unprivileged account owns the data directory alone.
+    The folder holds the data directory, the password, the port and the lock. Its owner makes it at the first start; if
+    that is root, an unprivileged account owns the data directory alone.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
         self.data = self.folder / "data"
-        self._lock = self.folder / "lock"
-        self._password = self.folder / "password"
-        self._port = self.folder / "port"
-        self._output = self.folder / "start.log"
+        self._lock, self._output = self.folder / "lock", self.folder / "start.log"
+        self._password, self._port = self.folder / "password", self.folder / "port"
 
     def start(self) -> str:
         """Start the server unless it runs, and return its URL. Any number of processes may call this at once.
@@ -72,10 +70,8 @@ class EmbeddedServer:
                 return False
             if EMBEDDED_SERVER.wait_until(is_stopped, waiting_for="waiting for PostgreSQL to stop"):
                 return True
-        seconds = EMBEDDED_SERVER.total
-        raise DatabaseInterrupted(
-            str(self.folder), f"PostgreSQL did not stop within {seconds:.0f} s", f"See the log in {self.data}/log."
-        )
+        what = f"PostgreSQL did not stop within {EMBEDDED_SERVER.total:.0f} s"
+        raise DatabaseInterrupted(str(self.folder), what, f"See the log in {self.data}/log.")
 
     def is_running(self) -> bool:
         """Return whether the server accepts connections."""
@@ -83,23 +79,14 @@ class EmbeddedServer:
         return port is not None and cluster.is_locked(self._lock) and cluster.accepts_connections(port)
 
     def url(self) -> str:
-        """Return the URL for psycopg and every other client, whether the server runs or not.
-
-        Raises:
-            DatabaseUnreachable: the server has never been started.
-        """
+        """Return the URL for any client, or raise ``DatabaseUnreachable`` if the server has never been started."""
         parts = {name: quote(value, safe="") for name, value in self._parts().items()}
         credentials = f"{parts['PGUSER']}:{parts['PGPASSWORD']}"
         place = f"{parts['PGHOST']}:{parts['PGPORT']}/{parts['PGDATABASE']}"
         return f"postgresql://{credentials}@{place}?require_auth={parts['PGREQUIREAUTH']}"
 
     def psql(self) -> tuple[Path, dict[str, str]]:
-        """Return the ``psql`` program and the environment variables with which it connects, password included.
-
-        Raises:
-            DatabaseUnreachable: the server has never been started.
-            UnsupportedServer: there are no programs for this platform.
-        """
+        """Return the ``psql`` program and the environment variables with which it connects, password included."""
         return programs.installed() / "psql", self._parts()
 
     def _parts(self) -> dict[str, str]:
@@ -168,23 +155,24 @@ class EmbeddedServer:
 
     def _prepare(self, account: programs.Account, folder: Path, lock: int) -> None:
         """Bring the folder into the state that a start needs, whatever a crash has left."""
-        cluster.remove_unfinished(self.folder)
+        for leftover in self.folder.glob(f"{cluster.UNFINISHED}*"):
+            shutil.rmtree(leftover)
         if not self.data.exists():
             logger.info(f"making a PostgreSQL {programs.MAJOR} data directory in {self.folder}")
             cluster.write(self._password, secrets.token_urlsafe(24))
             cluster.create(self.data, self._password, account, folder, lock)
         cluster.check_version(self.data)
         if not self._password.exists():
-            raise UnsupportedServer(
-                str(self._password), "the password is missing", "Put it back, or remove the folder and load again."
-            )
+            advice = "Put it back, or remove the folder and load again."
+            raise UnsupportedServer(str(self._password), "the password is missing", advice)
         remembered = self._remembered_port()
         port = cluster.free_port(remembered)
         if remembered not in (None, port):
             logger.info(f"another program has taken port {remembered}; from now on PostgreSQL listens on port {port}")
         cluster.write(self._port, str(port))
-        cluster.configure(self.data, account, port)
-        cluster.remove_stale_pid_file(self.data)
+        cluster.write(self.data / "postgresql.conf", cluster.configuration(port), account)
+        if cluster.server_pid(self.data) is None:  # PostgreSQL removes it itself only if nobody has its pid by now
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def _failure(self) -> StorageFull | UnsupportedServer:
         messages = cluster.messages_since_launch(self.data, self._output)
