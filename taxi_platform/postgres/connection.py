@@ -48,14 +48,13 @@ def connect(url: str) -> "Connection":
 
     check_address(url)
     try:
-        keepalives = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+        keepalives: dict[str, Any] = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
         connection = psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS, **keepalives)
     except psycopg.OperationalError as error:
         raise diagnose(server_of(url), str(error)) from None
     try:
         execute(connection, session_settings())
-        _check_version(connection)
-        _check_directness(connection)
+        _check_server(connection)
     except BaseException as error:
         connection.close()
         if isinstance(error, psycopg.OperationalError):
@@ -75,7 +74,7 @@ def execute(connection: "Connection", statement: str, parameters: Parameters = N
 
 
 def check_address(url: str) -> None:
-    """Raise ``InvalidSetting`` unless this is the address of a PostgreSQL server; never quote it, it holds a password."""
+    """Raise ``InvalidSetting``, which quotes no password, unless this is the address of a PostgreSQL server."""
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
 
@@ -102,7 +101,11 @@ def server_of(url: str) -> str:
     return f"PostgreSQL at {address}, database {parts.get('dbname')!r}, user {parts.get('user')!r}"
 
 
-def _check_version(connection: "Connection") -> None:
+def _check_server(connection: "Connection") -> None:
+    """Refuse an old server, or a pooler: locks and settings of a session would belong to the session it lends next.
+
+    A pooler answers for the server, so the process that it names is not the one that runs the statements.
+    """
     version = connection.info.server_version
     if version < OLDEST_SERVER * 10_000:
         raise UnsupportedServer(
@@ -110,13 +113,6 @@ def _check_version(connection: "Connection") -> None:
             f"it is PostgreSQL {version // 10_000}, and {OLDEST_SERVER} is the oldest that will do",
             "Upgrade it, or unset TAXI_POSTGRES_URL for the embedded server.",
         )
-
-
-def _check_directness(connection: "Connection") -> None:
-    """Refuse a connection pooler: locks and settings of a session would belong to whichever session it lends next.
-
-    A pooler answers for the server, so the process that it names is not the one that runs the statements.
-    """
     if execute(connection, "select pg_backend_pid()").fetchone() != (connection.info.backend_pid,):
         raise UnsupportedServer(
             server_of(connection.info.dsn),

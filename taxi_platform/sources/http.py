@@ -253,9 +253,7 @@ class PartialFile:
     """
 
     def __init__(self, path: Path, address: str) -> None:
-        self.path = path
-        self._address = address
-        self._sidecar = sidecar_of(path)
+        self.path, self._address, self._sidecar = path, address, sidecar_of(path)
         self.version: SourceVersion | None = None
         try:
             facts = json.loads(self._sidecar.read_bytes())

@@ -8,6 +8,7 @@ What differs between services is in their contracts (``SampleProfile``).
 """
 
 import calendar
+import itertools
 import math
 import os
 import struct
@@ -249,10 +250,8 @@ def _day_number(day: str) -> int:
 
 def _stride(count: int) -> int:
     """Return a step that visits each of ``count`` places once before it comes back, jumping about."""
-    stride = max(1, count * 618 // 1000)
-    while math.gcd(stride, count) > 1:
-        stride += 1
-    return stride
+    first = max(1, count * 618 // 1000)
+    return next(stride for stride in itertools.count(first) if math.gcd(stride, count) == 1)
 
 
 # Trips: what stands in each column

@@ -5,8 +5,10 @@ assets, jobs, schedules, checks, tables, the sample and links follow from ``SERV
 is read does not belong here.
 """
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from taxi_platform.trips.columns import FHV_COLUMNS, FHVHV_COLUMNS, GREEN_COLUMNS, YELLOW_COLUMNS, Column
 from taxi_platform.trips.months import Month
@@ -63,7 +65,8 @@ class SampleProfile:
     """What the sample's made-up months look like: round figures of the real order, none of them a real month's.
 
     Attributes:
-        thousands: thousands of trips in a typical month, from each named month on; the first is 2009-01.
+        thousands: thousands of trips in a typical month, from each named month on; the first is 2009-01, before some
+            services existed, so that any month can be made.
         unmetered: per mille of a month's trips that are reported without their meters, from each named month on.
         vendors, rates, payments: how often each code occurs, from 1 on, compared with the others.
         congestion_per_mille: how many of 1,000 trips pay the congestion surcharge.
@@ -156,6 +159,12 @@ class Service:
         return f"{self.table}_{month.year:04d}_{month.month:02d}"
 
 
+def _volumes(service: str) -> tuple[tuple[str, int], ...]:
+    """Return the ``thousands`` of a service's sample, which are in a file because they are many."""
+    with Path(__file__).with_name("sample_volumes.csv").open(encoding="utf-8", newline="") as file:
+        return tuple((row["from"], int(row["thousands"])) for row in csv.DictReader(file) if row["service"] == service)
+
+
 YELLOW = Service(
     name="yellow",
     title="Yellow taxi",
@@ -175,29 +184,7 @@ YELLOW = Service(
         )
     ),
     sample=SampleProfile(
-        thousands=(
-            ("2009-01", 14_200),
-            ("2014-01", 13_700),
-            ("2015-01", 12_200),
-            ("2016-01", 10_900),
-            ("2017-01", 9_500),
-            ("2018-01", 8_600),
-            ("2019-01", 7_050),
-            ("2020-01", 6_500),
-            ("2020-03", 2_850),
-            ("2020-04", 230),
-            ("2020-05", 340),
-            ("2020-06", 560),
-            ("2020-07", 850),
-            ("2020-08", 1_100),
-            ("2020-09", 1_400),
-            ("2020-10", 1_550),
-            ("2021-03", 1_850),
-            ("2021-04", 2_200),
-            ("2021-06", 2_900),
-            ("2021-10", 3_300),
-            ("2024-01", 3_400),
-        ),
+        thousands=_volumes("yellow"),
         unmetered=(("2009-01", 0), ("2019-07", 6), ("2020-01", 10), ("2020-04", 70)),
         median_miles=1.65,
         vendors=(35, 65),
@@ -222,27 +209,7 @@ GREEN = Service(
     run_memory_mib=384,
     colours=("#1f8a57", "#46c98b"),
     sample=SampleProfile(
-        thousands=(
-            ("2009-01", 10),  # before green taxis there were (August 2013), so that any month can be made
-            ("2013-08", 150),
-            ("2014-01", 1_300),
-            ("2015-01", 1_600),
-            ("2016-01", 1_370),
-            ("2017-01", 980),
-            ("2018-01", 730),
-            ("2019-01", 600),
-            ("2019-04", 490),
-            ("2020-01", 430),
-            ("2020-03", 210),
-            ("2020-04", 35),
-            ("2020-05", 56),
-            ("2020-07", 78),
-            ("2020-09", 92),
-            ("2021-01", 75),
-            ("2021-03", 84),
-            ("2022-01", 68),
-            ("2024-01", 55),
-        ),
+        thousands=_volumes("green"),
         unmetered=(("2009-01", 0), ("2019-07", 150), ("2020-01", 280), ("2020-04", 360)),
         median_miles=1.9,
         vendors=(17, 83),
@@ -274,19 +241,7 @@ FHV = Service(
     thresholds=Thresholds(
         duplicates=Threshold(0.01, "Bases report some trips twice: 1 of the 1,800 rows measured; 1 % pass.")
     ),
-    sample=SampleProfile(
-        thousands=(
-            ("2009-01", 50),  # likewise: the published files begin in 2015
-            ("2015-01", 3_000),
-            ("2019-01", 1_800),
-            ("2020-01", 2_000),
-            ("2020-03", 1_350),
-            ("2020-04", 550),
-            ("2020-05", 750),
-            ("2020-06", 1_000),
-            ("2020-07", 1_200),
-        ),
-    ),
+    sample=SampleProfile(thousands=_volumes("fhv")),
     reported_by="base",
     words=("for hire",),
     overdue_days=155,  # published from the reports of hundreds of bases, it has come later than the rest
@@ -321,26 +276,10 @@ FHVHV = Service(
             "such as two parties picked up together. More than 0.01 % looks like rows that were published twice.",
         ),
         backwards=Threshold(
-            0.001,
-            "Apps write both times; more than 0.1 % looks like exchanged columns or another time zone.",
+            0.001, "Apps write both times; more than 0.1 % looks like exchanged columns or another time zone."
         ),
     ),
-    sample=SampleProfile(
-        thousands=(
-            ("2009-01", 20_000),  # likewise: the published files begin in 2019-02
-            ("2020-03", 13_400),
-            ("2020-04", 4_300),
-            ("2020-05", 6_100),
-            ("2020-07", 10_000),
-            ("2020-10", 13_000),
-            ("2021-01", 11_800),
-            ("2021-03", 14_300),
-            ("2022-01", 16_500),
-            ("2023-01", 18_300),
-            ("2024-01", 19_500),
-        ),
-        median_miles=2.9,
-    ),
+    sample=SampleProfile(thousands=_volumes("fhvhv"), median_miles=2.9),
     reported_by="base",
     words=("high volume", "uber", "lyft"),
     released_until=None,
