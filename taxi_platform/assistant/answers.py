@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from taxi_platform.assistant.model import LanguageModel, Prompt, QuestionRefused, as_json
 from taxi_platform.assistant.retrieval import Found, words_of
 
-Search = Callable[[str, int], list[Found]]
-"""Return at most so many passages that may answer a question, the best first."""
+Search = Callable[[str, int], list[Found]]  # returns at most so many passages that may answer a question, best first
 
 LONGEST_QUESTION = 4_000  # characters: a page of text; anything longer is probably a pasted file
 CITED = 4  # passages that a question is answered from: 1,000 characters each, a page
@@ -34,14 +33,7 @@ _STRUCTURE = re.compile(r"^\s*(```.*|#+\s.*)$")
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer and its sources.
-
-    Attributes:
-        question: the question.
-        text: the answer, in Markdown.
-        by: the name of the model, or ``OFFLINE``.
-        sources: the passages it rests on, cited by their position, from 1.
-    """
+    """An answer in Markdown by a model or ``OFFLINE``, and the passages it rests on, cited by their position from 1."""
 
     question: str
     text: str
@@ -76,13 +68,7 @@ def check(question: str, subject: str = "the question") -> str:
 
 
 def answer_without_documents(question: str, model: LanguageModel | None) -> Answer:
-    """Return what the model knows without documents; without a model, say that none is configured.
-
-    Raises:
-        QuestionRefused: the question is empty or longer than a page.
-        ModelUnreachable: the model does not answer.
-        ModelRefused: the model refuses to answer.
-    """
+    """Return what the model knows without documents; without a model, say that none is configured."""
     question = check(question)
     if model is None:
         text = "There is no model to ask: set GEMINI_API_KEY. Offline, only the documents can be quoted."
@@ -91,13 +77,7 @@ def answer_without_documents(question: str, model: LanguageModel | None) -> Answ
 
 
 def answer_from_documents(question: str, search: Search, model: LanguageModel | None) -> Answer:
-    """Return an answer from the passages found, in the model's words or, without a model, quoted.
-
-    Raises:
-        QuestionRefused: the question is empty or longer than a page.
-        ModelUnreachable: the model does not answer.
-        ModelRefused: the model refuses to answer.
-    """
+    """Return an answer from the passages found, in the model's words or, without a model, quoted."""
     question = check(question)
     found = search(question, CITED)
     if not found:

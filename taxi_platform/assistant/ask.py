@@ -52,38 +52,28 @@ def ask(
 
     Raises:
         QuestionRefused: the question is empty or longer than a page.
-        ModelUnreachable: the model does not answer.
-        ModelRefused: the model refuses to answer.
         AnswerRefused: neither the first statement nor the corrected one could be run.
     """
     question = check(question)
-    named = _named(question, knowledge)
-    others = [each for each in _fitting(question, knowledge) if each.passage not in [one.passage for one in named]]
-    found = [*named, *others]
+    topic = without_months(question)
+    keys = assets_in(question, [passage.title.removeprefix("Asset ") for passage in knowledge.graph])
+    named = [passage for passage in knowledge.graph if passage.title in {f"Asset {key}" for key in keys}]
+    # The docs first: the scores of two searches differ in scale.
+    fitting = [
+        *LexicalRetriever(knowledge.documents).search(topic, FROM_DOCS),
+        *LexicalRetriever(knowledge.graph).search(topic, FROM_GRAPH),
+    ]
+    found = [*(Found(passage, 1.0) for passage in named), *(each for each in fitting if each.passage not in named)]
     if model is None:
         lines = [*knowledge.records]
-        lines += [f"{each.passage.text.splitlines()[0]} [{number}]" for number, each in enumerate(named, start=1)]
-        quoted = quote(without_months(question), found) if found else ""
+        lines += [f"{passage.text.splitlines()[0]} [{number}]" for number, passage in enumerate(named, start=1)]
+        quoted = quote(topic, found) if found else ""
         text = "\n".join([*(f"- {line}" for line in lines), quoted]).strip()
         return Answer(question, text or NOT_FOUND, OFFLINE, found)
     queried = _query(question, knowledge, model, data, show) if data and data.schema else {}
     if not (found or queried or knowledge.records):
         return Answer(question, NOT_FOUND, model.name)
     return answer_from(question, found, model, records=list(knowledge.records), **queried)
-
-
-def _named(question: str, knowledge: Knowledge) -> list[Found]:
-    """Return the passages of the assets that the question names."""
-    keys = assets_in(question, [passage.title.removeprefix("Asset ") for passage in knowledge.graph])
-    titles = {f"Asset {key}" for key in keys}
-    return [Found(passage, 1.0) for passage in knowledge.graph if passage.title in titles]
-
-
-def _fitting(question: str, knowledge: Knowledge) -> list[Found]:
-    """Return the passages that fit the question, first of the docs, then of the graph: their scores differ in scale."""
-    topic = without_months(question)
-    docs = LexicalRetriever(knowledge.documents).search(topic, FROM_DOCS)
-    return [*docs, *LexicalRetriever(knowledge.graph).search(topic, FROM_GRAPH)]
 
 
 def _query(
@@ -97,12 +87,7 @@ def _query(
         show(f"```sql\n{reply.statement}\n```\n")
         rows = data.run(reply.statement)
         show(_table(rows, data.role))
-        return {
-            "statement": reply.statement,
-            "columns": rows.columns,
-            "rows": rows.rows,
-            "more_rows_exist": rows.is_cut,
-        }
+        return {"statement": reply.statement, **rows.material}
 
     material = {"tables": data.schema, "records": list(knowledge.records), "question": question}
     return answer_in_shape(model, TO_QUERY, material, Statement, run, ATTEMPTS)

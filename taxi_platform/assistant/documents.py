@@ -31,18 +31,11 @@ class Document:
 
 @dataclass(frozen=True)
 class Passage:
-    """A piece of a document that makes sense alone and can be cited.
+    """A piece of a document, at most 1,000 characters of Markdown, that makes sense alone and can be cited."""
 
-    Attributes:
-        document: the document's location.
-        headings: the headings above it, outermost first.
-        link: the document's location with the anchor of the innermost heading.
-        text: Markdown, at most 1,000 characters.
-    """
-
-    document: str
-    headings: tuple[str, ...]
-    link: str
+    document: str  # its location
+    headings: tuple[str, ...]  # outermost first
+    link: str  # the document's location with the anchor of the innermost heading
     text: str
 
     @property
@@ -85,9 +78,8 @@ def _read(location: str) -> Iterator[Document]:
     # Documents are named by a run's configuration, which must not lead to secrets: .env, keys, passwords.
     files = [file for file in files if file.suffix.lower() in SUFFIXES]
     if not files:
-        raise NotPublished(
-            location, "it is not a .md, .txt or .html file, or a folder of such files", "Name another one."
-        )
+        what = "it is not a .md, .txt or .html file, or a folder of such files"
+        raise NotPublished(location, what, "Name another one.")
     for file in files:
         name = str(file.relative_to(PROJECT) if file.is_relative_to(PROJECT) else file)
         try:
@@ -111,20 +103,16 @@ def _as_markdown(content: bytes, name: str) -> str:
     if "\0" in text:
         raise DamagedFile(name, "it is not UTF-8 text", "Convert it first.")
     if text.lstrip()[:15].lower().startswith(("<!doctype html", "<html")):
-        text = _from_html(text)
+        from bs4 import BeautifulSoup
+        from markdownify import MarkdownConverter
+
+        soup = BeautifulSoup(text, "html.parser")
+        for element in soup(["script", "style", "nav", "header", "footer"]):
+            element.decompose()
+        text = MarkdownConverter(heading_style="ATX").convert_soup(soup)
     if not text.strip():
         raise DamagedFile(name, "the document is empty", "Name another one.")
     return text
-
-
-def _from_html(page: str) -> str:
-    from bs4 import BeautifulSoup
-    from markdownify import MarkdownConverter
-
-    soup = BeautifulSoup(page, "html.parser")
-    for element in soup(["script", "style", "nav", "header", "footer"]):
-        element.decompose()
-    return MarkdownConverter(heading_style="ATX").convert_soup(soup)
 
 
 def passages_of(document: Document) -> list[Passage]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,25 +24,15 @@ _TASKS = {"passage": "RETRIEVAL_DOCUMENT", "question": "RETRIEVAL_QUERY"}
 _HTTP_LIBRARIES = ("httpx", "httpx2", "httpcore", "httpcore2")  # depending on google-genai's version
 
 
+@dataclass
 class Gemini:
-    """A ``LanguageModel`` served by Google.
+    """A ``LanguageModel`` served by Google; waits between attempts double from ``first_wait``, in seconds."""
 
-    Args:
-        key: the API key.
-        name: the model that answers.
-        embedding_name: the model that embeds.
-        timeout: seconds for one attempt.
-        first_wait: seconds before the second attempt; it doubles with each further one.
-    """
-
-    def __init__(
-        self, key: SecretStr, name: str, embedding_name: str, *, timeout: float = TIMEOUT, first_wait: float = 1.0
-    ) -> None:
-        self.name = name
-        self.embedding_name = embedding_name
-        self._key = key
-        self._timeout = timeout
-        self._first_wait = first_wait
+    key: SecretStr
+    name: str
+    embedding_name: str
+    timeout: float = TIMEOUT
+    first_wait: float = 1.0
 
     def answer(self, prompt: Prompt) -> str:
         """Return the model's answer, as ``LanguageModel.answer`` promises."""
@@ -75,12 +66,12 @@ class Gemini:
         from google.genai import Client
         from google.genai.types import HttpOptions, HttpRetryOptions
 
-        key = self._key.get_secret_value().strip()
+        key = self.key.get_secret_value().strip()
         if not re.fullmatch("[!-~]+", key):  # it goes into a header
             what = "it is not a key: it contains a space or a character that is not ASCII"
             raise ModelRefused("GEMINI_API_KEY", what, f"Copy it again from {KEYS}.")
-        retries = HttpRetryOptions(attempts=ATTEMPTS, initial_delay=self._first_wait, jitter=self._first_wait / 2)
-        options = HttpOptions(timeout=round(self._timeout * 1000), retry_options=retries)
+        retries = HttpRetryOptions(attempts=ATTEMPTS, initial_delay=self.first_wait, jitter=self.first_wait / 2)
+        options = HttpOptions(timeout=round(self.timeout * 1000), retry_options=retries)
         return Client(api_key=key, http_options=options)
 
 

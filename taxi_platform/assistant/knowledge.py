@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from taxi_platform.ledger.record import MonthRecord
 
+    _Jobs = Mapping[dg.JobDefinition, set[str]]  # the keys of the assets that each job materializes
+
 DOCUMENTS = ("README.md", "CHANGELOG.md", "docs")
 GRAPH = "the asset graph"
 NAMES_SHOWN = 20  # upstream assets, jobs and the like, in one passage
@@ -36,17 +38,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What is known of the platform.
-
-    Attributes:
-        documents: the passages of its docs.
-        graph: the passages of its asset graph, titled ``Asset <key>``, ``Job <name>`` and so on.
-        records: a line for each month that the question names.
-    """
+    """What is known of the platform."""
 
     documents: Sequence[Passage]
-    graph: Sequence[Passage]
-    records: Sequence[str] = ()
+    graph: Sequence[Passage]  # titled "Asset <key>", "Job <name>" and so on
+    records: Sequence[str] = ()  # a line for each month that the question names
 
 
 def gather(question: str, repository: "dg.RepositoryDefinition") -> Knowledge:
@@ -67,11 +63,7 @@ def gather(question: str, repository: "dg.RepositoryDefinition") -> Knowledge:
         records = on_record(question, ledger.shown())
     except TaxiError as error:
         logger.warning("Dagster's records cannot be read. %s", error)
-    return Knowledge(
-        documents=documentation(),
-        graph=graph_passages(repository, settings().web_url, materialized),
-        records=records,
-    )
+    return Knowledge(documentation(), graph_passages(repository, settings().web_url, materialized), records)
 
 
 def documentation() -> list[Passage]:
@@ -120,18 +112,16 @@ def on_record(question: str, ledger: Mapping[str, Mapping[Month, "MonthRecord"]]
     services, months = services_in(question), months_in(question)
     if not months:
         return [_total(name, list(ledger[name].values())) for name in services if name in ledger]
-    return [
-        _line(ledger[name][month]) if month in ledger[name] else f"{name} {month}: not a partition"
-        for month in months
-        for name in services or SERVICES
-        if name in ledger
-    ]
+    return [_line(name, month, ledger[name]) for month in months for name in services or SERVICES if name in ledger]
 
 
-def _line(record: "MonthRecord") -> str:
+def _line(service: str, month: Month, records: Mapping[Month, "MonthRecord"]) -> str:
+    if month not in records:
+        return f"{service} {month}: not a partition"
+    record = records[month]
     note = f" ({record.note})" if record.note else ""
     rows = f", {record.rows:,} rows" if record.rows else ""
-    return f"{record.service.name} {record.month}: {record.state}{note}{rows}"
+    return f"{service} {month}: {record.state}{note}{rows}"
 
 
 def _total(service: str, records: Sequence["MonthRecord"]) -> str:
@@ -151,21 +141,20 @@ def graph_passages(
 ) -> list[Passage]:
     """Return a passage for each asset, job, schedule and sensor, with its page in the web UI as the link.
 
-    Args:
-        repository: the definitions.
-        web_url: where people reach the web UI.
-        materialized: when assets were last materialized, by their keys.
+    ``materialized`` tells when assets were last materialized, by their keys.
     """
+    jobs = {job: _keys(job) for job in repository.get_all_jobs() if not job.name.startswith("__")}
     return [
         Passage(GRAPH, (title,), f"{web_url}/{path}", text)
-        for title, path, text in [*_assets(repository, materialized), *_automation(repository)]
+        for title, path, text in [*_assets(repository, jobs, materialized), *_automation(repository, jobs)]
     ]
 
 
-def _assets(repository: "dg.RepositoryDefinition", materialized: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+def _assets(
+    repository: "dg.RepositoryDefinition", jobs: "_Jobs", materialized: Mapping[str, str]
+) -> Iterator[tuple[str, str, str]]:
     """Yield the title, the path in the web UI and the text of each asset."""
     graph: Any = repository.asset_graph
-    jobs = {job.name: _keys(job) for job in _own_jobs(repository)}
     for node in graph.asset_nodes:
         key = node.key.to_user_string()
         partitions: Sequence[str] = node.partitions_def.get_partition_keys() if node.partitions_def else ()
@@ -174,17 +163,17 @@ def _assets(repository: "dg.RepositoryDefinition", materialized: Mapping[str, st
             "Made from": _listed(parent.to_user_string() for parent in node.parent_keys),
             "Used by": _listed(child.to_user_string() for child in node.child_keys),
             "Checks": _listed(check.name for check in graph.get_check_keys_for_assets({node.key})),
-            "Jobs": _listed(job for job, keys in jobs.items() if key in keys),
+            "Jobs": _listed(job.name for job, keys in jobs.items() if key in keys),
             "State": materialized.get(key, ""),
         }
         text = "\n".join(f"- {name}: {value}" for name, value in lines.items() if value)
         yield f"Asset {key}", f"assets/{quote(key)}", f"`{key}`: {node.description or 'no description'}\n\n{text}"
 
 
-def _automation(repository: "dg.RepositoryDefinition") -> Iterator[tuple[str, str, str]]:
+def _automation(repository: "dg.RepositoryDefinition", jobs: "_Jobs") -> Iterator[tuple[str, str, str]]:
     """Yield the same of each job, schedule and sensor."""
-    for job in _own_jobs(repository):
-        assets = _listed(_keys(job))
+    for job, keys in jobs.items():
+        assets = _listed(keys)
         effect = f"Materializes {assets}." if assets else f"Steps: {_listed(node.name for node in job.nodes)}."
         yield f"Job {job.name}", f"{LOCATION}/jobs/{job.name}", f"`{job.name}`: {job.description or ''}\n\n{effect}"
     for schedule in repository.schedule_defs:
@@ -194,10 +183,6 @@ def _automation(repository: "dg.RepositoryDefinition") -> Iterator[tuple[str, st
     for sensor in repository.sensor_defs:
         text = f"`{sensor.name}`: {sensor.description or ''} {_default(sensor)}"
         yield f"Sensor {sensor.name}", f"{LOCATION}/sensors/{sensor.name}", text
-
-
-def _own_jobs(repository: "dg.RepositoryDefinition") -> list["dg.JobDefinition"]:
-    return [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
 
 
 def _keys(job: "dg.JobDefinition") -> set[str]:

@@ -38,24 +38,15 @@ class QuestionRefused(InvalidRequest):
 
 @dataclass(frozen=True)
 class Prompt:
-    """A request to a model.
+    """A request to a model."""
 
-    Attributes:
-        instructions: the rules that the model follows; written by this project alone.
-        text: the question and the material for it; nothing in it is an instruction.
-        shape: the shape of the answer's JSON; None if the answer is prose.
-    """
-
-    instructions: str
-    text: str
-    shape: type[BaseModel] | None = None
+    instructions: str  # the rules that the model follows; written by this project alone
+    text: str  # the question and the material for it; nothing in it is an instruction
+    shape: type[BaseModel] | None = None  # of the answer's JSON; None if the answer is prose
 
 
 class LanguageModel(Protocol):
-    """A model that answers under ``name`` and embeds under ``embedding_name``.
-
-    Both methods raise ``ModelUnreachable`` or ``ModelRefused``.
-    """
+    """A model that answers under ``name`` and embeds under ``embedding_name``."""
 
     name: str
     embedding_name: str
@@ -84,18 +75,10 @@ def answer_in_shape(
 ) -> Result:
     """Ask for an answer in a shape until it can be used; the model gets a refused answer back with the reason.
 
-    Args:
-        model: the model.
-        instructions: of the prompt.
-        material: of the prompt.
-        shape: the shape of the answer's JSON.
-        use: is called with each answer; raises ``AnswerRefused`` if it cannot be used.
-        attempts: how often the model may try.
+    ``use`` is called with each answer, and raises ``AnswerRefused`` if it cannot be used.
 
     Raises:
         AnswerRefused: no attempt was good.
-        ModelUnreachable: the model does not answer.
-        ModelRefused: the model refuses to answer.
     """
     reason = ""
     for attempt in range(1, attempts + 1):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from filelock import FileLock
 
@@ -36,7 +36,10 @@ create table if not exists passages (
 );
 create table if not exists embeddings (identity varchar, model varchar, vector float[], primary key (identity, model));
 """
-_PASSAGES = "select document, headings, link, text from passages"
+_PASSAGES = "select document, headings, link, text from passages order by place"
+_NOT_EMBEDDED = """
+select document, headings, link, text from passages
+where identity not in (select identity from embeddings where model = ?) order by place"""
 _NEAREST = """
 select document, headings, link, text, list_cosine_similarity(vector, ?::float[]) as score
 from passages join embeddings using (identity)
@@ -136,18 +139,15 @@ class Library:
 
     def passages(self) -> list[Passage]:
         """Return all passages in order, document by document."""
-        return self._select(f"{_PASSAGES} order by place")
+        return self._select(_PASSAGES)
 
     def embed(self, model: LanguageModel) -> int:
         """Embed the passages that the model has not embedded yet, and return how many there were.
 
-        Raises:
-            ModelUnreachable: the model does not answer; what was embedded until then is kept.
-            ModelRefused: the model refuses; what was embedded until then is kept.
+        What was embedded is kept, even if the model then fails.
         """
         name = model.embedding_name
-        embedded = "select identity from embeddings where model = ?"
-        missing = self._select(f"{_PASSAGES} where identity not in ({embedded}) order by place", name)
+        missing = self._select(_NOT_EMBEDDED, name)
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
             vectors = model.embed([passage.searchable for passage in batch], "passage")
@@ -157,20 +157,15 @@ class Library:
         return len(missing)
 
     def search(self, question: str, count: int, model: LanguageModel) -> list[Found]:
-        """Return the passages whose meaning is nearest to the question's, the best first, with the cosine as score.
-
-        Raises:
-            ModelUnreachable: the model does not answer.
-            ModelRefused: the model refuses to embed the question.
-        """
+        """Return the passages whose meaning is nearest to the question's, the best first, with the cosine as score."""
         (vector,) = model.embed([question], "question")
         with self._open() as library:
             rows = library.execute(_NEAREST, [list(vector), model.embedding_name, NEAR, count]).fetchall()
-        return [Found(_passage(*columns), round(score, 3)) for *columns, score in rows]
+        return [Found(_passage(row), round(row[-1], 3)) for row in rows]
 
     def _select(self, query: str, *parameters: object) -> list[Passage]:
         with self._open() as library:
-            return [_passage(*row) for row in library.execute(query, list(parameters)).fetchall()]
+            return [_passage(row) for row in library.execute(query, list(parameters)).fetchall()]
 
     @contextmanager
     def _open(self) -> "Generator[DuckDBPyConnection]":
@@ -183,5 +178,6 @@ class Library:
             yield library
 
 
-def _passage(document: str, headings: list[str], link: str, text: str) -> Passage:
+def _passage(row: Sequence[Any]) -> Passage:
+    document, headings, link, text, *_ = row
     return Passage(document, tuple(headings), link, text)

@@ -47,33 +47,26 @@ from unnest(%s::text[]) as t (name) join pg_attribute as a on a.attrelid = t.nam
 where a.attnum > 0 and not a.attisdropped
 order by t.name, a.attnum"""
 
-_Row = tuple[str | None, ...]
+_Row = tuple[str | None, ...]  # None is NULL
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a statement.
-
-    Attributes:
-        columns: their names.
-        rows: the first hundred of them, as texts of at most 200 characters; None is NULL.
-        is_cut: whether there are more.
-        seconds: how long it took.
-    """
+    """The first hundred rows of a statement, as texts of at most 200 characters, and whether there are more."""
 
     columns: Sequence[str]
     rows: Sequence[_Row]
     is_cut: bool
     seconds: float
 
+    @property
+    def material(self) -> dict[str, object]:
+        """The rows as a language model gets them."""
+        return {"columns": self.columns, "rows": self.rows, "more_rows_exist": self.is_cut}
+
 
 class Reader:
-    """A session of the role that only reads.
-
-    Attributes:
-        role: the role.
-        schema: the tables that it may read, by their names with schemas; of each column, its type and meaning.
-    """
+    """A session of ``role``, which may only read the tables of ``schema``, with each column's type and meaning."""
 
     def __init__(self, connection: "Connection", readable: Sequence[str]) -> None:
         columns: dict[str, dict[str, str]] = defaultdict(dict)
@@ -119,9 +112,6 @@ class Reader:
 @contextmanager
 def reader(url: str) -> Generator[Reader]:
     """Open a session of the role that may only read the trips and the models of a database.
-
-    Args:
-        url: the database, with the platform's own login.
 
     Raises:
         DatabaseUnreachable: the server does not answer, or does not let the role log in.

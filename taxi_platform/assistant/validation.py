@@ -43,11 +43,7 @@ class Checked:
 
 
 def require_working_copy() -> None:
-    """Refuse to go on where the project's tests or tools are missing, as in its image.
-
-    Raises:
-        InvalidRequest: this is not a working copy of the project.
-    """
+    """Raise ``InvalidRequest`` where the project's tests or tools are missing, as in its image."""
     absent = [name for name in COPIED if not (PROJECT / name).exists()]
     absent += [name for name in TOOLS if not shutil.which(name, path=str(Path(sys.executable).parent))]
     if absent:
@@ -58,16 +54,15 @@ def require_working_copy() -> None:
 def validate(files: Files, known: Collection[str], approve: Callable[[Files], object]) -> Checked:
     """Tidy the files and check them in a copy of the project, which is removed unless they pass.
 
-    Args:
-        files: the proposed files.
-        known: the keys of the project's assets.
-        approve: is called with the tidied files before they are executed; raises an error to prevent it.
+    ``known`` are the keys of the project's assets. ``approve`` is called with the tidied files before they are
+    executed; it raises an error to prevent that.
 
     Raises:
         AnswerRefused: a tool found something wrong; the message has its output.
     """
-    copy = _make_copy()
+    copy = Path(tempfile.mkdtemp(prefix="taxi-new-asset-"))
     try:
+        _copy_project(copy)
         for path, text in files.items():
             (copy / path).write_text(text, encoding="utf-8")
         module, test = files
@@ -87,9 +82,8 @@ def validate(files: Files, known: Collection[str], approve: Callable[[Files], ob
     return Checked(copy, tidied, assets)
 
 
-def _make_copy() -> Path:
-    """Copy the project to a temporary folder, without its settings, data and history."""
-    copy = Path(tempfile.mkdtemp(prefix="taxi-new-asset-"))
+def _copy_project(copy: Path) -> None:
+    """Copy the project without its settings, data and history."""
     for name in COPIED:
         if (PROJECT / name).is_dir():
             shutil.copytree(PROJECT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -98,7 +92,6 @@ def _make_copy() -> Path:
     (copy / ".venv").symlink_to(sys.prefix)  # where pyright looks for the libraries
     (copy / "home").mkdir()
     (copy / "home/dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    return copy
 
 
 def _require(command: Sequence[str], copy: Path) -> None:

@@ -125,8 +125,7 @@ def query(statement: str) -> Data:
     if url is None:
         raise InvalidRequest("query", "nothing was ever loaded here", "Load a month: taxi backfill green 2019-03.")
     with reader(url) as session:
-        rows = session.run(statement)
-    return {"columns": rows.columns, "rows": rows.rows, "more_rows_exist": rows.is_cut}
+        return session.run(statement).material
 
 
 def _plan(instance: dg.DagsterInstance, services: str, months: str, choice: Choice) -> Plan:
