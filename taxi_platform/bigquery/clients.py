@@ -5,7 +5,6 @@ not belong here.
 """
 
 import base64
-import binascii
 import json
 import logging
 import re
@@ -45,38 +44,25 @@ def url_of(host: str) -> str:
 
 @dataclass(frozen=True)
 class Cloud:
-    """One project, with the bucket and the dataset that the platform uses there.
-
-    Attributes:
-        location: where bucket and dataset are, e.g. ``europe-west2`` or ``EU``.
-        dataset: the dataset's name, without the project.
-        creds: as ``GCP_CREDS``; empty for application-default credentials.
-        storage_host: an emulator of Cloud Storage, e.g. ``http://127.0.0.1:9023``; it gets no credentials.
-        bigquery_host: an emulator of BigQuery, likewise.
-        impersonated: the service account that the credentials act as, by its e-mail address; empty for themselves.
-        bytes_billed: what one statement may be billed for at most. The largest month needs a tenth of the default.
-        timeouts: the seconds that the clients wait for a connection, and for each part of an answer.
-        run: who works there, for the names and labels of jobs; of lower-case letters, digits and dashes.
-        require_partition_filter: whether BigQuery refuses queries of the trips' tables that name no months.
-    """
+    """One project, with the bucket and the dataset that the platform uses there. Emulators get no credentials."""
 
     project: str
-    location: str
+    location: str  # of bucket and dataset, e.g. europe-west2 or EU
     bucket: str
-    dataset: str
-    creds: str = field(default="", repr=False)
-    storage_host: str = ""
-    bigquery_host: str = ""
+    dataset: str  # its name without the project
+    creds: str = field(default="", repr=False)  # as GCP_CREDS; empty for application-default credentials
+    storage_host: str = ""  # an emulator of Cloud Storage, e.g. http://127.0.0.1:9023
+    bigquery_host: str = ""  # an emulator of BigQuery
     retries: RetryPolicy = GOOGLE
     timeouts: tuple[float, float] = TIMEOUTS
-    bytes_billed: int = 10 * 1024**3
-    impersonated: str = ""
-    run: str = BY_HAND
-    require_partition_filter: bool = False
+    bytes_billed: int = 10 * 1024**3  # of one statement at most; the largest month needs a tenth of it
+    impersonated: str = ""  # the service account that the credentials act as; empty for themselves
+    run: str = BY_HAND  # who works there, for the names and labels of jobs: lower-case letters, digits and dashes
+    require_partition_filter: bool = False  # whether BigQuery refuses queries of the trips that name no months
 
     @cached_property
     def credentials(self) -> "Credentials":
-        """The credentials that Google is shown; ``credentials_of`` says what may be wrong with them."""
+        """The credentials that Google is shown."""
         return credentials_of(self.creds, self.impersonated)
 
     @cached_property
@@ -91,9 +77,8 @@ class Cloud:
         """The client for BigQuery in the dataset's location. Whatever statement it sends is capped and labelled."""
         from google.cloud import bigquery
 
-        limits = bigquery.QueryJobConfig(
-            labels=self.labels, maximum_bytes_billed=self.bytes_billed, use_query_cache=False
-        )
+        options = {"labels": self.labels, "maximum_bytes_billed": self.bytes_billed, "use_query_cache": False}
+        limits = bigquery.QueryJobConfig(**options)
         access = self._access(self.bigquery_host)
         return bigquery.Client(self.project, location=self.location, default_query_job_config=limits, **access)
 
@@ -171,46 +156,27 @@ def cloud_of(settings: CloudSettings | None, run: str = BY_HAND) -> Cloud:
 # Names
 
 
-@dataclass(frozen=True)
-class _Rule:
-    """What Google accepts as a name: a pattern, what is wrong with anything else, and what to write instead."""
-
-    valid: str
-    problem: str
-    advice: str
-    mistake: str = r"\b\B"  # a common one, which has its own message; this pattern matches nothing
-    mistaken: str = ""
-
-
-_BUCKET = (
-    "A name has 3 to 63 lower-case letters, digits, dashes, underscores and dots, and begins and ends with a letter or "
-    "digit; it is neither an IP address nor contains `google`, and it must be unique in the whole world, so start it "
-    "with the project's id."
-)
+# What Google accepts as a name, what is wrong with anything else, and what to write instead.
 _RULES = {
-    "GCP_PROJECT_ID": _Rule(
+    "GCP_PROJECT_ID": (
         r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]",  # with a legacy prefix: example.com:trips-123456
         "this cannot be the id of a project",
-        "An id has 6 to 30 lower-case letters, digits and dashes, and begins with a letter; "
-        "`gcloud projects list` shows yours.",
-        r"\d+",
-        "this is a project's number, not its id",
+        "An id, which is not the project's name or number, has 6 to 30 lower-case letters, digits and dashes, and "
+        "begins with a letter; `gcloud projects list` shows yours.",
     ),
-    "GCP_LOCATION": _Rule(
+    "GCP_LOCATION": (
         r"(?i:us|eu|[a-z]+-[a-z]+\d{1,2})",
         "this is not a location that has both buckets and datasets",
-        "Write a region such as europe-west2, or the multi-region EU or US.",
-        r"(?i:[a-z]+-[a-z]+\d{1,2}-[a-z])",
-        "this is a zone; buckets and datasets are in a region",
+        "Write a region such as europe-west2, not a zone in it, or the multi-region EU or US.",
     ),
-    "GCP_BUCKET_NAME": _Rule(
+    "GCP_BUCKET_NAME": (
         r"(?!goog|.*google|\d+\.\d+\.\d+\.\d+$)(?=.{3,222}$)[a-z0-9][a-z0-9_-]{0,62}(?:\.[a-z0-9_-]{1,63})*(?<=[a-z0-9])",
         "a bucket cannot have this name",
-        _BUCKET,
-        r".*/.*",
-        "this is an address, not a bucket's name",
+        "A name, without gs://, has 3 to 63 lower-case letters, digits, dashes, underscores and dots, and begins and "
+        "ends with a letter or digit; it is neither an IP address nor contains `google`, and it must be unique in the "
+        "whole world, so start it with the project's id.",
     ),
-    "GCP_DATASET": _Rule(
+    "GCP_DATASET": (
         r"[A-Za-z0-9_]{1,1024}",
         "a dataset cannot have this name",
         "A name has letters, digits and underscores, at most 1024 of them, no dashes, and not its project.",
@@ -224,10 +190,10 @@ def problems_of_names(project_id: str, location: str, bucket_name: str, dataset:
     The rules are those of https://cloud.google.com/storage/docs/buckets#naming, of BigQuery's datasets and of project
     ids; whether something with that name exists is checked in ``setup``.
     """
-    for (setting, rule), value in zip(_RULES.items(), (project_id, location, bucket_name, dataset), strict=True):
-        if not re.fullmatch(rule.valid, value, re.ASCII):
-            what = rule.mistaken if re.fullmatch(rule.mistake, value, re.ASCII) else rule.problem
-            yield InvalidSetting(f"{setting}={value}", what, rule.advice)
+    names = (project_id, location, bucket_name, dataset)
+    for (setting, (valid, problem, advice)), value in zip(_RULES.items(), names, strict=True):
+        if not re.fullmatch(valid, value, re.ASCII):
+            yield InvalidSetting(f"{setting}={value}", problem, advice)
 
 
 # Credentials
@@ -236,15 +202,12 @@ def problems_of_names(project_id: str, location: str, bucket_name: str, dataset:
 def credentials_of(creds: str, impersonated: str = "") -> "Credentials":
     """Return the credentials that ``GCP_CREDS`` holds or leads to; when it is empty, the application-default ones.
 
-    With ``impersonated``, they are those of another service account, which these may act as.
-
-    Nothing of the content of ``GCP_CREDS`` is ever part of a message.
+    With ``impersonated``, they are those of another service account, which these may act as. Nothing of the content of
+    ``GCP_CREDS`` is ever part of a message.
 
     Raises:
         InvalidSetting: it holds something else.
         CloudNotConfigured: it is empty, and this machine has no application-default credentials.
-        CloudRefused: it is the address of a secret that cannot be read.
-        CloudUnavailable: Google does not answer.
     """
     from google.auth import impersonated_credentials
 
@@ -269,33 +232,23 @@ def application_default() -> "Credentials":
     try:
         return cast("Credentials", google.auth.default(scopes=SCOPES)[0])
     except (GoogleAuthError, OSError, ValueError) as error:
-        raise CloudNotConfigured(
-            "Google Cloud's credentials",
-            f"none were found ({str(error).partition('. ')[0].rstrip('.')})",
-            "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file, "
-            "or GCP_CREDS to a key.",
-        ) from None
+        what = f"none were found ({str(error).partition('. ')[0].rstrip('.')})"
+        login = "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file, "
+        raise CloudNotConfigured("Google Cloud's credentials", what, f"{login}or GCP_CREDS to a key.") from None
 
 
 def secret_version(address: str) -> str:
     """Return Google's name of the secret at ``sm://PROJECT/SECRET`` (its latest version) or ``…/SECRET/VERSION``."""
     match = _SECRET_ADDRESS.fullmatch(address)
     if match is None:
-        raise InvalidSetting(
-            f"GCP_CREDS={address}", "no secret has such an address", "Write sm://PROJECT/SECRET or sm://…/VERSION."
-        )
+        advice = "Write sm://PROJECT/SECRET or sm://…/VERSION."
+        raise InvalidSetting(f"GCP_CREDS={address}", "no secret has such an address", advice)
     project, secret, version = match.groups()
     return f"projects/{project}/secrets/{secret}/versions/{version or 'latest'}"
 
 
 def read_secret(version: str, credentials: "Credentials", policy: RetryPolicy = GOOGLE) -> str:
-    """Return the text of a secret in Secret Manager, whose version ``secret_version`` names.
-
-    Raises:
-        CloudRefused: the account may not read it.
-        CloudNotReady: there is no such secret.
-        CloudUnavailable: Google does not answer.
-    """
+    """Return the text of a secret in Secret Manager, whose version ``secret_version`` names."""
     from google.cloud import secretmanager_v1 as manager
     from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
         SecretManagerServiceRestTransport as Rest,
@@ -313,31 +266,25 @@ def _parse(text: str) -> dict[str, Any]:
     try:
         if not text.lstrip().startswith("{"):
             text = base64.b64decode("".join(text.split()), validate=True).decode()
-        key = json.loads(text)
-    except (binascii.Error, ValueError):
+        return dict(json.loads(text))
+    except (ValueError, TypeError):
         raise InvalidSetting("GCP_CREDS", "it is neither JSON nor JSON in base64", _VALID) from None
-    if not isinstance(key, dict):
-        raise InvalidSetting("GCP_CREDS", "it is JSON, but not a key", _VALID)
-    return cast("dict[str, Any]", key)
 
 
 def _from_key(key: dict[str, Any]) -> "Credentials":
     from google.auth.exceptions import GoogleAuthError
     from google.oauth2 import credentials, service_account
 
-    kind = key.get("type")
+    kinds: dict[Any, Any] = {
+        "service_account": service_account.Credentials.from_service_account_info,
+        "authorized_user": credentials.Credentials.from_authorized_user_info,
+    }
+    read = kinds.get(key.get("type"))
+    if read is None:
+        other = "Other credentials, such as those of a workload identity, are named by GOOGLE_APPLICATION_CREDENTIALS."
+        raise InvalidSetting("GCP_CREDS", "it is not the key of a service account", other)
     try:
-        if kind == "service_account":
-            return service_account.Credentials.from_service_account_info(key, scopes=SCOPES)
-        if kind == "authorized_user":
-            return credentials.Credentials.from_authorized_user_info(key, scopes=SCOPES)
+        return read(key, scopes=SCOPES)
     except (GoogleAuthError, ValueError, TypeError, AttributeError):
-        wanted = ("client_email", "private_key", "token_uri") if kind == "service_account" else ()
-        absent = ", ".join(name for name in wanted if not key.get(name))
-        what = f"the key lacks {absent}" if absent else "the key is damaged: it cannot be read"
-        raise InvalidSetting("GCP_CREDS", what, "Download the key again, and copy the whole of it.") from None
-    raise InvalidSetting(
-        "GCP_CREDS",
-        "it is not the key of a service account",
-        "Other credentials, such as those of a workload identity, are named by GOOGLE_APPLICATION_CREDENTIALS.",
-    )
+        advice = "Download the key again, and copy the whole of it."
+        raise InvalidSetting("GCP_CREDS", "the key is incomplete or damaged", advice) from None

@@ -52,7 +52,16 @@ _ROLES = (
 _LATER = "Try again later; if it lasts, see https://status.cloud.google.com."
 _LOG_IN = "Run `gcloud auth application-default login` again, or make a new key for GCP_CREDS."
 _PROJECT = "Check GCP_PROJECT_ID; `gcloud projects list` shows the ids of those that you may use."
+
 _QUOTA = "Wait until the quota is renewed, or have it raised: https://console.cloud.google.com/iam-admin/quotas."
+_ENABLE = "Run `gcloud services enable storage.googleapis.com bigquery.googleapis.com`."
+_REASONS = {  # for a 403 that no role prevents: what it means, and what to do
+    "quotaExceeded": ("a quota is used up: ", _QUOTA),
+    "accessNotConfigured": ("", _ENABLE),
+    "SERVICE_DISABLED": ("", _ENABLE),
+    "billingNotEnabled": ("billing is off: ", "Link the project to a billing account."),
+    "accountDisabled": ("billing is off: ", "Link the project to a billing account."),
+}
 
 
 class JobEndedEarly(CloudUnavailable):
@@ -65,10 +74,7 @@ class JobFailed(CloudRefused):
 
 @contextmanager
 def google_errors(subject: str) -> Generator[None]:
-    """Turn what Google's clients raise inside the block into the platform's errors.
-
-    Args:
-        subject: what Google is asked about, e.g. ``bucket trips`` or a file's name.
+    """Turn what Google's clients raise inside the block about ``subject`` into the platform's errors.
 
     Raises:
         CloudRefused: the credentials have expired, a role or a quota is missing, an API is off, or a request is bad.
@@ -99,7 +105,7 @@ def translate(error: Any, subject: str) -> TaxiError | None:
     if isinstance(error, api.GoogleAPICallError):
         return _translate_answer(error, subject)
     if isinstance(error, auth.RefreshError):
-        return CloudRefused(subject, f"the credentials are not accepted: {_first_argument(error)}", _LOG_IN)
+        return CloudRefused(subject, f"the credentials are not accepted: {_shorten(str(error.args[0]))}", _LOG_IN)
     if isinstance(error, auth.DefaultCredentialsError):
         return CloudNotConfigured(subject, "there are no credentials", "Run `gcloud auth application-default login`.")
     unreachable = (auth.TransportError, requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError)
@@ -128,11 +134,8 @@ def job_error(job: Any, subject: str) -> TaxiError | None:
     if reason in _JOB_ENDED_EARLY or _CONFLICT.search(message):
         return JobEndedEarly(subject, f"BigQuery has ended job {job.job_id} early: {message}", "Run it again.")
     if reason == "bytesBilledLimitExceeded":
-        return CloudRefused(
-            subject,
-            f"BigQuery would bill more than it may: {message}",
-            "Something makes the statement read more than the month; or ask for fewer months at once.",
-        )
+        advice = "Something makes the statement read more than the month; or ask for fewer months at once."
+        return CloudRefused(subject, f"BigQuery would bill more than it may: {message}", advice)
     failed = JobFailed(subject, f"BigQuery refuses it: {message}", "See the job's page in Google's console.")
     if reason in ("invalid", "invalidQuery"):
         return failed
@@ -163,24 +166,15 @@ def _translate_answer(error: Any, subject: str) -> TaxiError:
         return CloudNotReady(subject, f"there is no such project: {message}", _PROJECT)
     if status == 404:
         return CloudNotReady(subject, f"it does not exist: {message}", "The job gcp_setup makes bucket and dataset.")
+    if status == 403 and reason in _REASONS:
+        what, advice = _REASONS[reason]
+        return CloudRefused(subject, f"{what}{message}", advice)
     if status == 403:
-        return _translate_forbidden(subject, message, reason)
+        advice = advice_for(_PERMISSION.findall(message))
+        return CloudRefused(subject, f"the account may not do this: {message}", advice)
     if reason == "invalidQuery":  # BigQuery refuses some statements before there is a job
         return JobFailed(subject, f"BigQuery refuses it: {message}", "")
     return CloudRefused(subject, f"Google refuses it: {message}", "")
-
-
-def _translate_forbidden(subject: str, message: str, reason: str) -> TaxiError:
-    if reason == "quotaExceeded":
-        return CloudRefused(subject, f"a quota is used up: {message}", _QUOTA)
-    if reason in ("accessNotConfigured", "SERVICE_DISABLED"):
-        return CloudRefused(
-            subject, message, "Run `gcloud services enable storage.googleapis.com bigquery.googleapis.com`."
-        )
-    if reason in ("billingNotEnabled", "accountDisabled"):
-        return CloudRefused(subject, f"billing is off: {message}", "Link the project to a billing account.")
-    permissions = _PERMISSION.findall(message)
-    return CloudRefused(subject, f"the account may not do this: {message}", advice_for(permissions))
 
 
 def _message_and_reason(error: Any) -> tuple[str, str]:
@@ -206,10 +200,6 @@ def _job_message(job: Any) -> str:
         messages[f"{text} ({place})" if "://" in place and place not in text else text] = None
     more = len(messages) - SHOWN_ERRORS
     return "; ".join([*list(messages)[:SHOWN_ERRORS], *([f"and {more} more"] if more > 0 else [])])
-
-
-def _first_argument(error: Exception) -> str:
-    return _shorten(str(error.args[0]) if error.args else type(error).__name__)
 
 
 def _shorten(text: str) -> str:

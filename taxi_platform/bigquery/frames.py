@@ -24,17 +24,11 @@ _TYPES = {"integer": "INT64", "text": "STRING"}
 
 @dataclass(frozen=True)
 class WarehouseReference:
-    """A table, or some months of it, to be read where it is.
+    """A table, or some months of it, to be read where it is."""
 
-    Attributes:
-        table: its name with project and dataset.
-        columns: the columns that are meant; empty for all.
-        months: the file months that are meant; empty for all rows.
-    """
-
-    table: str
-    columns: Sequence[str] = ()
-    months: Sequence[Month] = ()
+    table: str  # its name with project and dataset
+    columns: Sequence[str] = ()  # empty for all
+    months: Sequence[Month] = ()  # empty for all rows
 
     @property
     def query(self) -> str:
@@ -73,8 +67,7 @@ def write_zones(cloud: Cloud, lookup: Sequence[zones.Zone]) -> str:
     """Make the table of zones exactly these, by one statement, and return its name."""
     table = f"{dataset_of(cloud)}.{zones.TABLE}"
     columns = [(name, _TYPES[kind]) for name, (kind, _) in zones.COLUMNS.items()]
-    statement = replace_zones(table, lookup, columns)
-    Jobs(cloud, f"table {table}", "zones").query("replace", statement)
+    Jobs(cloud, f"table {table}", "zones").query("replace", replace_zones(table, lookup, columns))
     return table
 
 

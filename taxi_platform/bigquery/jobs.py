@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery.errors import JobEndedEarly, google_errors, is_transient, job_error, translate
-from taxi_platform.errors import CloudUnavailable
+from taxi_platform.bigquery.errors import JobEndedEarly, google_errors, is_transient, job_error
+from taxi_platform.errors import CloudUnavailable, TaxiError
 from taxi_platform.retries import JOB, JOB_END
 from taxi_platform.trips.months import Month
 
@@ -52,17 +52,11 @@ def spent(job: Any) -> Spent:
 
 
 class Jobs:
-    """The jobs of one load, or of one other piece of work.
+    """The jobs of one load, or of one other piece of work: about ``subject``, with ``service`` and ``month`` as labels.
 
     Each method returns when the job has succeeded. It raises ``JobFailed`` where BigQuery cannot carry the job out,
-    ``CloudNotReady`` where the dataset or a table does not exist, ``CloudRefused`` where a role is missing or the job
-    would cost too much, and ``CloudUnavailable`` where Google does not answer or ended the job early each time.
-
-    Args:
-        cloud: where they run, and for which run.
-        subject: what they are about, for messages.
-        service: whose trips they are about, or which other table; a label, like the month.
-        month: the only month that they are about.
+    ``CloudRefused`` also where the job would cost too much, and ``CloudUnavailable`` also where BigQuery ended the job
+    early each time.
     """
 
     def __init__(self, cloud: Cloud, subject: str, service: str, month: Month | None = None) -> None:
@@ -85,22 +79,15 @@ class Jobs:
     def query(self, step: str, statement: str, *, destination: str | None = None) -> "QueryJob":
         """Run a statement, log beforehand what it will read, and return the job when it has succeeded.
 
-        Args:
-            step: what it is for, in the id of the job.
-            statement: the SQL.
-            destination: the table, or the partition ``table$YYYYMM``, whose rows are replaced by those of the query.
+        The rows of the query replace those of ``destination``, a table or a partition ``table$YYYYMM``.
         """
         with google_errors(self._subject):
             estimate = cast("Any", self._query(statement, dry_run=True)).total_bytes_processed or 0
         reads = f"{self._subject}: the statement to {step} will read at most {estimate:,} bytes"
         logger.info("%s; BigQuery refuses to bill more than %s", reads, f"{self._cloud.bytes_billed:,}")
-        config: dict[str, Any] = {}
-        if destination:
-            config = {
-                "destination": destination,
-                "write_disposition": "WRITE_TRUNCATE",
-                "create_disposition": "CREATE_NEVER",  # a table that is created here would not be partitioned
-            }
+        # A table that is created here would not be partitioned.
+        replaced = {"write_disposition": "WRITE_TRUNCATE", "create_disposition": "CREATE_NEVER"}
+        config: dict[str, Any] = {"destination": destination, **replaced} if destination else {}
         return self._run(step, lambda job_id: self._query(statement, job_id, **config))
 
     def rows(self, step: str, statement: str) -> list[Mapping[str, Any]]:
@@ -162,17 +149,15 @@ class Jobs:
             with google_errors(self._subject):
                 if JOB_END.wait_until(has_ended, waiting_for=waiting):
                     return
-            raise CloudUnavailable(
-                self._subject, f"BigQuery has not ended job {job.job_id} in an hour", "Run it again later."
-            )
+            what = f"BigQuery has not ended job {job.job_id} in an hour"
+            raise CloudUnavailable(self._subject, what, "Run it again later.")
         finally:
             if job.state != "DONE":
                 self._cancel(job)
 
     def _cancel(self, job: Any) -> None:
         try:
-            job.cancel(retry=None, timeout=self._cloud.timeouts[1])
-        except Exception as error:
-            if translate(error, self._subject) is None:
-                raise
+            with google_errors(self._subject):
+                job.cancel(retry=None, timeout=self._cloud.timeouts[1])
+        except TaxiError:
             logger.warning("%s: job %s goes on in BigQuery, because it cannot be canceled", self._subject, job.job_id)

@@ -107,35 +107,21 @@ def file_of(bucket: str, blob: Any) -> TripFile:
 
 
 def _foreign(bucket: str, blob: Any, what: str) -> CloudNotReady:
-    return CloudNotReady(
-        uri_of(bucket, blob.name),
-        f"this is not what the platform has put there: {what}",
-        "Materialize its gcs/… asset again.",
-    )
+    what = f"this is not what the platform has put there: {what}"
+    return CloudNotReady(uri_of(bucket, blob.name), what, "Materialize its gcs/… asset again.")
 
 
 class Lake:
-    """The objects of one bucket.
-
-    Every method raises ``CloudRefused`` where a role is missing and ``CloudUnavailable`` where Google does not answer.
-
-    Args:
-        cloud: the project and its bucket.
-    """
+    """The objects of one bucket."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
     def put(self, file: TripFile, *, force: bool = False) -> Transfer:
-        """Upload a verified file, unless the lake holds it already.
-
-        Args:
-            file: the file on disk; its bytes are compared with what was verified.
-            force: upload it even when the lake holds it already.
+        """Upload a verified file, unless the lake holds it already or ``force`` is set.
 
         Raises:
             FileChanged: the file on disk is not the one that was verified.
-            CloudNotReady: there is no such bucket.
         """
         started = time.monotonic()
         crc32c = crc32c_of(file)
@@ -158,11 +144,8 @@ class Lake:
         """
         objects = self._objects(service, month)
         if not objects:
-            raise NotInLake(
-                uri_of(self._cloud.bucket, object_names(service, month)[0]),
-                "the lake does not have it",
-                f"Materialize gcs/{service.table} for {month} first.",
-            )
+            uri = uri_of(self._cloud.bucket, object_names(service, month)[0])
+            raise NotInLake(uri, "the lake does not have it", f"Materialize gcs/{service.table} for {month} first.")
         return file_of(self._cloud.bucket, max(objects.values(), key=lambda blob: blob.generation))
 
     def has(self, file: TripFile) -> bool:
@@ -202,17 +185,12 @@ class Lake:
 
     @contextmanager
     def staged(self, content: IO[bytes], name: str) -> Generator[str]:
-        """Upload a compressed file under ``staging/`` for the length of the block, and yield its address.
-
-        Raises:
-            CloudNotReady: there is no such bucket.
-        """
+        """Upload a compressed file under ``staging/`` for the length of the block, and yield its address."""
         uri = uri_of(self._cloud.bucket, f"{STAGING}{name}")
         blob = self._bucket().blob(f"{STAGING}{name}")
+        options = self._cloud.storage_options(uri)
         with google_errors(uri):
-            blob.upload_from_file(
-                content, rewind=True, content_type="application/gzip", **self._cloud.storage_options(uri)
-            )
+            blob.upload_from_file(content, rewind=True, content_type="application/gzip", **options)
         try:
             yield uri
         finally:
@@ -225,26 +203,20 @@ class Lake:
         """Return the month's objects by name: none, one, or more if it was published in several forms."""
         names = object_names(service, month)
         subject = uri_of(self._cloud.bucket, names[0])
-        storage = cast("Any", self._cloud.storage)
+        storage, options = cast("Any", self._cloud.storage), self._cloud.storage_options(subject)
         with google_errors(subject):
-            blobs = storage.list_blobs(
-                self._cloud.bucket, prefix=names[1].removesuffix(".csv"), **self._cloud.storage_options(subject)
-            )
+            blobs = storage.list_blobs(self._cloud.bucket, prefix=names[1].removesuffix(".csv"), **options)
             return {blob.name: blob for blob in blobs if blob.name in names}
 
     def _read_range(self, file: TripFile, start: int, end: int) -> bytes:
         from google.api_core.exceptions import NotFound
 
         blob = self._bucket(file.object.bucket).blob(file.object.name, generation=file.object.generation)
+        options = self._cloud.storage_options(file.uri)
         with google_errors(file.uri):
             try:
-                return blob.download_as_bytes(
-                    start=start,
-                    end=end - 1,
-                    raw_download=True,
-                    checksum=None,  # Google has none for a part; the stream is verified as a whole
-                    **self._cloud.storage_options(file.uri),
-                )
+                # Google has no checksum for a part; the stream is verified as a whole.
+                return blob.download_as_bytes(start=start, end=end - 1, raw_download=True, checksum=None, **options)
             except NotFound:
                 raise _changed(file, "the object is gone, or another version has taken its place") from None
 
@@ -265,18 +237,14 @@ class Lake:
             if replaced and self._is_file(replaced, file, crc32c):
                 logger.info("%s: it is the very same file", uri)
                 return replaced
-        raise CloudUnavailable(
-            uri,
-            f"another writer came first, or Google lost the upload, {ATTEMPTS} times",
-            "See which runs write this month, and run it again when they are done.",
-        )
+        what = f"another writer came first, or Google lost the upload, {ATTEMPTS} times"
+        raise CloudUnavailable(uri, what, "See which runs write this month, and run it again when they are done.")
 
     def _try_upload(self, file: TripFile, name: str, crc32c: str, replaces: int) -> Any:
-        """Send the file; a part that is lost on the way is sent again.
+        """Send the file and return the object; a part that is lost on the way is sent again.
 
-        Returns:
-            the object; None when its current version has to be looked up first, because it is not the one to replace
-            (perhaps it is this very file, whose acknowledgement was lost), or because Google has lost the upload.
+        Return None when its current version has to be looked up first, because it is not the one to replace (perhaps it
+        is this very file, whose acknowledgement was lost), or because Google has lost the upload.
         """
         from google.api_core.exceptions import GoogleAPICallError
 
@@ -291,9 +259,8 @@ class Lake:
             try:
                 with file.path.open("rb") as content:
                     # No checksum of the client's: the object's own is known before the first byte.
-                    blob.upload_from_file(
-                        content, size=file.bytes, if_generation_match=replaces, checksum=None, **options
-                    )
+                    only = {"size": file.bytes, "if_generation_match": replaces, "checksum": None}
+                    blob.upload_from_file(content, **only, **options)
             except GoogleAPICallError as error:
                 # 308 without a range: Google has kept nothing of a part, and the client cannot go back by itself.
                 if error.code not in (308, 404, 410, 412):
@@ -307,9 +274,8 @@ class Lake:
                 return None
             if blob.crc32c != crc32c:  # not every server compares it
                 blob.delete(if_generation_match=blob.generation, **options)
-                raise CloudUnavailable(
-                    uri, f"it arrived damaged, with the CRC32C {blob.crc32c} instead of {crc32c}", "Run it again."
-                )
+                what = f"it arrived damaged, with the CRC32C {blob.crc32c} instead of {crc32c}"
+                raise CloudUnavailable(uri, what, "Run it again.")
         return blob
 
     def _remove(self, blob: Any) -> None:
@@ -326,21 +292,13 @@ class Lake:
 
 @dataclass(frozen=True)
 class LakeFiles:
-    """The objects of some months of one service, as an asset hands them to the next; each is looked up when used.
-
-    Attributes:
-        lake: where they are.
-        service: whose trips they hold.
-        months: which months, in order.
-        refresh: months whose raw file is looked up at its source, and uploaded if it is another one.
-        force_load: whether to load them even where they are loaded already.
-    """
+    """The objects of some months of one service, as an asset hands them to the next; each is looked up when used."""
 
     lake: Lake
     service: Service
-    months: Sequence[Month]
-    refresh: Container[Month] = ()
-    force_load: bool = False
+    months: Sequence[Month]  # in order
+    refresh: Container[Month] = ()  # months whose raw file is looked up at its source, and uploaded if it is another
+    force_load: bool = False  # even where they are loaded already
 
     def find(self, month: Month) -> TripFile:
         """Return one month's object, as ``Lake.find`` does."""
@@ -364,11 +322,9 @@ def crc32c_of(file: TripFile) -> str:
     except FileNotFoundError:
         raise FileChanged(str(file.path), "the file is gone", "Materialize its raw asset again.") from None
     if sha256.hexdigest() != file.sha256:
-        raise FileChanged(
-            str(file.path),
-            f"it is not the file that was verified: SHA-256 {sha256.hexdigest()} where {file.sha256} was expected",
-            "It was fetched again or edited meanwhile; materialize its raw asset again with force: true.",
-        )
+        found = f"SHA-256 {sha256.hexdigest()} where {file.sha256} was expected"
+        advice = "It was fetched again or edited meanwhile; materialize its raw asset again with force: true."
+        raise FileChanged(str(file.path), f"it is not the file that was verified: {found}", advice)
     return base64.b64encode(crc32c.digest()).decode()
 
 

@@ -9,11 +9,10 @@ import gzip
 import logging
 import tempfile
 import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, cast
+from typing import IO, TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from taxi_platform.bigquery import statements, tables
@@ -42,25 +41,15 @@ OnBadRows = Literal["fail", "quarantine"]
 
 @dataclass(frozen=True)
 class Loaded:
-    """What BigQuery holds of one month now.
+    """What BigQuery holds of one month now."""
 
-    Attributes:
-        table: the service's table, with project and dataset.
-        rows: rows of the month in it.
-        rejected: records of the file that are among the rejects instead.
-        seconds: how long the load took.
-        unchanged: whether the month was there already, from the very same file, and nothing was done.
-        line_by_line: whether the file is irregular, so that the parser had to read it.
-        jobs: the jobs of the load, by step.
-    """
-
-    table: str
-    rows: int
-    rejected: int
-    seconds: float
-    unchanged: bool
-    line_by_line: bool
-    jobs: dict[str, Spent]
+    table: str  # with project and dataset
+    rows: int  # of the month in it
+    rejected: int  # records of the file that are among the rejects instead
+    seconds: float  # of the load
+    unchanged: bool  # whether the month was there already, from the very same file, and nothing was done
+    line_by_line: bool  # whether the file is irregular, so that the parser had to read it
+    jobs: dict[str, Spent]  # of the load, by step
 
 
 def load_month(
@@ -71,22 +60,20 @@ def load_month(
     max_bad_rows: float = 1.0,
     force: bool = False,
 ) -> Loaded:
-    """Make the month in BigQuery exactly its file.
+    """Make the month in BigQuery exactly its file, an object of the lake; after an error the table is unchanged.
 
     Args:
         cloud: the project and its dataset.
-        file: the verified file, as an object of the lake.
+        file: the verified file.
         on_bad_rows: whether bad rows fail the month, or are set aside among the service's rejects.
         max_bad_rows: the share of the rows that may be set aside; if more are bad, or all, the month fails.
         force: load even when the table holds this very file already.
 
     Raises:
-        BadRows: records cannot be stored, or all of them are bad; the table is unchanged.
+        BadRows: records cannot be stored, or all of them are bad.
         DamagedFile: the object is not the file that was verified.
         SchemaMismatch: the file's header, or the table, is not the contract's.
-        CloudNotReady: the dataset or this version of the object does not exist.
-        CloudRefused: a role or a quota is missing, or BigQuery cannot load the file; the table is unchanged.
-        CloudUnavailable: Google does not answer; the table is unchanged.
+        CloudRefused: a role or a quota is missing, or BigQuery cannot load the file.
     """
     most = max_bad_rows if on_bad_rows == "quarantine" else 0.0
     return _Load(cloud, file, most).run(force=force)
@@ -109,12 +96,11 @@ class _Load:
         self._tables = Tables(cloud)
         self._attempt = uuid4().hex  # so that nobody else uses its staging tables
         self._jobs = Jobs(cloud, self._subject, self._service.name, file.month)
-        self._order: list[str] = []
         self._staging: list[str] = []
         self._spent: dict[str, Spent] = {}
+        self._order = self._tables.ensure_trips(self._service)
 
     def run(self, *, force: bool) -> Loaded:
-        self._order = self._tables.ensure_trips(self._service)
         if not force and (existing := self._already_loaded()):
             return existing
         try:
@@ -158,9 +144,8 @@ class _Load:
         header = self._stream().header
         columns = header.columns
         self._ensure_added(header)
-        staging = self._staging_table(self._table, tables.staged_fields(columns))
         try:
-            rows = self._fill("load", staging, self._file.uri, tables.staged_fields(columns))
+            staging, rows = self._stage("load", self._table, tables.staged_fields(columns), self._file.uri)
             if rows != self._file.rows:
                 raise NeedsParser(f"BigQuery reads {rows:,} rows where the file has {self._file.rows:,}")
             self._lake.confirm(self._file)
@@ -175,7 +160,7 @@ class _Load:
         with tempfile.TemporaryFile() as good, tempfile.TemporaryFile() as bad:
             canonical = self._parse(good, bad)
             columns = canonical.columns
-            staging = self._stage("load", self._table, good, canonical.rows, tables.staged_fields(columns))
+            staging = self._stage_written("load", self._table, tables.staged_fields(columns), good, canonical.rows)
             # Rejects first, so that a month whose rows are there has its rejects, too.
             if canonical.rejected:
                 self._store_rejects(bad, canonical.rejected)
@@ -219,17 +204,19 @@ class _Load:
         canonical.check_bad_rows(self._max_bad_rows)
         return canonical
 
-    def _fill(self, step: str, staging: str, uri: str, fields: list[Field]) -> int:
-        """Load an object into a staging table, and return how many rows BigQuery has read."""
+    def _stage(self, step: str, table: str, fields: list[Field], uri: str) -> tuple[str, int]:
+        """Load an object into a new staging table; return the table, and how many rows BigQuery has read."""
+        staging = tables.staging_of(table, self._file.month, f"{self._attempt}_{len(self._staging)}")
+        self._staging.append(staging)
+        self._tables.create_staging(staging, fields)
         job = self._jobs.load(step, uri, staging, _csv(fields))
         self._spent[step] = spent(job)
-        return int(job.output_rows or 0)
+        return staging, int(job.output_rows or 0)
 
-    def _stage(self, step: str, table: str, content: IO[bytes], rows: int, fields: list[Field]) -> str:
-        """Load a file that the parser wrote into a staging table, and return the table."""
-        staging = self._staging_table(table, fields)
-        with self._lake.staged(content, f"{self._service.name}/{staging.rpartition('.')[2]}.csv.gz") as uri:
-            read = self._fill(step, staging, uri, fields)
+    def _stage_written(self, step: str, table: str, fields: list[Field], content: IO[bytes], rows: int) -> str:
+        """Load a file that the parser wrote into a new staging table, and return the table."""
+        with self._lake.staged(content, f"{self._service.name}/{self._attempt}_{step}.csv.gz") as uri:
+            staging, read = self._stage(step, table, fields, uri)
         if read != rows:
             raise DamagedFile(uri, f"BigQuery reads {read:,} rows where {rows:,} were written", "Run it again.")
         return staging
@@ -256,7 +243,7 @@ class _Load:
         fields = tables.reject_fields()
         meaning = f"Rows of {self._service.name} files that are not trips: where they are, and why they were rejected."
         self._tables.ensure(self._rejects, fields, (), meaning)
-        staging = self._stage("load_rejects", self._rejects, bad, count, tables.staged_reject_fields())
+        staging = self._stage_written("load_rejects", self._rejects, tables.staged_reject_fields(), bad, count)
         query = statements.staged_rejects(self._service, self._file.month, self._version, staging)
         self._replace(self._rejects, fields, query)
 
@@ -275,12 +262,6 @@ class _Load:
             # Emulators do not know partitions as destinations.
             return self._jobs.query("replace", statements.merge_month(table, self._file.month, fields, query))
 
-    def _staging_table(self, table: str, fields: list[Field]) -> str:
-        name = tables.staging_of(table, self._file.month, f"{self._attempt}_{len(self._staging)}")
-        self._staging.append(name)
-        self._tables.create_staging(name, fields)
-        return name
-
     def _stream(self) -> "TripStream | ParquetStream":
         chunks = self._lake.read(self._file)
         if edition_of(self._file.name) == "parquet":  # its footer is read first
@@ -291,10 +272,8 @@ class _Load:
         return TripStream(chunks, self._service, self._file.month, compressed=self._file.name.endswith(".gz"))
 
 
-@contextmanager
-def _compressed(file: IO[bytes]) -> Generator[IO[bytes]]:
-    with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1, mtime=0) as compressed:
-        yield cast("IO[bytes]", compressed)
+def _compressed(file: IO[bytes]) -> Any:
+    return gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1, mtime=0)
 
 
 def _header(fields: list[Field]) -> bytes:

@@ -29,15 +29,7 @@ EXTENDED_EVERY = 60.0  # seconds
 def exclusive(cloud: Cloud, name: str, waiting_for: str) -> Generator[None]:
     """Hold a lock of the dataset for the length of the block; wait for it as long as somebody else holds it.
 
-    Args:
-        cloud: the project and its dataset.
-        name: the name of the table that is the lock.
-        waiting_for: the line for the log.
-
-    Raises:
-        CloudNotReady: the dataset does not exist.
-        CloudRefused: the account may not create tables.
-        CloudUnavailable: Google does not answer.
+    ``name`` is the table that is the lock, and ``waiting_for`` the line for the log.
     """
     lock = _Lock(cloud, name)
     TURN.wait_until(lock.try_to_take, waiting_for=waiting_for)
@@ -73,8 +65,8 @@ class _Lock:
             except Conflict:
                 existing = self._tables.find(self._table)
                 expires = (existing.description or "").rpartition(" until ")[2] if existing else ""
-                if existing and existing.expires is None and expires < _now().isoformat():
-                    self._remove()  # emulators keep tables for ever
+                if existing and existing.expires is None and expires < datetime.now(timezone.utc).isoformat():
+                    self._client.delete_table(existing, not_found_ok=True)  # emulators keep tables for ever
                 return self._is_ours(existing)  # the table was made, and the answer was lost
             return True
 
@@ -95,25 +87,18 @@ class _Lock:
         try:
             if self._is_ours(self._tables.find(self._table)):
                 with google_errors(f"table {self._table}"):
-                    self._remove()
+                    self._client.delete_table(self._table, not_found_ok=True, **self._options)
         except TaxiError as error:
             logger.warning("%s", error)
 
     def _is_ours(self, table: Any) -> bool:
         return table is not None and (table.description or "").startswith(self._holder)
 
-    def _remove(self) -> None:
-        self._client.delete_table(self._table, not_found_ok=True, **self._options)
-
     def _described(self) -> Any:
         from google.cloud import bigquery
 
         table: Any = bigquery.Table(self._table, schema=[bigquery.SchemaField("held", "BOOLEAN")])
         table.labels = LABELS
-        table.expires = _now() + LIFE
+        table.expires = datetime.now(timezone.utc) + LIFE
         table.description = f"{self._holder} until {table.expires.isoformat()}"
         return table
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)

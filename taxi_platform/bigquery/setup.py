@@ -6,7 +6,6 @@ somebody else's is refused.
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
@@ -23,9 +22,6 @@ NEEDED = ("storage.objects.create", "storage.objects.delete", "storage.objects.g
 _OUTSIDE_EU = ("EUROPE-WEST2", "EUROPE-WEST6")  # London and Zurich are not part of the multi-region EU
 _NO_RULE = "no lifecycle rule deletes objects under staging/, where killed loads of irregular files may leave some"
 _CREATE_IT = "The job gcp_setup makes it: `dagster job execute -j gcp_setup`."
-
-
-# Find
 
 
 def find_bucket(cloud: Cloud) -> Any:
@@ -77,11 +73,9 @@ def can_load(bucket: str, dataset: str) -> bool:
 
 
 def _elsewhere(cloud: Cloud, subject: str, location: str, setting: str) -> CloudNotReady:
-    return CloudNotReady(
-        subject,
-        f"it is in {location}, and GCP_LOCATION is {cloud.location}; BigQuery does not load from one into the other",
-        f"Set GCP_LOCATION={location}, or {setting} to a new name: neither can be moved.",
-    )
+    what = f"it is in {location}, and GCP_LOCATION is {cloud.location}; BigQuery does not load from one into the other"
+    advice = f"Set GCP_LOCATION={location}, or {setting} to a new name: neither can be moved."
+    return CloudNotReady(subject, what, advice)
 
 
 def _taken(cloud: Cloud) -> CloudNotReady:
@@ -94,35 +88,21 @@ def _taken(cloud: Cloud) -> CloudNotReady:
     )
 
 
-# Create
-
-
-@dataclass(frozen=True)
-class SetUp:
-    """The outcome of the set-up: where bucket and dataset are, and whether they were created just now."""
-
-    bucket: str
-    dataset: str
-    location: str
-    made_bucket: bool
-    made_dataset: bool
-
-
-def set_up(cloud: Cloud) -> SetUp:
+def set_up(cloud: Cloud) -> dict[str, str | bool]:
     """Create the bucket and the dataset where they are missing. Running twice, or twice at once, changes nothing.
+
+    Return where they are, and whether they were created just now.
 
     Raises:
         CloudNotReady: one of them is in another location, the bucket is somebody else's, or there is no such project.
-        CloudRefused: a role is missing; the message names it.
-        CloudUnavailable: Google does not answer.
     """
-    return SetUp(
-        bucket=f"gs://{cloud.bucket}",
-        dataset=f"{cloud.project}.{cloud.dataset}",
-        location=cloud.location,
-        made_bucket=_ensure(cloud, f"bucket {cloud.bucket}", find_bucket, _create_bucket),
-        made_dataset=_ensure(cloud, f"dataset {cloud.dataset}", find_dataset, _create_dataset),
-    )
+    return {
+        "bucket": f"gs://{cloud.bucket}",
+        "dataset": f"{cloud.project}.{cloud.dataset}",
+        "location": cloud.location,
+        "made_bucket": _ensure(cloud, f"bucket {cloud.bucket}", find_bucket, _create_bucket),
+        "made_dataset": _ensure(cloud, f"dataset {cloud.dataset}", find_dataset, _create_dataset),
+    }
 
 
 def _ensure(
@@ -133,7 +113,10 @@ def _ensure(
 
     if existing := find(cloud):
         logger.info("%s: exists, in %s", subject, existing.location)
-        if find is find_bucket and not _removes_staging(existing):
+        # Only buckets have a lifecycle.
+        rules = [rule for rule in getattr(existing, "lifecycle_rules", []) if rule["action"]["type"] == "Delete"]
+        removed = [rule["condition"].get("matchesPrefix", [STAGING]) for rule in rules]
+        if find is find_bucket and not any(STAGING in prefixes for prefixes in removed):
             logger.warning("%s: %s", subject, _NO_RULE)
         return False
     with google_errors(subject):
@@ -146,12 +129,6 @@ def _ensure(
             return False
     logger.info("%s: created, in %s", subject, cloud.location)
     return True
-
-
-def _removes_staging(bucket: Any) -> bool:
-    """Return whether the lifecycle of a bucket removes what killed loads have left under ``staging/``."""
-    rules = [rule for rule in bucket.lifecycle_rules if rule["action"]["type"] == "Delete"]
-    return any(STAGING in rule["condition"].get("matchesPrefix", [STAGING]) for rule in rules)
 
 
 def _create_bucket(cloud: Cloud, options: dict[str, Any]) -> None:
@@ -174,39 +151,30 @@ def _create_dataset(cloud: Cloud, options: dict[str, Any]) -> None:
     cast("Any", cloud.bigquery).create_dataset(dataset, **options)
 
 
-# Check
-
-
 def problems(cloud: Cloud) -> Iterator[TaxiError]:
     """Yield what prevents uploads and loads, each with what to do; ``taxi doctor`` shows the same.
 
     Only reads, and costs nothing: credentials, the bucket, its location and what the account may do there, the
     dataset, its location, and whether the account may run jobs.
     """
-    for check in (_check_credentials, _check_lake, _check_warehouse):
+    try:
+        _ = cloud.storage, cloud.bigquery  # finds the credentials; the first request shows whether Google accepts them
+    except TaxiError as problem:
+        yield problem
+        return
+    for check in (_check_lake, _check_warehouse):
         try:
             check(cloud)
         except TaxiError as problem:
             yield problem
-            if check is _check_credentials:
-                return
 
 
 @lru_cache(maxsize=8)  # of runs that passed; a run that did not pass is checked again
 def preflight(cloud: Cloud) -> None:
-    """Refuse a run that cannot succeed, before its first byte is sent. Asks Google once per run.
-
-    Raises:
-        TaxiError: the first problem.
-    """
+    """Raise the first problem of a run that cannot succeed, before its first byte is sent. Asks Google once per run."""
     logger.info("%s: checking credentials, gs://%s and dataset %s", cloud.project, cloud.bucket, cloud.dataset)
     for problem in problems(cloud):
         raise problem
-
-
-def _check_credentials(cloud: Cloud) -> None:
-    """Check that there are credentials. Only the first request shows whether Google accepts them."""
-    _ = cloud.storage, cloud.bigquery
 
 
 def _check_lake(cloud: Cloud) -> None:

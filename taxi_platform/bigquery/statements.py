@@ -33,16 +33,10 @@ def staged_trips(
     canonical: bool,
     added: Sequence[Column] = (),
 ) -> str:
-    """Return the query that makes trips of a staging table's texts.
+    """Return the query that makes trips, marked with a version, of the texts of the staging table's columns.
 
-    Args:
-        service: the contract.
-        month: the file's month.
-        columns: the staged columns.
-        added: columns of the table that the contract does not know.
-        version: marks the rows.
-        staging: the table of texts.
-        canonical: whether the parser wrote the texts; if not, an error stops the query at a row that needs it.
+    Where the parser did not write the texts (``canonical``), an error stops the query at a row that needs it. The
+    contract does not know the ``added`` columns of the table.
     """
     identity = [column for column in map(service.column, service.identity) if column in columns]
     row_id = f"TO_HEX(MD5(CONCAT({', '.join(map(_as_postgres_writes, identity))})))"
@@ -101,8 +95,8 @@ WHEN NOT MATCHED BY TARGET THEN
 
 
 def clear_month(table: str, month: Month) -> str:
-    """Return the statement that removes a month from a table; BigQuery drops the whole partition, free of charge."""
-    return f"DELETE FROM `{table}` WHERE {PARTITION} = {_day(month)}"
+    """Return the statement that removes a month from a table: all of a partition, which BigQuery drops unread."""
+    return f"DELETE FROM `{table}` WHERE {PARTITION} >= {_day(month)} AND {PARTITION} < {_day(month.plus(1))}"
 
 
 def versions(table: str, month: Month) -> str:
@@ -151,13 +145,7 @@ def rows_of(table: str, columns: Iterable[str] = (), months: Iterable[Month] = (
 
 
 def replace_zones(table: str, rows: Iterable[Sequence[object]], columns: Iterable[tuple[str, str]]) -> str:
-    """Return the statement that makes a table of zones of exactly these rows.
-
-    Args:
-        table: the table.
-        rows: the zones, their values in the order of the columns.
-        columns: name and type of each column, as BigQuery spells it.
-    """
+    """Return the statement that makes a table of zones of exactly these rows; columns are names and types."""
     structs = ",\n  ".join(f"({', '.join(map(_literal, row))})" for row in rows)
     fields = ", ".join(f"{name} {kind}" for name, kind in columns)
     labels = ", ".join(f"({_literal(name)}, {_literal(value)})" for name, value in LABELS.items())

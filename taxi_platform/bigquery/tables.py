@@ -34,9 +34,6 @@ ROW_ID = "unique_row_id"
 _SAME_TYPE = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}
 
 
-# Names
-
-
 def dataset_of(cloud: Cloud) -> str:
     """Return the dataset with its project, e.g. ``trips-123456.zoomcamp``."""
     return f"{cloud.project}.{cloud.dataset}"
@@ -60,9 +57,6 @@ def staging_of(table: str, month: Month, attempt: str) -> str:
 def partition_of(table: str, month: Month) -> str:
     """Return one month of a table, as a job's destination takes it, e.g. ``….green_tripdata$201903``."""
     return f"{table}${month.year:04d}{month.month:02d}"
-
-
-# Columns
 
 
 @dataclass(frozen=True)
@@ -92,14 +86,10 @@ def trip_fields(service: Service, added: Iterable[Column] = ()) -> list[Field]:
     return [
         Field(ROW_ID, "STRING", comments["unique_row_id"]),
         Field("filename", "STRING", comments["filename"]),
-        *_fields(service.columns),
+        *(Field(column.name, column.bigquery, column.documentation) for column in service.columns),
         *_OF_EVERY_TABLE,
-        *_fields(added),
+        *(Field(column.name, column.bigquery, column.documentation) for column in added),
     ]
-
-
-def _fields(columns: Iterable[Column]) -> list[Field]:
-    return [Field(column.name, column.bigquery, column.documentation) for column in columns]
 
 
 def reject_fields() -> list[Field]:
@@ -138,42 +128,21 @@ def version_of(service: Service, file: TripFile) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-# Create and find
-
-
 class Tables:
-    """The tables as they are in BigQuery.
-
-    Every method raises ``CloudNotReady`` where the dataset does not exist, ``CloudRefused`` where a role is missing,
-    and ``CloudUnavailable`` where Google does not answer.
-
-    Args:
-        cloud: the project and its dataset.
-    """
+    """The tables as they are in BigQuery."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._client: Any = cloud.bigquery
 
     def ensure_trips(self, service: Service, added: Iterable[Column] = ()) -> list[str]:
-        """Create a service's table unless it exists, and return its columns in its order, as ``ensure`` does.
-
-        Args:
-            service: whose table.
-            added: columns that the contract does not know and that the table is to have.
-        """
-        name, description = table_of(self._cloud, service), service.description
-        filtered = self._cloud.require_partition_filter
-        return self.ensure(name, trip_fields(service, added), clustering(service), description, filtered=filtered)
+        """Create a service's table unless it exists, with columns that files have added, as ``ensure`` does."""
+        fields, filtered = trip_fields(service, added), self._cloud.require_partition_filter
+        name = table_of(self._cloud, service)
+        return self.ensure(name, fields, clustering(service), service.description, filtered=filtered)
 
     def ensure(
-        self,
-        name: str,
-        fields: Sequence[Field],
-        sorted_by: Sequence[str],
-        description: str,
-        *,
-        filtered: bool = False,
+        self, name: str, fields: Sequence[Field], sorted_by: Sequence[str], description: str, *, filtered: bool = False
     ) -> list[str]:
         """Create a table that is partitioned by file month, unless it exists, and return its columns in its order.
 
@@ -188,21 +157,21 @@ class Tables:
 
         table = self.find(name)
         if table is None:
-            wanted = self._new(name, fields, description)
-            wanted.time_partitioning = bigquery.TimePartitioning(
-                type_=bigquery.TimePartitioningType.MONTH, field=PARTITION
-            )
-            wanted.clustering_fields = list(sorted_by) or None
-            wanted.require_partition_filter = filtered or None
-            self._create(name, wanted)
+            new = self._new(name, fields, description)
+            new.time_partitioning = bigquery.TimePartitioning(bigquery.TimePartitioningType.MONTH, field=PARTITION)
+            new.clustering_fields = list(sorted_by) or None
+            new.require_partition_filter = filtered or None
+            self._create(name, new)
             logger.info("table %s: created", name)
             table = self.find(name)
         existing = {field.name for field in table.schema}
         known = {field.name for field in fields}
-        fields = [
-            *fields,
-            *(_as_it_is(field) for field in table.schema if field.name not in known and _is_added(field)),
+        added_by_files = [
+            Field(field.name, field.field_type, field.description)
+            for field in table.schema
+            if field.name not in known and (field.description or "").startswith(ADDED)
         ]
+        fields = [*fields, *added_by_files]
         _check_layout(name, table, fields, sorted_by)
         if added := [field for field in fields if field.name not in existing]:
             jobs = Jobs(self._cloud, f"table {name}", name.rpartition(".")[2].removesuffix("_tripdata"))
@@ -268,15 +237,6 @@ def api_schema(fields: Sequence[Field]) -> "list[bigquery.SchemaField]":
     return [bigquery.SchemaField(field.name, field.kind, description=field.description) for field in fields]
 
 
-def _is_added(field: Any) -> bool:
-    """Return whether a column came from a file that had one more than its contract."""
-    return (field.description or "").startswith(ADDED)
-
-
-def _as_it_is(field: Any) -> Field:
-    return Field(field.name, field.field_type, field.description)
-
-
 def _check_layout(name: str, table: Any, fields: Sequence[Field], sorted_by: Sequence[str]) -> None:
     partition = table.time_partitioning
     kinds = {field.name: field.kind for field in fields}
@@ -284,19 +244,13 @@ def _check_layout(name: str, table: Any, fields: Sequence[Field], sorted_by: Seq
     other = [f"{column} {kind}" for column, kind in existing.items() if kinds.get(column) != kind]
     lacking = [column for column in (ROW_ID, "filename", PARTITION) if column in kinds and column not in existing]
     by_month = partition is not None and (partition.type_, partition.field) == ("MONTH", PARTITION)
-    differences = [
-        *([f"other columns: {', '.join(other)}"] if other else []),
-        *([f"without {', '.join(lacking)}"] if lacking else []),
-        *([] if by_month else [f"not partitioned by {PARTITION}"]),
-        *(
-            []
-            if list(table.clustering_fields or []) == list(sorted_by)
-            else [f"not clustered by {', '.join(sorted_by)}"]
-        ),
-    ]
-    if differences:
-        raise SchemaMismatch(
-            f"table {name}",
-            f"it exists and was not made by this platform ({'; '.join(differences)})",
-            "Rename it (`ALTER TABLE … RENAME TO …`), or set GCP_DATASET to another dataset.",
-        )
+    differences = {
+        f"other columns: {', '.join(other)}": other,
+        f"without {', '.join(lacking)}": lacking,
+        f"not partitioned by {PARTITION}": not by_month,
+        f"not clustered by {', '.join(sorted_by)}": list(table.clustering_fields or []) != list(sorted_by),
+    }
+    found = "; ".join(text for text, differs in differences.items() if differs)
+    if found:
+        advice = "Rename it (`ALTER TABLE … RENAME TO …`), or set GCP_DATASET to another dataset."
+        raise SchemaMismatch(f"table {name}", f"it exists and was not made by this platform ({found})", advice)

@@ -32,8 +32,6 @@ def find_contents(cloud: Cloud) -> Contents:
 
     Raises:
         InvalidRequest: something was not made by the platform; the message names it.
-        CloudRefused: a role is missing.
-        CloudUnavailable: Google does not answer.
     """
     storage, bigquery = cast("Any", cloud.storage), cast("Any", cloud.bigquery)
     bucket, dataset = find_bucket(cloud), find_dataset(cloud)
@@ -49,20 +47,17 @@ def find_contents(cloud: Cloud) -> Contents:
     ]
     if foreign:
         more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
-        raise InvalidRequest(
-            ", ".join(foreign[:_SHOWN]) + more,
-            "not made by this platform, so nothing is deleted",
-            "Move what you need, and delete it yourself, in the console or with gcloud.",
-        )
+        advice = "Move what you need, and delete it yourself, in the console or with gcloud."
+        what = "not made by this platform, so nothing is deleted"
+        raise InvalidRequest(", ".join(foreign[:_SHOWN]) + more, what, advice)
     return Contents(bucket, objects, dataset, tables)
 
 
 def tear_down(cloud: Cloud, contents: Contents) -> None:
-    """Delete what ``find_contents`` has found. What was added since keeps its bucket or dataset from being deleted.
+    """Delete what ``find_contents`` has found; if it fails, the next teardown deletes the rest.
 
     Raises:
-        CloudRefused: a role is missing, or something was added.
-        CloudUnavailable: Google does not answer; the next teardown deletes the rest.
+        CloudRefused: something was added since, which keeps its bucket or dataset from being deleted.
     """
     bigquery = cast("Any", cloud.bigquery)
     with google_errors(f"dataset {cloud.dataset}"):

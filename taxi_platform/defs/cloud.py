@@ -1,7 +1,6 @@
 """Google Cloud: objects and BigQuery tables of each service, their checks, and the job that creates their places."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
@@ -134,7 +133,7 @@ def warehouse_checks(service: Service) -> dg.AssetChecksDefinition:
 def make_bucket_and_dataset(context: dg.OpExecutionContext, google: CloudResource) -> None:
     """Make the bucket and the dataset that the settings name, where they are missing."""
     with errors_as_failures():
-        context.add_output_metadata(asdict(set_up(google.cloud(context.run.run_id))))
+        context.add_output_metadata(set_up(google.cloud(context.run.run_id)))
 
 
 @dg.job(

@@ -107,11 +107,11 @@ def test_without_credentials_the_message_says_how_to_get_some(
     [
         (lambda key: key[:-40], "it is neither JSON nor JSON in base64"),
         (lambda key: base64.b64encode(b"\xff\xfe not text").decode(), "it is neither JSON nor JSON in base64"),
-        (lambda key: base64.b64encode(b"[1, 2]").decode(), "it is JSON, but not a key"),
+        (lambda key: base64.b64encode(b"[1, 2]").decode(), "it is neither JSON nor JSON in base64"),
         (lambda key: "{}", "it is not the key of a service account"),
         (lambda key: key.replace("service_account", "external_account"), "it is not the key of a service account"),
-        (lambda key: key.replace('"client_email"', '"mail"'), "the key lacks client_email"),
-        (lambda key: key.replace("BEGIN PRIVATE", "BEGIN"), "the key is damaged"),
+        (lambda key: key.replace('"client_email"', '"mail"'), "the key is incomplete"),
+        (lambda key: key.replace("BEGIN PRIVATE", "BEGIN"), "the key is incomplete or damaged"),
     ],
 )
 def test_an_invalid_key_is_refused_and_never_part_of_the_message(change, what: str, key: str) -> None:

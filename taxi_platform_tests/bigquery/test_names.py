@@ -49,10 +49,10 @@ def test_names_that_google_accepts_are_accepted(setting: str, value: str) -> Non
     [
         ("project_id", "My Trips", "this cannot be the id of a project", "6 to 30 lower-case letters"),
         ("project_id", "trips-", "this cannot be the id of a project", "6 to 30 lower-case letters"),
-        ("project_id", "123456789012", "this is a project's number, not its id", "`gcloud projects list`"),
-        ("location", "europe-west2-a", "this is a zone", "a region such as europe-west2"),
+        ("project_id", "123456789012", "this cannot be the id of a project", "not the project's name or number"),
+        ("location", "europe-west2-a", "this is not a location", "a region such as europe-west2, not a zone"),
         ("location", "London", "this is not a location", "a region such as europe-west2"),
-        ("bucket_name", "gs://trips", "this is an address", "3 to 63"),
+        ("bucket_name", "gs://trips", "a bucket cannot have this name", "without gs://"),
         ("bucket_name", "Trips-lake", "a bucket cannot have this name", "3 to 63 lower-case letters"),
         ("bucket_name", "192.168.5.4", "a bucket cannot have this name", "3 to 63"),
         ("bucket_name", "goog-trips", "a bucket cannot have this name", "3 to 63"),

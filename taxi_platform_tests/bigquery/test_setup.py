@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery.setup import SetUp, preflight, problems, set_up
+from taxi_platform.bigquery.setup import preflight, problems, set_up
 from taxi_platform.errors import CloudNotReady, CloudRefused, TaxiError
 from taxi_platform_tests.support.google_server import Answer, GoogleServer
 
@@ -28,7 +28,8 @@ def test_bucket_and_dataset_are_made_where_they_are_missing(
     nothing: GoogleServer, google_cloud: Cloud, logged: pytest.LogCaptureFixture
 ) -> None:
     done = set_up(google_cloud)
-    assert done == SetUp("gs://trips-123-lake", "trips-123.zoomcamp", "EU", made_bucket=True, made_dataset=True)
+    where = {"bucket": "gs://trips-123-lake", "dataset": "trips-123.zoomcamp", "location": "EU"}
+    assert done == {**where, "made_bucket": True, "made_dataset": True}
     assert logged.messages == ["bucket trips-123-lake: created, in EU", "dataset zoomcamp: created, in EU"]
     (bucket,) = nothing.asked(MAKING[0])
     assert bucket.query["project"] == "trips-123"
@@ -61,7 +62,7 @@ def test_an_existing_bucket_is_not_changed(
     nothing.add_bucket("trips-123-lake", "eu")
     nothing.buckets["trips-123-lake"]["labels"] = {"whose": "mine"}
     done = set_up(google_cloud)
-    assert (done.made_bucket, done.made_dataset) == (False, True)
+    assert (done["made_bucket"], done["made_dataset"]) == (False, True)
     assert nothing.buckets["trips-123-lake"]["labels"] == {"whose": "mine"}
     assert "no lifecycle rule deletes objects under staging/" in logged.text
 
@@ -83,7 +84,7 @@ def test_another_run_may_create_them_first(
     nothing.script(MAKING[0], Answer(before=lambda: nothing.add_bucket("trips-123-lake")))
     nothing.script(MAKING[1], Answer(before=lambda: nothing.add_dataset("zoomcamp")))
     done = set_up(google_cloud)
-    assert (done.made_bucket, done.made_dataset) == (False, False)
+    assert (done["made_bucket"], done["made_dataset"]) == (False, False)
     assert logged.messages == [
         "bucket trips-123-lake: another run has created it at the same time",
         "dataset zoomcamp: another run has created it at the same time",
