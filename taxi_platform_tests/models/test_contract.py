@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from taxi_platform.bigquery.tables import trip_fields
 from taxi_platform.errors import BrokenModels, MissingExtra
 from taxi_platform.models import project
 from taxi_platform.models.contract import contract_files
@@ -109,6 +110,55 @@ def test_every_model_is_valid_bigquery_sql_and_matches_its_snapshot(data: Path) 
     for name in ("stg_green_tripdata", "fct_trips", "fct_fhv_trips", "fct_monthly_zone_revenue"):
         snapshot = COMPILED / f"{name}.sql"
         assert models[name].strip() == snapshot.read_text(encoding="utf-8").strip(), f"differs from {snapshot}"
+
+
+# Bytes that BigQuery bills for a value, where its type does not say it; none for columns that a month does not have.
+TEXTS = {"unique_row_id": 34, "trip_key": 34, "filename": 29, "service": 8}
+ABSENT = ("ehail_fee", "airport_fee", "cbd_congestion_fee", "request_source")
+
+
+def test_a_month_of_models_and_tests_reads_few_bytes_of_each_yellow_trip_on_bigquery(data: Path) -> None:
+    from sqlglot import exp, parse_one
+    from sqlglot.optimizer.pushdown_projections import pushdown_projections
+    from sqlglot.optimizer.qualify import qualify
+    from sqlglot.optimizer.scope import traverse_scope
+
+    nodes = read_manifest(manifest_of("bigquery", data))["nodes"].values()
+    compiled = {node["name"]: node["compiled_code"] for node in nodes if "compiled_code" in node}
+    place = "project.dataset."
+    views = {
+        place + name: parse_one(sql, dialect="bigquery")
+        for name, sql in compiled.items()
+        if name.startswith(("stg_", "int_"))
+    }
+    columns = {
+        node["name"]: {name: each["data_type"] for name, each in node["columns"].items()}
+        for node in nodes
+        if node["columns"]
+    }
+    for service in SERVICES.values():
+        columns[service.table] = {field.name: field.kind for field in trip_fields(service)}
+    columns["taxi_zone_lookup"] = dict.fromkeys(("locationid", "borough", "zone", "service_zone"), "STRING")
+
+    def bytes_read(sql: str) -> int:
+        """Return the widths of the columns that a statement reads of yellow trips, in their table or in the fact."""
+        expanded = exp.expand(parse_one(sql, dialect="bigquery"), views, dialect="bigquery")
+        schema = {"project": {"dataset": columns}}
+        tree = pushdown_projections(qualify(expanded, schema=schema, dialect="bigquery"))
+        read = {
+            (source.name, column.name)
+            for scope in traverse_scope(tree)
+            for name, source in scope.sources.items()
+            if isinstance(source, exp.Table) and source.name in ("yellow_tripdata", "fct_trips")
+            for column in scope.columns
+            if column.table == name and column.name not in ABSENT
+        }
+        kinds = [(name, columns[table][name].upper()) for table, name in read]
+        return sum(TEXTS.get(name, 5) if kind == "STRING" else 16 if kind == "NUMERIC" else 8 for name, kind in kinds)
+
+    found = {name: bytes_read(sql) for name, sql in compiled.items() if place + name not in views}
+    assert found["trips_are_as_many_as_in_the_tables"] == 24
+    assert sum(found.values()) == 591  # 670 if file names were read, and 1,000 if old rows were, too
 
 
 def test_a_manifest_is_compiled_once_and_again_after_an_edit(tmp_path: Path, data: Path) -> None:

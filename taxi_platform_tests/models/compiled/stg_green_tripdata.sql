@@ -1,6 +1,6 @@
 select
     unique_row_id as unique_row_id,
-    filename,
+    concat('green', '_tripdata_', format_date('%Y-%m', file_month), '.csv') as filename,
     file_month as file_month,
     vendorid as vendor_id,
     ratecodeid as rate_code_id,

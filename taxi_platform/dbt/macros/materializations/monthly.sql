@@ -100,9 +100,10 @@ so that readers do not wait. Months are built one after the other, so that no so
 {% endmacro %}
 
 {#-
-BigQuery: one statement either replaces the months of the build, or makes the table with all loaded months where its
-columns have changed or a full refresh is asked for; so nobody reads a table that lacks months. Only one build at a time
-works in a dataset (see models/targets.py), because two statements that only insert would both succeed.
+BigQuery: one transaction replaces the months of the build without reading their old rows, which a MERGE is billed for.
+Where the columns have changed or a full refresh is asked for, one statement makes the table with all loaded months. So
+nobody reads a table that lacks months. Only one build at a time works in a dataset (see models/targets.py), because of
+two transactions that change a table one fails.
 -#}
 {% materialization monthly, adapter='bigquery' %}
     {%- set table = this.incorporate(type='table') -%}
@@ -121,13 +122,11 @@ works in a dataset (see models/targets.py), because two statements that only ins
             {%- do get_assert_columns_equivalent(sql) -%}
         {%- endif -%}
         {%- call statement('main') -%}
-            merge into {{ this }} as existing
-            using (
-                {{ sql }}
-            ) as built
-            on false
-            when not matched by source and {{ of_months() }} then delete
-            when not matched by target then insert ({{ columns }}) values ({{ columns }})
+            begin transaction;
+            delete from {{ this }} where {{ of_whole_months() }};
+            insert into {{ this }} ({{ columns }})
+            select {{ columns }} from ({{ sql }}) as built;
+            commit transaction
         {%- endcall -%}
     {%- endif -%}
     {{ run_hooks(post_hooks) }}

@@ -3,7 +3,7 @@ select
         'dispatching_base_num', 'pickup_datetime', 'dropoff_datetime', 'pulocationid', 'dolocationid',
         'affiliated_base_number',
     ]) }} as unique_row_id,
-    filename,
+    {{ file_name("'fhv'") }} as filename,
     {{ file_month() }} as file_month,
     dispatching_base_num,
     affiliated_base_number,

@@ -3,7 +3,7 @@ select
         'hvfhs_license_num', 'dispatching_base_num', 'request_datetime', 'pickup_datetime', 'dropoff_datetime',
         'pulocationid', 'dolocationid', 'trip_miles', 'base_passenger_fare',
     ]) }} as unique_row_id,
-    filename,
+    {{ file_name("'fhvhv'") }} as filename,
     {{ file_month() }} as file_month,
     hvfhs_license_num,
     dispatching_base_num,

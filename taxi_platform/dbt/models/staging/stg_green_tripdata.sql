@@ -3,7 +3,7 @@ select
         'vendorid', 'lpep_pickup_datetime', 'lpep_dropoff_datetime', 'pulocationid', 'dolocationid', 'fare_amount',
         'trip_distance',
     ]) }} as unique_row_id,
-    filename,
+    {{ file_name("'green'") }} as filename,
     {{ file_month() }} as file_month,
     vendorid as vendor_id,
     ratecodeid as rate_code_id,

@@ -3,7 +3,7 @@ select
         'vendorid', 'tpep_pickup_datetime', 'tpep_dropoff_datetime', 'pulocationid', 'dolocationid', 'fare_amount',
         'trip_distance',
     ]) }} as unique_row_id,
-    filename,
+    {{ file_name("'yellow'") }} as filename,
     {{ file_month() }} as file_month,
     vendorid as vendor_id,
     ratecodeid as rate_code_id,

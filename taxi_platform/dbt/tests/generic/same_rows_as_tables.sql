@@ -1,25 +1,26 @@
-{#- Files of which a fact has not as many rows as the tables of these services. -#}
+{#- Files of which a fact does not have as many rows as the tables of these services. -#}
 {% test same_rows_as_tables(model, services) %}
+{%- set own = file_name('service' if services | length > 1 else "'" ~ services[0] ~ "'") %}
 select
     filename,
     sum(built) as built,
     sum(loaded) as loaded
 from (
     select
-        filename,
+        {{ own }} as filename,
         count(*) as built,
         0 as loaded
     from {{ model }}
-    group by filename
+    group by 1
     {%- for service in services %}
     union all
     select
-        filename,
+        {{ file_name("'" ~ service ~ "'") }} as filename,
         0 as built,
         count(*) as loaded
     from {{ source('trips', service ~ '_tripdata') }}
     where {{ of_files([service]) }}
-    group by filename
+    group by 1
     {%- endfor %}
 ) as counted
 group by filename
