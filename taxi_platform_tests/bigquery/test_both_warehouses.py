@@ -42,13 +42,6 @@ def ids(loads: WarehouseLoads, url: str) -> tuple[list[str], list[str]]:
     ]
 
 
-@pytest.mark.parametrize("service", [GREEN, YELLOW, FHV], ids=lambda service: service.name)
-def test_a_month_is_the_same_in_both(service: Service, loads: WarehouseLoads, database: str) -> None:
-    compared = in_both(loads, database, rows(service, 200), service)
-    assert compared.passed
-    assert compared.description == "2019-03: the same 200 rows in both"
-
-
 @pytest.mark.parametrize(
     ("name", "service", "count"),
     [

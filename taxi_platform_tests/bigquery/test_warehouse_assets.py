@@ -195,47 +195,38 @@ def given(platform: Platform, kind: type, month: str | None = None, months: str 
     return handed[0]
 
 
-@pytest.fixture
-def loaded(warehouse: Platform) -> Platform:
-    """The platform with all three months in BigQuery."""
+def test_an_asset_gets_the_rows_of_its_months_as_the_type_that_it_asks_for(
+    warehouse: Platform, loads: WarehouseLoads
+) -> None:
     assert warehouse.run(LAKE, TABLE, months="2019-01...2019-03").succeeded
-    return warehouse
-
-
-def test_an_asset_that_asks_for_a_data_frame_gets_the_rows_of_its_months(loaded: Platform) -> None:
-    frame = given(loaded, pd.DataFrame, month="2019-02")
+    frame = given(warehouse, pd.DataFrame, month="2019-02")
     assert set(frame["filename"]) == {"green_tripdata_2019-02.csv"}
     assert len(frame) == 20
-    assert len(given(loaded, pd.DataFrame, months="2019-02...2019-03")) == 50
-    assert len(given(loaded, pd.DataFrame)) == 60
+    assert len(given(warehouse, pd.DataFrame, months="2019-02...2019-03")) == 50
+    assert len(given(warehouse, pd.DataFrame)) == 60
     assert frame["lpep_pickup_datetime"].dtype == "datetime64[us]"
     assert (frame["fare_amount"].dtype, frame["passenger_count"].dtype) == ("float64", "Int64")
     assert list(frame.columns[:3]) == ["unique_row_id", "filename", "vendorid"]
 
-
-def test_an_asset_that_asks_for_arrow_gets_exact_amounts_and_local_times(loaded: Platform) -> None:
-    table = given(loaded, pa.Table, month="2019-01")
+    # Arrow: exact amounts and local times.
+    table = given(warehouse, pa.Table, month="2019-01")
     assert table.num_rows == 10
     assert table.schema.field("lpep_pickup_datetime").type == pa.timestamp("us")
     assert pa.types.is_decimal(table.schema.field("fare_amount").type)
     assert sum(table["fare_amount"].to_pylist()) == sum(3 + Decimal(number) / 2 for number in range(10))
 
-
-def test_a_frame_is_the_same_whichever_warehouse_it_comes_from(loaded: Platform) -> None:
-    loaded.run("green_tripdata", month="2019-01")
-    postgres = loaded.rows(
-        "select unique_row_id, total_amount::text, lpep_pickup_datetime from green_tripdata order by 1"
-    )
-    frame = given(loaded, pd.DataFrame, month="2019-01").sort_values("unique_row_id")
+    # The same rows as in PostgreSQL.
+    warehouse.run("green_tripdata", month="2019-01")
+    query = "select unique_row_id, total_amount::text, lpep_pickup_datetime from green_tripdata order by 1"
+    frame = given(warehouse, pd.DataFrame, month="2019-01").sort_values("unique_row_id")
     ours = [
         (one.unique_row_id, f"{one.total_amount:g}", one.lpep_pickup_datetime.to_pydatetime())
         for one in frame.itertuples()
     ]
-    assert ours == postgres
+    assert ours == warehouse.rows(query)
 
-
-def test_an_asset_that_asks_for_anything_else_gets_a_reference(loaded: Platform, loads: WarehouseLoads) -> None:
-    reference = given(loaded, object, month="2019-02")
+    # For anything else, a reference.
+    reference = given(warehouse, object, month="2019-02")
     assert isinstance(reference, WarehouseReference)
     assert reference.query.endswith(".green_tripdata` WHERE file_month IN (DATE '2019-02-01')")
     assert len(list(loads.cloud.bigquery.query_and_wait(reference.query))) == 20
