@@ -153,9 +153,6 @@ def cloud_of(settings: CloudSettings | None, run: str = BY_HAND) -> Cloud:
     )
 
 
-# Names
-
-
 # What Google accepts as a name, what is wrong with anything else, and what to write instead.
 _RULES = {
     "GCP_PROJECT_ID": (
@@ -217,11 +214,18 @@ def credentials_of(creds: str, impersonated: str = "") -> "Credentials":
 
 
 def key_of(creds: str) -> dict[str, Any] | None:
-    """Return the key that ``GCP_CREDS`` holds or leads to, or None; see ``credentials_of``."""
+    """Return the key that ``GCP_CREDS`` holds, as JSON or as JSON in base64 with or without line ends, or leads to."""
     text = creds.strip()
     if text.startswith("sm://"):
         text = read_secret(secret_version(text), application_default())
-    return _parse(text) if text else None
+    if not text:
+        return None
+    try:
+        if not text.lstrip().startswith("{"):
+            text = base64.b64decode("".join(text.split()), validate=True).decode()
+        return dict(json.loads(text))
+    except (ValueError, TypeError):
+        raise InvalidSetting("GCP_CREDS", "it is neither JSON nor JSON in base64", _VALID) from None
 
 
 def application_default() -> "Credentials":
@@ -259,16 +263,6 @@ def read_secret(version: str, credentials: "Credentials", policy: RetryPolicy = 
         client = manager.SecretManagerServiceClient(transport=Rest(credentials=credentials, host=SECRET_MANAGER))
         answer = client.access_secret_version(name=version, retry=google_retry(policy, version), timeout=TIMEOUTS[1])
         return answer.payload.data.decode()
-
-
-def _parse(text: str) -> dict[str, Any]:
-    """Return the key, from JSON or from JSON in base64, with or without line ends."""
-    try:
-        if not text.lstrip().startswith("{"):
-            text = base64.b64decode("".join(text.split()), validate=True).decode()
-        return dict(json.loads(text))
-    except (ValueError, TypeError):
-        raise InvalidSetting("GCP_CREDS", "it is neither JSON nor JSON in base64", _VALID) from None
 
 
 def _from_key(key: dict[str, Any]) -> "Credentials":

@@ -1,8 +1,5 @@
 """Google's answers as the platform's errors: what an exception or a failed job means, and which role is missing.
 
-    with google_errors(f"bucket {bucket}"):
-        client.get_bucket(bucket)
-
 The one place that decides whether trying again can help. Messages repeat Google's own words; credentials are never
 part of them.
 """
@@ -105,7 +102,8 @@ def translate(error: Any, subject: str) -> TaxiError | None:
     if isinstance(error, api.GoogleAPICallError):
         return _translate_answer(error, subject)
     if isinstance(error, auth.RefreshError):
-        return CloudRefused(subject, f"the credentials are not accepted: {_shorten(str(error.args[0]))}", _LOG_IN)
+        reason = _shorten(str(error.args[0])) if error.args else "they cannot be renewed"
+        return CloudRefused(subject, f"the credentials are not accepted: {reason}", _LOG_IN)
     if isinstance(error, auth.DefaultCredentialsError):
         return CloudNotConfigured(subject, "there are no credentials", "Run `gcloud auth application-default login`.")
     unreachable = (auth.TransportError, requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError)

@@ -300,10 +300,6 @@ class LakeFiles:
     refresh: Container[Month] = ()  # months whose raw file is looked up at its source, and uploaded if it is another
     force_load: bool = False  # even where they are loaded already
 
-    def find(self, month: Month) -> TripFile:
-        """Return one month's object, as ``Lake.find`` does."""
-        return self.lake.find(self.service, month)
-
 
 def crc32c_of(file: TripFile) -> str:
     """Return the CRC32C of a raw file in base64, as Cloud Storage writes it, and check its SHA-256 on the way.

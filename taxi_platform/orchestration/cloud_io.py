@@ -123,7 +123,7 @@ class WarehouseIOManager(dg.IOManager):
         ask_source = month in files.refresh
         with suppress(NotInLake):
             if not ask_source:
-                return files.find(month)
+                return files.lake.find(files.service, month)
         raw = self.raw_files.months(files.service, [str(month)], "refresh" if ask_source else "cached")
         stored = _upload(context, files.lake, raw, month)
         if stored.is_new:

@@ -170,7 +170,7 @@ def read(platform: Platform, month: str) -> tuple[dg.ExecuteInProcessResult, lis
     )
     def reader(context: dg.AssetExecutionContext, files) -> None:
         given.append(files)
-        given.extend(files.find(month) for month in files.months)
+        given.extend(files.lake.find(files.service, month) for month in files.months)
 
     return platform.run("reader", month=month, further=[reader]).result, given
 
