@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from taxi_platform.operations.doctor import Diagnosis, State
 from taxi_platform.operations.doctor.diagnosis import diagnose
-from taxi_platform.operations.doctor.findings import Diagnosis, State
 from taxi_platform.redaction import redact
 from taxi_platform.settings import secrets
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
+from taxi_platform.defs.trips import OWNERS
 from taxi_platform.orchestration.links import COURSE, GEMINI, links
 from taxi_platform.orchestration.monthly_io import errors_as_failures
 from taxi_platform.orchestration.resources import AssistantResource
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from taxi_platform.assistant.answers import Answer
 
 GROUP = "assistant"
-OWNERS = ["team:data-engineering"]
 LINKS = links("assistant.md", model=GEMINI, course=COURSE)
 QUESTION = "Which features came with version 0.1 of taxi_platform? Name at least five of them."
 

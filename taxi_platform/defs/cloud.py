@@ -10,12 +10,11 @@ from taxi_platform.bigquery.lake import LakeFiles
 from taxi_platform.bigquery.setup import set_up
 from taxi_platform.checks.results import CheckResult
 from taxi_platform.checks.warehouses import SAME_IN_BOTH, compare_month
-from taxi_platform.defs.automation import follows_its_files
-from taxi_platform.defs.trips import OWNERS, LoadConfig, label_run
+from taxi_platform.defs.trips import OWNERS, LoadConfig, follows_its_files, label_run, monthly_asset
 from taxi_platform.ledger.event_metadata import file_schema, warehouse_schema, zones_schema
 from taxi_platform.orchestration.check_results import Event, record_months, specs_of
 from taxi_platform.orchestration.cloud_io import CloudResource
-from taxi_platform.orchestration.links import RELEASES, TRIP_RECORDS, links, trip_links
+from taxi_platform.orchestration.links import RELEASES, TRIP_RECORDS, links
 from taxi_platform.orchestration.monthly_io import errors_as_failures
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.trip_io import PostgresResource, RawFilesResource
@@ -32,21 +31,19 @@ GROUP = "cloud"
 def lake_trips(service: Service) -> dg.AssetsDefinition:
     """Define the asset of a service's objects in the lake."""
 
-    @dg.asset(
-        key=dg.AssetKey(lake_key(service.table)),
+    @monthly_asset(
+        service,
+        lake_key(service.table),
+        "cloud.md",
+        file_schema(service),
         ins={"files": dg.AssetIn(dg.AssetKey(raw_key(service.table)), input_manager_key="trip_files")},
         description=f"{service.title} trips in Cloud Storage: the verified file of each month, byte for byte as "
         f"published, under `gs://GCP_BUCKET_NAME/raw/{service.name}/`. {service.description}",
-        partitions_def=monthly_partitions(service),
-        backfill_policy=dg.BackfillPolicy.single_run(),
         automation_condition=follows_its_files() if settings().has_cloud else None,
         io_manager_key="gcs",
         group_name=GROUP,
         kinds={"gcs", "csv"},
-        owners=OWNERS,
         pool="gcs",
-        tags={"taxi": service.name},
-        metadata={**trip_links(service, "cloud.md"), "dagster/column_schema": file_schema(service)},
     )
     def lake(context: dg.AssetExecutionContext, config: LoadConfig, files: TripFiles) -> TripFiles:
         label_run(context, service)
@@ -58,22 +55,17 @@ def lake_trips(service: Service) -> dg.AssetsDefinition:
 def warehouse_trips(service: Service) -> dg.AssetsDefinition:
     """Define the asset of a service's table in BigQuery."""
 
-    @dg.asset(
-        key=dg.AssetKey(warehouse_key(service.table)),
+    @monthly_asset(
+        service,
+        warehouse_key(service.table),
+        "cloud.md",
+        warehouse_schema(service),
         ins={"files": dg.AssetIn(dg.AssetKey(lake_key(service.table)), input_manager_key="gcs")},
         description=f"{service.description} One row a trip, in BigQuery; a row belongs to its file's month.",
-        partitions_def=monthly_partitions(service),
-        backfill_policy=dg.BackfillPolicy.single_run(),
         io_manager_key="bigquery",
         group_name=GROUP,
         kinds={"bigquery", "table"},
-        owners=OWNERS,
         pool="bigquery",
-        tags={"taxi": service.name},
-        metadata={
-            **trip_links(service, "cloud.md"),
-            "dagster/column_schema": warehouse_schema(service),
-        },
     )
     def table(context: dg.AssetExecutionContext, config: LoadConfig, files: LakeFiles) -> LakeFiles:
         label_run(context, service)

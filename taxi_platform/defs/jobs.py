@@ -1,18 +1,32 @@
-"""One job and one monthly schedule per service: schedules, sensors and backfills of jobs run these jobs."""
+"""One job and one monthly schedule per service, and the sensors that start loads: all of them run these jobs."""
 
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
 from functools import cache
 from typing import Any
 
 import dagster as dg
 
+from taxi_platform.errors import TaxiError
+from taxi_platform.ledger.reading import read_months
+from taxi_platform.ledger.record import MonthRecord
 from taxi_platform.ledger.run_tags import run_labels
-from taxi_platform.operations.monthly import cron_of, due_month, reason_to_skip
+from taxi_platform.operations.landing import tick as landing_tick
+from taxi_platform.operations.landing.places import DroppedFile, LandingPlace
+from taxi_platform.operations.monthly import cron_of, due_month, outside, reason_to_skip, waiting_month
+from taxi_platform.operations.new_months import Candidate, ask, evaluate
+from taxi_platform.orchestration.resources import LandingResource
 from taxi_platform.orchestration.trip_io import RawFilesResource
 from taxi_platform.settings import settings
-from taxi_platform.trips.keys import assets_of
+from taxi_platform.trips.keys import assets_of, raw_key
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.partitions import month_range
+from taxi_platform.trips.partitions import month_range, partition_months
 from taxi_platform.trips.services import SERVICES, Service
+
+DUE_MONTH_SENSOR = "due_month_sensor"
+NEW_MONTH_SENSOR = "new_month_sensor"
+LANDING_SENSOR = "landing_sensor"
 
 
 def loading_job(service: Service):
@@ -75,11 +89,129 @@ def monthly_schedule(service: Service) -> dg.ScheduleDefinition:
     return schedule
 
 
+def loading_sensor(
+    name: str, seconds: int, description: str, *, on: bool = True
+) -> Callable[[Callable[..., Any]], dg.SensorDefinition]:
+    """Return the decorator of a sensor that requests runs of the loading jobs, once in so many seconds."""
+    return dg.sensor(
+        name=name,
+        jobs=[loading_job(service) for service in SERVICES.values()],
+        minimum_interval_seconds=seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED,
+        description=description,
+    )
+
+
+def due_month_sensor() -> dg.SensorDefinition:
+    """Return the sensor that loads the months that were not published yet when their schedules asked for them.
+
+    It is on from the start, as the schedules are: once a day it asks the source about at most one month of each
+    service. Its cursor is the time of its first tick; months that were due before are left alone.
+    """
+
+    @loading_sensor(
+        DUE_MONTH_SENSOR,
+        24 * 3600,
+        "Asks every day for the months that were not published yet when their schedules asked for them.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, raw_files: RawFilesResource) -> dg.SensorResult:
+        now = datetime.now(timezone.utc)
+        since = datetime.fromisoformat(context.cursor) if context.cursor else now
+        ledger = read_months(context.instance, list(SERVICES.values()), ("materialized", "attempts", "waiting"))
+        zone = settings().schedule_timezone
+        waiting = [waiting_month(records.values(), since, now, zone) for records in ledger.months.values()]
+        months = [Candidate(record, 0) for record in waiting if record]
+        answers = ask(raw_files.source_with_short_timeouts(), months)
+        runs = [
+            _run(answer.month.record, answer.run_key, DUE_MONTH_SENSOR) for answer in answers if answer.error is None
+        ]
+        problems = [str(answer.error) for answer in answers if answer.error]
+        summary = " ".join(problems) or "No month is waited for."
+        return dg.SensorResult(run_requests=runs, skip_reason=None if runs else summary, cursor=since.isoformat())
+
+    return sensor
+
+
+def new_month_sensor() -> dg.SensorDefinition:
+    """Return the sensor that loads months that are new at the source, or have another file there than the loaded one.
+
+    It is off at first: it loads *every* missing month of the partitions, ten per tick, which is many gigabytes of
+    files that nobody should get by starting a web server. Once everything is loaded, a tick is a few small requests.
+    """
+
+    @loading_sensor(
+        NEW_MONTH_SENSOR,
+        600,
+        "Loads every month that is new at the source, or has another file there than the loaded one.",
+        on=False,
+    )
+    def sensor(context: dg.SensorEvaluationContext, raw_files: RawFilesResource) -> dg.SensorResult:
+        ledger = read_months(context.instance, list(SERVICES.values()), ("materialized", "attempts", "waiting"))
+        records = [record for months in ledger.months.values() for record in months.values()]
+        tick = evaluate(raw_files.source_with_short_timeouts(), records, context.cursor, time.time())
+        context.log.info(tick.summary)
+        return dg.SensorResult(
+            run_requests=[_run(record, run_key, NEW_MONTH_SENSOR) for run_key, record in tick.requests.items()],
+            skip_reason=None if tick.requests else tick.summary,
+            cursor=tick.cursor.dump(),
+        )
+
+    return sensor
+
+
+def _run(record: MonthRecord, run_key: str, sensor: str) -> dg.RunRequest:
+    labels = run_labels(record.service, record.month, trigger=f"sensor:{sensor}")
+    return loading_run(record.service, record.month, run_key=run_key, tags=labels)
+
+
+def landing_sensor() -> dg.SensorDefinition:
+    """Return the sensor that requests runs for dropped files, and moves the files when their runs have ended.
+
+    It is on from the start: people who drop a file want it loaded, and a tick on an empty folder costs nothing.
+    """
+
+    @loading_sensor(
+        LANDING_SENSOR,
+        30,
+        "Loads trip files that are dropped into the landing place, and moves them to done or failed.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, landing: LandingResource) -> dg.SensorResult | dg.SkipReason:
+        try:
+            place = landing.place()
+            tick = landing_tick.evaluate(place, context.instance, _refusal, context.cursor)
+        except TaxiError as error:
+            return dg.SkipReason(str(error))
+        context.log.info(tick.summary)
+        runs = [_landing_run(place, *request) for request in tick.requests]
+        return dg.SensorResult(run_requests=runs, skip_reason=None if runs else tick.summary, cursor=tick.cursor)
+
+    return sensor
+
+
+def _refusal(service: Service, month: Month) -> str | None:
+    """Return why a month cannot be loaded, or None if it can."""
+    problem = outside(service, month, month_range(settings(), service))
+    return problem or (None if month in partition_months(service) else f"{month} has not ended yet.")
+
+
+def _landing_run(place: LandingPlace, file: DroppedFile, service: Service, month: Month) -> dg.RunRequest:
+    run_key = landing_tick.run_key(place, file)
+    config = {"landed": file.name, "landed_version": file.version}
+    return loading_run(
+        service,
+        month,
+        run_key=run_key,
+        run_config={"ops": {dg.AssetKey(raw_key(service.table)).to_python_identifier(): {"config": config}}},
+        tags={**run_labels(service, month, trigger=f"sensor:{LANDING_SENSOR}"), landing_tick.TAG: run_key},
+    )
+
+
 @dg.definitions
 def jobs() -> dg.Definitions:
-    """Return the job and the schedule of every service, e.g. ``green_tripdata_job`` and ``green_monthly_schedule``."""
+    """Return the job and the schedule of every service, e.g. ``green_monthly_schedule``, and the sensors."""
     services = SERVICES.values()
     return dg.Definitions(
         jobs=[loading_job(service) for service in services],
         schedules=[monthly_schedule(service) for service in services],
+        sensors=[due_month_sensor(), new_month_sensor(), landing_sensor()],
     )

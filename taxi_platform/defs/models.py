@@ -94,15 +94,8 @@ def models_asset(
 ) -> dg.AssetsDefinition:
     """Return every model on one target in one definition, so that a run starts one process of dbt.
 
-    The monthly models have partitions and the dimensions have none.
-
-    Args:
-        manifest: dbt's, for this target.
-        name: the definition's name.
-        target: its name in ``profiles.yml``.
-        prefix: the first parts of the keys.
-        group: the group in Dagster's UI.
-        pool: the concurrency pool of the builds.
+    The monthly models have partitions and the dimensions have none. Keys begin with the prefix, and ``target`` is a
+    name in ``profiles.yml``.
     """
     models, tests = nodes_of(manifest, "model", "seed"), nodes_of(manifest, "test")
     months = monthly_partitions(*SERVICES.values())

@@ -13,34 +13,30 @@ from taxi_platform.operations.purge import Rule, WhyNotLoaded, purge
 from taxi_platform.operations.retention import remove_old_runs
 from taxi_platform.orchestration.cloud_io import CloudResource, GoogleCloud
 from taxi_platform.orchestration.trip_io import PostgresResource, RawFilesResource
-from taxi_platform.settings import Settings, secrets, settings
-
-INTERVAL_SECONDS = 30
+from taxi_platform.settings import secrets, settings
 
 
-def failure_alert(settings: Settings) -> dg.SensorDefinition:
-    """Return the sensor for these settings: running where they name an address, else stopped."""
-    urls = settings.alert_urls
-    status = dg.DefaultSensorStatus.RUNNING if urls else dg.DefaultSensorStatus.STOPPED
+def failure_alert() -> dg.SensorDefinition:
+    """Return the sensor: running where the settings name an address, else stopped."""
+    urls = settings().alert_urls
 
     @dg.sensor(
         name="run_failure_alert",
-        minimum_interval_seconds=INTERVAL_SECONDS,
-        default_status=status,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING if urls else dg.DefaultSensorStatus.STOPPED,
         description="Notifies the addresses of TAXI_ALERT_URLS of every failed run that is not retried, and of every "
         "check that begins to warn.",
     )
     def run_failure_alert(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if urls is None:
-            return dg.SensorResult(
-                skip_reason="TAXI_ALERT_URLS is not set, so nobody is notified", cursor=context.cursor
-            )
+            reason = "TAXI_ALERT_URLS is not set, so nobody is notified"
+            return dg.SensorResult(skip_reason=reason, cursor=context.cursor)
         from taxi_platform.operations.alerts import addresses_of, describe, tick
 
         done = tick(
             context.instance,
             addresses_of(urls.get_secret_value()),
-            partial(describe, web_url=settings.web_url, secrets=list(secrets())),
+            partial(describe, web_url=settings().web_url, secrets=list(secrets())),
             context.cursor,
             started=context.last_sensor_start_time,
             now=time.time(),
@@ -72,8 +68,8 @@ def remove_raw_files(
         context.log.info("neither TAXI_KEEP_RAW_DAYS nor TAXI_KEEP_RAW_GB is set, so every raw file stays")
         return
     done = asdict(purge(raw_files.folder, rule, _places(database.address(), google), dry_run=config.dry_run))
-    leftovers = {"leftovers_of_downloads": done.pop("leftovers")}
-    context.add_output_metadata({**done, **leftovers, "dry_run": config.dry_run})
+    done["leftovers_of_downloads"] = done.pop("leftovers")
+    context.add_output_metadata({**done, "dry_run": config.dry_run})
 
 
 def _places(url: str, google: GoogleCloud) -> Sequence[WhyNotLoaded]:
@@ -100,14 +96,9 @@ def remove_runs(context: dg.OpExecutionContext, config: RemovalConfig) -> None:
         return
     before = datetime.now(timezone.utc) - timedelta(days=days)
     done = remove_old_runs(context.instance, before, dry_run=config.dry_run)
-    context.add_output_metadata(
-        {
-            "runs": done.runs,
-            "kept_because_a_status_rests_on_them": done.kept,
-            "older_than": before.isoformat(timespec="seconds"),
-            "dry_run": config.dry_run,
-        }
-    )
+    counts = {"runs": done.runs, "kept_because_a_status_rests_on_them": done.kept}
+    older_than = before.isoformat(timespec="seconds")
+    context.add_output_metadata({**counts, "older_than": older_than, "dry_run": config.dry_run})
 
 
 @dg.job(
@@ -146,7 +137,7 @@ def operations() -> dg.Definitions:
     keep = settings()
     purges = keep.keep_raw_days is not None or keep.keep_raw_gb is not None
     return dg.Definitions(
-        sensors=[failure_alert(keep)],
+        sensors=[failure_alert()],
         jobs=[raw_purge_job, run_retention_job],
         schedules=[
             upkeep_schedule("raw_purge_schedule", raw_purge_job, "0 4 * * *", on=purges),

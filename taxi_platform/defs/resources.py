@@ -8,9 +8,8 @@ import dagster as dg
 from taxi_platform.errors import missing_extras
 from taxi_platform.orchestration.cloud_io import GoogleCloud, LakeIOManager, WarehouseIOManager
 from taxi_platform.orchestration.dbt import Models
-from taxi_platform.orchestration.exports_io import ExportsIOManager
 from taxi_platform.orchestration.resources import Assistant, DockerHub, DuckDBFile, Landing, ProductFile, ReportPages
-from taxi_platform.orchestration.trip_io import PostgresIOManager, RawFiles, TripFilesIOManager
+from taxi_platform.orchestration.trip_io import ExportsIOManager, PostgresIOManager, RawFiles, TripFilesIOManager
 from taxi_platform.postgres.server import trips_server
 from taxi_platform.settings import PROJECT, Settings, settings
 

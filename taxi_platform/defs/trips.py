@@ -1,13 +1,13 @@
-"""The assets of the trips: the verified files and the PostgreSQL table of each service, and the zone lookup."""
+"""The assets of the trips: the verified files, the PostgreSQL table and the exports of each service, and the zones."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import dagster as dg
 from pydantic import Field
 
 from taxi_platform.bigquery.lake import LakeFiles
-from taxi_platform.defs.automation import follows_its_files
 from taxi_platform.ledger.event_metadata import file_schema, trips_schema, zones_schema
 from taxi_platform.ledger.run_tags import lacking_labels
 from taxi_platform.orchestration.links import RELEASES, TRIP_RECORDS, links, trip_links
@@ -16,9 +16,10 @@ from taxi_platform.orchestration.resources import LandingResource
 from taxi_platform.orchestration.trip_io import RawFilesResource
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.frames import Rows
+from taxi_platform.settings import settings
 from taxi_platform.sources.cache import TripFiles
 from taxi_platform.trips import zones
-from taxi_platform.trips.keys import raw_key, table_key
+from taxi_platform.trips.keys import Key, export_key, raw_key, table_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, Service
 
@@ -55,20 +56,55 @@ class LoadConfig(dg.Config):
         )
 
 
+def follows_its_files() -> dg.AutomationCondition[Any]:
+    """Return the condition that loads a month of a table when its file was fetched without it.
+
+    Schedules, sensors and backfills load file and tables in one run. This is for files that come alone: somebody
+    materialized ``raw/green_tripdata``, or the load of one table fetched a file that another table lacks.
+
+    - *a dependency was updated, in a run that did not target the asset too*: a run that loads both is not followed by
+      another one, even if its load failed. Files that were there before the first evaluation do not count as updates,
+      so switching this on starts nothing.
+    - *since the asset was last requested or updated*: an update is remembered while the next clauses hold it back, and
+      starts one run. If that run fails, run retries and people take care of it.
+    - *no dependency is in progress*: a range of files is followed by one run when all of it is there.
+    - *the asset itself is not in progress*: the running load may have begun with the old file.
+    """
+    return (
+        dg.AutomationCondition.any_deps_updated().since_last_handled()
+        & ~dg.AutomationCondition.any_deps_in_progress()
+        & ~dg.AutomationCondition.in_progress()
+    ).with_label("follows_its_files")
+
+
+def monthly_asset(
+    service: Service, key: Key, page: str, schema: dg.TableSchema, **more: Any
+) -> Callable[[Callable[..., object]], dg.AssetsDefinition]:
+    """Return the decorator of an asset with one partition per month; a page of the documentation is about it."""
+    make = cast("Any", dg.asset)  # whose overloads name every argument
+    return make(
+        key=dg.AssetKey(key),
+        partitions_def=monthly_partitions(service),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        owners=OWNERS,
+        tags={"taxi": service.name},
+        metadata={**trip_links(service, page), "dagster/column_schema": schema, **more.pop("metadata", {})},
+        **more,
+    )
+
+
 def raw_trips(service: Service) -> dg.AssetsDefinition:
     """Define the asset of a service's verified files."""
 
-    @dg.asset(
-        key=dg.AssetKey(raw_key(service.table)),
+    @monthly_asset(
+        service,
+        raw_key(service.table),
+        "loading.md",
+        file_schema(service),
         description=f"{service.title} trips as published: one verified file per month. {service.description}",
-        partitions_def=monthly_partitions(service),
-        backfill_policy=dg.BackfillPolicy.single_run(),
         io_manager_key="trip_files",
         group_name=GROUP,
         kinds={"csv"},
-        owners=OWNERS,
-        tags={"taxi": service.name},
-        metadata={**trip_links(service, "loading.md"), "dagster/column_schema": file_schema(service)},
     )
     def raw(
         context: dg.AssetExecutionContext, config: FetchConfig, raw_files: RawFilesResource, landing: LandingResource
@@ -85,30 +121,48 @@ def raw_trips(service: Service) -> dg.AssetsDefinition:
 def trips_table(service: Service) -> dg.AssetsDefinition:
     """Define the asset of a service's PostgreSQL table."""
 
-    @dg.asset(
-        key=dg.AssetKey(table_key(service.table)),
+    @monthly_asset(
+        service,
+        table_key(service.table),
+        "quality.md",
+        trips_schema(service),
         ins={"files": dg.AssetIn(dg.AssetKey(raw_key(service.table)), input_manager_key="trip_files")},
         description=f"{service.description} One row per trip; a row belongs to its file's month.",
-        partitions_def=monthly_partitions(service),
-        backfill_policy=dg.BackfillPolicy.single_run(),
         automation_condition=follows_its_files(),
         io_manager_key="postgres",
         pool="postgres",
         group_name=GROUP,
         kinds={"postgres", "table"},
-        owners=OWNERS,
-        tags={"taxi": service.name},
-        metadata={
-            **trip_links(service, "quality.md"),
-            "dagster/column_schema": trips_schema(service),
-            "dagster/relation_identifier": f"ny_taxi.{tables.table_of(service)}",
-        },
+        metadata={"dagster/relation_identifier": f"ny_taxi.{tables.table_of(service)}"},
     )
     def table(context: dg.AssetExecutionContext, config: LoadConfig, files: TripFiles) -> TripFiles:
         label_run(context, service)
         return config.applied_to(files)
 
     return table
+
+
+def exported_trips(service: Service) -> dg.AssetsDefinition:
+    """Define the asset of a service's exports; where ``TAXI_EXPORTS`` is set, they follow every load."""
+
+    @monthly_asset(
+        service,
+        export_key(service.name),
+        "exports.md",
+        trips_schema(service),
+        deps=[dg.AssetKey(table_key(service.table))],
+        description=f"{service.title} trips as loaded: one typed Parquet file per month, for DuckDB, pandas or Spark.",
+        automation_condition=follows_its_files() if settings().exports else None,
+        io_manager_key="exports",
+        pool="postgres",
+        group_name="exports",
+        kinds={"parquet"},
+    )
+    def exported(context: dg.AssetExecutionContext) -> list[Month]:
+        label_run(context, service)
+        return [Month.parse(key) for key in context.partition_keys]
+
+    return exported
 
 
 def label_run(context: dg.AssetExecutionContext, service: Service) -> None:
@@ -147,6 +201,17 @@ def taxi_zone_lookup(raw_files: RawFilesResource):
 
 @dg.definitions
 def trips() -> dg.Definitions:
-    """Return the assets of every service, and the zones."""
-    tables = [make(service) for service in SERVICES.values() for make in (raw_trips, trips_table)]
-    return dg.Definitions(assets=[*tables, taxi_zone_lookup])
+    """Return the assets of every service, the zones, and the sensor that evaluates the assets' conditions.
+
+    Dagster's own is off at first. Ours can be on: only a file that somebody has just fetched makes a condition true.
+    """
+    follow = dg.AutomationConditionSensorDefinition(
+        "follow_upstream_sensor",
+        target=dg.AssetSelection.all(),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=30,
+        description="Loads tables whose files were fetched without them, by the conditions of the assets.",
+    )
+    kinds = (raw_trips, trips_table, exported_trips)
+    assets = [make(service) for service in SERVICES.values() for make in kinds]
+    return dg.Definitions(assets=[*assets, taxi_zone_lookup], sensors=[follow])

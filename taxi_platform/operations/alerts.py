@@ -164,7 +164,10 @@ def tick(
     The first tick, which has no cursor, begins with the runs that have ended since the sensor was started. Times are in
     seconds, as ``time.time`` returns them.
     """
-    done = Tick(_read(cursor) or _new_cursor(instance, started))
+    try:
+        done = Tick(Cursor.model_validate_json(cursor or ""))
+    except ValidationError:
+        done = Tick(_new_cursor(instance, started))
     for record in _ends(instance, ascending=True, after=done.cursor.after):
         done.cursor.after = record.storage_id
         if record.timestamp > now - KEEP_SECONDS:  # the daemon may not have run for days
@@ -179,7 +182,9 @@ def tick(
         if not reasons:
             del done.cursor.pending[run.run_id]
             continue
-        missing = [address for address in addresses if address.name not in _notified(entries)]
+        # From the run's log, because a tick may end before its cursor is stored.
+        notified = {entry.dagster_event.message for entry in entries if entry.dagster_event}
+        missing = [address for address in addresses if f"{_DELIVERED}{address.name}" not in notified]
         message = describe(run, reasons, failed)
         with ThreadPoolExecutor(len(addresses)) as pool:
             answers = {address: pool.submit(deliver, address, message) for address in missing if address not in broken}
@@ -193,13 +198,6 @@ def tick(
                 instance.report_engine_event(f"{_DELIVERED}{address.name}", run)
         _settle(instance, done, run, ", ".join(address.name for address in missing if address in broken), now)
     return done
-
-
-def _read(cursor: str | None) -> Cursor | None:
-    try:
-        return Cursor.model_validate_json(cursor or "")
-    except ValidationError:
-        return None
 
 
 def _new_cursor(instance: dg.DagsterInstance, started: float | None) -> Cursor:
@@ -237,12 +235,6 @@ def _runs(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> Mapping[str, 
     return {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=run_ids))} if run_ids else {}
 
 
-def _notified(entries: Sequence[dg.EventLogEntry]) -> set[str]:
-    """Return the names of the addresses that have a run's message, from its log: a tick may end without a cursor."""
-    messages = ((entry.dagster_event and entry.dagster_event.message) or "" for entry in entries)
-    return {text.removeprefix(_DELIVERED) for text in messages if text.startswith(_DELIVERED)}
-
-
 def _settle(instance: dg.DagsterInstance, done: Tick, run: dg.DagsterRun, missing: str, now: float) -> None:
     """Remove a run whose message was delivered everywhere, or could not be delivered for a day."""
     if missing and now - done.cursor.pending[run.run_id] < KEEP_SECONDS:
@@ -263,11 +255,9 @@ def decide(
 ) -> Literal["report", "wait", "drop"]:
     """Decide whether the failure of a run is reported now, perhaps later, or never because a retry replaces it.
 
-    A retry is reported itself when it fails. A retry that Dagster announces and never starts (because its backfill was
-    cancelled, for example) must not hide the failure for ever.
-
-    ``run`` is None when it has been deleted, and ``retry`` is the run that its tag names as its automatic retry.
-    ``retries`` says whether the instance retries runs, and ``waited`` how many seconds ago the failure was noticed.
+    A retry that Dagster announces and never starts, because its backfill was cancelled, must not hide the failure.
+    ``run`` is None when it has been deleted, ``retry`` is the run that its tag names, ``retries`` says whether the
+    instance retries runs, and ``waited`` how many seconds ago the failure was noticed.
     """
     if run is None or run.status == dg.DagsterRunStatus.SUCCESS:
         return "drop"
@@ -313,7 +303,7 @@ def _lines_about(reasons: Sequence[StepReason], secrets: Sequence[str]) -> Itera
 
 
 def _line(text: str, secrets: Sequence[str], most: int = MOST_LINE) -> str:
-    """Return a text in one line. It is redacted before it is cut, because half a secret would not be recognized."""
+    # It is redacted before it is cut, because half a secret would not be recognized.
     return _cut(" ".join(redact(text, secrets).split()), most)
 
 

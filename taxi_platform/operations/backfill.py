@@ -12,13 +12,7 @@ from typing import Literal
 import dagster as dg
 
 from taxi_platform import dagster_private
-from taxi_platform.ledger.events import (
-    Progress,
-    last_event_id,
-    read_progress,
-    run_outcomes,
-    seconds_since_heartbeat,
-)
+from taxi_platform.ledger.events import Progress, last_event_id, read_progress, run_outcomes, seconds_since_heartbeat
 from taxi_platform.ledger.failures import reason_of_month
 from taxi_platform.ledger.heartbeats import abandoned_runs
 from taxi_platform.ledger.plan import MonthRange, Plan
@@ -80,9 +74,7 @@ def request_backfills(instance: dg.DagsterInstance, definitions: dg.Definitions,
 
 
 def load_here(instance: dg.DagsterInstance, definitions: dg.Definitions, plan: Plan) -> None:
-    """Load the whole plan in this process, one run per month range.
-
-    Dagster's records have the outcome of each month. A run that fails does not stop the next one.
+    """Load the whole plan in this process, one run per month range; a run that fails does not stop the next one.
 
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM ended it; the months loaded by then are recorded.
@@ -91,11 +83,10 @@ def load_here(instance: dg.DagsterInstance, definitions: dg.Definitions, plan: P
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, so that nothing is half done
     try:
         for months in plan.month_ranges():
-            range_tags = zip(RANGE_TAGS, (str(months.first), str(months.last)), strict=True)
             result = job.execute_in_process(
                 instance=instance,
                 asset_selection=[dg.AssetKey(months.planned[0].key)],
-                tags={**_labels([months]), **dict(range_tags)},
+                tags={**_labels([months]), **dict(zip(RANGE_TAGS, (str(months.first), str(months.last)), strict=True))},
                 run_config={**plan.run_config([months]), "loggers": _QUIET},
                 raise_on_error=False,
             )
@@ -155,14 +146,8 @@ class Follower:
         for service in _services(self.pending):
             months = [month for name, month in self.pending if name == service.name]
             unseen = [month for month in months if (service.name, month) not in self.progress]
-            for progress in read_progress(
-                self._instance,
-                service,
-                destination_key(service.table, self._destination),
-                months,
-                observed=unseen,
-                after=self._since,
-            ):
+            key = destination_key(service.table, self._destination)
+            for progress in read_progress(self._instance, service, key, months, observed=unseen, after=self._since):
                 self.progress[progress.service, progress.month] = progress
         return [progress for key, progress in self.progress.items() if key not in before]
 
@@ -178,9 +163,8 @@ class Follower:
         """Return the outcome of every month, by service and month."""
         order = list(SERVICES)
         records = self._read(self.followed)
-        return [
-            self._outcome(key, records[key]) for key in sorted(records, key=lambda key: (order.index(key[0]), key[1]))
-        ]
+        keys = sorted(records, key=lambda key: (order.index(key[0]), key[1]))
+        return [self._outcome(key, records[key]) for key in keys]
 
     def _read(self, keys: Collection[MonthKey]) -> dict[MonthKey, MonthRecord]:
         ledger = read_months(
@@ -189,7 +173,6 @@ class Follower:
         return {(name, month): ledger.months[name][month] for name, month in keys}
 
     def _attempt(self, key: MonthKey, record: MonthRecord) -> Attempt | None:
-        """Return the latest run that was to load the month, unless its failure was known before."""
         attempt = record.attempt
         return attempt if attempt and attempt.run_id != self.followed[key] else None
 
@@ -218,8 +201,7 @@ class Follower:
 def follow_to_the_end(instance: dg.DagsterInstance, follower: Follower, show: Show) -> float | None:
     """Follow a plan until nobody works on its pending months any more.
 
-    Returns:
-        None, or for how many seconds the daemon has written no heartbeat if that is why this gave up.
+    Return for how many seconds the daemon has written no heartbeat, if that is why this gave up; else None.
     """
     progressed = time.monotonic()
     silence: float | None = None

@@ -1,7 +1,7 @@
 """Exports: a loaded month as one typed Parquet file, in a folder or a bucket, for DuckDB, pandas, Spark and the like.
 
 The table is what is exported, not the published file. A file appears whole or not at all, in the place of the one
-before; where fsspec can write, exports can be.
+before; where fsspec can write, exports can be. Recording them belongs in ``orchestration/trip_io``.
 """
 
 import os
@@ -40,49 +40,34 @@ def file_of(service: Service, month: Month) -> str:
 
 
 def export_month(url: str, service: Service, month: Month, place: str) -> Exported:
-    """Write a loaded month to its file, and replace the one that is there.
-
-    Args:
-        url: the database.
-        service: whose trips.
-        month: which.
-        place: an absolute folder, or an address that fsspec understands.
+    """Write a loaded month to its file below an absolute folder or an address of fsspec's, and replace the file there.
 
     Raises:
         NotLoaded: the table does not hold the month, and a file of an earlier export is removed; or it does not hold
             all of its rows.
         DatabaseInterrupted: the connection broke, or the month was loaded again meanwhile.
-        DatabaseUnreachable, DatabaseRefused: the database does not answer or refuses.
         InvalidSetting: the place is not an address, or a package for it is missing.
-        StorageFull: the file cannot be written.
     """
     started = time.monotonic()
     files, root = _file_system(place)
     path = f"{root}/{file_of(service, month)}"
-    record = _record(url, service, month)
+    name, load_it = service.file_name(month), f"taxi backfill {service.name} {month}"
+    record = _record(url, name)
     if record is None:
         with disk_errors(PurePosixPath(path)):
             if files.exists(path):
                 files.rm(path)
-        raise NotLoaded(
-            service.file_name(month),
-            f"{service.table} does not hold this month, so there is nothing to export",
-            f"Load it: taxi backfill {service.name} {month}.",
-        )
-    folder, _, name = path.rpartition("/")
-    part = f"{folder}/.{name}.{os.getpid()}.part"
+        what = f"{service.table} does not hold this month, so there is nothing to export"
+        raise NotLoaded(name, what, f"Load it: {load_it}.")
+    folder, _, last = path.rpartition("/")
+    part = f"{folder}/.{last}.{os.getpid()}.part"
     try:
         rows = _write(url, service, month, files, part)
-        if _record(url, service, month) != record:
-            raise DatabaseInterrupted(
-                service.file_name(month), "it was loaded again while it was exported", "Try again."
-            )
+        if _record(url, name) != record:
+            raise DatabaseInterrupted(name, "it was loaded again while it was exported", "Try again.")
         if rows != record.rows_loaded:
-            raise NotLoaded(
-                service.file_name(month),
-                f"{service.table} holds {rows:,} rows of it, where {record.rows_loaded:,} were loaded",
-                f"Load it again: taxi backfill {service.name} {month} --all.",
-            )
+            what = f"{service.table} holds {rows:,} rows of it, where {record.rows_loaded:,} were loaded"
+            raise NotLoaded(name, what, f"Load it again: {load_it} --all.")
         with disk_errors(PurePosixPath(path)):
             files.mv(part, path)
     finally:
@@ -91,9 +76,8 @@ def export_month(url: str, service: Service, month: Month, place: str) -> Export
     return Exported(files.unstrip_protocol(path), rows, files.size(path), time.monotonic() - started)
 
 
-def _record(url: str, service: Service, month: Month) -> LoadRecord | None:
-    """Return the load record of a month, if the table holds it as it would be loaded today."""
-    name = service.file_name(month)
+def _record(url: str, name: str) -> LoadRecord | None:
+    """Return the load record of a file, if the table holds it as it would be loaded today."""
     with connect(url) as connection, postgres_errors(name):
         record = read_loaded(connection, [name]).get(name)
     return record if record and record.is_in_place else None

@@ -27,11 +27,6 @@ def due_month(service: Service, scheduled: datetime, timezone: str) -> Month:
 
     The time for which the tick was scheduled counts, whenever it is evaluated: a daemon that was down over the end of a
     month loads the month that was meant.
-
-    Args:
-        service: whose month; its contract says how many months later it is published.
-        scheduled: the tick's own time, aware of its zone, whichever that is.
-        timezone: the IANA name of the zone in which months end.
     """
     local = scheduled.astimezone(ZoneInfo(timezone))
     return Month(local.year, local.month).plus(-service.publication_lag)
@@ -68,23 +63,15 @@ def reason_to_skip(service: Service, month: Month, partitions: tuple[Month, Mont
 def waiting_month(records: Iterable[MonthRecord], since: datetime, now: datetime, timezone: str) -> MonthRecord | None:
     """Return the first month of a service that its schedule has asked for and not got; None if there is none.
 
+    The records are the months of one service, in order. Months that were due by ``since`` are not meant, so that a new
+    platform does not begin to load without being asked. A month counts from the day after its schedule asked.
     A month that a run has tried to load is not waiting: there are the run's own retries, alerts and ``taxi backfill``.
-
-    Args:
-        records: the months of one service, in order, with Dagster's records of file and table and what waits.
-        since: months that were due by then are not meant, so that a new platform does not begin to load by itself.
-        now: the time. A month counts from the day after its schedule asked, which is enough for one day.
-        timezone: as for ``due_month``.
     """
     yesterday = now - timedelta(days=1)
-    return next(
-        (
-            record
-            for record in records
-            if due_month(record.service, since, timezone) < record.month
-            and record.month <= due_month(record.service, yesterday, timezone)
-            and record.is_partition
-            and not (record.materialized or record.attempts or record.waiting)
-        ),
-        None,
-    )
+    for record in records:
+        is_due = (
+            due_month(record.service, since, timezone) < record.month <= due_month(record.service, yesterday, timezone)
+        )
+        if is_due and record.is_partition and not (record.materialized or record.attempts or record.waiting):
+            return record
+    return None

@@ -97,7 +97,7 @@ class Candidate:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a run or a backfill will load it, or a file that was dropped by hand stands for it."""
+        """Whether a run or a backfill will load it, or a file was dropped by hand instead of the source's."""
         record = self.record
         unfinished = any(attempt.outcome == "unfinished" for attempt in record.attempts.values())
         return unfinished or record.waiting is not None or (record.raw is not None and record.raw.landed)

@@ -45,12 +45,15 @@ class GoogleCloud:
     settings: CloudSettings | None
 
     def cloud(self, run_id: str = BY_HAND) -> Cloud:
-        """Return the project as an object that knows nothing of Dagster, without a request, as ``cloud_of`` does.
-
-        Args:
-            run_id: the run whose label the jobs carry, shortened as the UI shows it.
-        """
+        """Return the project without a request; jobs are labelled with the run's id, shortened as the UI shows it."""
         return cloud_of(self.settings, run_id.partition("-")[0])
+
+    def ready(self, context: dg.OutputContext) -> Cloud:
+        """Return the project for a run, after its permissions and places were checked."""
+        with errors_as_failures():
+            cloud = self.cloud(context.run_id)
+            preflight(cloud)
+            return cloud
 
 
 CloudResource = dg.ResourceParam[GoogleCloud]
@@ -64,14 +67,12 @@ class LakeIOManager(dg.IOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: TripFiles) -> None:
         """Upload every month of the output; a month that the lake holds already is not sent again."""
-        with errors_as_failures():
-            cloud = self.google.cloud(context.run_id)
-            preflight(cloud)
+        cloud = self.google.ready(context)
 
         def store(month: Month) -> Metadata:
             return lake_metadata(_upload(context, Lake(cloud), obj, month), cloud.project)
 
-        store_months(context, obj, store)
+        store_months(context, obj.service, obj.months, store)
 
     def load_input(self, context: dg.InputContext) -> LakeFiles:
         """Return references to the months that the asset asks for; each is looked up in the lake when it is used."""
@@ -100,10 +101,8 @@ class WarehouseIOManager(dg.IOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: LakeFiles) -> None:
         """Load every month of the output; a month that the table holds already is not loaded again."""
-        with errors_as_failures():
-            cloud = self.google.cloud(context.run_id)
-            preflight(cloud)
-        store_months(context, obj, lambda month: self._store(context, cloud, obj, month))
+        cloud = self.google.ready(context)
+        store_months(context, obj.service, obj.months, lambda month: self._store(context, cloud, obj, month))
 
     def _store(self, context: dg.OutputContext, cloud: Cloud, files: LakeFiles, month: Month) -> Metadata:
         file = self._object(context, cloud, files, month)
@@ -137,12 +136,8 @@ class WarehouseIOManager(dg.IOManager):
         with errors_as_failures():
             cloud = self.google.cloud(_run_id(context))
             reference = _reference(context, cloud)
-            wanted = wanted_form(context)
-            if wanted == "pandas":
-                return frames.read_pandas(cloud, reference)
-            if wanted == "arrow":
-                return frames.read_arrow(cloud, reference)
-            return reference
+            read = {"pandas": frames.read_pandas, "arrow": frames.read_arrow}.get(wanted_form(context))
+            return read(cloud, reference) if read else reference
 
 
 def _run_id(context: dg.InputContext) -> str:

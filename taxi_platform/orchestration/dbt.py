@@ -34,11 +34,6 @@ class Models:
     def build(self, context: dg.AssetExecutionContext, target: str, *, full_refresh: bool) -> Iterator[Result]:
         """Build the models and run the tests that a run selects, for its months, and yield the result of each.
 
-        Args:
-            context: the step's.
-            target: the target's name in ``profiles.yml``.
-            full_refresh: whether tables are rebuilt with all loaded months.
-
         Raises:
             dagster.Failure: a model or a test failed; the message says which, where and why.
         """

@@ -6,7 +6,7 @@ decided in ``trip_io`` and ``cloud_io``.
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import dagster as dg
 
@@ -26,22 +26,10 @@ Form = Literal["pandas", "arrow", "reference"]
 _FRAMES: dict[str, Form] = {"pandas.DataFrame": "pandas", "pyarrow.Table": "arrow"}
 
 
-class MonthlyFiles(Protocol):
-    """What an asset of monthly trips returns: references to the files of some months, wherever they are."""
-
-    @property
-    def service(self) -> Service:
-        """The service."""
-        ...
-
-    @property
-    def months(self) -> Sequence[Month]:
-        """The months, in the order in which they are to be stored."""
-        ...
-
-
-def store_months(context: dg.OutputContext, files: MonthlyFiles, store_month: Callable[[Month], Metadata]) -> None:
-    """Store every month of an output and record each with its own metadata. A bad month does not stop the others.
+def store_months(
+    context: dg.OutputContext, service: Service, months: Sequence[Month], store_month: Callable[[Month], Metadata]
+) -> None:
+    """Store the months in this order and record each with its own metadata. A bad month does not stop the others.
 
     When all months are stored, Dagster records them. When some fail, or the run is ended half-way, the good ones are
     recorded here; the run fails with the reason of each bad one.
@@ -69,12 +57,12 @@ def store_months(context: dg.OutputContext, files: MonthlyFiles, store_month: Ca
             context.log.error(str(error))
             return
         failed.pop(month, None)
-        if len(files.months) > 1:
+        if len(months) > 1:
             _observe(context, month, stored[month])
 
     def store_all_that_may_succeed() -> None:
         again = transient()
-        for month in again or files.months:
+        for month in again or months:
             store(month)
             if again and month in transient():
                 break  # the other months would have to wait for the same server
@@ -83,13 +71,20 @@ def store_months(context: dg.OutputContext, files: MonthlyFiles, store_month: Ca
 
     try:
         with suppress(_TryAgain):
-            MONTH_AGAIN.run(store_all_that_may_succeed, subject=files.service.name)
+            MONTH_AGAIN.run(store_all_that_may_succeed, subject=service.name)
     except BaseException:  # the run is terminated, or fails in a way that no other month would survive either
         _record(context, stored)
         raise
     if failed:
         _record(context, stored)
-        raise _failure(files, stored, failed)
+        reasons = {str(month): str(failed[month]) for month in months if month in failed}
+        good = f" The other {len(stored)} are in place and recorded." if stored else ""
+        raise dg.Failure(
+            f"{len(reasons)} of {len(months)} months of {service.name} failed.{good}\n"
+            + "\n".join(f"{month}: {reason}" for month, reason in reasons.items()),
+            metadata=reasons,
+            allow_retries=False,  # months that may succeed were tried again already
+        )
     for month, metadata in stored.items():
         add_output_metadata(context, metadata, str(month))
 
@@ -110,17 +105,6 @@ def _record(context: dg.OutputContext, stored: Mapping[Month, Metadata]) -> None
     """Record the months that are stored although the run as a whole does not succeed."""
     for month, metadata in stored.items():
         context.log_event(dg.AssetMaterialization(context.asset_key, partition=str(month), metadata=metadata))
-
-
-def _failure(files: MonthlyFiles, stored: Mapping[Month, Metadata], failed: Mapping[Month, TaxiError]) -> dg.Failure:
-    reasons = {str(month): str(failed[month]) for month in files.months if month in failed}
-    good = f" The other {len(stored)} are in place and recorded." if stored else ""
-    return dg.Failure(
-        f"{len(reasons)} of {len(files.months)} months of {files.service.name} failed.{good}\n"
-        + "\n".join(f"{month}: {reason}" for month, reason in reasons.items()),
-        metadata=reasons,
-        allow_retries=False,  # months that may succeed were tried again already
-    )
 
 
 def fetch_raw(context: dg.OutputContext, files: TripFiles, month: Month) -> Transfer:
@@ -153,11 +137,7 @@ def wanted_form(context: dg.InputContext) -> Form:
     return _FRAMES.get(f"{module}.{getattr(kind, '__name__', '')}", "reference")
 
 
-def service_of_asset(context: dg.InputContext) -> Service:
-    """Return the service whose trips an upstream asset holds; its key ends in the service's table or name.
-
-    Raises:
-        KeyError: the asset holds no trips.
-    """
+def service_of_asset(context: dg.InputContext | dg.OutputContext) -> Service:
+    """Return the service whose trips an asset holds; its key ends in the service's table or name."""
     name = context.asset_key.path[-1]
     return service_of_table(name) or SERVICES[name]

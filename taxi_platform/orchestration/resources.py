@@ -24,7 +24,6 @@ from taxi_platform.errors import (
     DatabaseUnreachable,
     InvalidSetting,
     NotPublished,
-    TaxiError,
     disk_errors,
 )
 from taxi_platform.operations.landing.places import DroppedFileSource, LandingBucket, LandingFolder, LandingPlace
@@ -53,11 +52,7 @@ class DockerHub:
     base_url: str
 
     def pulls(self, context: dg.AssetExecutionContext, image: str) -> dg.MaterializeResult[Any]:
-        """Count an image's pulls in this process.
-
-        Raises:
-            dagster.Failure: there is no count; the message says why.
-        """
+        """Count an image's pulls in this process."""
         with errors_as_failures():
             return dg.MaterializeResult(metadata=count_pulls(image, self.base_url))
 
@@ -85,15 +80,7 @@ class ProductFile:
     path: Path
 
     def fetch(self) -> list[Product]:
-        """Fetch all products and replace the stored ones; a failure leaves those as they are.
-
-        Raises:
-            NotPublished: the source does not exist.
-            AccessDenied: the source must not be read.
-            SourceUnreachable: the source does not answer.
-            DamagedFile: the source is not a complete list of products.
-            StorageFull: the products cannot be written.
-        """
+        """Fetch all products and replace the stored ones; a failure leaves those as they are."""
         products = read_products(self.source)
         path = self.path
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -134,7 +121,6 @@ class DuckDBFile:
 
         Raises:
             DatabaseUnreachable: another process has had the file open for a minute and a half.
-            StorageFull: its folder cannot be created.
             DatabaseRefused: DuckDB refuses a statement of the block, or the file.
         """
         import dagster_duckdb
@@ -149,14 +135,11 @@ class DuckDBFile:
                 finally:
                     connection.close()
         except duckdb.Error as error:
-            raise _duckdb_error(self.path, str(error)) from error
-
-
-def _duckdb_error(path: Path, message: str) -> TaxiError:
-    text = " ".join(message.split())
-    if "lock on file" in message:
-        return DatabaseUnreachable(path.name, f"another process has the file open ({text})", "Close it there.")
-    return DatabaseRefused(path.name, f"DuckDB refused ({text})", "What was there before is still there.")
+            name, text = self.path.name, " ".join(str(error).split())
+            if "lock on file" in text:
+                what = f"another process has the file open ({text})"
+                raise DatabaseUnreachable(name, what, "Close it there.") from error
+            raise DatabaseRefused(name, f"DuckDB refused ({text})", "What was there before is still there.") from error
 
 
 @dataclass(frozen=True)
@@ -199,13 +182,7 @@ class ReportPages:
     schedule_timezone: str
 
     def writer(self) -> Reports:
-        """Return the object that writes the reports; it knows nothing of Dagster.
-
-        Raises:
-            UnsupportedServer: the embedded server's data folder belongs to another version.
-            StorageFull: the embedded server cannot write.
-            DatabaseUnreachable: the embedded server does not start.
-        """
+        """Return the object that writes the reports; it knows nothing of Dagster."""
         return Reports(self.database.address(), self.folder, self.schedule_timezone)
 
 
@@ -255,11 +232,7 @@ class RunLimit:
     _admitted: set[str] = field(default_factory=set[str])
 
     def admit(self, context: dg.OpExecutionContext) -> None:
-        """Let the run go on if the limit allows it; it counts until it ends.
-
-        Raises:
-            dagster.Failure: the limit is reached, or the database of Dagster's state does not answer.
-        """
+        """Let the run go on if the limit allows it, else fail; it counts until it ends."""
         if context.run.run_id in self._admitted:
             return
         with errors_as_failures():

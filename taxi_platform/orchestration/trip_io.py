@@ -1,4 +1,4 @@
-"""Trips on this machine and in PostgreSQL, for Dagster: the raw files and the two I/O managers.
+"""Trips on this machine and in PostgreSQL, for Dagster: the raw files, and the I/O managers of files, tables, exports.
 
 Assets get the objects of this package by arguments such as ``raw_files: RawFilesResource``. They are plain objects made
 from the settings and have no Dagster configuration, so that no run can redirect a folder, a file or an address.
@@ -13,6 +13,7 @@ import dagster as dg
 
 from taxi_platform.errors import missing_extras
 from taxi_platform.ledger.event_metadata import raw_metadata, table_metadata
+from taxi_platform.operations.exports import export_month, file_of
 from taxi_platform.orchestration.monthly_io import Metadata, fetch_raw, service_of_asset, store_months, wanted_form
 from taxi_platform.postgres import frames, tables
 from taxi_platform.postgres.frames import Rows, TableReference
@@ -37,19 +38,11 @@ class RawFiles:
     folder: Path  # where verified files are kept
 
     def cache(self) -> Cache:
-        """Return the read-through cache of the source's files.
-
-        Raises:
-            InvalidSetting: there is no such kind of source.
-        """
+        """Return the read-through cache of the source's files."""
         return Cache(self.folder, source_named(self.source))
 
     def source_with_short_timeouts(self) -> Source:
-        """Return the source itself, for requests that only need metadata.
-
-        Raises:
-            InvalidSetting: there is no such kind of source.
-        """
+        """Return the source itself, for requests that only need metadata."""
         return source_named(self.source, short_timeouts=True)
 
     def months(self, service: Service, keys: Iterable[str], mode: FetchMode = "cached") -> TripFiles:
@@ -77,7 +70,7 @@ class TripFilesIOManager(dg.IOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: TripFiles) -> None:
         """Fetch, verify and keep every month of the output."""
-        store_months(context, obj, lambda month: raw_metadata(obj.fetch(month)))
+        store_months(context, obj.service, obj.months, lambda month: raw_metadata(obj.fetch(month)))
 
     def load_input(self, context: dg.InputContext) -> TripFiles | TripFile:
         """Return references to the months that the asset asks for; absent ones are fetched when they are used."""
@@ -104,7 +97,7 @@ class PostgresIOManager(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: "TripFiles | Rows | pd.DataFrame | pa.Table") -> None:
         """Load the months of trips, or replace the small table that has the asset's name."""
         if isinstance(obj, TripFiles):
-            store_months(context, obj, lambda month: self._load_month(context, obj, month))
+            store_months(context, obj.service, obj.months, lambda month: self._load_month(context, obj, month))
         else:
             with missing_extras():
                 self._replace_table(context, obj)
@@ -148,13 +141,9 @@ class PostgresIOManager(dg.IOManager):
     def load_input(self, context: dg.InputContext) -> Any:
         """Return the rows of the asset's months, as the type of the input."""
         reference = self._reference(context)
-        wanted = wanted_form(context)
+        read = {"pandas": frames.read_pandas, "arrow": frames.read_arrow}.get(wanted_form(context))
         with missing_extras():
-            if wanted == "pandas":
-                return frames.read_pandas(self.postgres.address(), reference)
-            if wanted == "arrow":
-                return frames.read_arrow(self.postgres.address(), reference)
-        return reference
+            return read(self.postgres.address(), reference) if read else reference
 
     def _reference(self, context: dg.InputContext) -> TableReference:
         table = context.asset_key.path[-1]
@@ -163,3 +152,33 @@ class PostgresIOManager(dg.IOManager):
             return TableReference(tables.qualified(table))
         months = map(Month.parse, context.asset_partition_keys)
         return TableReference(tables.qualified(table), [service.file_name(month) for month in months])
+
+
+@dataclass(frozen=True)
+class ExportsIOManager(dg.IOManager):
+    """Writes months of a table as Parquet files, and hands on their paths."""
+
+    postgres: Server
+    place: str  # a folder, or an address that fsspec understands
+
+    def handle_output(self, context: dg.OutputContext, obj: list[Month]) -> None:
+        """Export every month of the output, each in the place of its earlier export."""
+        service = service_of_asset(context)
+
+        def store(month: Month) -> Metadata:
+            with missing_extras():
+                exported = export_month(self.postgres.address(), service, month, self.place)
+            context.log.info(f"{exported.uri}: {exported.rows:,} rows in {exported.seconds:.2f} s")
+            return {
+                "dagster/uri": exported.uri,
+                "dagster/partition_row_count": exported.rows,
+                "file_bytes": exported.bytes,
+                "seconds": round(exported.seconds, 3),
+            }
+
+        store_months(context, service, obj, store)
+
+    def load_input(self, context: dg.InputContext) -> list[str]:
+        """Return the paths of the months that the asset asks for."""
+        service = service_of_asset(context)
+        return [f"{self.place}/{file_of(service, Month.parse(key))}" for key in context.asset_partition_keys]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxi_platform.course.docker_hub import pulls_of, repository
-from taxi_platform.defs.docker_hub import docker_image_pulls
+from taxi_platform.defs.course import docker_image_pulls
 from taxi_platform.errors import DamagedFile, InvalidSetting
 from taxi_platform.orchestration.resources import DockerHub
 from taxi_platform_tests.support.shell import typed

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from taxi_platform.course.products import SAMPLE_FILE
-from taxi_platform.defs.getting_started import average_price_by_brand, products, products_kept
+from taxi_platform.defs.course import average_price_by_brand, products, products_kept
 from taxi_platform.orchestration.resources import DUCKDB_POOL, DuckDBFile, ProductFile
 from taxi_platform_tests.support.shell import instance, typed
 from taxi_platform_tests.support.trip_server import Answer, TripServer

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from taxi_platform.defs.hello_world import AT_ONCE, WHEN_FULL, hello, hello_world
+from taxi_platform.defs.course import AT_ONCE, WHEN_FULL, course, hello_world
 from taxi_platform.operations.run_limit import admit
 from taxi_platform.settings import PROJECT, settings
 from taxi_platform_tests.support.at_once import SECONDS, Together, Worker, run_hello_world
@@ -64,7 +64,7 @@ def test_one_setting_changes_the_level_of_every_log_step() -> None:
 
 def test_it_sleeps_fifteen_seconds_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr("taxi_platform.defs.hello_world.time.sleep", slept.append)
+    monkeypatch.setattr("taxi_platform.defs.course.time.sleep", slept.append)
     run({})
     run({"sleep_seconds": 2.5})
     assert slept == [15.0, 2.5]
@@ -89,7 +89,7 @@ def test_the_schedule_greets_sarah_at_ten_in_the_time_zone_of_the_settings_and_i
 ) -> None:
     monkeypatch.setenv("TAXI_SCHEDULE_TIMEZONE", "America/New_York")
     settings.cache_clear()
-    (schedule,) = hello().schedules or []
+    (schedule,) = course().schedules or []
     settings.cache_clear()
     assert isinstance(schedule, dg.ScheduleDefinition)
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 10 * * *", "America/New_York")

@@ -16,18 +16,14 @@ def test_the_clients_talk_to_them(ready_cloud: Cloud) -> None:
     assert [tuple(row.values()) for row in ready_cloud.bigquery.query_and_wait("select 1, 'a'")] == [(1, "a")]
 
 
-def test_a_second_start_returns_the_running_emulators(emulators: Addresses, tmp_path: Path) -> None:
-    first = Emulators(tmp_path).start()
+def test_a_second_start_returns_the_running_emulators_and_their_data_is_there_after_a_restart(
+    emulators: Addresses, tmp_path: Path
+) -> None:
     try:
+        first = Emulators(tmp_path).start()
         assert first != emulators
         assert Emulators(tmp_path).start() == first
-    finally:
-        Emulators(tmp_path).stop()
-
-
-def test_their_data_is_there_after_a_restart(emulators: Addresses, tmp_path: Path) -> None:
-    try:
-        cloud = cloud_of_its_own(Emulators(tmp_path).start())
+        cloud = cloud_of_its_own(first)
         make_ready(cloud)
         cloud.storage.bucket(cloud.bucket).blob("a").upload_from_string("b")
         cloud.bigquery.query_and_wait(f"create table `{cloud.project}.{cloud.dataset}.t` as select 7 as n")

@@ -21,9 +21,8 @@ import pytest
 from dagster._daemon.types import DaemonHeartbeat
 
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.operations.doctor import dagster_state, machine, servers
+from taxi_platform.operations.doctor import Examine, Finding, dagster_state, machine, servers
 from taxi_platform.operations.doctor.diagnosis import run_checks
-from taxi_platform.operations.doctor.findings import Examine, Finding
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.settings import PROJECT, CloudSettings, Settings, settings
 from taxi_platform_tests.support.databases import database_from

@@ -16,9 +16,18 @@ from hypothesis import strategies as st
 
 from taxi_platform.cli.doctor import run_doctor
 from taxi_platform.errors import NotPublished
-from taxi_platform.operations.doctor import dagster_state, diagnosis, machine, servers
+from taxi_platform.operations.doctor import (
+    Finding,
+    State,
+    dagster_state,
+    diagnosis,
+    machine,
+    ok,
+    problem,
+    servers,
+    warning,
+)
 from taxi_platform.operations.doctor.diagnosis import run_checks
-from taxi_platform.operations.doctor.findings import Finding, State, ok, problem, warning
 from taxi_platform.settings import Settings, settings
 
 LOCK = ["dagster==1.13.27", "psutil==7.2.2", 'colorama==0.4.6 ; sys_platform == "win32"', "", "requests==2.32.0"]

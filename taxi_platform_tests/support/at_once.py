@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from taxi_platform.defs.hello_world import hello_world
+from taxi_platform.defs.course import hello_world
 from taxi_platform_tests.support.shell import instance
 
 SECONDS = 120  # what a busy machine may take for anything here

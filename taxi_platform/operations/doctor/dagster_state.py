@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import dagster as dg
+
 from taxi_platform.errors import TaxiError
-from taxi_platform.operations.doctor.findings import Finding, ok, problem, problem_of, warning
+from taxi_platform.operations.doctor import Finding, ok, problem, problem_of, warning
 from taxi_platform.operations.doctor.machine import ACTIVATE
 from taxi_platform.operations.doctor.servers import check_connection
+from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.postgres.server import STATE_DATABASE, STATE_SETTING, state_server
 from taxi_platform.settings import FILES, IS_CHECKOUT, Settings, environment
 
@@ -34,9 +37,6 @@ print(json.dumps({
     "schedules": len(loaded.schedule_defs), "sensors": len(loaded.sensor_defs),
 }))
 """
-
-
-# Home and state --------------------------------------------------------------------------------------------------
 
 
 def examine_home(settings: Settings) -> Iterator[Finding]:
@@ -95,8 +95,6 @@ def check_state(settings: Settings) -> Finding:
 
 def find_state(settings: Settings) -> str | None:
     """Return the URL of the state; None while its embedded server does not run or has no such database yet."""
-    from taxi_platform.postgres.connection import connect, execute
-
     server = state_server(settings)
     url = server.address_if_running()
     if url is None or server.url:
@@ -108,13 +106,8 @@ def find_state(settings: Settings) -> str | None:
 
 def has_tables(url: str) -> bool:
     """Return whether Dagster's tables exist, so that opening the instance creates nothing."""
-    from taxi_platform.postgres.connection import connect, execute
-
     with connect(url) as connection:
         return bool(execute(connection, _TABLES_EXIST).fetchone() == (True,))
-
-
-# Code location ---------------------------------------------------------------------------------------------------
 
 
 def examine_code_location(settings: Settings) -> Iterator[Finding]:
@@ -134,9 +127,6 @@ def examine_code_location(settings: Settings) -> Iterator[Finding]:
         yield problem(f"the definitions do not load: {last}", "`dg check defs` shows the whole error.")
 
 
-# Daemons ---------------------------------------------------------------------------------------------------------
-
-
 def examine_daemons(settings: Settings) -> Iterator[Finding]:
     """Check the daemons' heartbeats."""
     home = Path(environment().get("DAGSTER_HOME", ""))
@@ -146,8 +136,6 @@ def examine_daemons(settings: Settings) -> Iterator[Finding]:
     if url is None or not has_tables(url):
         yield warning(NEVER, START)
         return
-    import dagster as dg
-
     with dg.DagsterInstance.get() as instance:
         yield from describe_daemons(instance.get_daemon_statuses(), time.time())
 

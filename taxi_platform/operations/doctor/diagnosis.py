@@ -5,8 +5,16 @@ import time
 from collections.abc import Mapping
 
 from taxi_platform.errors import TaxiError, missing_extras
-from taxi_platform.operations.doctor import dagster_state, machine, servers
-from taxi_platform.operations.doctor.findings import Diagnosis, Examine, Finding, problem, problem_of
+from taxi_platform.operations.doctor import (
+    Diagnosis,
+    Examine,
+    Finding,
+    dagster_state,
+    machine,
+    problem,
+    problem_of,
+    servers,
+)
 from taxi_platform.settings import Settings, invalid_settings, settings
 
 # Requests to other machines have shorter timeouts; this is for names that are never resolved.

@@ -9,18 +9,21 @@ import shutil
 import socket
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+import psutil
+import requests
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from taxi_platform.errors import TaxiError
-from taxi_platform.operations.doctor.findings import Finding, ok, problem, problem_of, warning
+from taxi_platform.operations.doctor import Finding, ok, problem, problem_of, warning
 from taxi_platform.settings import FILES, IS_CHECKOUT, PROJECT, Settings, dotenv, environment, field_variables
 from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import SERVICES
@@ -41,9 +44,6 @@ OTHER_DISK = "Free space there, or set TAXI_DATA_DIR to a folder on another disk
 WEB_PORT = 3000
 PORT_SECONDS = 3.0
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
-
-
-# Installation ----------------------------------------------------------------------------------------------------
 
 
 def examine_installation(settings: Settings) -> Iterator[Finding]:
@@ -116,9 +116,6 @@ def _fits(need: Requirement, installed: Mapping[str, str]) -> bool:
     return need.specifier.contains(installed[need.name.lower()], prereleases=True)
 
 
-# Settings --------------------------------------------------------------------------------------------------------
-
-
 def examine_settings(settings: Settings) -> Iterator[Finding]:
     """Check the values, then the names and the lines of ``.env``."""
     try:
@@ -146,9 +143,6 @@ def find_unknown(names: Collection[str], known: Collection[str]) -> Iterator[Fin
             yield warning(f"{name} is not a setting", f"Did you mean {near[0]}?")
         elif name.startswith("TAXI_"):
             yield warning(f"{name} is not a setting", "See .env.example for the settings.")
-
-
-# Data folder -----------------------------------------------------------------------------------------------------
 
 
 def examine_data_folder(settings: Settings) -> Iterator[Finding]:
@@ -192,9 +186,6 @@ def _user_name(uid: int) -> str:
         return f"user {uid}"
 
 
-# Ports -----------------------------------------------------------------------------------------------------------
-
-
 def examine_ports(settings: Settings) -> Iterator[Finding]:
     """Check the port of ``dagster dev``, and that of ``TAXI_WEB_URL`` if it is on this machine."""
     web = urlsplit(settings.web_url)
@@ -220,8 +211,6 @@ def check_port(port: int) -> Finding:
 
 def _find_web_ui(port: int) -> str | None:
     """Return the version of the web UI that answers on a port, or None."""
-    import requests
-
     try:
         answer = requests.get(f"http://127.0.0.1:{port}/server_info", timeout=PORT_SECONDS).json()
         return str(answer["dagster_webserver_version"])
@@ -231,12 +220,8 @@ def _find_web_ui(port: int) -> str | None:
 
 def _find_listener(port: int) -> str:
     """Return the program that listens on a port."""
-    import psutil
-
-    try:
+    with suppress(psutil.Error):  # on some systems only root may see it
         for entry in psutil.net_connections("tcp"):
             if entry.status == psutil.CONN_LISTEN and entry.pid and entry.laddr and entry.laddr.port == port:
                 return f"{psutil.Process(entry.pid).name()} (process {entry.pid})"
-    except psutil.Error:  # on some systems only root may see it
-        pass
     return "another program"

@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, cast
 
+from taxi_platform.bigquery import setup
 from taxi_platform.bigquery.clients import cloud_of, problems_of_names
 from taxi_platform.errors import NotPublished, SourceUnreachable
-from taxi_platform.operations.doctor.findings import Finding, ok, problem, problem_of, warning
+from taxi_platform.operations.alerts import addresses_of, problem_with
+from taxi_platform.operations.doctor import Finding, ok, problem, problem_of, warning
 from taxi_platform.postgres import tables
+from taxi_platform.postgres.connection import connect, execute, postgres_errors
 from taxi_platform.postgres.embedded import cluster, programs
+from taxi_platform.postgres.preparing import check_encoding
 from taxi_platform.postgres.server import trips_server
 from taxi_platform.redaction import public
 from taxi_platform.retries import ONCE
@@ -40,9 +44,6 @@ select
 """
 
 
-# PostgreSQL ------------------------------------------------------------------------------------------------------
-
-
 def examine_postgres(settings: Settings) -> Iterator[Finding]:
     """Check the trips' server, unless it is the embedded one."""
     if settings.postgres_url is None:
@@ -53,9 +54,7 @@ def examine_postgres(settings: Settings) -> Iterator[Finding]:
 
 
 def check_connection(url: str) -> Iterator[Finding]:
-    """Check that the server accepts the login and is recent enough, or raise as ``connect`` does."""
-    from taxi_platform.postgres.connection import connect
-
+    """Check that the server accepts the login and is recent enough; raise the error of ``connect`` if not."""
     with connect(url) as connection:
         info = connection.info
         version = f"{info.server_version // 10_000}.{info.server_version % 10_000}"
@@ -64,9 +63,6 @@ def check_connection(url: str) -> Iterator[Finding]:
 
 def check_privileges(url: str) -> Iterator[Finding]:
     """Check the encoding, and that the user may create tables and replace months of existing ones."""
-    from taxi_platform.postgres.connection import connect, execute, postgres_errors
-    from taxi_platform.postgres.preparing import check_encoding
-
     names = [name.rpartition(".")[2] for name in (tables.FILES, *map(tables.table_of, SERVICES.values()), ZONES)]
     with connect(url) as connection, postgres_errors("the user's privileges"):
         check_encoding(connection)
@@ -84,9 +80,6 @@ def check_privileges(url: str) -> Iterator[Finding]:
             f"{USER} does not own {', '.join(foreign)}, and cannot replace their months",
             "Use the user who created them, or alter table … owner to that user.",
         )
-
-
-# The embedded server ---------------------------------------------------------------------------------------------
 
 
 def examine_embedded(settings: Settings) -> Iterator[Finding]:
@@ -109,9 +102,6 @@ def examine_embedded(settings: Settings) -> Iterator[Finding]:
         yield ok(f"not running; the next command that needs it starts it ({server.folder})")
 
 
-# The source ------------------------------------------------------------------------------------------------------
-
-
 def examine_source(settings: Settings) -> Iterator[Finding]:
     """Ask the source once for the first month of the smallest service."""
     month = month_range(settings, SMALLEST)[0]
@@ -128,17 +118,12 @@ def examine_source(settings: Settings) -> Iterator[Finding]:
         yield ok(f"{public(settings.source)} has {SMALLEST.file_name(month)}{size}")
 
 
-# Google Cloud ----------------------------------------------------------------------------------------------------
-
-
 def examine_cloud(settings: Settings) -> Iterator[Finding]:
     """Check the settings, the credentials, the bucket and the dataset, as a run does before its first byte."""
     chosen = settings.cloud
     if chosen is None:
         yield ok("not configured (no GCP_…), so gcs/… and bigquery/… are not loaded")
         return
-    from taxi_platform.bigquery import setup
-
     names = (chosen.project_id, chosen.location, chosen.bucket_name, chosen.dataset)
     wrong_names = list(problems_of_names(*names)) if chosen.is_complete else []
     yield from map(problem_of, wrong_names)
@@ -151,16 +136,11 @@ def examine_cloud(settings: Settings) -> Iterator[Finding]:
         yield ok(f"credentials, gs://{cloud.bucket} and the dataset {cloud.dataset} in {cloud.location} are in order")
 
 
-# Alerts ----------------------------------------------------------------------------------------------------------
-
-
 def examine_alerts(settings: Settings) -> Iterator[Finding]:
     """Check that Apprise knows each address of ``TAXI_ALERT_URLS``; nothing is sent."""
     if settings.alert_urls is None:
         yield ok("TAXI_ALERT_URLS is not set, so nobody is notified of failed runs")
         return
-    from taxi_platform.operations.alerts import addresses_of, problem_with
-
     addresses = addresses_of(settings.alert_urls.get_secret_value())
     problems = {address: text for address in addresses if (text := problem_with(address))}
     for address, text in problems.items():

@@ -73,13 +73,7 @@ class LandingFolder:
         return str(self._folder / name)
 
     def files(self) -> list[DroppedFile]:
-        """Return the files that are there, without those in subfolders; the one written first comes first.
-
-        Raises:
-            InvalidSetting: there is no such place.
-            AccessDenied: it may not be read.
-            SourceUnreachable: it cannot be read.
-        """
+        """Return the files that are there, without those in subfolders; the one written first comes first."""
         if self._create:
             with disk_errors(self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)
@@ -91,9 +85,8 @@ class LandingFolder:
                         stat = entry.stat(follow_symlinks=False)
                         # Renaming keeps the time of the last write, and programs that copy it set it at the end.
                         is_complete = time.time() - stat.st_mtime >= QUIET_SECONDS
-                        dated.append(
-                            (stat.st_mtime_ns, entry.name, DroppedFile(entry.name, _version(stat), is_complete))
-                        )
+                        file = DroppedFile(entry.name, _version(stat), is_complete)
+                        dated.append((stat.st_mtime_ns, entry.name, file))
         return [file for *_, file in sorted(dated, key=lambda item: item[:2])]
 
     def fetch(self, name: str, version: str, target: Path) -> SourceVersion:
@@ -102,9 +95,6 @@ class LandingFolder:
         Raises:
             NotPublished: the file has been removed.
             DamagedFile: the file is another version now, or became one while it was copied.
-            AccessDenied: it may not be read.
-            SourceUnreachable: it cannot be read.
-            StorageFull: ``target`` cannot be written.
         """
         path = self._folder / name
         with (
@@ -243,8 +233,7 @@ def free_names(name: str) -> Iterator[str]:
     """Yield the names to try in a subfolder: the name, then ``green_tripdata_2019-03.2.csv.gz`` and so on."""
     yield name
     stem, dot, suffix = name.partition(".")
-    for number in count(2):
-        yield f"{stem}.{number}{dot}{suffix}"
+    yield from (f"{stem}.{number}{dot}{suffix}" for number in count(2))
 
 
 def parse_name(name: str) -> tuple[Service, Month] | None:
@@ -270,7 +259,7 @@ class DroppedFileSource:
         return self.place.address(self.name)
 
     def zones(self) -> str:
-        """Raise ``NotPublished``, because the zone lookup is not dropped by hand."""
+        """Raise ``NotPublished``: the zone lookup is not dropped by hand."""
         raise NotPublished("taxi_zone_lookup.csv", "it is not dropped by hand", "Ask the source for it.")
 
     def version(self, address: str) -> SourceVersion:

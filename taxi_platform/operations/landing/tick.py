@@ -61,14 +61,12 @@ class Tick:
 
 
 def evaluate(place: LandingPlace, instance: dg.DagsterInstance, refusal: Refusal, cursor: str | None) -> Tick:
-    """Evaluate one tick: decide about every file, and move the processed ones.
+    """Decide about every file, and move the processed ones.
 
     A file that cannot be moved is reported in the summary, and the next tick tries again.
 
     Raises:
-        InvalidSetting: there is no such place.
-        AccessDenied: it may not be read.
-        SourceUnreachable: it cannot be read.
+        TaxiError: there is no such place, or it cannot be read.
     """
     decisions = plan(place.files(), load_cursor(cursor), lambda file: run_outcome(instance, place, file), refusal)
     carried_out: list[Decision] = []
