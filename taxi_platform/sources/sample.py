@@ -6,7 +6,6 @@ What the trips are like belongs in ``sample_trips``, which needs numpy and is im
 import logging
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import cycle, product
 from pathlib import Path
 
 from taxi_platform.errors import InvalidSetting, NotPublished, disk_errors
@@ -25,16 +24,8 @@ MOST_SCALE = 10.0
 FEWEST_ROWS = 100
 SEASON = (98, 96, 106, 103, 104, 99, 94, 91, 95, 104, 100, 101)  # per cent of the year's typical month
 
-# The names of zones, each of the second with each of the first.
-_PLACES = ("Heights", "Hollow", "Meadow", "Landing", "Crossing", "Mills", "Green", "Point", "Gardens", "Yards", "Row")
-_NAMES = (
-    *("Amber", "Birch", "Cinder", "Dapple", "Elder", "Fennel", "Gravel", "Hazel", "Indigo", "Juniper", "Kestrel"),
-    *("Larch", "Marten", "Nettle", "Otter", "Plover", "Quarry", "Rowan", "Sorrel", "Thistle", "Umber", "Vetch"),
-    *("Willow", "Yarrow"),
-)
 AIRPORTS = (132, 138)
-# From zone 2 on, over and over: the boroughs' shares of the city's zones.
-_BOROUGHS = "Queens Manhattan Brooklyn Bronx Manhattan Queens Brooklyn Queens Manhattan Bronx Brooklyn Queens Manhattan"
+ZONES = Path(__file__).with_name("sample_zones.csv")  # 265 made-up names, of which the last two are unknown places
 
 
 class SampleSource:
@@ -85,7 +76,7 @@ class SampleSource:
         with disk_errors(target):
             sidecar_of(target).unlink(missing_ok=True)
             if file is None:
-                target.write_text(zone_lookup(), encoding="utf-8", newline="")
+                target.write_bytes(ZONES.read_bytes())
                 return version
         service, month = file
         rows = rows_of_month(service, month, self.scale)
@@ -117,19 +108,3 @@ def rows_of_month(service: Service, month: Month, scale: float) -> int:
 def figure_at(steps: Sequence[tuple[str, int]], month: Month) -> int:
     """Return the figure that holds for a month, of figures that each hold from a named month on."""
     return steps[bisect_right(steps, str(month), key=lambda step: step[0]) - 1][1]
-
-
-def zone_lookup() -> str:
-    """Return the zone lookup as CSV: a quoted header and 265 zones, of which the last two are unknown places."""
-    names = [f"{name} {place}" for place, name in product(_PLACES, _NAMES)]
-    boroughs = cycle(_BOROUGHS.split())
-    rows = [(1, "EWR", f"{names[0]} Airport", "EWR")]
-    for number in range(2, 264):
-        borough = "Staten Island" if number % 13 == 0 else next(boroughs)
-        if number in AIRPORTS:
-            rows.append((number, "Queens", f"{names[number - 1]} Airport", "Airports"))
-        else:
-            rows.append((number, borough, names[number - 1], "Yellow Zone" if borough == "Manhattan" else "Boro Zone"))
-    rows += [(264, "Unknown", "NV", "N/A"), (265, "Unknown", "NA", "N/A")]
-    quoted = (f'{number},"{borough}","{zone}","{serves}"' for number, borough, zone, serves in rows)
-    return "\n".join(['"LocationID","Borough","Zone","service_zone"', *quoted, ""])
