@@ -78,10 +78,7 @@ def open_postgres(url: str, *, prepared: bool = True) -> Generator[Target]:
                     raise _no_zones(lookup, zones.TABLE)
 
         def count(model: str, months: Sequence[Month]) -> Mapping[Month, int]:
-            days = [f"{month}-01" for month in months]
-            table = f"{MODELS_SCHEMA}.{model}"
-            query = f"select file_month, count(*) from {table} where file_month = any(%s::date[]) group by 1"  # noqa: S608 - our own name
-            return _by_month(execute(connection, query, (days,)).fetchall(), months)
+            return _count(lambda query: execute(connection, query), f"{MODELS_SCHEMA}.{model}", months)
 
         yield Target(POSTGRES, _postgres_variables(connection, url), count)
 
@@ -110,11 +107,9 @@ def open_bigquery(cloud: "Cloud", *, prepared: bool = True) -> Generator[Target]
             raise _no_zones(lookup, f"{BIGQUERY}/{zones.TABLE}")
 
     def count(model: str, months: Sequence[Month]) -> Mapping[Month, int]:
-        days = ", ".join(f"DATE '{month}-01'" for month in months)
         table = f"{bigquery.dataset_of(cloud)}.{model}"
-        query = f"SELECT file_month, COUNT(*) FROM `{table}` WHERE file_month IN ({days}) GROUP BY 1"  # noqa: S608 - our own names
         jobs = Jobs(cloud, f"table {table}", "models")
-        return _by_month([tuple(row.values()) for row in jobs.rows("count", query)] if months else (), months)
+        return _count(lambda query: (row.values() for row in jobs.rows("count", query)), f"`{table}`", months)
 
     waiting = "Another build of the models is running in this dataset; waiting until it ends."
     lock = exclusive(cloud, BUILD_LOCK, waiting) if prepared else nullcontext()
@@ -172,8 +167,11 @@ def _bigquery_variables(cloud: "Cloud") -> Generator[Mapping[str, str]]:
         yield {**variables, "GOOGLE_APPLICATION_CREDENTIALS": file.name} if key else variables
 
 
-def _by_month(rows: Any, months: Sequence[Month]) -> Mapping[Month, int]:
-    counts = {Month(day.year, day.month): count for day, count in rows}
+def _count(ask: Callable[[str], Any], table: str, months: Sequence[Month]) -> Mapping[Month, int]:
+    """Return the rows of each month of a model, in SQL that both warehouses understand."""
+    days = ", ".join(f"date '{month}-01'" for month in months)
+    query = f"select file_month, count(*) from {table} where file_month in ({days}) group by 1"  # noqa: S608 - our names
+    counts = {Month(day.year, day.month): rows for day, rows in ask(query)} if months else {}
     return {month: counts.get(month, 0) for month in months}
 
 
