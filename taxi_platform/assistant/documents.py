@@ -40,7 +40,7 @@ class Passage:
 
     @property
     def title(self) -> str:
-        """The headings in one line, or the document's name if there are none."""
+        """The headings in one line, or the document's name if it has none."""
         return " / ".join(self.headings) or self.document
 
     @property
@@ -60,7 +60,7 @@ def read_documents(locations: Iterable[str]) -> list[Document]:
     Relative paths start at the project's folder.
 
     Raises:
-        NotPublished: there is no such file or page, or the folder has no documents.
+        NotPublished: the file or page does not exist, or the folder has no documents.
         AccessDenied: the server or the file's permissions refuse it.
         SourceUnreachable: the server does not answer.
         DamagedFile: the document is not text, is empty, or is larger than 2 MiB.

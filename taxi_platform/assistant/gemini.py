@@ -122,7 +122,7 @@ def _text_of(response: "GenerateContentResponse", model: str) -> str:
 
 
 def configured_model() -> Gemini | None:
-    """Return the model of the settings, or None if there is no key for it."""
+    """Return the model of the settings, or None without a key for it."""
     chosen = settings()
     if chosen.gemini_api_key is None:
         return None

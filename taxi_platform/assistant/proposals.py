@@ -64,7 +64,7 @@ def patch(files: Files) -> str:
     return "".join(line for diff in diffs for line in diff)
 
 
-# The template: an asset that counts the rows of a table. It works as it is; QUERY waits for a better query. A model
+# The template: an asset that counts the rows of a table. It works unchanged; QUERY is only an example. A model
 # gets it as the example.
 
 _SMALL_WORDS = re.compile(r"\b(a|an|and|asset|at|by|each|for|from|in|of|on|per|the|to|with)\b")

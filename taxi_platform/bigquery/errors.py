@@ -62,7 +62,7 @@ _REASONS = {  # for a 403 that no role prevents: what it means, and what to do
 
 
 class JobEndedEarly(CloudUnavailable):
-    """BigQuery ended a job for a reason that passes by itself; it can be started again."""
+    """BigQuery ended a job for a temporary reason; it can be started again."""
 
 
 class JobFailed(CloudRefused):
@@ -75,7 +75,7 @@ def google_errors(subject: str) -> Generator[None]:
 
     Raises:
         CloudRefused: the credentials have expired, a role or a quota is missing, an API is off, or a request is bad.
-        CloudNotReady: what is asked about does not exist.
+        CloudNotReady: the requested thing does not exist.
         CloudUnavailable: Google does not answer, or asks to come back later.
     """
     try:

@@ -46,7 +46,7 @@ def uri_of(bucket: str, name: str) -> str:
 
 
 def object_names(service: Service, month: Month) -> tuple[str, str, str]:
-    """Return the names that a month's object may have: for a compressed CSV, for a plain one, and for Parquet."""
+    """Return the names that a month's object may have: of a compressed CSV, of a plain one, and of Parquet."""
     plain = stored_name(service.name, service.file_name(month))
     return f"{plain}.gz", plain, f"{plain.removesuffix('.csv')}.parquet"
 
@@ -136,10 +136,10 @@ class Lake:
         return Transfer(file_of(self._cloud.bucket, blob), is_new, time.monotonic() - started)
 
     def find(self, service: Service, month: Month) -> TripFile:
-        """Return the object that holds a month, as it is now.
+        """Return the object that contains a month, with its present generation.
 
         Raises:
-            NotInLake: there is none.
+            NotInLake: the bucket does not contain the month.
             CloudNotReady: it was not put there by the platform.
         """
         objects = self._objects(service, month)
@@ -228,7 +228,7 @@ class Lake:
             return False
 
     def _upload(self, file: TripFile, name: str, crc32c: str, replaced: Any) -> Any:
-        """Upload the file in place of a version of the object, unless another writer has uploaded the same file."""
+        """Upload the file to replace a version of the object, unless another writer has uploaded the same file."""
         uri = uri_of(self._cloud.bucket, name)
         for _ in range(ATTEMPTS):
             if done := self._try_upload(file, name, crc32c, replaced.generation if replaced else 0):
@@ -262,14 +262,14 @@ class Lake:
                     only = {"size": file.bytes, "if_generation_match": replaces, "checksum": None}
                     blob.upload_from_file(content, **only, **options)
             except GoogleAPICallError as error:
-                # 308 without a range: Google has kept nothing of a part, and the client cannot go back by itself.
+                # 308 without a range: Google has kept nothing of a part, and the client cannot go back.
                 if error.code not in (308, 404, 410, 412):
                     raise
                 happened = "another writer has put a version there" if error.code == 412 else "Google lost the upload"
                 logger.info("%s: %s; looking it up", uri, happened)
                 return None
             except ValueError:
-                # The client notices that Google has kept less of a part than was sent, and cannot go back by itself.
+                # The client notices that Google has kept less of a part than was sent, and cannot go back.
                 logger.info("%s: Google has kept only a part of the upload; starting again", uri)
                 return None
             if blob.crc32c != crc32c:  # not every server compares it

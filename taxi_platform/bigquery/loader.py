@@ -136,7 +136,7 @@ class _Load:
         return found[self._version] if list(found) == [self._version] else None
 
     def _load_object(self) -> Loaded:
-        """Load the object as it is. Anything irregular stops this before readers see it."""
+        """Load the object unchanged. Anything irregular stops this before readers see it."""
         if self._file.edition == "parquet":
             raise NeedsParser("its values become a CSV of texts first")
         if not self._file.verified.regular:

@@ -1,6 +1,6 @@
 """The bucket and the dataset: find them, create them where they are missing, and check them before a run.
 
-What exists is left as it is. A dataset in another location, a bucket that BigQuery cannot load from, or one that is
+What exists is not changed. A dataset in another location, a bucket that BigQuery cannot load from, or one that is
 somebody else's is refused.
 """
 
@@ -94,7 +94,7 @@ def set_up(cloud: Cloud) -> dict[str, str | bool]:
     Return where they are, and whether they were created just now.
 
     Raises:
-        CloudNotReady: one of them is in another location, the bucket is somebody else's, or there is no such project.
+        CloudNotReady: one of them is in another location, the bucket is another project's, or the project is missing.
     """
     return {
         "bucket": f"gs://{cloud.bucket}",

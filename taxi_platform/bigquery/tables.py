@@ -50,7 +50,7 @@ def rejects_of(cloud: Cloud, service: Service) -> str:
 
 
 def staging_of(table: str, month: Month, attempt: str) -> str:
-    """Return the table that one attempt to load a month fills first; nobody else's has its name."""
+    """Return the table that one attempt to load a month fills first; its name is unique."""
     return f"{table}_{month.year:04d}_{month.month:02d}_staging_{attempt}"
 
 
@@ -199,13 +199,13 @@ class Tables:
                 return None
 
     def create_staging(self, name: str, fields: Sequence[Field]) -> None:
-        """Create a table that expires by itself."""
+        """Create a table that BigQuery deletes after some hours."""
         table = self._new(name, fields, "A month that is being loaded; it expires by itself.")
         table.expires = datetime.now(timezone.utc) + timedelta(hours=STAGING_HOURS)
         self._create(name, table)
 
     def drop_staging(self, name: str) -> None:
-        """Remove a staging table if it exists; where Google does not answer, it expires by itself."""
+        """Remove a staging table if it exists; without an answer from Google, it expires later."""
         options = self._options(name)
         options["retry"] = options["retry"].with_timeout(self._cloud.retries.longest_wait)
         try:

@@ -110,7 +110,7 @@ def months_asked_for(services: str, months: str) -> Mapping[Service, Sequence[Mo
     """Return the months that texts such as ``green,yellow`` and ``2019-01..2019-12`` name.
 
     Raises:
-        InvalidRequest: there are no such services or months.
+        InvalidRequest: a service or month does not exist.
     """
     span = parse_span(months)
     return {service: months_in(span, service, partition_months(service)) for service in parse_services(services)}

@@ -60,7 +60,7 @@ def use_instance(home: Path) -> None:
 def materialize(
     job: "JobDefinition", instance: "DagsterInstance", asset: str, months: tuple[Month, Month] | None = None
 ) -> Outcome:
-    """Materialize one asset, for a month range."""
+    """Materialize a month range of one asset."""
     import dagster as dg
 
     key = dg.AssetKey.from_user_string(asset)

@@ -16,7 +16,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 
 def run_doctor(*, as_json: bool) -> bool:
-    """Run all checks and print their findings, as lines or as JSON; return whether there is no problem."""
+    """Run all checks and print their findings, as lines or as JSON; return whether everything is in order."""
     diagnosis = diagnose()
     if as_json:
         click.echo(json.dumps(report_data(diagnosis), indent=2, ensure_ascii=False))

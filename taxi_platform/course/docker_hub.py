@@ -1,6 +1,6 @@
 """The course's second flow: how often an image was pulled from Docker Hub.
 
-Also a program, for a shell or for Dagster Pipes: ``python -m taxi_platform.course.docker_hub kestra/kestra``. The asset
+Also a program for a shell or Dagster Pipes: ``python -m taxi_platform.course.docker_hub kestra/kestra``. The asset
 and its resource do not belong here.
 """
 

@@ -46,7 +46,7 @@ def store_averages(connection: "DuckDBPyConnection") -> None:
     """Compute the averages and replace the table of averages.
 
     Raises:
-        NotPublished: there are no products yet.
+        NotPublished: the products are not stored yet.
         SchemaMismatch: brand or price was not kept.
         BadRows: a price is neither a number nor missing; the averages of last time stay.
     """

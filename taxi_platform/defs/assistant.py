@@ -60,7 +60,7 @@ def release_notes(
 
 @dg.asset(deps=[release_notes], group_name=GROUP, owners=OWNERS, kinds={"gemini", "duckdb"}, metadata=LINKS)
 def document_index(assistant: AssistantResource) -> dg.MaterializeResult[Any]:
-    """Embed each passage. Without a model there are no vectors, and passages are found by words."""
+    """Embed each passage. Without a model passages have no vectors and are found by words."""
     from taxi_platform.assistant.answers import OFFLINE
 
     model = assistant.model()

@@ -15,7 +15,7 @@ from taxi_platform.settings import PROJECT, Settings, settings
 
 
 def resources_for(settings: Settings) -> dict[str, object]:
-    """Return every resource by the key under which assets ask for it."""
+    """Return every resource by the key under which assets use it."""
     folder = settings.data_dir
     raw_files = RawFiles(settings.source, folder / "raw")
     postgres = trips_server(settings)
@@ -42,7 +42,7 @@ def resources_for(settings: Settings) -> dict[str, object]:
 
 
 def exports_place(settings: Settings) -> str:
-    """Return where months are exported: an address as it is set, a folder as an absolute path."""
+    """Return where months are exported: an address unchanged, a folder as an absolute path."""
     if "://" in settings.exports:
         return settings.exports
     return str(
@@ -64,7 +64,7 @@ def without_configuration(resource: object) -> dg.ResourceDefinition:
 
 
 def _google(name: str) -> dg.ResourceDefinition:
-    """Return the definition of one of dagster-gcp's resources, which is imported when an asset asks for it."""
+    """Return the definition of one of dagster-gcp's resources, which is imported when an asset uses it."""
 
     def make(_: dg.InitResourceContext) -> object:
         with missing_extras():

@@ -47,7 +47,7 @@ class LoadConfig(dg.Config):
     newest_first: bool = Field(False, description="Load the last month of a range first.")
 
     def applied_to(self, files: Files) -> Files:
-        """Return the files with this configuration applied, in the order in which they are to be loaded."""
+        """Return the files with this configuration applied, in the order of their loads."""
         return replace(
             files,
             months=sorted(files.months, reverse=self.newest_first),

@@ -85,7 +85,7 @@ class Tick:
 
     @property
     def story(self) -> str:
-        """What the tick did, for its page."""
+        """What the tick did, as its page shows it."""
         waiting = f"{len(self.cursor.pending)} run(s) waiting" if self.cursor.pending else "nothing waits"
         return "; ".join([f"{self.delivered} message(s) delivered", waiting, *self.problems])
 

@@ -61,7 +61,7 @@ def reason_to_skip(service: Service, month: Month, partitions: tuple[Month, Mont
 
 
 def waiting_month(records: Iterable[MonthRecord], since: datetime, now: datetime, timezone: str) -> MonthRecord | None:
-    """Return the first month of a service that its schedule has asked for and not got; None if there is none.
+    """Return the first month of a service that its schedule requested and did not get, or None.
 
     The records are the months of one service, in order. Months that were due by ``since`` are not meant, so that a new
     platform does not begin to load without being asked. A month counts from the day after its schedule asked.

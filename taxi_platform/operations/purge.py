@@ -44,7 +44,7 @@ class Rule:
     gigabytes: float | None  # the oldest files are removed until the others are together not larger
 
     def is_due(self, age_seconds: float, bytes_kept: int) -> bool:
-        """Return whether the oldest file is to be removed, given its age and the size of all files."""
+        """Return whether the oldest file must be removed, given its age and the size of all files."""
         too_old = self.days is not None and age_seconds > self.days * DAY
         return too_old or (self.gigabytes is not None and bytes_kept > self.gigabytes * GIGABYTE)
 

@@ -39,7 +39,7 @@ def state_url(settings: Settings) -> str:
     """Return the URL, for SQLAlchemy, of the database of Dagster's state; create what is missing.
 
     Raises:
-        StateUnavailable: there is no connection, no right to create the tables, or no embedded server.
+        StateUnavailable: the connection, the right to create tables or the embedded server is missing.
     """
     try:
         server = state_server(settings)

@@ -32,7 +32,7 @@ class Models:
     data_dir: Path
 
     def build(self, context: dg.AssetExecutionContext, target: str, *, full_refresh: bool) -> Iterator[Result]:
-        """Build the models and run the tests that a run selects, for its months, and yield the result of each.
+        """Build the models and run the tests of a run's selection and months, and yield the result of each.
 
         Raises:
             dagster.Failure: a model or a test failed; the message says which, where and why.

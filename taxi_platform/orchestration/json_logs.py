@@ -1,4 +1,4 @@
-"""Log lines as JSON, for a collector of logs: the formatter that ``dagster.yaml`` may name.
+"""Log lines as JSON, which collectors of logs read: the formatter that ``dagster.yaml`` may name.
 
 Dagster's own ``JsonLogFormatter`` fails on a line with an exception, and repeats every tag of the run.
 """

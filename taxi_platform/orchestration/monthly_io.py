@@ -1,4 +1,4 @@
-"""What the I/O managers of trips share: one month or a range in one run, each month stored and recorded by itself.
+"""What the I/O managers of trips share: one month or a range in one run, each month stored and recorded separately.
 
 Also how the platform's errors end a step, and which form an asset wants its input in. Where the bytes of a month go is
 decided in ``trip_io`` and ``cloud_io``.

@@ -60,7 +60,7 @@ class DockerHub:
         """Count an image's pulls in a child process with an empty folder and none of this process's objects.
 
         Raises:
-            dagster.Failure: there is no count; the message says why.
+            dagster.Failure: Docker Hub gave no count; the message says why.
             dagster.DagsterPipesExecutionError: the child process died.
         """
         command = [sys.executable, "-I", "-m", "taxi_platform.course.docker_hub", image]
@@ -152,7 +152,7 @@ class Assistant:
     file: Path
 
     def model(self) -> "LanguageModel | None":
-        """Return the model, or None if there is no key for it."""
+        """Return the model, or None without a key for it."""
         if not self.gemini_api_key:
             return None
         from taxi_platform.assistant.gemini import Gemini

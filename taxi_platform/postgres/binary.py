@@ -14,7 +14,7 @@ def encoded(batches: Iterator[pa.RecordBatch], columns: Sequence[Column]) -> Ite
     """Yield what one COPY of these batches sends.
 
     Raises:
-        NeedsParser: a value cannot be taken as it is.
+        NeedsParser: a value cannot be taken unchanged.
     """
     schema = pa.schema([(column.name, ARROW_TYPES[column.postgres]) for column in columns])
     encoder = ArrowToPostgresBinaryEncoder(schema)

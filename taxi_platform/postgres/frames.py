@@ -174,7 +174,7 @@ def _session(url: str, subject: str) -> "Generator[dbapi.Connection]":
     """Return a connection of the Arrow driver, whose errors become the platform's own."""
     from adbc_driver_postgresql import dbapi
 
-    connect(url).close()  # its error says why there is no connection; the driver's does not
+    connect(url).close()  # its error says why the connection failed; the driver's does not
     try:
         with dbapi.connect(url) as connection:
             with connection.cursor() as cursor:

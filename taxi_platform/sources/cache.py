@@ -60,7 +60,7 @@ class Cache:
         self._landing = landing
 
     def get(self, service: Service, month: Month, mode: FetchMode = "cached") -> Transfer:
-        """Return the month's verified file, fetched from the source if there is none or the mode asks for it.
+        """Return the month's verified file, fetched from the source if it is missing or the mode requires it.
 
         Raises:
             NotPublished, AccessDenied: the source does not have the file, or does not let us have it.

@@ -260,7 +260,7 @@ class PartialFile:
             if facts.pop("address") == address:
                 self.version = SourceVersion(**facts)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            pass  # there is none, or it was cut off while it was written
+            pass  # it is missing, or was cut off while it was written
 
     @property
     def received(self) -> int:

@@ -111,7 +111,7 @@ def _pieces(plan: "Plan") -> Generator[tuple[bytes, int, int]]:
 
 
 def _deflate(data: bytes) -> tuple[bytes, int, int]:
-    """Compress data by itself, so that pieces can be laid end to end in one gzip member; add its CRC and size."""
+    """Compress data separately, so that pieces can be laid end to end in one gzip member; add its CRC and size."""
     compressor = isal_zlib.compressobj(1, isal_zlib.DEFLATED, -15)  # pyright: ignore[reportUnknownMemberType]
     deflated = compressor.compress(data)  # pyright: ignore[reportUnknownMemberType]
     deflated += compressor.flush(isal_zlib.Z_SYNC_FLUSH)

@@ -17,8 +17,8 @@ class Api:
     """How a web API is asked, and what its failures are called.
 
     Attributes:
-        subject: what is asked for, for messages: ``the products``, ``kestra/kestra``.
-        advice, missing: what to do when there is no useful answer, and when there is no such thing.
+        subject: the requested thing in messages: ``the products``, ``kestra/kestra``.
+        advice, missing: what to do without a useful answer, and when the thing does not exist.
         timeouts: seconds until a connection must stand, and for which the server may be silent.
     """
 
@@ -32,7 +32,7 @@ class Api:
         """Return the JSON that the server has under an address.
 
         Raises:
-            NotPublished: there is no such thing.
+            NotPublished: the server says that it does not exist.
             AccessDenied: the server does not let us have it.
             SourceUnreachable: no answer, or too many requests, however often the server is asked.
             DamagedFile: the answer is not JSON, or larger than 8 MiB.

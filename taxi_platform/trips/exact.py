@@ -1,6 +1,6 @@
 """Values of a Parquet file in the types of the contract, converted exactly or not at all, a batch at a time.
 
-It is imported only for Parquet files. A value that cannot be taken as it is leaves the file to the parser in
+It is imported only for Parquet files. A value that cannot be taken unchanged leaves the file to the parser in
 ``records``, which names its row; the values and texts that come from here are those that the parser would make.
 """
 
@@ -39,7 +39,7 @@ def exact(array: Any, column: Column) -> Any:
     """Return the values of a column in the type of the contract.
 
     Raises:
-        NeedsParser: a value cannot be taken as it is.
+        NeedsParser: a value cannot be taken unchanged.
     """
     wanted = ARROW_TYPES[column.postgres]
     if pa.types.is_null(array.type):
@@ -84,7 +84,7 @@ class CanonicalBatches(Canonical):
         """Yield the canonical CSV in blocks of whole rows.
 
         Raises:
-            NeedsParser: a value cannot be taken as it is.
+            NeedsParser: a value cannot be taken unchanged.
         """
         stream = cast("ParquetStream", self.stream)
         columns = stream.header.columns

@@ -78,7 +78,7 @@ class TripFile:
         version: what the source reported when the file was fetched.
         landed: whether somebody dropped it into the landing place. It then stays until a forced fetch.
         facts: what was verified; None when the file has not been read to its end, or the record does not say.
-        stored: the object that it is, for a file in Cloud Storage.
+        stored: its object, if it is a file in Cloud Storage.
     """
 
     service: str

@@ -57,7 +57,7 @@ class ParquetStream:
         self.bytes: int = self._source.size()
         self.sha256 = self._checked_sha256()
         with self._decoding():
-            # Without pre_buffer and with a buffer of its own, no column is read into memory as a whole.
+            # Without pre_buffer and with its own buffer, no column is read into memory as a whole.
             self._file = pq.ParquetFile(self._source, pre_buffer=False, buffer_size=BUFFER)
             schema = self._file.schema_arrow
         names = io.StringIO()

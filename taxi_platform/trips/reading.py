@@ -80,7 +80,7 @@ class TripStream:
         service: the contract that the header must keep.
         month: the file's month.
         is_regular: the result of an earlier pass over the same bytes, so that the rows are not tested again; the
-            caller must compare the checksum. None if there was none.
+            caller must compare the checksum. None without an earlier pass.
 
     Attributes:
         bytes, csv_bytes: compressed and uncompressed bytes read so far.

@@ -143,7 +143,7 @@ class Service:
         return tuple(column for column in self.columns if column.since is None or column.since <= month)
 
     def column(self, name: str) -> Column:
-        """Return the column with this database name; raise ``KeyError`` if there is none."""
+        """Return the column with this database name; raise ``KeyError`` if it does not exist."""
         return {column.name: column for column in self.columns}[name]
 
     def has(self, name: str) -> bool:

@@ -80,7 +80,7 @@ def check_packages(installed: Mapping[str, str], wanted: Sequence[str], locked: 
     if wrong:
         listed = sorted(f"{need.name} {installed[need.name.lower()]} (needed: {need.specifier})" for need in wrong)
         yield problem(f"of the wrong version: {', '.join(listed)}", INSTALL)
-    # A new virtual environment has a setuptools of its own.
+    # A new virtual environment has its own setuptools.
     pins = [pin for pin in _requirements(locked) if pin.name.lower() in installed and pin.name != "setuptools"]
     other = sorted(f"{pin.name} {installed[pin.name.lower()]}" for pin in pins if not _fits(pin, installed))
     if other and not wrong:

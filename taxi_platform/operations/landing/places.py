@@ -1,6 +1,6 @@
 """Where trip files are dropped: a folder, or a prefix of a bucket in Cloud Storage. A dropped file is a source.
 
-What happens to each file is decided in ``tick``, for both kinds of place alike. fsspec cannot replace the two classes:
+What happens to each file is decided in ``tick``; both places behave alike. fsspec cannot replace the two classes:
 it reads ``gs://`` only with gcsfs, and has no operation that is bound to one version of a file.
 """
 

@@ -58,7 +58,7 @@ def account_for(data: Path) -> Account:
         return Account(os.geteuid(), os.getegid())
     if data.exists() and data.stat().st_uid != 0:
         return Account(data.stat().st_uid, data.stat().st_gid)
-    import pwd  # absent from Windows, where there is no embedded server, but where these modules are imported
+    import pwd  # absent from Windows, which has no embedded server, but where these modules are imported
 
     known = {entry.pw_name: entry for entry in pwd.getpwall()}
     for name in _UNPRIVILEGED:
@@ -72,7 +72,7 @@ def account_for(data: Path) -> Account:
 
 
 def installed() -> Path:
-    """Return the folder of the wheel's programs, or raise ``UnsupportedServer`` if there are none."""
+    """Return the folder of the wheel's programs, or raise ``UnsupportedServer`` if this platform has none."""
     package = importlib.util.find_spec(_PACKAGE)
     for place in (package.submodule_search_locations or ()) if package else ():
         folder = Path(place) / _INSTALL / "bin"
