@@ -1,6 +1,6 @@
 """``taxi demo``: what it says and leaves, with a source that answers and with one that does not.
 
-It runs in this process, and loads a quarter in place of the year that `make demo` loads.
+It runs in this process, and loads two months or three in place of the year that `make demo` loads.
 """
 
 import os
@@ -24,6 +24,7 @@ from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.settings import PROJECT, settings
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
+from taxi_platform_tests.support import warm
 from taxi_platform_tests.support.shell import environment, recorded, require_activation, script, typed
 from taxi_platform_tests.support.trip_server import TripServer
 from taxi_platform_tests.support.trip_texts import rows, text, zipped
@@ -47,6 +48,7 @@ def data(tmp_path: Path) -> Iterator[Path]:
 def demo(data: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """The command with its arguments, and settings by name."""
     monkeypatch.setattr(demo_of_a_year, "LAST", LAST)
+    warm.use_for_dbt(monkeypatch)
 
     def run(*arguments: str, **values: str) -> Result:
         with patch.dict(os.environ, environment(data, **values)):
@@ -66,8 +68,9 @@ def told(output: str) -> dict[str, int]:
 
 
 def test_without_its_source_it_loads_the_sample_apart_and_recognises_it_later(
-    data: Path, demo: Callable[..., Result]
+    data: Path, demo: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(demo_of_a_year, "LAST", Month(2019, 2))
     first = demo("--scale", "0.0001", TAXI_SOURCE=NOWHERE)
     assert first.exit_code == 0, first.output
     lines = first.output.splitlines()
@@ -81,19 +84,19 @@ def test_without_its_source_it_loads_the_sample_apart_and_recognises_it_later(
     with psycopg.connect(EmbeddedServer(data / "sample/postgres").url()) as connection:
         for table, rows_told in counts.items():
             loaded = connection.execute(f"select count(*), count(distinct filename) from {table}".encode()).fetchone()
-            assert loaded == (rows_told, 3)
+            assert loaded == (rows_told, 2)
     assert f"raw files and Dagster's state under {data}/sample" in first.output
     state = EmbeddedServer(data / "sample/postgres").url().replace("/ny_taxi", "/dagster")
-    assert all(recorded(state, table) == QUARTER for table in TABLES)
+    assert all(recorded(state, table) == {"2019-01", "2019-02"} for table in TABLES)
     assert not (data / "raw").exists()
     assert not (data / "postgres").exists()
     assert re.search(r"in all +[\d,]+ rows in [\d.]+ s", first.output)
     assert len(re.findall(r" rows in +[\d.]+ s, +[\d,]+ rows/s", first.output)) == 1 + len(TABLES)
-    assert re.search(r"^  models of 3 months built, and the page made of them, in [\d.]+ s$", first.output, re.M)
+    assert re.search(r"^  models of 2 months built, and the page made of them, in [\d.]+ s$", first.output, re.M)
     report = data / "sample/reports/trips.html"
     assert f"What it looks like: open {report}\n" in first.output
     page = report.read_text()
-    assert "2019-01 to 2019-03 · green taxi, yellow taxi, for-hire vehicle" in page
+    assert "2019-01 to 2019-02 · green taxi, yellow taxi, for-hire vehicle" in page
     assert "The trips are made up" in page
     assert "the models differ from the table" not in page
     assert "dbt" not in first.output
@@ -101,7 +104,7 @@ def test_without_its_source_it_loads_the_sample_apart_and_recognises_it_later(
     second = demo("--scale", "0.0001", TAXI_SOURCE=NOWHERE)
     assert second.exit_code == 0
     assert told(second.output) == told(first.output)
-    assert len(re.findall(r"were already there \(3 months, checked in [\d.]+ s\)", second.output)) == len(TABLES)
+    assert len(re.findall(r"were already there \(2 months, checked in [\d.]+ s\)", second.output)) == len(TABLES)
     assert re.search(r"^  models were there already, and the page made of them, in ", second.output, re.M)
 
     # What it says to type next leads to the very data that it has loaded.

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 import time
 from typing import Any
 
@@ -11,6 +10,7 @@ from dagster._daemon.types import DaemonHeartbeat
 
 from taxi_platform.cli.mcp import backfill
 from taxi_platform.errors import InvalidRequest
+from taxi_platform_tests.support import warm
 from taxi_platform_tests.support.backfills import Backfills
 
 pytest.importorskip("mcp")
@@ -21,9 +21,8 @@ TOOLS = {"status", "backfill_plan", "doctor", "search_docs", "query"}
 
 def session(*options: str, calls: "list[tuple[str, dict[str, Any]]]") -> "tuple[set[str], list[Any]]":
     """The names of the tools of ``taxi mcp``, and the results of some calls."""
-    server = StdioServerParameters(
-        command=sys.executable, args=["-m", "taxi_platform", "mcp", *options], env=dict(os.environ)
-    )
+    client, *arguments = warm.client_of("dagster")
+    server = StdioServerParameters(command=client, args=[*arguments, "taxi", "mcp", *options], env=dict(os.environ))
 
     async def talk() -> "tuple[set[str], list[Any]]":
         async with Client(server) as client:

@@ -11,6 +11,7 @@ from taxi_platform_tests.golden.files import content, rows
 from taxi_platform_tests.golden.location import Location
 from taxi_platform_tests.golden.publisher import publishing
 from taxi_platform_tests.golden.scenario import published_by_http
+from taxi_platform_tests.support import warm
 
 NEW_MONTHS, LANDING = "new_month_sensor", "landing_sensor"
 # Months that version 0.1 loaded and whose raw files are still in the cache.
@@ -128,7 +129,8 @@ def test_the_current_code_loads_the_same_rows_as_version_0_1(restore: Restore) -
     ]
 
 
-def test_a_month_is_added_to_models_that_version_0_1_built(restore: Restore) -> None:
+def test_a_month_is_added_to_models_that_version_0_1_built(restore: Restore, monkeypatch: pytest.MonkeyPatch) -> None:
+    warm.use_for_dbt(monkeypatch)
     on, _ = restore()
     query = "select file_month::text, service, count(*) from analytics.fct_trips group by 1, 2 order by 1, 2"
     before = on.rows(query)

@@ -1,5 +1,6 @@
 """The database of Dagster's state: created once, as Dagster would create it, or refused with a clear error."""
 
+import shlex
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ from taxi_platform.orchestration.database import StateUnavailable, state_url
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.retries import ONCE
 from taxi_platform.settings import PROJECT, Settings, settings
+from taxi_platform_tests.support import warm
 from taxi_platform_tests.support.shell import environment, instance, recorded, script, typed
 
 SHAPE = (
@@ -66,7 +68,8 @@ def driven(url: str) -> str:
 def test_on_a_fresh_folder_many_processes_find_one_state_in_the_embedded_server(database: str, tmp_path: Path) -> None:
     fresh = {"TAXI_SOURCE": "sample:0.001", "TAXI_POSTGRES_URL": database, "TAXI_DAGSTER_POSTGRES_URL": ""}
     server = EmbeddedServer(tmp_path / "postgres")
-    command = "python -c \"import dagster as dg; print(dg.DagsterInstance.get().get_runs_count(), 'runs')\""
+    program = "import dagster as dg; print(dg.DagsterInstance.get().get_runs_count(), 'runs')"
+    command = shlex.join([*warm.client_of("dagster"), "python", "-c", program])
     started = {"cwd": PROJECT, "env": environment(tmp_path, **fresh), "stdout": subprocess.PIPE, "text": True}
     try:
         many = [subprocess.Popen(script(command), **started) for _ in range(3)]

@@ -95,6 +95,23 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer
     end(server)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a server that was started and stopped: making it takes longer than most tests."""
+    server = EmbeddedServer(tmp_path_factory.mktemp("made") / "postgres")
+    server.start()
+    server.stop()
+    (server.folder / "port").unlink()
+    return server.folder
+
+
+@pytest.fixture
+def stopped(server: EmbeddedServer, made: Path) -> EmbeddedServer:
+    """A server whose data is there."""
+    subprocess.run(["cp", "--archive", made, server.folder], check=True)
+    return server
+
+
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A folder that every user may enter, unlike pytest's own."""
@@ -194,12 +211,12 @@ def test_a_server_that_was_never_started_has_no_url_and_stops_without_complaint(
     assert not server.folder.exists()
 
 
-def test_stop_and_start_keep_data_and_port(server: EmbeddedServer) -> None:
-    url = server.start()
+def test_stop_and_start_keep_data_and_port(stopped: EmbeddedServer) -> None:
+    url = stopped.start()
     tell(url, "create table kept as select 1 as one")
-    server.stop()
-    assert not server.is_running()
-    assert server.start() == url
+    stopped.stop()
+    assert not stopped.is_running()
+    assert stopped.start() == url
     assert ask(url, "select one from kept") == "1"
 
 
@@ -210,14 +227,14 @@ def test_processes_that_start_at_once_share_one_server(server: EmbeddedServer) -
     assert sum("started on port" in err for _, err in said) == 1
 
 
-def test_a_starter_while_it_stops_gets_a_new_server(server: EmbeddedServer) -> None:
-    server.start()
-    first = pid_of(server)
+def test_a_starter_while_it_stops_gets_a_new_server(stopped: EmbeddedServer) -> None:
+    stopped.start()
+    first = pid_of(stopped)
     os.kill(first, signal.SIGINT)
-    while server.is_running():
+    while stopped.is_running():
         time.sleep(0.001)
-    assert ask(server.start(), "select 1") == "1"
-    assert pid_of(server) != first
+    assert ask(stopped.start(), "select 1") == "1"
+    assert pid_of(stopped) != first
 
 
 def test_nothing_above_the_folder_is_changed(tmp_path: Path) -> None:
@@ -233,14 +250,14 @@ def test_nothing_above_the_folder_is_changed(tmp_path: Path) -> None:
         end(server)
 
 
-def test_committed_rows_outlive_a_killed_server(server: EmbeddedServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_committed_rows_outlive_a_killed_server(stopped: EmbeddedServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    url = server.start()
+    url = stopped.start()
     tell(url, "create table kept as select generate_series(1, 1000)")
     with closing(psycopg.connect(url)) as connection:
         connection.execute("insert into kept select 0")
-        os.kill(pid_of(server), signal.SIGKILL)
-        assert server.start() == url
+        os.kill(pid_of(stopped), signal.SIGKILL)
+        assert stopped.start() == url
     assert ask(url, "select count(*) from kept") == "1000"
     assert "after a crash it recovers its data first" in caplog.text
 
@@ -260,47 +277,45 @@ def test_a_starter_killed_in_the_middle_leaves_nothing_to_trip_over(server: Embe
 
 @pytest.mark.parametrize("left", ["a process", "another embedded server", "nothing"])
 def test_a_pid_file_that_a_crash_left_does_not_stop_a_start(
-    server: EmbeddedServer, running: EmbeddedServer, left: str
+    stopped: EmbeddedServer, running: EmbeddedServer, left: str
 ) -> None:
     """Its pid may belong to another process by now, or the crash of the machine may have emptied it."""
-    server.start()
-    server.stop()
-    arguments = programs.account_for(server.data).arguments()
+    arguments = programs.account_for(stopped.data).arguments()
     with subprocess.Popen(["sleep", "600"], cwd="/", **arguments) as process:
         pid = {"a process": process.pid, "another embedded server": pid_of(running), "nothing": None}[left]
-        content = f"{pid}\n{server.data}\n1\n5432\n\n127.0.0.1\n1 1\nready   \n" if pid else ""
-        (server.data / "postmaster.pid").write_text(content)
-        assert not server.is_running()
-        assert not server.stop()
-        assert ask(server.start(), "select 1") == "1"
+        content = f"{pid}\n{stopped.data}\n1\n5432\n\n127.0.0.1\n1 1\nready   \n" if pid else ""
+        (stopped.data / "postmaster.pid").write_text(content)
+        assert not stopped.is_running()
+        assert not stopped.stop()
+        assert ask(stopped.start(), "select 1") == "1"
         assert process.poll() is None
         process.kill()
     assert running.is_running()
 
 
 def test_a_taken_port_is_replaced_and_the_new_one_remembered(
-    server: EmbeddedServer, caplog: pytest.LogCaptureFixture
+    stopped: EmbeddedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    taken = urlsplit(server.start()).port
-    server.stop()
+    taken = urlsplit(stopped.start()).port
+    stopped.stop()
     with socket.create_server(("127.0.0.1", taken or 0)):
-        url = server.start()
+        url = stopped.start()
         assert urlsplit(url).port != taken
         assert ask(url, "select 1") == "1"
     assert f"taken port {taken}" in caplog.text
-    server.stop()
-    assert server.start() == url
+    stopped.stop()
+    assert stopped.start() == url
 
 
 def test_a_port_that_is_taken_at_the_last_moment_is_replaced(
-    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+    stopped: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free_port = cluster.free_port
     with socket.create_server(("127.0.0.1", 0)) as other:
         looks = iter([other.getsockname()[1]])
         monkeypatch.setattr(cluster, "free_port", lambda remembered: next(looks, None) or free_port(remembered))
-        assert ask(server.start(), "select 1") == "1"
+        assert ask(stopped.start(), "select 1") == "1"
 
 
 def test_a_data_directory_of_another_version_is_refused_and_left_alone(server: EmbeddedServer) -> None:
@@ -344,13 +359,11 @@ def test_a_full_disk_is_called_so_and_starting_works_once_there_is_room(tmp_path
         subprocess.run(["umount", "-l", disk], check=True)
 
 
-def test_the_error_quotes_a_server_that_does_not_start(server: EmbeddedServer) -> None:
-    server.start()
-    server.stop()
-    with (server.data / "postgresql.auto.conf").open("a") as file:
+def test_the_error_quotes_a_server_that_does_not_start(stopped: EmbeddedServer) -> None:
+    with (stopped.data / "postgresql.auto.conf").open("a") as file:
         file.write("shared_buffers = 'plenty'\n")
     with pytest.raises(UnsupportedServer, match=r'does not start\n[\s\S]*"shared_buffers": "plenty"'):
-        server.start()
+        stopped.start()
 
 
 def test_a_server_that_neither_answers_nor_ends_is_given_up(
@@ -369,8 +382,8 @@ def test_a_server_that_neither_answers_nor_ends_is_given_up(
         os.close(held)
 
 
-def test_it_survives_its_starters_process_group(server: EmbeddedServer) -> None:
-    starter = begin_starter(server.folder, START + "import time; time.sleep(600)", new_session=True)
+def test_it_survives_its_starters_process_group(stopped: EmbeddedServer) -> None:
+    starter = begin_starter(stopped.folder, START + "import time; time.sleep(600)", new_session=True)
     assert starter.stdout
     url = starter.stdout.readline().strip()
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGKILL):
@@ -378,12 +391,12 @@ def test_it_survives_its_starters_process_group(server: EmbeddedServer) -> None:
             os.killpg(starter.pid, number)
     starter.communicate()
     assert ask(url, "select 1") == "1"
-    assert os.getsid(pid_of(server)) != starter.pid
+    assert os.getsid(pid_of(stopped)) != starter.pid
 
 
-def test_threads_may_start_it_at_once(server: EmbeddedServer) -> None:
+def test_threads_may_start_it_at_once(stopped: EmbeddedServer) -> None:
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(lambda _: server.start(), range(4))) == [server.url()] * 4
+        assert list(pool.map(lambda _: stopped.start(), range(4))) == [stopped.url()] * 4
 
 
 def test_a_platform_without_programs_needs_an_external_server(

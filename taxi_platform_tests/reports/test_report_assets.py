@@ -18,6 +18,7 @@ from taxi_platform.reports.queries import read_figures, read_months
 from taxi_platform.reports.writing import Reports, write_page
 from taxi_platform.settings import PROJECT
 from taxi_platform.trips.months import Month
+from taxi_platform_tests.support import warm
 from taxi_platform_tests.support.asset_runs import Platform
 
 DATA = PROJECT.parent / "shared" / "data"
@@ -239,7 +240,10 @@ def test_a_database_that_does_not_answer_fails_the_report_with_its_reason(platfo
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real trip files are not in ../shared/data")
-def test_a_real_month_has_its_published_figures_on_the_page(platform: Platform, tmp_path: Path) -> None:
+def test_a_real_month_has_its_published_figures_on_the_page(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warm.use_for_dbt(monkeypatch)
     platform.use(TAXI_SOURCE=str(DATA))
     assert platform.run("green_tripdata", "taxi_zone_lookup", month="2020-04").succeeded
     built = [spec.key.to_user_string() for spec in platform.definitions().resolve_all_asset_specs()]
