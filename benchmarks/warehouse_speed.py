@@ -73,7 +73,7 @@ def _bare(cloud: Cloud, file: TripFile, header: Header) -> float:
         skip_leading_rows=1,
     )
     rows = statements.staged_trips(GREEN, MONTH, header.columns, 1, staging, canonical=False)
-    statement = statements.merge_month(table, MONTH, tables.trip_fields(GREEN), rows)
+    statement = statements.merge_month(table, MONTH, [field.name for field in tables.trip_fields(GREEN)], rows)
     client = cast("Any", cloud.bigquery)
     started = time.perf_counter()
     bare_upload(cloud, file)

@@ -143,7 +143,11 @@ def graph_passages(
 
     ``materialized`` tells when assets were last materialized, by their keys.
     """
-    jobs = {job: _keys(job) for job in repository.get_all_jobs() if not job.name.startswith("__")}
+    jobs = {
+        job: {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
+        for job in repository.get_all_jobs()
+        if not job.name.startswith("__")
+    }
     return [
         Passage(GRAPH, (title,), f"{web_url}/{path}", text)
         for title, path, text in [*_assets(repository, jobs, materialized), *_automation(repository, jobs)]
@@ -183,10 +187,6 @@ def _automation(repository: "dg.RepositoryDefinition", jobs: "_Jobs") -> Iterato
     for sensor in repository.sensor_defs:
         text = f"`{sensor.name}`: {sensor.description or ''} {_default(sensor)}"
         yield f"Sensor {sensor.name}", f"{LOCATION}/sensors/{sensor.name}", text
-
-
-def _keys(job: "dg.JobDefinition") -> set[str]:
-    return {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
 
 
 def _default(definition: "dg.ScheduleDefinition | dg.SensorDefinition") -> str:

@@ -227,32 +227,24 @@ class _Load:
             self._order = self._tables.ensure_trips(self._service, header.added)
 
     def _replace_trips(self, columns: Sequence[Column], staging: str, *, canonical: bool) -> None:
-        known = {field.name for field in tables.trip_fields(self._service)}
-        staged = {column.name: column for column in columns}
-        # The table may have columns that another month's file has added.
-        added = [staged.get(name) or Column(name, "", "text", "STRING") for name in self._order if name not in known]
         query = statements.staged_trips(
-            self._service, self._file.month, columns, self._version, staging, canonical=canonical, added=added
+            self._service, self._file.month, columns, self._version, staging, canonical=canonical, order=self._order
         )
-        fields = tables.trip_fields(self._service, added)
-        if self._order != [field.name for field in fields]:
-            query = statements.in_order(query, self._order)
-        self._spent["replace"] = spent(self._replace(self._table, fields, query))
+        self._spent["replace"] = spent(self._replace(self._table, self._order, query))
 
     def _store_rejects(self, bad: IO[bytes], count: int) -> None:
-        fields = tables.reject_fields()
         meaning = f"Rows of {self._service.name} files that are not trips: where they are, and why they were rejected."
-        self._tables.ensure(self._rejects, fields, (), meaning)
+        order = self._tables.ensure(self._rejects, tables.reject_fields(), (), meaning)
         staging = self._stage_written("load_rejects", self._rejects, tables.staged_reject_fields(), bad, count)
         query = statements.staged_rejects(self._service, self._file.month, self._version, staging)
-        self._replace(self._rejects, fields, query)
+        self._replace(self._rejects, order, query)
 
     def _clear_rejects(self) -> None:
         """Remove what an earlier version of the file left among the rejects."""
         if self._tables.find(self._rejects):
             self._jobs.query("clear_rejects", statements.clear_month(self._rejects, self._file.month))
 
-    def _replace(self, table: str, fields: list[Field], query: str) -> Any:
+    def _replace(self, table: str, columns: Sequence[str], query: str) -> Any:
         """Replace the month's partition of a table by the rows of a query: all at once, or not at all."""
         try:
             return self._jobs.query("replace", query, destination=tables.partition_of(table, self._file.month))
@@ -260,7 +252,7 @@ class _Load:
             if not self._cloud.bigquery_host or "$" not in error.what:
                 raise
             # Emulators do not know partitions as destinations.
-            return self._jobs.query("replace", statements.merge_month(table, self._file.month, fields, query))
+            return self._jobs.query("replace", statements.merge_month(table, self._file.month, columns, query))
 
     def _stream(self) -> "TripStream | ParquetStream":
         chunks = self._lake.read(self._file)

@@ -10,7 +10,7 @@ otherwise, stops the statement; the parser then reads the file.
 
 from collections.abc import Iterable, Sequence
 
-from taxi_platform.bigquery.tables import LABELS, PARTITION, ROW_ID, VERSION, Field
+from taxi_platform.bigquery.tables import LABELS, PARTITION, ROW_ID, VERSION
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
@@ -31,34 +31,29 @@ def staged_trips(
     staging: str,
     *,
     canonical: bool,
-    added: Sequence[Column] = (),
+    order: Sequence[str] = (),
 ) -> str:
     """Return the query that makes trips, marked with a version, of the texts of the staging table's columns.
 
     Where the parser did not write the texts (``canonical``), an error stops the query at a row that needs it. The
-    contract does not know the ``added`` columns of the table.
+    columns have the order of the table, which may have some that the contract does not know, as text.
     """
     identity = [column for column in map(service.column, service.identity) if column in columns]
     row_id = f"TO_HEX(MD5(CONCAT({', '.join(map(_as_postgres_writes, identity))})))"
     checks = [] if canonical else _checks(service, columns)
     if checks:
         row_id = f"IF(\n    {' AND '.join(checks)},\n    {row_id},\n    ERROR('{NEEDS_PARSER}')\n  )"
-    trips = ",\n  ".join(f"{_value(column, columns)} AS {column.name}" for column in service.columns)
-    further = "".join(f",\n  {_value(column, columns)} AS {column.name}" for column in added)
-    return f"""\
-SELECT
-  {row_id} AS {ROW_ID},
-  '{service.file_name(month)}' AS filename,
-  {trips},
-  {_day(month)} AS {PARTITION},
-  {version} AS {VERSION}{further}
-FROM `{staging}`"""
-
-
-def in_order(query: str, columns: Sequence[str]) -> str:
-    """Return the query with its columns in a table's order: columns that a contract got later are the table's last."""
-    rows = query.replace("\n", "\n  ")
-    return f"SELECT {', '.join(columns)}\nFROM (\n  {rows}\n)"
+    values = {
+        ROW_ID: row_id,
+        "filename": f"'{service.file_name(month)}'",
+        **{column.name: _value(column, columns) for column in service.columns},
+        PARTITION: _day(month),
+        VERSION: str(version),
+    }
+    unknown = {name: Column(name, "", "text", "STRING") for name in order if name not in values}
+    values |= {name: _value(column, columns) for name, column in unknown.items()}
+    selected = ",\n  ".join(f"{values[name]} AS {name}" for name in order or values)
+    return f"SELECT\n  {selected}\nFROM `{staging}`"
 
 
 def staged_rejects(service: Service, month: Month, version: int, staging: str) -> str:
@@ -74,12 +69,12 @@ SELECT
 FROM `{staging}`"""
 
 
-def merge_month(table: str, month: Month, fields: Sequence[Field], rows: str) -> str:
+def merge_month(table: str, month: Month, columns: Sequence[str], rows: str) -> str:
     """Return the statement by which emulators, which cannot replace a partition, replace a month by a query's rows.
 
     Nothing ever matches, so that every row of the query is inserted and every old row of the month is deleted.
     """
-    names = ", ".join(field.name for field in fields)
+    names = ", ".join(columns)
     incoming = rows.replace("\n", "\n  ")
     return f"""\
 MERGE `{table}` AS existing
@@ -181,7 +176,7 @@ def _checks(service: Service, columns: Sequence[Column]) -> list[str]:
 
 def _value(column: Column, staged: Sequence[Column]) -> str:
     """Return the column's value, made of its text. BigQuery stops at a text that is not a value."""
-    if column not in staged:
+    if column.name not in {each.name for each in staged}:
         return f"CAST(NULL AS {column.bigquery})"
     text = f"NULLIF({column.name}, '')"
     if column.postgres == "integer":

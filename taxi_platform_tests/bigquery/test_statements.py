@@ -39,7 +39,10 @@ def every_statement() -> Iterator[tuple[str, str]]:
     yield "trips_fhv_of_six_columns", trips(FHV, shortened=True)
     table = TABLE.format("green")
     yield "rejects", statements.staged_rejects(GREEN, MONTH, -42, tables.staging_of(table, MONTH, "1a2b_0"))
-    yield "merge_on_emulators", statements.merge_month(table, MONTH, tables.trip_fields(GREEN), trips(GREEN))
+    yield (
+        "merge_on_emulators",
+        statements.merge_month(table, MONTH, [field.name for field in tables.trip_fields(GREEN)], trips(GREEN)),
+    )
     yield "clear_month", statements.clear_month(f"{table}_rejects", MONTH)
     yield "versions", statements.versions(table, MONTH)
     yield "rows_by_month", statements.rows_by_month(table)

@@ -182,7 +182,8 @@ def _for_the_emulator(asked: Asked) -> Asked:
     fields = reject_fields() if table.endswith("_rejects") else trip_fields(SERVICES[table.removesuffix("_tripdata")])
     month = Month(int(partition[:4]), int(partition[4:]))
     name = f"{target['projectId']}.{target['datasetId']}.{table}"
-    statement = {"query": merge_month(name, month, fields, query["query"]), "useLegacySql": False}
+    columns = [field.name for field in fields]
+    statement = {"query": merge_month(name, month, columns, query["query"]), "useLegacySql": False}
     job["configuration"] = {**job["configuration"], "query": statement}
     return replace(asked, body=json.dumps(job).encode())
 
