@@ -64,7 +64,6 @@ load_month(cloud, Lake(cloud).find(GREEN, Month(2019, 3)))
     [
         ("look", True, False),  # the file is in the lake, nothing is loaded yet
         ("load", True, False),
-        ("replace", False, False),
         ("replace", True, True),
         ("DELETE", False, True),  # of the staging table, at the end
     ],
