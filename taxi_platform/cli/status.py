@@ -93,15 +93,10 @@ def _service_data(months: Mapping[Month, MonthRecord], billed: Mapping[Month, in
 
 def costs(billed: Billed) -> list[str]:
     """Return the lines that say what BigQuery billed for the loads of each month, and for all of them."""
-    lines = [
-        _cost(f"{service:<7}{month}", months[month]) for service, months in billed.items() for month in sorted(months)
-    ]
-    every_month = sum(size for months in billed.values() for size in months.values())
-    return [*lines, _cost("all recorded loads", every_month)] if lines else []
-
-
-def _cost(what: str, size: int) -> str:
-    return f"{what:<18}{size / 2**20:>12,.1f} MiB billed  ${dollars(size):,.4f}"
+    sizes = {f"{name:<7}{month}": months[month] for name, months in billed.items() for month in sorted(months)}
+    if sizes:
+        sizes["all recorded loads"] = sum(sizes.values())
+    return [f"{what:<18}{size / 2**20:>12,.1f} MiB billed  ${dollars(size):,.4f}" for what, size in sizes.items()]
 
 
 def summary(services: Months, remarks: Sequence[str]) -> list[str]:

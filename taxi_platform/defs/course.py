@@ -143,8 +143,7 @@ def docker_image_pulls(
     context: dg.AssetExecutionContext, config: PullsConfig, docker_hub: DockerHubResource
 ) -> dg.MaterializeResult[Any]:
     """Ask Docker Hub for the count, here or in a child process."""
-    count = docker_hub.isolated_pulls if config.isolated else docker_hub.pulls
-    return count(context, config.image)
+    return docker_hub.isolated_pulls(context, config.image) if config.isolated else docker_hub.pulls(config.image)
 
 
 # Products by brand

@@ -28,7 +28,11 @@ def asset_spec(
     partitions: "dg.PartitionsDefinition[Any] | None",
 ) -> dg.AssetSpec:
     """Return the asset spec of a model or a seed."""
-    name, lineage = model["name"], manifest["lineage"]
+    name = model["name"]
+    sources = {
+        column: [dg.TableColumnDep(asset_key(table, prefix), source) for table, source in parts]
+        for column, parts in manifest["lineage"].get(name, {}).items()
+    }
     columns = [
         dg.TableColumn(column["name"], column.get("data_type") or "", description=column["description"])
         for column in model["columns"].values()
@@ -46,20 +50,10 @@ def asset_spec(
             "dagster/column_schema": dg.TableSchema(columns),
             # For BigQuery, the manifest knows neither project nor dataset.
             **({} if prefix else {"dagster/relation_identifier": plain_relation(model)}),
-            **({LINEAGE: column_lineage(lineage[name], prefix)} if name in lineage else {}),
+            **({LINEAGE: dg.TableColumnLineage(sources)} if sources else {}),
             **links("models.md", in_the_course=COURSES_MODELS),
             "model": dg.MetadataValue.path(FOLDER / model["original_file_path"]),
         },
-    )
-
-
-def column_lineage(columns: Mapping[str, Sequence[Sequence[str]]], prefix: Sequence[str]) -> dg.TableColumnLineage:
-    """Return which columns of which tables a model's columns come from."""
-    return dg.TableColumnLineage(
-        {
-            column: [dg.TableColumnDep(asset_key(table, prefix), name) for table, name in sources]
-            for column, sources in columns.items()
-        }
     )
 
 

@@ -70,17 +70,19 @@ def record_months(
             problems[month] = " ".join(blocked)
     yield from _outputs(context, (spec for spec in context.check_specs if spec.partitions_def))
     if problems:
-        raise _failure(asset, problems, len(months))
+        reasons = "\n".join(f"{month}: {reason}" for month, reason in problems.items())
+        which = f"{len(problems)} of {len(months)} months" if len(months) > 1 else "A month"
+        raise dg.Failure(
+            f"{which} of {asset.to_user_string()} did not pass, so nothing is built on this run.\n{reasons}",
+            metadata={str(month): reason for month, reason in problems.items()},
+            allow_retries=False,  # transient errors have been retried already
+        )
 
 
 def record_service(
     context: dg.AssetCheckExecutionContext, asset: dg.AssetKey, ask: Callable[[], Iterable[CheckResult]]
 ) -> Iterator[Event]:
-    """Record the results that are about a whole service.
-
-    Raises:
-        TaxiError: what ``ask`` raises, in the last attempt.
-    """
+    """Record the results that are about a whole service."""
     specs = [spec for spec in context.check_specs if not spec.partitions_def]
     wanted = {spec.name for spec in selected(context, specs)}
     for result in MONTH_AGAIN.run(lambda: list(ask()), subject=f"checks of {asset.to_user_string()}"):
@@ -148,13 +150,3 @@ def _targets(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Targets:
         partition: CheckTarget(storage_id=made.order, run_id=made.run_id, timestamp=made.timestamp)
         for partition, made in latest_materializations(instance, tuple(asset.path)).items()
     }
-
-
-def _failure(asset: dg.AssetKey, problems: dict[Month, str], total: int) -> dg.Failure:
-    reasons = "\n".join(f"{month}: {reason}" for month, reason in problems.items())
-    months = f"{len(problems)} of {total} months" if total > 1 else "A month"
-    return dg.Failure(
-        f"{months} of {asset.to_user_string()} did not pass, so nothing is built on this run.\n{reasons}",
-        metadata={str(month): reason for month, reason in problems.items()},
-        allow_retries=False,  # transient errors have been retried already
-    )

@@ -51,7 +51,7 @@ class DockerHub:
 
     base_url: str
 
-    def pulls(self, context: dg.AssetExecutionContext, image: str) -> dg.MaterializeResult[Any]:
+    def pulls(self, image: str) -> dg.MaterializeResult[Any]:
         """Count an image's pulls in this process."""
         with errors_as_failures():
             return dg.MaterializeResult(metadata=count_pulls(image, self.base_url))
