@@ -58,20 +58,13 @@ class Loaded:
 
 
 def load_month(
-    url: str,
-    file: TripFile,
-    *,
-    on_bad_rows: OnBadRows = "fail",
-    max_bad_rows: float = 1.0,
-    force: bool = False,
+    url: str, file: TripFile, *, on_bad_rows: OnBadRows = "fail", max_bad_rows: float = 1.0, force: bool = False
 ) -> Loaded:
     """Make the month in the table exactly its file.
 
-    The bytes of the verified file are checked again while they are loaded.
-
     Args:
         url: the database.
-        file: the verified file.
+        file: the verified file; its bytes are checked again while they are loaded.
         on_bad_rows: whether bad rows fail the month, or are set aside among the service's rejects.
         max_bad_rows: the share of the rows that may be set aside; if more are bad, or all, the month fails.
         force: load even when the table holds this very file already.

@@ -91,8 +91,7 @@ def _create(connection: "Connection", service: Service) -> None:
         execute(connection, tables.CREATE_FILES)
         execute(connection, tables.ADD_COLUMNS)
         if not _is_ours(connection, service):
-            for statement in tables.create_table(service, connection.info.server_version):
-                execute(connection, statement)
+            execute(connection, tables.create_table(service, connection.info.server_version))
         for statement in tables.create_rejects(service):
             execute(connection, statement)
 

@@ -87,26 +87,21 @@ create table if not exists {FILES} (
     rows_rejected bigint not null check (rows_in_file = rows_loaded + rows_rejected),
     contract text not null,
     filenode oid not null,
-    loaded_at timestamptz not null default now(),
-    parser integer,
-    counted_at timestamptz,
-    refused text,
-    ignored text
+    loaded_at timestamptz not null default now()
 )"""
-"""The statement that creates the table of load records: one row for each loaded month."""
+"""The statement that creates the table of load records: one row for each loaded month. ``ADD_COLUMNS`` completes it."""
 
 
-def create_table(service: Service, server_version: int) -> list[str]:
-    """Return the statements that create a service's partitioned table with its comments."""
+def create_table(service: Service, server_version: int) -> str:
+    """Return the statement that creates a service's partitioned table."""
     kind = "virtual" if server_version >= VIRTUAL_COLUMNS_SINCE else "stored"
     columns = ",\n    ".join(f"{column.name} {column.postgres}" for column in service.columns)
-    table = f"""
+    return f"""
 create table {table_of(service)} (
     unique_row_id text generated always as ({unique_row_id(service)}) {kind},
     filename text not null,
     {columns}
 ) partition by list (filename)"""
-    return [table, *comments(service)]
 
 
 def create_rejects(service: Service) -> list[str]:
@@ -337,16 +332,15 @@ order by attnum"""
 """The query for the columns of a table or partition with their types, without those that came from a file."""
 
 # Columns that are younger than the table. Version 0.1 recorded no parser: NULL counts as parser 1.
-ADD_COLUMNS = (
-    f"alter table {FILES} add column if not exists parser integer, add column if not exists counted_at timestamptz, "
-    "add column if not exists refused text, add column if not exists ignored text"
+_YOUNGER = {"parser": "integer", "counted_at": "timestamptz", "refused": "text", "ignored": "text"}
+ADD_COLUMNS = f"alter table {FILES} " + ", ".join(
+    f"add column if not exists {name} {kind}" for name, kind in _YOUNGER.items()
 )
 
 COMPANIONS_EXIST = f"""
-select exists (select from pg_class where oid = to_regclass(%s) and relreplident <> 'd') and 4 = (
+select exists (select from pg_class where oid = to_regclass(%s) and relreplident <> 'd') and {len(_YOUNGER)} = (
     select count(*) from pg_attribute
-    where attrelid = to_regclass('{FILES}') and not attisdropped
-        and attname in ('parser', 'counted_at', 'refused', 'ignored')
+    where attrelid = to_regclass('{FILES}') and not attisdropped and attname in {tuple(_YOUNGER)}
 )"""
 
 COLUMN_COMMENTS = """

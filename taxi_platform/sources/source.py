@@ -46,9 +46,8 @@ def source_named(text: str, *, short_timeouts: bool = False) -> Source:
     """Return the source that a ``TAXI_SOURCE`` names: an address, the TLC, the sample, or else a folder.
 
     The address of the course's release also stands for the TLC's files of later months. A folder that is called ``tlc``
-    or ``sample`` is written ``./sample``; relative folders start at the project.
-
-    With short timeouts, for requests that only need metadata, a server is given up after seconds, not minutes.
+    or ``sample`` is written ``./sample``; relative folders start at the project. With short timeouts, for requests that
+    only need metadata, a server is given up after seconds, not minutes.
 
     Raises:
         InvalidSetting: it names none of these, a folder that does not exist, or an impossible scale.

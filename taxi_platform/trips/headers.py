@@ -38,9 +38,8 @@ class Header:
 def match_header(service: Service, line: bytes, subject: str, month: Month | None = None) -> Header:
     """Match a header line to the contract: names without case and outer space, in any order.
 
-    ``TAXI_ON_NEW_COLUMNS`` decides about columns that the contract does not know.
-
-    Columns that are newer than the month may be absent, as may optional ones. Messages call the file ``subject``.
+    ``TAXI_ON_NEW_COLUMNS`` decides about columns that the contract does not know. Columns that are newer than the month
+    may be absent, as may optional ones. Messages call the file ``subject``.
 
     Raises:
         SchemaMismatch: a column is missing, unknown or named twice, or the line is not a header at all.

@@ -136,8 +136,7 @@ def check_that_the_canonical_file_means_the_same(result: Read) -> None:
 def loading_table(connection: "psycopg.Connection[Any]", service: Service) -> Iterator[None]:
     """Create the table into which a month is copied, and roll everything back afterwards."""
     with connection.transaction(force_rollback=True):
-        for statement in tables.create_table(service, connection.info.server_version):
-            connection.execute(statement.encode())
+        connection.execute(tables.create_table(service, connection.info.server_version).encode())
         connection.execute(tables.create_loading(service, MARCH).encode())
         yield
 
