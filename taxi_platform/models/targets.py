@@ -7,7 +7,7 @@ run belongs in ``project``.
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,9 @@ _OPTIONS = (
     "-c jit=off -c timezone=UTC -c extra_float_digits=1 -c standard_conforming_strings=on "
     f"-c lock_timeout={LOCK_SECONDS}s -c statement_timeout={STATEMENT_SECONDS}s"
 )
+_ROWS_OF_BUILDS = r"""
+select to_date(right(relname, 7), 'YYYY_MM'), substring(obj_description(oid, 'pg_class') from '(\d+) rows')::bigint
+from pg_class where oid in (select to_regclass(name) from unnest(%s::text[]) as name)"""
 # Parts of a URL that dbt gets under its own names, or that the platform sets.
 _HANDLED = ("host", "hostaddr", "port", "user", "password", "dbname", "options", "application_name", "connect_timeout")
 
@@ -78,7 +81,9 @@ def open_postgres(url: str, *, prepared: bool = True) -> Generator[Target]:
                     raise _no_zones(lookup, zones.TABLE)
 
         def count(model: str, months: Sequence[Month]) -> Mapping[Month, int]:
-            return _count(lambda query: execute(connection, query), f"{MODELS_SCHEMA}.{model}", months)
+            # Each build notes its rows (see monthly.sql), so that the tables need not be read.
+            names = [f"{MODELS_SCHEMA}.{model}_{month}".replace("-", "_") for month in months]
+            return _by_month(execute(connection, _ROWS_OF_BUILDS, (names,)), months)
 
         yield Target(POSTGRES, _postgres_variables(connection, url), count)
 
@@ -109,7 +114,9 @@ def open_bigquery(cloud: "Cloud", *, prepared: bool = True) -> Generator[Target]
     def count(model: str, months: Sequence[Month]) -> Mapping[Month, int]:
         table = f"{bigquery.dataset_of(cloud)}.{model}"
         jobs = Jobs(cloud, f"table {table}", "models")
-        return _count(lambda query: (row.values() for row in jobs.rows("count", query)), f"`{table}`", months)
+        days = ", ".join(f"date '{month}-01'" for month in months)
+        query = f"select file_month, count(*) from `{table}` where file_month in ({days}) group by 1"  # noqa: S608 - our names
+        return _by_month([row.values() for row in jobs.rows("count", query)] if months else (), months)
 
     waiting = "Another build of the models is running in this dataset; waiting until it ends."
     lock = exclusive(cloud, BUILD_LOCK, waiting) if prepared else nullcontext()
@@ -167,11 +174,8 @@ def _bigquery_variables(cloud: "Cloud") -> Generator[Mapping[str, str]]:
         yield {**variables, "GOOGLE_APPLICATION_CREDENTIALS": file.name} if key else variables
 
 
-def _count(ask: Callable[[str], Any], table: str, months: Sequence[Month]) -> Mapping[Month, int]:
-    """Return the rows of each month of a model, in SQL that both warehouses understand."""
-    days = ", ".join(f"date '{month}-01'" for month in months)
-    query = f"select file_month, count(*) from {table} where file_month in ({days}) group by 1"  # noqa: S608 - our names
-    counts = {Month(day.year, day.month): rows for day, rows in ask(query)} if months else {}
+def _by_month(rows: Iterable[Any], months: Sequence[Month]) -> Mapping[Month, int]:
+    counts = {Month(day.year, day.month): count for day, count in rows}
     return {month: counts.get(month, 0) for month in months}
 
 

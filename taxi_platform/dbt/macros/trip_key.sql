@@ -19,23 +19,19 @@ the rows lie: those that are equal in the further columns too are the same row t
 {%- endmacro %}
 
 {#-
-PostgreSQL would sort all columns of a month to number its trips, in one process. So a build of a month looks for shared
-identifiers first, among trips whose times are equal too, and there are none in nearly every month.
+PostgreSQL would sort all columns of a month to number its trips, in one process. So a build takes each trip of its month
+for the only one with its identifier, and then numbers those that are not: there are none in nearly every month.
 -#}
 {% macro postgres__with_trip_keys(trips, services, further_columns) %}
-    {%- set shared = find_shared_times(trips, services) if model.month else none -%}
-    {%- if shared is none -%}
-        {{- default__with_trip_keys(trips, services, further_columns) -}}
-    {%- else -%}
+    {%- if model.month and not model.shared -%}
         select
             *,
             {{ trip_key("'1'") }} as trip_key
         from {{ trips }}
         where {{ of_files(services) }}
-        {%- if shared %} and {{ times() }} not in (select times from {{ shared }})
-        union all
-        {{ default__with_trip_keys(trips, services, further_columns) }} and {{ times() }} in (select times from {{ shared }})
-        {%- endif -%}
+    {%- else -%}
+        {{ default__with_trip_keys(trips, services, further_columns) }}
+        {%- if model.shared %} and {{ hashed(trip_key("'1'")) }} in (select hash from {{ model.shared }}){% endif -%}
     {%- endif -%}
 {% endmacro %}
 
@@ -43,39 +39,37 @@ identifiers first, among trips whose times are equal too, and there are none in 
     {{- dbt.hash(dbt.concat(['filename', 'unique_row_id', number])) -}}
 {% endmacro %}
 
-{#- The times of a month's trips that share an identifier, as a table of hashes that the build drops; empty if no trips do. -#}
-{% macro find_shared_times(trips, services) %}
-    {%- set twins, shared = table_of_month('twins'), table_of_month('shared') -%}
-    {%- set month -%}
-        (select {{ times() }} as times, filename, unique_row_id from {{ trips }} where {{ of_files(services) }}) as trips
-    {%- endset -%}
-    {%- call statement('twins') -%}
-        create unlogged table {{ twins }} as {{ repeated('times', month) }}
-    {%- endcall -%}
+{#- Number the trips of a month that was built as if no trips shared an identifier. -#}
+{% macro number_shared_keys(partition) %}
+    {%- set shared = table_of_month('shared') -%}
     {%- call statement('shared') -%}
-        create unlogged table {{ shared }} as
-        select distinct times
-        from {{ month }}
-        where times in (select times from {{ twins }})
-        group by times, filename, unique_row_id
-        having count(*) > 1
+        create unlogged table {{ shared }} as {{ repeated_hashes('trip_key', partition) }}
     {%- endcall -%}
-    {{ return(shared if load_result('shared').response.rows_affected else '') }}
+    {%- if load_result('shared').response.rows_affected -%}
+        {%- do model.update({'shared': shared}) -%}
+        {%- call statement('number') -%}
+            delete from {{ partition }} where {{ hashed('trip_key') }} in (select hash from {{ shared }});
+            insert into {{ partition }} ({{ get_quoted_csv(model.columns.keys() | list) }})
+            {{ rows_of_month() }}
+        {%- endcall -%}
+        {%- do model.update({'shared': none}) -%}
+    {%- endif -%}
+    {%- do run_query('drop table ' ~ shared) -%}
 {% endmacro %}
 
-{#- A hash of both times, which trips with one identifier share; trips that lack a time have one hash together. -#}
-{% macro times() %}
-    {{- 'coalesce(timestamp_hash_extended(pickup_datetime, timestamp_hash_extended(dropoff_datetime, 0)), 0)' -}}
-{% endmacro %}
+{% macro hashed(value) %}hashtextextended(cast({{ value }} as text), 0){% endmacro %}
 
 {#-
-The numbers that come more than once in a column. PostgreSQL sorts the halves at the same time; in order, because a
-hash table of millions of groups outgrows its memory, and nothing tells it how many there are.
+The hashes that come more than once in a column. PostgreSQL sorts the halves at the same time; in order, because a hash
+table of millions of groups outgrows its memory, and nothing tells it how many there are.
 -#}
-{% macro repeated(number, rows) %}
+{% macro repeated_hashes(column, relation) %}
     {%- for half in ['< 0', '>= 0'] %}
-        select {{ number }}
-        from (select {{ number }} from {{ rows }} where {{ number }} {{ half }} order by 1) as half
+        select hash
+        from (
+            select hash from (select {{ hashed(column) }} as hash from {{ relation }}) as hashes
+            where hash {{ half }} order by 1
+        ) as half
         group by 1
         having count(*) > 1
         {{- ' union all' if not loop.last }}

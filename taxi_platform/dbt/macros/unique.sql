@@ -3,16 +3,13 @@ dbt's test of unique values. PostgreSQL compares eight bytes of each value first
 if these come more than once.
 -#}
 {% macro postgres__test_unique(model, column_name) %}
-    {%- set hashes -%}
-        (select hashtextextended(cast({{ column_name }} as text), 0) as hash from {{ model }}) as hashes
-    {%- endset -%}
     select
         {{ column_name }} as unique_field,
         count(*) as n_records
     from {{ model }}
     where
         {{ column_name }} is not null
-        and (select count(*) from ({{ repeated('hash', hashes) }}) as hashes) > 0
+        and (select count(*) from ({{ repeated_hashes(column_name, model) }}) as hashes) > 0
     group by {{ column_name }}
     having count(*) > 1
 {% endmacro %}

@@ -1,29 +1,13 @@
 -- Every trip of the for-hire vehicles: one row for each row of their table, whatever it lacks.
 
+
+
 with trips as (
     select
         *,
         to_hex(md5(cast(filename || unique_row_id || cast(row_number() over (partition by filename, unique_row_id order by shared_ride_flag) as string) as string))) as trip_key
     from `project`.`dataset`.`stg_fhv_tripdata`
     where file_month is not null
-),
-
-pickup_zones as (
-    
-    select distinct
-        location_id,
-        cast(location_id as string) as number
-    from `project`.`dataset`.`dim_zones`
-
-),
-
-dropoff_zones as (
-    
-    select distinct
-        location_id,
-        cast(location_id as string) as number
-    from `project`.`dataset`.`dim_zones`
-
 )
 
 select
@@ -39,5 +23,8 @@ select
     coalesce(dropoff_zones.location_id, -1) as dropoff_location_id,
     coalesce(trips.shared_ride_flag = '1', false) as is_shared_ride
 from trips
-left join pickup_zones on trips.pickup_location_id = pickup_zones.number
-left join dropoff_zones on trips.dropoff_location_id = dropoff_zones.number
+
+left join `project`.`dataset`.`dim_zones` as pickup_zones
+    on cast(trips.pickup_location_id as string) = cast(pickup_zones.location_id as string)
+left join `project`.`dataset`.`dim_zones` as dropoff_zones
+    on cast(trips.dropoff_location_id as string) = cast(dropoff_zones.location_id as string)

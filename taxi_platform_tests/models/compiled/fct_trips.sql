@@ -1,29 +1,13 @@
 -- Every trip of the taxis: one row for each row of the trips' tables, whatever it lacks.
 
+
+
 with trips as (
     select
         *,
         to_hex(md5(cast(filename || unique_row_id || cast(row_number() over (partition by filename, unique_row_id order by rate_code_id, store_and_fwd_flag, passenger_count, trip_type, extra, mta_tax, tip_amount, tolls_amount, ehail_fee, improvement_surcharge, congestion_surcharge, total_amount, payment_type, airport_fee, cbd_congestion_fee, request_source) as string) as string))) as trip_key
     from `project`.`dataset`.`int_trips`
     where file_month is not null
-),
-
-pickup_zones as (
-    
-    select distinct
-        location_id,
-        cast(location_id as string) as number
-    from `project`.`dataset`.`dim_zones`
-
-),
-
-dropoff_zones as (
-    
-    select distinct
-        location_id,
-        cast(location_id as string) as number
-    from `project`.`dataset`.`dim_zones`
-
 )
 
 select
@@ -58,11 +42,14 @@ select
     coalesce(payment_types.payment_type_description, 'Unknown') as payment_type_description,
     trips.request_source
 from trips
+
 left join `project`.`dataset`.`dim_vendors` as vendors
-    on trips.vendor_id = cast(vendors.vendor_id as string)
+    on cast(trips.vendor_id as string) = cast(vendors.vendor_id as string)
 left join `project`.`dataset`.`rate_codes` as rate_codes
-    on trips.rate_code_id = cast(rate_codes.rate_code_id as string)
-left join pickup_zones on trips.pickup_location_id = pickup_zones.number
-left join dropoff_zones on trips.dropoff_location_id = dropoff_zones.number
+    on cast(trips.rate_code_id as string) = cast(rate_codes.rate_code_id as string)
+left join `project`.`dataset`.`dim_zones` as pickup_zones
+    on cast(trips.pickup_location_id as string) = cast(pickup_zones.location_id as string)
+left join `project`.`dataset`.`dim_zones` as dropoff_zones
+    on cast(trips.dropoff_location_id as string) = cast(dropoff_zones.location_id as string)
 left join `project`.`dataset`.`payment_types` as payment_types
-    on trips.payment_type = payment_types.payment_type
+    on cast(trips.payment_type as string) = cast(payment_types.payment_type as string)

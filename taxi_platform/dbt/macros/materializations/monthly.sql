@@ -39,24 +39,23 @@ so that readers do not wait. Months are built one after the other, so that no so
 
 {#- Make one month what the model's query says; returns how many rows that is. -#}
 {% macro build_month(month) %}
-    {#- As dbt's own microbatches do it: the model's code is rendered for the batch. -#}
     {%- do model.update({'month': month}) -%}
     {%- set partition = table_of_month() -%}
     {%- set is_new = run_query("select to_regclass('" ~ partition.include(database=False) ~ "')").columns[0][0] is none -%}
     {%- set value = "date '" ~ month ~ "-01'" -%}
-    {%- set columns = get_quoted_csv(model.columns.keys() | list) -%}
-    {#- The month is known, and dear to compute from the name of each trip's file. -#}
-    {%- set known_month = columns | replace('"file_month"', value ~ ' as file_month') -%}
-    {%- set sql = render(model.raw_code) -%}
     {%- call statement('fill') -%}
         {% if is_new -%}
             create table {{ partition }} as
         {%- else -%}
             delete from {{ partition }};
-            insert into {{ partition }} ({{ columns }})
+            insert into {{ partition }} ({{ get_quoted_csv(model.columns.keys() | list) }})
         {%- endif %}
-        select {{ known_month }} from ({{ sql }}) as built
+        {{ rows_of_month() }}
     {%- endcall -%}
+    {%- set rows = load_result('fill').response.rows_affected -%}
+    {%- if 'trip_key' in model.columns -%}
+        {%- do number_shared_keys(partition) -%}
+    {%- endif -%}
     {%- call statement('finish') -%}
         {% if is_new -%}
             {#- What the table requires, in one scan; ATTACH would need one for each. -#}
@@ -67,12 +66,19 @@ so that readers do not wait. Months are built one after the other, so that no so
                 add check (file_month = {{ value }});
             alter table {{ this }} attach partition {{ partition }} for values in ({{ value }});
         {%- endif %}
-        {#- Reports keep what they have counted of a build. -#}
-        comment on table {{ partition }} is 'Built by dbt invocation {{ invocation_id }}.';
-        analyze {{ partition }};
-        drop table if exists {{ table_of_month('twins') }}, {{ table_of_month('shared') }}
+        {#- Reports keep what they have counted of a build; Dagster shows the rows (see models/targets.py). -#}
+        comment on table {{ partition }} is 'Built by dbt invocation {{ invocation_id }}: {{ rows }} rows.';
+        analyze {{ partition }}
     {%- endcall -%}
-    {{ return(load_result('fill').response.rows_affected) }}
+    {{ return(rows) }}
+{% endmacro %}
+
+{#- The query for the month that is being built. The model's code is rendered for it, as dbt's own microbatches do it. -#}
+{% macro rows_of_month() %}
+    {#- The month is known, and dear to compute from the name of each trip's file. -#}
+    {%- set known_month = "date '" ~ model.month ~ "-01' as file_month" -%}
+    select {{ get_quoted_csv(model.columns.keys() | list) | replace('"file_month"', known_month) }}
+    from ({{ render(model.raw_code) }}) as built
 {% endmacro %}
 
 {#- The partition of the month that is being built, or a table that only its build needs. -#}

@@ -1,17 +1,14 @@
 -- Every trip of the high-volume for-hire vehicles: one row for each row of their table, whatever it lacks.
 
+{% set dimensions = {
+    'pickup_zones': {'table': ref('dim_zones'), 'key': 'location_id', 'number': 'trips.pickup_location_id'},
+    'dropoff_zones': {'table': ref('dim_zones'), 'key': 'location_id', 'number': 'trips.dropoff_location_id'},
+} %}
+
 with trips as (
     {{ with_trip_keys(ref('stg_fhvhv_tripdata'), ['fhvhv'], [
         'originating_base_num', 'on_scene_datetime', 'trip_time', 'driver_pay', 'tips',
     ]) }}
-),
-
-pickup_zones as (
-    {{ zones_by_number() }}
-),
-
-dropoff_zones as (
-    {{ zones_by_number() }}
 )
 
 select
@@ -33,8 +30,8 @@ select
     trips.pickup_datetime,
     trips.dropoff_datetime,
     {{ minutes_between('trips.pickup_datetime', 'trips.dropoff_datetime') }} as trip_duration_minutes,
-    coalesce(pickup_zones.location_id, -1) as pickup_location_id,
-    coalesce(dropoff_zones.location_id, -1) as dropoff_location_id,
+    {{ value_of(dimensions, 'pickup_zones', 'location_id', '-1') }} as pickup_location_id,
+    {{ value_of(dimensions, 'dropoff_zones', 'location_id', '-1') }} as dropoff_location_id,
     trips.trip_miles,
     trips.base_passenger_fare,
     trips.tolls,
@@ -48,5 +45,4 @@ select
     coalesce(trips.shared_match_flag = 'Y', false) as is_shared_ride,
     coalesce(trips.wav_match_flag = 'Y', false) as is_wheelchair_accessible
 from trips
-left join pickup_zones on trips.pickup_location_id = pickup_zones.number
-left join dropoff_zones on trips.dropoff_location_id = dropoff_zones.number
+{{ join_dimensions(dimensions) }}
