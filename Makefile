@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 EMULATORS := .venv-emulators
+MANIFEST := taxi_platform/dbt/compiled/postgres.json
 DEMO := $(VENV)/.with-dbt,report
 PIP := $(BIN)/pip install -qq --disable-pip-version-check --root-user-action ignore
 INSTALL = $$([ -x $(BIN)/uv ] && echo "$(BIN)/uv pip install --quiet --python $(BIN)/python" || echo "$(PIP)")
@@ -33,6 +34,10 @@ $(VENV)/.with-%: requirements.lock pyproject.toml | $(BIN)/activate
 		$(INSTALL) --constraint requirements.lock --editable '.[$*]'; }
 	@touch $@
 
+# Otherwise every test with a data folder of its own would compile the models that were edited.
+$(MANIFEST): $(shell find taxi_platform/dbt -name '*.sql' -o -name '*.yml' -o -name '*.csv') | $(INSTALLED)
+	@$(BIN)/python -m taxi_platform.models > /dev/null
+
 install: $(INSTALLED) ## Install every extra, and what tests need
 
 $(EMULATORS)/.installed: deploy/emulators/requirements.lock
@@ -54,7 +59,7 @@ demo-cloud: $(VENV)/.with-google $(EMULATORS)/.installed ## Load three sample mo
 getting-started: $(VENV)/.with-duckdb ## Average prices of products by brand: a first graph, in a few seconds
 	@. $(BIN)/activate && taxi getting-started
 
-test: $(INSTALLED) ## Run the whole test suite
+test: $(INSTALLED) $(MANIFEST) ## Run the whole test suite
 	@$(MAKE) --no-print-directory emulators || echo "The tests that need the emulators will be skipped."
 	@. $(BIN)/activate && pytest -n 4 --dist loadscope --reruns 1 --reruns-delay 2
 

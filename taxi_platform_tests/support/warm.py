@@ -118,7 +118,7 @@ def _ask(place: str, command: list[str]) -> int:
 if __name__ == "__main__":
     if sys.argv[1] != "serve":
         sys.exit(_ask(sys.argv[1], sys.argv[2:]))
-    del sys.path[0]  # this folder
+    sys.path[0] = __file__.partition("/taxi_platform_tests/")[0]  # in place of this folder
     _import_all(sys.argv[2].rpartition("/")[2])
     sys.argv = _until_asked(sys.argv[2])
     __package__ = None  # so that click names the command, not this module
