@@ -64,17 +64,23 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 # Folders and files whose tests take longest. They begin first, so that no worker is left with a long one at the end.
-_SLOW = ("stack", "models", "cli", "golden", "test_mutated_files.py", "bigquery", "gcp", "operations")
-# Files whose tests share one running stack.
-_STACK_FILES = re.compile(r".*/stack/test_(backfills|faults|login|queue|services)\.py")
+_SLOW = ("stack", "cli", "models", "golden", "test_mutated_files.py", "bigquery", "gcp", "operations")
+# Files whose tests share one running stack, and those that share one running deployment: the longest of all.
+_SHARED = {
+    "the stack": re.compile(r".*/stack/test_(backfills|faults|login|queue|services|web_guard)\.py"),
+    "the deployment": re.compile(r".*/stack/test_(alerts_daemon|backfill_daemon|crashes|triggers_daemon)\.py"),
+}
+
+
+def _scope(file: str) -> str:
+    return next((name for name, files in _SHARED.items() if files.fullmatch(file)), file)
 
 
 class FilesOnOneWorker(LoadScopeScheduling):
-    """Keeps the tests of a file on one worker, and the tests of the running stack on the worker that starts it."""
+    """Keeps the tests of a file on one worker, and those of the stack or the deployment on the one that starts it."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "stack" if _STACK_FILES.fullmatch(file) else file
+        return _scope(nodeid.partition("::")[0])
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesOnOneWorker:
@@ -84,16 +90,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesOn
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses PostgreSQL, and start the slow folders first."""
+    """Mark what uses PostgreSQL, and start what takes longest first."""
     for item in items:
-        if {"database", "state_database"} & set(getattr(item, "fixturenames", ())):
+        if {"database", "state_database", "deployment"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("database")
-    items.sort(key=lambda item: (not _STACK_FILES.fullmatch(item.path.as_posix()), _place(item)))
+    items.sort(key=_place)
 
 
-def _place(item: pytest.Item) -> int:
-    parts = item.path.relative_to(_TESTS).parts
-    return next((place for place, name in enumerate(_SLOW) if name in parts), len(_SLOW))
+def _place(item: pytest.Item) -> tuple[int, int]:
+    shared, scope, parts = list(_SHARED), _scope(item.path.as_posix()), item.path.relative_to(_TESTS).parts
+    return (
+        shared.index(scope) if scope in shared else len(shared),
+        next((place for place, name in enumerate(_SLOW) if name in parts), len(_SLOW)),
+    )
 
 
 @pytest.fixture(scope="session")

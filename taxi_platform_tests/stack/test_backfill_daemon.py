@@ -5,90 +5,44 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
 
 import dagster as dg
-import psycopg
 import pytest
 
 from taxi_platform.settings import PROJECT
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, YELLOW, Service
 from taxi_platform_tests.support.daemon_runs import Deployment
-from taxi_platform_tests.support.databases import database_from
-from taxi_platform_tests.support.haste import DAEMON
 from taxi_platform_tests.support.shell import environment, require_activation, script
 from taxi_platform_tests.support.trip_server import Answer, TripServer
 from taxi_platform_tests.support.trip_texts import rows, text, zipped
+from taxi_platform_tests.support.trips_database import TripsDatabase
+from taxi_platform_tests.support.year import path
 
-
-class Gate(TripServer):
-    """A server whose delays last until it is told to go on."""
-
-    def __init__(self) -> None:
-        self.go_on = threading.Event()
-        super().__init__()
-
-    def wait(self, seconds: float) -> None:
-        """Be silent until the gate opens."""
-        if seconds:
-            self.go_on.wait(seconds)
-
-
-@pytest.fixture(scope="module")
-def source() -> Iterator[Gate]:
-    """A server that publishes nothing yet."""
-    with Gate() as source:
-        yield source
-        source.go_on.set()
-
-
-@pytest.fixture(scope="module")
-def years() -> Iterator[int]:
-    """Years, each once."""
-    return itertools.count(2010)
+YEARS = itertools.count(2010)
 
 
 @pytest.fixture
-def year(source: Gate, years: Iterator[int]) -> int:
+def year(source: TripServer) -> int:
     """A year that no other attempt at a test has; of its first half there are 10, 20 … green and yellow trips."""
-    number = next(years)
+    number = next(YEARS)
     for service in (GREEN, YELLOW):
         for month in Month(number, 1).through(Month(number, 6)):
             source.publish(path(service, month), zipped(text(service, rows(service, 10 * month.month))))
-    source.go_on.clear()
     return number
 
 
-@pytest.fixture(scope="module")
-def database(postgres_url: str) -> Iterator[str]:
-    """The database of the deployment."""
-    with database_from(postgres_url, "template0") as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def deployment(source: Gate, database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A daemon that looks at backfills every three seconds, and a code server; its heartbeat is recorded already."""
-    settings = {"TAXI_SOURCE": source.template, "TAXI_POSTGRES_URL": database, "TAXI_FIRST_MONTH": "2010-01"}
-    with Deployment(tmp_path_factory.mktemp("deployment"), database, prelude=DAEMON, **settings) as deployment:
-        deployment.wait_until(lambda: "BACKFILL" in deployment.instance.get_daemon_heartbeats())
-        yield deployment
-
-
-def path(service: Service, month: Month) -> str:
-    return f"/{service.name}/{service.table}_{month}.csv.gz"
-
-
-def started(deployment: Deployment, source: Gate, database: str, arguments: str) -> "subprocess.Popen[str]":
+def started(
+    deployment: Deployment, source: TripServer, trips: TripsDatabase, arguments: str
+) -> "subprocess.Popen[str]":
     """``taxi backfill`` as a person types it on this deployment."""
     require_activation()
     home = {"DAGSTER_HOME": str(deployment.home)}
-    settings = {"TAXI_SOURCE": source.template, "TAXI_POSTGRES_URL": database, "TAXI_FIRST_MONTH": "2010-01"}
+    settings = {"TAXI_SOURCE": source.template, "TAXI_POSTGRES_URL": trips.url, "TAXI_FIRST_MONTH": "2010-01"}
     return subprocess.Popen(
         script(f"exec taxi backfill {arguments}"),
         cwd=PROJECT,
-        env={**environment(deployment.home.parent, **settings), **home},
+        env={**environment(deployment.data, **settings), **home},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -112,10 +66,10 @@ def materializations(deployment: Deployment, service: Service, year: int) -> lis
 
 
 def test_it_is_one_backfill_of_the_web_ui_with_a_run_for_each_stretch_and_its_end_is_told(
-    deployment: Deployment, source: Gate, database: str, year: int
+    deployment: Deployment, source: TripServer, trips: TripsDatabase, year: int
 ) -> None:
     assert deployment.wait_for(deployment.submit("green_tripdata", f"{year}-03")).is_success
-    command = started(deployment, source, database, f"green {year}-01..{year}-07")
+    command = started(deployment, source, trips, f"green {year}-01..{year}-07")
     said, _ = command.communicate(timeout=180)
     assert command.returncode == 1, said
     assert "6 months to load; left out: 1 loaded already" in said
@@ -135,26 +89,25 @@ def test_it_is_one_backfill_of_the_web_ui_with_a_run_for_each_stretch_and_its_en
 
 
 def test_the_daemon_goes_on_without_the_command_and_the_same_command_watches_the_rest(
-    deployment: Deployment, source: Gate, database: str, year: int
+    deployment: Deployment, source: TripServer, trips: TripsDatabase, year: int
 ) -> None:
-    source.script(path(YELLOW, Month(year, 3)), Answer(delay=300))
-    first = started(deployment, source, database, f"yellow {year}-01..{year}-04")
+    go_on = threading.Event()
+    source.script(path(YELLOW, Month(year, 3)), Answer(until=go_on))
+    first = started(deployment, source, trips, f"yellow {year}-01..{year}-04")
     said = until(first, rf"{year}-02 .* rows")
     first.send_signal(signal.SIGINT)
     said += first.communicate(timeout=180)[0]
     assert first.returncode == 130
     assert "The daemon goes on without this window." in said
 
-    second = started(deployment, source, database, f"yellow {year}-01..{year}-04")
+    second = started(deployment, source, trips, f"yellow {year}-01..{year}-04")
     said = until(second, r"Waiting for 4 months in progress, too\.")
     assert "0 months to load; left out: 4 in progress (run " in said
-    source.go_on.set()
+    go_on.set()
     said = second.communicate(timeout=180)[0]
     assert second.returncode == 0, said
     assert "4 months: 4 loaded (100 rows)" in said
     titles = [backfill.title for backfill in deployment.instance.get_backfills()]
     assert titles.count(f"taxi backfill yellow {year}-01..{year}-04") == 1
     assert materializations(deployment, YELLOW, year) == [f"{year}-0{month}" for month in range(1, 5)]
-    with psycopg.connect(database) as connection:
-        counted = connection.execute("select count(*) from yellow_tripdata where filename like %s", (f"%{year}%",))
-        assert counted.fetchone() == (100,)
+    assert [trips.count(f"yellow_tripdata_{year}-0{month}.csv") for month in range(1, 5)] == [10, 20, 30, 40]

@@ -1,19 +1,15 @@
 """The clock passes the end of a month while the daemon runs."""
 
 import datetime
-import subprocess
-import sys
 from pathlib import Path
 
 import dagster as dg
 import psycopg
 import pytest
 
-from taxi_platform.settings import PROJECT
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.clock import PRELUDE, Clock
 from taxi_platform_tests.support.daemon_runs import Deployment
-from taxi_platform_tests.support.shell import environment
 from taxi_platform_tests.support.trip_server import TripServer
 from taxi_platform_tests.support.trip_texts import rows, text, zipped
 
@@ -40,6 +36,11 @@ def started_by_the_schedule(deployment: Deployment) -> list[tuple[str, str]]:
     return [(run.tags["dagster/partition"], run.status.value) for run in runs]
 
 
+def is_on(deployment: Deployment) -> bool:
+    """Whether the daemon knows the schedule, which is on from the start."""
+    return SCHEDULE in {state.instigator_name for state in deployment.instance.all_instigator_state()}
+
+
 def test_when_the_clock_passes_the_end_of_a_month_its_schedule_loads_the_month_that_is_due_once(
     server: TripServer, clock: Clock, database: str, tmp_path: Path
 ) -> None:
@@ -48,14 +49,7 @@ def test_when_the_clock_passes_the_end_of_a_month_its_schedule_loads_the_month_t
     values = {"TAXI_SOURCE": server.template, "TAXI_POSTGRES_URL": database, "TAXI_LAST_MONTH": "2019-12"}
     values |= clock.environment()
     with Deployment(tmp_path, database, prelude=PRELUDE, **values) as deployment:
-        own = {"DAGSTER_HOME": str(deployment.home), "PYTHONPATH": str(tmp_path)}
-        subprocess.run(
-            [sys.executable, "-m", "dagster", "schedule", "start", "-w", str(tmp_path / "workspace.yaml"), SCHEDULE],
-            cwd=PROJECT,
-            env={**environment(tmp_path, **values), **own},
-            check=True,
-            timeout=120,
-        )
+        deployment.wait_until(lambda: is_on(deployment))
         clock.set(moment("2019-03-01 08:59:57"))
         assert started_by_the_schedule(deployment) == []
         january, february = ("2019-01", "SUCCESS"), ("2019-02", "SUCCESS")

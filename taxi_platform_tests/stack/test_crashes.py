@@ -4,13 +4,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 import psutil
-import psycopg
 import pytest
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
@@ -20,85 +17,24 @@ from taxi_platform.sources.sample import SampleSource
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN
 from taxi_platform_tests.support.daemon_runs import Deployment
-from taxi_platform_tests.support.databases import database_from
 from taxi_platform_tests.support.shell import environment
 from taxi_platform_tests.support.trip_server import TripServer
 from taxi_platform_tests.support.trip_texts import rows, text, zipped
+from taxi_platform_tests.support.trips_database import TripsDatabase
 from taxi_platform_tests.support.year import path
 
-# The waits of a minute are waits of seconds here; their order stays.
-QUICK = """
-from taxi_platform.ledger import heartbeats
-heartbeats.HEARTBEAT_SECONDS, heartbeats.TIMEOUT_SECONDS = 0.5, 3.0
-from taxi_platform.orchestration import launcher
-launcher.READY_SECONDS = 5.0
-"""
 SUCCESS, FAILURE, CANCELED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
 
 
-class Trips:
-    """The database of the trips, as a client sees it."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def ask(self, query: str) -> list[tuple[object, ...]]:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            cursor = connection.execute(query.encode())
-            return cursor.fetchall() if cursor.description else []
-
-    def copies(self) -> bool:
-        """Whether somebody fills a table just now."""
-        return self.ask("select * from pg_stat_progress_copy where datname = current_database()") != []
-
-    @contextmanager
-    def held(self, month: str) -> Iterator[None]:
-        """Have a month for oneself, so that whoever loads it waits in the middle of its run."""
-        name = f"public.green_tripdata_{month.replace('-', '_')}"
-        with psycopg.connect(self.url) as connection:
-            connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (name,))
-            yield
-
-    def is_exact(self, month: str) -> bool:
-        """Whether the month is whole, once, and nothing of another attempt is left."""
-        file = f"green_tripdata_{month}.csv"
-        (recorded,) = self.ask(f"select rows_in_file from tripdata_files where filename = '{file}'")
-        (counted,) = self.ask(f"select count(*) from green_tripdata where filename = '{file}'")
-        leftovers = self.ask("select relname from pg_class where relname like '%\\_loading'")
-        return recorded == counted != (0,) and leftovers == []
-
-
-@pytest.fixture(scope="module")
-def trips(postgres_url: str) -> Iterator[Trips]:
-    """A database for the trips and the state of all tests here; each test has a month of its own."""
-    with database_from(postgres_url, "template0") as url:
-        yield Trips(url)
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TripServer]:
-    """Where the trips come from: ten a month, and of one month so many that its COPY can be seen."""
+@pytest.fixture(scope="module", autouse=True)
+def published(source: TripServer, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Ten trips a month, and of one month so many that its COPY can be seen."""
     large, sample = tmp_path_factory.mktemp("large") / "month.csv.gz", SampleSource(0.3)
     sample.fetch(sample.trips(GREEN, Month(2019, 3)), large)
-    with TripServer() as source:
-        source.publish(path(GREEN, Month(2019, 3)), large.read_bytes())
-        for month in Month(2019, 4).through(Month(2019, 9)):
-            source.publish(path(GREEN, month), zipped(text(GREEN, rows(GREEN, 10))))
-        source.publish(path(FHV, Month(2019, 3)), zipped(text(FHV, rows(FHV, 10))))
-        yield source
-
-
-@pytest.fixture(scope="module")
-def deployment(source: TripServer, trips: Trips, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A daemon that looks for crashed runs every second, and a code server."""
-    config = {
-        "run_monitoring": {"poll_interval_seconds": 1},
-        "auto_materialize": {"enabled": False, "use_sensors": False},
-    }
-    folder = tmp_path_factory.mktemp("deployment")
-    settings = {"TAXI_SOURCE": source.template, "TAXI_POSTGRES_URL": trips.url}
-    with Deployment(folder, trips.url, config, QUICK, **settings) as running:
-        yield running
+    source.publish(path(GREEN, Month(2019, 3)), large.read_bytes())
+    for month in Month(2019, 4).through(Month(2019, 9)):
+        source.publish(path(GREEN, month), zipped(text(GREEN, rows(GREEN, 10))))
+    source.publish(path(FHV, Month(2019, 3)), zipped(text(FHV, rows(FHV, 10))))
 
 
 def said(deployment: Deployment, run_id: str, text: str) -> None:
@@ -112,7 +48,7 @@ def retried(deployment: Deployment, run_id: str) -> dg.DagsterRun:
     return deployment.wait_for(retry.run_id)
 
 
-def left(deployment: Deployment, trips: Trips) -> list[object]:
+def left(deployment: Deployment, trips: TripsDatabase) -> list[object]:
     """The runs in progress, the places taken in pools, and the processes that give signs of life."""
     in_progress = deployment.instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES))
     slots = trips.ask("select * from concurrency_slots where run_id is not null")
@@ -120,7 +56,7 @@ def left(deployment: Deployment, trips: Trips) -> list[object]:
 
 
 def test_a_process_that_is_killed_in_mid_copy_fails_its_run_and_one_retry_loads_the_month(
-    deployment: Deployment, trips: Trips
+    deployment: Deployment, trips: TripsDatabase
 ) -> None:
     run_id = deployment.submit("green_tripdata", "2019-03")
     deployment.wait_until(trips.copies)
@@ -134,7 +70,7 @@ def test_a_process_that_is_killed_in_mid_copy_fails_its_run_and_one_retry_loads_
 
 
 def test_a_code_server_that_dies_with_its_processes_leaves_runs_that_are_found_and_retried(
-    deployment: Deployment, trips: Trips
+    deployment: Deployment, trips: TripsDatabase
 ) -> None:
     with trips.held("2019-04"):
         run_id = deployment.submit("green_tripdata", "2019-04")
@@ -152,7 +88,7 @@ def test_a_code_server_that_dies_with_its_processes_leaves_runs_that_are_found_a
 
 
 def test_without_their_code_server_one_process_ends_its_run_and_another_terminates_itself_and_none_is_doubled(
-    deployment: Deployment, trips: Trips
+    deployment: Deployment, trips: TripsDatabase
 ) -> None:
     with trips.held("2019-05"), trips.held("2019-06"):
         kept, unwanted = (deployment.submit("green_tripdata", month) for month in ("2019-05", "2019-06"))
@@ -165,7 +101,7 @@ def test_without_their_code_server_one_process_ends_its_run_and_another_terminat
         assert deployment.wait_for(unwanted).status == CANCELED
         psutil.wait_procs([worker], timeout=20)
         assert not worker.is_running()
-        time.sleep(4)  # longer than the timeout of a crashed process
+        time.sleep(5)  # longer than the timeout of a crashed process
         deployment.start_code_server()
     assert deployment.wait_for(kept).status == SUCCESS
     assert deployment.retries(kept) == deployment.retries(unwanted) == []
@@ -173,18 +109,18 @@ def test_without_their_code_server_one_process_ends_its_run_and_another_terminat
     assert trips.ask("select * from tripdata_files where filename like '%2019-06%'") == []
 
 
-def test_a_run_that_a_person_terminates_is_not_retried(deployment: Deployment, trips: Trips) -> None:
+def test_a_run_that_a_person_terminates_is_not_retried(deployment: Deployment, trips: TripsDatabase) -> None:
     with trips.held("2019-07"):
         run_id = deployment.submit("green_tripdata", "2019-07")
         said(deployment, run_id, "another process is loading this month")
         assert deployment.instance.run_launcher.terminate(run_id)
         assert deployment.wait_for(run_id).status == CANCELED
-    time.sleep(3)  # the daemon looks for runs to retry every two seconds
+    time.sleep(3)  # the daemon looks for runs to retry every second
     assert deployment.retries(run_id) == []
     assert left(deployment, trips) == []
 
 
-def test_a_run_whose_step_failed_is_not_retried_as_a_whole(deployment: Deployment, trips: Trips) -> None:
+def test_a_run_whose_step_failed_is_not_retried_as_a_whole(deployment: Deployment, trips: TripsDatabase) -> None:
     trips.ask("create table fhv_tripdata (of_another integer)")
     run_id = deployment.submit("fhv_tripdata", "2019-03")
     assert deployment.wait_for(run_id).status == FAILURE
@@ -193,7 +129,7 @@ def test_a_run_whose_step_failed_is_not_retried_as_a_whole(deployment: Deploymen
 
 
 def test_a_process_that_hung_until_its_run_was_retried_stops_when_it_wakes(
-    deployment: Deployment, trips: Trips
+    deployment: Deployment, trips: TripsDatabase
 ) -> None:
     with trips.held("2019-08"):
         run_id = deployment.submit("green_tripdata", "2019-08")
@@ -211,11 +147,11 @@ def test_a_process_that_hung_until_its_run_was_retried_stops_when_it_wakes(
 
 
 def test_a_command_that_is_killed_leaves_no_run_in_progress(
-    deployment: Deployment, source: TripServer, trips: Trips, tmp_path: Path
+    deployment: Deployment, source: TripServer, trips: TripsDatabase, tmp_path: Path
 ) -> None:
     values = {"TAXI_SOURCE": source.template, "TAXI_POSTGRES_URL": trips.url}
     command = [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "taxi_platform.definitions"]
-    home = {"DAGSTER_HOME": str(deployment.home), "PYTHONPATH": str(deployment.home.parent)}
+    home = {"DAGSTER_HOME": str(deployment.home), "PYTHONPATH": str(deployment.prelude())}
     with trips.held("2019-09"):
         process = subprocess.Popen(
             [*command, "--select", "green_tripdata", "--partition", "2019-09"],

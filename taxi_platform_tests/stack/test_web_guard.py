@@ -13,9 +13,10 @@ from dagster_graphql import DagsterGraphQLClient
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from taxi_platform_tests.stack.conftest import PUBLISHED_AS
 from taxi_platform_tests.support.browser import browser
-from taxi_platform_tests.support.databases import database_from
-from taxi_platform_tests.support.web_ui import ask, started
+from taxi_platform_tests.support.stack import Stack
+from taxi_platform_tests.support.web_ui import ask
 
 MUTATION = 'mutation{setConcurrencyLimit(concurrencyKey:"evil",limit:0)}'
 LIMITS = "{ instance { concurrencyLimits { concurrencyKey } } }"
@@ -24,22 +25,12 @@ OPENS_SOCKET = """new Promise(resolve => {
     socket.onopen = () => resolve('open')
     socket.onerror = () => resolve('refused')
 })"""
-NAME = "dagster.example.com"
 
 
-@pytest.fixture(scope="module")
-def server(postgres_url: str, state_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of Dagster's web server without code locations, published as NAME."""
-    with (
-        database_from(postgres_url, state_template) as database,
-        started(
-            "dagster-webserver --empty-workspace",
-            tmp_path_factory.mktemp("web"),
-            TAXI_POSTGRES_URL=database,
-            TAXI_ALLOWED_HOSTS=NAME,
-        ) as url,
-    ):
-        yield url
+@pytest.fixture
+def server(stack: Stack) -> str:
+    """The address of the stack's web server."""
+    return stack.url(3000) + "/"
 
 
 def limits(server: str) -> list[str]:
@@ -81,7 +72,7 @@ def test_clients_pages_and_the_published_name_are_served(server: str) -> None:
     parts = urlsplit(server)
     client = DagsterGraphQLClient(str(parts.hostname), port_number=parts.port)
     assert client._execute("{ version }")["version"]  # pyright: ignore[reportPrivateUsage]
-    page = requests.get(server, headers={"Host": NAME, "Accept": "text/html"}, timeout=30)
+    page = requests.get(server, headers={"Host": PUBLISHED_AS, "Accept": "text/html"}, timeout=30)
     assert (page.status_code, page.headers["X-Frame-Options"]) == (200, "SAMEORIGIN")
 
 

@@ -31,10 +31,10 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 from taxi_platform.settings import PROJECT, settings
-from taxi_platform_tests.support.haste import lay_prelude
+from taxi_platform_tests.support.haste import CODE, DAEMON, lay_prelude
 from taxi_platform_tests.support.shell import environment
 
-PATIENCE = 120  # seconds, for what takes a few on an idle machine
+PATIENCE = 240  # seconds, for what takes a few on an idle machine
 
 
 class Deployment:
@@ -43,6 +43,7 @@ class Deployment:
     Attributes:
         instance: the instance, as a third process sees it.
         home: its DAGSTER_HOME.
+        data: its TAXI_DATA_DIR.
     """
 
     instance: dg.DagsterInstance
@@ -56,10 +57,11 @@ class Deployment:
             folder: where logs and data go.
             state: the database of the instance's state.
             config: what differs from ``dagster.yaml``, by section.
-            prelude: lines of Python that every process of ours runs first.
+            prelude: lines of Python that every process of ours runs first, besides those of ``haste``.
             values: the settings.
         """
         self._folder = folder
+        self.data = folder / "data"
         self.home = folder / "dagster"
         self._values = {**values, "TAXI_DAGSTER_POSTGRES_URL": state}
         self._config = config or {}
@@ -70,7 +72,8 @@ class Deployment:
         self._context: WorkspaceProcessContext | None = None
 
     def __enter__(self) -> "Deployment":
-        self.home.mkdir(exist_ok=True)
+        self.home.mkdir()
+        self.data.mkdir()
         known = yaml.safe_load((PROJECT / "dagster.yaml").read_text())
         for section, values in self._config.items():
             known[section] = {**known.get(section, {}), **values}
@@ -81,7 +84,8 @@ class Deployment:
         server = {"grpc_server": {"host": "127.0.0.1", "port": self._port, "location_name": "taxi_platform"}}
         self._workspace = self._folder / "workspace.yaml"
         self._workspace.write_text(yaml.safe_dump({"load_from": [server]}))
-        lay_prelude(self._folder, self._prelude)
+        for name, lines in {"": "", "code server": CODE, "daemon": DAEMON}.items():
+            lay_prelude(self.prelude(name), lines + self._prelude)
         patch = self._stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("TAXI_DAGSTER_POSTGRES_URL", self._values["TAXI_DAGSTER_POSTGRES_URL"])
         self._stack.callback(settings.cache_clear)
@@ -117,6 +121,16 @@ class Deployment:
         self.wait_until(lambda: "Started Dagster code server" in self.log("code server"))
         if self._context:
             self._context.refresh_workspace()
+
+    def prelude(self, name: str = "") -> Path:
+        """The folder for the ``PYTHONPATH`` of a process, or of a command."""
+        return self._folder / "preludes" / name
+
+    def start_sensor(self, name: str) -> None:
+        """Switch a sensor on, as the web UI does it."""
+        assert self._context
+        (location,) = self._context.create_request_context().code_locations
+        self.instance.start_sensor(next(iter(location.get_repositories().values())).get_sensor(name))
 
     def start_daemon(self) -> None:
         """Start the daemon; it works as soon as it has looked around."""
@@ -184,13 +198,12 @@ class Deployment:
         command: Sequence[str] = ["-m", "dagster", *arguments]
         if arguments[0] == "_daemon_":
             command = ["-m", "dagster._daemon", *arguments[1:]]
-        own = {"DAGSTER_HOME": str(self.home), "PYTHONPATH": str(self._folder), "PATH": os.environ["PATH"]}
-        own["DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS"] = "2"  # between two looks for runs to retry
+        own = {"DAGSTER_HOME": str(self.home), "PYTHONPATH": str(self.prelude(name)), "PATH": os.environ["PATH"]}
         with (self._folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 [sys.executable, *command],
                 cwd=PROJECT,
-                env={**environment(self._folder, **self._values), **own},
+                env={**environment(self.data, **self._values), **own},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

@@ -30,7 +30,7 @@ import requests
 from deploy.emulators.servers import PROGRAMS
 from taxi_platform.settings import PROJECT
 from taxi_platform_tests.support import compose, image
-from taxi_platform_tests.support.haste import DAEMON, lay_prelude, make_haste
+from taxi_platform_tests.support.haste import CODE, DAEMON, lay_prelude, make_haste
 from taxi_platform_tests.support.postgres_image import PostgresImage
 from taxi_platform_tests.support.small_disk import SmallDisk
 from taxi_platform_tests.support.this_machine import OnThisMachine, is_open
@@ -77,8 +77,7 @@ class Stack:
         make_haste(self.root)
         for service in self.services.values():
             folder = self.root / PRELUDES / service.name
-            folder.mkdir(parents=True)
-            lay_prelude(folder, DAEMON if service.name == "daemon" else "")
+            lay_prelude(folder, {"code": CODE, "daemon": DAEMON}.get(service.name, ""))
             for inside, outside in service.files.items():
                 place = self.root / inside.lstrip("/")
                 place.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,13 @@
+"""What the process has imported that the processes of runs are forked from; see ``haste``."""
+
+from contextlib import nullcontext
+
+import dagster._cli  # noqa: F401 - what the code server's own program imports
+import dagster_postgres  # noqa: F401
+from dagster._core.execution import compute_logs
+
+from taxi_platform.definitions import defs
+
+defs().get_repository_def()
+# Nobody reads what a run prints as the output of its code server, and repeating it takes four processes a run.
+compute_logs.execute_posix_tail = lambda path, stream: nullcontext((None, None))  # pyright: ignore

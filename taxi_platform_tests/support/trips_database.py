@@ -1,0 +1,50 @@
+"""The database of the trips, as a client sees it that looks at months and keeps them for itself."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+
+class TripsDatabase:
+    """A database.
+
+    Attributes:
+        url: its address.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of a query, none of any other statement."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(query.encode(), values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def copies(self) -> bool:
+        """Whether somebody fills a table just now."""
+        return self.ask("select * from pg_stat_progress_copy where datname = current_database()") != []
+
+    def count(self, file: str) -> int:
+        """The rows of a file, none where its table is not there yet."""
+        table = file[: file.index("_20")]
+        if self.ask("select to_regclass(%s)", table) == [(None,)]:
+            return 0
+        return self.ask(f"select count(*) from {table} where filename = %s", file)[0][0]
+
+    @contextmanager
+    def held(self, month: str) -> Iterator[None]:
+        """Have a month of the green trips for oneself, so that whoever loads it waits in the middle of its run."""
+        name = f"public.green_tripdata_{month.replace('-', '_')}"
+        with psycopg.connect(self.url) as connection:
+            connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (name,))
+            yield
+
+    def is_exact(self, month: str) -> bool:
+        """Whether the month of the green trips is whole, once, and nothing of another attempt is left."""
+        file = f"green_tripdata_{month}.csv"
+        recorded = self.ask("select rows_in_file from tripdata_files where filename = %s", file)
+        leftovers = self.ask("select relname from pg_class where relname like '%\\_loading'")
+        return recorded == [(self.count(file),)] != [(0,)] and leftovers == []
