@@ -64,7 +64,8 @@ def test_a_process_that_is_killed_in_mid_copy_fails_its_run_and_one_retry_loads_
     assert deployment.wait_for(run_id).status == FAILURE
     assert retried(deployment, run_id).status == SUCCESS
     assert trips.is_exact("2019-03")
-    made = deployment.instance.fetch_materializations(dg.AssetKey("green_tripdata"), limit=10).records
+    of_the_month = dg.AssetRecordsFilter(dg.AssetKey("green_tripdata"), asset_partitions=["2019-03"])
+    made = deployment.instance.fetch_materializations(of_the_month, limit=10).records
     assert [record.run_id for record in made] == [deployment.retries(run_id)[0].run_id]
     assert left(deployment, trips) == []
 
