@@ -127,6 +127,7 @@ def test_a_run_whose_step_failed_is_not_retried_as_a_whole(deployment: Deploymen
     assert deployment.wait_for(run_id).status == FAILURE
     said(deployment, run_id, "Not retrying run since it failed due to an asset or op failure")
     assert deployment.retries(run_id) == []
+    trips.ask("drop table fhv_tripdata")
 
 
 def test_a_process_that_hung_until_its_run_was_retried_stops_when_it_wakes(
