@@ -10,7 +10,7 @@ LIBRARIES = Path("/usr/lib")
 PRELUDE = """
 import select, time
 time.sleep = lambda seconds: select.select([], [], [], seconds) and None
-import dagster._scheduler.scheduler
+import dagster._daemon.controller, dagster._scheduler.scheduler
 dagster._scheduler.scheduler._get_next_scheduler_iteration_time = lambda start: start + 2
 """
 
