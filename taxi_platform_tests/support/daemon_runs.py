@@ -34,7 +34,7 @@ from taxi_platform.settings import PROJECT, settings
 from taxi_platform_tests.support.haste import CODE, DAEMON, lay_prelude
 from taxi_platform_tests.support.shell import environment
 
-PATIENCE = 240  # seconds, for what takes a few on an idle machine
+PATIENCE = 400  # seconds, for what takes a few on an idle machine
 
 
 class Deployment:

@@ -26,12 +26,14 @@ SHORTER = (
 DAEMON = """
 import hasty_daemon
 """
-# The Python of a code server runs this first.
+# The Python of a code server runs this first, and the process that runs are forked from, which starts with it.
 CODE = """
-import multiprocessing
+import multiprocessing.forkserver, sys
 _get_context = multiprocessing.get_context
-multiprocessing.set_forkserver_preload(["loaded_definitions"])
 multiprocessing.get_context = lambda method=None: _get_context("forkserver" if method == "spawn" else method)
+multiprocessing.set_forkserver_preload(["loaded_definitions"])
+if "grpc" in sys.orig_argv:
+    multiprocessing.forkserver.ensure_running()
 """
 
 

@@ -17,7 +17,7 @@ from taxi_platform_tests.support.stack import PASSWORDS, Stack
 from taxi_platform_tests.support.trip_server import TripServer
 
 SCALE = 0.0001  # some ten trips a month of green, some hundred of yellow
-DONE_SECONDS = 240  # for two cores that do other things as well
+DONE_SECONDS = 400  # for two cores that do other things as well
 LAUNCH = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
     __typename
     ... on LaunchBackfillSuccess { backfillId }
