@@ -11,6 +11,7 @@ The fixture ``platform`` stands in ``integration/conftest.py``.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,18 @@ Asset = dg.AssetsDefinition
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
 
+@cache
+def _python_logs() -> dict[str, Any]:
+    return yaml.safe_load((PROJECT / "dagster.yaml").read_text("utf-8"))["python_logs"]
+
+
 def instance_in_memory() -> dg.DagsterInstance:
     """Return an instance that ends with the test, and shows the platform's logs in the log of the run."""
-    logs = yaml.safe_load((PROJECT / "dagster.yaml").read_text("utf-8"))["python_logs"]
-    return dg.DagsterInstance.ephemeral(settings={"python_logs": logs})
+    with pytest.MonkeyPatch.context() as patch:
+        for part in ("runs", "event_log"):
+            # It imports every migration that Dagster ever had, to record the version of tables that end with the test.
+            patch.setattr(f"dagster._core.storage.{part}.in_memory.stamp_alembic_rev", lambda *_: None)
+        return dg.DagsterInstance.ephemeral(settings={"python_logs": _python_logs()})
 
 
 class Run:
