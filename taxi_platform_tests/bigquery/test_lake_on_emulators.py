@@ -18,8 +18,8 @@ def content(cloud: Cloud, file: TripFile) -> bytes:
 def test_set_up_creates_bucket_and_dataset_once_and_then_there_are_no_problems(cloud: Cloud) -> None:
     assert [type(problem) for problem in problems(cloud)] == [CloudNotReady, CloudNotReady]
     first, second = set_up(cloud), set_up(cloud)
-    assert (first.made_bucket, first.made_dataset) == (True, True)
-    assert (second.made_bucket, second.made_dataset) == (False, False)
+    assert (first["made_bucket"], first["made_dataset"]) == (True, True)
+    assert (second["made_bucket"], second["made_dataset"]) == (False, False)
     assert list(problems(cloud)) == []
 
 

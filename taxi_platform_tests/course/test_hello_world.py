@@ -124,7 +124,7 @@ def test_of_ten_launches_at_once_two_run_and_eight_fail_with_the_reason(database
     launched += [together.start(run_hello_world, database, {"sleep_seconds": 3600}, {}) for _ in range(LAUNCHES)]
     refused = [worker for worker in launched if worker not in _last_to_answer(launched, AT_ONCE)]
     asleep = [worker for worker in launched if worker not in refused]
-    with instance(database) as opened:
+    with instance(database, keep=False) as opened:
         for worker in refused:
             run_id, succeeded = worker.answer()
             assert not succeeded
@@ -162,7 +162,7 @@ def test_of_ten_queueing_launches_all_run_and_never_more_than_two_at_once(
     launched += [together.start(run_hello_world, database, config, tags) for _ in range(LAUNCHES)]
     done = [worker.answer() for worker in launched]
     assert [succeeded for _, succeeded in done] == [True] * LAUNCHES
-    with instance(database) as opened:
+    with instance(database, keep=False) as opened:
         spans = [_span(opened, run_id) for run_id, _ in done]
     at_once = [sum(begin <= moment <= end for begin, end in spans) for moment, _ in spans]
     assert max(at_once) <= AT_ONCE
@@ -176,7 +176,7 @@ def _span(instance: dg.DagsterInstance, run_id: str) -> tuple[float, float]:
 
 
 def test_a_run_that_is_started_in_the_middle_is_counted_too(database: str) -> None:
-    with instance(database) as opened:
+    with instance(database, keep=False) as opened:
         for _ in range(AT_ONCE):
             other = opened.create_run_for_job(hello_world, status=dg.DagsterRunStatus.STARTED)
             admit(opened, other, AT_ONCE, "fail", "")

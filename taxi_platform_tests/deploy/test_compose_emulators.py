@@ -47,7 +47,7 @@ def cloud_of(stack: Stack) -> Cloud:
 
 def test_a_month_goes_through_them_and_is_there_after_a_restart(stack: Stack, tmp_path: Path) -> None:
     cloud, published = cloud_of(stack), Published(tmp_path)
-    assert set_up(cloud).made_bucket
+    assert set_up(cloud)["made_bucket"]
     assert list(problems(cloud)) == []
     assert {path.name for path in (stack.root / "google").iterdir()} >= {".cloudstorage", "bigquery"}
     loads = WarehouseLoads(cloud, published)

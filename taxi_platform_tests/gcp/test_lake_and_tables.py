@@ -35,7 +35,7 @@ COUNT = "select count(*), count(distinct unique_row_id) from `{}.green_tripdata`
 
 def test_set_up_creates_both_and_then_there_are_no_problems(made: Cloud) -> None:
     again = set_up(made)
-    assert (again.made_bucket, again.made_dataset) == (False, False)
+    assert (again["made_bucket"], again["made_dataset"]) == (False, False)
     assert list(problems(made)) == []
 
 

@@ -46,7 +46,7 @@ def test_the_events_of_a_run_do_not_take_a_connection_each(database: str) -> Non
         counts.append(sessions(database))
 
     counts: list[int] = []
-    with instance(database) as opened:
+    with instance(database, keep=False) as opened:
         assert dg.materialize([nothing], instance=opened, tags=SPAN, run_config=QUIET).success
         assert len(opened.get_materialized_partitions(dg.AssetKey("nothing"))) == 31
         assert sessions(database) - counts[0] < 31
@@ -65,7 +65,7 @@ def test_a_run_whose_connection_breaks_stores_its_events_all_the_same(database: 
                 )
             context.log.info(f"broken {number}")
 
-    with instance(database) as opened:
+    with instance(database, keep=False) as opened:
         result = dg.materialize([interrupted], instance=opened, tags=SPAN, run_config=QUIET)
         assert result.success
         assert len(opened.get_materialized_partitions(dg.AssetKey("interrupted"))) == 31
@@ -79,7 +79,7 @@ def test_an_asset_can_use_sqlite_while_its_run_keeps_connections(database: str, 
         with create_engine(f"sqlite:///{tmp_path}/own.db").connect() as connection:
             assert connection.execute(text("select 1")).scalar() == 1
 
-    with instance(database) as opened:
+    with instance(database, keep=False) as opened:
         assert dg.materialize([own_database], instance=opened, run_config=QUIET).success
 
 
@@ -95,7 +95,7 @@ def state(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dagster
     """An instance whose health check finds a process silent at once."""
     monkeypatch.setattr(heartbeats, "TIMEOUT_SECONDS", 0.0)
     monkeypatch.setattr(launcher, "READY_SECONDS", 0.0)
-    with instance(database) as opened:
+    with instance(database, keep=False) as opened:
         yield opened
 
 
@@ -213,7 +213,7 @@ def test_a_run_has_a_heartbeat_while_it_is_executed_and_none_afterwards(database
         beats()
 
     seen: list[str | None] = []
-    with instance(database) as opened:
+    with instance(database, keep=False) as opened:
         run_id = beating_job.execute_in_process(instance=opened).run_id
         assert heartbeats.process_named_in(seen[0]) == f"process {os.getpid()} on {socket.gethostname()}"
         assert heartbeats.last_heartbeat(opened, run_id) is None

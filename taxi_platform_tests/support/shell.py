@@ -8,7 +8,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -89,9 +89,13 @@ def kept_connections() -> Iterator[list[Pool]]:
 
 
 @contextmanager
-def instance(database: str) -> Iterator[dg.DagsterInstance]:
-    """The instance whose state is in a database, with the project's own limits."""
-    with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch, kept_connections():
+def instance(database: str, *, keep: bool = True) -> Iterator[dg.DagsterInstance]:
+    """The instance whose state is in a database, with the project's own limits.
+
+    Its connections are kept, unless the test is about connections, or shares the server with many processes.
+    """
+    kept = kept_connections() if keep else nullcontext()
+    with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch, kept:
         patch.setenv("TAXI_DAGSTER_POSTGRES_URL", database)
         settings.cache_clear()
         (Path(home) / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")
