@@ -3,6 +3,7 @@
 Fixtures of one folder's tests belong in that folder.
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -111,14 +112,23 @@ def postgres_url() -> str:
     external = os.environ.get("TAXI_TEST_POSTGRES_URL")
     if external:
         return external
-    url = EmbeddedServer(Path(os.environ[_SERVER]) / "postgres").start().partition("?")[0]  # as any server's URL
-    with psycopg.connect(url, autocommit=True) as connection:
-        # Processes are killed here, never the machine; every test makes a database, which is mostly waiting for disks.
-        connection.execute("alter system set fsync = off")
-        connection.execute("select pg_reload_conf()")
-        # Checking a password takes most of the time of a connection otherwise.
-        connection.execute("set scram_iterations = 1")
-        connection.execute(f"alter user current_user password '{urlsplit(url).password}'".encode())
+    folder = Path(os.environ[_SERVER])
+    server = EmbeddedServer(folder / "postgres")
+    with (folder / "configuring").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one worker restarts the server, before another one uses it
+        url = server.start().partition("?")[0]  # as any server's URL
+        if not (folder / "configured").exists():
+            with psycopg.connect(url, autocommit=True) as connection:
+                # Processes are killed here, never the machine.
+                connection.execute("alter system set fsync = off")
+                # For all workers together, some of which start ten processes at once.
+                connection.execute("alter system set max_connections = 200")
+                # Checking a password takes most of the time of a connection otherwise.
+                connection.execute("set scram_iterations = 1")
+                connection.execute(f"alter user current_user password '{urlsplit(url).password}'".encode())
+            server.stop()
+            url = server.start().partition("?")[0]
+            (folder / "configured").touch()
     return url
 
 
