@@ -168,10 +168,13 @@ def _bigquery_variables(cloud: "Cloud") -> Generator[Mapping[str, str]]:
         "DBT_ENV_SECRET_TAXI_TOKEN": NO_TOKEN if host else "",
     }
     key = None if host else key_of(cloud.creds)
+    if key is None:
+        yield variables
+        return
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:  # for its owner only
         json.dump(key, file)
         file.flush()
-        yield {**variables, "GOOGLE_APPLICATION_CREDENTIALS": file.name} if key else variables
+        yield {**variables, "GOOGLE_APPLICATION_CREDENTIALS": file.name}
 
 
 def _by_month(rows: Iterable[Any], months: Sequence[Month]) -> Mapping[Month, int]:

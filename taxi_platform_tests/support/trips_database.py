@@ -8,11 +8,7 @@ import psycopg
 
 
 class TripsDatabase:
-    """A database.
-
-    Attributes:
-        url: its address.
-    """
+    """A database, by its URL."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -36,7 +32,7 @@ class TripsDatabase:
 
     @contextmanager
     def held(self, month: str) -> Iterator[None]:
-        """Have a month of the green trips for oneself, so that whoever loads it waits in the middle of its run."""
+        """Hold the lock of a month of the green trips, so that whoever loads it waits in the middle of its run."""
         name = f"public.green_tripdata_{month.replace('-', '_')}"
         with psycopg.connect(self.url) as connection:
             connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (name,))

@@ -2,8 +2,8 @@
 
 What it forks is a process of its own, with the arguments, environment, folder, inputs and outputs of a client, which
 ends with its exit status; where the client is killed, it is killed, too. The server has imported the platform, but not
-its definitions, nor anything else that depends on settings. This file is both the server and the client, which is to
-import next to nothing.
+its definitions, nor anything else that depends on settings. This file is both the server and the client, and
+the client must import next to nothing.
 """
 
 import json
@@ -118,7 +118,7 @@ def _ask(place: str, command: list[str]) -> int:
 if __name__ == "__main__":
     if sys.argv[1] != "serve":
         sys.exit(_ask(sys.argv[1], sys.argv[2:]))
-    sys.path[0] = __file__.partition("/taxi_platform_tests/")[0]  # in place of this folder
+    sys.path[0] = __file__.partition("/taxi_platform_tests/")[0]  # instead of this folder
     _import_all(sys.argv[2].rpartition("/")[2])
     sys.argv = _until_asked(sys.argv[2])
     __package__ = None  # so that click names the command, not this module
