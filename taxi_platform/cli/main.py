@@ -52,9 +52,9 @@ class _Terminal(logging.Handler):
 
 def _show_logs() -> None:
     logger = logging.getLogger("taxi_platform")
-    if not logger.handlers:
+    logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Terminal) for handler in logger.handlers):
         logger.addHandler(_Terminal())
-        logger.setLevel(logging.INFO)
 
 
 @contextmanager
