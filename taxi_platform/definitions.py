@@ -4,12 +4,13 @@ import atexit
 import gc
 import sys
 import warnings
+from functools import lru_cache
 from importlib import import_module
 
 import dagster as dg
 
 from taxi_platform.dagster_private import load_definitions
-from taxi_platform.settings import FILES
+from taxi_platform.settings import FILES, Settings, settings
 
 
 def _end_quickly() -> None:
@@ -28,6 +29,12 @@ def defs() -> dg.Definitions:
     ``dg.load_from_defs_folder`` would do the same, and import every installed library of Dagster's to list the
     components that they have: BigQuery's client, pandas and more, about a second in the process of every run.
     """
+    return _load(settings())
+
+
+@lru_cache(maxsize=1)
+def _load(_: Settings) -> dg.Definitions:
+    """Load the definitions once for these settings: Dagster asks for them six times to materialize one asset."""
     with warnings.catch_warnings():
         # The loader's own, which load_from_defs_folder silences too.
         warnings.simplefilter("ignore", dg.BetaWarning)
