@@ -41,14 +41,10 @@ def ask(
     data: Reader | None = None,
     show: Callable[[str], object] = print,
 ) -> Answer:
-    """Answer a question, and cite the passages that the answer rests on.
+    """Answer a question from what is known, and cite the passages that the answer rests on.
 
-    Args:
-        question: in words.
-        knowledge: what the answer may be taken from.
-        model: words the answer; None to quote instead.
-        data: runs the model's statement; None if the tables cannot be queried.
-        show: is called with the statement before it is run, and with its rows, in Markdown.
+    Without a model, passages and records are quoted. ``data`` runs the model's statement, unless the tables cannot be
+    queried; ``show`` is called with the statement before it is run, and with its rows, in Markdown.
 
     Raises:
         QuestionRefused: the question is empty or longer than a page.

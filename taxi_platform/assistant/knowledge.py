@@ -21,12 +21,7 @@ if TYPE_CHECKING:
 
     from taxi_platform.ledger.record import MonthRecord
 
-    _Jobs = Mapping[dg.JobDefinition, set[str]]  # the keys of the assets that each job materializes
-
 DOCUMENTS = ("README.md", "CHANGELOG.md", "docs")
-GRAPH = "the asset graph"
-NAMES_SHOWN = 20  # upstream assets, jobs and the like, in one passage
-LOCATION = "locations/taxi_platform"
 
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _NUMBERED = re.compile(r"(?<!\d)((?:19|20)\d\d)-(0[1-9]|1[0-2])(?!\d)")
@@ -127,10 +122,8 @@ def _line(service: str, month: Month, records: Mapping[Month, "MonthRecord"]) ->
 def _total(service: str, records: Sequence["MonthRecord"]) -> str:
     loaded = [record for record in records if record.rows]
     months = f", {loaded[0].month} to {loaded[-1].month}" if loaded else ""
-    failed = sum(record.state == "failed" for record in records)
-    failures = f", {failed} failed" if failed else ""
     rows = sum(record.rows for record in loaded)
-    return f"{service}: {rows:,} rows in {len(loaded)} of {len(records)} months{months}{failures}"
+    return f"{service}: {rows:,} rows in {len(loaded)} of {len(records)} months{months}"
 
 
 # The asset graph
@@ -143,20 +136,11 @@ def graph_passages(
 
     ``materialized`` tells when assets were last materialized, by their keys.
     """
-    jobs = {
-        job: {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
-        for job in repository.get_all_jobs()
-        if not job.name.startswith("__")
-    }
-    return [
-        Passage(GRAPH, (title,), f"{web_url}/{path}", text)
-        for title, path, text in [*_assets(repository, jobs, materialized), *_automation(repository, jobs)]
-    ]
+    every = [*_assets(repository, materialized), *_automation(repository)]
+    return [Passage("the asset graph", (title,), f"{web_url}/{path}", text) for title, path, text in every]
 
 
-def _assets(
-    repository: "dg.RepositoryDefinition", jobs: "_Jobs", materialized: Mapping[str, str]
-) -> Iterator[tuple[str, str, str]]:
+def _assets(repository: "dg.RepositoryDefinition", materialized: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """Yield the title, the path in the web UI and the text of each asset."""
     graph: Any = repository.asset_graph
     for node in graph.asset_nodes:
@@ -167,26 +151,27 @@ def _assets(
             "Made from": _listed(parent.to_user_string() for parent in node.parent_keys),
             "Used by": _listed(child.to_user_string() for child in node.child_keys),
             "Checks": _listed(check.name for check in graph.get_check_keys_for_assets({node.key})),
-            "Jobs": _listed(job.name for job, keys in jobs.items() if key in keys),
             "State": materialized.get(key, ""),
         }
         text = "\n".join(f"- {name}: {value}" for name, value in lines.items() if value)
         yield f"Asset {key}", f"assets/{quote(key)}", f"`{key}`: {node.description or 'no description'}\n\n{text}"
 
 
-def _automation(repository: "dg.RepositoryDefinition", jobs: "_Jobs") -> Iterator[tuple[str, str, str]]:
+def _automation(repository: "dg.RepositoryDefinition") -> Iterator[tuple[str, str, str]]:
     """Yield the same of each job, schedule and sensor."""
-    for job, keys in jobs.items():
-        assets = _listed(keys)
-        effect = f"Materializes {assets}." if assets else f"Steps: {_listed(node.name for node in job.nodes)}."
-        yield f"Job {job.name}", f"{LOCATION}/jobs/{job.name}", f"`{job.name}`: {job.description or ''}\n\n{effect}"
+    place = "locations/taxi_platform"
+    for job in repository.get_all_jobs():
+        if not job.name.startswith("__"):
+            assets = _listed(key.to_user_string() for key in job.asset_layer.executable_asset_keys)
+            effect = f"Materializes {assets}." if assets else f"Steps: {_listed(node.name for node in job.nodes)}."
+            yield f"Job {job.name}", f"{place}/jobs/{job.name}", f"`{job.name}`: {job.description or ''}\n\n{effect}"
     for schedule in repository.schedule_defs:
-        name, zone = schedule.name, schedule.execution_timezone or "UTC"
-        text = f"`{name}` starts the job `{schedule.job_name}` at `{schedule.cron_schedule}` ({zone})."
-        yield f"Schedule {name}", f"{LOCATION}/schedules/{name}", f"{text} {_default(schedule)}"
+        name, when = schedule.name, f"`{schedule.cron_schedule}` ({schedule.execution_timezone or 'UTC'})"
+        text = f"`{name}` starts the job `{schedule.job_name}` at {when}. {_default(schedule)}"
+        yield f"Schedule {name}", f"{place}/schedules/{name}", text
     for sensor in repository.sensor_defs:
         text = f"`{sensor.name}`: {sensor.description or ''} {_default(sensor)}"
-        yield f"Sensor {sensor.name}", f"{LOCATION}/sensors/{sensor.name}", text
+        yield f"Sensor {sensor.name}", f"{place}/sensors/{sensor.name}", text
 
 
 def _default(definition: "dg.ScheduleDefinition | dg.SensorDefinition") -> str:
@@ -194,6 +179,4 @@ def _default(definition: "dg.ScheduleDefinition | dg.SensorDefinition") -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    every = sorted(names)
-    more = f" and {len(every) - NAMES_SHOWN} more" if len(every) > NAMES_SHOWN else ""
-    return ", ".join(every[:NAMES_SHOWN]) + more
+    return ", ".join(sorted(names))

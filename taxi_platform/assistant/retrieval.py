@@ -104,25 +104,18 @@ def words_of(texts: list[str]) -> list[list[str]]:
 
 
 @dataclass(frozen=True)
-class Changes:
-    """What storing documents changed: how many passages there are, how many are new, how many were dropped."""
-
-    passages: int
-    added: int
-    dropped: int
-
-
 class Library:
     """The passages of some documents, and their vectors by embedding model, in a DuckDB file.
 
-    DuckDB lets only one process at a time open a file for writing, so each call opens it, under a lock, and closes it.
+    Without a model, passages are found by words. DuckDB lets only one process at a time open a file for writing, so
+    each call opens it, under a lock, and closes it.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    path: Path
+    model: LanguageModel | None = None
 
-    def ingest(self, documents: Iterable[Document]) -> Changes:
-        """Store the passages of these documents and drop all others, in one transaction."""
+    def ingest(self, documents: Iterable[Document]) -> dict[str, int]:
+        """Store the passages of these documents, drop all others, and count passages, additions and drops."""
         passages = {passage.identity: passage for document in documents for passage in passages_of(document)}
         rows = [
             [identity, place, passage.document, list(passage.headings), passage.link, passage.text]
@@ -135,32 +128,37 @@ class Library:
             transaction.executemany("insert into passages values (?, ?, ?, ?, ?, ?)", rows)
             transaction.execute("delete from embeddings where identity not in (select identity from passages)")
             transaction.commit()
-        return Changes(len(passages), len(passages.keys() - before), len(before - passages.keys()))
+        added, dropped = passages.keys() - before, before - passages.keys()
+        return {"passages": len(passages), "added": len(added), "dropped": len(dropped)}
 
     def passages(self) -> list[Passage]:
         """Return all passages in order, document by document."""
         return self._select(_PASSAGES)
 
-    def embed(self, model: LanguageModel) -> int:
+    def embed(self) -> int:
         """Embed the passages that the model has not embedded yet, and return how many there were.
 
         What was embedded is kept, even if the model then fails.
         """
-        name = model.embedding_name
+        if self.model is None:
+            return 0
+        name = self.model.embedding_name
         missing = self._select(_NOT_EMBEDDED, name)
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
-            vectors = model.embed([passage.searchable for passage in batch], "passage")
+            vectors = self.model.embed([passage.searchable for passage in batch], "passage")
             rows = [[each.identity, name, list(vector)] for each, vector in zip(batch, vectors, strict=True)]
             with self._open() as library:
                 library.executemany("insert or replace into embeddings values (?, ?, ?)", rows)
         return len(missing)
 
-    def search(self, question: str, count: int, model: LanguageModel) -> list[Found]:
-        """Return the passages whose meaning is nearest to the question's, the best first, with the cosine as score."""
-        (vector,) = model.embed([question], "question")
+    def search(self, question: str, count: int) -> list[Found]:
+        """Return at most ``count`` passages that fit the question, the best first, with cosines or BM25 scores."""
+        if self.model is None:
+            return LexicalRetriever(self.passages()).search(question, count)
+        (vector,) = self.model.embed([question], "question")
         with self._open() as library:
-            rows = library.execute(_NEAREST, [list(vector), model.embedding_name, NEAR, count]).fetchall()
+            rows = library.execute(_NEAREST, [list(vector), self.model.embedding_name, NEAR, count]).fetchall()
         return [Found(_passage(row), round(row[-1], 3)) for row in rows]
 
     def _select(self, query: str, *parameters: object) -> list[Passage]:
@@ -171,9 +169,9 @@ class Library:
     def _open(self) -> "Generator[DuckDBPyConnection]":
         import duckdb
 
-        with disk_errors(self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._path.with_name(f".{self._path.name}.lock")), duckdb.connect(self._path) as library:
+        with disk_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.path.with_name(f".{self.path.name}.lock")), duckdb.connect(self.path) as library:
             library.execute(TABLES)
             yield library
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from taxi_platform.assistant.model import AnswerRefused
-from taxi_platform.errors import DatabaseRefused
+from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, execute, postgres_errors
 from taxi_platform.trips.keys import MODELS_SCHEMA
@@ -27,7 +27,6 @@ from taxi_platform.trips.zones import TABLE as ZONES
 if TYPE_CHECKING:
     from taxi_platform.postgres.connection import Connection
 
-LONGEST = 10_000  # characters of a statement: five pages; a longer one does not answer a question of one page
 STATEMENT_SECONDS = 30  # the largest table is counted in ten
 TEMPORARY = "1GB"  # of files that the sorting of one statement may fill
 ROWS = 100  # more than anybody reads in an answer
@@ -80,17 +79,14 @@ class Reader:
         """Run one query, and roll back whatever it did.
 
         Raises:
-            AnswerRefused: it is too long, or the server refuses it or ends it because it takes too much.
+            AnswerRefused: the server refuses it, or ends it because it takes too much.
             DatabaseInterrupted: the server went away.
         """
-        if len(statement) > LONGEST or "\0" in statement:
-            raise AnswerRefused("the statement", f"it is not a text of at most {LONGEST:,} characters")
         query = statement.strip().rstrip(";")
         started = time.monotonic()
         try:
             with (
                 postgres_errors("the statement"),
-                _refusals(),
                 self._connection.transaction(force_rollback=True),
                 self._connection.cursor() as cursor,
             ):
@@ -103,9 +99,14 @@ class Reader:
                 # The line break ends a comment.
                 wrapped = f"select {cells} from (\n{query}\n) as answer ({', '.join(names)}) limit {ROWS + 1}"  # noqa: S608
                 rows = cast("list[_Row]", cursor.execute(wrapped.encode(), prepare=True).fetchall())
+        except (DatabaseRefused, DatabaseInterrupted) as error:
+            if self._connection.closed:
+                raise
+            raise AnswerRefused("the statement", error.what) from None
         finally:
-            # A rollback keeps the advisory locks of a session, and loads wait for theirs.
-            execute(self._connection, "select pg_advisory_unlock_all()")
+            if not self._connection.closed:
+                # A rollback keeps the advisory locks of a session, and loads wait for theirs.
+                execute(self._connection, "select pg_advisory_unlock_all()")
         return Rows(columns, rows[:ROWS], len(rows) > ROWS, time.monotonic() - started)
 
 
@@ -137,43 +138,34 @@ def role_of(database: str) -> str:
 
 
 def _log_in(owner: "Connection", url: str, role: str, readable: Sequence[str]) -> "Connection":
-    """Create the role if necessary, and open a session of it."""
+    """Create the role unless it exists, let it read these tables, and open a session of it."""
     from psycopg import errors
     from psycopg.conninfo import make_conninfo
 
     # One at a time: the next session's password overwrites this one's.
     execute(owner, "select pg_advisory_lock(hashtextextended(%s, 0))", (role,))
     password = secrets.token_urlsafe(24)
+    hashed = owner.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     try:
-        _prepare(owner, role, readable, password)
+        if not execute(owner, "select 1 from pg_roles where rolname = %s", (role,)).fetchone():
+            _run(owner, "create role {} nologin noinherit", role)
+            if execute(owner, "select has_parameter_privilege('temp_file_limit', 'set')").fetchone() == (True,):
+                _run(owner, f"alter role {{}} set temp_file_limit = '{TEMPORARY}'", role)
+        _run(owner, "grant connect on database {} to {}", owner.info.dbname, role)
+        for (name,) in execute(owner, _NOT_GRANTED, (list(readable), role, role)).fetchall():
+            schema, _, table = name.partition(".")
+            _run(owner, "grant usage on schema {} to {}", schema, role)
+            _run(owner, "grant select on {}.{} to {}", schema, table, role)
+        _run(owner, f"alter role {{}} login password '{hashed}'", role)
         return connect(make_conninfo(url, user=role, password=password))
     except errors.InsufficientPrivilege as error:
         user, reason = owner.info.user, str(error).splitlines()[0]
-        raise DatabaseRefused(
-            f"the role {role}",
-            f"{user} may not create it, and a model's statement is run by no other role ({reason})",
-            f"Let a superuser run: alter role {user} createrole;",
-        ) from None
+        what = f"{user} may not create it, and a model's statement is run by no other role ({reason})"
+        advice = f"Let a superuser run: alter role {user} createrole;"
+        raise DatabaseRefused(f"the role {role}", what, advice) from None
     finally:
         with suppress(errors.InsufficientPrivilege, errors.UndefinedObject):
             _run(owner, "alter role {} nologin password null", role)
-
-
-def _prepare(owner: "Connection", role: str, readable: Sequence[str], password: str) -> None:
-    """Create the role unless it exists, and let it log in and read these tables."""
-    if not execute(owner, "select 1 from pg_roles where rolname = %s", (role,)).fetchone():
-        _run(owner, "create role {} nologin noinherit", role)
-        if execute(owner, "select has_parameter_privilege('temp_file_limit', 'set')").fetchone() == (True,):
-            _run(owner, f"alter role {{}} set temp_file_limit = '{TEMPORARY}'", role)
-    database = owner.info.dbname
-    if execute(owner, "select has_database_privilege(%s, %s, 'connect')", (role, database)).fetchone() == (False,):
-        _run(owner, "grant connect on database {} to {}", database, role)
-    for (name,) in execute(owner, _NOT_GRANTED, (list(readable), role, role)).fetchall():
-        schema, _, table = name.partition(".")
-        _run(owner, "grant usage on schema {} to {}", schema, role)
-        _run(owner, "grant select on {}.{} to {}", schema, table, role)
-    hashed = owner.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
-    _run(owner, f"alter role {{}} login password '{hashed}'", role)
 
 
 def _run(owner: "Connection", statement: str, *names: str) -> None:
@@ -181,21 +173,3 @@ def _run(owner: "Connection", statement: str, *names: str) -> None:
     from psycopg import sql
 
     execute(owner, statement.format(*(sql.Identifier(name).as_string(owner) for name in names)))
-
-
-@contextmanager
-def _refusals() -> Generator[None]:
-    """Say what is wrong with the statement itself, so that its author can correct it."""
-    from psycopg import DataError, InternalError, NotSupportedError, ProgrammingError, errors
-
-    try:
-        yield
-    except errors.QueryCanceled:
-        what = f"it took longer than {STATEMENT_SECONDS} s and was ended"
-        raise AnswerRefused("the statement", what, "Ask for fewer months.") from None
-    except errors.ConfigurationLimitExceeded as error:
-        raise AnswerRefused("the statement", f"it takes too much ({error})", "Ask for fewer months.") from None
-    except (ProgrammingError, DataError, InternalError, NotSupportedError, errors.ProtocolViolation) as error:
-        hint = f" {error.diag.message_hint}" if error.diag.message_hint else ""
-        message = f"{error.diag.message_primary or error}{hint}"
-        raise AnswerRefused("the statement", f"PostgreSQL refuses it ({message})") from None

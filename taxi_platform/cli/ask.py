@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 def run_ask(question: str) -> None:
     """Answer a question about the platform, with a statement on the trips if there is a model to write it."""
     check(question)
-    model = gemini.configured_model()
+    model = gemini.configured_model(settings())
     if model is None:
         logger.info("There is no GEMINI_API_KEY: the docs, the asset graph and the records are quoted.")
     knowledge = gather(question, defs().get_repository_def())

@@ -32,11 +32,9 @@ def count_pulls(image: str, base_url: str) -> dict[str, Any]:
     """Return the repository, its pulls until now and the seconds of the request: the metadata of a materialization.
 
     Raises:
-        InvalidSetting: the image's name or the server's address is not valid.
-        NotPublished: the image does not exist, or it is private.
-        AccessDenied: the server refuses the request.
-        SourceUnreachable: the server does not answer, retries included.
-        DamagedFile: its answer has no count.
+        InvalidSetting: the image's name is not valid.
+        NotPublished: the image does not exist, or it is private; for other answers see ``Api.ask``.
+        DamagedFile: the answer has no count.
     """
     started = time.monotonic()
     name = repository(image)

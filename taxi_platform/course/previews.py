@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -80,6 +81,4 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def _cell(value: Any) -> str:
     """Return a value in one line, with nothing in it that would end the cell or become a tag."""
     text = "" if value is None or value != value else f"{value:,}" if isinstance(value, int | float) else str(value)
-    text = " ".join(text.split())
-    text = text if len(text) <= LONGEST_CELL else f"{text[:LONGEST_CELL]}…"
-    return re.sub(r"[\\|<`]", r"\\\g<0>", text)
+    return re.sub(r"[\\|<`]", r"\\\g<0>", shorten(text, LONGEST_CELL, placeholder=" …"))

@@ -4,7 +4,6 @@ Every function but ``read_products`` and ``probe`` is pure. A list that comes in
 """
 
 import json
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -66,7 +65,7 @@ def shown(place: str) -> str:
 
 
 def read_pages(ask: AskPage) -> list[Product]:
-    """Return all products, each once, in the order of their pages.
+    """Return all products in the order of their pages.
 
     Raises:
         DamagedFile: an answer is not a page of products, or the pages do not make up one list.
@@ -81,10 +80,6 @@ def read_pages(ask: AskPage) -> list[Product]:
         products += more
     if total not in (None, len(products)):
         _refuse(f"the list has {len(products):,} products, and the server counts {total}")
-    ids = Counter(repr(product["id"]) for product in products if "id" in product)
-    twice = [name for name, times in ids.items() if times > 1]
-    if twice:
-        _refuse(f"product {twice[0][:60]} comes twice: the list changed while it was read")
     return products
 
 
@@ -131,19 +126,14 @@ def keep(products: Sequence[Product], columns: Sequence[str]) -> "pd.DataFrame":
     names = list(dict.fromkeys(columns))
     known = list(dict.fromkeys(name for product in products for name in product))
     unknown = [name for name in names if name not in known]
-    problem = "no column is named" if not names else ""
-    if unknown:
-        problem = f"no product has {', '.join(unknown)[:200]}"
-    elif len({name.casefold() for name in names}) < len(names):
-        problem = "two names differ only in case, which DuckDB ignores"
-    if problem:
+    if unknown or not names:
+        problem = f"no product has {', '.join(unknown)[:200]}" if unknown else "no column is named"
         raise InvalidSetting("columns_to_keep", problem, f"The products have: {', '.join(known)[:1000]}.")
     values = {name: [product.get(name) for product in products] for name in names}
     frame = pd.DataFrame({name: [MISSING if value is None else value for value in values[name]] for name in names})
     for name in names:
         if frame[name].dtype == object:
-            spelled = [
-                value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in frame[name]
+            frame[name] = [
+                each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in frame[name]
             ]
-            frame[name] = spelled
     return frame

@@ -110,10 +110,7 @@ def upkeep_job():
 
 @dg.definitions
 def checks() -> dg.Definitions:
-    """Return the checks and jobs of every service, and a daily schedule.
-
-    A load runs its checks itself; only the schedule can notice a month that nobody loads.
-    """
+    """Return the checks and jobs of every service, and a daily schedule, which notices a month that nobody loads."""
     daily = dg.ScheduleDefinition(
         name="upkeep_checks_schedule",
         job=upkeep_job(),

@@ -76,7 +76,6 @@ def warehouse_trips(service: Service) -> dg.AssetsDefinition:
 
 @dg.asset(
     key=["bigquery", zones.TABLE],
-    description="The TLC's 265 taxi zones in BigQuery: number, borough, name and who serves it.",
     group_name=GROUP,
     kinds={"bigquery", "table"},
     owners=OWNERS,
@@ -89,11 +88,10 @@ def warehouse_trips(service: Service) -> dg.AssetsDefinition:
 def zone_lookup(
     context: dg.AssetExecutionContext, raw_files: RawFilesResource, google: CloudResource
 ) -> dg.MaterializeResult[Any]:
-    """Write the TLC's taxi zones, as the source has them now, to BigQuery."""
+    """Write the TLC's 265 taxi zones to BigQuery: number, borough, name and who serves it."""
     with errors_as_failures():
-        cloud = google.cloud(context.run.run_id)
         lookup = zones.read_zones(raw_files.cache().zones())
-        table = write_zones(cloud, lookup)
+        table = write_zones(google.cloud(context.run.run_id), lookup)
     return dg.MaterializeResult(metadata={"table": table, "dagster/row_count": len(lookup)})
 
 
@@ -128,13 +126,12 @@ def make_bucket_and_dataset(context: dg.OpExecutionContext, google: CloudResourc
         context.add_output_metadata(set_up(google.cloud(context.run.run_id)))
 
 
-@dg.job(
-    name="gcp_setup",
-    description="Makes the bucket and the dataset in Google Cloud that the settings name, where they are missing, and "
-    "refuses those that lie in another location.",
-)
+@dg.job
 def gcp_setup() -> None:
-    """Make both in one step, or fail with the reason."""
+    """Make the bucket and the dataset in Google Cloud that the settings name, where they are missing.
+
+    Those that lie in another location are refused.
+    """
     make_bucket_and_dataset()
 
 

@@ -133,7 +133,6 @@ class PullsConfig(dg.Config):
 
 
 @dg.asset(
-    description="How often an image was pulled from Docker Hub until now, and how long it took to ask.",
     group_name="docker_hub",
     kinds={"python"},
     owners=OWNERS,
@@ -142,7 +141,7 @@ class PullsConfig(dg.Config):
 def docker_image_pulls(
     context: dg.AssetExecutionContext, config: PullsConfig, docker_hub: DockerHubResource
 ) -> dg.MaterializeResult[Any]:
-    """Ask Docker Hub for the count, here or in a child process."""
+    """Count how often an image was pulled from Docker Hub until now, and how long it took to ask."""
     return docker_hub.isolated_pulls(context, config.image) if config.isolated else docker_hub.pulls(config.image)
 
 
@@ -157,15 +156,9 @@ class ColumnsConfig(dg.Config):
     )
 
 
-@dg.asset(
-    description="All products of the web API, as they came.",
-    group_name="getting_started",
-    kinds={"json"},
-    owners=OWNERS,
-    metadata=PRODUCT_LINKS,
-)
+@dg.asset(group_name="getting_started", kinds={"json"}, owners=OWNERS, metadata=PRODUCT_LINKS)
 def products(product_file: ProductFileResource) -> dg.MaterializeResult[Any]:
-    """Fetch every page of the list, or none of it."""
+    """Fetch all products of the web API, as they come: every page of the list, or none of it."""
     with errors_as_failures():
         fetched = product_file.fetch()
     return dg.MaterializeResult(metadata=products_metadata(fetched, product_file.source, product_file.path))
@@ -174,7 +167,6 @@ def products(product_file: ProductFileResource) -> dg.MaterializeResult[Any]:
 @dg.asset(
     name=KEPT,
     deps=[products],
-    description="The columns to keep of each product; N/A where a product has none.",
     group_name="getting_started",
     kinds={"pandas", "duckdb", "table"},
     owners=OWNERS,
@@ -184,7 +176,7 @@ def products(product_file: ProductFileResource) -> dg.MaterializeResult[Any]:
 def products_kept(
     config: ColumnsConfig, product_file: ProductFileResource, duckdb_file: DuckDBResource
 ) -> dg.MaterializeResult[Any]:
-    """Replace the table of kept columns."""
+    """Keep some columns of each product; N/A where a product has none."""
     with errors_as_failures(), duckdb_file.connect() as connection:
         kept = keep(product_file.stored(), config.columns_to_keep)
         store_kept(connection, kept)
@@ -194,8 +186,6 @@ def products_kept(
 @dg.asset(
     name=AVERAGES,
     deps=[products_kept],
-    description="The average price of each brand, the highest first. A product without a price (N/A) counts among the "
-    "brand's products, and not in its average.",
     group_name="getting_started",
     kinds={"duckdb", "table"},
     owners=OWNERS,
@@ -209,7 +199,10 @@ def products_kept(
     },
 )
 def average_price_by_brand(duckdb_file: DuckDBResource) -> dg.MaterializeResult[Any]:
-    """Compute the averages from the table of kept columns."""
+    """Compute the average price of each brand, the highest first.
+
+    A product without a price (N/A) counts among the brand's products, and not in its average.
+    """
     with errors_as_failures(), duckdb_file.connect() as connection:
         store_averages(connection)
         stored = averages(connection)

@@ -35,11 +35,8 @@ def loading_job(service: Service):
 
 
 def loading_run(service: Service, month: Month, **request: Any) -> dg.RunRequest:
-    """Return a request for a run of that job for one month.
-
-    It names the assets although the job does too: otherwise automation conditions would not see that the run loads the
-    tables, and would load them again because of the new file.
-    """
+    """Return a request for a run of that job for one month."""
+    # Otherwise automation conditions would not see that the run loads the tables, and would load them again.
     keys = [dg.AssetKey(path) for path in assets_of(service.table, cloud=settings().has_cloud)]
     return dg.RunRequest(job_name=loading_job(service).name, partition_key=str(month), asset_selection=keys, **request)
 
@@ -62,11 +59,7 @@ def _resources(service: Service) -> dict[str, Any]:
 
 
 def monthly_schedule(service: Service) -> dg.ScheduleDefinition:
-    """Return the schedule of a service, e.g. ``green_monthly_schedule``.
-
-    It is on from the start, like the course's triggers: one tick per month asks the source once, and starts a run only
-    if the month is published and one of the partitions.
-    """
+    """Return the schedule of a service, e.g. ``green_monthly_schedule``, which is on like the course's triggers."""
     name = f"{service.name}_monthly_schedule"
     timezone = settings().schedule_timezone
 
@@ -103,10 +96,9 @@ def loading_sensor(
 
 
 def due_month_sensor() -> dg.SensorDefinition:
-    """Return the sensor that loads the months that were not published yet when their schedules asked for them.
+    """Return the sensor that asks once a day for at most one month of each service.
 
-    It is on from the start, as the schedules are: once a day it asks the source about at most one month of each
-    service. Its cursor is the time of its first tick; months that were due before are left alone.
+    Its cursor is the time of its first tick; months that were due before are left alone.
     """
 
     @loading_sensor(
@@ -115,28 +107,24 @@ def due_month_sensor() -> dg.SensorDefinition:
         "Asks every day for the months that were not published yet when their schedules asked for them.",
     )
     def sensor(context: dg.SensorEvaluationContext, raw_files: RawFilesResource) -> dg.SensorResult:
-        now = datetime.now(timezone.utc)
+        now, zone = datetime.now(timezone.utc), settings().schedule_timezone
         since = datetime.fromisoformat(context.cursor) if context.cursor else now
         ledger = read_months(context.instance, list(SERVICES.values()), ("materialized", "attempts", "waiting"))
-        zone = settings().schedule_timezone
         waiting = [waiting_month(records.values(), since, now, zone) for records in ledger.months.values()]
         months = [Candidate(record, 0) for record in waiting if record]
         answers = ask(raw_files.source_with_short_timeouts(), months)
-        runs = [
-            _run(answer.month.record, answer.run_key, DUE_MONTH_SENSOR) for answer in answers if answer.error is None
-        ]
-        problems = [str(answer.error) for answer in answers if answer.error]
-        summary = " ".join(problems) or "No month is waited for."
+        runs = [_run(each.month.record, each.run_key, DUE_MONTH_SENSOR) for each in answers if each.error is None]
+        summary = " ".join(str(each.error) for each in answers if each.error) or "No month is waited for."
         return dg.SensorResult(run_requests=runs, skip_reason=None if runs else summary, cursor=since.isoformat())
 
     return sensor
 
 
 def new_month_sensor() -> dg.SensorDefinition:
-    """Return the sensor that loads months that are new at the source, or have another file there than the loaded one.
+    """Return the sensor that loads all months, ten per tick.
 
-    It is off at first: it loads *every* missing month of the partitions, ten per tick, which is many gigabytes of
-    files that nobody should get by starting a web server. Once everything is loaded, a tick is a few small requests.
+    It is off at first: every missing month of the partitions is many gigabytes of files that nobody should get by
+    starting a web server. Once everything is loaded, a tick is a few small requests.
     """
 
     @loading_sensor(
@@ -165,10 +153,7 @@ def _run(record: MonthRecord, run_key: str, sensor: str) -> dg.RunRequest:
 
 
 def landing_sensor() -> dg.SensorDefinition:
-    """Return the sensor that requests runs for dropped files, and moves the files when their runs have ended.
-
-    It is on from the start: people who drop a file want it loaded, and a tick on an empty folder costs nothing.
-    """
+    """Return the sensor of dropped files, which is on: a tick on an empty folder costs nothing."""
 
     @loading_sensor(
         LANDING_SENSOR,

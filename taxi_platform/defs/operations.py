@@ -101,21 +101,21 @@ def remove_runs(context: dg.OpExecutionContext, config: RemovalConfig) -> None:
     context.add_output_metadata({**counts, "older_than": older_than, "dry_run": config.dry_run})
 
 
-@dg.job(
-    description="Removes raw files older than TAXI_KEEP_RAW_DAYS, and the oldest of those that are more than "
-    "TAXI_KEEP_RAW_GB, if they are loaded. They are fetched again when they are needed."
-)
+@dg.job
 def raw_purge_job() -> None:
-    """Run the one step."""
+    """Remove loaded raw files older than TAXI_KEEP_RAW_DAYS, and the oldest that are more than TAXI_KEEP_RAW_GB.
+
+    They are fetched again when they are needed.
+    """
     remove_raw_files()
 
 
-@dg.job(
-    description="Removes runs older than TAXI_KEEP_RUNS_DAYS with their events and logs. The runs of the latest "
-    "materialization of every partition, and all others that a status in the UI needs, stay."
-)
+@dg.job
 def run_retention_job() -> None:
-    """Run the one step."""
+    """Remove runs older than TAXI_KEEP_RUNS_DAYS with their events and logs.
+
+    The runs of the latest materialization of every partition, and all others that a status in the UI needs, stay.
+    """
     remove_runs()
 
 

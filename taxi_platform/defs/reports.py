@@ -49,14 +49,13 @@ def monthly_report() -> dg.AssetsDefinition:
 @dg.asset(
     backfill_policy=dg.BackfillPolicy.single_run(),  # so that it can be in the same run as a range of months
     deps=MODELS,
-    description="All months' trips as one page of charts and tables, and the course's homework answered.",
     group_name=GROUP,
     kinds={"html", "altair"},
     owners=OWNERS,
     metadata=LINKS,
 )
 def trips_report(reports: ReportsResource) -> dg.MaterializeResult[Any]:
-    """Write the page of everything that is loaded."""
+    """Write all months' trips as one page of charts and tables, with the course's homework answered."""
     with errors_as_failures():
         return dg.MaterializeResult(metadata=report_metadata(reports.writer().write()))
 

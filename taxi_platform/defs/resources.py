@@ -5,10 +5,12 @@ from pathlib import Path
 
 import dagster as dg
 
+from taxi_platform.assistant.gemini import configured_model
+from taxi_platform.assistant.retrieval import Library
 from taxi_platform.errors import missing_extras
 from taxi_platform.orchestration.cloud_io import GoogleCloud, LakeIOManager, WarehouseIOManager
 from taxi_platform.orchestration.dbt import Models
-from taxi_platform.orchestration.resources import Assistant, DockerHub, DuckDBFile, Landing, ProductFile, ReportPages
+from taxi_platform.orchestration.resources import DockerHub, DuckDBFile, Landing, ProductFile, ReportPages
 from taxi_platform.orchestration.trip_io import ExportsIOManager, PostgresIOManager, RawFiles, TripFilesIOManager
 from taxi_platform.postgres.server import trips_server
 from taxi_platform.settings import PROJECT, Settings, settings
@@ -32,9 +34,7 @@ def resources_for(settings: Settings) -> dict[str, object]:
         "gcs": LakeIOManager(google),
         "bigquery": WarehouseIOManager(google, raw_files, settings.on_bad_rows, settings.max_bad_rows),
         "docker_hub": DockerHub(settings.docker_hub_url),
-        "assistant": Assistant(
-            settings.gemini_api_key, settings.chat_model, settings.embedding_model, folder / "assistant.duckdb"
-        ),
+        "assistant": Library(folder / "assistant.duckdb", configured_model(settings)),
         "product_file": ProductFile(settings.products_url, folder / "getting_started/products.json"),
         "reports": ReportPages(postgres, folder / "reports", settings.schedule_timezone),
         "duckdb_file": DuckDBFile(folder / "getting_started/products.duckdb"),

@@ -6,6 +6,7 @@ each with its partition; Dagster accepts them as the planned results of the run.
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -18,7 +19,6 @@ from taxi_platform.trips.months import Month
 
 CheckMonth = Callable[[Month], Iterable[CheckResult]]
 Event = dg.AssetCheckEvaluation | dg.AssetObservation | dg.Output[None]
-Targets = dict[str, CheckTarget]
 
 
 def specs_of(
@@ -52,29 +52,38 @@ def record_months(
             other results are recorded by then.
     """
     wanted = {spec.name for spec in selected(context, context.check_specs)}
-    targets = _targets(context.instance, asset)
-    problems: dict[Month, str] = {}
+    # The materializations that the results are about: a later one makes the results outdated.
+    latest = latest_materializations(context.instance, tuple(asset.path))
+    problems: dict[str, str] = {}
     for month in months:
         try:
             every = MONTH_AGAIN.run(lambda month=month: list(check(month)), subject=f"checks of {month}")
         except TaxiError as error:
-            problems[month] = str(error)
+            problems[str(month)] = str(error)
             context.log.error(f"{month} could not be checked: {error}")
             continue
         results = [result for result in every if result.check.name in wanted]
+        made = latest.get(str(month))
+        target = CheckTarget(storage_id=made.order, run_id=made.run_id, timestamp=made.timestamp) if made else None
         for result in results:
-            yield evaluation(asset, result, targets)
-        yield from _observed(asset, month, results)
+            yield evaluation(asset, result, target)
+        shares = {
+            f"share_in_question/{result.check.name}": result.numbers["share"]
+            for result in results
+            if "share" in result.numbers
+        }
+        if shares:  # the UI plots them over all months
+            yield dg.AssetObservation(asset, partition=str(month), metadata=shares)
         blocked = [f"{result.check.name}: {result.description}" for result in results if result.blocks]
         if blocked:
-            problems[month] = " ".join(blocked)
+            problems[str(month)] = " ".join(blocked)
     yield from _outputs(context, (spec for spec in context.check_specs if spec.partitions_def))
     if problems:
         reasons = "\n".join(f"{month}: {reason}" for month, reason in problems.items())
         which = f"{len(problems)} of {len(months)} months" if len(months) > 1 else "A month"
         raise dg.Failure(
             f"{which} of {asset.to_user_string()} did not pass, so nothing is built on this run.\n{reasons}",
-            metadata={str(month): reason for month, reason in problems.items()},
+            metadata=problems,
             allow_retries=False,  # transient errors have been retried already
         )
 
@@ -102,51 +111,26 @@ def _outputs(context: dg.AssetCheckExecutionContext, specs: Iterable[dg.AssetChe
         yield dg.Output(None, output_name=spec.get_python_identifier())
 
 
-def evaluation(asset: dg.AssetKey, result: CheckResult, targets: Targets | None = None) -> dg.AssetCheckEvaluation:
+def evaluation(asset: dg.AssetKey, result: CheckResult, target: CheckTarget | None = None) -> dg.AssetCheckEvaluation:
     """Return a check result as Dagster stores it."""
-    partition = str(result.month) if result.month else None
+    metadata: dict[str, Any] = {name: value for name, value in result.numbers.items() if value is not None}
+    if result.query:
+        metadata["rows_by_sql"] = dg.MetadataValue.md(f"```sql\n{result.query}\n```")
+    if result.sample:
+        rows = [dg.TableRecord({name: _plain(value) for name, value in row.items()}) for row in result.sample]
+        metadata["sample"] = dg.MetadataValue.table(rows)
     return dg.AssetCheckEvaluation(
         asset_key=asset,
         check_name=result.check.name,
         passed=result.passed,
         severity=dg.AssetCheckSeverity.ERROR if result.check.blocks else dg.AssetCheckSeverity.WARN,
         description=result.description,
-        metadata=_metadata(result),
-        partition=partition,
+        metadata=metadata,
+        partition=str(result.month) if result.month else None,
         blocking=result.check.blocks,
-        target_materialization_data=(targets or {}).get(partition or ""),
+        target_materialization_data=target,
     )
-
-
-def _observed(asset: dg.AssetKey, month: Month, results: Iterable[CheckResult]) -> Iterator[dg.AssetObservation]:
-    """Yield the share of a month's rows that breaks each rule; the UI plots it over all months."""
-    shares = {
-        f"share_in_question/{result.check.name}": result.numbers["share"]
-        for result in results
-        if "share" in result.numbers
-    }
-    if shares:
-        yield dg.AssetObservation(asset, partition=str(month), metadata=shares)
-
-
-def _metadata(result: CheckResult) -> dict[str, dg.MetadataValue]:
-    values: dict[str, object] = {name: value for name, value in result.numbers.items() if value is not None}
-    if result.query:
-        values["rows_by_sql"] = dg.MetadataValue.md(f"```sql\n{result.query}\n```")
-    if result.sample:
-        values["sample"] = dg.MetadataValue.table(
-            [dg.TableRecord({name: _plain(value) for name, value in row.items()}) for row in result.sample]
-        )
-    return values  # pyright: ignore[reportReturnType]  # plain values become metadata in the evaluation
 
 
 def _plain(value: object) -> str | int | float | bool | None:
     return value if isinstance(value, str | int | float | bool | None) else str(value)
-
-
-def _targets(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Targets:
-    """Return the materializations that results are about, by partition: a later one makes the results outdated."""
-    return {
-        partition: CheckTarget(storage_id=made.order, run_id=made.run_id, timestamp=made.timestamp)
-        for partition, made in latest_materializations(instance, tuple(asset.path)).items()
-    }

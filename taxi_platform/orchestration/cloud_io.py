@@ -24,7 +24,7 @@ from taxi_platform.orchestration.monthly_io import (
     fetch_raw,
     service_of_asset,
     store_months,
-    wanted_form,
+    wanted_type,
 )
 from taxi_platform.orchestration.trip_io import RawFiles
 from taxi_platform.settings import CloudSettings
@@ -56,6 +56,7 @@ class GoogleCloud:
             return cloud
 
 
+READERS = {"pandas.DataFrame": frames.read_pandas, "pyarrow.Table": frames.read_arrow}
 CloudResource = dg.ResourceParam[GoogleCloud]
 
 
@@ -107,11 +108,7 @@ class WarehouseIOManager(dg.IOManager):
     def _store(self, context: dg.OutputContext, cloud: Cloud, files: LakeFiles, month: Month) -> Metadata:
         file = self._object(context, cloud, files, month)
         loaded = load_month(
-            cloud,
-            file,
-            on_bad_rows=self.on_bad_rows,
-            max_bad_rows=self.max_bad_rows,
-            force=files.force_load,
+            cloud, file, on_bad_rows=self.on_bad_rows, max_bad_rows=self.max_bad_rows, force=files.force_load
         )
         how = "were there already" if loaded.unchanged else f"loaded in {loaded.seconds:.2f} s"
         context.log.info(f"{loaded.table}, {month}: {loaded.rows:,} rows, {loaded.rejected:,} rejected, {how}")
@@ -136,7 +133,7 @@ class WarehouseIOManager(dg.IOManager):
         with errors_as_failures():
             cloud = self.google.cloud(_run_id(context))
             reference = _reference(context, cloud)
-            read = {"pandas": frames.read_pandas, "arrow": frames.read_arrow}.get(wanted_form(context))
+            read = READERS.get(wanted_type(context))
             return read(cloud, reference) if read else reference
 
 

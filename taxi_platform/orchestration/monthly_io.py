@@ -1,19 +1,19 @@
 """What the I/O managers of trips share: one month or a range in one run, each month stored and recorded separately.
 
-Also how the platform's errors end a step, and which form an asset wants its input in. Where the bytes of a month go is
+Also how the platform's errors end a step, and which type an asset wants its input in. Where the bytes of a month go is
 decided in ``trip_io`` and ``cloud_io``.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any, Literal
+from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 
 from taxi_platform.dagster_private import add_output_metadata
 from taxi_platform.errors import TaxiError, missing_extras
 from taxi_platform.ledger.event_metadata import PROGRESS, raw_metadata
-from taxi_platform.retries import MONTH_AGAIN
+from taxi_platform.retries import MONTH_AGAIN, ONCE
 from taxi_platform.sources.cache import TripFiles
 from taxi_platform.trips.files import Transfer
 from taxi_platform.trips.keys import raw_key
@@ -21,9 +21,6 @@ from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, Service, service_of_table
 
 Metadata = Mapping[str, Any]
-Form = Literal["pandas", "arrow", "reference"]
-
-_FRAMES: dict[str, Form] = {"pandas.DataFrame": "pandas", "pyarrow.Table": "arrow"}
 
 
 def store_months(
@@ -35,7 +32,8 @@ def store_months(
     recorded here; the run fails with the reason of each bad one.
 
     Months that fail for a transient reason are tried again here and not by Dagster, whose retry of a step would begin
-    again with all months, and record as unchanged what this very run had loaded.
+    again with all months, and record as unchanged what this very run had loaded. When a month stays away, the others
+    are not waited for: they would have to wait for the same server.
 
     When ``store_month`` raises a ``TaxiError``, what was there before is still there. It returns the month's metadata.
 
@@ -43,62 +41,37 @@ def store_months(
         dagster.Failure: names the months that could not be stored, each with its reason.
     """
     stored: dict[Month, Metadata] = {}
-    failed: dict[Month, TaxiError] = {}
-
-    def transient() -> list[Month]:
-        return [month for month, error in failed.items() if error.transient and MONTH_AGAIN.obeys(error)]
-
-    def store(month: Month) -> None:
-        try:
-            with missing_extras():
-                stored[month] = store_month(month)
-        except TaxiError as error:
-            failed[month] = error
-            context.log.error(str(error))
-            return
-        failed.pop(month, None)
-        if len(months) > 1:
-            _observe(context, month, stored[month])
-
-    def store_all_that_may_succeed() -> None:
-        again = transient()
-        for month in again or months:
-            store(month)
-            if again and month in transient():
-                break  # the other months would have to wait for the same server
-        if waiting := transient():
-            raise _TryAgain(f"{', '.join(map(str, waiting))} failed for a reason that may pass")
-
+    failed: dict[str, str] = {}
+    policy = MONTH_AGAIN
     try:
-        with suppress(_TryAgain):
-            MONTH_AGAIN.run(store_all_that_may_succeed, subject=service.name)
+        for month in months:
+            try:
+                with missing_extras():
+                    stored[month] = policy.run(
+                        lambda month=month: store_month(month), subject=f"{service.name} {month}"
+                    )
+            except TaxiError as error:
+                failed[str(month)] = str(error)
+                context.log.error(str(error))
+                policy = ONCE if error.transient else policy
+                continue
+            if len(months) > 1:  # so that the UI shows it before the run has ended
+                progress = {name: stored[month][name] for name in PROGRESS if name in stored[month]}
+                context.log_event(dg.AssetObservation(context.asset_key, partition=str(month), metadata=progress))
     except BaseException:  # the run is terminated, or fails in a way that no other month would survive either
         _record(context, stored)
         raise
     if failed:
         _record(context, stored)
-        reasons = {str(month): str(failed[month]) for month in months if month in failed}
         good = f" The other {len(stored)} are in place and recorded." if stored else ""
+        reasons = "\n".join(f"{month}: {reason}" for month, reason in failed.items())
         raise dg.Failure(
-            f"{len(reasons)} of {len(months)} months of {service.name} failed.{good}\n"
-            + "\n".join(f"{month}: {reason}" for month, reason in reasons.items()),
-            metadata=reasons,
+            f"{len(failed)} of {len(months)} months of {service.name} failed.{good}\n{reasons}",
+            metadata=failed,
             allow_retries=False,  # months that may succeed were tried again already
         )
     for month, metadata in stored.items():
         add_output_metadata(context, metadata, str(month))
-
-
-class _TryAgain(Exception):
-    """Months failed that may succeed later."""
-
-    transient = True
-
-
-def _observe(context: dg.OutputContext, month: Month, metadata: Metadata) -> None:
-    """Show in the UI that a month of a range is stored, before the run has ended."""
-    progress = {name: metadata[name] for name in PROGRESS if name in metadata}
-    context.log_event(dg.AssetObservation(context.asset_key, partition=str(month), metadata=progress))
 
 
 def _record(context: dg.OutputContext, stored: Mapping[Month, Metadata]) -> None:
@@ -130,11 +103,10 @@ def errors_as_failures() -> Generator[None, None, None]:
         raise dg.Failure(str(error), allow_retries=error.transient) from None
 
 
-def wanted_form(context: dg.InputContext) -> Form:
-    """Return the form that the annotation of an input asks for, by its name, so that nothing heavy is imported."""
+def wanted_type(context: dg.InputContext) -> str:
+    """Return the annotation of an input, e.g. ``pandas.DataFrame``, by its name, so that nothing heavy is imported."""
     kind = context.dagster_type.typing_type
-    module = getattr(kind, "__module__", "").partition(".")[0]
-    return _FRAMES.get(f"{module}.{getattr(kind, '__name__', '')}", "reference")
+    return f"{getattr(kind, '__module__', '').partition('.')[0]}.{getattr(kind, '__name__', '')}"
 
 
 def service_of_asset(context: dg.InputContext | dg.OutputContext) -> Service:

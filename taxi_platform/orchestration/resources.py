@@ -1,4 +1,4 @@
-"""The small resources: the course's flows, the assistant, the reports, the landing place, and the limit on runs.
+"""The small resources: the course's flows, the reports, the landing place, and the limit on runs.
 
 Those of trips, Google Cloud and dbt are beside their I/O managers and builds.
 """
@@ -9,23 +9,15 @@ import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
-from pydantic import SecretStr
 
 from taxi_platform.course.docker_hub import BASE_URL, FAILURE, TRANSIENT, count_pulls
 from taxi_platform.course.products import Product, read_products
-from taxi_platform.errors import (
-    DatabaseRefused,
-    DatabaseUnreachable,
-    InvalidSetting,
-    NotPublished,
-    disk_errors,
-)
+from taxi_platform.errors import DatabaseRefused, DatabaseUnreachable, InvalidSetting, NotPublished, disk_errors
 from taxi_platform.operations.landing.places import DroppedFileSource, LandingBucket, LandingFolder, LandingPlace
 from taxi_platform.operations.run_limit import admit, when_full
 from taxi_platform.orchestration.cloud_io import GoogleCloud
@@ -36,10 +28,6 @@ from taxi_platform.settings import PROJECT
 
 if TYPE_CHECKING:
     import duckdb
-
-    from taxi_platform.assistant.answers import Search
-    from taxi_platform.assistant.model import LanguageModel
-    from taxi_platform.assistant.retrieval import Library
 
 DUCKDB_POOL = "duckdb"
 """The pool of every asset that writes to a DuckDB file, which only one process can open for writing."""
@@ -82,15 +70,11 @@ class ProductFile:
     def fetch(self) -> list[Product]:
         """Fetch all products and replace the stored ones; a failure leaves those as they are."""
         products = read_products(self.source)
-        path = self.path
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        with disk_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                part.write_text(json.dumps(products, ensure_ascii=False), encoding="utf-8")
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
+        part = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
+        with disk_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps(products, ensure_ascii=False), encoding="utf-8")
+            part.replace(self.path)
         return products
 
     def stored(self) -> list[Product]:
@@ -129,48 +113,17 @@ class DuckDBFile:
         with disk_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with dagster_duckdb.DuckDBResource(database=str(self.path)).get_connection() as connection:
-                try:
-                    yield connection
-                finally:
-                    connection.close()
+            with (
+                dagster_duckdb.DuckDBResource(database=str(self.path)).get_connection() as opened,
+                opened as connection,  # which is closed at the end
+            ):
+                yield connection
         except duckdb.Error as error:
             name, text = self.path.name, " ".join(str(error).split())
             if "lock on file" in text:
                 what = f"another process has the file open ({text})"
                 raise DatabaseUnreachable(name, what, "Close it there.") from error
             raise DatabaseRefused(name, f"DuckDB refused ({text})", "What was there before is still there.") from error
-
-
-@dataclass(frozen=True)
-class Assistant:
-    """A language model and a library of documents; without a key, passages are found by words."""
-
-    gemini_api_key: SecretStr | None
-    chat_model: str
-    embedding_model: str
-    file: Path
-
-    def model(self) -> "LanguageModel | None":
-        """Return the model, or None without a key for it."""
-        if not self.gemini_api_key:
-            return None
-        from taxi_platform.assistant.gemini import Gemini
-
-        return Gemini(self.gemini_api_key, self.chat_model, self.embedding_model)
-
-    def library(self) -> "Library":
-        """Return the passages and their vectors."""
-        from taxi_platform.assistant.retrieval import Library
-
-        return Library(self.file)
-
-    def search(self) -> "Search":
-        """Return the search of the library by meaning, or without a model, by words."""
-        from taxi_platform.assistant.retrieval import LexicalRetriever
-
-        model, library = self.model(), self.library()
-        return partial(library.search, model=model) if model else LexicalRetriever(library.passages()).search
 
 
 @dataclass(frozen=True)
@@ -218,7 +171,6 @@ class Landing:
 DockerHubResource = dg.ResourceParam[DockerHub]
 ProductFileResource = dg.ResourceParam[ProductFile]
 DuckDBResource = dg.ResourceParam[DuckDBFile]
-AssistantResource = dg.ResourceParam[Assistant]
 ReportsResource = dg.ResourceParam[ReportPages]
 LandingResource = dg.ResourceParam[Landing]
 
@@ -229,17 +181,13 @@ class RunLimit:
 
     at_once: int  # how many runs of the job may be executed at once
     tag: str  # the tag that says whether a run beyond the limit fails or waits
-    _admitted: set[str] = field(default_factory=set[str])
 
     def admit(self, context: dg.OpExecutionContext) -> None:
         """Let the run go on if the limit allows it, else fail; it counts until it ends."""
-        if context.run.run_id in self._admitted:
-            return
         with errors_as_failures():
             choice = when_full(context.run.tags.get(self.tag, "fail"), self.tag)
             advice = f"Start it again when one of them has ended, or with the tag {self.tag}=queue to let it wait."
             admit(context.instance, context.run, self.at_once, choice, advice)
-        self._admitted.add(context.run.run_id)
 
 
 RunLimitResource = dg.ResourceParam[RunLimit]

@@ -163,24 +163,24 @@ def open_instance() -> Generator[dg.DagsterInstance]:
     """Open the instance for a command that reads all months, whose eighty queries share a few connections."""
     with dg.DagsterInstance.get() as instance:
         storages = (instance.event_log_storage, instance.run_storage)
-        keeping = [storage for storage in storages if isinstance(storage, _KeepsConnections)]
-        for storage in keeping:
-            storage.keep_connections(_AT_ONCE)
+        for storage in storages:
+            if isinstance(storage, _KeepsConnections):
+                storage.keep_connections(_AT_ONCE)
         try:
             yield instance
         finally:
-            for storage in keeping:
-                storage.close_connections()
+            for storage in storages:
+                if isinstance(storage, _KeepsConnections):
+                    storage.close_connections()
 
 
 @contextmanager
 def _logs_on_stderr() -> Generator[None]:
     """Show on standard error that the embedded server starts: Dagster's own log does not exist yet."""
-    logger = logging.getLogger("taxi_platform")
+    logger, handler = logging.getLogger("taxi_platform"), logging.StreamHandler()
     if logger.handlers:
         yield
         return
-    handler = logging.StreamHandler()
     level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

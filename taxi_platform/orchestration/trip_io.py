@@ -14,7 +14,7 @@ import dagster as dg
 from taxi_platform.errors import missing_extras
 from taxi_platform.ledger.event_metadata import raw_metadata, table_metadata
 from taxi_platform.operations.exports import export_month, file_of
-from taxi_platform.orchestration.monthly_io import Metadata, fetch_raw, service_of_asset, store_months, wanted_form
+from taxi_platform.orchestration.monthly_io import Metadata, fetch_raw, service_of_asset, store_months, wanted_type
 from taxi_platform.postgres import frames, tables
 from taxi_platform.postgres.frames import Rows, TableReference
 from taxi_platform.postgres.loader import OnBadRows, load_month, rows_in_table
@@ -55,6 +55,7 @@ class RawFiles:
         return TripFiles(cache, service, [Month.parse(key) for key in keys], "force")
 
 
+READERS = {"pandas.DataFrame": frames.read_pandas, "pyarrow.Table": frames.read_arrow}
 RawFilesResource = dg.ResourceParam[RawFiles]
 PostgresResource = dg.ResourceParam[Server]
 
@@ -104,24 +105,14 @@ class PostgresIOManager(dg.IOManager):
 
     def _load_month(self, context: dg.OutputContext, files: TripFiles, month: Month) -> Metadata:
         """Load one verified file, unless the table holds it already."""
-        fetched = fetch_raw(context, files, month)
-        url = self.postgres.address()
+        fetched, url = fetch_raw(context, files, month), self.postgres.address()
         loaded = load_month(
-            url,
-            fetched.file,
-            on_bad_rows=self.on_bad_rows,
-            max_bad_rows=self.max_bad_rows,
-            force=files.force_load,
+            url, fetched.file, on_bad_rows=self.on_bad_rows, max_bad_rows=self.max_bad_rows, force=files.force_load
         )
         done = "was there already" if loaded.unchanged else f"loaded in {loaded.seconds:.2f} s"
         context.log.info(f"{loaded.partition}: {loaded.rows:,} rows, {loaded.rejected:,} rejected, {done}")
-        return table_metadata(
-            files.service,
-            fetched.file,
-            loaded,
-            database=frames.database_of(url),
-            rows_in_table=rows_in_table(url, files.service),
-        )
+        database, count = frames.database_of(url), rows_in_table(url, files.service)
+        return table_metadata(files.service, fetched.file, loaded, database=database, rows_in_table=count)
 
     def _replace_table(self, context: dg.OutputContext, obj: "Rows | pd.DataFrame | pa.Table") -> None:
         data = frames.as_small_table(obj)
@@ -141,7 +132,7 @@ class PostgresIOManager(dg.IOManager):
     def load_input(self, context: dg.InputContext) -> Any:
         """Return the rows of the asset's months, as the type of the input."""
         reference = self._reference(context)
-        read = {"pandas": frames.read_pandas, "arrow": frames.read_arrow}.get(wanted_form(context))
+        read = READERS.get(wanted_type(context))
         with missing_extras():
             return read(self.postgres.address(), reference) if read else reference
 

@@ -1,9 +1,8 @@
 """What the web server refuses: requests that pages of other sites make a browser send.
 
-Dagster's web server has no log-in, executes mutations sent by GET, and answers to every host name. So any page that a
-user of the UI has open could start runs or change settings. ``storage`` puts this guard before the web server of every
-process that serves the UI: ``dagster dev``, ``dg dev``, ``dagster-webserver``, and those in Compose. The log-in in
-deploy/login/Caddyfile has the same rules.
+Dagster's web server has no log-in, executes mutations sent by GET, and answers to every host name, so any page that a
+user has open could start runs. ``storage`` puts this guard before the web server of every process that serves the UI.
+The log-in in deploy/login/Caddyfile has the same rules.
 """
 
 import ipaddress
@@ -39,23 +38,19 @@ class WebGuard:
         """Refuse the request, or pass it on."""
         refused = refusal(HTTPConnection(scope), self._names) if scope["type"] in ("http", "websocket") else None
         if refused is None:
-            await self._app(scope, receive, _not_in_frames(send))
+
+            async def send_with_header(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    # Otherwise another site could show the UI in a frame and lead a user to click on it.
+                    MutableHeaders(scope=message)["x-frame-options"] = "SAMEORIGIN"
+                await send(message)
+
+            await self._app(scope, receive, send_with_header)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": refused[1]})  # answered with 403
         else:
             status, reason = refused
             await PlainTextResponse(f"{reason}\n", status)(scope, receive, send)
-
-
-def _not_in_frames(send: Send) -> Send:
-    """Forbid other sites to show the UI in a frame, where a user could be led to click on something unseen."""
-
-    async def send_with_header(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            MutableHeaders(scope=message)["x-frame-options"] = "SAMEORIGIN"
-        await send(message)
-
-    return send_with_header
 
 
 def allowed_names(settings: Settings) -> set[str]:

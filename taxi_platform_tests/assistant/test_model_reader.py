@@ -9,7 +9,7 @@ import pytest
 
 from taxi_platform.assistant import sql
 from taxi_platform.assistant.model import AnswerRefused
-from taxi_platform.assistant.sql import LONGEST, LONGEST_CELL, ROWS, Reader, Rows, reader, role_of
+from taxi_platform.assistant.sql import LONGEST_CELL, ROWS, Reader, Rows, reader, role_of
 from taxi_platform.errors import DatabaseRefused
 
 TABLES = """
@@ -136,7 +136,6 @@ REFUSED = [
     "select $1",
     "select 'a') as a (x) union all select repeat('x', 1000) from (select 'b'",
     "select 1 for update; select 2",
-    f"select {'1 + ' * LONGEST}1",
     "select 1\0; drop table green_tripdata",
 ]
 # PostgreSQL 15 runs these, and later versions refuse them.
@@ -214,7 +213,7 @@ def test_a_backslash_does_not_end_a_string_even_if_the_database_says_so(trips: s
 
 def test_a_statement_that_takes_too_long_is_ended(trips: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sql, "STATEMENT_SECONDS", 1)
-    with reader(trips) as one, pytest.raises(AnswerRefused, match="was ended"):
+    with reader(trips) as one, pytest.raises(AnswerRefused, match="statement timeout"):
         one.run("select pg_sleep(60)")
 
 

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from taxi_platform.assistant import validation
-from taxi_platform.assistant.proposals import Files, template
-from taxi_platform.assistant.validation import Checked, run
+from taxi_platform.assistant import proposals
+from taxi_platform.assistant.proposals import Files, run, template
 from taxi_platform.cli.main import taxi
 from taxi_platform.settings import PROJECT
 from taxi_platform_tests.support.asset_runs import Platform
@@ -60,11 +59,12 @@ def test_a_model_corrects_its_proposal_until_it_passes(
     platform: Platform, gemini: GeminiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def check(command: Sequence[str], copy: Path) -> tuple[bool, str]:
-        """Run pyright on the last proposal only: it takes longest."""
-        skipped = command[0] == "pyright" and "os.environ" in (copy / MODULE).read_text()
-        return (True, "") if skipped else run(command, copy)
+        """Run all but pyright, which takes longer than the others together."""
+        ran.append(command[0])
+        return (True, "") if command[0] == "pyright" else run(command, copy)
 
-    monkeypatch.setattr(validation, "run", check)
+    ran: list[str] = []
+    monkeypatch.setattr(proposals, "run", check)
     platform.use(GEMINI_API_KEY="k-secret-123")
     gemini.answers += [
         proposal(name="../../x"),
@@ -77,33 +77,29 @@ def test_a_model_corrects_its_proposal_until_it_passes(
     assert "Attempt 1 of 4 is refused: '../../x' is not the name of a module" in done.stderr
     assert "Attempt 2 of 4 is refused: dg check defs failed" in done.stderr
     assert "PYTHONPATH" in done.stderr
-    assert (
-        "Proposed by gemini-2.5-flash. It adds tips_asset, and passes ruff, pyright, dg check defs, its test"
-        in done.stdout
-    )
+    assert "Proposed by gemini-2.5-flash. It passes ruff, pyright, dg, pytest." in done.stdout
+    assert ran.count("pyright") == ran.count("dg") == 2
     assert '"\n\n\n@dg.asset(\n' in done.stdout
     assert not [secret for secret in ("k-secret-123", platform.database) if secret in done.output]
     assert not any("k-secret-123" in json.dumps(request.body) for request in gemini.requests)
-    (patch,) = re.findall(r"^git apply (.*)$", done.stdout, re.MULTILINE)
-    taken_over = tmp_path / "project"
-    taken_over.mkdir()
-    subprocess.run(["git", "apply", patch], cwd=taken_over, check=True)
-    assert (taken_over / MODULE).read_text() == (Path(patch).parent / MODULE).read_text()
+    copied, kept = re.findall(r"^cp (\S+) \S+$", done.stdout, re.MULTILINE)
+    assert Path(copied).read_text() in done.stdout
+    assert Path(kept).read_text() == GOOD["test"]
 
 
 def test_without_a_key_a_template_is_filled_in_and_labelled_as_one(
     platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def validate(files: Files, known: object, approve: Callable[[Files], None]) -> Checked:
+    def validate(files: Files, approve: Callable[[Files], None]) -> Path:
         approve(files)
-        return Checked(tmp_path, files, ["average_tip_yellow_taxis_asset"])
+        return tmp_path
 
-    monkeypatch.setattr(validation, "validate", validate)  # the test above runs the real one
+    monkeypatch.setattr(proposals, "validate", validate)  # the test above runs the real one
     platform.use(GEMINI_API_KEY="")
     done = typed()
     assert done.exit_code == 0, done.output
     assert "There is no GEMINI_API_KEY, so this is a template" in done.stderr
-    assert "Proposed by a template (no GEMINI_API_KEY). It adds average_tip_yellow_taxis_asset" in done.stdout
+    assert "Proposed by a template (no GEMINI_API_KEY). It passes ruff" in done.stdout
     assert 'QUERY = "select count(*) from public.yellow_tripdata"' in done.stdout
 
 
@@ -114,12 +110,12 @@ def test_a_models_code_is_shown_and_not_executed_before_the_user_agrees(
     platform.use(GEMINI_API_KEY="k-secret-123")
     gemini.answers += [proposal()]
     ran: list[str] = []
-    monkeypatch.setattr(validation, "run", lambda command, copy: (ran.append(command[0]), (True, ""))[1])
+    monkeypatch.setattr(proposals, "run", lambda command, copy: (ran.append(command[0]), (True, ""))[1])
     done = CliRunner().invoke(taxi, ["new-asset", "tips"], input=typed_in)
     assert (done.exit_code, set(ran)) == (1, {"ruff", "pyright"})
     assert "def tips_asset(" in done.stdout
     assert "Execute it? [y/N]" in done.stderr
-    assert "git apply" not in done.output
+    assert "cp " not in done.output
     assert list((tmp_path / "copies").iterdir()) == []
 
 

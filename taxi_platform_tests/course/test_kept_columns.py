@@ -69,8 +69,3 @@ def test_unknown_columns_are_named_with_the_existing_ones(columns: list[str], pr
     with pytest.raises(InvalidSetting, match=problem) as raised:
         keep(THINGS, columns)
     assert "The products have: id, brand, price, tags, size, stock." in str(raised.value)
-
-
-def test_two_names_that_a_database_cannot_tell_apart_are_refused() -> None:
-    with pytest.raises(InvalidSetting, match="two names differ only in case"):
-        keep([{"brand": 1, "Brand": 2}], ["brand", "Brand"])

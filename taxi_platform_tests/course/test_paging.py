@@ -59,8 +59,6 @@ def test_a_list_without_a_total_is_complete(answer: Any) -> None:
         (server(catalogue(3), total=2), "the list has 3 products, and the server counts 2"),
         (server(catalogue(9), size=4, total=10**9), "more than 10,000 products"),
         (lambda _: catalogue(MOST + 1), "more than 10,000 products"),
-        (lambda _: [{"id": 7}, {"id": 8}, {"id": 7}], "product 7 comes twice"),
-        (lambda skip: {"products": catalogue(9)[:4], "total": 8}, "product 0 comes twice"),
         (lambda skip: server(catalogue(9 if skip else 8), size=5)(skip), "of 8 products come . more of 9"),
         (lambda skip: catalogue(4) if skip else server(catalogue(8), 4)(0), "of 8 products come 4 more of None"),
     ],
@@ -68,10 +66,6 @@ def test_a_list_without_a_total_is_complete(answer: Any) -> None:
 def test_pages_that_are_not_one_list_are_refused_with_the_reason(ask: Callable[[int], Any], problem: str) -> None:
     with pytest.raises(DamagedFile, match=f"^products: .*{problem}"):
         read_pages(ask)
-
-
-def test_products_without_an_id_may_be_equal() -> None:
-    assert read_pages(lambda _: [{"title": "a"}, {"title": "a"}]) == [{"title": "a"}, {"title": "a"}]
 
 
 @pytest.mark.parametrize(
