@@ -29,7 +29,7 @@ def defs() -> dg.Definitions:
     ``dg.load_from_defs_folder`` would do the same, and import every installed library of Dagster's to list the
     components that they have: BigQuery's client, pandas and more, about a second in the process of every run.
     """
-    return _load(settings())
+    return _load(settings())  # pyright: ignore[reportArgumentType] - it is frozen, so it has a hash
 
 
 @lru_cache(maxsize=1)
