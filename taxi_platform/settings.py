@@ -41,17 +41,11 @@ RELEASE = "https://github.com/DataTalksClub/nyc-tlc-data/releases/download/{serv
 # As Apprise does it: an address ends where white space, a comma or a semicolon is followed by the next one.
 _BETWEEN_ADDRESSES = re.compile(r"[\s,;]+(?=[A-Za-z0-9]+://)")
 _ADDRESS = re.compile(r"[A-Za-z0-9]+://\S+")
-_FIRST_YEAR, _LAST_YEAR = 1970, 2999
 
 
 def _month(value: str) -> str:
-    if not re.fullmatch(r"\d{4}-\d{2}", value, re.ASCII):
-        raise ValueError(f"{value!r} is not a month: write YYYY-MM, e.g. 2019-03")
-    year, month = map(int, value.split("-"))
-    if not 1 <= month <= 12:
-        raise ValueError(f"there is no month {value}")
-    if not _FIRST_YEAR <= year <= _LAST_YEAR:
-        raise ValueError(f"the year must be from {_FIRST_YEAR} to {_LAST_YEAR}")
+    if not re.fullmatch(r"(19[7-9]\d|2\d{3})-(0[1-9]|1[0-2])", value, re.ASCII):
+        raise ValueError(f"{value!r} is not a month from 1970-01 to 2999-12: write YYYY-MM, e.g. 2019-03")
     return value
 
 
@@ -230,26 +224,21 @@ def settings() -> Settings:
     Raises:
         InvalidSetting: a value is invalid; the message names the setting and what is valid.
     """
-    load_dotenv(PROJECT / ".env")  # into the environment too, where Google's clients look for the emulators
-    try:
-        return Settings()  # pyright: ignore[reportCallIssue]
-    except ValidationError as error:
-        raise _errors(error)[0] from None
+    for error in invalid_settings():
+        raise error
+    return Settings()  # pyright: ignore[reportCallIssue]
 
 
 def invalid_settings() -> Sequence[InvalidSetting]:
     """Return every error in the settings, of which ``settings`` raises the first; empty when all are valid."""
-    load_dotenv(PROJECT / ".env")
+    load_dotenv(PROJECT / ".env")  # into the environment too, where Google's clients look for the emulators
+    problems: Sequence[Any] = ()
     try:
         Settings()  # pyright: ignore[reportCallIssue]
     except ValidationError as error:
-        return _errors(error)
-    return []
-
-
-def _errors(error: ValidationError) -> Sequence[InvalidSetting]:
+        problems = error.errors(include_url=False)
     found: list[InvalidSetting] = []
-    for problem in error.errors(include_url=False):
+    for problem in problems:
         field = str(problem["loc"][0])
         name, is_secret = f"TAXI_{field.upper()}", "SecretStr" in repr(Settings.model_fields[field])
         shown = name if is_secret else f"{name}={redact(str(problem['input']))}"

@@ -87,9 +87,13 @@ def test_every_setting_is_described_and_explained_in_the_example(field: str) -> 
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("TAXI_FIRST_MONTH", "2019-13", "there is no month 2019-13"),
-        ("TAXI_LAST_MONTH", "July 2021", "'July 2021' is not a month: write YYYY-MM, e.g. 2019-03"),
-        ("TAXI_LAST_MONTH", "9999-12", "the year must be from 1970 to 2999"),
+        ("TAXI_FIRST_MONTH", "2019-13", "'2019-13' is not a month"),
+        (
+            "TAXI_LAST_MONTH",
+            "July 2021",
+            "is not a month from 1970-01 to 2999-12: write YYYY-MM, e.g. 2019-03",
+        ),
+        ("TAXI_LAST_MONTH", "9999-12", "from 1970-01 to 2999-12"),
         ("TAXI_ON_BAD_ROWS", "ignore", "'fail' or 'quarantine'"),
         ("TAXI_MAX_BAD_ROWS", "5", "less than or equal to 1"),
         ("TAXI_MAX_BAD_ROWS", "nan", "less than or equal to 1"),

@@ -13,7 +13,7 @@ from taxi_platform.ledger.record import Materialized
 from taxi_platform.postgres import tables
 from taxi_platform.trips import zones
 from taxi_platform.trips.files import FileFacts, SourceVersion, Transfer, TripFile
-from taxi_platform.trips.services import Service
+from taxi_platform.trips.services import Service, column_comments
 
 if TYPE_CHECKING:
     from taxi_platform.bigquery.loader import Loaded as LoadedIntoBigQuery
@@ -157,7 +157,7 @@ def file_schema(service: Service) -> dg.TableSchema:
 
 def trips_schema(service: Service) -> dg.TableSchema:
     """Return the columns of a service's PostgreSQL table."""
-    comments = tables.column_comments(service)
+    comments = column_comments(service)
     return _schema((name, kind, comments[name]) for name, kind in tables.column_types(service).items())
 
 

@@ -11,7 +11,7 @@ import yaml
 from taxi_platform.models.project import FOLDER
 from taxi_platform.postgres import tables
 from taxi_platform.trips import zones
-from taxi_platform.trips.services import SERVICES, Service
+from taxi_platform.trips.services import SERVICES, Service, column_comments
 
 SOURCES = Path("models/staging/_sources.yml")
 MEANINGS = Path("models/staging/_contract.md")
@@ -74,7 +74,7 @@ def _meanings() -> str:
 def _texts() -> Iterator[tuple[str, str]]:
     for service in SERVICES.values():
         yield service.table, f"{service.description} One row per trip; a row belongs to the month of its file."
-        for column, text in tables.column_comments(service).items():
+        for column, text in column_comments(service).items():
             yield f"{service.name}__{column}", text
     yield zones.TABLE, "The TLC's taxi zones: number, borough, name and who serves it."
     for column, (_, text) in zones.COLUMNS.items():

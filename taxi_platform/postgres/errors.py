@@ -3,7 +3,7 @@
 Every driver's errors come here: psycopg, ADBC and SQLAlchemy's psycopg2 all follow the Python DB-API (PEP 249).
 """
 
-from typing import NamedTuple
+import re
 
 from taxi_platform.errors import (
     DatabaseInterrupted,
@@ -14,33 +14,16 @@ from taxi_platform.errors import (
     shortened,
 )
 
-
-class _Meaning(NamedTuple):
-    error: type[TaxiError]
-    what: str
-    advice: str
-    transient: bool
-
-
-_LOST = _Meaning(
-    DatabaseInterrupted,
-    "PostgreSQL went away",
-    "The table is as it was; run again once the server is back.",
-    transient=True,
-)
-_WAITED = _Meaning(
-    DatabaseInterrupted, "PostgreSQL gave up waiting", "See pg_stat_activity for who holds on.", transient=True
-)
-_REFUSED = _Meaning(DatabaseRefused, "PostgreSQL refused", "The table is as it was.", transient=False)
-_LOG_IN = _Meaning(
-    DatabaseUnreachable,
-    "PostgreSQL does not let the user in",
-    "Check user, password and database in TAXI_POSTGRES_URL.",
-    transient=False,
-)
+_RUN_AGAIN = "The table is as it was; run again once the server is back."
+_LOST = (DatabaseInterrupted, "PostgreSQL went away", _RUN_AGAIN)
+_WAITED = (DatabaseInterrupted, "PostgreSQL gave up waiting", "See pg_stat_activity for who holds on.")
+_REFUSED = (DatabaseRefused, "PostgreSQL refused", "The table is as it was.")
+_FULL = "Raise max_connections, or run fewer loads at once."
+_CHECK = "Check user, password and database in TAXI_POSTGRES_URL."
+_NO_LOG_IN = (DatabaseUnreachable, "PostgreSQL does not let the user in", _CHECK)
 
 # The first entry that begins the SQLSTATE counts; anything else is refused. See PostgreSQL's appendix A.
-_BY_SQLSTATE = {
+_BY_SQLSTATE: dict[str, tuple[type[TaxiError], str, str]] = {
     "08": _LOST,
     "57P01": _LOST,  # an administrator ended the session
     "57P02": _LOST,  # the server crashed
@@ -50,60 +33,43 @@ _BY_SQLSTATE = {
     "57014": _WAITED,  # statement_timeout, or cancelled
     "25P04": _WAITED,  # transaction_timeout
     "40": _WAITED,  # a deadlock, a serialization failure
-    "53200": _Meaning(DatabaseInterrupted, "PostgreSQL is out of memory", "Load fewer months at once.", transient=True),
-    "53300": _Meaning(
-        DatabaseUnreachable,
-        "PostgreSQL has no connection left",
-        "Raise max_connections, or run fewer loads at once.",
-        transient=True,
-    ),
-    "53100": _Meaning(StorageFull, "PostgreSQL's disk is full", "Free space on it and run again.", transient=False),
-    "28": _LOG_IN,
-    "3D000": _LOG_IN,
+    "53200": (DatabaseInterrupted, "PostgreSQL is out of memory", "Load fewer months at once."),
+    "53300": (DatabaseUnreachable, "PostgreSQL has no connection left", _FULL),
+    "53100": (StorageFull, "PostgreSQL's disk is full", "Free space on it and run again."),
+    "28": _NO_LOG_IN,
+    "3D000": _NO_LOG_IN,
 }
 
-# libpq reports no SQLSTATE for a connection that fails; the first entry whose text is in its message counts.
-_PASSING = {
-    "starting up": ("it is still starting", "Try again in a moment."),
-    "not yet accepting": ("it is still starting", "Try again in a moment."),
-    "recovery mode": ("it recovers from a crash", "Try again in a moment."),
-    "shutting down": ("it is shutting down", "Start it again."),
-    "closed the connection": ("it closed the connection", "Try again in a moment."),
-    "resolve host": ("the host name is unknown (DNS)", "Check the host in TAXI_POSTGRES_URL."),
-    "translate host": ("the host name is unknown (DNS)", "Check the host in TAXI_POSTGRES_URL."),
+# libpq reports no SQLSTATE for a connection that fails; the first entry that is found in its message counts.
+_FAILED_CONNECTIONS = {
+    "(resolve|translate) host": ("the host name is unknown (DNS)", "Check the host in TAXI_POSTGRES_URL."),
     "refused": ("nothing listens on the port", "Start PostgreSQL, or correct host and port in TAXI_POSTGRES_URL."),
     "timeout": ("the host does not answer (port)", "Check host, port and firewall, then TAXI_POSTGRES_URL."),
-    "too many clients": ("it has no connection left", "Raise max_connections, or run fewer loads at once."),
-    "connection slots": ("it has no connection left", "Raise max_connections, or run fewer loads at once."),
-    "too many connections": ("it has no connection left", "Raise the limit, or run fewer loads at once."),
+    "too many|connection slots": ("it has no connection left", _FULL),
+    "starting up|yet accepting|recovery|shutting down": ("it is starting or stopping", "Try again in a moment."),
 }
-_LASTING = {
-    "not permitted to log in": ("authentication failed: the user may not log in", "Allow it with alter role … login."),
-    "permission denied": ("the user may not enter the database", "Grant it connect on the database."),
-    "not currently accepting": ("the database accepts no connections", "Allow them with alter database."),
-    "authentication": ("authentication failed", "Check user and password in TAXI_POSTGRES_URL."),
-    "no password supplied": ("authentication failed: it wants a password", "Put one into TAXI_POSTGRES_URL."),
-    "pg_hba.conf": ("authentication failed: it does not admit this user from here", "Add a line to its pg_hba.conf."),
-    "role ": ("authentication failed: there is no such user", "Create it, or correct TAXI_POSTGRES_URL."),
-    "database ": ("there is no such database", "Create it, or correct TAXI_POSTGRES_URL."),
+_REFUSED_CONNECTIONS = {
+    "authentication|password|pg_hba.conf|role |permi": ("authentication failed", _CHECK),
+    "database .* does not exist": ("there is no such database", "Create it, or correct TAXI_POSTGRES_URL."),
 }
 
 
 def translated(subject: str, error: Exception) -> TaxiError:
     """Return the platform's own error for a driver's, which has a SQLSTATE unless the connection was lost."""
     sqlstate: str = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
-    meaning = next((meaning for start, meaning in _BY_SQLSTATE.items() if sqlstate.startswith(start)), _REFUSED)
     if not sqlstate and type(error).__name__ == "OperationalError":
-        meaning = _LOST
-    result = meaning.error(subject, f"{meaning.what} ({shortened(str(error))})", meaning.advice)
-    result.transient = meaning.transient
+        sqlstate = "08"
+    meaning = next((meaning for start, meaning in _BY_SQLSTATE.items() if sqlstate.startswith(start)), _REFUSED)
+    kind, what, advice = meaning
+    result = kind(subject, f"{what} ({shortened(str(error))})", advice)
+    result.transient = kind.transient and meaning is not _NO_LOG_IN
     return result
 
 
 def diagnose(server: str, message: str) -> DatabaseUnreachable:
     """Return the error for a failed connection, from libpq's message; ``server`` names it without secrets."""
-    text = next((text for text in (*_PASSING, *_LASTING) if text in message), "")
-    what, advice = {**_PASSING, **_LASTING}.get(text, ("no connection", "Check TAXI_POSTGRES_URL."))
+    known = {**_FAILED_CONNECTIONS, **_REFUSED_CONNECTIONS, "": ("no connection", "Check TAXI_POSTGRES_URL.")}
+    pattern, (what, advice) = next((key, value) for key, value in known.items() if re.search(key, message))
     error = DatabaseUnreachable(server, f"{what} ({shortened(message)})", advice)
-    error.transient = text not in _LASTING
+    error.transient = pattern not in _REFUSED_CONNECTIONS
     return error

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused, FileChanged, disk_errors, shortened
@@ -97,8 +96,8 @@ def load_month(
 def rows_in_table(url: str, service: Service) -> int:
     """Return the number of rows of all months that were loaded into a service's table."""
     with connect(url) as connection, postgres_errors(service.table):
-        row = execute(connection, tables.ROWS_IN_TABLE, (tables.table_of(service),)).fetchone()
-    return row[0] if row else 0
+        query = f"select coalesce(sum(rows_loaded), 0)::bigint from {tables.FILES} where table_name = %s"
+        return execute(connection, query, (tables.table_of(service),)).fetchall()[0][0]
 
 
 class _Load:
@@ -109,13 +108,17 @@ class _Load:
         self.subject = self.service.file_name(file.month)
         self._url, self._file, self._max_bad_rows = url, file, max_bad_rows
         self._loading = tables.loading_of(self.service, file.month)
+        self._rejects = tables.rejects_of(self.service)
         self._table: int | None = None  # its oid, once it is created
         self._ignored: str | None = None
 
     def already_loaded(self, connection: "Connection") -> _Counts | None:
         """Return the counts of an earlier load of this very file, if its partition is still untouched."""
+        query = f"""
+            select f.rows_loaded, f.rows_rejected, f.ignored from {tables.FILES} as f
+            where f.filename = %s and f.sha256 = %s and f.contract = %s and f.refused is null and {tables.UNTOUCHED}"""
         values = (self.subject, self._file.sha256, tables.fingerprint(self.service))
-        row = execute(connection, tables.FIND_MONTH, values).fetchone()
+        row = execute(connection, query, values).fetchone()
         if row is None or (row[1] and not self._max_bad_rows) or has_waiting_columns(self.service, row[2]):
             return None
         if months_changed_by_hand(connection, [self.subject]):
@@ -125,7 +128,8 @@ class _Load:
 
     def run(self, connection: "Connection") -> _Counts:
         """Fill the month's own table and swap it in."""
-        before = execute(connection, tables.SOURCE_OF_MONTH, (self.subject,)).fetchone()
+        query = f"select source from {tables.FILES} where filename = %s"
+        before = execute(connection, query, (self.subject,)).fetchone()
         if before and edition_of(before[0]) != self._file.edition:
             logger.warning(
                 f"{self.subject}: the month was loaded from {before[0]}; {self._file.source} is another edition of it, "
@@ -155,10 +159,7 @@ class _Load:
             if isinstance(stream, TripStream):
                 copied = self._copy(connection, _regular_blocks(stream), columns)
             else:
-                from taxi_platform.postgres.binary import encoded
-
-                encode = partial(encoded, columns=columns)
-                copied = self._copy(connection, stream.blocks(), columns, "binary", encode)
+                copied = self._copy(connection, stream.blocks(), columns, "binary", lambda rows: _binary(rows, columns))
         except (DataError, IntegrityError) as error:
             raise NeedsParser(shortened(error.diag.message_primary or str(error))) from None
         self._check(stream, stream.rows)
@@ -179,7 +180,8 @@ class _Load:
                 raise DatabaseRefused(self.subject, what, "The table is as it was.")
             canonical.check_bad_rows(self._max_bad_rows)
             bad.seek(0)
-            copy_blocks(iter(lambda: bad.read(COPY_BYTES), b""), [connection], tables.COPY_REJECTED)
+            statement = "copy pg_temp.rejected (line, text, reason) from stdin (format csv)"
+            copy_blocks(iter(lambda: bad.read(COPY_BYTES), b""), [connection], statement)
         return canonical.rows, canonical.rejected
 
     def _copy(
@@ -190,16 +192,20 @@ class _Load:
         form: str = "csv",
         encode: Encode = iter,
     ) -> int:
-        statement = tables.copy_into_loading(self.service, self._file.month, columns, form)
+        names = ", ".join(f'"{column.name}"' for column in columns)
+        statement = f"copy {self._loading} ({names}) from stdin (format {form})"
         with connect(self._url) as second:
             return copy_blocks(blocks, [connection, second], statement, encode)
 
     def _create(self, connection: "Connection", header: Header) -> None:
         self._ignored = ", ".join(column.name for column in header.ignored) or None
+        name = tables.literal(self.subject)
         add_columns(connection, self.service, header.added)
         execute(connection, f"drop table if exists {self._loading}")
         execute(connection, tables.create_loading(self.service, self._file.month))
-        execute(connection, tables.create_rejected(self.service, self._file.month))
+        execute(connection, f"create temporary table if not exists pg_temp.rejected (like {self._rejects})")
+        execute(connection, f"alter table pg_temp.rejected alter column filename set default {name}")
+        execute(connection, "truncate pg_temp.rejected")
         self._table = self._oid(connection, self._loading)
 
     def _oid(self, connection: "Connection", name: str) -> int | None:
@@ -224,28 +230,29 @@ class _Load:
 
     def _swap(self, connection: "Connection", counts: _Counts, copied: datetime) -> None:
         """Replace the month's table, its rejects and its record in one transaction."""
-        service, month, file = self.service, self._file.month, self._file
-        partition = tables.partition_of(service, month)
+        file, name = self._file, tables.literal(self.subject)
+        table, partition = tables.table_of(self.service), tables.partition_of(self.service, file.month)
         replaces = execute(connection, "select to_regclass(%s) is not null", (partition,)).fetchone() == (True,)
         if replaces:
             refuse_older_snapshots(connection, partition, copied)
         with connection.transaction():
             execute(connection, tables.SHORT_LOCK_TIMEOUT)
             if replaces:
-                for statement in tables.detach_and_drop(service, month):
-                    execute(connection, statement)
-            for statement in tables.attach(service, month):
-                execute(connection, statement)
+                execute(connection, f"alter table {table} detach partition {partition}")
+                execute(connection, f"drop table {partition}")
+            execute(connection, f"alter table {self._loading} rename to {partition.rpartition('.')[2]}")
+            execute(connection, f"alter table {table} attach partition {partition} for values in ({name})")
             if self._oid(connection, partition) != self._table:
                 raise DatabaseInterrupted(
                     self.subject,
                     "another process has replaced the table that this load has filled",
                     "The month's lock did not hold: something between here and PostgreSQL shares its sessions.",
                 )
-            execute(connection, tables.replace_rejects(service), (self.subject,))
+            execute(connection, f"delete from {self._rejects} where filename = {name}")
+            execute(connection, f"insert into {self._rejects} select * from pg_temp.rejected")
             record = {
                 "filename": self.subject,
-                "table_name": tables.table_of(service),
+                "table_name": table,
                 "partition_name": partition,
                 "source": file.source,
                 "sha256": file.sha256,
@@ -254,11 +261,21 @@ class _Load:
                 "rows_in_file": sum(counts),
                 "rows_loaded": counts[0],
                 "rows_rejected": counts[1],
-                "contract": tables.fingerprint(service),
+                "contract": tables.fingerprint(self.service),
                 "parser": PARSER,
                 "ignored": self._ignored,
             }
-            execute(connection, tables.RECORD_MONTH, record)
+            execute(connection, _record_month(record), record)
+
+
+def _record_month(columns: Iterable[str]) -> str:
+    """Return the statement that writes a month's load record; its parameters have the names of the columns."""
+    return f"""
+insert into {tables.FILES} ({", ".join(columns)}, filenode)
+values ({", ".join(f"%({name})s" for name in columns)}, pg_relation_filenode(%(partition_name)s::text::regclass))
+on conflict (filename) do update set
+    {", ".join(f"{name} = excluded.{name}" for name in (*columns, "filenode"))},
+    loaded_at = now(), counted_at = null, refused = null"""
 
 
 def _regular_blocks(stream: TripStream) -> Iterator[bytes]:
@@ -266,6 +283,22 @@ def _regular_blocks(stream: TripStream) -> Iterator[bytes]:
         if not stream.regular:
             raise NeedsParser("some lines are not plain CSV as the TLC writes it")
         yield block
+
+
+def _binary(batches: Iterable[Any], columns: Sequence[Column]) -> Iterator[bytes]:
+    """Yield what one COPY of Arrow batches sends; raise ``NeedsParser`` if a value cannot be taken unchanged."""
+    import pyarrow as pa
+    from pgpq import ArrowToPostgresBinaryEncoder
+
+    from taxi_platform.trips.exact import ARROW_TYPES, exact
+
+    schema = pa.schema([(column.name, ARROW_TYPES[column.postgres]) for column in columns])
+    encoder = ArrowToPostgresBinaryEncoder(schema)
+    yield encoder.write_header()
+    for batch in batches:
+        arrays: list[Any] = [exact(batch.column(index), column) for index, column in enumerate(columns)]
+        yield encoder.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
+    yield encoder.finish()
 
 
 class _Abandoned(Exception):

@@ -1,6 +1,6 @@
 """The tables before a load: made, commented, cleaned of what killed loads left, and checked for changes by hand.
 
-The SQL text is in ``tables``; the load itself is in ``loader``.
+The load itself is in ``loader``.
 """
 
 import logging
@@ -12,12 +12,46 @@ from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import execute
 from taxi_platform.postgres.locking import try_lock, unlock, when_readers_allow
 from taxi_platform.trips.columns import Column
-from taxi_platform.trips.services import Service
+from taxi_platform.trips.services import Service, column_comments
 
 if TYPE_CHECKING:
     from taxi_platform.postgres.connection import Connection
 
 logger = logging.getLogger(__name__)
+
+_COMPANIONS_EXIST = f"""
+select exists (select from pg_class where oid = to_regclass(%s) and relreplident <> 'd')
+and {len(tables.YOUNGER_COLUMNS)} = (
+    select count(*) from pg_attribute
+    where attrelid = to_regclass('{tables.FILES}') and not attisdropped and attname in {tuple(tables.YOUNGER_COLUMNS)}
+)"""
+
+_COLUMN_COMMENTS = """
+select attname, coalesce(col_description(attrelid, attnum), '') from pg_attribute
+where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by attnum"""
+
+_LOADING_TABLES = f"select relname from pg_class where relnamespace = '{tables.SCHEMA}'::regnamespace and relname ~ %s"
+
+# The months that the server's counters do not show to be as they were loaded: the file, the partition, and how many
+# rows were updated or deleted. Counters begin at 0 after a crash (``reset``) and stay 0 while nobody writes, so a month
+# that was counted since then need not be counted again.
+_UNCOUNTED = f"""
+select f.filename, to_regclass(f.partition_name)::text, n.rewritten
+from {tables.FILES} as f
+cross join lateral (
+    select pg_stat_get_tuples_inserted(to_regclass(f.partition_name)) as inserted,
+        pg_stat_get_tuples_updated(to_regclass(f.partition_name))
+        + pg_stat_get_tuples_deleted(to_regclass(f.partition_name)) as rewritten,
+        (to_jsonb(f) ->> 'counted_at')::timestamptz as counted_at  -- the column is younger than the table
+) as n
+cross join (
+    select greatest(pg_stat_get_db_stat_reset_time(d.oid), b.stats_reset) as at
+    from pg_database as d, pg_stat_bgwriter as b where d.datname = current_database()
+) as reset
+where (%(names)s::text[] is null or f.filename = any(%(names)s)) and {tables.UNTOUCHED} and (
+    n.rewritten > 0
+    or n.inserted <> f.rows_loaded and (n.inserted > 0 or reset.at > coalesce(n.counted_at, '-infinity'))
+)"""
 
 
 def prepare(connection: "Connection", service: Service) -> None:
@@ -28,19 +62,22 @@ def prepare(connection: "Connection", service: Service) -> None:
         UnsupportedServer: the database's encoding is not UTF-8.
     """
     check_encoding(connection)
-    companions = execute(connection, tables.COMPANIONS_EXIST, (tables.rejects_of(service),)).fetchone()
+    companions = execute(connection, _COMPANIONS_EXIST, (tables.rejects_of(service),)).fetchone()
     if not _is_ours(connection, service) or companions != (True,):  # somebody may have dropped them
         _create(connection, service)
     add_columns(connection, service, service.columns)
-    if not tables.column_comments(service).items() <= _comments(connection, service).items():
-        for statement in tables.comments(service):
-            execute(connection, statement)
+    comments = column_comments(service)
+    if not comments.items() <= _comments(connection, service).items():
+        table = tables.table_of(service)
+        execute(connection, f"comment on table {table} is {tables.literal(service.description)}")
+        for name, text in comments.items():
+            execute(connection, f"comment on column {table}.{name} is {tables.literal(text)}")
     _drop_leftovers(connection, service)
 
 
 def add_columns(connection: "Connection", service: Service, columns: Iterable[Column]) -> None:
     """Add the columns that the service's table lacks; its rows get NULL and are neither read nor written."""
-    existing = _comments(connection, service)
+    table, existing = tables.table_of(service), _comments(connection, service)
     lacking = [column for column in columns if column.name not in existing]
     if not lacking:
         return
@@ -48,11 +85,13 @@ def add_columns(connection: "Connection", service: Service, columns: Iterable[Co
     def add() -> None:
         with connection.transaction():
             execute(connection, tables.SHORT_LOCK_TIMEOUT)
-            for statement in tables.add_columns(service, lacking):
-                execute(connection, statement)
+            for column in lacking:
+                execute(connection, f'alter table {table} add column if not exists "{column.name}" {column.postgres}')
+                meaning = tables.literal(column.documentation)
+                execute(connection, f'comment on column {table}."{column.name}" is {meaning}')
 
-    when_readers_allow(add, tables.table_of(service))
-    logger.info(f"{tables.table_of(service)}: got the columns {', '.join(column.name for column in lacking)}")
+    when_readers_allow(add, table)
+    logger.info(f"{table}: got the columns {', '.join(column.name for column in lacking)}")
 
 
 def check_encoding(connection: "Connection") -> None:
@@ -97,7 +136,7 @@ def _create(connection: "Connection", service: Service) -> None:
 
 
 def _comments(connection: "Connection", service: Service) -> dict[str, str]:
-    return dict(execute(connection, tables.COLUMN_COMMENTS, (tables.table_of(service),)).fetchall())
+    return dict(execute(connection, _COLUMN_COMMENTS, (tables.table_of(service),)).fetchall())
 
 
 def _drop_leftovers(connection: "Connection", service: Service) -> None:
@@ -107,7 +146,7 @@ def _drop_leftovers(connection: "Connection", service: Service) -> None:
     """
     from psycopg.errors import LockNotAvailable
 
-    leftovers = execute(connection, tables.LOADING_TABLES, (f"^{service.table}_\\d{{4}}_\\d{{2}}_loading$",)).fetchall()
+    leftovers = execute(connection, _LOADING_TABLES, (f"^{service.table}_\\d{{4}}_\\d{{2}}_loading$",)).fetchall()
     for (name,) in leftovers:
         partition = tables.qualified(name.removesuffix("_loading"))
         if try_lock(connection, partition):
@@ -135,8 +174,12 @@ def months_changed_by_hand(connection: "Connection", names: Collection[str] | No
     changed: set[str] = set()
     counted: list[str] = []
     values = {"names": None if names is None else list(names)}
-    for name, partition, rewritten in execute(connection, tables.UNCOUNTED, values).fetchall():
-        same = not rewritten and execute(connection, tables.has_recorded_rows(partition), (name,)).fetchone()
+    for name, partition, rewritten in execute(connection, _UNCOUNTED, values).fetchall():
+        # Both in one snapshot, and only while the partition is the one that was found.
+        has_recorded_rows = f"""
+            select f.rows_loaded = (select count(*) from {partition}) from {tables.FILES} as f
+            where f.filename = %s and to_regclass(f.partition_name) = {tables.literal(partition)}::regclass"""
+        same = not rewritten and execute(connection, has_recorded_rows, (name,)).fetchone()
         if rewritten or same == (False,):
             changed.add(name)
         else:
@@ -144,7 +187,8 @@ def months_changed_by_hand(connection: "Connection", names: Collection[str] | No
     if counted:
         try:
             with connection.transaction():
-                execute(connection, tables.REMEMBER_COUNTED, (now, counted))
+                remember = f"update {tables.FILES} set counted_at = %s where filename = any(%s)"
+                execute(connection, remember, (now, counted))
         except (InsufficientPrivilege, ReadOnlySqlTransaction, UndefinedColumn) as error:  # this user only reads
             logger.debug(f"{tables.FILES}: counted months are not recorded ({error})")
     return changed

@@ -5,16 +5,15 @@ pickup lies. The name ``<partition>_loading`` belongs to a month that is being l
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.headers import ADDED
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import Service, column_comments
+from taxi_platform.trips.services import Service
 
 SCHEMA = "public"
 FILES = f"{SCHEMA}.tripdata_files"
-VIRTUAL_COLUMNS_SINCE = 180_000  # PostgreSQL 18, as server_version counts
 
 
 def qualified(table: str) -> str:
@@ -94,7 +93,7 @@ create table if not exists {FILES} (
 
 def create_table(service: Service, server_version: int) -> str:
     """Return the statement that creates a service's partitioned table."""
-    kind = "virtual" if server_version >= VIRTUAL_COLUMNS_SINCE else "stored"
+    kind = "virtual" if server_version >= 180_000 else "stored"
     columns = ",\n    ".join(f"{column.name} {column.postgres}" for column in service.columns)
     return f"""
 create table {table_of(service)} (
@@ -135,28 +134,6 @@ def differences(service: Service, found: Mapping[str, str]) -> list[str]:
     surplus = [f"{name} {kind}" for name, kind in found.items() if expected.get(name) != kind]
     parts = [f"it lacks {', '.join(lacking)}"] if lacking else []
     return [*parts, f"it has {', '.join(surplus)} instead or besides"] if surplus else parts
-
-
-def add_columns(service: Service, columns: Iterable[Column]) -> list[str]:
-    """Return the statements that add columns to the table and its partitions, where loaded rows have NULL."""
-    table = table_of(service)
-    return [
-        statement
-        for column in columns
-        for statement in (
-            f'alter table {table} add column if not exists "{column.name}" {column.postgres}',
-            f'comment on column {table}."{column.name}" is {literal(column.documentation)}',
-        )
-    ]
-
-
-def comments(service: Service) -> list[str]:
-    """Return the statements that comment on the table and its columns."""
-    table = table_of(service)
-    return [
-        f"comment on table {table} is {literal(service.description)}",
-        *(f"comment on column {table}.{name} is {literal(text)}" for name, text in column_comments(service).items()),
-    ]
 
 
 def fingerprint(service: Service) -> str:
@@ -200,103 +177,12 @@ from pg_index as i left join pg_constraint as c on c.conindid = i.indexrelid and
 where i.indrelid = to_regclass({literal(table_of(service))})"""
 
 
-def copy_into_loading(service: Service, month: Month, columns: Iterable[Column], form: str = "csv") -> str:
-    """Return the COPY statement for rows of these columns, in this order: CSV lines without a header, or binary."""
-    names = ", ".join(f'"{column.name}"' for column in columns)
-    return f"copy {loading_of(service, month)} ({names}) from stdin (format {form})"
-
-
-def detach_and_drop(service: Service, month: Month) -> list[str]:
-    """Return the statements that detach a month from the table and drop it."""
-    partition = partition_of(service, month)
-    return [f"alter table {table_of(service)} detach partition {partition}", f"drop table {partition}"]
-
-
-def attach(service: Service, month: Month) -> list[str]:
-    """Return the statements that attach the loaded table as the month's partition."""
-    partition = service.partition_table(month)
-    return [
-        f"alter table {loading_of(service, month)} rename to {partition}",
-        f"alter table {table_of(service)} attach partition {qualified(partition)} "
-        f"for values in ({literal(service.file_name(month))})",
-    ]
-
-
-def create_rejected(service: Service, month: Month) -> str:
-    """Return the statements for the session's own table of a month's bad rows, from which the swap takes them."""
-    return f"""
-create temporary table if not exists pg_temp.rejected (like {rejects_of(service)});
-alter table pg_temp.rejected alter column filename set default {literal(service.file_name(month))};
-truncate pg_temp.rejected"""
-
-
-COPY_REJECTED = "copy pg_temp.rejected (line, text, reason) from stdin (format csv)"
-
-
-def replace_rejects(service: Service) -> str:
-    """Return the statements that replace the rejects of one file; the parameter is its name."""
-    table = rejects_of(service)
-    return f"""
-with gone as (delete from {table} where filename = %s)
-insert into {table} select * from pg_temp.rejected"""
-
-
 UNTOUCHED = """exists (
     select from pg_class as c join pg_inherits as i on i.inhrelid = c.oid and i.inhparent = to_regclass(f.table_name)
     where c.oid = to_regclass(f.partition_name) and f.filenode = pg_relation_filenode(c.oid)
 )"""
 """The condition that a row ``f`` of ``tripdata_files`` is still true: its partition is attached and is the one
 that was swapped in. A partition that somebody dropped, detached, truncated or rewrote has another filenode, or none."""
-
-UNCOUNTED = f"""
-select f.filename, to_regclass(f.partition_name)::text, n.rewritten
-from {FILES} as f
-cross join lateral (
-    select pg_stat_get_tuples_inserted(to_regclass(f.partition_name)) as inserted,
-        pg_stat_get_tuples_updated(to_regclass(f.partition_name))
-        + pg_stat_get_tuples_deleted(to_regclass(f.partition_name)) as rewritten,
-        (to_jsonb(f) ->> 'counted_at')::timestamptz as counted_at  -- the column is younger than the table
-) as n
-cross join (
-    select greatest(pg_stat_get_db_stat_reset_time(d.oid), b.stats_reset) as at
-    from pg_database as d, pg_stat_bgwriter as b where d.datname = current_database()
-) as reset
-where (%(names)s::text[] is null or f.filename = any(%(names)s)) and {UNTOUCHED} and (
-    n.rewritten > 0
-    or n.inserted <> f.rows_loaded and (n.inserted > 0 or reset.at > coalesce(n.counted_at, '-infinity'))
-)"""
-"""The query for months that the server's counters do not show to be as they were loaded: the file, the partition, and
-how many rows were updated or deleted. Counters begin at 0 after a crash (``reset``) and stay 0 while nobody writes, so
-a month that was counted since then need not be counted again."""
-
-
-def has_recorded_rows(partition: str) -> str:
-    """Return the query for whether a month has as many rows as its record says, in one snapshot of both."""
-    return f"""
-select f.rows_loaded = (select count(*) from {partition}) from {FILES} as f
-where f.filename = %s and to_regclass(f.partition_name) = {literal(partition)}::regclass"""
-
-
-REMEMBER_COUNTED = f"update {FILES} set counted_at = %s where filename = any(%s)"
-
-FIND_MONTH = f"""
-select f.rows_loaded, f.rows_rejected, f.ignored from {FILES} as f
-where f.filename = %s and f.sha256 = %s and f.contract = %s and f.refused is null and {UNTOUCHED}"""
-"""The query for the rows loaded and rejected, and the columns ignored, of a month that is in its table from this very
-file."""
-
-SOURCE_OF_MONTH = f"select f.source from {FILES} as f where f.filename = %s"
-
-_RECORDED = (
-    *("filename", "table_name", "partition_name", "source", "sha256", "file_bytes", "csv_bytes"),
-    *("rows_in_file", "rows_loaded", "rows_rejected", "contract", "parser", "ignored"),
-)
-RECORD_MONTH = f"""
-insert into {FILES} ({", ".join(_RECORDED)}, filenode)
-values ({", ".join(f"%({name})s" for name in _RECORDED)}, pg_relation_filenode(%(partition_name)s::text::regclass))
-on conflict (filename) do update set
-    {", ".join(f"{name} = excluded.{name}" for name in (*_RECORDED, "filenode"))},
-    loaded_at = now(), counted_at = null, refused = null"""
 
 
 def summary(service: Service, month: Month) -> str:
@@ -310,16 +196,7 @@ def summary(service: Service, month: Month) -> str:
     return f"select count(*), {cents}, {pickups}, {parts} from {partition_of(service, month)}"
 
 
-ROWS_IN_TABLE = f"select coalesce(sum(rows_loaded), 0)::bigint from {FILES} where table_name = %s"
-
 SHORT_LOCK_TIMEOUT = "set local lock_timeout = '2s'"
-
-# Our own sessions read with snapshots that live as long as one statement, or write months that nobody reads yet.
-OLDER_SNAPSHOT = """
-select pid, usename, xact_start from pg_stat_activity
-where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
-and backend_xmin is not null and xact_start < %s and application_name <> 'taxi_platform'
-limit 1"""
 
 COLUMN_TYPES = f"""
 select attname, format_type(atttypid, atttypmod) from pg_attribute as a
@@ -332,22 +209,10 @@ order by attnum"""
 """The query for the columns of a table or partition with their types, without those that came from a file."""
 
 # Columns that are younger than the table. Version 0.1 recorded no parser: NULL counts as parser 1.
-_YOUNGER = {"parser": "integer", "counted_at": "timestamptz", "refused": "text", "ignored": "text"}
+YOUNGER_COLUMNS = {"parser": "integer", "counted_at": "timestamptz", "refused": "text", "ignored": "text"}
 ADD_COLUMNS = f"alter table {FILES} " + ", ".join(
-    f"add column if not exists {name} {kind}" for name, kind in _YOUNGER.items()
+    f"add column if not exists {name} {kind}" for name, kind in YOUNGER_COLUMNS.items()
 )
-
-COMPANIONS_EXIST = f"""
-select exists (select from pg_class where oid = to_regclass(%s) and relreplident <> 'd') and {len(_YOUNGER)} = (
-    select count(*) from pg_attribute
-    where attrelid = to_regclass('{FILES}') and not attisdropped and attname in {tuple(_YOUNGER)}
-)"""
-
-COLUMN_COMMENTS = """
-select attname, coalesce(col_description(attrelid, attnum), '') from pg_attribute
-where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by attnum"""
-
-LOADING_TABLES = f"select relname from pg_class where relnamespace = '{SCHEMA}'::regnamespace and relname ~ %s"
 
 
 def literal(text: str) -> str:

@@ -53,16 +53,17 @@ def killed_blocks(stream):
 loader._regular_blocks = killed_blocks
 """
 )
+AT = DIE + "real = loader.execute\nloader.execute = lambda c, s, p=None: die() if {!r} in s else real(c, s, p)"
 POINTS = {
     "before the month's table is filled": (DIE + "loader.copy_blocks = die", False),
     "in mid-COPY": (MID_COPY, False),
     "when all rows are copied": (DIE + "loader._Load._check = die", False),
     "before the swap": (DIE + "loader.when_readers_allow = die", False),
-    "inside the swap, when the old month is detached": (DIE + "loader.tables.attach = die", False),
-    "inside the swap, when the new month is attached": (DIE + "loader.tables.replace_rejects = die", False),
+    "inside the swap, when the old month is detached": (AT.format("attach partition"), False),
+    "inside the swap, when the new month is attached": (AT.format("delete from"), False),
     "before the commit of the swap": (
         DIE + "real = loader.execute\n"
-        "loader.execute = lambda c, s, p=None: (real(c, s, p), s == tables.RECORD_MONTH and die())[0]",
+        "loader.execute = lambda c, s, p=None: (real(c, s, p), 'on conflict' in s and die())[0]",
         False,
     ),
     "after the swap": (

@@ -146,8 +146,9 @@ def copied(
 ) -> list[tuple[str, ...]]:
     """Return the rows that PostgreSQL makes of CSV lines, in their order, and empty the table again."""
     table = tables.loading_of(service, MARCH)
+    names = ", ".join(f'"{column.name}"' for column in columns)
     with connection.cursor() as cursor, connection.transaction():
-        with cursor.copy(tables.copy_into_loading(service, MARCH, columns).encode()) as copy:
+        with cursor.copy(f"copy {table} ({names}) from stdin (format csv)".encode()) as copy:
             copy.write(data)
         names = ", ".join(f"coalesce({column.name}::text, '')" for column in service.columns)
         found = cursor.execute(f"select {names} from {table} order by ctid".encode()).fetchall()

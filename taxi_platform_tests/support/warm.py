@@ -19,7 +19,7 @@ from typing import Any
 _OF_DAGSTER = {"dagster": "dagster._cli:main", "dg": "dagster_dg_cli.cli:main", "taxi": "taxi_platform.cli.main:taxi"}
 _OF_DBT = {"dbt": "dbt.cli.main:cli"}
 # What depends on settings, and what takes longer than most commands.
-_COLD = ("taxi_platform.__main__", "taxi_platform.def", "taxi_platform.postgres.binary")
+_COLD = ("taxi_platform.__main__", "taxi_platform.def")
 _servers: list[Any] = []
 
 

@@ -95,8 +95,7 @@ def usable_by(account: Account) -> Path:
     except OSError as error:
         raise UnsupportedServer(
             f"{_SUBJECT}, run by user {account.uid}",
-            f"this user may not execute {folder / 'postgres'}{_closed_folder(folder, account)}, "
-            f"and no copy can be made in {SHARED} ({error})",
+            f"this user may not execute {folder / 'postgres'}, and no copy can be made in {SHARED} ({error})",
             f"Put the virtual environment where that user may enter. {_EXTERNAL}",
         ) from None
     if _runs(copy, account):
@@ -138,12 +137,3 @@ def _shared_copy(folder: Path) -> Path:
                     path.chmod(0o755)
                 fresh.rename(copied)
     return copied / folder.relative_to(source)
-
-
-def _closed_folder(folder: Path, account: Account) -> str:
-    for place in reversed((folder, *folder.parents)):
-        status = place.stat()
-        bit = 0o100 if status.st_uid == account.uid else 0o010 if status.st_gid == account.gid else 0o001
-        if not status.st_mode & bit:
-            return f" (it cannot enter {place})"
-    return ""

@@ -9,12 +9,12 @@ import secrets
 import shutil
 import signal
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from taxi_platform.errors import DatabaseInterrupted, DatabaseUnreachable, StorageFull, UnsupportedServer
+from taxi_platform.errors import DatabaseInterrupted, DatabaseUnreachable, StorageFull, UnsupportedServer, disk_errors
 from taxi_platform.postgres.embedded import cluster, programs
 from taxi_platform.retries import EMBEDDED_SERVER
 
@@ -45,7 +45,7 @@ class EmbeddedServer:
                 is of another version, or the server does not start; the message ends with the server's own.
             DatabaseUnreachable: another process keeps the server from starting, or it runs and does not answer.
         """
-        with self._storage_errors():
+        with disk_errors(self.folder):
             for _ in range(_ATTEMPTS):
                 if self.is_running() or self._launch():
                     return self.url()
@@ -65,7 +65,7 @@ class EmbeddedServer:
                     os.kill(pid, signal.SIGINT)  # a fast shutdown: sessions are ended, transactions rolled back
             return not cluster.is_locked(self._lock)
 
-        with self._storage_errors():
+        with disk_errors(self.folder):
             if not cluster.is_locked(self._lock):
                 return False
             if EMBEDDED_SERVER.wait_until(is_stopped, waiting_for="waiting for PostgreSQL to stop"):
@@ -177,14 +177,3 @@ class EmbeddedServer:
     def _failure(self) -> StorageFull | UnsupportedServer:
         messages = cluster.messages_since_launch(self.data, self._output)
         return cluster.unusable(str(self.folder), "PostgreSQL does not start", messages)
-
-    @contextmanager
-    def _storage_errors(self) -> Generator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise StorageFull(
-                str(error.filename or self.folder),
-                f"the embedded server's folder cannot be used ({error.strerror or error})",
-                "Free space there or make it writable, or set TAXI_DATA_DIR to another folder.",
-            ) from error
