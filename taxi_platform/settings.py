@@ -97,7 +97,7 @@ class CloudSettings(BaseSettings):
     location: str = Field("", description="Where bucket and dataset are: a region, EU or US.")
     bucket_name: str = Field("", description="The bucket of the lake.")
     dataset: str = Field("", description="The dataset of the warehouse.")
-    creds: SecretStr | None = Field(None, description="A key as JSON or base64, or sm://project/secret; else defaults.")
+    creds: SecretStr | None = Field(None, description="A key as JSON or base64; unset, Google's defaults.")
     impersonate_service_account: str = Field("", description="The service account that the credentials act as.")
     max_gib_billed: float = Field(10.0, gt=0, description="What BigQuery may bill one statement for at most, in GiB.")
     require_partition_filter: bool = Field(False, description="Whether queries of trips and facts must name months.")

@@ -9,7 +9,7 @@ import pytest
 from taxi_platform.errors import BadRows, DamagedFile, DatabaseRefused, SchemaMismatch
 from taxi_platform.postgres import loader, tables
 from taxi_platform.postgres.loader import load_month, rows_in_table
-from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
+from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service, column_comments
 from taxi_platform_tests.support.month_loads import Loads
 from taxi_platform_tests.support.trip_texts import APRIL, MARCH, header, row, rows, text, with_field, zipped
 
@@ -277,7 +277,7 @@ def test_the_comments_in_the_database_are_the_contracts(loads: Loads, service: S
     )
     for table in (service.table, service.partition_table(MARCH)):
         found = loads.ask(query, table)
-        assert found == list(tables.column_comments(service).items())
+        assert found == list(column_comments(service).items())
         assert found[2:] == [(column.name, column.documentation) for column in service.columns]
 
 

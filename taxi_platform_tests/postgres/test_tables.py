@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from taxi_platform.postgres import tables
-from taxi_platform.trips.services import FHV, GREEN, SERVICES, Service
+from taxi_platform.trips.services import FHV, GREEN, SERVICES, Service, column_comments
 
 ALL = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 
@@ -43,7 +43,7 @@ def test_the_identity_of_a_row_is_the_courses() -> None:
 @ALL
 def test_every_column_has_a_type_and_a_comment_in_the_tables_order(service: Service) -> None:
     expected = ["unique_row_id", "filename", *(column.name for column in service.columns)]
-    assert list(tables.column_types(service)) == list(tables.column_comments(service)) == expected
+    assert list(tables.column_types(service)) == list(column_comments(service)) == expected
 
 
 def test_the_fingerprint_of_a_contract_is_the_same_tomorrow() -> None:
