@@ -167,28 +167,14 @@ class _Load:
             self._replace_trips(columns, staging, canonical=True)
         if not canonical.rejected:
             self._clear_rejects()
-        return self._loaded(canonical.rows, canonical.rejected, line_by_line=type(canonical) is Canonical)
+        return self._loaded(canonical.rows, canonical.rejected, line_by_line=canonical.parsed)
 
     def _parse(self, good: IO[bytes], bad: IO[bytes]) -> Canonical:
         """Write the file's good and bad records to two compressed files."""
-        if self._file.edition == "parquet":
-            from taxi_platform.trips.exact import CanonicalBatches
-
-            try:
-                return self._write(CanonicalBatches, good, bad)
-            except NeedsParser as reason:
-                logger.info("%s: reading it row by row (%s)", self._subject, reason)
-                good.truncate(0)
-                bad.truncate(0)
-        return self._write(Canonical, good, bad)
-
-    def _write(self, kind: type[Canonical], good: IO[bytes], bad: IO[bytes]) -> Canonical:
-        good.seek(0)
-        bad.seek(0)
         with _compressed(good) as rows, _compressed(bad) as rejects:
             stream = self._stream()
             self._ensure_added(stream.header)
-            canonical = kind(stream, self._service, rejects)
+            canonical = Canonical(stream, self._service, rejects)
             # A header, so that one configuration fits these files and the published ones.
             rows.write(_header(tables.staged_fields(canonical.columns)))
             rejects.write(_header(tables.staged_reject_fields()))

@@ -1,13 +1,13 @@
 """Values of a Parquet file in the types of the contract, converted exactly or not at all, a batch at a time.
 
-It is imported only for Parquet files. A value that cannot be taken unchanged leaves the file to the parser in
+It is imported only for Parquet files. A value that cannot be taken unchanged leaves its batch to the parser in
 ``records``, which names its row; the values and texts that come from here are those that the parser would make.
 """
 
 import io
 import math
-from collections.abc import Iterator
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +15,8 @@ import pyarrow.compute
 import pyarrow.csv
 
 from taxi_platform.trips.columns import Column
-from taxi_platform.trips.parquet import ParquetStream, is_number, is_text
-from taxi_platform.trips.records import TOO_LARGE, Canonical, NeedsParser, double_precision
+from taxi_platform.trips.parquet import is_number, is_text
+from taxi_platform.trips.records import TOO_LARGE, NeedsParser, double_precision
 
 # The stubs type their arguments too narrowly.
 _arrow: Any = pa
@@ -77,23 +77,15 @@ def _check_range(array: Any, column: Column, least: Any, most: Any) -> None:
         raise NeedsParser(f"{column.source} holds a value that is out of range")
 
 
-class CanonicalBatches(Canonical):
-    """The canonical CSV of a Parquet file whose values are all exact, a batch at a time. Nothing is rejected."""
+def canonical_csv(batch: pa.RecordBatch, columns: Sequence[Column], order: Sequence[int]) -> bytes:
+    """Return the rows of a batch as the parser would write them, their columns in this order; -1 is an empty one.
 
-    def blocks(self) -> Iterator[bytes]:
-        """Yield the canonical CSV in blocks of whole rows.
-
-        Raises:
-            NeedsParser: a value cannot be taken unchanged.
-        """
-        stream = cast("ParquetStream", self.stream)
-        columns = stream.header.columns
-        order = [columns.index(column) if column in columns else None for column in self.columns]
-        for batch in stream.blocks():
-            self.rows += batch.num_rows
-            texts = [_texts(exact(batch.column(index), column), column) for index, column in enumerate(columns)]
-            absent = _arrow.nulls(batch.num_rows, pa.string())
-            yield _as_csv([absent if index is None else texts[index] for index in order])
+    Raises:
+        NeedsParser: a value cannot be taken unchanged.
+    """
+    texts = [_texts(exact(batch.column(index), column), column) for index, column in enumerate(columns)]
+    texts.append(_arrow.nulls(batch.num_rows, pa.string()))
+    return _as_csv([texts[index] for index in order])
 
 
 def _texts(values: Any, column: Column) -> Any:

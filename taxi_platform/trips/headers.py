@@ -12,8 +12,6 @@ from taxi_platform.trips.columns import Column
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
-SHOWN = 25  # names that a message lists
-LONGEST_SHOWN = 60  # characters of each
 LONGEST_NAME = 63  # of a column, in PostgreSQL
 RESERVED = ("unique_row_id", "filename", "file_month", "file_version")  # of every table
 ADDED = "Added from "
@@ -63,7 +61,7 @@ def match_header(service: Service, line: bytes, subject: str, month: Month | Non
         "named twice": sorted(name for name, times in found.items() if times > 1),
     }
     if any(problems.values()):
-        listed = "; ".join(f"{label}: {_listed(names)}" for label, names in problems.items() if names)
+        listed = "; ".join(f"{label}: {', '.join(map(repr, names))}" for label, names in problems.items() if names)
         raise SchemaMismatch(
             subject,
             f"the columns of the header are not those of {service.name} trips ({listed})",
@@ -85,12 +83,6 @@ def _new_column(name: str, subject: str) -> Column:
         spelled = f"new_{spelled}"[:LONGEST_NAME]
     meaning = f"{ADDED}{subject}: the contract does not know this column."
     return Column(spelled, meaning, "text", "STRING", aliases=(name,))
-
-
-def _listed(names: list[str]) -> str:
-    """Spell some names for a message, which must stay short whatever the line is."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(repr(name[:LONGEST_SHOWN]) for name in names[:SHOWN]) + more
 
 
 def _names(line: bytes, subject: str) -> list[str]:

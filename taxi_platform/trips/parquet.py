@@ -34,8 +34,7 @@ _SMALLEST = 12  # bytes: the magic number twice, and the footer's length
 class ParquetStream:
     """One pass over a Parquet file of trips.
 
-    The checksum, the footer and the columns are read on construction. Once ``blocks`` or ``records`` is exhausted,
-    ``rows`` is final.
+    The checksum, the footer and the columns are read on construction. Once ``blocks`` is exhausted, ``rows`` is final.
 
     Attributes:
         types: the types of the columns of ``header``, in the file.
@@ -81,11 +80,6 @@ class ParquetStream:
         self._source.close()
         if self.rows != self._file.metadata.num_rows:
             raise self._damaged(f"its footer promises {self._file.metadata.num_rows:,} rows, it has {self.rows:,}")
-
-    def records(self) -> Iterator[tuple[str, ...]]:
-        """Yield every row as texts that mean exactly its values, ``""`` for none."""
-        for batch in self.blocks():
-            yield from zip(*[_texts(batch.column(index)) for index in range(batch.num_columns)], strict=True)
 
     def is_number(self, index: int) -> bool:
         """Return whether a column of ``header`` holds numbers, not texts."""
@@ -146,6 +140,11 @@ class ParquetStream:
 
     def _damaged(self, what: str) -> DamagedFile:
         return DamagedFile(self.subject, what, FETCH_AGAIN)
+
+
+def texts_of(batch: pa.RecordBatch) -> Iterator[tuple[str, ...]]:
+    """Yield every row as texts that mean exactly its values, ``""`` for none."""
+    return zip(*[_texts(batch.column(index)) for index in range(batch.num_columns)], strict=True)
 
 
 def _is_plain(kind: Any) -> bool:

@@ -9,7 +9,7 @@ import csv
 import math
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Context, Decimal
@@ -68,14 +68,15 @@ class Record:
     problem: str | None = None
 
 
-def read_records(stream: "TripStream | ParquetStream") -> Iterator[Record]:
+def read_records(stream: TripStream) -> Iterator[Record]:
     """Yield every record of a stream, without blank lines; the stream is exhausted afterwards."""
+    return _parsed(_split_records(stream), stream)
+
+
+def _parsed(split: Iterator[Record], stream: "TripStream | ParquetStream") -> Iterator[Record]:
     columns = stream.header.columns
     kinds = ["code" if column.is_code else column.postgres for column in columns]
-    if isinstance(stream, TripStream):
-        split = _split_records(stream)
-    else:
-        split = _rows(stream)
+    if not isinstance(stream, TripStream):
         # A number of the file must be a whole number to be a code; a text may be anything, as in a CSV.
         kinds = ["integer" if kind == "code" and stream.is_number(index) else kind for index, kind in enumerate(kinds)]
     for record in split:
@@ -85,9 +86,9 @@ def read_records(stream: "TripStream | ParquetStream") -> Iterator[Record]:
         yield record
 
 
-def _rows(stream: "ParquetStream") -> Iterator[Record]:
-    """Yield every row of a Parquet file as a record that is not parsed yet."""
-    for number, fields in enumerate(stream.records(), 1):
+def _rows(rows: Iterable[tuple[str, ...]], first: int) -> Iterator[Record]:
+    """Yield rows of a Parquet file as records that are not parsed yet; ``first`` is the number of the first."""
+    for number, fields in enumerate(rows, first):
         text = ",".join(fields)
         yield Record(number, text.replace("\0", "\\x00"), fields, "it holds a NUL byte" if "\0" in text else None)
 
@@ -107,6 +108,7 @@ class Canonical:
     Attributes:
         bad: where bad rows are written: ``line,text,reason`` as CSV, every field in quotes.
         rows, rejected: good and bad rows so far.
+        parsed: whether some rows went through the parser, and not only through Arrow's exact conversions.
         first_rejected: the first bad rows, shortened for messages.
     """
 
@@ -115,6 +117,7 @@ class Canonical:
     bad: IO[bytes]
     rows: int = 0
     rejected: int = 0
+    parsed: bool = False
     first_rejected: list[Record] = field(default_factory=list[Record])
 
     @property
@@ -127,9 +130,27 @@ class Canonical:
         columns = self.stream.header.columns
         # A column that the file lacks takes the empty value that stands behind all others.
         order = [columns.index(column) if column in columns else -1 for column in self.columns]
+        if isinstance(self.stream, TripStream):
+            yield from self._written(read_records(self.stream), order)
+            return
+        from taxi_platform.trips.exact import canonical_csv
+        from taxi_platform.trips.parquet import texts_of
+
+        for batch in self.stream.blocks():
+            try:
+                block = canonical_csv(batch, columns, order)
+            except NeedsParser:
+                split = _rows(texts_of(batch), self.stream.rows - batch.num_rows + 1)
+                yield from self._written(_parsed(split, self.stream), order)
+            else:
+                self.rows += batch.num_rows
+                yield block
+
+    def _written(self, records: Iterator[Record], order: Sequence[int]) -> Iterator[bytes]:
+        self.parsed = True
         lines: list[str] = []
         size = 0
-        for record in read_records(self.stream):
+        for record in records:
             if record.problem is not None:
                 self._reject(record, record.problem)
                 continue

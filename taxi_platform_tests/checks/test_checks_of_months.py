@@ -12,7 +12,7 @@ from taxi_platform.checks.rules import FEW
 from taxi_platform.orchestration import check_results as recording
 from taxi_platform.postgres import loader
 from taxi_platform.retries import ONCE
-from taxi_platform.trips.services import FHV, FHVHV, GREEN, SERVICES, Service
+from taxi_platform.trips.services import FHVHV, GREEN, Service
 from taxi_platform_tests.support.asset_runs import Platform
 from taxi_platform_tests.support.trip_texts import row, rows, text, with_field
 
@@ -67,7 +67,7 @@ def latest(platform: Platform, table: str, check: str) -> dict[str | None, str]:
 # What is recorded
 
 
-@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+@pytest.mark.parametrize("service", [GREEN, FHVHV], ids=["green", "fhvhv"])
 def test_loading_a_month_checks_it_and_records_each_result_for_that_month(service: Service, platform: Platform) -> None:
     run = platform.run(service.table, month="2019-03")
     assert run.succeeded, run.failure
@@ -75,8 +75,11 @@ def test_loading_a_month_checks_it_and_records_each_result_for_that_month(servic
     assert [name for name, one in found.items() if one.severity == dg.AssetCheckSeverity.ERROR] == SHAPE
     assert failing(found) == []
     assert set(run.checks()) == {"last_finished_month_is_there", "no_partition_is_left_failed"}
-    assert ("vendors_are_known" in found) == (service not in (FHV, FHVHV))
+    assert ("vendors_are_known" in found) == (service is GREEN)
     assert values(found["row_count_matches_file"])["rows_in_table"] == platform.count(service.table)
+    key = dg.AssetCheckKey(dg.AssetKey(service.table), "row_count_matches_file")
+    (info,) = platform.instance.event_log_storage.get_asset_check_partition_info([key])
+    assert info.is_current, "it belongs to the materialization that was checked"
 
 
 def test_each_month_of_a_range_has_its_own_results(publish: Publish, platform: Platform) -> None:
@@ -96,26 +99,6 @@ def test_each_month_of_a_range_has_its_own_results(publish: Publish, platform: P
         "2019-04": "FAILED",
     }
     assert set(latest(platform, "green_tripdata", "row_count_matches_file").values()) == {"SUCCEEDED"}
-
-
-def test_the_shares_of_each_month_are_observed_so_that_the_ui_draws_them(publish: Publish, platform: Platform) -> None:
-    publish([with_field(GREEN, line, "vendorid", "") for line in rows(GREEN, 5)] + rows(GREEN, 15, first=5))
-    run = platform.run("green_tripdata", month="2019-03")
-    (seen,) = [
-        entry.dagster_event for entry in run.log if entry.dagster_event and entry.dagster_event.is_asset_observation
-    ]
-    observed = seen.asset_observation_data.asset_observation
-    assert observed.partition == "2019-03"
-    assert observed.metadata["share_in_question/vendors_are_known"].value == 0.25
-    assert observed.metadata["share_in_question/totals_are_not_negative"].value == 0.0
-
-
-def test_a_check_result_belongs_to_the_materialization_that_was_checked(publish: Publish, platform: Platform) -> None:
-    publish(rows(GREEN, 5))
-    platform.run("green_tripdata", month="2019-03")
-    key = dg.AssetCheckKey(dg.AssetKey("green_tripdata"), "row_count_matches_file")
-    (info,) = platform.instance.event_log_storage.get_asset_check_partition_info([key])
-    assert info.is_current
 
 
 def test_loaded_months_are_checked_again_without_being_loaded(publish: Publish, platform: Platform) -> None:
@@ -148,23 +131,7 @@ def delete_after_each_load(platform: Platform, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(loader._Load, "_swap", and_delete)  # pyright: ignore[reportPrivateUsage]
 
 
-def test_deleted_rows_block_everything_downstream_of_the_month(
-    publish: Publish, platform: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    publish(rows(GREEN, 50))
-    asset, built = built_on_green()
-    delete_after_each_load(platform, monkeypatch, "dolocationid = '8'")
-    run = platform.run("green_tripdata", "built_on_it", month="2019-03", further=[asset])
-    assert not run.succeeded
-    assert built == []
-    assert failing(run.checks("2019-03")) == ["row_count_matches_file"]
-    assert "2019-03: row_count_matches_file: 49 in the table and 0 among the rejects, of 50 rows in the file." in (
-        run.failure
-    )
-    assert "taxi backfill green 2019-03 --all" in run.failure
-
-
-def test_one_bad_month_of_a_range_is_named_and_the_others_pass(
+def test_a_bad_month_of_a_range_is_named_and_blocks_everything_downstream_and_the_others_pass(
     publish: Publish, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for month in ("2019-02", "2019-03", "2019-04"):
@@ -172,8 +139,13 @@ def test_one_bad_month_of_a_range_is_named_and_the_others_pass(
     delete_after_each_load(platform, monkeypatch, "filename like '%2019-03.csv' and dolocationid = '8'")
     asset, built = built_on_green()
     run = platform.run("green_tripdata", "built_on_it", months="2019-02...2019-04", further=[asset])
-    assert "1 of 3 months of green_tripdata did not pass" in run.failure
+    assert not run.succeeded
     assert built == []
+    assert "1 of 3 months of green_tripdata did not pass" in run.failure
+    assert "2019-03: row_count_matches_file: 29 in the table and 0 among the rejects, of 30 rows in the file." in (
+        run.failure
+    )
+    assert "taxi backfill green 2019-03 --all" in run.failure
     assert latest(platform, "green_tripdata", "row_count_matches_file") == {
         "2019-02": "SUCCEEDED",
         "2019-03": "FAILED",
@@ -214,7 +186,7 @@ def test_a_month_that_is_not_loaded_fails_its_checks_with_a_sentence(platform: P
 # Quality: what warns
 
 
-def test_a_suspicious_month_warns_with_numbers_and_a_sample_and_is_built_on(
+def test_a_suspicious_month_warns_with_numbers_and_a_sample_and_is_built_on_and_its_shares_are_observed(
     publish: Publish, platform: Platform
 ) -> None:
     asset, built = built_on_green()
@@ -232,6 +204,13 @@ def test_a_suspicious_month_warns_with_numbers_and_a_sample_and_is_built_on(
     assert isinstance(sample, dg.TableMetadataValue)
     assert len(sample.records) == SAMPLE
     assert {record.data["lpep_pickup_datetime"] for record in sample.records} == {"2008-12-31 23:00:00"}
+    (seen,) = [
+        entry.dagster_event for entry in run.log if entry.dagster_event and entry.dagster_event.is_asset_observation
+    ]
+    observed = seen.asset_observation_data.asset_observation  # so that the UI draws them
+    assert observed.partition == "2019-03"
+    assert observed.metadata["share_in_question/pickups_lie_in_month"].value == 0.180328
+    assert observed.metadata["share_in_question/totals_are_not_negative"].value == 0.0
 
 
 # Surroundings

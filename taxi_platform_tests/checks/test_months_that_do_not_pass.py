@@ -54,11 +54,3 @@ def test_a_backfill_fails_when_a_check_of_its_month_fails(
     assert "1 month: 0 loaded (0 rows), 1 failed" in said
     assert "  green 2019-03 failed: it is in the table and did not pass row_count_matches_file" in said
     assert state(backfills) == ("failed", "check row_count_matches_file")
-
-
-def test_a_check_result_of_an_earlier_load_does_not_count(backfills: Backfills) -> None:
-    backfills.backfill("green", "2019-03")
-    delete_a_row(backfills)
-    backfills.check("green_tripdata", "2019-03")
-    backfills.backfill("green", "2019-03", choice="all")
-    assert state(backfills) == ("materialized", "")

@@ -56,27 +56,76 @@ def unchanged(on: Location, run: dg.ExecuteInProcessResult, asset: str) -> dict[
     return {made.partition: made.metadata["unchanged"].value for made in on.materializations(run, asset)}
 
 
-def test_loaded_months_are_neither_fetched_nor_loaded_again(restore: Restore) -> None:
-    on, at = restore(TAXI_ON_BAD_ROWS="quarantine")  # yellow 2019-07 has bad rows
+# What these tests share is as version 0.1 left it, but for runs that change no table.
+
+
+def test_dagsters_state_needs_no_migration(frozen: tuple[Location, Restored]) -> None:
+    on, at = frozen
+    current, head = on.instance.run_storage.alembic_version()  # pyright: ignore[reportGeneralTypeIssues]
+    assert current == head
+    runs = on.instance.get_runs()
+    statuses = [run.status.value for run in runs]
+    assert {status: statuses.count(status) for status in statuses} == at.manifest["runs"]
+    assert all(on.instance.all_logs(run.run_id) for run in runs)
+    (backfill,) = on.instance.get_backfills()
+    assert backfill.tags["taxi"] == "green"
+    on.instance.upgrade()
+    assert len(on.instance.get_runs()) == len(runs)
+
+
+def test_a_dagster_yaml_that_was_copied_from_version_0_1_still_opens(
+    frozen: tuple[Location, Restored], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on, at = frozen
+    yaml = (at.home / "dagster.yaml").read_text()
+    assert "module: taxi_platform.instance.storage" in yaml
+    assert "module: taxi_platform.instance.launcher" in yaml
+    monkeypatch.setenv("DAGSTER_HOME", str(at.home))
+    with dg.DagsterInstance.get() as instance:
+        assert len(instance.get_runs()) == len(on.instance.get_runs())
+        assert type(instance.run_storage) is type(on.instance.run_storage)
+        assert type(instance.run_launcher) is type(on.instance.run_launcher)
+
+
+def test_the_sensors_do_not_repeat_a_run_request_of_version_0_1(frozen: tuple[Location, Restored]) -> None:
+    on, at = frozen
+    asked = {run.tags.get("dagster/run_key") for run in on.instance.get_runs()} - {None}
+    assert len(asked) == 7
+    for sensor in (NEW_MONTHS, LANDING):
+        first = on.tick(sensor, at.manifest["cursors"][sensor])
+        keys = {str(request.run_key) for request in first.run_requests}
+        assert keys
+        assert keys & asked == set()
+        # The cursor alone prevents a repeated request for a new month; for a dropped file it is the run's tag.
+        if sensor == NEW_MONTHS:
+            assert not on.tick(sensor, first.cursor).run_requests
+
+
+def test_loaded_months_are_neither_fetched_nor_loaded_again(frozen: tuple[Location, Restored]) -> None:
+    on, at = frozen
     before = tables(on), records(on), raw_files(at)
-    for service, first, last in KEPT:
-        table = f"{service}_tripdata"
-        run = on.materialize(f"raw/{table}", table, first=first, last=last)
-        assert [event.step_failure_data.error_display_string for event in run.get_step_failure_events()] == []
-        for asset in (f"raw/{table}", table):
-            assert set(unchanged(on, run, asset)) == {first, last}
-            assert all(unchanged(on, run, asset).values()), asset
+    with on.using(TAXI_ON_BAD_ROWS="quarantine"):  # yellow 2019-07 has bad rows
+        for service, first, last in KEPT:
+            table = f"{service}_tripdata"
+            run = on.materialize(f"raw/{table}", table, first=first, last=last)
+            assert [event.step_failure_data.error_display_string for event in run.get_step_failure_events()] == []
+            for asset in (f"raw/{table}", table):
+                assert set(unchanged(on, run, asset)) == {first, last}
+                assert all(unchanged(on, run, asset).values()), asset
     assert (tables(on), records(on), raw_files(at)) == before
 
 
-def test_a_purged_raw_file_is_fetched_and_its_partition_is_not_rewritten(restore: Restore) -> None:
-    on, at = restore()
+def test_a_purged_raw_file_is_fetched_and_its_partition_is_not_rewritten(frozen: tuple[Location, Restored]) -> None:
+    on, at = frozen
     before = tables(on), records(on)
     run = on.materialize("green_tripdata", first="2019-01")
     assert unchanged(on, run, "green_tripdata") == {"2019-01": True}
     assert unchanged(on, run, "raw/green_tripdata") == {"2019-01": False}
     assert (at.data / "raw/green/green_tripdata_2019-01.csv.gz").exists()
     assert (tables(on), records(on)) == before
+
+
+# Each of these tests has data of its own.
 
 
 def test_sidecar_files_of_files_from_http_are_trusted_without_a_get(restore: Restore) -> None:
@@ -139,34 +188,6 @@ def test_a_month_is_added_to_models_that_version_0_1_built(restore: Restore, mon
     assert on.rows(query) == [*before, ("2019-08-01", "green", 18), ("2019-08-01", "yellow", 11)]
 
 
-def test_the_sensors_do_not_repeat_a_run_request_of_version_0_1(restore: Restore) -> None:
-    on, at = restore()
-    asked = {run.tags.get("dagster/run_key") for run in on.instance.get_runs()} - {None}
-    assert len(asked) == 7
-    for sensor in (NEW_MONTHS, LANDING):
-        first = on.tick(sensor, at.manifest["cursors"][sensor])
-        keys = {str(request.run_key) for request in first.run_requests}
-        assert keys
-        assert keys & asked == set()
-        # The cursor alone prevents a repeated request for a new month; for a dropped file it is the run's tag.
-        if sensor == NEW_MONTHS:
-            assert not on.tick(sensor, first.cursor).run_requests
-
-
-def test_dagsters_state_needs_no_migration(restore: Restore) -> None:
-    on, at = restore()
-    current, head = on.instance.run_storage.alembic_version()  # pyright: ignore[reportGeneralTypeIssues]
-    assert current == head
-    runs = on.instance.get_runs()
-    statuses = [run.status.value for run in runs]
-    assert {status: statuses.count(status) for status in statuses} == at.manifest["runs"]
-    assert all(on.instance.all_logs(run.run_id) for run in runs)
-    (backfill,) = on.instance.get_backfills()
-    assert backfill.tags["taxi"] == "green"
-    on.instance.upgrade()
-    assert len(on.instance.get_runs()) == len(runs)
-
-
 def test_a_killed_run_of_version_0_1_is_marked_as_failed_and_its_month_is_loaded(restore: Restore) -> None:
     on, at = restore()
     started = on.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
@@ -178,17 +199,3 @@ def test_a_killed_run_of_version_0_1_is_marked_as_failed_and_its_month_is_loaded
     assert ended is not None
     assert ended.status == dg.DagsterRunStatus.FAILURE
     assert on.rows("select count(*) from yellow_tripdata_2019_10") == [(9,)]
-
-
-def test_a_dagster_yaml_that_was_copied_from_version_0_1_still_opens(
-    restore: Restore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    on, at = restore()
-    yaml = (at.home / "dagster.yaml").read_text()
-    assert "module: taxi_platform.instance.storage" in yaml
-    assert "module: taxi_platform.instance.launcher" in yaml
-    monkeypatch.setenv("DAGSTER_HOME", str(at.home))
-    with dg.DagsterInstance.get() as instance:
-        assert len(instance.get_runs()) == len(on.instance.get_runs())
-        assert type(instance.run_storage) is type(on.instance.run_storage)
-        assert type(instance.run_launcher) is type(on.instance.run_launcher)

@@ -207,11 +207,29 @@ def test_the_url_escapes_what_a_url_must_not_hold(server: EmbeddedServer) -> Non
     assert (unquote(parts.password or ""), parts.hostname, parts.port) == ("p@ss/w:rd %?#", "127.0.0.1", 1234)
 
 
+def test_a_server_that_was_never_started_has_no_url_and_stops_without_complaint(server: EmbeddedServer) -> None:
+    with pytest.raises(DatabaseUnreachable, match="never been started"):
+        server.url()
+    assert not server.stop()
+    assert not server.is_running()
+    assert not server.folder.exists()
+
+
 def test_processes_that_start_at_once_share_one_server(server: EmbeddedServer) -> None:
     starters = [begin_starter(server.folder) for _ in range(3)]
     said = [starter.communicate(timeout=180) for starter in starters]
     assert {out for out, _ in said} == {server.url() + "\n"}
     assert sum("started on port" in err for _, err in said) == 1
+
+
+def test_a_starter_while_it_stops_gets_a_new_server(stopped: EmbeddedServer) -> None:
+    stopped.start()
+    first = pid_of(stopped)
+    os.kill(first, signal.SIGINT)
+    while stopped.is_running():
+        time.sleep(0.001)
+    assert ask(stopped.start(), "select 1") == "1"
+    assert pid_of(stopped) != first
 
 
 def test_committed_rows_outlive_a_killed_server(stopped: EmbeddedServer, caplog: pytest.LogCaptureFixture) -> None:
@@ -340,6 +358,18 @@ def test_a_server_that_neither_answers_nor_ends_is_given_up(
             server.stop()
     finally:
         os.close(held)
+
+
+def test_it_survives_its_starters_process_group(stopped: EmbeddedServer) -> None:
+    starter = begin_starter(stopped.folder, START + "import time; time.sleep(600)", new_session=True)
+    assert starter.stdout
+    url = starter.stdout.readline().strip()
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(starter.pid, number)
+    starter.communicate()
+    assert ask(url, "select 1") == "1"
+    assert os.getsid(pid_of(stopped)) != starter.pid
 
 
 def test_a_platform_without_programs_needs_an_external_server(

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -19,7 +20,7 @@ from taxi_platform.errors import (
     StorageFull,
 )
 from taxi_platform.postgres import connection as connections
-from taxi_platform.postgres import loader, tables
+from taxi_platform.postgres import loader
 from taxi_platform.postgres.connection import connect, postgres_errors
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.month_loads import Loads
@@ -181,22 +182,23 @@ def test_a_backend_that_is_killed_in_mid_copy_interrupts_the_load(
     assert loads.loading_tables() == []
 
 
-@pytest.mark.parametrize("point", ["attach", "replace_rejects"])
+@pytest.mark.parametrize("point", ["attach partition", "delete from"])
 def test_a_backend_that_is_killed_in_the_swap_interrupts_the_load(
     loads: Loads, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
     loads.load(OLD)
     before = loads.state()
-    real = getattr(tables, point)
+    real = loader.execute
 
-    def kill(*arguments: object) -> object:
-        loads.ask(
-            "select pg_terminate_backend(pid) from pg_stat_activity "
-            "where datname = current_database() and pid <> pg_backend_pid()"
-        )
-        return real(*arguments)
+    def kill(connection: Any, statement: str, parameters: Any = None) -> object:
+        if point in statement:
+            loads.ask(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where datname = current_database() and pid <> pg_backend_pid()"
+            )
+        return real(connection, statement, parameters)
 
-    monkeypatch.setattr(tables, point, kill)
+    monkeypatch.setattr(loader, "execute", kill)
     with pytest.raises(DatabaseInterrupted, match="PostgreSQL went away"):
         loads.load(NEW)
     monkeypatch.undo()
