@@ -170,11 +170,7 @@ class MissingExtra(TaxiError):
 
 @contextmanager
 def missing_extras() -> Generator[None, None, None]:
-    """Turn an import inside the block that fails because an extra is missing into ``MissingExtra``.
-
-    Raises:
-        MissingExtra: names the module, and how to install its extra.
-    """
+    """Turn an import inside the block that fails because an extra is missing into ``MissingExtra``, which names it."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -185,11 +181,7 @@ def missing_extras() -> Generator[None, None, None]:
 
 @contextmanager
 def disk_errors(target: PurePath) -> Generator[None, None, None]:
-    """Turn every ``OSError`` of the block, which writes the file ``target``, into ``StorageFull``.
-
-    Raises:
-        StorageFull: the disk is full, or the file cannot be written for another reason, which the message names.
-    """
+    """Turn every ``OSError`` of the block, which writes the file ``target``, into ``StorageFull`` with the reason."""
     try:
         yield
     except OSError as error:

@@ -219,11 +219,7 @@ def _fields() -> Mapping[str, FieldInfo]:
 
 @cache
 def settings() -> Settings:
-    """Return the settings of this process.
-
-    Raises:
-        InvalidSetting: a value is invalid; the message names the setting and what is valid.
-    """
+    """Return the settings of this process, or raise ``InvalidSetting``, which names the setting and what is valid."""
     for error in invalid_settings():
         raise error
     return Settings()  # pyright: ignore[reportCallIssue]

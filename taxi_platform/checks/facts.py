@@ -74,9 +74,6 @@ def read_facts(url: str, service: Service, month: Month, raw: FileFacts | None) 
     """Return the facts of a month, from one scan of its table and a second one for repeated ids.
 
     One transaction locks the table and reads all of it; a load that is about to replace the table waits meanwhile.
-
-    Raises:
-        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: the server does not answer, broke off or refuses.
     """
     name, before = service.file_name(month), service.file_name(month.plus(-1))
     partition, rejects = tables.partition_of(service, month), tables.rejects_of(service)

@@ -35,11 +35,7 @@ def due(first: Month, last: Month, now: datetime, timezone: str, overdue_days: i
 
 
 def service_results(instance: dg.DagsterInstance, url: str, service: Service) -> Iterator[CheckResult]:
-    """Yield the check results of a service as of now.
-
-    Raises:
-        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: the database does not answer, broke off or refuses.
-    """
+    """Yield the check results of a service as of now."""
     first, last = month_range(settings(), service)
     wanted = due(first, last, datetime.now(timezone.utc), settings().schedule_timezone, service.overdue_days)
     ledger = read_months(instance, [service], ("loaded", "attempts"), cloud=True, url=url)

@@ -23,12 +23,7 @@ Summary = dict[str, Any]
 
 
 def compare_month(cloud: Cloud, url: str | None, service: Service, month: Month) -> CheckResult:
-    """Compare a month in both databases; one that only one of them has passes. Without a URL nothing is compared.
-
-    Raises:
-        CloudNotReady, CloudRefused, CloudUnavailable: BigQuery has no dataset, refuses, or does not answer.
-        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: PostgreSQL does not answer, broke off or refuses.
-    """
+    """Compare a month in both databases; one that only one of them has passes. Without a URL nothing is compared."""
     here = _in_postgres(url, service, month) if url else None
     # BigQuery's answer costs money, and without a counterpart there is nothing to compare it with.
     there = _in_bigquery(cloud, service, month) if here else None

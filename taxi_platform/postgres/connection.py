@@ -123,14 +123,7 @@ def _check_server(connection: "Connection") -> None:
 
 @contextmanager
 def postgres_errors(subject: str) -> Generator[None]:
-    """Turn psycopg's errors inside the block, which works on ``subject``, into the platform's own.
-
-    Raises:
-        DatabaseInterrupted: the connection broke, or a timeout ended a wait; trying again can help.
-        DatabaseUnreachable: the server has no connection left, or does not let the user in.
-        StorageFull: the server's disk is full.
-        DatabaseRefused: the server refuses for any other reason.
-    """
+    """Turn psycopg's errors inside the block, which works on ``subject``, into the platform's own; see ``errors``."""
     import psycopg
 
     try:

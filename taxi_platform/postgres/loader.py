@@ -61,20 +61,15 @@ def load_month(
 ) -> Loaded:
     """Make the month in the table exactly its file.
 
-    Args:
-        url: the database.
-        file: the verified file; its bytes are checked again while they are loaded.
-        on_bad_rows: whether bad rows fail the month, or are set aside among the service's rejects.
-        max_bad_rows: the share of the rows that may be set aside; if more are bad, or all, the month fails.
-        force: load even when the table holds this very file already.
+    The bytes of the verified file are checked again while they are loaded. After any error the table is unchanged.
+
+    With ``quarantine``, bad rows are set aside among the service's rejects, up to the share ``max_bad_rows`` and never
+    all of them. ``force`` loads even when the table holds this very file already.
 
     Raises:
         BadRows: some rows cannot be stored; the message names their lines.
         FileChanged: the file is not the one that was verified.
         SchemaMismatch: the header or the table does not match the contract.
-        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused, StorageFull: see ``postgres_errors``.
-
-    After any error the table is unchanged.
     """
     started = time.monotonic()
     load = _Load(url, file, max_bad_rows if on_bad_rows == "quarantine" else 0.0)
@@ -312,11 +307,7 @@ def copy_blocks(
 
     Each connection takes the next block when it is ready for one. A block is made by whichever thread comes for it, so
     that memory holds one block per connection; ``encode`` turns the blocks of one connection into what is sent. An
-    error in any thread stops all of them.
-
-    Raises:
-        psycopg.Error: the server refused a row, or the connection broke.
-        BaseException: whatever ``blocks`` or ``encode`` raises.
+    error in any thread, also of ``blocks`` and ``encode``, stops all of them and is raised.
     """
     remaining, turn, abandoned = iter(blocks), threading.Lock(), threading.Event()
 

@@ -39,11 +39,7 @@ class Server:
         return EmbeddedServer(self.folder)
 
     def address(self) -> str:
-        """Return the database's URL; the embedded server is started if it does not run.
-
-        Raises:
-            UnsupportedServer, StorageFull, DatabaseUnreachable: the embedded server does not start.
-        """
+        """Return the database's URL; the embedded server is started if it does not run."""
         return self.url or self._named(self.embedded.start())
 
     def address_if_used(self) -> str | None:

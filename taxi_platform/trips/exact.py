@@ -36,11 +36,7 @@ _NULL = pa.scalar(None, pa.string())
 
 
 def exact(array: Any, column: Column) -> Any:
-    """Return the values of a column in the type of the contract.
-
-    Raises:
-        NeedsParser: a value cannot be taken unchanged.
-    """
+    """Return the values of a column in the contract's type; raise ``NeedsParser`` if one cannot be taken unchanged."""
     wanted = ARROW_TYPES[column.postgres]
     if pa.types.is_null(array.type):
         return _arrow.nulls(len(array), wanted)
@@ -78,10 +74,9 @@ def _check_range(array: Any, column: Column, least: Any, most: Any) -> None:
 
 
 def canonical_csv(batch: pa.RecordBatch, columns: Sequence[Column], order: Sequence[int]) -> bytes:
-    """Return the rows of a batch as the parser would write them, their columns in this order; -1 is an empty one.
+    """Return the rows of a batch as the parser would write them, or raise ``NeedsParser``.
 
-    Raises:
-        NeedsParser: a value cannot be taken unchanged.
+    ``order`` has the columns' places in the batch; -1 is an empty one.
     """
     texts = [_texts(exact(batch.column(index), column), column) for index, column in enumerate(columns)]
     texts.append(_arrow.nulls(batch.num_rows, pa.string()))

@@ -75,12 +75,8 @@ class TripStream:
 
     The header is read and matched on construction. Once ``blocks`` is exhausted, the counts are final.
 
-    Args:
-        chunks: the file's bytes, gzipped if ``compressed``, in pieces of any size.
-        service: the contract that the header must keep.
-        month: the file's month.
-        is_regular: the result of an earlier pass over the same bytes, so that the rows are not tested again; the
-            caller must compare the checksum. None without an earlier pass.
+    ``chunks`` are the file's bytes in pieces of any size, gzipped if ``compressed``. ``is_regular`` is the result of an
+    earlier pass over the same bytes, whose checksum the caller must compare, so that the rows are not tested again.
 
     Attributes:
         bytes, csv_bytes: compressed and uncompressed bytes read so far.

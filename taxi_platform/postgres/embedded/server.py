@@ -41,8 +41,8 @@ class EmbeddedServer:
 
         Raises:
             StorageFull: the folder cannot be written or its disk is full.
-            UnsupportedServer: the platform has no programs, no account to run them as, the data directory
-                is of another version, or the server does not start; the message ends with the server's own.
+            UnsupportedServer: the platform has no programs, the data directory is of another version, or the server
+                does not start; the message ends with the server's own.
             DatabaseUnreachable: another process keeps the server from starting, or it runs and does not answer.
         """
         with disk_errors(self.folder):
