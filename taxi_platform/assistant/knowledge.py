@@ -5,7 +5,7 @@ What cannot be read is left out and logged: a question about the docs needs no d
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -36,7 +36,7 @@ class Knowledge:
     """What is known of the platform."""
 
     documents: Sequence[Passage]
-    graph: Sequence[Passage]  # titled "Asset <key>", "Job <name>" and so on
+    graph: Sequence[Passage]  # titled "Asset <key>"
     records: Sequence[str] = ()  # a line for each month that the question names
 
 
@@ -132,17 +132,12 @@ def _total(service: str, records: Sequence["MonthRecord"]) -> str:
 def graph_passages(
     repository: "dg.RepositoryDefinition", web_url: str, materialized: Mapping[str, str]
 ) -> list[Passage]:
-    """Return a passage for each asset, job, schedule and sensor, with its page in the web UI as the link.
+    """Return a passage for each asset, with its page in the web UI as the link.
 
     ``materialized`` tells when assets were last materialized, by their keys.
     """
-    every = [*_assets(repository, materialized), *_automation(repository)]
-    return [Passage("the asset graph", (title,), f"{web_url}/{path}", text) for title, path, text in every]
-
-
-def _assets(repository: "dg.RepositoryDefinition", materialized: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Yield the title, the path in the web UI and the text of each asset."""
     graph: Any = repository.asset_graph
+    passages: list[Passage] = []
     for node in graph.asset_nodes:
         key = node.key.to_user_string()
         partitions: Sequence[str] = node.partitions_def.get_partition_keys() if node.partitions_def else ()
@@ -154,28 +149,9 @@ def _assets(repository: "dg.RepositoryDefinition", materialized: Mapping[str, st
             "State": materialized.get(key, ""),
         }
         text = "\n".join(f"- {name}: {value}" for name, value in lines.items() if value)
-        yield f"Asset {key}", f"assets/{quote(key)}", f"`{key}`: {node.description or 'no description'}\n\n{text}"
-
-
-def _automation(repository: "dg.RepositoryDefinition") -> Iterator[tuple[str, str, str]]:
-    """Yield the same of each job, schedule and sensor."""
-    place = "locations/taxi_platform"
-    for job in repository.get_all_jobs():
-        if not job.name.startswith("__"):
-            assets = _listed(key.to_user_string() for key in job.asset_layer.executable_asset_keys)
-            effect = f"Materializes {assets}." if assets else f"Steps: {_listed(node.name for node in job.nodes)}."
-            yield f"Job {job.name}", f"{place}/jobs/{job.name}", f"`{job.name}`: {job.description or ''}\n\n{effect}"
-    for schedule in repository.schedule_defs:
-        name, when = schedule.name, f"`{schedule.cron_schedule}` ({schedule.execution_timezone or 'UTC'})"
-        text = f"`{name}` starts the job `{schedule.job_name}` at {when}. {_default(schedule)}"
-        yield f"Schedule {name}", f"{place}/schedules/{name}", text
-    for sensor in repository.sensor_defs:
-        text = f"`{sensor.name}`: {sensor.description or ''} {_default(sensor)}"
-        yield f"Sensor {sensor.name}", f"{place}/sensors/{sensor.name}", text
-
-
-def _default(definition: "dg.ScheduleDefinition | dg.SensorDefinition") -> str:
-    return f"It is {'on' if definition.default_status.value == 'RUNNING' else 'off'} at first."
+        text = f"`{key}`: {node.description or 'no description'}\n\n{text}"
+        passages.append(Passage("the asset graph", (f"Asset {key}",), f"{web_url}/assets/{quote(key)}", text))
+    return passages
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -1,7 +1,6 @@
 """The course's second flow: how often an image was pulled from Docker Hub.
 
-Also a program for a shell or Dagster Pipes: ``python -m taxi_platform.course.docker_hub kestra/kestra``. The asset
-and its resource do not belong here.
+Also a program: ``python -m taxi_platform.course.docker_hub kestra/kestra``. The asset does not belong here.
 """
 
 import logging
@@ -11,15 +10,11 @@ import time
 from typing import Any, cast
 
 import click
-import dagster_pipes
 
 from taxi_platform.errors import DamagedFile, InvalidSetting, TaxiError
 from taxi_platform.sources.web_api import Api
 
 DOCKER_HUB = "https://hub.docker.com"
-
-# The names of what Dagster passes to the program, and of the message by which it reports an error to Dagster.
-BASE_URL, FAILURE, TRANSIENT = "base_url", "failure", "transient"
 
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:[_-]+[a-z0-9]+)*/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*")
 _ADVICE = (
@@ -71,24 +66,12 @@ def pulls_of(answer: Any, image: str) -> int:
 @click.option("--base-url", default=DOCKER_HUB, show_default=True, help="Docker Hub, or a server that answers like it.")
 def pulls(image: str, base_url: str) -> None:
     """Print how often an IMAGE was pulled from Docker Hub."""
-    if dagster_pipes.PipesEnvVarParamsLoader().is_dagster_pipes_process():
-        _report_to_dagster(image)
-        return
+    logging.basicConfig(format="%(message)s", level=logging.INFO)  # to stderr
     try:
-        logging.basicConfig(format="%(message)s", level=logging.INFO)  # to stderr
         counted = count_pulls(image, base_url)
     except TaxiError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{counted['image']}: {counted['pulls']:,} pulls (asked in {counted['seconds']:.2f} s)")
-
-
-def _report_to_dagster(image: str) -> None:
-    with dagster_pipes.open_dagster_pipes() as pipes:
-        logging.basicConfig(handlers=pipes.log.handlers, level=logging.INFO)
-        try:
-            pipes.report_asset_materialization(metadata=count_pulls(image, pipes.get_extra(BASE_URL)))
-        except TaxiError as error:
-            pipes.report_custom_message({FAILURE: str(error), TRANSIENT: error.transient})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The dbt models as assets and their tests as checks."""
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,8 @@ from taxi_platform.defs.trips import OWNERS
 from taxi_platform.models.manifest import MONTHS, Node, nodes_of, plain_relation, tested_model, upstream_of
 from taxi_platform.models.project import FOLDER, find_manifest, read_manifest
 from taxi_platform.models.targets import BIGQUERY, POSTGRES
-from taxi_platform.orchestration.dbt import LINEAGE, ModelsResource, Result, asset_key
+from taxi_platform.orchestration.check_results import check_spec
+from taxi_platform.orchestration.dbt import LINEAGE, ModelsResource, Result
 from taxi_platform.orchestration.links import COURSES_MODELS, links
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.settings import settings
@@ -30,7 +30,7 @@ def asset_spec(
     """Return the asset spec of a model or a seed."""
     name = model["name"]
     sources = {
-        column: [dg.TableColumnDep(asset_key(table, prefix), source) for table, source in parts]
+        column: [dg.TableColumnDep(dg.AssetKey([*prefix, table]), source) for table, source in parts]
         for column, parts in manifest["lineage"].get(name, {}).items()
     }
     columns = [
@@ -38,8 +38,8 @@ def asset_spec(
         for column in model["columns"].values()
     ]
     return dg.AssetSpec(
-        asset_key(name, prefix),
-        deps=[asset_key(name, prefix) for name in upstream_of(manifest, model)],
+        dg.AssetKey([*prefix, name]),
+        deps=[dg.AssetKey([*prefix, name]) for name in upstream_of(manifest, model)],
         description=model["description"],
         group_name=group,
         kinds={"dbt", *(prefix or (POSTGRES,)), "view" if model["config"]["materialized"] == "view" else "table"},
@@ -57,22 +57,20 @@ def asset_spec(
     )
 
 
-def check_spec(
+def spec_of_test(
     manifest: Mapping[str, Any], test: Node, prefix: Sequence[str], partitions: "dg.PartitionsDefinition[Any] | None"
 ) -> dg.AssetCheckSpec:
     """Return the check spec of a test."""
     model = tested_model(manifest, test)
-    with warnings.catch_warnings():
-        # Partitions are a preview feature; without them February's result would hide January's.
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.AssetCheckSpec(
-            test["name"],
-            asset=asset_key(model, prefix),
-            description=test["description"],
-            additional_deps=[asset_key(name, prefix) for name in upstream_of(manifest, test) if name != model],
-            blocking=test["config"]["severity"].lower() == "error",
-            partitions_def=partitions,
-        )
+    others = [dg.AssetKey([*prefix, name]) for name in upstream_of(manifest, test) if name != model]
+    return check_spec(
+        test["name"],
+        asset=dg.AssetKey([*prefix, model]),
+        description=test["description"],
+        additional_deps=others,
+        blocking=test["config"]["severity"].lower() == "error",
+        partitions_def=partitions,
+    )
 
 
 class BuildConfig(dg.Config):
@@ -98,7 +96,7 @@ def models_asset(
     @dg.multi_asset(
         name=name,
         specs=[asset_spec(manifest, model, prefix, group, partitions[model["name"]]) for model in models],
-        check_specs=[check_spec(manifest, test, prefix, partitions[tested_model(manifest, test)]) for test in tests],
+        check_specs=[spec_of_test(manifest, test, prefix, partitions[tested_model(manifest, test)]) for test in tests],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),  # also the dimensions: a range may include them
         pool=pool,

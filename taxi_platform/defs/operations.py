@@ -119,30 +119,24 @@ def run_retention_job() -> None:
     remove_runs()
 
 
-def upkeep_schedule(name: str, job: dg.JobDefinition, cron: str, *, on: bool) -> dg.ScheduleDefinition:
-    """Return a daily schedule, which is on from the start if the settings say what it removes."""
-    return dg.ScheduleDefinition(
-        name=name,
-        job=job,
-        cron_schedule=cron,
-        execution_timezone=settings().schedule_timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED,
-        description=f"Starts {job.name} every night.",
-    )
-
-
 @dg.definitions
 def operations() -> dg.Definitions:
-    """Return the sensor, and the jobs with their schedules, which are on if their settings are set."""
+    """Return the sensor, and the jobs with their schedules, which are on if the settings say what they remove."""
     keep = settings()
     purges = keep.keep_raw_days is not None or keep.keep_raw_gb is not None
-    return dg.Definitions(
-        sensors=[failure_alert()],
-        jobs=[raw_purge_job, run_retention_job],
-        schedules=[
-            upkeep_schedule("raw_purge_schedule", raw_purge_job, "0 4 * * *", on=purges),
-            upkeep_schedule(
-                "run_retention_schedule", run_retention_job, "30 3 * * *", on=keep.keep_runs_days is not None
-            ),
-        ],
+    nightly = (
+        ("raw_purge_schedule", raw_purge_job, "0 4 * * *", purges),
+        ("run_retention_schedule", run_retention_job, "30 3 * * *", keep.keep_runs_days is not None),
     )
+    schedules = [
+        dg.ScheduleDefinition(
+            name=name,
+            job=job,
+            cron_schedule=cron,
+            execution_timezone=keep.schedule_timezone,
+            default_status=dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED,
+            description=f"Starts {job.name} every night.",
+        )
+        for name, job, cron, is_on in nightly
+    ]
+    return dg.Definitions(sensors=[failure_alert()], jobs=[raw_purge_job, run_retention_job], schedules=schedules)

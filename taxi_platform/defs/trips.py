@@ -10,6 +10,7 @@ from pydantic import Field
 from taxi_platform.bigquery.lake import LakeFiles
 from taxi_platform.ledger.event_metadata import file_schema, trips_schema, zones_schema
 from taxi_platform.ledger.run_tags import lacking_labels
+from taxi_platform.operations.landing.places import DroppedFileSource
 from taxi_platform.orchestration.links import RELEASES, TRIP_RECORDS, links, trip_links
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.resources import LandingResource
@@ -111,7 +112,7 @@ def raw_trips(service: Service) -> dg.AssetsDefinition:
     ) -> TripFiles:
         label_run(context, service)
         if config.landed:
-            file = landing.file(config.landed, config.landed_version)
+            file = DroppedFileSource(landing.place(), config.landed, config.landed_version)
             return raw_files.landed(service, context.partition_keys, file)
         return raw_files.months(service, context.partition_keys, "force" if config.force else "refresh")
 

@@ -21,23 +21,28 @@ CheckMonth = Callable[[Month], Iterable[CheckResult]]
 Event = dg.AssetCheckEvaluation | dg.AssetObservation | dg.Output[None]
 
 
+def check_spec(name: str, **more: Any) -> dg.AssetCheckSpec:
+    """Return the spec of a check; with ``partitions_def``, each partition has its own result."""
+    with warnings.catch_warnings():
+        # Dagster warns of checks with partitions. Without them, February's result would hide January's.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.AssetCheckSpec(name, **more)
+
+
 def specs_of(
     asset: dg.AssetKey, checks: Iterable[Check], partitions: dg.PartitionsDefinition[str] | None = None
 ) -> list[dg.AssetCheckSpec]:
     """Return the specs of some checks on an asset; with partitions, each month has its own result."""
-    with warnings.catch_warnings():
-        # Dagster warns of checks with partitions. Without them, February's result would hide January's.
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return [
-            dg.AssetCheckSpec(
-                check.name,
-                asset=asset,
-                description=f"{check.promise} {check.why}".rstrip(),
-                blocking=check.blocks,
-                partitions_def=partitions,
-            )
-            for check in checks
-        ]
+    return [
+        check_spec(
+            check.name,
+            asset=asset,
+            description=f"{check.promise} {check.why}".rstrip(),
+            blocking=check.blocks,
+            partitions_def=partitions,
+        )
+        for check in checks
+    ]
 
 
 def record_months(

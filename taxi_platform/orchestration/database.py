@@ -4,7 +4,8 @@ A new state is complete before any process uses it, however many start at once o
 are left to ``dagster instance migrate``.
 """
 
-from typing import TYPE_CHECKING
+from contextlib import closing
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
@@ -16,19 +17,12 @@ from taxi_platform.postgres.server import STATE_SETTING, Server, state_server
 from taxi_platform.retries import STATE_DATABASE
 from taxi_platform.settings import Settings
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
-
-_STARTING = ("refused", "starting up", "shutting down", "closed the connection", "too many clients", "connection slots")
 POOLS = {"duckdb": 1}
 """The pools with a smaller limit than that of dagster.yaml: only one process can write to a DuckDB file."""
 
 _LOCK = "select pg_advisory_lock(hashtextextended('the database of dagster', 0))"
 _LOCK_TABLES = "select pg_advisory_lock(hashtextextended('the tables of dagster', 0))"
 _BEING_CREATED = "taxi_platform_state_is_being_made"
-_READY = f"""
-select to_regclass('runs') is not null and to_regclass('event_logs') is not null and to_regclass('jobs') is not null
-and to_regclass('{_BEING_CREATED}') is null"""
 
 
 class StateUnavailable(TaxiError, click.ClickException):
@@ -80,54 +74,58 @@ def _embedded_url(server: Server) -> str:
 
 def _create_tables(driven: str, url: str) -> None:
     """Have Dagster create its tables where they are missing, one process at a time."""
-    from sqlalchemy import create_engine, text
-    from sqlalchemy.exc import DBAPIError, OperationalError
-    from sqlalchemy.pool import NullPool
+    import psycopg2  # as Dagster's storages do
 
-    options = {"poolclass": NullPool, "isolation_level": "AUTOCOMMIT"}
-    engine = create_engine(driven, connect_args={"connect_timeout": CONNECT_SECONDS}, **options)
     subject = "the database of Dagster's state"
 
-    def is_starting(error: BaseException) -> bool:  # a run may begin while the server restarts
-        return isinstance(error, OperationalError) and any(text in str(error.orig) for text in _STARTING)
+    def open_connection() -> Any:
+        try:
+            return psycopg2.connect(url, connect_timeout=CONNECT_SECONDS)
+        except psycopg2.OperationalError as error:  # transient, because a run may begin while the server restarts
+            raise diagnose(server_of(url), str(error)) from None
 
-    try:
-        with STATE_DATABASE.run(engine.connect, subject=subject, is_transient=is_starting) as connection:
-            if connection.execute(text(_READY)).scalar():
-                return
-            connection.execute(text(_LOCK_TABLES))  # until the connection is closed
-            if not connection.execute(text(_READY)).scalar():
-                _let_dagster_create_tables(connection, driven)
-    except OperationalError as error:
-        raise diagnose(server_of(url), str(error.orig)) from None
-    except DBAPIError as error:
-        reason = " ".join(str(error.orig).split())
-        advice = f"Let {STATE_SETTING} name a database in which its user may create tables."
-        raise DatabaseRefused(subject, f"Dagster's tables cannot be created ({reason})", advice) from None
+    with closing(STATE_DATABASE.run(open_connection, subject=subject)) as connection:
+        connection.autocommit = True
+        try:
+            with connection.cursor() as cursor:
+                if not _is_complete(cursor):
+                    cursor.execute(_LOCK_TABLES)  # until the connection is closed
+                    if not _is_complete(cursor):
+                        _let_dagster_create_tables(cursor, driven)
+        except psycopg2.Error as error:
+            reason = " ".join(str(error).split())
+            advice = f"Let {STATE_SETTING} name a database in which its user may create tables."
+            raise DatabaseRefused(subject, f"Dagster's tables cannot be created ({reason})", advice) from None
 
 
-def _let_dagster_create_tables(connection: "Connection", driven: str) -> None:
+def _is_complete(cursor: Any) -> bool:
+    return all(_exists(cursor, table) for table in ("runs", "event_logs", "jobs")) and not _exists(
+        cursor, _BEING_CREATED
+    )
+
+
+def _exists(cursor: Any, table: str) -> bool:
+    cursor.execute("select to_regclass(%s) is not null", (table,))
+    return cursor.fetchone()[0]
+
+
+def _let_dagster_create_tables(cursor: Any, driven: str) -> None:
     """Create Dagster's tables, and set the limits of pools, which Dagster keeps in its tables and not in dagster.yaml.
 
     Dagster's storages take several transactions each, and never complete what a killed process has begun. So a table
     of ours marks a state that is being created: nothing is stored in it yet, and it is created from the start.
     """
-    from dagster_postgres import (
-        DagsterPostgresStorage,
-        PostgresEventLogStorage,
-        PostgresRunStorage,
-        PostgresScheduleStorage,
-    )
-    from sqlalchemy import text
+    import dagster_postgres as storages
 
-    if connection.execute(text(f"select to_regclass('{_BEING_CREATED}') is not null")).scalar():
-        for storage in (PostgresRunStorage, PostgresEventLogStorage, PostgresScheduleStorage):
-            storage.create_clean_storage(driven, should_autocreate_tables=False)
-    is_new = connection.execute(text("select to_regclass('runs') is null")).scalar()
+    if _exists(cursor, _BEING_CREATED):
+        kinds = (storages.PostgresRunStorage, storages.PostgresEventLogStorage, storages.PostgresScheduleStorage)
+        for kind in kinds:
+            kind.create_clean_storage(driven, should_autocreate_tables=False)
+    is_new = not _exists(cursor, "runs")
     if is_new:
-        connection.execute(text(f"create table if not exists {_BEING_CREATED} ()"))
-    storage = DagsterPostgresStorage(driven, should_autocreate_tables=True)
+        cursor.execute(f"create table if not exists {_BEING_CREATED} ()")
+    storage = storages.DagsterPostgresStorage(driven, should_autocreate_tables=True)
     if is_new:
         for pool, limit in POOLS.items():
             storage.event_log_storage.set_concurrency_slots(pool, limit)
-        connection.execute(text(f"drop table {_BEING_CREATED}"))
+        cursor.execute(f"drop table {_BEING_CREATED}")

@@ -1,4 +1,4 @@
-"""The resource that builds models with dbt as a step of Dagster, and the keys of models.
+"""The resource that builds models with dbt as a step of Dagster.
 
 dagster-dbt is not used: importing it takes longer than a build of a small month, and it converts few events.
 """
@@ -69,11 +69,6 @@ class Models:
 
 
 ModelsResource = dg.ResourceParam[Models]
-
-
-def asset_key(name: str, prefix: Sequence[str]) -> dg.AssetKey:
-    """Return the key of a model, or of a table that models read."""
-    return dg.AssetKey([*prefix, name])
 
 
 def _metadata(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,6 @@ PRODUCTS = "https://dummyjson.com/docs/products"
 DOCKER_HUB = "https://hub.docker.com/r/kestra/kestra"
 GEMINI = "https://ai.google.dev/gemini-api/docs"
 COURSE = "https://github.com/DataTalksClub/data-engineering-zoomcamp/tree/main/02-workflow-orchestration"
-
 COURSES_MODELS = "https://github.com/DataTalksClub/data-engineering-zoomcamp/tree/main/04-analytics-engineering"
 
 
@@ -25,10 +24,6 @@ def links(page: str, **urls: str) -> dict[str, Any]:
 
 
 def trip_links(service: Service, page: str) -> dict[str, Any]:
-    """Return the links of an asset that holds a service's trips."""
-    return links(page, source=RELEASES, published_by=TRIP_RECORDS, data_dictionary=dictionary(service))
-
-
-def dictionary(service: Service) -> str:
-    """Return the address of the TLC's description of a service's columns."""
-    return f"https://www.nyc.gov/assets/tlc/downloads/pdf/data_dictionary_trip_records_{service.dictionary}.pdf"
+    """Return the links of an asset that holds a service's trips, among them the TLC's description of its columns."""
+    dictionary = f"https://www.nyc.gov/assets/tlc/downloads/pdf/data_dictionary_trip_records_{service.dictionary}.pdf"
+    return links(page, source=RELEASES, published_by=TRIP_RECORDS, data_dictionary=dictionary)

@@ -5,20 +5,17 @@ Those of trips, Google Cloud and dbt are beside their I/O managers and builds.
 
 import json
 import os
-import sys
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from taxi_platform.course.docker_hub import BASE_URL, FAILURE, TRANSIENT, count_pulls
 from taxi_platform.course.products import Product, read_products
 from taxi_platform.errors import DatabaseRefused, DatabaseUnreachable, InvalidSetting, NotPublished, disk_errors
-from taxi_platform.operations.landing.places import DroppedFileSource, LandingBucket, LandingFolder, LandingPlace
+from taxi_platform.operations.landing.places import LandingBucket, LandingFolder, LandingPlace
 from taxi_platform.operations.run_limit import admit, when_full
 from taxi_platform.orchestration.cloud_io import GoogleCloud
 from taxi_platform.orchestration.monthly_io import errors_as_failures
@@ -38,26 +35,6 @@ class DockerHub:
     """Docker Hub, or a server that answers like it."""
 
     base_url: str
-
-    def pulls(self, image: str) -> dg.MaterializeResult[Any]:
-        """Count an image's pulls in this process."""
-        with errors_as_failures():
-            return dg.MaterializeResult(metadata=count_pulls(image, self.base_url))
-
-    def isolated_pulls(self, context: dg.AssetExecutionContext, image: str) -> dg.MaterializeResult[Any]:
-        """Count an image's pulls in a child process with an empty folder and none of this process's objects.
-
-        Raises:
-            dagster.Failure: Docker Hub gave no count; the message says why.
-            dagster.DagsterPipesExecutionError: the child process died.
-        """
-        command = [sys.executable, "-I", "-m", "taxi_platform.course.docker_hub", image]
-        extras = {BASE_URL: self.base_url}  # not in the command, which every user of the machine can read
-        with tempfile.TemporaryDirectory() as folder:
-            done = dg.PipesSubprocessClient(cwd=folder).run(command=command, context=context, extras=extras)
-        for message in done.get_custom_messages():
-            raise dg.Failure(message[FAILURE], allow_retries=message[TRANSIENT])
-        return cast("dg.MaterializeResult[Any]", done.get_materialize_result(implicit_materialization=False))
 
 
 @dataclass(frozen=True)
@@ -146,10 +123,6 @@ class Landing:
     setting: str
     own_folder: Path
     google: GoogleCloud
-
-    def file(self, name: str, version: str) -> DroppedFileSource:
-        """Return a dropped file as a source, or raise as ``place`` does."""
-        return DroppedFileSource(self.place(), name, version)
 
     def place(self) -> LandingPlace:
         """Return the landing place.

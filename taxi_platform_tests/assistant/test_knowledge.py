@@ -39,11 +39,7 @@ def is_whole() -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=True)
 
 
-nightly = dg.define_asset_job("nightly", [table], description="Loads them.")
-defs = dg.Definitions(
-    [trips, table], asset_checks=[is_whole], jobs=[nightly],
-    schedules=[dg.ScheduleDefinition(name="at_night", job=nightly, cron_schedule="0 3 * * *")],
-)  # fmt: skip
+defs = dg.Definitions([trips, table], asset_checks=[is_whole])
 
 
 @pytest.mark.parametrize(
@@ -88,15 +84,13 @@ def test_records_are_given_for_each_named_month_or_else_for_each_service(questio
     assert on_record(question, STATES) == lines
 
 
-def test_each_definition_is_a_passage_with_its_page_and_its_neighbours() -> None:
+def test_each_asset_is_a_passage_with_its_page_and_its_neighbours() -> None:
     passages = graph_passages(defs.get_repository_def(), "http://host:3000", {"table": "materialized last today"})
     by_title = {passage.title: passage for passage in passages}
-    assert set(by_title) == {"Asset raw/trips", "Asset table", "Job nightly", "Schedule at_night"}
+    assert set(by_title) == {"Asset raw/trips", "Asset table"}
     assert by_title["Asset table"].link == "http://host:3000/assets/table"
     assert by_title["Asset table"].text.splitlines()[0] == "`table`: One row a trip."
     for line in ["Partitions: 2, a to b", "Made from: raw/trips", "Checks: is_whole"]:
         assert f"- {line}\n" in by_title["Asset table"].text
     assert "State: materialized last today" in by_title["Asset table"].text
     assert "- Used by: table" in by_title["Asset raw/trips"].text
-    assert by_title["Job nightly"].text.endswith("Materializes table.")
-    assert "`0 3 * * *` (UTC). It is off at first." in by_title["Schedule at_night"].text

@@ -16,13 +16,11 @@ from taxi_platform.course.docker_hub import pulls_of, repository
 from taxi_platform.defs.course import docker_image_pulls
 from taxi_platform.errors import DamagedFile, InvalidSetting
 from taxi_platform.orchestration.resources import DockerHub
-from taxi_platform_tests.support.shell import typed
 from taxi_platform_tests.support.trip_server import Answer, TripServer
 
 KESTRA = "/v2/repositories/kestra/kestra/"
 OWNERS = st.from_regex(r"[a-z0-9]{1,9}([_-][a-z0-9]{1,9}){0,2}", fullmatch=True)
 NAMES = st.from_regex(r"[a-z0-9]{1,9}([._-][a-z0-9]{1,9}){0,2}", fullmatch=True)
-BOTH_WAYS = pytest.mark.parametrize("isolated", [False, True], ids=["own process", "child process"])
 
 
 def counted(pulls: Any) -> bytes:
@@ -51,54 +49,34 @@ def failure(done: dg.ExecuteInProcessResult) -> str:
     return described.description or ""
 
 
-@BOTH_WAYS
-def test_the_count_and_the_seconds_are_recorded_as_numbers(server: TripServer, isolated: bool) -> None:
+def test_the_count_and_the_seconds_are_recorded_as_numbers(server: TripServer) -> None:
     server.publish(KESTRA, counted(1_234_567))
-    metadata = recorded(run(server, isolated=isolated))
+    metadata = recorded(run(server))
     assert metadata["pulls"] == dg.MetadataValue.int(1_234_567)
     assert isinstance(metadata["seconds"], dg.FloatMetadataValue)
     assert 0 < (metadata["seconds"].value or 0) < 60
     assert metadata["image"].value == "kestra/kestra"
 
 
-def test_the_address_is_not_in_the_command_of_the_process(server: TripServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    commands: list[str] = []
-    real = subprocess.Popen
-
-    def popen(command: Any, **options: Any) -> "subprocess.Popen[bytes]":
-        commands.append(str(command))
-        return real(command, **options)
-
-    monkeypatch.setattr("dagster._core.pipes.subprocess.Popen", popen)
-    server.publish(KESTRA, counted(3))
-    assert recorded(run(server, isolated=True))["pulls"] == dg.MetadataValue.int(3)
-    (command,) = commands
-    assert server.url not in command
-
-
-@BOTH_WAYS
-def test_an_image_that_does_not_exist_is_reported(server: TripServer, isolated: bool) -> None:
-    assert failure(run(server, image="nobody/nothing", isolated=isolated)) == (
+def test_an_image_that_does_not_exist_is_reported(server: TripServer) -> None:
+    assert failure(run(server, image="nobody/nothing")) == (
         f"nobody/nothing: {server.url}/v2/repositories/nobody/nothing/ answers 404 Not Found. "
         "Docker Hub has no such image, or it is private: check its name."
     )
 
 
-@BOTH_WAYS
-def test_an_invalid_name_is_refused_without_a_request(server: TripServer, isolated: bool) -> None:
+def test_an_invalid_name_is_refused_without_a_request(server: TripServer) -> None:
     assert "image 'no such name': Docker Hub cannot have an image of this name" in failure(
-        run(server, image="no such name", isolated=isolated)
+        run(server, image="no such name")
     )
     assert server.requests == []
 
 
-@BOTH_WAYS
-def test_a_transient_failure_is_retried(server: TripServer, isolated: bool) -> None:
+def test_a_transient_failure_is_retried(server: TripServer, no_waits: list[float]) -> None:
     server.publish(KESTRA, counted(5))
-    server.script(KESTRA, Answer(status=429, headers={"Retry-After": "1"}))
-    assert recorded(run(server, isolated=isolated))["pulls"].value == 5
-    first, second = server.requests
-    assert second.at - first.at >= 1
+    server.script(KESTRA, Answer(status=429, headers={"Retry-After": "7"}))
+    assert recorded(run(server))["pulls"].value == 5
+    assert no_waits == [7.0]
 
 
 def test_the_program_runs_without_dagster_in_any_folder(server: TripServer, tmp_path: Path) -> None:
@@ -111,14 +89,6 @@ def test_the_program_runs_without_dagster_in_any_folder(server: TripServer, tmp_
     done = subprocess.run([*program, "nobody/nothing"], cwd=tmp_path, capture_output=True, text=True, timeout=180)
     assert done.stderr.startswith("Error: nobody/nothing: http://")
     assert (done.returncode, done.stdout) == (1, "")
-
-
-def test_the_command_line_counts_the_default_image(server: TripServer, database: str, tmp_path: Path) -> None:
-    server.publish(KESTRA, counted(99))
-    command = "dagster asset materialize --select docker_image_pulls"
-    done = typed(command, tmp_path, TAXI_POSTGRES_URL=database, TAXI_DOCKER_HUB_URL=server.url)
-    assert done.returncode == 0, done.stdout
-    assert [request.path for request in server.requests] == [KESTRA]
 
 
 @pytest.mark.parametrize(

@@ -224,17 +224,6 @@ def test_the_command_runs_the_graph_offline_and_prints_the_table(database: str, 
     assert f"{tmp_path}/getting_started/products.duckdb" in done.stdout
 
 
-def test_the_graph_can_be_materialized_from_the_web_api_by_dagsters_own_command(
-    database: str, tmp_path: Path, server: TripServer
-) -> None:
-    command = "dagster asset materialize --select group:getting_started"
-    done = typed(command, tmp_path, TAXI_POSTGRES_URL=database, TAXI_PRODUCTS_URL=paged(server))
-    assert done.returncode == 0, done.stdout
-    assert "nanobind" not in done.stdout
-    with duckdb.connect(str(tmp_path / "getting_started/products.duckdb")) as connection:
-        assert connection.execute("select count(*) from average_price_by_brand").fetchone() == (40,)
-
-
 def test_the_command_says_why_it_failed(database: str, tmp_path: Path) -> None:
     (tmp_path / "things.json").write_text("[]")
     settings = {"TAXI_POSTGRES_URL": database, "TAXI_PRODUCTS_URL": str(tmp_path / "things.json")}

@@ -16,7 +16,6 @@ import pytest
 from dagster_postgres import (
     DagsterPostgresStorage,
     PostgresEventLogStorage,
-    PostgresRunStorage,
     PostgresScheduleStorage,
 )
 
@@ -26,7 +25,7 @@ from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.retries import ONCE
 from taxi_platform.settings import PROJECT, Settings, settings
 from taxi_platform_tests.support import warm
-from taxi_platform_tests.support.shell import environment, instance, recorded, script, typed
+from taxi_platform_tests.support.shell import environment, instance, script, typed
 
 SHAPE = (
     "select table_name, column_name, data_type, column_default from information_schema.columns "
@@ -72,11 +71,8 @@ def test_on_a_fresh_folder_many_processes_find_one_state_in_the_embedded_server(
     command = shlex.join([*warm.client_of("dagster"), "python", "-c", program])
     started = {"cwd": PROJECT, "env": environment(tmp_path, **fresh), "stdout": subprocess.PIPE, "text": True}
     try:
-        many = [subprocess.Popen(script(command), **started) for _ in range(3)]
-        assert [one.communicate(timeout=120)[0] for one in many] == ["0 runs\n"] * 3
-        done = typed("dagster asset materialize --select green_tripdata --partition 2019-03", tmp_path, **fresh)
-        assert done.returncode == 0, done.stdout
-        assert recorded(server.url().replace("/ny_taxi", "/dagster"), "green_tripdata") == {"2019-03"}
+        many = [subprocess.Popen(script(command), **started) for _ in range(2)]
+        assert [one.communicate(timeout=120)[0] for one in many] == ["0 runs\n"] * 2
         assert list((tmp_path / "dagster").rglob("*.db")) == []
     finally:
         server.stop()
@@ -101,7 +97,6 @@ def test_many_that_come_at_once_make_it_once(database: str) -> None:
 @pytest.mark.parametrize(
     ("storage", "method"),
     [
-        (PostgresRunStorage, "_init_db"),
         (PostgresScheduleStorage, "migrate"),
         (PostgresEventLogStorage, "set_concurrency_slots"),
     ],
