@@ -10,8 +10,6 @@ import time
 from contextlib import redirect_stdout
 
 import dagster as dg
-import rich.console
-import rich.table  # noqa: F401 - imported here, so that it is not timed
 from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy import text
 

@@ -51,18 +51,15 @@ def add_output_metadata(context: dg.OutputContext, metadata: Mapping[str, Any], 
     context.step_context.add_asset_metadata(metadata, context.asset_key, partition)
 
 
-def undecided_partitions(
-    instance: dg.DagsterInstance, assets: Sequence[dg.AssetKey]
-) -> dict[dg.AssetKey, dict[str, tuple[str, datetime]]]:
-    """Return, by asset and partition, the requested backfill that no run of it has dealt with: its id and time.
+def undecided_partitions(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str, tuple[str, datetime]]:
+    """Return, by partition, the requested backfill that no run of it has dealt with: its id and time.
 
     If this breaks, months that wait for the daemon look as if nobody took care of them.
     """
-    waiting: dict[dg.AssetKey, dict[str, tuple[str, datetime]]] = {asset: {} for asset in assets}
+    waiting: dict[str, tuple[str, datetime]] = {}
     for backfill in instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])):
         entry = backfill.backfill_id, datetime.fromtimestamp(backfill.backfill_timestamp, timezone.utc)
-        for asset in assets:
-            waiting[asset] |= dict.fromkeys(_undecided(backfill, asset), entry)
+        waiting |= dict.fromkeys(_undecided(backfill, asset), entry)
     return waiting
 
 

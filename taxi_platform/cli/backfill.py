@@ -1,7 +1,4 @@
-"""``taxi backfill``: prints its plan, has it loaded, shows the progress, and prints the outcome of each month.
-
-What is imported at the top is pure, so that a mistyped command is answered at once.
-"""
+"""``taxi backfill``: prints its plan, has it loaded, shows the progress, and prints the outcome of each month."""
 
 import json
 import sys
@@ -10,22 +7,31 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+import dagster as dg
 
+from taxi_platform.bigquery.clients import cloud_of
+from taxi_platform.definitions import defs
+from taxi_platform.ledger.events import Progress, daemon_is_alive
 from taxi_platform.ledger.plan import Choice, Plan, make_plan, months_in, parse_services, parse_span, reason_of
+from taxi_platform.ledger.reading import read_months
+from taxi_platform.operations.backfill import (
+    Follower,
+    MonthOutcome,
+    end_abandoned_runs,
+    follow_to_the_end,
+    load_here,
+    request_backfills,
+)
 from taxi_platform.settings import settings
 from taxi_platform.trips.keys import Destination
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.partitions import partition_months
 from taxi_platform.trips.services import Service
 
-if TYPE_CHECKING:
-    from dagster import DagsterInstance
-
-    from taxi_platform.ledger.events import Progress
-    from taxi_platform.operations.backfill import Follower, MonthOutcome
+Wanted = Mapping[Service, Sequence[Month]]
 
 DONE, NOT_DONE, INTERRUPTED = 0, 1, 130
 _WORDS = {
@@ -52,13 +58,6 @@ def run_backfill(
     With ``as_json``, standard output has one object and nothing else.
     """
     wanted = months_asked_for(services, months)
-    import dagster as dg
-
-    from taxi_platform.bigquery.clients import cloud_of
-    from taxi_platform.ledger.events import daemon_is_alive
-    from taxi_platform.ledger.reading import read_months
-    from taxi_platform.operations.backfill import Follower, end_abandoned_runs
-
     if destination == "bigquery":
         cloud_of(settings().cloud)
     outcomes: Sequence[MonthOutcome] = []
@@ -67,33 +66,54 @@ def run_backfill(
         follower = Follower(instance, destination)
         if not dry_run:
             end_abandoned_runs(instance)
-        ledger = read_months(instance, list(wanted), destination=destination, ask_source=ask_source, inspect=True)
-        records = [ledger.months[service.name][month] for service, in_span in wanted.items() for month in in_span]
-        plan = make_plan(records, choice, newest_first=newest_first)
-        daemon = daemon_is_alive(instance)
-        for remark in ledger.remarks:
+        how: Mapping[str, Any] = {"destination": destination, "ask_source": ask_source, "inspect": True}
+        plan, remarks = read_plan(instance, wanted, choice, newest_first=newest_first, **how)
+        for remark in remarks:
             click.echo(remark)
         for record in plan.planned:
             click.echo(f"  {record.service.name:<7}{record.month}  {reason_of(record):<12}  {record.note}".rstrip())
         click.echo(f"{services} {months}: {_count(len(plan.planned), 'month')} to load{_left_out(plan)}")
         if not dry_run:
-            for record in [*plan.planned, *(plan.in_progress if daemon else ())]:
-                follower.follow(record)
-            interrupted = False
-            try:
-                (_load_by_daemon if daemon else _load_here)(instance, plan, follower)
-            except KeyboardInterrupt:
-                interrupted = True
-                _print_interrupted(plan, follower, daemon=daemon)
-            outcomes = follower.outcomes() if as_json or not interrupted else []
-            left = () if daemon else plan.in_progress
-            status = INTERRUPTED if interrupted else _conclude(outcomes, len(left))
+            status, outcomes = _carry_out(instance, plan, follower)
     if as_json:
         click.echo(json.dumps(as_data(plan, outcomes), indent=2))
     return status
 
 
-def as_data(plan: Plan, outcomes: Sequence["MonthOutcome"]) -> Mapping[str, Any]:
+def months_asked_for(services: str, months: str) -> Wanted:
+    """Return the months that texts such as ``green,yellow`` and ``2019-01..2019-12`` name.
+
+    Raises:
+        InvalidRequest: a service or month does not exist.
+    """
+    span = parse_span(months)
+    return {service: months_in(span, service, partition_months(service)) for service in parse_services(services)}
+
+
+def read_plan(
+    instance: dg.DagsterInstance, wanted: Wanted, choice: Choice, *, newest_first: bool = False, **how: Any
+) -> tuple[Plan, Sequence[str]]:
+    """Return the plan for some months, and what to remark on it; ``how`` they are read is passed to ``read_months``."""
+    ledger = read_months(instance, list(wanted), **how)
+    records = [ledger.months[service.name][month] for service, in_span in wanted.items() for month in in_span]
+    return make_plan(records, choice, newest_first=newest_first), ledger.remarks
+
+
+def _carry_out(instance: dg.DagsterInstance, plan: Plan, follower: Follower) -> tuple[int, Sequence[MonthOutcome]]:
+    """Load the plan, print the outcome of each month, and return the exit status and the outcomes."""
+    daemon = daemon_is_alive(instance)
+    for record in [*plan.planned, *(plan.in_progress if daemon else ())]:
+        follower.follow(record)
+    try:
+        (_load_by_daemon if daemon else _load_here)(instance, plan, follower)
+    except KeyboardInterrupt:
+        _print_interrupted(plan, follower, daemon=daemon)
+        return INTERRUPTED, follower.outcomes()
+    outcomes = follower.outcomes()
+    return _conclude(outcomes, 0 if daemon else len(plan.in_progress)), outcomes
+
+
+def as_data(plan: Plan, outcomes: Sequence[MonthOutcome]) -> Mapping[str, Any]:
     """Return the plan, and the outcome of each month that was to be loaded, as ``docs/backfills.md`` describes it."""
     return {
         "planned": [
@@ -104,16 +124,6 @@ def as_data(plan: Plan, outcomes: Sequence["MonthOutcome"]) -> Mapping[str, Any]
         "in_progress": [{"service": each.service.name, "month": str(each.month)} for each in plan.in_progress],
         "outcomes": [{**asdict(each), "month": str(each.month)} for each in outcomes],
     }
-
-
-def months_asked_for(services: str, months: str) -> Mapping[Service, Sequence[Month]]:
-    """Return the months that texts such as ``green,yellow`` and ``2019-01..2019-12`` name.
-
-    Raises:
-        InvalidRequest: a service or month does not exist.
-    """
-    span = parse_span(months)
-    return {service: months_in(span, service, partition_months(service)) for service in parse_services(services)}
 
 
 def _left_out(plan: Plan) -> str:
@@ -129,10 +139,7 @@ def _left_out(plan: Plan) -> str:
     return f"; left out: {', '.join(parts)}" if parts else ""
 
 
-def _load_by_daemon(instance: "DagsterInstance", plan: Plan, follower: "Follower") -> None:
-    from taxi_platform.definitions import defs
-    from taxi_platform.operations.backfill import follow_to_the_end, request_backfills
-
+def _load_by_daemon(instance: dg.DagsterInstance, plan: Plan, follower: Follower) -> None:
     if plan.planned:
         ids = request_backfills(instance, defs(), plan)
         click.echo(f"The daemon loads them, within half a minute: backfill {', '.join(ids)}")
@@ -143,11 +150,8 @@ def _load_by_daemon(instance: "DagsterInstance", plan: Plan, follower: "Follower
         click.echo(f"The daemon has been silent for {silence:.0f} s. It goes on once it is started: dagster-daemon run")
 
 
-def _load_here(instance: "DagsterInstance", plan: Plan, follower: "Follower") -> None:
+def _load_here(instance: dg.DagsterInstance, plan: Plan, follower: Follower) -> None:
     """Load in this process, while a thread shows the progress."""
-    from taxi_platform.definitions import defs
-    from taxi_platform.operations.backfill import load_here
-
     if not plan.planned:
         return
     click.echo("No daemon is running, so this process loads them.")
@@ -167,7 +171,7 @@ def _load_here(instance: "DagsterInstance", plan: Plan, follower: "Follower") ->
     _show(follower.poll())
 
 
-def _print_interrupted(plan: Plan, follower: "Follower", *, daemon: bool) -> None:
+def _print_interrupted(plan: Plan, follower: Follower, *, daemon: bool) -> None:
     follower.poll()
     loaded = len(follower.followed) - len(follower.pending)
     click.echo(f"Interrupted. {loaded} of {_count(len(follower.followed), 'month')} are in place.")
@@ -180,7 +184,7 @@ def _print_interrupted(plan: Plan, follower: "Follower", *, daemon: bool) -> Non
         click.echo("They stay. The same command goes on with the others.")
 
 
-def _conclude(outcomes: Sequence["MonthOutcome"], left_in_progress: int) -> int:
+def _conclude(outcomes: Sequence[MonthOutcome], left_in_progress: int) -> int:
     """Print the outcome of the months and return the exit status."""
     if outcomes:
         counts = Counter(month.outcome for month in outcomes)
@@ -202,7 +206,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _show(loaded: Sequence["Progress"]) -> None:
+def _show(loaded: Sequence[Progress]) -> None:
     """Print the months that were loaded since the last time."""
     for month in loaded:
         how = "there already" if month.unchanged else f"in {month.seconds:.2f} s"

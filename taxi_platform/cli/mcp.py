@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
-import dagster as dg
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
@@ -17,12 +16,12 @@ from mcp.types import ToolAnnotations
 from taxi_platform.assistant.knowledge import documentation
 from taxi_platform.assistant.retrieval import LexicalRetriever
 from taxi_platform.assistant.sql import reader
-from taxi_platform.cli.backfill import as_data, months_asked_for
+from taxi_platform.cli.backfill import as_data, months_asked_for, read_plan
 from taxi_platform.cli.doctor import report_data
 from taxi_platform.definitions import defs
 from taxi_platform.errors import InvalidRequest, TaxiError, missing_extras
 from taxi_platform.ledger.events import daemon_is_alive
-from taxi_platform.ledger.plan import Choice, Plan, make_plan, parse_services
+from taxi_platform.ledger.plan import Choice, parse_services
 from taxi_platform.ledger.reading import read_months
 from taxi_platform.operations.backfill import request_backfills
 from taxi_platform.operations.doctor.diagnosis import diagnose
@@ -78,7 +77,8 @@ def backfill_plan(services: str, months: str, choice: Choice = "missing") -> Dat
         choice: "missing" for what is not in place, "failed" for months that failed, "all" for every month.
     """
     with open_instance() as instance:
-        return dict(as_data(_plan(instance, services, months, choice), ()))
+        plan, _ = read_plan(instance, months_asked_for(services, months), choice)
+        return dict(as_data(plan, ()))
 
 
 def backfill(services: str, months: str, choice: Choice = "missing") -> Data:
@@ -92,7 +92,7 @@ def backfill(services: str, months: str, choice: Choice = "missing") -> Data:
     with open_instance() as instance:
         if not daemon_is_alive(instance):
             raise InvalidRequest("backfill", "no daemon is running, which would load it", "Start it: taxi dev.")
-        plan = _plan(instance, services, months, choice)
+        plan, _ = read_plan(instance, months_asked_for(services, months), choice)
         return {"backfills": request_backfills(instance, defs(), plan), **as_data(plan, ())}
 
 
@@ -126,12 +126,6 @@ def query(statement: str) -> Data:
         raise InvalidRequest("query", "nothing was ever loaded here", "Load a month: taxi backfill green 2019-03.")
     with reader(url) as session:
         return session.run(statement).material
-
-
-def _plan(instance: dg.DagsterInstance, services: str, months: str, choice: Choice) -> Plan:
-    wanted = months_asked_for(services, months)
-    known = read_months(instance, list(wanted)).months
-    return make_plan([known[service.name][month] for service, span in wanted.items() for month in span], choice)
 
 
 def _with_clear_errors(tool: Callable[..., Any]) -> Callable[..., Any]:

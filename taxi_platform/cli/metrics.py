@@ -3,7 +3,7 @@
 Every number is a gauge that is read when it is asked for, so that nothing is counted twice or kept in memory.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from itertools import takewhile
 from threading import Thread
@@ -29,23 +29,6 @@ if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
 
 Months = Mapping[Month, MonthRecord]
-
-# The numbers of a service's table: their names, what they are, and how they follow from its months.
-_OF_A_TABLE: Mapping[str, tuple[str, Callable[[Months], float]]] = {
-    "taxi_rows": ("Rows in the table.", lambda months: sum(each.rows for each in months.values())),
-    "taxi_file_bytes": (
-        "Size of the files that are in the table, as published.",
-        lambda months: sum(each.file_bytes for each in months.values()),
-    ),
-    "taxi_load_seconds": (
-        "Seconds that the latest loads of all months took together.",
-        lambda months: sum(each.table.seconds for each in months.values() if each.table),
-    ),
-    "taxi_last_success_timestamp_seconds": (
-        "When a month was last loaded, or found unchanged, in seconds since 1970; 0 if never.",
-        lambda months: max((each.table.timestamp for each in months.values() if each.table), default=0),
-    ),
-}
 
 
 def run_metrics(listen: str | None) -> None:
@@ -84,29 +67,33 @@ class Metrics:
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield every metric with its values."""
-        of_a_table = ("service", "database")
-        services = list(SERVICES.values())
+        of_a_table, services = ("service", "database"), list(SERVICES.values())
         destinations: Sequence[Destination] = ("postgres", "bigquery") if settings().has_cloud else ("postgres",)
         tables = {
             (service, destination): months
             for destination in destinations
             for service, months in read_months(self._instance, services, destination=destination).shown().items()
         }
-        yield _gauge(
-            "taxi_months",
-            "Months of each state.",
-            (*of_a_table, "state"),
-            {
-                (*table, state): sum(record.state == state for record in months.values())
-                for table, months in tables.items()
-                for state in get_args(State)
-            },
-        )
+        states = {
+            (*table, state): sum(record.state == state for record in months.values())
+            for table, months in tables.items()
+            for state in get_args(State)
+        }
+        yield _gauge("taxi_months", "Months of each state.", (*of_a_table, "state"), states)
         text = "Months after the newest loaded one that should have been published and loaded by now."
         late = {table: overdue(SERVICES[table[0]], months) for table, months in tables.items()}
         yield _gauge("taxi_months_overdue", text, of_a_table, late)
-        for name, (text, number) in _OF_A_TABLE.items():
-            yield _gauge(name, text, of_a_table, {table: number(months) for table, months in tables.items()})
+        rows = {table: sum(record.rows for record in months.values()) for table, months in tables.items()}
+        yield _gauge("taxi_rows", "Rows in the table.", of_a_table, rows)
+        size = {table: sum(record.file_bytes for record in months.values()) for table, months in tables.items()}
+        yield _gauge("taxi_file_bytes", "Size of the files that are in the table, as published.", of_a_table, size)
+        loads = {table: [one.table for one in months.values() if one.table] for table, months in tables.items()}
+        text = "Seconds that the latest loads of all months took together."
+        seconds = {table: sum(load.seconds for load in made) for table, made in loads.items()}
+        yield _gauge("taxi_load_seconds", text, of_a_table, seconds)
+        text = "When a month was last loaded, or found unchanged, in seconds since 1970; 0 if never."
+        last = {table: max((load.timestamp for load in made), default=0) for table, made in loads.items()}
+        yield _gauge("taxi_last_success_timestamp_seconds", text, of_a_table, last)
         if settings().has_cloud:
             text = "Bytes that BigQuery billed for all recorded loads."
             keys = {service.name: warehouse_key(service.table) for service in services}

@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -15,9 +15,6 @@ from taxi_platform.trips.keys import warehouse_key
 from taxi_platform.trips.months import Month, spans
 from taxi_platform.trips.services import SERVICES
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
 Months = Mapping[str, Mapping[Month, MonthRecord]]
 """What is known about every month, by service."""
 Billed = Mapping[str, Mapping[Month, int]]
@@ -26,10 +23,10 @@ Billed = Mapping[str, Mapping[Month, int]]
 # The letter of each state, so that nobody has to tell colours apart, and its colour.
 _LETTERS: Mapping[State, tuple[str, str]] = {
     "materialized": ("M", "green"),
-    "failed": ("F", "bold red"),
-    "file changed": ("C", "bold yellow"),
+    "failed": ("F", "red"),
+    "file changed": ("C", "yellow"),
     "in progress": ("P", "cyan"),
-    "missing": (".", "dim"),
+    "missing": (".", "bright_black"),
 }
 
 
@@ -140,31 +137,15 @@ def _iso(moment: datetime | None) -> str | None:
 
 
 def _print_grid(services: Months) -> None:
-    from rich.console import Console
-
-    console = Console()
-    console.print(grid(services))
-    used = {record.state for months in services.values() for record in months.values()}
-    legend = "  ".join(f"{letter} {state}" for state, (letter, _) in _LETTERS.items() if state in used)
-    console.print(legend, highlight=False)
-
-
-def grid(services: Months) -> "Table":
-    """Return a table with one row per year and service and one column per month; empty if it is not a partition."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("year")
-    table.add_column("service")
-    for month in range(1, 13):
-        table.add_column(f"{month:02d}", justify="center")
-    table.add_column("rows", justify="right")
-    years = sorted({month.year for months in services.values() for month in months})
-    for year in years:
-        for number, (name, months) in enumerate(services.items()):
+    """Print a line for each year and service, with a letter for each month; none if it is not a partition."""
+    click.echo(f"year  service  {'  '.join(f'{month:02d}' for month in range(1, 13))}  {'rows':>14}")
+    for year in sorted({month.year for months in services.values() for month in months}):
+        label = str(year)
+        for name, months in services.items():
             of_year = [months.get(Month(year, month)) for month in range(1, 13)]
+            letters = (click.style(*_LETTERS[record.state]) if record else " " for record in of_year)
             rows = sum(record.rows for record in of_year if record)
-            cells = [Text(*_LETTERS[record.state]) if record else "" for record in of_year]
-            table.add_row("" if number else str(year), name, *cells, f"{rows:,}")
-    return table
+            click.echo(f"{label:<4}  {name:<7}   {'   '.join(letters)}  {rows:>14,}")
+            label = ""
+    used = {record.state for months in services.values() for record in months.values()}
+    click.echo("  ".join(f"{letter} {state}" for state, (letter, _) in _LETTERS.items() if state in used))

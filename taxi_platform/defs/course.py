@@ -15,14 +15,8 @@ from taxi_platform.defs.resources import without_configuration
 from taxi_platform.defs.trips import OWNERS
 from taxi_platform.orchestration.links import COURSE, DOCKER_HUB, PRODUCTS, links
 from taxi_platform.orchestration.monthly_io import errors_as_failures
-from taxi_platform.orchestration.resources import (
-    DUCKDB_POOL,
-    DockerHubResource,
-    DuckDBResource,
-    ProductFileResource,
-    RunLimit,
-    RunLimitResource,
-)
+from taxi_platform.orchestration.resources import DUCKDB_POOL, DockerHubResource, DuckDBResource, ProductFileResource
+from taxi_platform.orchestration.run_limit import RunLimit
 from taxi_platform.settings import settings
 
 WELCOME = "Hello, {name}!"
@@ -59,37 +53,39 @@ class StepConfig(dg.Config):
 
 
 @dg.op
-def hello_message(context: dg.OpExecutionContext, config: StepConfig, limit: RunLimitResource) -> None:
+def hello_message(context: dg.OpExecutionContext, config: StepConfig, limit: dg.ResourceParam[RunLimit]) -> None:
     """Log the welcome, rendered with the name."""
-    limit.admit(context)
+    limit.admit(context.instance, context.run)
     config.log(context, WELCOME.format(name=config.name))
 
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
-def generate_output(context: dg.OpExecutionContext, limit: RunLimitResource) -> str:
+def generate_output(context: dg.OpExecutionContext, limit: dg.ResourceParam[RunLimit]) -> str:
     """Return a value for a later step."""
-    limit.admit(context)
+    limit.admit(context.instance, context.run)
     return "I was generated during this workflow."
 
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
-def sleep(context: dg.OpExecutionContext, config: StepConfig, limit: RunLimitResource) -> None:
+def sleep(context: dg.OpExecutionContext, config: StepConfig, limit: dg.ResourceParam[RunLimit]) -> None:
     """Take time, so that there is something to see of runs at once."""
-    limit.admit(context)
+    limit.admit(context.instance, context.run)
     time.sleep(config.seconds)
 
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
-def log_output(context: dg.OpExecutionContext, config: StepConfig, limit: RunLimitResource, value: str) -> None:
+def log_output(
+    context: dg.OpExecutionContext, config: StepConfig, limit: dg.ResourceParam[RunLimit], value: str
+) -> None:
     """Log the value that an earlier step has returned."""
-    limit.admit(context)
+    limit.admit(context.instance, context.run)
     config.log(context, f"This is an output: {value}")
 
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
-def goodbye_message(context: dg.OpExecutionContext, config: StepConfig, limit: RunLimitResource) -> None:
+def goodbye_message(context: dg.OpExecutionContext, config: StepConfig, limit: dg.ResourceParam[RunLimit]) -> None:
     """Log the goodbye."""
-    limit.admit(context)
+    limit.admit(context.instance, context.run)
     config.log(context, f"Goodbye, {config.name}!")
 
 

@@ -14,8 +14,7 @@ from taxi_platform.ledger.record import MonthRecord
 from taxi_platform.ledger.run_tags import run_labels
 from taxi_platform.operations.landing import tick as landing_tick
 from taxi_platform.operations.landing.places import DroppedFile, LandingPlace
-from taxi_platform.operations.monthly import cron_of, due_month, outside, reason_to_skip, waiting_month
-from taxi_platform.operations.new_months import Candidate, ask, evaluate
+from taxi_platform.operations.new_months import ask, due_month, evaluate, outside, reason_to_skip, waiting_month
 from taxi_platform.orchestration.resources import LandingResource
 from taxi_platform.orchestration.trip_io import RawFilesResource
 from taxi_platform.settings import settings
@@ -66,7 +65,7 @@ def monthly_schedule(service: Service) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=name,
         job=loading_job(service),
-        cron_schedule=cron_of(service),
+        cron_schedule=f"0 {service.schedule_hour} 1 * *",
         execution_timezone=timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"Loads the month of {service.title} trips whose publication is due.",
@@ -111,9 +110,8 @@ def due_month_sensor() -> dg.SensorDefinition:
         since = datetime.fromisoformat(context.cursor) if context.cursor else now
         ledger = read_months(context.instance, list(SERVICES.values()), ("materialized", "attempts", "waiting"))
         waiting = [waiting_month(records.values(), since, now, zone) for records in ledger.months.values()]
-        months = [Candidate(record, 0) for record in waiting if record]
-        answers = ask(raw_files.source_with_short_timeouts(), months)
-        runs = [_run(each.month.record, each.run_key, DUE_MONTH_SENSOR) for each in answers if each.error is None]
+        answers = ask(raw_files.source_with_short_timeouts(), [record for record in waiting if record])
+        runs = [_run(each.record, each.run_key, DUE_MONTH_SENSOR) for each in answers if each.error is None]
         summary = " ".join(str(each.error) for each in answers if each.error) or "No month is waited for."
         return dg.SensorResult(run_requests=runs, skip_reason=None if runs else summary, cursor=since.isoformat())
 

@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
-from functools import partial
 
 import dagster as dg
 from pydantic import Field
@@ -13,7 +12,7 @@ from taxi_platform.operations.purge import Rule, WhyNotLoaded, purge
 from taxi_platform.operations.retention import remove_old_runs
 from taxi_platform.orchestration.cloud_io import CloudResource, GoogleCloud
 from taxi_platform.orchestration.trip_io import PostgresResource, RawFilesResource
-from taxi_platform.settings import secrets, settings
+from taxi_platform.settings import settings
 
 
 def failure_alert() -> dg.SensorDefinition:
@@ -31,15 +30,15 @@ def failure_alert() -> dg.SensorDefinition:
         if urls is None:
             reason = "TAXI_ALERT_URLS is not set, so nobody is notified"
             return dg.SensorResult(skip_reason=reason, cursor=context.cursor)
-        from taxi_platform.operations.alerts import addresses_of, describe, tick
+        from taxi_platform.operations.alerts import addresses_of, tick
 
         done = tick(
             context.instance,
             addresses_of(urls.get_secret_value()),
-            partial(describe, web_url=settings().web_url, secrets=list(secrets())),
             context.cursor,
             started=context.last_sensor_start_time,
             now=time.time(),
+            web_url=settings().web_url,
         )
         for problem in done.problems:
             context.log.warning(problem)
@@ -67,9 +66,8 @@ def remove_raw_files(
     if rule == Rule(None, None):
         context.log.info("neither TAXI_KEEP_RAW_DAYS nor TAXI_KEEP_RAW_GB is set, so every raw file stays")
         return
-    done = asdict(purge(raw_files.folder, rule, _places(database.address(), google), dry_run=config.dry_run))
-    done["leftovers_of_downloads"] = done.pop("leftovers")
-    context.add_output_metadata({**done, "dry_run": config.dry_run})
+    done = purge(raw_files.folder, rule, _places(database.address(), google), dry_run=config.dry_run)
+    context.add_output_metadata({**asdict(done), "dry_run": config.dry_run})
 
 
 def _places(url: str, google: GoogleCloud) -> Sequence[WhyNotLoaded]:

@@ -124,16 +124,13 @@ def failed_checks(instance: dg.DagsterInstance, key: Key) -> dict[str, list[str]
     return failed
 
 
-def waiting_months(instance: dg.DagsterInstance, keys: Sequence[Key]) -> dict[Key, dict[str, Waiting]]:
-    """Return, by table and partition, the months of tables that a requested backfill has not dealt with yet.
+def waiting_months(instance: dg.DagsterInstance, key: Key) -> dict[str, Waiting]:
+    """Return the partitions of a table that a requested backfill has not dealt with yet.
 
     Until the daemon has created a backfill's runs, nothing else shows that its partitions are taken care of.
     """
-    undecided = dagster_private.undecided_partitions(instance, [dg.AssetKey(key) for key in keys])
-    return {
-        key: {partition: Waiting(*backfill) for partition, backfill in undecided[dg.AssetKey(key)].items()}
-        for key in keys
-    }
+    undecided = dagster_private.undecided_partitions(instance, dg.AssetKey(key))
+    return {partition: Waiting(*backfill) for partition, backfill in undecided.items()}
 
 
 def seconds_since_heartbeat(instance: dg.DagsterInstance) -> float | None:
@@ -168,27 +165,20 @@ def last_event_id(instance: dg.DagsterInstance) -> int:
 
 
 def read_progress(
-    instance: dg.DagsterInstance,
-    service: Service,
-    key: Key,
-    months: Sequence[Month],
-    *,
-    observed: Sequence[Month],
-    after: int,
+    instance: dg.DagsterInstance, service: Service, key: Key, months: Sequence[Month], *, after: int
 ) -> list[Progress]:
     """Return which months were loaded after an event; of a month, the latest report is the last one.
 
     In a run over a range each month is observed as soon as it is in place, and materialized when the run ends.
-    Observations are read only for the months in ``observed``.
     """
-    records: list[dg.EventLogRecord] = []
-    for fetch, wanted in ((instance.fetch_observations, observed), (instance.fetch_materializations, months)):
-        if wanted:
-            partitions = [str(month) for month in wanted]
-            filters = dg.AssetRecordsFilter(dg.AssetKey(key), asset_partitions=partitions, after_storage_id=after)
-            records += fetch(filters, limit=min(len(wanted) * 10, MOST_EVENTS), ascending=True).records
+    partitions = [str(month) for month in months]
+    wanted = dg.AssetRecordsFilter(dg.AssetKey(key), asset_partitions=partitions, after_storage_id=after)
+    most = min(len(months) * 10, MOST_EVENTS)
+    pages = [
+        fetch(wanted, most, ascending=True) for fetch in (instance.fetch_observations, instance.fetch_materializations)
+    ]
     found: list[Progress] = []
-    for record in records:
+    for record in [record for page in pages for record in page.records]:
         event = record.asset_materialization or record.asset_observation
         values = plain_values(event.metadata) if event else {}
         # Checks observe, too, but do not count rows.

@@ -1,13 +1,12 @@
-"""Reads what is known about months from the tables, from Dagster and from the source, in few queries side by side.
+"""Reads what is known about months from the tables, from Dagster and from the source, in few queries.
 
 No server is started for it, and a part that is not asked for costs nothing.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import dagster as dg
 
@@ -25,20 +24,20 @@ from taxi_platform.ledger.record import LoadRecord, Materialized, MonthRecord
 from taxi_platform.postgres.server import trips_server
 from taxi_platform.settings import settings
 from taxi_platform.sources.cache import Cache
-from taxi_platform.sources.source import Source, source_named
+from taxi_platform.sources.source import source_named
 from taxi_platform.trips.files import FileFacts, SourceVersion
-from taxi_platform.trips.keys import Destination, Key, assets_of, destination_key, raw_key
+from taxi_platform.trips.keys import Destination, assets_of, destination_key, raw_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.partitions import partition_months
 from taxi_platform.trips.services import Service
 
-QUERIES_AT_ONCE = 8  # each waits for its database over its own connection, or for the source
+QUERIES_AT_ONCE = 8  # services, or months at the source; each waits for a server over its own connection
 
 Part = Literal["published", "loaded", "materialized", "attempts", "checks", "waiting"]
 EVERY_PART: Collection[Part] = ("published", "loaded", "materialized", "attempts", "checks", "waiting")
 
 Loaded = Mapping[str, LoadRecord]  # by file name
-Published = Mapping[tuple[Service, Month], tuple[str, SourceVersion | None]]  # where a month is, and in which version
+Published = Mapping[str, tuple[str, SourceVersion | None]]  # by month: where it is, and in which version
 
 
 @dataclass(frozen=True)
@@ -88,51 +87,47 @@ def read_months(
         CloudNotReady, CloudRefused, CloudUnavailable: BigQuery was to be asked and does not answer.
     """
     in_cloud = destination == "bigquery"
-    assets = {service.name: assets_of(service.table, cloud=cloud or in_cloud) for service in services}
-    tables = {service: destination_key(service.table, destination) for service in services}
-    with ThreadPoolExecutor(QUERIES_AT_ONCE) as pool:
 
-        def ask(part: Part, question: Callable[..., dict[Any, Any]], *arguments: Any) -> Future[dict[Any, Any]]:
-            return pool.submit(question, instance, *arguments) if part in parts else pool.submit(dict)
-
-        loaded = pool.submit(_read_tables, url, wanted="loaded" in parts and not in_cloud, inspect=inspect)
-        counts = {service: pool.submit(rows_in_bigquery, warehouse, service) for service in services if warehouse}
-        waiting = ask("waiting", waiting_months, list(tables.values()))
-        attempts = {name: ask("attempts", read_attempts, keys) for name, keys in assets.items()}
-        checks = {key: ask("checks", failed_checks, key) for key in tables.values()}
-        materialized = {
-            key: ask("materialized", latest_materializations, key) for keys in assets.values() for key in keys
-        }
-    in_postgres, remarks = loaded.result()
-    made = {key: answer.result() for key, answer in materialized.items()}
-    in_tables = [(service, Month.parse(month)) for service, key in tables.items() for month in made[key]]
-    published: Published = _published(in_tables, ask_source=ask_source) if "published" in parts else {}
-
-    def months_of(service: Service, key: Key) -> Iterator[MonthRecord]:
-        """Yield the records of a service's partitions, and of the other months that Dagster knows, in order."""
+    def read(service: Service) -> dict[Month, MonthRecord]:
+        """Return the records of a service's partitions, and of the other months that Dagster knows, in order."""
+        key = destination_key(service.table, destination)
+        assets = assets_of(service.table, cloud=cloud or in_cloud)
+        made = {asset: latest_materializations(instance, asset) for asset in assets if "materialized" in parts}
+        tried = read_attempts(instance, assets) if "attempts" in parts else {}
+        failed = failed_checks(instance, key) if "checks" in parts else {}
+        waiting = waiting_months(instance, key) if "waiting" in parts else {}
+        in_table, recorded = in_postgres.result()[0], made.get(key, {})
+        if warehouse:
+            in_table = _counted(service, rows_in_bigquery(warehouse, service), recorded)
+        published: Published = (
+            _published(service, list(recorded), ask_source=ask_source) if "published" in parts else {}
+        )
         partitions = set(partition_months(service))
-        made_here, tried = {asset: made[asset] for asset in assets[service.name]}, attempts[service.name].result()
-        recorded = {Month.parse(name) for by_name in (*made_here.values(), *tried.values()) for name in by_name}
-        table = _counted(service, counts[service].result(), made[key]) if service in counts else in_postgres
-        for month in sorted(partitions | recorded):
-            name, (address, version) = str(month), published.get((service, month), ("", None))
-            yield MonthRecord(
+        known = {Month.parse(name) for by_name in (*made.values(), *tried.values()) for name in by_name}
+        records: dict[Month, MonthRecord] = {}
+        for month in sorted(partitions | known):
+            name = str(month)
+            address, version = published.get(name, ("", None))
+            records[month] = MonthRecord(
                 service=service,
                 month=month,
                 destination=destination,
                 is_partition=month in partitions,
                 address=address,
                 published=version,
-                loaded=table.get(service.file_name(month)) if table else None,
-                tables_known=table is not None,
-                materialized={asset: months[name] for asset, months in made_here.items() if name in months},
+                loaded=in_table.get(service.file_name(month)) if in_table else None,
+                tables_known=in_table is not None,
+                materialized={asset: months[name] for asset, months in made.items() if name in months},
                 attempts={asset: months[name] for asset, months in tried.items() if name in months},
-                failed_checks=tuple(checks[key].result().get(name, ())),
-                waiting=waiting.result().get(key, {}).get(name),
+                failed_checks=tuple(failed.get(name, ())),
+                waiting=waiting.get(name),
             )
+        return records
 
-    months = {service.name: {each.month: each for each in months_of(service, key)} for service, key in tables.items()}
-    return Ledger(months, remarks)
+    with ThreadPoolExecutor(QUERIES_AT_ONCE) as pool:
+        in_postgres = pool.submit(_read_tables, url, wanted="loaded" in parts and not in_cloud, inspect=inspect)
+        months = dict(zip([service.name for service in services], pool.map(read, services), strict=True))
+    return Ledger(months, in_postgres.result()[1])
 
 
 def read_raw_facts(instance: dg.DagsterInstance, cache: Cache, service: Service, month: Month) -> FileFacts | None:
@@ -174,20 +169,20 @@ def _read_tables(url: str | None, *, wanted: bool, inspect: bool) -> tuple[Loade
         return None, [f"The tables could not be asked, so this is what Dagster recorded. {error}"]
 
 
-def _published(loaded: Sequence[tuple[Service, Month]], *, ask_source: bool) -> Published:
+def _published(service: Service, months: Sequence[str], *, ask_source: bool) -> Published:
     """Return where the source has some months and, if asking is free or wanted, in which versions."""
-    source = source_named(settings().source) if loaded else None
-    if source is None:
+    if not months:
         return {}
-    ask = partial(_version, source, ask=ask_source or source.asking_is_free)
+    source = source_named(settings().source)
+    ask = ask_source or source.asking_is_free
+
+    def version(month: str) -> tuple[str, SourceVersion | None]:
+        address = ""
+        try:
+            address = source.trips(service, Month.parse(month))
+            return address, source.version(address) if ask else None
+        except (NotPublished, DamagedFile):  # no longer, or in two editions; what was loaded stays
+            return address, None
+
     with ThreadPoolExecutor(QUERIES_AT_ONCE) as pool:
-        return dict(zip(loaded, pool.map(ask, *zip(*loaded, strict=True)), strict=True))
-
-
-def _version(source: Source, service: Service, month: Month, *, ask: bool) -> tuple[str, SourceVersion | None]:
-    address = ""
-    try:
-        address = source.trips(service, month)
-        return address, source.version(address) if ask else None
-    except (NotPublished, DamagedFile):  # no longer, or in two editions; what was loaded stays
-        return address, None
+        return dict(zip(months, pool.map(version, months), strict=True))

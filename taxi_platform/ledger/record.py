@@ -94,6 +94,16 @@ class MonthRecord:
     waiting: Waiting | None = None
 
     @property
+    def file_name(self) -> str:
+        """The name of the month's file in the table."""
+        return self.service.file_name(self.month)
+
+    @property
+    def is_being_loaded(self) -> bool:
+        """Whether a run or a backfill will load it, into whichever table."""
+        return self.waiting is not None or any(each.outcome == "unfinished" for each in self.attempts.values())
+
+    @property
     def raw(self) -> Materialized | None:
         """The last materialization of the raw file."""
         return self.materialized.get(raw_key(self.service.table))

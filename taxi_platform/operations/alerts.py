@@ -8,7 +8,7 @@ would pass over a failure whose message could not be delivered, and knows nothin
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal
@@ -20,7 +20,7 @@ from taxi_platform.errors import missing_extras
 from taxi_platform.ledger.failures import CHECKED, EVENTS_WITH_REASONS, StepReason, read_reasons, read_warnings
 from taxi_platform.ledger.run_tags import RANGE_TAGS, TAXI, TRIGGER
 from taxi_platform.redaction import redact
-from taxi_platform.settings import alert_urls_in
+from taxi_platform.settings import alert_urls_in, secrets
 
 DELIVERY_SECONDS = 10.0  # until an address must have accepted a message
 TICK_SECONDS = 40.0  # then a tick begins no further message; Dagster ends it after a minute
@@ -64,14 +64,11 @@ class Message:
     failed: bool = True  # whether the run failed; otherwise its checks warn
 
 
-Deliver = Callable[[Address, Message], str | None]
-Describe = Callable[[dg.DagsterRun, Sequence[StepReason], bool], Message]
-
-
 class Cursor(BaseModel):
     """What the sensor keeps between ticks. Of a cursor of version 0.1, ``after`` is understood."""
 
-    after: int  # the storage id of the last end of a run that was read
+    after: int = 0  # the storage id of the last end of a run that was read
+    since: float = 0.0  # what ended before the sensor was started is passed over; in seconds, as all times
     pending: dict[str, float] = {}  # the runs that are not reported yet, and when their ends were read
 
 
@@ -152,12 +149,11 @@ def deliver(address: Address, message: Message) -> str | None:
 def tick(
     instance: dg.DagsterInstance,
     addresses: Sequence[Address],
-    describe: Describe,
     cursor: str | None,
     *,
     started: float | None,
     now: float,
-    deliver: Deliver = deliver,
+    web_url: str,
 ) -> Tick:
     """Report what failed or warned in the runs that have ended since the last tick, and what was not delivered then.
 
@@ -167,11 +163,12 @@ def tick(
     try:
         done = Tick(Cursor.model_validate_json(cursor or ""))
     except ValidationError:
-        done = Tick(_new_cursor(instance, started))
-    for record in _ends(instance, ascending=True, after=done.cursor.after):
+        done = Tick(Cursor(since=started or now))
+    pending = done.cursor.pending
+    since = max(done.cursor.since, now - KEEP_SECONDS)  # the daemon may not have run for days
+    for record in _ends(instance, done.cursor.after, since):
         done.cursor.after = record.storage_id
-        if record.timestamp > now - KEEP_SECONDS:  # the daemon may not have run for days
-            done.cursor.pending.setdefault(record.run_id, now)
+        pending.setdefault(record.run_id, now)
     broken: set[Address] = set()  # an address that does not answer is left alone until the next tick
     end = time.monotonic() + TICK_SECONDS
     for run, failed in list(_due(instance, done.cursor, now)):
@@ -179,15 +176,12 @@ def tick(
             break
         entries = instance.all_logs(run.run_id, of_type={*EVENTS_WITH_REASONS, CHECKED})
         reasons = [*(read_reasons(entries) if failed else ()), *read_warnings(instance, entries)]
-        if not reasons:
-            del done.cursor.pending[run.run_id]
-            continue
         # From the run's log, because a tick may end before its cursor is stored.
         notified = {entry.dagster_event.message for entry in entries if entry.dagster_event}
-        missing = [address for address in addresses if f"{_DELIVERED}{address.name}" not in notified]
-        message = describe(run, reasons, failed)
+        missing = [each for each in addresses if reasons and f"{_DELIVERED}{each.name}" not in notified]
+        message = describe(run, reasons, failed, web_url=web_url, secrets=list(secrets()))
         with ThreadPoolExecutor(len(addresses)) as pool:
-            answers = {address: pool.submit(deliver, address, message) for address in missing if address not in broken}
+            answers = {each: pool.submit(deliver, each, message) for each in missing if each not in broken}
         for address, answer in answers.items():
             problem = answer.result()
             if problem:
@@ -196,25 +190,21 @@ def tick(
             else:
                 done.delivered += 1
                 instance.report_engine_event(f"{_DELIVERED}{address.name}", run)
-        _settle(instance, done, run, ", ".join(address.name for address in missing if address in broken), now)
+        never = ", ".join(address.name for address in missing if address in broken)
+        if never and now - pending[run.run_id] < KEEP_SECONDS:
+            continue
+        if never:
+            done.problems.append(f"gave up notifying {never} of run {run.run_id}")
+        del pending[run.run_id]
     return done
 
 
-def _new_cursor(instance: dg.DagsterInstance, started: float | None) -> Cursor:
-    """Return a cursor that passes over every run that ended before the sensor was started."""
-    latest = _ends(instance, ascending=False)
-    old = [record.storage_id for record in latest if started is None or record.timestamp < started]
-    oldest = min((record.storage_id for record in latest), default=1)
-    return Cursor(after=max(old, default=oldest - 1))
-
-
-def _ends(instance: dg.DagsterInstance, *, ascending: bool, after: int | None = None) -> Sequence[dg.EventLogRecord]:
-    """Return the first ends of runs after an event, or the last ones of all."""
+def _ends(instance: dg.DagsterInstance, after: int, since: float) -> Sequence[dg.EventLogRecord]:
+    """Return the first ends of runs after an event and a time."""
     kinds = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS)
-    wanted = [dg.RunStatusChangeRecordsFilter(kind, after_storage_id=after) for kind in kinds]
-    pages = [instance.fetch_run_status_changes(each, limit=_READ, ascending=ascending).records for each in wanted]
-    records = [record for page in pages for record in page]
-    return sorted(records, key=lambda record: record.storage_id, reverse=not ascending)[:_READ]
+    wanted = [dg.RunStatusChangeRecordsFilter(kind, after_timestamp=since, after_storage_id=after) for kind in kinds]
+    pages = [instance.fetch_run_status_changes(each, limit=_READ, ascending=True).records for each in wanted]
+    return sorted([record for page in pages for record in page], key=lambda record: record.storage_id)[:_READ]
 
 
 def _due(instance: dg.DagsterInstance, cursor: Cursor, now: float) -> Iterator[tuple[dg.DagsterRun, bool]]:
@@ -233,18 +223,6 @@ def _due(instance: dg.DagsterInstance, cursor: Cursor, now: float) -> Iterator[t
 
 def _runs(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> Mapping[str, dg.DagsterRun]:
     return {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=run_ids))} if run_ids else {}
-
-
-def _settle(instance: dg.DagsterInstance, done: Tick, run: dg.DagsterRun, missing: str, now: float) -> None:
-    """Remove a run whose message was delivered everywhere, or could not be delivered for a day."""
-    if missing and now - done.cursor.pending[run.run_id] < KEEP_SECONDS:
-        return
-    if missing:
-        hours = KEEP_SECONDS / 3600
-        text = f"run_failure_alert: gave up after {hours:.0f} hours; never notified: {missing}"
-        instance.report_engine_event(text, run)
-        done.problems.append(f"gave up notifying {missing} of run {run.run_id}")
-    del done.cursor.pending[run.run_id]
 
 
 # Decisions, and the words of the messages. Pure.

@@ -145,9 +145,8 @@ class Follower:
         before = set(self.progress)
         for service in _services(self.pending):
             months = [month for name, month in self.pending if name == service.name]
-            unseen = [month for month in months if (service.name, month) not in self.progress]
             key = destination_key(service.table, self._destination)
-            for progress in read_progress(self._instance, service, key, months, observed=unseen, after=self._since):
+            for progress in read_progress(self._instance, service, key, months, after=self._since):
                 self.progress[progress.service, progress.month] = progress
         return [progress for key, progress in self.progress.items() if key not in before]
 

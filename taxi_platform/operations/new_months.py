@@ -1,7 +1,7 @@
-"""One tick of the ``new_month_sensor``: which months it asks the source about, for which it requests a run, its cursor.
+"""Which months the schedules and sensors load: the month that is due, and what is new at the source.
 
-A month is wanted if the source has a version of it that is neither recorded as loaded nor was requested before. The
-records decide, not the cursor: on a loaded platform a first tick requests nothing.
+A month is new if the source has a version of it that is neither recorded as loaded nor was requested before. The
+records decide, not the cursor: on a loaded platform a first tick of the ``new_month_sensor`` requests nothing.
 
 A version is requested once. When its run fails there are the run's own retries, an alert and ``taxi backfill
 --failed``; a sensor that tried again would load a broken file for ever. The next version is a new chance.
@@ -14,9 +14,10 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from itertools import groupby
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
@@ -24,20 +25,76 @@ from taxi_platform.errors import NotPublished, SourceUnreachable, TaxiError
 from taxi_platform.ledger.record import UNKNOWN_VERSION, MonthRecord
 from taxi_platform.sources.source import Source
 from taxi_platform.trips.files import SourceVersion
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import Service
 
 logger = logging.getLogger(__name__)
 
-MOST_QUESTIONS = 30  # per tick; at half a second each, four at once, these are four seconds
+MOST_QUESTIONS = 12  # per tick, which asks about every month of four services since 2019 in five hours
 MOST_REQUESTS = 10  # per tick; a sensor that was off for half a year does not fill the queue at once
 QUESTIONS_AT_ONCE = 4
 ANSWER_SECONDS = 40.0  # for all answers of a tick; Dagster gives up on a tick after 60
 LONGEST_REST = 6 * 3600.0  # seconds; a server that asks to be left alone for longer makes a mistake
 
-DAY = 24 * 3600.0
-# A month with so many newer ones is asked about again after so many seconds. The TLC publishes about two months after
-# the fact, and corrects a file, if at all, in the months that follow.
-PAUSES = ((3, 0.0), (12, DAY))
-LONGEST_PAUSE = 7 * DAY
+# The month that is due
+
+
+def due_month(service: Service, scheduled: datetime, timezone: str) -> Month:
+    """Return the month whose publication is due when a tick is scheduled, by the calendar of its time zone.
+
+    The time for which the tick was scheduled counts, whenever it is evaluated: a daemon that was down over the end of a
+    month loads the month that was meant.
+    """
+    local = scheduled.astimezone(ZoneInfo(timezone))
+    return Month(local.year, local.month).plus(-service.publication_lag)
+
+
+def outside(service: Service, month: Month, partitions: tuple[Month, Month]) -> str | None:
+    """Return why a month outside the partitions cannot be loaded, and which setting would change that."""
+    first, last = partitions
+    if first <= month <= last:
+        return None
+    setting = f"TAXI_LAST_MONTH={month} or later" if month > last else f"TAXI_FIRST_MONTH={month} or earlier"
+    return f"{month} lies outside the months of {service.name}, {first} to {last}. Set {setting} to have it loaded."
+
+
+def reason_to_skip(service: Service, month: Month, partitions: tuple[Month, Month], source: Source) -> str | None:
+    """Return why a tick starts no run, or None if it must start one.
+
+    Only a clear no of the source skips a month. If the source does not answer, or answers anything else, the run is
+    started: it asks again and again, which a tick cannot, and if it fails too there is a failed partition and an alert.
+    A failed tick of a schedule is never evaluated again, and the month would be missing without a trace.
+    """
+    reason = outside(service, month, partitions)
+    if reason:
+        return reason
+    try:
+        source.version(source.trips(service, month))
+    except NotPublished as error:
+        return f"Not published yet: {error.what}. The due_month_sensor asks again every day."
+    except TaxiError as error:
+        logger.warning("%s The run will find out.", error)
+    return None
+
+
+def waiting_month(records: Iterable[MonthRecord], since: datetime, now: datetime, timezone: str) -> MonthRecord | None:
+    """Return the first month of a service that its schedule requested and did not get, or None.
+
+    The records are the months of one service, in order. Months that were due by ``since`` are not meant, so that a new
+    platform does not begin to load without being asked. A month counts from the day after its schedule asked.
+    A month that a run has tried to load is not waiting: there are the run's own retries, alerts and ``taxi backfill``.
+    """
+    yesterday = now - timedelta(days=1)
+    for record in records:
+        is_due = (
+            due_month(record.service, since, timezone) < record.month <= due_month(record.service, yesterday, timezone)
+        )
+        if is_due and record.is_partition and not (record.materialized or record.attempts or record.waiting):
+            return record
+    return None
+
+
+# What is new at the source
 
 
 class Asked(BaseModel, frozen=True):
@@ -79,35 +136,10 @@ def parse_cursor(text: str | None) -> Cursor:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A month that may be loaded."""
-
-    record: MonthRecord
-    newer: int  # how many months of its service are newer
-
-    @property
-    def file_name(self) -> str:
-        """The name of its file, under which the cursor keeps it."""
-        return self.record.service.file_name(self.record.month)
-
-    @property
-    def pause(self) -> float:
-        """Seconds between two questions about it."""
-        return next((pause for newer, pause in PAUSES if self.newer < newer), LONGEST_PAUSE)
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a run or a backfill will load it, or a file was dropped by hand instead of the source's."""
-        record = self.record
-        unfinished = any(attempt.outcome == "unfinished" for attempt in record.attempts.values())
-        return unfinished or record.waiting is not None or (record.raw is not None and record.raw.landed)
-
-
-@dataclass(frozen=True)
 class Answer:
     """What the source answers about a month: the version that it has at an address, or an error."""
 
-    month: Candidate
+    record: MonthRecord
     address: str = ""
     version: SourceVersion = UNKNOWN_VERSION
     error: TaxiError | None = None
@@ -125,14 +157,14 @@ class Answer:
         It names the record that the version follows: a version that is published, replaced and published again is a new
         request.
         """
-        raw = self.month.record.raw
-        return f"{self.month.file_name}@{self.token} after {raw.order if raw else 0}"
+        raw = self.record.raw
+        return f"{self.record.file_name}@{self.token} after {raw.order if raw else 0}"
 
     def is_wanted(self, requested: str) -> bool:
         """Return whether a run should be requested, unless it was for the version with this token."""
         if self.error or self.token == requested:
             return False
-        raw = self.month.record.raw
+        raw = self.record.raw
         if raw is None:
             return True
         now, then = self.version, raw.version
@@ -160,41 +192,33 @@ def evaluate(source: Source, records: Iterable[MonthRecord], cursor_text: str | 
         until = datetime.fromtimestamp(cursor.rest_until, timezone.utc)
         return Tick({}, cursor, f"The source wants to be left alone until {until:%H:%M:%S} UTC.")
     months = candidates(records)
-    answers = ask(source, questions(months, cursor, now, most=None if source.asking_is_free else MOST_QUESTIONS))
+    answers = ask(source, questions(months, cursor, most=None if source.asking_is_free else MOST_QUESTIONS))
     return decide(answers, cursor, now, known=len(months))
 
 
-def candidates(records: Iterable[MonthRecord]) -> list[Candidate]:
+def candidates(records: Iterable[MonthRecord]) -> list[MonthRecord]:
     """Return the months that can be loaded, the newest of all services first. The records are in order by service."""
     by_service = groupby((record for record in records if record.is_partition), lambda record: record.service.name)
-    found = [
-        Candidate(record, newer) for _, months in by_service for newer, record in enumerate(reversed(list(months)))
-    ]
-    return sorted(found, key=lambda candidate: candidate.newer)
+    newest_first = [enumerate(reversed(list(months))) for _, months in by_service]
+    ranked = [(newer, record.file_name, record) for months in newest_first for newer, record in months]
+    return [record for *_, record in sorted(ranked, key=lambda month: month[:2])]
 
 
-def questions(
-    months: Sequence[Candidate], cursor: Cursor, now: float, *, most: int | None = MOST_QUESTIONS
-) -> list[Candidate]:
-    """Return the months to ask about in this tick, in this order; if ``most`` is None, every month.
+def questions(months: Iterable[MonthRecord], cursor: Cursor, *, most: int | None = MOST_QUESTIONS) -> list[MonthRecord]:
+    """Return the months to ask about in this tick: every month if ``most`` is None, else the longest waiting ones.
 
-    The newest are asked about in every tick, the others when their pause is over, the longest waiting first.
+    A month is left alone if a run or a backfill will load it, or if a file was dropped by hand instead of the source's.
     """
-    free = [month for month in months if not month.is_busy]
-    if most is None:
-        return free
-    due = [month for month in free if now - cursor.asked(month.file_name).at >= month.pause]
-    newest = [month for month in due if not month.pause]
-    others = sorted((month for month in due if month.pause), key=lambda month: cursor.asked(month.file_name).at)
-    return [*newest, *others][:most]
+    free = [month for month in months if not (month.is_being_loaded or (month.raw and month.raw.landed))]
+    return free if most is None else sorted(free, key=lambda month: cursor.asked(month.file_name).at)[:most]
 
 
-def ask(source: Source, months: Sequence[Candidate]) -> list[Answer]:
+def ask(source: Source, months: Sequence[MonthRecord]) -> list[Answer]:
     """Ask a source about months, a few at once, until it stops answering or the time of a tick is over."""
 
-    def ask_one(month: Candidate) -> Answer:
+    def ask_one(month: MonthRecord) -> Answer:
         try:
-            address = source.trips(month.record.service, month.record.month)
+            address = source.trips(month.service, month.month)
             return Answer(month, address, source.version(address))
         except TaxiError as error:
             return Answer(month, error=error)
@@ -222,14 +246,14 @@ def decide(answers: Sequence[Answer], cursor: Cursor, now: float, *, known: int)
     postponed = 0
     unreachable = [answer.error for answer in answers if isinstance(answer.error, SourceUnreachable)]
     answers = [answer for answer in answers if not isinstance(answer.error, SourceUnreachable)]
-    for answer in sorted(answers, key=lambda answer: (answer.month.newer, answer.month.file_name)):
-        name = answer.month.file_name
+    for answer in answers:
+        name = answer.record.file_name
         requested = cursor.asked(name).requested
         if not answer.is_wanted(requested):
             asked[name] = Asked(at=now, requested=requested)
         elif len(requests) < MOST_REQUESTS:
             asked[name] = Asked(at=now, requested=answer.token)
-            requests[answer.run_key] = answer.month.record
+            requests[answer.run_key] = answer.record
         else:
             postponed += 1  # its question does not count as asked, so that the next tick asks again
     rest = max((error.retry_after or 0.0 for error in unreachable), default=0.0)
@@ -239,7 +263,7 @@ def decide(answers: Sequence[Answer], cursor: Cursor, now: float, *, known: int)
     refused = [error for error in errors if not isinstance(error, NotPublished)]
     summary = f"Asked about {len(answers)} of {known} months: {len(errors) - len(refused)} not published"
     if requests:
-        names = ", ".join(record.service.file_name(record.month) for record in requests.values())
+        names = ", ".join(record.file_name for record in requests.values())
         summary += f", {len(requests)} to load ({names})"
     if postponed:
         summary += f", {postponed} more in the next ticks"

@@ -31,9 +31,7 @@ GIGABYTE = 1_000_000_000
 LANDED = "it came by the landing place"
 SOURCE = "it is the source's own file"
 IN_USE = "another process uses it"
-_NAME = re.compile(r"(?P<month>[a-z]+_tripdata_\d{4}-\d{2})\.(csv|csv\.gz|parquet)")
-_PART = re.compile(_NAME.pattern + r"(\.json)?\.part(\.partial\.json)?")
-_SIDECAR = re.compile(_NAME.pattern + r"\.json")
+_NAME = re.compile(r"[a-z]+_tripdata_\d{4}-\d{2}\.(csv|csv\.gz|parquet)")
 
 
 @dataclass(frozen=True)
@@ -51,21 +49,20 @@ class Rule:
 
 @dataclass(frozen=True)
 class Purged:
-    """What a purge removed or, in a dry run, would have removed: files, and leftovers of interrupted downloads.
+    """What a purge removed or, in a dry run, would have removed.
 
     ``kept`` counts the files that the rule selects but that were kept, by reason.
     """
 
     files: int
     bytes: int
-    leftovers: int
     kept: Mapping[str, int]
     files_left: int
     bytes_left: int
 
 
 def purge(folder: Path, rule: Rule, places: Sequence[WhyNotLoaded], *, dry_run: bool = False) -> Purged:
-    """Remove the loaded files that the rule selects, oldest first, and the leftovers of interrupted downloads.
+    """Remove the loaded files that the rule selects, oldest first.
 
     A file is removed only if every place has loaded it: the tables, and the lake if there is one.
 
@@ -94,7 +91,6 @@ def purge(folder: Path, rule: Rule, places: Sequence[WhyNotLoaded], *, dry_run: 
     return Purged(
         files=len(removed),
         bytes=sum(file.bytes for file in removed),
-        leftovers=_remove_leftovers(folder, now - DAY, dry_run=dry_run),
         kept=dict(kept),
         files_left=len(files) - len(removed),
         bytes_left=left,
@@ -103,7 +99,9 @@ def purge(folder: Path, rule: Rule, places: Sequence[WhyNotLoaded], *, dry_run: 
 
 def kept_files(folder: Path) -> Iterator[TripFile]:
     """Yield every verified file that is unchanged since. Other files belong to somebody else and are not removed."""
-    yield from filter(None, map(read_sidecar, _matching(folder, _NAME)))
+    with disk_errors(folder):
+        paths = sorted(path for path in folder.glob("*/*") if _NAME.fullmatch(path.name) and path.is_file())
+    yield from filter(None, map(read_sidecar, paths))
 
 
 def _remove_if_loaded(file: TripFile, places: Iterable[WhyNotLoaded], *, dry_run: bool) -> str | None:
@@ -123,29 +121,10 @@ def _remove_if_loaded(file: TripFile, places: Iterable[WhyNotLoaded], *, dry_run
         return reason
 
 
-def _remove_leftovers(folder: Path, before: float, *, dry_run: bool) -> int:
-    """Remove what interrupted downloads and purges left, unless it is new enough to be continued."""
-    sidecars = (path for path in _matching(folder, _SIDECAR) if not path.with_suffix("").exists())
-    removed = 0
-    for path in (*_matching(folder, _PART), *sidecars):
-        with disk_errors(path), _locked(path) as is_locked:
-            if is_locked and path.exists() and path.stat().st_mtime < before:
-                removed += 1
-                if not dry_run:
-                    path.unlink()
-    return removed
-
-
-def _matching(folder: Path, name: re.Pattern[str]) -> list[Path]:
-    with disk_errors(folder):
-        return sorted(path for path in folder.glob("*/*") if name.fullmatch(path.name) and path.is_file())
-
-
 @contextmanager
 def _locked(path: Path) -> Generator[bool]:
     """Lock the month's file against fetching during the block; yield False if another process has the lock."""
-    match = _NAME.match(path.name)
-    lock = lock_of(path.with_name(f"{match['month']}.csv" if match else path.name))
+    lock = lock_of(path.with_name(path.name.partition(".")[0] + ".csv"))
     with suppress(Timeout):
         lock.acquire(timeout=0)
     try:

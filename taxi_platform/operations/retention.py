@@ -4,7 +4,6 @@ A run stays while an asset's status in the UI rests on it: the latest materializ
 failed attempt, or the latest result of a check. Runs in progress stay, however old they are.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,9 +11,9 @@ from typing import Any
 import dagster as dg
 
 from taxi_platform import dagster_private
+from taxi_platform.ledger.events import latest_materializations
 
 FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-_AT_ONCE = 1000  # events that are held in memory
 
 
 @dataclass(frozen=True)
@@ -43,19 +42,11 @@ def needed_runs(instance: dg.DagsterInstance) -> set[str]:
     """Return the runs on which the status of an asset, of one of its partitions or of a check rests."""
     needed: set[str] = set()
     for key in instance.all_asset_keys():
-        needed.update(_latest_materializations(instance, key))
+        latest = instance.get_latest_materialization_event(key)  # of an asset without partitions
+        needed |= {latest.run_id} if latest else set()
+        needed.update(made.run_id for made in latest_materializations(instance, tuple(key.path)).values())
         needed.update(dagster_private.unmaterialized_attempts(instance, key).values())  # they make partitions red
     return needed | dagster_private.runs_of_latest_check_results(instance)
-
-
-def _latest_materializations(instance: dg.DagsterInstance, key: dg.AssetKey) -> Iterator[str]:
-    latest = instance.get_latest_materialization_event(key)
-    if latest:
-        yield latest.run_id
-    ids = sorted(dagster_private.latest_storage_ids(instance, key).values())
-    for start in range(0, len(ids), _AT_ONCE):
-        wanted = dg.AssetRecordsFilter(asset_key=key, storage_ids=ids[start : start + _AT_ONCE])
-        yield from (record.run_id for record in instance.fetch_materializations(wanted, limit=_AT_ONCE).records)
 
 
 def _remove(instance: dg.DagsterInstance, run_id: str) -> None:

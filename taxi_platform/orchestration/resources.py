@@ -1,4 +1,4 @@
-"""The small resources: the course's flows, the reports, the landing place, and the limit on runs.
+"""The small resources: the course's flows, the reports, and the landing place.
 
 Those of trips, Google Cloud and dbt are beside their I/O managers and builds.
 """
@@ -16,7 +16,6 @@ import dagster as dg
 from taxi_platform.course.products import Product, read_products
 from taxi_platform.errors import DatabaseRefused, DatabaseUnreachable, InvalidSetting, NotPublished, disk_errors
 from taxi_platform.operations.landing.places import LandingBucket, LandingFolder, LandingPlace
-from taxi_platform.operations.run_limit import admit, when_full
 from taxi_platform.orchestration.cloud_io import GoogleCloud
 from taxi_platform.orchestration.monthly_io import errors_as_failures
 from taxi_platform.postgres.server import Server
@@ -146,21 +145,3 @@ ProductFileResource = dg.ResourceParam[ProductFile]
 DuckDBResource = dg.ResourceParam[DuckDBFile]
 ReportsResource = dg.ResourceParam[ReportPages]
 LandingResource = dg.ResourceParam[Landing]
-
-
-@dataclass(frozen=True)
-class RunLimit:
-    """The concurrency limit of one job. Every step calls ``admit``, because a run may be started in the middle."""
-
-    at_once: int  # how many runs of the job may be executed at once
-    tag: str  # the tag that says whether a run beyond the limit fails or waits
-
-    def admit(self, context: dg.OpExecutionContext) -> None:
-        """Let the run go on if the limit allows it, else fail; it counts until it ends."""
-        with errors_as_failures():
-            choice = when_full(context.run.tags.get(self.tag, "fail"), self.tag)
-            advice = f"Start it again when one of them has ended, or with the tag {self.tag}=queue to let it wait."
-            admit(context.instance, context.run, self.at_once, choice, advice)
-
-
-RunLimitResource = dg.ResourceParam[RunLimit]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -75,29 +75,42 @@ class FolderSource:
             raise DamagedFile(names[-1], what, "Keep the one that you want to load.")
         if found:
             return found[0]
-        self._check_folder()
+        check_folder(self.folder, "TAXI_SOURCE")
         what = f"{self.folder} has no {' and no '.join(names)}"
         raise NotPublished(names[-1], what, "Put the file there, or choose another month.")
 
-    def _check_folder(self) -> None:
-        if not self.folder.is_dir():
-            advice = "Create or mount it, or name another source."
-            raise InvalidSetting(f"TAXI_SOURCE={self.folder}", "there is no such folder", advice)
+    def _reading(self, path: Path) -> AbstractContextManager[None]:
+        return reading_errors(path, self.folder, "TAXI_SOURCE")
 
-    @contextmanager
-    def _reading(self, path: Path) -> Generator[None]:
-        """Raise the source's own errors instead of every ``OSError``."""
-        try:
-            yield
-        except FileNotFoundError as error:
-            self._check_folder()
-            raise NotPublished(path.name, f"{path} does not exist", "Choose another month or TAXI_SOURCE.") from error
-        except PermissionError as error:
-            raise AccessDenied(path.name, f"{path} may not be read", "Change its permissions or owner.") from error
-        except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
-            advice = "Check the disk or the network mount, and try again."
-            raise SourceUnreachable(path.name, f"{path} cannot be read: {reason}", advice) from error
+
+@contextmanager
+def reading_errors(path: Path, folder: Path, setting: str) -> Generator[None]:
+    """Raise the source's own errors instead of every ``OSError`` of the block, which reads a folder or a file in it.
+
+    Raises:
+        InvalidSetting: there is no such folder, which a setting names.
+        NotPublished, AccessDenied: there is no such file, or it may not be read.
+        SourceUnreachable: the disk or the network mount fails.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        check_folder(folder, setting)
+        what = f"{path} does not exist"
+        raise NotPublished(path.name, what, "Put the file there, or choose another month.") from error
+    except PermissionError as error:
+        raise AccessDenied(path.name, f"{path} may not be read", "Change its permissions or owner.") from error
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        advice = "Check the disk or the network mount, and try again."
+        raise SourceUnreachable(path.name, f"{path} cannot be read: {reason}", advice) from error
+
+
+def check_folder(folder: Path, setting: str) -> None:
+    """Raise ``InvalidSetting`` if there is no such folder."""
+    if not folder.is_dir():
+        advice = "Create or mount it, or name another one."
+        raise InvalidSetting(f"{setting}={folder}", "there is no such folder", advice)
 
 
 def _version(stat: os.stat_result) -> SourceVersion:

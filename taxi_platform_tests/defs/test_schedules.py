@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from taxi_platform.defs.resources import resources_for
-from taxi_platform.operations.monthly import due_month
+from taxi_platform.operations.new_months import due_month
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.settings import settings
 from taxi_platform.trips.services import GREEN, SERVICES

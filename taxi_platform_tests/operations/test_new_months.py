@@ -14,13 +14,11 @@ from taxi_platform.errors import AccessDenied, NotPublished, SourceUnreachable, 
 from taxi_platform.ledger.record import Attempt, Materialized, MonthRecord, Waiting
 from taxi_platform.operations import new_months
 from taxi_platform.operations.new_months import (
-    DAY,
     LONGEST_REST,
     MOST_QUESTIONS,
     MOST_REQUESTS,
     Answer,
     Asked,
-    Candidate,
     Cursor,
     ask,
     candidates,
@@ -34,7 +32,7 @@ from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, SERVICES, Service
 
 FIRST, LAST = Month(2019, 1), Month(2021, 7)
-NOW = 1_800_000_000.0
+NOW, DAY = 1_800_000_000.0, 86_400.0
 
 versions = st.builds(
     SourceVersion,
@@ -64,14 +62,14 @@ def record(
 
 def answer(version: SourceVersion, raw: Materialized | None = None, address: str = "https://host/july") -> Answer:
     """Return the answer about 2021-07, of which a raw file may be recorded."""
-    return Answer(Candidate(record(raw=raw), 0), address, version)
+    return Answer(record(raw=raw), address, version)
 
 
-def every_month(first: Month = FIRST) -> list[Candidate]:
+def every_month(first: Month = FIRST) -> list[MonthRecord]:
     return candidates([record(service, month) for service in SERVICES.values() for month in first.through(LAST)])
 
 
-JULY = Candidate(record(), 0)
+JULY = record()
 
 
 class Fake:
@@ -91,7 +89,7 @@ class Fake:
         return self.answer(address)
 
 
-def ask_fake(source: Any, months: Iterable[Candidate]) -> list[Answer]:
+def ask_fake(source: Any, months: Iterable[MonthRecord]) -> list[Answer]:
     return ask(source, list(months))
 
 
@@ -148,39 +146,23 @@ def test_the_run_key_names_the_file_its_version_and_the_record_that_it_follows()
 # What is asked
 
 
-def test_the_newest_months_are_asked_about_in_every_tick_and_the_oldest_once_a_week() -> None:
-    months = every_month()
-    seen = Cursor(questions={month.file_name: Asked(at=NOW) for month in months})
-    asked: dict[int, list[float]] = {0: [], 5: [], 30: []}
-    for minute in range(0, 15 * 24 * 60, 10):
-        now = NOW + 60 * minute
-        due = questions(months, seen, now)
-        seen = Cursor(questions={**seen.questions, **{month.file_name: Asked(at=now) for month in due}})
-        for month in due:
-            if month.record.service is GREEN and month.newer in asked:
-                asked[month.newer].append(now)
-    assert len(asked[0]) == 15 * 24 * 6
-    assert len(asked[5]) == 14
-    assert len(asked[30]) == 2
-
-
 def test_a_tick_has_a_bounded_number_of_questions_and_a_few_ticks_ask_about_everything() -> None:
     months = every_month()
     cursor, seen = Cursor(), list[str]()
     ticks = 0
     while len(set(seen)) < len(months):
-        due = questions(months, cursor, NOW + ticks)
+        due = questions(months, cursor)
         assert len(due) <= MOST_QUESTIONS
         seen += [month.file_name for month in due]
         cursor = Cursor(questions={**cursor.questions, **{month.file_name: Asked(at=NOW + ticks) for month in due}})
         ticks += 1
-    assert ticks == 7  # 124 months, of which twelve are asked about every time
+    assert ticks == 11  # 124 months, twelve at a time
 
 
 def test_a_source_that_answers_at_once_is_asked_about_everything() -> None:
     months = every_month()
     cursor = Cursor(questions={month.file_name: Asked(at=NOW) for month in months})
-    assert len(questions(months, cursor, NOW, most=None)) == 124
+    assert len(questions(months, cursor, most=None)) == 124
 
 
 @pytest.mark.parametrize(
@@ -193,13 +175,13 @@ def test_a_source_that_answers_at_once_is_asked_about_everything() -> None:
     ],
 )
 def test_a_month_that_is_being_loaded_or_was_dropped_by_hand_is_left_alone(busy: MonthRecord) -> None:
-    assert questions([Candidate(busy, 0)], Cursor(), NOW) == []
-    assert questions([Candidate(busy, 0)], Cursor(), NOW, most=None) == []
+    assert questions([busy], Cursor()) == []
+    assert questions([busy], Cursor(), most=None) == []
 
 
 def test_a_month_whose_run_has_failed_is_asked_about() -> None:
     failed = record(attempts={table_key(GREEN.table): Attempt("run", "failed", None)})
-    assert len(questions([Candidate(failed, 0)], Cursor(), NOW)) == 1
+    assert len(questions([failed], Cursor())) == 1
 
 
 def test_a_month_that_is_not_a_partition_is_not_asked_about() -> None:
@@ -218,7 +200,7 @@ def test_every_answer_is_kept_with_its_month() -> None:
         return version()
 
     answers = ask_fake(Fake(answers_of), every_month(LAST))
-    assert {answer.month.record.service.name: type(answer.error) for answer in answers} == {
+    assert {answer.record.service.name: type(answer.error) for answer in answers} == {
         "green": type(None),
         "yellow": NotPublished,
         "fhv": AccessDenied,
@@ -263,13 +245,13 @@ def test_a_tick_ends_in_time_however_long_the_source_takes(monkeypatch: pytest.M
 # What follows
 
 
-def published(months: Iterable[Candidate], etag: str = '"v1"') -> list[Answer]:
+def published(months: Iterable[MonthRecord], etag: str = '"v1"') -> list[Answer]:
     return [Answer(month, month.file_name, version(etag)) for month in months]
 
 
 def test_a_version_is_requested_once_however_its_run_ends_and_the_next_version_again() -> None:
     tick = decide(published([JULY]), Cursor(), NOW, known=93)
-    assert list(tick.requests.values()) == [JULY.record]
+    assert list(tick.requests.values()) == [JULY]
     assert decide(published([JULY]), tick.cursor, NOW + 600, known=93).requests == {}
     assert len(decide(published([JULY], '"v2"'), tick.cursor, NOW + 600, known=93).requests) == 1
 
@@ -279,9 +261,9 @@ def test_half_a_year_is_caught_up_in_bounded_steps_without_a_gap_and_nothing_twi
     cursor, requested = Cursor(), list[str]()
     steps = 0
     while len(requested) < len(months):
-        tick = decide(published(questions(months, cursor, NOW + 600 * steps)), cursor, NOW + 600 * steps, known=93)
+        tick = decide(published(questions(months, cursor)), cursor, NOW + 600 * steps, known=93)
         assert 0 < len(tick.requests) <= MOST_REQUESTS
-        requested += [Candidate(record, 0).file_name for record in tick.requests.values()]
+        requested += [record.file_name for record in tick.requests.values()]
         cursor = tick.cursor
         steps += 1
     assert sorted(requested) == sorted(month.file_name for month in months)
@@ -289,7 +271,7 @@ def test_half_a_year_is_caught_up_in_bounded_steps_without_a_gap_and_nothing_twi
 
 
 def test_a_question_without_an_answer_is_asked_again_and_the_others_keep_their_place() -> None:
-    other = Candidate(record(month=Month(2019, 2)), 29)
+    other = record(month=Month(2019, 2))
     answers = [Answer(JULY, error=NotPublished("f", "404")), Answer(other, error=SourceUnreachable("f", "timed out"))]
     cursor = decide(
         answers, Cursor(questions={other.file_name: Asked(at=NOW - 6 * DAY, requested="x")}), NOW, known=93

@@ -18,7 +18,7 @@ from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.trip_texts import rows, text, zipped
 
 WEEK = Rule(7, None)
-NOTHING = Purged(files=0, bytes=0, leftovers=0, kept={}, files_left=0, bytes_left=0)
+NOTHING = Purged(files=0, bytes=0, kept={}, files_left=0, bytes_left=0)
 
 
 class Raw:
@@ -71,7 +71,7 @@ def test_files_beyond_their_days_are_removed_with_their_sidecars(raw: Raw) -> No
     old = [raw.kept(1, 30), raw.kept(2, 7.1)]
     young = raw.kept(3, 6.9)
     assert raw.purge(WEEK) == Purged(
-        files=2, bytes=sum(file.bytes for file in old), leftovers=0, kept={}, files_left=1, bytes_left=young.bytes
+        files=2, bytes=sum(file.bytes for file in old), kept={}, files_left=1, bytes_left=young.bytes
     )
     assert raw.names() == both(3)
 
@@ -150,27 +150,6 @@ def test_a_file_that_is_not_ours_or_was_changed_stays(raw: Raw) -> None:
     assert {path.name for path in own} | both(1) == raw.names()
 
 
-def test_leftovers_of_interrupted_downloads_are_removed_after_a_day(raw: Raw) -> None:
-    raw.kept(1, 1)
-    folder = raw.folder / "green"
-    leftovers = [
-        "green_tripdata_2019-02.csv.gz.part",
-        "green_tripdata_2019-02.csv.gz.part.partial.json",
-        "green_tripdata_2019-03.csv.part",
-        "green_tripdata_2019-03.csv.json.part",
-        "green_tripdata_2019-04.csv.gz.json",  # its file is gone
-    ]
-    for name in leftovers:
-        (folder / name).write_text("{}")
-    assert raw.purge(WEEK).leftovers == 0
-    for name in leftovers:
-        os.utime(folder / name, (0, 0))
-    with lock_of(folder / "green_tripdata_2019-02.csv"):
-        assert raw.purge(WEEK, dry_run=True).leftovers == 3
-    assert raw.purge(WEEK).leftovers == 5
-    assert raw.names() == both(1)
-
-
 @pytest.mark.parametrize("nth", [1, 2])
 def test_a_purge_that_is_killed_leaves_the_file_whole_or_absent(
     raw: Raw, nth: int, monkeypatch: pytest.MonkeyPatch
@@ -191,7 +170,5 @@ def test_a_purge_that_is_killed_leaves_the_file_whole_or_absent(
     monkeypatch.undo()
     assert read_sidecar(file.path) is None
     assert not file.path.exists()
-    for path in raw.folder.glob("*/*"):
-        os.utime(path, (0, 0))
-    assert raw.purge(WEEK).leftovers >= 1
-    assert raw.names() == set()
+    raw.kept(1, 30)
+    assert raw.names() == both(1)

@@ -7,7 +7,7 @@ it reads ``gs://`` only with gcsfs, and has no operation that is bound to one ve
 import os
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import count
@@ -16,17 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from taxi_platform.bigquery.clients import google_retry
 from taxi_platform.bigquery.errors import google_errors
-from taxi_platform.errors import (
-    AccessDenied,
-    CloudNotReady,
-    DamagedFile,
-    InvalidSetting,
-    NotPublished,
-    SourceUnreachable,
-    StorageFull,
-    disk_errors,
-)
+from taxi_platform.errors import CloudNotReady, DamagedFile, InvalidSetting, NotPublished, disk_errors
 from taxi_platform.retries import METADATA_OF_GOOGLE
+from taxi_platform.sources.folder import CHUNK, reading_errors
 from taxi_platform.sources.http import sidecar_of
 from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.keys import parse_file_name
@@ -41,7 +33,6 @@ Subfolder = Literal["done", "failed"]
 REASON = ".reason.txt"
 QUIET_SECONDS = 60.0  # a file that was last written longer ago is complete
 TIMEOUTS = (5.0, 10.0)  # seconds to connect and between two parts of an answer; Dagster ends a tick after 60 seconds
-_CHUNK = 1024 * 1024  # bytes copied at once
 _OBJECT_FIELDS = "items(name,generation,updated),prefixes,nextPageToken"
 # People who may write to the landing folder must not make the platform read or write elsewhere, so no link is followed.
 # Without O_NONBLOCK, opening a pipe would wait for a writer.
@@ -103,7 +94,7 @@ class LandingFolder:
             self._reading(path),
             os.fdopen(os.open(path, _READ_FILE), "rb") as source,
         ):
-            while chunk := source.read(_CHUNK):
+            while chunk := source.read(CHUNK):
                 with disk_errors(target):
                     copy.write(chunk)
             stat = os.fstat(source.fileno())
@@ -121,11 +112,10 @@ class LandingFolder:
         Raises:
             TaxiError: the file cannot be moved; it is still where it was.
         """
-        path, folder = self._folder / file.name, self._folder / subfolder
-        with _changing(folder), _opened(self._folder) as here:
-            mode = os.fstat(here).st_mode
+        path = self._folder / file.name
+        with disk_errors(self._folder / subfolder), _opened(self._folder) as here:
             with suppress(FileExistsError):
-                os.mkdir(subfolder, mode & 0o777, dir_fd=here)
+                os.mkdir(subfolder, dir_fd=here)
             with _opened(subfolder, os.O_NOFOLLOW, dir_fd=here) as there:
                 with os.scandir(there) as entries:
                     taken = {entry.name for entry in entries}
@@ -133,7 +123,7 @@ class LandingFolder:
                 if reason is not None:
                     with suppress(FileNotFoundError):  # of a tick that was killed before it moved the file
                         os.unlink(name + REASON, dir_fd=there)
-                    with os.fdopen(os.open(name + REASON, _NEW_FILE, mode & 0o666, dir_fd=there), "wb") as text:
+                    with os.fdopen(os.open(name + REASON, _NEW_FILE, 0o666, dir_fd=there), "wb") as text:
                         text.write(reason.encode(errors="replace"))
                 with self._reading(path):
                     if _version(path.lstat()) != file.version:
@@ -141,21 +131,8 @@ class LandingFolder:
                 os.rename(file.name, name, src_dir_fd=here, dst_dir_fd=there)
         return name
 
-    @contextmanager
-    def _reading(self, path: Path) -> Generator[None]:
-        try:
-            yield
-        except FileNotFoundError:
-            if path != self._folder and self._folder.is_dir():
-                raise _removed(path.name, str(path)) from None
-            raise InvalidSetting(
-                f"TAXI_LANDING={self._folder}", "there is no such folder", "Create or mount it, or unset it."
-            ) from None
-        except PermissionError:
-            raise AccessDenied(path.name, f"{path} may not be read", "Change its permissions or owner.") from None
-        except OSError as error:
-            advice = "Check the disk or the network mount."
-            raise SourceUnreachable(path.name, f"{path} cannot be read: {error.strerror}", advice) from error
+    def _reading(self, path: Path) -> AbstractContextManager[None]:
+        return reading_errors(path, self._folder, "TAXI_LANDING")
 
 
 class LandingBucket:
@@ -203,7 +180,7 @@ class LandingBucket:
                     # Raw, because the client would decompress an object that is marked as gzip-encoded.
                     blob.download_to_filename(str(target), raw_download=True, if_generation_match=blob.generation)
         except CloudNotReady as error:
-            raise _removed(name, address) from error
+            raise NotPublished(name, f"{address} is not there any more", "Drop it again.") from error
         if current.etag != version:
             raise _changed(name, address)
         return current
@@ -277,10 +254,6 @@ def _changed(name: str, address: str) -> DamagedFile:
     return DamagedFile(name, f"{address} has changed since it was listed", "The next tick lists it again.")
 
 
-def _removed(name: str, address: str) -> NotPublished:
-    return NotPublished(name, f"{address} is not there any more", "Drop it again.")
-
-
 @contextmanager
 def _opened(folder: Path | str, flags: int = 0, *, dir_fd: int | None = None) -> Generator[int]:
     """Open a folder, so that what is done in it cannot be led elsewhere by replacing it with a link."""
@@ -289,19 +262,6 @@ def _opened(folder: Path | str, flags: int = 0, *, dir_fd: int | None = None) ->
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _changing(folder: Path) -> Generator[None]:
-    """Raise ``StorageFull`` for every ``OSError`` of the block, which changes the landing folder."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageFull(
-            folder.name,
-            f"{folder} cannot be changed: {(error.strerror or type(error).__name__).lower()}",
-            "Check that it is a folder and not a link, that it has free space, and that the platform may write to it.",
-        ) from error
 
 
 def _version(stat: os.stat_result) -> str:

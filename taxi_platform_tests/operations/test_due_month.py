@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from taxi_platform.errors import AccessDenied, InvalidSetting, NotPublished, SourceUnreachable, TaxiError
 from taxi_platform.ledger.record import MonthRecord, State
-from taxi_platform.operations.monthly import cron_of, due_month, outside, reason_to_skip, waiting_month
+from taxi_platform.operations.new_months import due_month, outside, reason_to_skip, waiting_month
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
+from taxi_platform.trips.services import GREEN, SERVICES, Service
 from taxi_platform_tests.support.month_records import month_in
 
 NEW_YORK = "America/New_York"
@@ -23,14 +23,11 @@ services = st.sampled_from(list(SERVICES.values()))
 
 
 def ticks(service: Service, zone: str, since: datetime, count: int) -> list[datetime]:
-    return list(islice(schedule_execution_time_iterator(since.timestamp(), cron_of(service), zone), count))
+    cron = f"0 {service.schedule_hour} 1 * *"
+    return list(islice(schedule_execution_time_iterator(since.timestamp(), cron, zone), count))
 
 
 # Which month
-
-
-def test_each_service_has_the_hour_of_the_course_and_fhv_the_next() -> None:
-    assert [cron_of(service) for service in (GREEN, YELLOW, FHV)] == ["0 9 1 * *", "0 10 1 * *", "0 11 1 * *"]
 
 
 @settings(max_examples=50, deadline=None)
