@@ -13,12 +13,6 @@ import click
 from taxi_platform.errors import InvalidRequest, TaxiError, missing_extras
 
 
-class _Misused(click.ClickException):
-    """A mistake in the command's arguments; it has the exit status of click's own usage errors."""
-
-    exit_code = 2
-
-
 class _Taxi(click.Group):
     """A group whose commands print the platform's own errors in one line, without a stack trace."""
 
@@ -27,8 +21,10 @@ class _Taxi(click.Group):
             with missing_extras():
                 return super().invoke(ctx)
         except TaxiError as error:
-            kind = _Misused if isinstance(error, InvalidRequest) else click.ClickException
-            raise kind(str(error)) from error
+            shown = click.ClickException(str(error))
+            if isinstance(error, InvalidRequest):  # a mistake in the arguments, as click's own usage errors
+                shown.exit_code = 2
+            raise shown from error
 
 
 class _UsesInstance(click.Command):

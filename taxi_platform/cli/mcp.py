@@ -7,11 +7,12 @@ the same names know; only ``--allow-runs`` adds one that starts something.
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import Any
+from typing import Annotated, Any
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
+from pydantic import Field
 
 from taxi_platform.assistant.knowledge import documentation
 from taxi_platform.assistant.retrieval import LexicalRetriever
@@ -32,6 +33,12 @@ from taxi_platform.settings import secrets, settings
 from taxi_platform.trips.months import Month, spans
 
 Data = dict[str, Any]
+# The parameters of the tools, as clients are told of them.
+Services = Annotated[str, Field(description='Names with commas between them, for example "green,yellow", or "all".')]
+Span = Annotated[str, Field(description="2019-03, 2019-01..2019-12, or 2020-01.. for all from then on.")]
+Chosen = Annotated[
+    Choice, Field(description='"missing" for what is not in place, "failed" for months that failed, or "all".')
+]
 
 _INSTRUCTIONS = """\
 A data platform of NYC taxi trips. A service (green, yellow, fhv, fhvhv) has one partition per month, such as 2019-03,
@@ -49,12 +56,8 @@ def run_mcp(*, allow_runs: bool) -> None:
     server.run()
 
 
-def status(services: str = "all") -> Data:
-    """Return the state of every month: which are loaded, failed, changed, in progress or missing, and how many rows.
-
-    Args:
-        services: names with commas between them, for example "green,yellow", or "all".
-    """
+def status(services: Services = "all") -> Data:
+    """Return the state of every month: which are loaded, failed, changed, in progress or missing, and how many rows."""
     with open_instance() as instance:
         ledger = read_months(instance, parse_services(services))
         daemon = daemon_is_alive(instance)
@@ -68,27 +71,15 @@ def status(services: str = "all") -> Data:
     return found
 
 
-def backfill_plan(services: str, months: str, choice: Choice = "missing") -> Data:
-    """Return what a backfill would load, and why, without loading anything.
-
-    Args:
-        services: names with commas between them, for example "green,yellow", or "all".
-        months: 2019-03, 2019-01..2019-12, or 2020-01.. for all from then on.
-        choice: "missing" for what is not in place, "failed" for months that failed, "all" for every month.
-    """
+def backfill_plan(services: Services, months: Span, choice: Chosen = "missing") -> Data:
+    """Return what a backfill would load, and why, without loading anything."""
     with open_instance() as instance:
         plan, _ = read_plan(instance, months_asked_for(services, months), choice)
         return dict(as_data(plan, ()))
 
 
-def backfill(services: str, months: str, choice: Choice = "missing") -> Data:
-    """Have the daemon load months. Ask for the plan first. The tool status shows what has become of them.
-
-    Args:
-        services: names with commas between them, for example "green,yellow", or "all".
-        months: 2019-03, 2019-01..2019-12, or 2020-01.. for all from then on.
-        choice: "missing" for what is not in place, "failed" for months that failed, "all" for every month.
-    """
+def backfill(services: Services, months: Span, choice: Chosen = "missing") -> Data:
+    """Have the daemon load months. Ask for the plan first. The tool status shows what has become of them."""
     with open_instance() as instance:
         if not daemon_is_alive(instance):
             raise InvalidRequest("backfill", "no daemon is running, which would load it", "Start it: taxi dev.")
@@ -102,24 +93,16 @@ def doctor() -> Data:
 
 
 def search_docs(question: str, passages: int = 5) -> Sequence[Mapping[str, str]]:
-    """Return the passages of the platform's documentation that fit a question best, with their places.
-
-    Args:
-        question: a question or some words.
-        passages: how many at most.
-    """
+    """Return the passages of the platform's documentation that fit a question or some words best, with their places."""
     found = LexicalRetriever(documentation()).search(question, passages)
     return [{"title": each.passage.title, "link": each.passage.link, "text": each.passage.text} for each in found]
 
 
 def query(statement: str) -> Data:
-    """Run one SELECT on the trips in PostgreSQL and return its first hundred rows, as texts.
+    """Run one SELECT without parameters on the trips in PostgreSQL and return its first hundred rows, as texts.
 
     It is run by a role that may only read, and ends after 30 seconds. information_schema.columns lists the tables and
     columns. A row belongs to the month of its file: filename = 'green_tripdata_2020-04.csv'.
-
-    Args:
-        statement: one query in PostgreSQL's dialect, without parameters.
     """
     url = trips_server(settings()).address_if_used()
     if url is None:

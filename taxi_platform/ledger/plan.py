@@ -21,27 +21,6 @@ _HOW = "Write 2019-03, 2019-01..2019-12, 2019-06.. or ..2019-06."
 
 
 @dataclass(frozen=True)
-class MonthRange:
-    """Planned months of one service without a gap, in order, which one run loads."""
-
-    service: Service
-    planned: Sequence[MonthRecord]
-
-    @property
-    def first(self) -> Month:
-        """The first month."""
-        return self.planned[0].month
-
-    @property
-    def last(self) -> Month:
-        """The last month."""
-        return self.planned[-1].month
-
-    def __str__(self) -> str:
-        return str(self.first) if self.first == self.last else f"{self.first}..{self.last}"
-
-
-@dataclass(frozen=True)
 class Plan:
     """What a backfill loads."""
 
@@ -51,25 +30,24 @@ class Plan:
     newest_first: bool = False  # whether the newest month comes first
     force: bool = False
 
-    def month_ranges(self) -> list[MonthRange]:
-        """Return the runs that it takes, in the order in which they should start."""
+    def month_ranges(self) -> list[list[MonthRecord]]:
+        """Return the months of each run, of one service and without a gap, in the order in which runs should start."""
         months = {(record.service.name, record.month): record for record in self.planned}
         runs = [
-            MonthRange(service, [months[service.name, month] for month in first.through(last)])
+            [months[service.name, month] for month in first.through(last)]
             for service, planned in groupby(self.planned, lambda record: record.service)
             for first, last in ranges(record.month for record in planned)
         ]
-        return sorted(runs, key=lambda run: run.last, reverse=True) if self.newest_first else runs
+        return sorted(runs, key=lambda run: run[-1].month, reverse=True) if self.newest_first else runs
 
-    def batches(self) -> list[list[MonthRange]]:
-        """Return the Dagster backfills that it takes: one per service, or one per range when order matters."""
+    def batches(self) -> list[list[MonthRecord]]:
+        """Return the months of each Dagster backfill: all of a service, or one range when order matters."""
         if self.newest_first:
-            return [[months] for months in self.month_ranges()]
-        return [list(months) for _, months in groupby(self.month_ranges(), lambda months: months.service)]
+            return self.month_ranges()
+        return [list(planned) for _, planned in groupby(self.planned, lambda record: record.service)]
 
-    def run_config(self, batch: Sequence[MonthRange]) -> dict[str, Any]:
-        """Return the configuration of the runs that load some ranges of one service."""
-        planned = [record for months in batch for record in months.planned]
+    def run_config(self, planned: Sequence[MonthRecord]) -> dict[str, Any]:
+        """Return the configuration of the runs that load some months of one service."""
         # The source may have corrected a file that failed, and has another version of one that changed.
         refreshed = [record.month for record in planned if record.state in ("failed", "file changed")]
         values = {

@@ -1,14 +1,7 @@
-"""The labels of a run: the tags by which people find it. Pure.
+"""The labels of a run: the tags by which people find it, which docs/triggers.md describes. Pure.
 
 Schedules, sensors and backfills set the labels of their runs. Other runs are labelled when their assets start, by
 ``defs/trips``.
-
-| tag | meaning | for example |
-|---|---|---|
-| `taxi` | whose trips | `green`; of several services `green,yellow` |
-| `file` | which files | `green_tripdata_2019-03.csv`; of a range the first and the last, with `...` between them |
-| `backfill` | that the run makes up for the past | `true`, or absent |
-| `trigger` | what started it | `schedule:green_monthly_schedule`, `sensor:landing_sensor`, `backfill`, `manual` |
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
-TAXI = "taxi"
-FILE = "file"
-BACKFILL = "backfill"
-TRIGGER = "trigger"
+TAXI = "taxi"  # whose trips: ``green``, or of several services ``green,yellow``
+FILE = "file"  # which files: ``green_tripdata_2019-03.csv``; of a range the first and the last, ``...`` between them
+BACKFILL = "backfill"  # ``true`` if the run makes up for the past, or absent
+TRIGGER = "trigger"  # what started it: ``schedule:…``, ``sensor:…``, ``backfill`` or ``manual``
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 """Dagster's own tags for a run of a month range: its first and its last month."""
 

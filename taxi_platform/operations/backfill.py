@@ -15,13 +15,13 @@ from taxi_platform import dagster_private
 from taxi_platform.ledger.events import Progress, last_event_id, read_progress, run_outcomes, seconds_since_heartbeat
 from taxi_platform.ledger.failures import reason_of_month
 from taxi_platform.ledger.heartbeats import abandoned_runs
-from taxi_platform.ledger.plan import MonthRange, Plan
+from taxi_platform.ledger.plan import Plan
 from taxi_platform.ledger.reading import read_months
 from taxi_platform.ledger.record import Attempt, MonthRecord
 from taxi_platform.ledger.run_tags import RANGE_TAGS, run_labels
 from taxi_platform.retries import PROGRESS
 from taxi_platform.trips.keys import Destination, destination_key
-from taxi_platform.trips.months import Month
+from taxi_platform.trips.months import Month, spans
 from taxi_platform.trips.services import SERVICES, Service
 
 TIMEOUT_SECONDS = 150.0  # five heartbeats of the daemon; after that without any progress it is given up
@@ -63,9 +63,9 @@ def request_backfills(instance: dg.DagsterInstance, definitions: dg.Definitions,
         dagster_private.request_backfill(
             instance,
             graph,
-            dg.AssetKey(batch[0].planned[0].key),
-            [str(record.month) for months in batch for record in months.planned],
-            title=f"taxi backfill {batch[0].service.name} {', '.join(map(str, batch))}",
+            dg.AssetKey(batch[0].key),
+            [str(record.month) for record in batch],
+            title=f"taxi backfill {batch[0].service.name} {spans(record.month for record in batch)}",
             tags=_labels(batch),
             run_config=plan.run_config(batch),
         )
@@ -83,11 +83,12 @@ def load_here(instance: dg.DagsterInstance, definitions: dg.Definitions, plan: P
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, so that nothing is half done
     try:
         for months in plan.month_ranges():
+            span = months[0].month, months[-1].month
             result = job.execute_in_process(
                 instance=instance,
-                asset_selection=[dg.AssetKey(months.planned[0].key)],
-                tags={**_labels([months]), **dict(zip(RANGE_TAGS, (str(months.first), str(months.last)), strict=True))},
-                run_config={**plan.run_config([months]), "loggers": _QUIET},
+                asset_selection=[dg.AssetKey(months[0].key)],
+                tags={**_labels(months), **dict(zip(RANGE_TAGS, map(str, span), strict=True))},
+                run_config={**plan.run_config(months), "loggers": _QUIET},
                 raise_on_error=False,
             )
             if _was_interrupted(result):
@@ -108,9 +109,9 @@ def end_abandoned_runs(instance: dg.DagsterInstance) -> None:
             instance.report_run_failed(record.dagster_run, "The process that loaded it was killed.")
 
 
-def _labels(batch: Sequence[MonthRange]) -> Mapping[str, str]:
-    first, last = min(months.first for months in batch), max(months.last for months in batch)
-    return run_labels(batch[0].service, first, last, trigger="backfill", backfill=True)
+def _labels(batch: Sequence[MonthRecord]) -> Mapping[str, str]:
+    months = [record.month for record in batch]
+    return run_labels(batch[0].service, min(months), max(months), trigger="backfill", backfill=True)
 
 
 def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:

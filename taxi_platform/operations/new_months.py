@@ -243,19 +243,17 @@ def decide(answers: Sequence[Answer], cursor: Cursor, now: float, *, known: int)
     """Return what follows from the answers, when so many months are known."""
     asked = dict(cursor.questions)
     requests: dict[str, MonthRecord] = {}
-    postponed = 0
     unreachable = [answer.error for answer in answers if isinstance(answer.error, SourceUnreachable)]
     answers = [answer for answer in answers if not isinstance(answer.error, SourceUnreachable)]
     for answer in answers:
         name = answer.record.file_name
         requested = cursor.asked(name).requested
-        if not answer.is_wanted(requested):
-            asked[name] = Asked(at=now, requested=requested)
-        elif len(requests) < MOST_REQUESTS:
-            asked[name] = Asked(at=now, requested=answer.token)
+        if answer.is_wanted(requested):
+            if len(requests) == MOST_REQUESTS:
+                continue  # the question does not count as asked, so that the next tick asks again
             requests[answer.run_key] = answer.record
-        else:
-            postponed += 1  # its question does not count as asked, so that the next tick asks again
+            requested = answer.token
+        asked[name] = Asked(at=now, requested=requested)
     rest = max((error.retry_after or 0.0 for error in unreachable), default=0.0)
     rest_until = now + min(rest, LONGEST_REST) if rest else 0.0
 
@@ -265,8 +263,6 @@ def decide(answers: Sequence[Answer], cursor: Cursor, now: float, *, known: int)
     if requests:
         names = ", ".join(record.file_name for record in requests.values())
         summary += f", {len(requests)} to load ({names})"
-    if postponed:
-        summary += f", {postponed} more in the next ticks"
     summary += "."
     if refused:
         summary += f" {len(refused)} were refused: {refused[0]}"

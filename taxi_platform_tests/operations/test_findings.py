@@ -147,7 +147,7 @@ def test_the_same_is_printed_for_programs_and_only_problems_fail(report: Callabl
 PASSWORDS = st.text(st.characters(min_codepoint=33, max_codepoint=0x17F, exclude_characters="\x7f"), min_size=5)
 
 
-@limits(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@limits(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(password=PASSWORDS.map(lambda text: f"§{text}"), encoded=st.booleans())
 def test_no_report_shows_a_password_whatever_its_characters(
     password: str, encoded: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

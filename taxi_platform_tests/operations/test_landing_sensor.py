@@ -129,29 +129,27 @@ def test_a_dropped_file_replaces_the_published_one_until_that_is_forced(landing:
     assert platform.count("green_tripdata", "2019-03") == 50
 
 
-@pytest.mark.parametrize(
-    ("content", "name", "reason"),
-    [
-        (file(12)[:-20], NAME, "the file was cut off"),
-        (b"hunter2", NAME, "not a gzip file"),
-        (b"hunter2\nhunter3\n", PLAIN, "the first line names no column of green trips"),
-        (text(GREEN, [with_field(GREEN, rows(GREEN, 1)[0], "trip_distance", "far")]), PLAIN, "far"),
-    ],
-    ids=["cut off", "not gzip", "no header", "a bad row"],
-)
-def test_a_damaged_file_is_moved_with_the_reason_and_leaves_the_table_as_it_was(
-    content: bytes, name: str, reason: str, landing: Landing, server: TripServer
+def test_damaged_files_are_moved_with_their_reasons_and_leave_the_table_as_it_was(
+    landing: Landing, server: TripServer
 ) -> None:
     server.publish(PATH, file(50))
     landing.platform.run("green_tripdata", month="2019-03")
-    landing.drop(content, name)
-    (run,) = landing.settle()
-    assert not run.succeeded
-    assert landing.names("failed") == [name, f"{name}.reason.txt"]
-    assert reason in landing.reason(name)
-    assert "hunter" not in landing.reason(name)  # what is not a trip file is not quoted
-    assert landing.reason(name).endswith("When that is put right, drop the file again.\n")
-    assert landing.platform.count("green_tripdata", "2019-03") == 50
+    bad_row = text(GREEN, [with_field(GREEN, rows(GREEN, 1)[0], "trip_distance", "far")])
+    damaged = {
+        NAME: (file(12)[:-20], "the file was cut off"),
+        "green_tripdata_2019-04.csv.gz": (b"hunter2", "not a gzip file"),
+        "green_tripdata_2019-05.csv": (b"hunter2\nhunter3\n", "the first line names no column of green trips"),
+        "green_tripdata_2019-06.csv": (bad_row, "far"),
+    }
+    for name, (content, _) in damaged.items():
+        landing.drop(content, name)
+    assert not any(run.succeeded for run in landing.settle())
+    assert landing.names("failed") == sorted([*damaged, *(f"{name}.reason.txt" for name in damaged)])
+    for name, (_, reason) in damaged.items():
+        assert reason in landing.reason(name)
+        assert "hunter" not in landing.reason(name)  # what is not a trip file is not quoted
+        assert landing.reason(name).endswith("When that is put right, drop the file again.\n")
+    assert landing.platform.count("green_tripdata") == 50
 
 
 @pytest.mark.parametrize(
@@ -175,7 +173,11 @@ def test_a_month_that_has_not_ended_yet_is_refused(landing: Landing) -> None:
     assert "2099-12 has not ended yet." in landing.reason("green_tripdata_2099-12.csv.gz")
 
 
-def test_the_same_name_dropped_again_and_a_file_moved_back_from_done_are_loaded_again(landing: Landing) -> None:
+def test_the_same_name_dropped_again_and_a_file_moved_back_from_done_are_loaded_again_in_another_folder(
+    landing: Landing, tmp_path: Path
+) -> None:
+    landing.folder = tmp_path / "elsewhere"
+    landing.platform.use(TAXI_LANDING=str(landing.folder))
     for count in (12, 7):
         landing.drop(file(count))
         landing.settle()
@@ -240,15 +242,3 @@ def test_a_place_that_does_not_exist_is_reported_in_every_tick(setting: str, mes
     landing.platform.use(TAXI_LANDING=setting)
     assert landing.run() == []
     assert message in landing.summary
-
-
-def test_another_landing_folder_can_be_set_and_the_sensor_is_on_from_the_start(
-    landing: Landing, tmp_path: Path
-) -> None:
-    elsewhere = Landing(landing.platform, tmp_path / "elsewhere")
-    landing.platform.use(TAXI_LANDING=str(elsewhere.folder))
-    sensor = landing.platform.definitions().resolve_sensor_def("landing_sensor")
-    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
-    elsewhere.drop(file(12))
-    elsewhere.settle()
-    assert elsewhere.names("done") == [NAME]
