@@ -12,8 +12,8 @@ from typing import Any
 import click
 import dagster as dg
 
+from taxi_platform import definitions
 from taxi_platform.bigquery.clients import cloud_of
-from taxi_platform.definitions import defs
 from taxi_platform.ledger.events import Progress, daemon_is_alive
 from taxi_platform.ledger.plan import Choice, Plan, make_plan, months_in, parse_services, parse_span, reason_of
 from taxi_platform.ledger.reading import read_months
@@ -141,7 +141,7 @@ def _left_out(plan: Plan) -> str:
 
 def _load_by_daemon(instance: dg.DagsterInstance, plan: Plan, follower: Follower) -> None:
     if plan.planned:
-        ids = request_backfills(instance, defs(), plan)
+        ids = request_backfills(instance, definitions.defs(), plan)
         click.echo(f"The daemon loads them, within half a minute: backfill {', '.join(ids)}")
     if plan.in_progress:
         click.echo(f"Waiting for {_count(len(plan.in_progress), 'month')} in progress, too.")
@@ -164,7 +164,7 @@ def _load_here(instance: dg.DagsterInstance, plan: Plan, follower: Follower) -> 
     following = threading.Thread(target=follow)
     following.start()
     try:
-        load_here(instance, defs(), plan)
+        load_here(instance, definitions.defs(), plan)
     finally:
         done.set()
         following.join()

@@ -17,7 +17,6 @@ import dagster as dg
 from taxi_platform.errors import TaxiError
 from taxi_platform.operations.doctor import Finding, ok, problem, problem_of, warning
 from taxi_platform.operations.doctor.machine import ACTIVATE
-from taxi_platform.operations.doctor.servers import check_connection
 from taxi_platform.postgres.connection import connect, execute
 from taxi_platform.postgres.server import STATE_DATABASE, STATE_SETTING, state_server
 from taxi_platform.settings import FILES, IS_CHECKOUT, Settings, environment
@@ -81,7 +80,6 @@ def check_state(settings: Settings) -> Finding:
         url = find_state(settings)
         if url is None:
             return ok("its state is in the embedded PostgreSQL; the first command that needs it creates or starts it")
-        list(check_connection(url))
         ready = has_tables(url)
     except TaxiError as error:
         own = settings.dagster_postgres_url is not None

@@ -5,7 +5,7 @@ Each makes one attempt with short timeouts. They start no server and change noth
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from taxi_platform.bigquery import setup
 from taxi_platform.bigquery.clients import cloud_of, problems_of_names
@@ -26,6 +26,9 @@ from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import SERVICES, SMALLEST
 from taxi_platform.trips.zones import TABLE as ZONES
 
+if TYPE_CHECKING:
+    from taxi_platform.postgres.connection import Connection
+
 USER = "the user of TAXI_POSTGRES_URL"
 SAMPLE = "TAXI_SOURCE=sample makes trips without a network."
 CLOUD_TIMEOUTS = (5.0, 10.0)  # seconds; a run would wait and repeat a request for minutes
@@ -45,26 +48,12 @@ select
 
 
 def examine_postgres(settings: Settings) -> Iterator[Finding]:
-    """Check the trips' server, unless it is the embedded one."""
+    """Check the trips' server, unless it is the embedded one: the log-in, the encoding, and what the user may do."""
     if settings.postgres_url is None:
         return
-    url = settings.postgres_url.get_secret_value()
-    yield from check_connection(url)
-    yield from check_privileges(url)
-
-
-def check_connection(url: str) -> Iterator[Finding]:
-    """Check that the server accepts the login and is recent enough; raise the error of ``connect`` if not."""
-    with connect(url) as connection:
-        info = connection.info
-        version = f"{info.server_version // 10_000}.{info.server_version % 10_000}"
-        yield ok(f"PostgreSQL {version} at {info.host}:{info.port}, database {info.dbname!r}, user {info.user!r}")
-
-
-def check_privileges(url: str) -> Iterator[Finding]:
-    """Check the encoding, and that the user may create tables and replace months of existing ones."""
     names = [name.rpartition(".")[2] for name in (tables.FILES, *map(tables.table_of, SERVICES.values()), ZONES)]
-    with connect(url) as connection, postgres_errors("the user's privileges"):
+    with connect(settings.postgres_url.get_secret_value()) as connection, postgres_errors("the user's privileges"):
+        yield server_of(connection)
         check_encoding(connection)
         values = {"schema": tables.SCHEMA, "tables": names}
         row = cast("tuple[Any, ...]", execute(connection, _PRIVILEGES, values).fetchone())
@@ -82,6 +71,13 @@ def check_privileges(url: str) -> Iterator[Finding]:
         )
 
 
+def server_of(connection: "Connection") -> Finding:
+    """Return which server has accepted a connection."""
+    info = connection.info
+    version = f"{info.server_version // 10_000}.{info.server_version % 10_000}"
+    return ok(f"PostgreSQL {version} at {info.host}:{info.port}, database {info.dbname!r}, user {info.user!r}")
+
+
 def examine_embedded(settings: Settings) -> Iterator[Finding]:
     """Check that the server runs and answers, or can be started, if trips or Dagster's state are kept there."""
     server = trips_server(settings).embedded
@@ -94,7 +90,8 @@ def examine_embedded(settings: Settings) -> Iterator[Finding]:
         return
     cluster.check_version(server.data)
     if server.is_running():
-        yield from check_connection(server.url())
+        with connect(server.url()) as connection:
+            yield server_of(connection)
     elif cluster.is_locked(server.folder / "lock"):
         advice = f"Wait a moment and run this again; its log is in {server.data}/log."
         yield warning("it is being started or stopped, or hangs", advice)
