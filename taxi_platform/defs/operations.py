@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 import dagster as dg
 from pydantic import Field
 
-from taxi_platform.operations.purge import Rule, WhyNotLoaded, purge
+from taxi_platform.operations.purge import WhyNotLoaded, purge
 from taxi_platform.operations.retention import remove_old_runs
 from taxi_platform.orchestration.cloud_io import CloudResource, GoogleCloud
 from taxi_platform.orchestration.trip_io import PostgresResource, RawFilesResource
@@ -62,11 +62,11 @@ def remove_raw_files(
     google: CloudResource,
 ) -> None:
     """Remove the loaded raw files beyond ``TAXI_KEEP_RAW_DAYS`` and ``TAXI_KEEP_RAW_GB``, oldest first."""
-    rule = Rule(settings().keep_raw_days, settings().keep_raw_gb)
-    if rule == Rule(None, None):
+    days, gigabytes = settings().keep_raw_days, settings().keep_raw_gb
+    if days is None and gigabytes is None:
         context.log.info("neither TAXI_KEEP_RAW_DAYS nor TAXI_KEEP_RAW_GB is set, so every raw file stays")
         return
-    done = purge(raw_files.folder, rule, _places(database.address(), google), dry_run=config.dry_run)
+    done = purge(raw_files.folder, days, gigabytes, _places(database.address(), google), dry_run=config.dry_run)
     context.add_output_metadata({**asdict(done), "dry_run": config.dry_run})
 
 

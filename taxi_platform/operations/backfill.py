@@ -17,7 +17,7 @@ from taxi_platform.ledger.failures import reason_of_month
 from taxi_platform.ledger.heartbeats import abandoned_runs
 from taxi_platform.ledger.plan import Plan
 from taxi_platform.ledger.reading import read_months
-from taxi_platform.ledger.record import Attempt, MonthRecord
+from taxi_platform.ledger.record import MonthRecord
 from taxi_platform.ledger.run_tags import RANGE_TAGS, run_labels
 from taxi_platform.retries import PROGRESS
 from taxi_platform.trips.keys import Destination, destination_key
@@ -153,7 +153,7 @@ class Follower:
 
     def is_over(self) -> bool:
         """Return whether no run and no waiting backfill is working on the months any more."""
-        if any(self._is_attended(key, record) for key, record in self._read(self.pending).items()):
+        if any(record.is_being_loaded for record in self._read(self.pending).values()):
             return False
         # The runs that loaded the others may have yet to check them.
         runs = run_outcomes(self._instance, {progress.run_id for progress in self.progress.values()})
@@ -172,14 +172,6 @@ class Follower:
         )
         return {(name, month): ledger.months[name][month] for name, month in keys}
 
-    def _attempt(self, key: MonthKey, record: MonthRecord) -> Attempt | None:
-        attempt = record.attempt
-        return attempt if attempt and attempt.run_id != self.followed[key] else None
-
-    def _is_attended(self, key: MonthKey, record: MonthRecord) -> bool:
-        attempt = self._attempt(key, record)
-        return record.waiting is not None or (attempt is not None and attempt.outcome == "unfinished")
-
     def _outcome(self, key: MonthKey, record: MonthRecord) -> MonthOutcome:
         progress = self.progress.get(key)
         if progress and progress.is_recorded:
@@ -187,10 +179,10 @@ class Follower:
                 reason = f"it is in the table and did not pass {', '.join(record.failed_checks)}"
                 return MonthOutcome(*key, "failed", progress.rows, reason)
             return MonthOutcome(*key, "unchanged" if progress.unchanged else "loaded", progress.rows)
-        if self._is_attended(key, record):
+        if record.is_being_loaded:
             return MonthOutcome(*key, "unfinished", reason="it is still waited for")
-        attempt = self._attempt(key, record)
-        if attempt is None:
+        attempt = record.attempt
+        if attempt is None or attempt.run_id == self.followed[key]:
             return MonthOutcome(*key, "cancelled", reason="no run was made for it")
         reason = reason_of_month(self._instance, attempt, record.month)
         if progress:

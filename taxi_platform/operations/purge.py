@@ -35,23 +35,10 @@ _NAME = re.compile(r"[a-z]+_tripdata_\d{4}-\d{2}\.(csv|csv\.gz|parquet)")
 
 
 @dataclass(frozen=True)
-class Rule:
-    """Which files are removed."""
-
-    days: float | None  # files that were fetched more days ago are removed; None for no limit
-    gigabytes: float | None  # the oldest files are removed until the others are together not larger
-
-    def is_due(self, age_seconds: float, bytes_kept: int) -> bool:
-        """Return whether the oldest file must be removed, given its age and the size of all files."""
-        too_old = self.days is not None and age_seconds > self.days * DAY
-        return too_old or (self.gigabytes is not None and bytes_kept > self.gigabytes * GIGABYTE)
-
-
-@dataclass(frozen=True)
 class Purged:
     """What a purge removed or, in a dry run, would have removed.
 
-    ``kept`` counts the files that the rule selects but that were kept, by reason.
+    ``kept`` counts the files that were due but stay, by reason.
     """
 
     files: int
@@ -61,8 +48,15 @@ class Purged:
     bytes_left: int
 
 
-def purge(folder: Path, rule: Rule, places: Sequence[WhyNotLoaded], *, dry_run: bool = False) -> Purged:
-    """Remove the loaded files that the rule selects, oldest first.
+def purge(
+    folder: Path,
+    days: float | None,
+    gigabytes: float | None,
+    places: Sequence[WhyNotLoaded],
+    *,
+    dry_run: bool = False,
+) -> Purged:
+    """Remove the files that were fetched more days ago, and the oldest until the others are together not larger.
 
     A file is removed only if every place has loaded it: the tables, and the lake if there is one.
 
@@ -78,7 +72,8 @@ def purge(folder: Path, rule: Rule, places: Sequence[WhyNotLoaded], *, dry_run: 
     removed: list[TripFile] = []
     kept: Counter[str] = Counter()
     for file in files:
-        if not rule.is_due(now - fetched_at[file], left):
+        is_old = days is not None and now - fetched_at[file] > days * DAY
+        if not (is_old or (gigabytes is not None and left > gigabytes * GIGABYTE)):
             break  # the others are younger
         reason = _remove_if_loaded(file, places, dry_run=dry_run)
         if reason:

@@ -19,6 +19,7 @@ from taxi_platform.ledger.heartbeats import (
     key_of,
     process_named_in,
 )
+from taxi_platform_tests.support.asset_runs import instance_in_memory
 
 
 class Clock:
@@ -75,11 +76,11 @@ def record(instance: dg.DagsterInstance, minutes: float, status: dg.DagsterRunSt
 
 
 def is_abandoned(heartbeat: object, *, status: str = "STARTED", minutes: float = 60) -> bool:
-    instance = dg.DagsterInstance.ephemeral()
-    known = record(instance, minutes, dg.DagsterRunStatus(status))
-    if heartbeat:
-        instance.daemon_cursor_storage.set_cursor_values({key_of(known.dagster_run.run_id): json.dumps(heartbeat)})
-    return bool(abandoned_runs(instance, [known]))
+    with instance_in_memory() as instance:
+        known = record(instance, minutes, dg.DagsterRunStatus(status))
+        if heartbeat:
+            instance.daemon_cursor_storage.set_cursor_values({key_of(known.dagster_run.run_id): json.dumps(heartbeat)})
+        return bool(abandoned_runs(instance, [known]))
 
 
 def test_a_run_is_abandoned_when_its_process_on_this_machine_is_gone() -> None:

@@ -277,17 +277,24 @@ def until_loaded(process: "subprocess.Popen[str]", month: str) -> str:
     return said
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_the_same_command_goes_on_where_one_was_ended(
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_months_are_left_to_a_process_as_long_as_it_lives_and_the_same_command_goes_on_when_it_was_ended(
     number: signal.Signals, published: TripServer, backfills: Backfills, tmp_path: Path
 ) -> None:
     published.script(path("2019-03"), Answer(delay=60))
     process = started(tmp_path, backfills.database, published.template, "2019-01..2019-04")
     said = until_loaded(process, "2019-02")
+    if number == signal.SIGKILL:
+        status, lines = backfills.backfill("green", "2019-01..2019-04")
+        assert status == NOT_DONE
+        assert "0 months to load; left out: 4 in progress (run " in lines[0]
+        assert [run.status for run in backfills.runs()] == [dg.DagsterRunStatus.STARTED]
     process.send_signal(number)
     said += process.communicate(timeout=180)[0]
     if number == signal.SIGKILL:
         assert process.returncode == -signal.SIGKILL
+        lines = backfills.backfill("green", "2019-01..2019-04", dry_run=True)[1]
+        assert [line.split()[1:3] for line in lines[:4]] == [[f"2019-0{month}", "failed"] for month in range(1, 5)]
     else:
         assert process.returncode == 130
         assert "Interrupted. 2 of 4 months are in place." in said
@@ -302,25 +309,6 @@ def test_the_same_command_goes_on_where_one_was_ended(
     assert backfills.recorded("green_tripdata") == {f"2019-0{month}" for month in range(1, 5)}
     assert backfills.count("green_tripdata") == 10 + 20 + 30 + 40
     assert all(run.is_finished for run in backfills.runs())
-
-
-def test_a_month_in_progress_in_another_process_is_left_to_it_as_long_as_that_lives(
-    published: TripServer, backfills: Backfills, tmp_path: Path
-) -> None:
-    published.script(path("2019-02"), Answer(delay=60))
-    process = started(tmp_path, backfills.database, published.template, "2019-01..2019-02")
-    try:
-        until_loaded(process, "2019-01")
-        backfills.use(TAXI_DATA_DIR=str(tmp_path / "another"))  # the state is the same, so is the machine
-        status, said = backfills.backfill("green", "2019-01..2019-02")
-        assert status == NOT_DONE
-        assert "0 months to load; left out: 2 in progress (run " in said[0]
-        assert [run.status for run in backfills.runs()] == [dg.DagsterRunStatus.STARTED]
-    finally:
-        process.kill()
-        process.communicate()
-    said = backfills.backfill("green", "2019-01..2019-02", dry_run=True)[1]
-    assert [line.split()[1:3] for line in said[:2]] == [["2019-01", "failed"], ["2019-02", "failed"]]
 
 
 # What is typed wrong, and what Dagster counts

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from taxi_platform.errors import InvalidSetting
-from taxi_platform.operations.purge import DAY, GIGABYTE, IN_USE, LANDED, SOURCE, Purged, Rule, purge
+from taxi_platform.operations.purge import DAY, GIGABYTE, IN_USE, LANDED, SOURCE, Purged, purge
 from taxi_platform.sources.cache import Cache, lock_of, read_sidecar, write_sidecar
 from taxi_platform.sources.folder import FolderSource
 from taxi_platform.trips.files import TripFile
@@ -17,7 +17,8 @@ from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.trip_texts import rows, text, zipped
 
-WEEK = Rule(7, None)
+Rule = tuple[float | None, float | None]
+WEEK: Rule = (7, None)
 NOTHING = Purged(files=0, bytes=0, kept={}, files_left=0, bytes_left=0)
 
 
@@ -50,7 +51,7 @@ class Raw:
         def why_not(file: TripFile) -> str | None:
             return "not loaded" if file.month.month in not_loaded else None
 
-        return purge(self.folder, rule, [lambda _: None, why_not], dry_run=dry_run)
+        return purge(self.folder, *rule, [lambda _: None, why_not], dry_run=dry_run)
 
     def names(self) -> set[str]:
         """Return the names of all files except locks."""
@@ -78,17 +79,17 @@ def test_files_beyond_their_days_are_removed_with_their_sidecars(raw: Raw) -> No
 
 def test_the_oldest_are_removed_until_the_others_fit(raw: Raw) -> None:
     sizes = [raw.kept(1, 1).bytes, raw.kept(2, 3).bytes, raw.kept(3, 2).bytes]
-    done = raw.purge(Rule(None, (sizes[0] + sizes[2]) / GIGABYTE))
+    done = raw.purge((None, (sizes[0] + sizes[2]) / GIGABYTE))
     assert (done.files, done.bytes, done.bytes_left) == (1, sizes[1], sizes[0] + sizes[2])
     assert raw.names() == both(1, 3)
-    assert raw.purge(Rule(None, (sizes[0] + sizes[2]) / GIGABYTE)).files == 0
+    assert raw.purge((None, (sizes[0] + sizes[2]) / GIGABYTE)).files == 0
 
 
 def test_a_file_that_is_not_loaded_everywhere_stays_and_a_newer_one_is_removed(raw: Raw) -> None:
     raw.kept(1, 3)
     raw.kept(2, 2)
     youngest = raw.kept(3, 1)
-    done = raw.purge(Rule(None, youngest.bytes / GIGABYTE), not_loaded=(1,))
+    done = raw.purge((None, youngest.bytes / GIGABYTE), not_loaded=(1,))
     assert done.kept == {"not loaded": 1}
     assert raw.names() == both(1)
     assert "green_tripdata_2019-01.csv.gz stays: not loaded" in raw.log.messages
@@ -136,7 +137,7 @@ def test_a_dry_run_reports_the_same_and_removes_nothing(raw: Raw) -> None:
 def test_without_a_rule_or_a_folder_nothing_is_removed(raw: Raw) -> None:
     assert raw.purge(WEEK) == NOTHING
     raw.kept(1, 4000)
-    assert raw.purge(Rule(None, None)).files == 0
+    assert raw.purge((None, None)).files == 0
 
 
 def test_a_file_that_is_not_ours_or_was_changed_stays(raw: Raw) -> None:

@@ -104,6 +104,8 @@ def state(database: str) -> Iterator[State]:
 
 
 def test_replaced_old_runs_are_removed_and_shown_ones_stay(state: State) -> None:
+    in_progress = state.made(400, zones)
+    state.ask("update runs set status = 'STARTED' where run_id = %s", in_progress)
     replaced = {
         state.made(90, trips, "2019-01"),
         state.made(85, trips, "2019-02", fails=True),
@@ -116,8 +118,6 @@ def test_replaced_old_runs_are_removed_and_shown_ones_stay(state: State) -> None
         state.made(60, zones),
     }
     young = {state.made(2, trips, "2019-01"), state.made(1, trips, "2019-01")}
-    in_progress = state.made(400, zones)
-    state.ask("update runs set status = 'STARTED' where run_id = %s", in_progress)
     folder = Path(state.instance.storage_directory()) / min(replaced)
     (folder / "compute_logs").mkdir(parents=True, exist_ok=True)
     before = state.status()

@@ -10,6 +10,7 @@ import pytest
 
 from taxi_platform.ledger.heartbeats import key_of
 from taxi_platform.orchestration.run_limit import ADMITTED, RunLimit
+from taxi_platform_tests.support.asset_runs import instance_in_memory
 
 LIMITS = {at_once: RunLimit(at_once, "when_full") for at_once in (1, 2)}
 
@@ -21,7 +22,7 @@ def started(instance: dg.DagsterInstance, job: str = "hello_world", **tags: str)
 
 @pytest.fixture
 def in_memory() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as opened:
+    with instance_in_memory() as opened:
         yield opened
 
 
