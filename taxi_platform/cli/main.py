@@ -21,10 +21,9 @@ class _Taxi(click.Group):
             with missing_extras():
                 return super().invoke(ctx)
         except TaxiError as error:
-            shown = click.ClickException(str(error))
-            if isinstance(error, InvalidRequest):  # a mistake in the arguments, as click's own usage errors
-                shown.exit_code = 2
-            raise shown from error
+            # A usage error has the exit status 2 and, raised here, shows its message alone.
+            kind = click.UsageError if isinstance(error, InvalidRequest) else click.ClickException
+            raise kind(str(error)) from error
 
 
 class _UsesInstance(click.Command):
