@@ -17,7 +17,6 @@ from taxi_platform.course.products import Product, read_products
 from taxi_platform.errors import DatabaseRefused, DatabaseUnreachable, InvalidSetting, NotPublished, disk_errors
 from taxi_platform.operations.landing.places import LandingBucket, LandingFolder, LandingPlace
 from taxi_platform.orchestration.cloud_io import GoogleCloud
-from taxi_platform.orchestration.monthly_io import errors_as_failures
 from taxi_platform.postgres.server import Server
 from taxi_platform.reports.writing import Reports
 from taxi_platform.settings import PROJECT
