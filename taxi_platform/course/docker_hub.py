@@ -3,7 +3,7 @@
 Also a program: ``python -m taxi_platform.course.docker_hub kestra/kestra``. The asset does not belong here.
 """
 
-import logging
+import json
 import re
 import sys
 import time
@@ -12,6 +12,7 @@ from typing import Any, cast
 import click
 
 from taxi_platform.errors import DamagedFile, InvalidSetting, TaxiError
+from taxi_platform.settings import settings
 from taxi_platform.sources.web_api import Api
 
 DOCKER_HUB = "https://hub.docker.com"
@@ -63,15 +64,15 @@ def pulls_of(answer: Any, image: str) -> int:
 
 @click.command()
 @click.argument("image", default="kestra/kestra")
-@click.option("--base-url", default=DOCKER_HUB, show_default=True, help="Docker Hub, or a server that answers like it.")
-def pulls(image: str, base_url: str) -> None:
-    """Print how often an IMAGE was pulled from Docker Hub."""
-    logging.basicConfig(format="%(message)s", level=logging.INFO)  # to stderr
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def pulls(image: str, *, as_json: bool) -> None:
+    """Print how often an IMAGE was pulled from Docker Hub, or from the server that TAXI_DOCKER_HUB_URL names."""
     try:
-        counted = count_pulls(image, base_url)
+        counted = count_pulls(image, settings().docker_hub_url)
     except TaxiError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{counted['image']}: {counted['pulls']:,} pulls (asked in {counted['seconds']:.2f} s)")
+    text = f"{counted['image']}: {counted['pulls']:,} pulls (asked in {counted['seconds']:.2f} s)"
+    click.echo(json.dumps(counted) if as_json else text)
 
 
 if __name__ == "__main__":

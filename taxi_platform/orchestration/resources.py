@@ -5,18 +5,22 @@ Those of trips, Google Cloud and dbt are beside their I/O managers and builds.
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from taxi_platform.course.docker_hub import count_pulls
 from taxi_platform.course.products import Product, read_products
 from taxi_platform.errors import DatabaseRefused, DatabaseUnreachable, InvalidSetting, NotPublished, disk_errors
 from taxi_platform.operations.landing.places import LandingBucket, LandingFolder, LandingPlace
 from taxi_platform.orchestration.cloud_io import GoogleCloud
+from taxi_platform.orchestration.monthly_io import errors_as_failures
 from taxi_platform.postgres.server import Server
 from taxi_platform.reports.writing import Reports
 from taxi_platform.settings import PROJECT
@@ -33,6 +37,21 @@ class DockerHub:
     """Docker Hub, or a server that answers like it."""
 
     base_url: str
+
+    def pulls(self, image: str, *, isolated: bool) -> dict[str, Any]:
+        """Count an image's pulls, here or in a child process, which reads the server's address from the settings.
+
+        Raises:
+            dagster.Failure: Docker Hub gave no count; the message says why.
+        """
+        if not isolated:
+            with errors_as_failures():
+                return count_pulls(image, self.base_url)
+        command = [sys.executable, "-I", "-m", "taxi_platform.course.docker_hub", "--json", "--", image]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise dg.Failure(done.stderr.strip().removeprefix("Error: "))
+        return json.loads(done.stdout)
 
 
 @dataclass(frozen=True)

@@ -79,16 +79,21 @@ def test_a_transient_failure_is_retried(server: TripServer, no_waits: list[float
     assert no_waits == [7.0]
 
 
-def test_the_program_runs_without_dagster_in_any_folder(server: TripServer, tmp_path: Path) -> None:
+def test_a_child_process_asks_the_server_of_the_settings(server: TripServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAXI_DOCKER_HUB_URL", server.url)
     server.publish(KESTRA, counted(1_234_567))
-    _, *typed_as = shlex.split("python -m taxi_platform.course.docker_hub kestra/kestra")
-    program = [sys.executable, *typed_as[:-1], "--base-url", server.url]
-    done = subprocess.run([*program, typed_as[-1]], cwd=tmp_path, capture_output=True, text=True, timeout=180)
+    assert recorded(run(server, isolated=True))["pulls"] == dg.MetadataValue.int(1_234_567)
+    reason = failure(run(server, image="nobody/nothing", isolated=True))
+    assert reason.startswith(f"nobody/nothing: {server.url}/v2/repositories/nobody/nothing/ answers 404 Not Found. ")
+
+
+def test_the_program_runs_in_any_folder(server: TripServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAXI_DOCKER_HUB_URL", server.url)
+    server.publish(KESTRA, counted(1_234_567))
+    _, *program = shlex.split("python -m taxi_platform.course.docker_hub kestra/kestra")
+    done = subprocess.run([sys.executable, *program], cwd=tmp_path, capture_output=True, text=True, timeout=180)
     assert done.stdout.startswith("kestra/kestra: 1,234,567 pulls (asked in ")
     assert (done.returncode, done.stderr) == (0, "")
-    done = subprocess.run([*program, "nobody/nothing"], cwd=tmp_path, capture_output=True, text=True, timeout=180)
-    assert done.stderr.startswith("Error: nobody/nothing: http://")
-    assert (done.returncode, done.stdout) == (1, "")
 
 
 @pytest.mark.parametrize(
