@@ -45,11 +45,6 @@ class Rows:
         """The number of rows, by Arrow's name for it."""
         return len(self.rows)
 
-    @property
-    def column_names(self) -> Sequence[str]:
-        """The names of the columns, by Arrow's name for them."""
-        return list(self.columns)
-
 
 def database_of(url: str) -> str:
     """Return the name of the database that a connection string leads to."""
@@ -125,7 +120,7 @@ def replace_table(url: str, table: str, data: "Rows | pa.Table", comment: str, c
         with cursor.copy("copy pg_temp.incoming from stdin") as copy:
             for row in data.rows:
                 copy.write_row(row)
-        _take_incoming(cursor, qualified(table), data.column_names, comment, columns)
+        _take_incoming(cursor, qualified(table), list(data.columns), comment, columns)
 
 
 def _take_incoming(cursor: Any, place: str, names: Sequence[str], comment: str, columns: Mapping[str, str]) -> None:

@@ -87,23 +87,27 @@ def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    """A server that runs in a folder that only its owner may enter, for tests that leave it as it is."""
-    closed = tmp_path_factory.mktemp("closed")
-    above = [closed, *closed.parents]
-    before = [(path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in above]
-    server = EmbeddedServer(closed / "data" / "postgres")
+def running(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A server that runs, for tests that leave it as it is."""
+    server = EmbeddedServer(tmp_path_factory.mktemp("running") / "postgres")
+    subprocess.run(["cp", "--archive", made, server.folder], check=True)
     server.start()
-    assert [(path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in above] == before
     yield server
     end(server)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a server that was started and stopped: making it takes longer than most tests."""
-    server = EmbeddedServer(tmp_path_factory.mktemp("made") / "postgres")
+    """The folder of a server that was started and stopped: making it takes longer than most tests.
+
+    It lies in a folder that only its owner may enter, and nothing above it is changed.
+    """
+    closed = tmp_path_factory.mktemp("closed")
+    above = [closed, *closed.parents]
+    before = [(path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in above]
+    server = EmbeddedServer(closed / "data" / "postgres")
     server.start()
+    assert [(path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in above] == before
     server.stop()
     (server.folder / "port").unlink()
     return server.folder

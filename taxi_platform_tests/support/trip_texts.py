@@ -76,6 +76,9 @@ def pieces(content: bytes, size: int) -> Iterator[bytes]:
         yield content[start : start + size]
 
 
-def stream(content: bytes, service: Service = GREEN, size: int = 64 * 1024) -> TripStream:
+def stream(
+    content: bytes, service: Service = GREEN, size: int = 64 * 1024, is_regular: bool | None = None
+) -> TripStream:
     """A stream over a file's bytes, which may be plain or compressed."""
-    return TripStream(pieces(content, size), service, MARCH, compressed=content.startswith(b"\x1f"))
+    compressed = content.startswith(b"\x1f")
+    return TripStream(pieces(content, size), service, MARCH, compressed=compressed, is_regular=is_regular)
