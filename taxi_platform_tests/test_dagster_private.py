@@ -54,8 +54,8 @@ def has_rows_in(instance: dg.DagsterInstance) -> dg.AssetChecksDefinition:
 
 
 @pytest.fixture
-def instance(database: str) -> Iterator[dg.DagsterInstance]:
-    with opened(database) as state:
+def instance(state_database: str) -> Iterator[dg.DagsterInstance]:
+    with opened(state_database) as state:
         yield state
 
 
@@ -185,10 +185,10 @@ def test_a_cursor_value_is_deleted(instance: dg.DagsterInstance) -> None:
     assert values.get_cursor_values({"mine", "another"}) == {"another": "2"}
 
 
-def test_the_database_of_the_state_is_known(instance: dg.DagsterInstance, database: str) -> None:
+def test_the_database_of_the_state_is_known(instance: dg.DagsterInstance, state_database: str) -> None:
     url = dagster_private.state_database_url(instance)
     assert url is not None
-    assert url.rpartition("/")[2] == database.rpartition("/")[2]
+    assert url.rpartition("/")[2] == state_database.rpartition("/")[2]
     assert dagster_private.state_database_url(dg.DagsterInstance.ephemeral()) is None
 
 

@@ -1,1 +1,1 @@
-"""PostgreSQL: the embedded server, the tables of trips, the loader and the I/O manager."""
+"""PostgreSQL: connections, the embedded server, the tables of trips and their loader, and small tables."""

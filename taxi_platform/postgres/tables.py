@@ -1,4 +1,4 @@
-"""The SQL text that makes, fills and swaps the tables of trips, derived from the contracts. Pure: nothing is run here.
+"""The names of the tables of trips and the SQL that defines them, derived from the contracts. Nothing is run here.
 
 A service's table is partitioned by list of ``filename``, so that a row belongs to its file's month, wherever its
 pickup lies. The name ``<partition>_loading`` belongs to a month that is being loaded and is not attached yet.
