@@ -46,10 +46,10 @@ _FAILED_CONNECTIONS = {
     "refused": ("nothing listens on the port", "Start PostgreSQL, or correct host and port in TAXI_POSTGRES_URL."),
     "timeout": ("the host does not answer (port)", "Check host, port and firewall, then TAXI_POSTGRES_URL."),
     "too many|connection slots": ("it has no connection left", _FULL),
-    "starting up|yet accepting|recovery|shutting down": ("it is starting or stopping", "Try again in a moment."),
+    "starting up|not yet accepting|recovery mode|shutting down": ("it is starting or stopping", "Try again soon."),
 }
 _REFUSED_CONNECTIONS = {
-    "authentication|password|pg_hba.conf|role |permi": ("authentication failed", _CHECK),
+    "authentication|password|pg_hba.conf|role |permission denied|not permitted": ("authentication failed", _CHECK),
     "database .* does not exist": ("there is no such database", "Create it, or correct TAXI_POSTGRES_URL."),
 }
 
