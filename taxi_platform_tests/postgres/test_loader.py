@@ -14,7 +14,6 @@ from taxi_platform_tests.support.month_loads import Loads
 from taxi_platform_tests.support.trip_texts import APRIL, MARCH, header, row, rows, text, with_field, zipped
 
 LINES = rows(GREEN, 50)
-ALL = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 
 
 @pytest.fixture
@@ -34,8 +33,8 @@ def pickups(lines: list[str]) -> list[str]:
 # A month
 
 
-@ALL
-def test_a_month_is_its_file(loads: Loads, service: Service) -> None:
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_a_month_is_its_file_and_says_what_it_is(loads: Loads, service: Service) -> None:
     lines = rows(service, 50)
     loaded = loads.load(lines, service)
     assert (loaded.table, loaded.partition) == (
@@ -54,15 +53,19 @@ def test_a_month_is_its_file(loads: Loads, service: Service) -> None:
                 assert (None if value is None else float(value)) == (float(spelled) if spelled else None)
             else:
                 assert (value or "") == spelled
-
-
-@ALL
-def test_every_row_carries_its_file_and_an_id(loads: Loads, service: Service) -> None:
-    loads.load(rows(service, 50), service)
     assert loads.ask(
         f"select filename, count(*), count(distinct unique_row_id), min(length(unique_row_id)) "
         f"from {service.table} group by filename"
     ) == [(f"{service.name}_tripdata_2019-03.csv", 50, 50, 32)]
+    assert loads.one(f"select obj_description('{service.table}'::regclass)") == service.description
+    query = (
+        "select attname, col_description(attrelid, attnum) from pg_attribute "
+        "where attrelid = %s::regclass and attnum > 0 order by attnum"
+    )
+    for table in (service.table, service.partition_table(MARCH)):
+        comments = loads.ask(query, table)
+        assert comments == list(column_comments(service).items())
+        assert comments[2:] == [(column.name, column.documentation) for column in service.columns]
 
 
 def test_the_id_is_the_md5_of_what_the_course_concatenates(loads: Loads) -> None:
@@ -265,20 +268,6 @@ def test_a_view_on_a_partition_keeps_it_from_being_replaced_and_is_named(loads: 
 
 
 # What the database says about itself
-
-
-@ALL
-def test_the_comments_in_the_database_are_the_contracts(loads: Loads, service: Service) -> None:
-    loads.load(rows(service, 1), service)
-    assert loads.one(f"select obj_description('{service.table}'::regclass)") == service.description
-    query = (
-        "select attname, col_description(attrelid, attnum) from pg_attribute "
-        "where attrelid = %s::regclass and attnum > 0 order by attnum"
-    )
-    for table in (service.table, service.partition_table(MARCH)):
-        found = loads.ask(query, table)
-        assert found == list(column_comments(service).items())
-        assert found[2:] == [(column.name, column.documentation) for column in service.columns]
 
 
 def test_stale_comments_are_renewed_by_the_next_load(loads: Loads) -> None:
