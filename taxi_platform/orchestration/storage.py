@@ -19,6 +19,7 @@ from dagster_postgres import (
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import NullPool
 
 from taxi_platform.dagster_private import add_web_middleware, forget_cursor_value
 from taxi_platform.ledger.heartbeats import Heartbeat, key_of
@@ -43,9 +44,10 @@ def _raise_if_broken(connection: Any, record: object, proxy: object) -> None:
 
 
 class _KeepsConnections:
-    """Opens a connection for every query, as Dagster does, except in a run's process and in commands that only read.
+    """Opens a connection for every query, as Dagster does, except in processes that are known to ask often.
 
-    Opening one takes longer than storing an event: keeping them halves the time of a backfill of small months.
+    These are the daemon, a process that makes or executes runs, and commands that only read. Opening a connection takes
+    longer than storing an event: keeping them halves the time of a backfill of small months.
     """
 
     postgres_url: str
@@ -59,7 +61,7 @@ class _KeepsConnections:
 
     def keep_connections(self, most: int = 2) -> None:
         """Keep connections from now on: two, because some events are stored over one while another one is open."""
-        if self._opening_each_time is None:
+        if isinstance(self._engine.pool, NullPool):
             self._opening_each_time = self._engine
             options = {"isolation_level": "AUTOCOMMIT", "pool_size": most, "max_overflow": -1}
             self._engine = create_engine(self.postgres_url, **options)
@@ -70,6 +72,11 @@ class _KeepsConnections:
         if self._opening_each_time is not None:
             self._engine.dispose()
             self._engine, self._opening_each_time = self._opening_each_time, None
+
+    def dispose(self) -> None:
+        """Close what is kept, at the end of the instance."""
+        self.close_connections()
+        super().dispose()  # pyright: ignore
 
 
 class _Schedules(_KeepsConnections, PostgresScheduleStorage):
@@ -86,9 +93,9 @@ class _Runs(_KeepsConnections, PostgresRunStorage):
     Every run passes here: those of the code server, of a command, and of the demo.
     """
 
-    def __init__(self, postgres_url: str, events: _Events) -> None:
+    def __init__(self, postgres_url: str, *others: _KeepsConnections) -> None:
         super().__init__(postgres_url, should_autocreate_tables=False)
-        self._events = events
+        self._storages = (self, *others)
         self._heartbeats: dict[str, Heartbeat] = {}
 
     def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
@@ -97,6 +104,16 @@ class _Runs(_KeepsConnections, PostgresRunStorage):
 
         super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)
         add_web_middleware(WebGuard, names=allowed_names(settings()))
+
+    def add_daemon_heartbeat(self, daemon_heartbeat: Any) -> None:
+        """Keep connections in the daemon, which asks every storage several times a second."""
+        self._keep_all()
+        super().add_daemon_heartbeat(daemon_heartbeat)
+
+    def add_run(self, dagster_run: dg.DagsterRun) -> dg.DagsterRun:
+        """Keep connections for the run's planned events, each of which opens three, and for its execution."""
+        self._keep_all()
+        return super().add_run(dagster_run)
 
     def handle_run_event(self, run_id: str, event: dg.DagsterEvent, update_timestamp: datetime | None = None) -> None:
         """Update the run as Dagster does, and begin or end its heartbeat."""
@@ -108,13 +125,16 @@ class _Runs(_KeepsConnections, PostgresRunStorage):
             self._begin_heartbeat(run_id)
         elif event.event_type in _ENDS:
             forget_cursor_value(self, key_of(run_id))
-            if not self._heartbeats:
-                self.close_connections()
-                self._events.close_connections()
+            if heartbeat and not self._heartbeats:
+                for storage in self._storages:
+                    storage.close_connections()
+
+    def _keep_all(self) -> None:
+        for storage in self._storages:
+            storage.keep_connections()
 
     def _begin_heartbeat(self, run_id: str) -> None:
-        self.keep_connections()
-        self._events.keep_connections()
+        self._keep_all()
         self._heartbeats[run_id] = Heartbeat(self, run_id)
         self._heartbeats[run_id].begin()
 
@@ -133,8 +153,8 @@ class StateStorage(DagsterPostgresStorage):
     def __init__(self, postgres_url: str, inst_data: Any = None) -> None:
         super().__init__(postgres_url, should_autocreate_tables=False, inst_data=inst_data)
         self._event_log_storage = _Events(postgres_url, should_autocreate_tables=False)
-        self._run_storage = _Runs(postgres_url, self._event_log_storage)
         self._schedule_storage = _Schedules(postgres_url, should_autocreate_tables=False)
+        self._run_storage = _Runs(postgres_url, self._event_log_storage, self._schedule_storage)
 
     @classmethod
     def config_type(cls) -> Mapping[str, Any]:
@@ -152,7 +172,7 @@ class StateStorage(DagsterPostgresStorage):
         """
         if environment().get(_VALIDATES):
             storage = cls(_NOWHERE, inst_data)
-            storage._run_storage = _NoRuns(_NOWHERE, _Events(_NOWHERE, should_autocreate_tables=False))
+            storage._run_storage = _NoRuns(_NOWHERE)
             return storage
         with _logs_on_stderr():
             return cls(state_url(settings()), inst_data)
@@ -162,16 +182,10 @@ class StateStorage(DagsterPostgresStorage):
 def open_instance() -> Generator[dg.DagsterInstance]:
     """Open the instance for a command that reads all months, whose eighty queries share a few connections."""
     with dg.DagsterInstance.get() as instance:
-        storages = (instance.event_log_storage, instance.run_storage)
-        for storage in storages:
+        for storage in (instance.event_log_storage, instance.run_storage):
             if isinstance(storage, _KeepsConnections):
                 storage.keep_connections(_AT_ONCE)
-        try:
-            yield instance
-        finally:
-            for storage in storages:
-                if isinstance(storage, _KeepsConnections):
-                    storage.close_connections()
+        yield instance
 
 
 @contextmanager
