@@ -1,5 +1,4 @@
 """The assistant: answers from documents and about the platform, and proposals for new assets, with or without a model.
 
-Whatever asks a model raises ``ModelUnreachable`` or ``ModelRefused`` where there is no answer. Dagster's assets and
-resource do not belong here; they are in ``defs`` and ``orchestration``.
+Whatever asks a model raises ``ModelUnreachable`` or ``ModelRefused`` where there is no answer.
 """

@@ -1,7 +1,4 @@
-"""A question about this platform, answered from its docs, its asset graph, what is known of its months, and its data.
-
-Gathering the material does not belong here; see ``knowledge``.
-"""
+"""A question about this platform, answered from its docs, asset graph, load records and data."""
 
 from collections.abc import Callable
 

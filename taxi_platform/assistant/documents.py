@@ -1,7 +1,4 @@
-"""Documents: reading texts from files, folders and URLs, and cutting them at their headings into passages.
-
-Finding the passages that answer a question does not belong here; see ``retrieval``.
-"""
+"""Documents: reading texts from files, folders and URLs, and cutting them at their headings into passages."""
 
 import hashlib
 import re
@@ -96,11 +93,8 @@ def _as_markdown(content: bytes, name: str) -> str:
     if len(content) > LARGEST:
         what = "it is larger than 2 MiB, too large for a document"
         raise DamagedFile(name, what, "Name the pages that matter, one by one.")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
+    text = content.decode("utf-8-sig", errors="replace")
+    if "\0" in text or "\ufffd" in text:
         raise DamagedFile(name, "it is not UTF-8 text", "Convert it first.")
     if text.lstrip()[:15].lower().startswith(("<!doctype html", "<html")):
         from bs4 import BeautifulSoup

@@ -122,10 +122,7 @@ def test_the_rows_of_the_table_are_counted(database: str, tmp_path: Path) -> Non
 
 
 def template(description: str, key: str, table: str) -> Proposal:
-    """Return the proposal made without a model, named after the first meaningful words of its description.
-
-    It is made from the asset ``key``, whose table is ``table``, with its schema.
-    """
+    """Return the proposal made without a model, from the asset ``key``, whose table is ``table``, with its schema."""
     words = re.findall(r"[a-z]+", _SMALL_WORDS.sub(" ", description.lower()))[:4]
     name = ("_".join(words)[:40].strip("_") or "proposal") + "_asset"
     values = {"name": name, "key": key.split("/"), "table": table, "schema": table.partition(".")[0]}

@@ -1,7 +1,6 @@
 """Retrieval: finding the passages that answer a question, by words or by meaning, and the library that keeps them.
 
-By words means BM25, which needs neither a model nor a network. By meaning means the cosine between the question's
-vector and the passages' vectors, which are kept so that only new and changed passages are embedded.
+By words means BM25, which needs neither a model nor a network. By meaning means the cosine of vectors.
 """
 
 import math
@@ -24,9 +23,7 @@ if TYPE_CHECKING:
 WORD = r"[a-zA-Z]+|\d+"  # also inside names: TAXI_ON_BAD_ROWS is four words
 ENOUGH = 0.35  # the share of a question's words, weighted by rarity, that a passage needs to be about the question
 
-# Passages with a smaller cosine are about something else. Gemini's vectors lie close together: unrelated texts have
-# about 0.5. If one slips through, the model still says when the passages lack the answer.
-NEAR = 0.55
+NEAR = 0.55  # a smaller cosine is about something else: of Gemini's vectors, those of unrelated texts have about 0.5
 BATCH = 100  # passages embedded before they are stored, so that a killed run loses at most one request
 
 TABLES = """
@@ -36,7 +33,6 @@ create table if not exists passages (
 );
 create table if not exists embeddings (identity varchar, model varchar, vector float[], primary key (identity, model));
 """
-_PASSAGES = "select document, headings, link, text from passages order by place"
 _NOT_EMBEDDED = """
 select document, headings, link, text from passages
 where identity not in (select identity from embeddings where model = ?) order by place"""
@@ -133,13 +129,10 @@ class Library:
 
     def passages(self) -> list[Passage]:
         """Return all passages in order, document by document."""
-        return self._select(_PASSAGES)
+        return self._select("select document, headings, link, text from passages order by place")
 
     def embed(self) -> int:
-        """Embed the passages that the model has not embedded yet, and return how many there were.
-
-        What was embedded is kept, even if the model then fails.
-        """
+        """Embed the passages that the model has not embedded yet, and return how many there were."""
         if self.model is None:
             return 0
         name = self.model.embedding_name

@@ -31,7 +31,6 @@ STATEMENT_SECONDS = 30  # the largest table is counted in ten
 TEMPORARY = "1GB"  # of files that the sorting of one statement may fill
 ROWS = 100  # more than anybody reads in an answer
 LONGEST_CELL = 200  # characters
-_LONGEST_NAME = 63  # bytes of a PostgreSQL name
 
 _READABLE = """
 select n.nspname || '.' || c.relname from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
@@ -134,7 +133,7 @@ def reader(url: str) -> Generator[Reader]:
 
 def role_of(database: str) -> str:
     """Return the name of a database's reader; the databases of a server share their roles, so each has its own."""
-    return database.encode()[: _LONGEST_NAME - len("_reader")].decode(errors="ignore") + "_reader"
+    return f"{database}_reader"
 
 
 def _log_in(owner: "Connection", url: str, role: str, readable: Sequence[str]) -> "Connection":

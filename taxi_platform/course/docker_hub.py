@@ -1,7 +1,4 @@
-"""The course's second flow: how often an image was pulled from Docker Hub.
-
-Also a program: ``python -m taxi_platform.course.docker_hub kestra/kestra``. The asset does not belong here.
-"""
+"""How often an image was pulled from Docker Hub; also a program, ``python -m taxi_platform.course.docker_hub``."""
 
 import json
 import re

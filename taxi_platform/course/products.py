@@ -84,10 +84,10 @@ def read_pages(ask: AskPage) -> list[Product]:
 
 
 def page_of(answer: Any) -> tuple[list[Product], int | None]:
-    """Return the products of an answer, and how many there are in all if it says so.
+    """Return the products of an answer, a list or an object with ``products``, and how many there are in all if known.
 
-    An answer is an object with ``products`` and possibly ``total``, or a bare list of products; anything else, and a
-    list that is too long, is a ``DamagedFile``.
+    Raises:
+        DamagedFile: it is neither, or the list is too long.
     """
     fields = cast("dict[str, Any]", answer if isinstance(answer, dict) else {"products": answer})
     products, total = fields.get("products"), fields.get("total")

@@ -1,7 +1,4 @@
-"""The assets and the job of the assistant: documents, their index, and a question answered without and with them.
-
-These are the course's flows 10 and 11.
-"""
+"""The course's flows 10 and 11: documents, their index, and a question answered without and with them."""
 
 import time
 from collections.abc import Callable, Mapping

@@ -1,7 +1,6 @@
 """The checks of the tables in PostgreSQL, and the jobs that check loaded months again."""
 
 from collections.abc import Iterator
-from functools import cache
 
 import dagster as dg
 from pydantic import Field
@@ -93,7 +92,6 @@ def checking_job(service: Service):
     )
 
 
-@cache
 def upkeep_job():
     """Define the job of the checks that are about a whole service, for every service."""
     keys = [
@@ -111,9 +109,10 @@ def upkeep_job():
 @dg.definitions
 def checks() -> dg.Definitions:
     """Return the checks and jobs of every service, and a daily schedule, which notices a month that nobody loads."""
+    upkeep = upkeep_job()
     daily = dg.ScheduleDefinition(
         name="upkeep_checks_schedule",
-        job=upkeep_job(),
+        job=upkeep,
         cron_schedule="30 12 * * *",
         execution_timezone=settings().schedule_timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
@@ -122,6 +121,6 @@ def checks() -> dg.Definitions:
     services = SERVICES.values()
     return dg.Definitions(
         asset_checks=[table_checks(service) for service in services],
-        jobs=[*(checking_job(service) for service in services), upkeep_job()],
+        jobs=[*(checking_job(service) for service in services), upkeep],
         schedules=[daily],
     )

@@ -86,8 +86,7 @@ def models_asset(
 ) -> dg.AssetsDefinition:
     """Return every model on one target in one definition, so that a run starts one process of dbt.
 
-    The monthly models have partitions and the dimensions have none. Keys begin with the prefix, and ``target`` is a
-    name in ``profiles.yml``.
+    The monthly models have partitions, the dimensions have none. ``target`` is a name in ``profiles.yml``.
     """
     models, tests = nodes_of(manifest, "model", "seed"), nodes_of(manifest, "test")
     months = monthly_partitions(*SERVICES.values())

@@ -77,11 +77,7 @@ def _google(name: str) -> dg.ResourceDefinition:
 
 @dg.definitions
 def resources() -> dg.Definitions:
-    """Define the resources from this process's settings, and the executor of every run.
-
-    The steps of a run wait for each other, and every run has its own process, so a process for each step would only
-    cost a second or two.
-    """
+    """Define the resources from this process's settings, and the executor: every run has one process of its own."""
     definitions = {key: without_configuration(resource) for key, resource in resources_for(settings()).items()}
     # Dagster's default for what one step of a job hands to the next; a run could name the folder that it unpickles.
     pickles = dg.IOManagerDefinition(dg.FilesystemIOManager().create_io_manager, config_schema={})

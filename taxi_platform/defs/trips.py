@@ -170,13 +170,9 @@ def label_run(context: dg.AssetExecutionContext, service: Service) -> None:
     """Tag the run of this asset with the service and months that it loads, unless its tags already say so.
 
     Runs from the web UI and from Dagster's commands have no labels. Each asset of a run adds those that are missing.
-    The tags are read again, because ``context.run`` has those from the start of the run.
     """
-    months = [Month.parse(key) for key in context.partition_keys]
-    if not lacking_labels(context.run.tags, service, months):
-        return
-    run = context.instance.get_run_by_id(context.run.run_id)
-    lacking = run and lacking_labels(run.tags, service, months)
+    run = context.instance.get_run_by_id(context.run.run_id)  # ``context.run`` has the tags from the start of the run
+    lacking = run and lacking_labels(run.tags, service, [Month.parse(key) for key in context.partition_keys])
     if lacking:
         context.instance.add_run_tags(context.run.run_id, lacking)
 

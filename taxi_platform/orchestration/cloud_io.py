@@ -1,8 +1,4 @@
-"""Google Cloud for Dagster: the resource, and the I/O managers of the lake and of the tables in BigQuery.
-
-What they do with a month is decided in ``taxi_platform.bigquery``; how a run of many months goes on is in
-``monthly_io``.
-"""
+"""Google Cloud for Dagster: the resource, and the I/O managers of the lake and of the tables in BigQuery."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,10 +33,7 @@ from taxi_platform.trips.services import column_comments, service_of_table
 
 @dataclass(frozen=True)
 class GoogleCloud:
-    """The project in Google Cloud, with the bucket of the lake and the dataset of the tables.
-
-    Missing or wrong settings are reported when it is used, so that everything else works without them.
-    """
+    """The project in Google Cloud. Missing or wrong settings are reported when it is used."""
 
     settings: CloudSettings | None
 
@@ -91,8 +84,7 @@ def _upload(context: dg.OutputContext, lake: Lake, files: TripFiles, month: Mont
 class WarehouseIOManager(dg.IOManager):
     """Loads ``LakeFiles`` into BigQuery month by month; a month that the lake does not have is uploaded first.
 
-    An input is read as its annotation says: ``pandas.DataFrame`` or ``pyarrow.Table`` for the rows of the month, the
-    range or the whole table, anything else for a ``WarehouseReference`` to them.
+    An input is read as the ``postgres`` I/O manager reads it, if not by value as a ``WarehouseReference``.
     """
 
     google: GoogleCloud

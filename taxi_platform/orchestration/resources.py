@@ -1,7 +1,4 @@
-"""The small resources: the course's flows, the reports, and the landing place.
-
-Those of trips, Google Cloud and dbt are beside their I/O managers and builds.
-"""
+"""The small resources: the course's flows, the reports, and the landing place."""
 
 import json
 import os
@@ -17,7 +14,7 @@ import dagster as dg
 
 from taxi_platform.course.docker_hub import count_pulls
 from taxi_platform.course.products import Product, read_products
-from taxi_platform.errors import DatabaseRefused, DatabaseUnreachable, InvalidSetting, NotPublished, disk_errors
+from taxi_platform.errors import DatabaseRefused, InvalidSetting, NotPublished, disk_errors
 from taxi_platform.operations.landing.places import LandingBucket, LandingFolder, LandingPlace
 from taxi_platform.orchestration.cloud_io import GoogleCloud
 from taxi_platform.orchestration.monthly_io import errors_as_failures
@@ -98,8 +95,7 @@ class DuckDBFile:
         """Open a connection and close it at the end of the block.
 
         Raises:
-            DatabaseUnreachable: another process has had the file open for a minute and a half.
-            DatabaseRefused: DuckDB refuses a statement of the block, or the file.
+            DatabaseRefused: DuckDB refuses a statement, or another process has had the file open for 90 seconds.
         """
         import dagster_duckdb
         import duckdb  # here, because it would make the definitions slower to load
@@ -114,10 +110,8 @@ class DuckDBFile:
                 yield connection
         except duckdb.Error as error:
             name, text = self.path.name, " ".join(str(error).split())
-            if "lock on file" in text:
-                what = f"another process has the file open ({text})"
-                raise DatabaseUnreachable(name, what, "Close it there.") from error
-            raise DatabaseRefused(name, f"DuckDB refused ({text})", "What was there before is still there.") from error
+            advice = "What was there before is still there. If another process has the file open, close it there."
+            raise DatabaseRefused(name, f"DuckDB refused ({text})", advice) from error
 
 
 @dataclass(frozen=True)

@@ -88,10 +88,7 @@ class _Events(_KeepsConnections, PostgresEventLogStorage):
 
 
 class _Runs(_KeepsConnections, PostgresRunStorage):
-    """Runs. The process that stores the start of a run executes it, and writes its heartbeat from then on.
-
-    Every run passes here: those of the code server, of a command, and of the demo.
-    """
+    """Runs. The process that stores the start of a run executes it, and writes its heartbeat from then on."""
 
     def __init__(self, postgres_url: str, *others: _KeepsConnections) -> None:
         super().__init__(postgres_url, should_autocreate_tables=False)

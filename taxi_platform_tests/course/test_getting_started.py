@@ -191,7 +191,8 @@ def test_a_database_that_stays_open_in_another_process_is_reported_with_its_pid(
 ) -> None:
     monkeypatch.setattr("dagster._utils.backoff.time.sleep", lambda _: None)
     reason = failure(shop.run(products, products_kept))
-    assert "products.duckdb: another process has the file open" in reason
+    assert "products.duckdb: DuckDB refused (IO Error: Could not set lock on file" in reason
+    assert reason.endswith("If another process has the file open, close it there.")
     assert str(holder.pid) in reason
 
 

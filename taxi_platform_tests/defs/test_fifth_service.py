@@ -1,6 +1,5 @@
 """A made-up service that only the contract knows: everything else follows, dbt models and report panels excepted."""
 
-from collections.abc import Iterator
 from functools import partial
 from typing import cast
 
@@ -9,7 +8,6 @@ import pytest
 
 from taxi_platform.assistant.knowledge import services_in
 from taxi_platform.bigquery.tables import trip_fields
-from taxi_platform.defs.checks import upkeep_job
 from taxi_platform.ledger.plan import parse_services
 from taxi_platform.operations.landing.places import parse_name
 from taxi_platform.sources.sample import rows_of_month
@@ -52,13 +50,11 @@ MARCH = Month(2019, 3)
 
 
 @pytest.fixture
-def ferries(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+def ferries(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
     """The platform with the ferries among its services."""
     monkeypatch.setitem(cast("dict[str, Service]", SERVICES), FERRY.name, FERRY)
-    upkeep_job.cache_clear()
     platform.use(TAXI_LAST_MONTH="")
-    yield platform
-    upkeep_job.cache_clear()
+    return platform
 
 
 def test_it_has_assets_with_its_own_months_and_links(ferries: Platform) -> None:
