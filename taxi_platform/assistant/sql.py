@@ -14,18 +14,15 @@ from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from taxi_platform.assistant.model import AnswerRefused
 from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import connect, execute, postgres_errors
+from taxi_platform.postgres.connection import Connection, connect, execute, postgres_errors
 from taxi_platform.trips.keys import MODELS_SCHEMA
 from taxi_platform.trips.services import SERVICES
 from taxi_platform.trips.zones import TABLE as ZONES
-
-if TYPE_CHECKING:
-    from taxi_platform.postgres.connection import Connection
 
 STATEMENT_SECONDS = 30  # the largest table is counted in ten
 TEMPORARY = "1GB"  # of files that the sorting of one statement may fill
@@ -66,7 +63,7 @@ class Rows:
 class Reader:
     """A session of ``role``, which may only read the tables of ``schema``, with each column's type and meaning."""
 
-    def __init__(self, connection: "Connection", readable: Sequence[str]) -> None:
+    def __init__(self, connection: Connection, readable: Sequence[str]) -> None:
         columns: dict[str, dict[str, str]] = defaultdict(dict)
         for table, column, kind, meaning in execute(connection, _COLUMNS, (list(readable),)).fetchall():
             columns[table][column] = f"{kind}: {meaning}" if meaning else kind
@@ -136,7 +133,7 @@ def role_of(database: str) -> str:
     return f"{database}_reader"
 
 
-def _log_in(owner: "Connection", url: str, role: str, readable: Sequence[str]) -> "Connection":
+def _log_in(owner: Connection, url: str, role: str, readable: Sequence[str]) -> Connection:
     """Create the role unless it exists, let it read these tables, and open a session of it."""
     from psycopg import errors
     from psycopg.conninfo import make_conninfo
@@ -167,7 +164,7 @@ def _log_in(owner: "Connection", url: str, role: str, readable: Sequence[str]) -
             _run(owner, "alter role {} nologin password null", role)
 
 
-def _run(owner: "Connection", statement: str, *names: str) -> None:
+def _run(owner: Connection, statement: str, *names: str) -> None:
     """Run one of the statements above, with these names instead of its braces."""
     from psycopg import sql
 

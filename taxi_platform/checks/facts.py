@@ -6,21 +6,18 @@ Every statement reads only the month's own table, because a query of the whole t
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from taxi_platform.checks.results import Row
 from taxi_platform.checks.rules import UNIQUE_IDS, ZONE_COLUMNS, condition, rules_of
 from taxi_platform.ledger.loaded import read_loaded
 from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import connect, execute, postgres_errors
+from taxi_platform.postgres.connection import Connection, connect, execute, postgres_errors
 from taxi_platform.trips import zones
 from taxi_platform.trips.files import FileFacts
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
-
-if TYPE_CHECKING:
-    from taxi_platform.postgres.connection import Connection
 
 SAMPLE = 5  # rows: enough to see what is wrong, few enough for an event log that keeps them for years
 
@@ -96,7 +93,7 @@ def read_facts(url: str, service: Service, month: Month, raw: FileFacts | None) 
         return replace(facts, rows=_ask(connection, f"select count(*) from {partition}")[0]["count"])
 
 
-def _counted(connection: "Connection", service: Service, facts: MonthFacts) -> MonthFacts:
+def _counted(connection: Connection, service: Service, facts: MonthFacts) -> MonthFacts:
     """Return the facts with the counts and samples of both scans."""
     partition = tables.partition_of(service, facts.month)
     zones, unknown = _ZONES_BY_NUMBER, f"select generate_series(1, {_ZONES_BY_NUMBER[-1]})::text"
@@ -144,11 +141,11 @@ def _twins(times: bytes) -> list[int]:
     return np.unique(values[1:][values[1:] == values[:-1]]).view(">i4").tolist()
 
 
-def _exists(connection: "Connection", table: str) -> bool:
+def _exists(connection: Connection, table: str) -> bool:
     return execute(connection, "select to_regclass(%s) is not null", (table,)).fetchone() == (True,)
 
 
-def _ask(connection: "Connection", statement: str, *parameters: Any) -> Sequence[Row]:
+def _ask(connection: Connection, statement: str, *parameters: Any) -> Sequence[Row]:
     """Return the rows of a query, each by its columns' names."""
     cursor = connection.execute(statement.encode(), parameters or None, binary=True)
     names = [column.name for column in cursor.description or ()]

@@ -5,7 +5,6 @@ Callers that count rows as well read it over their own connection, so that both 
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.jobs import Jobs
@@ -13,7 +12,7 @@ from taxi_platform.bigquery.statements import rows_by_month
 from taxi_platform.bigquery.tables import Tables, table_of
 from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import connect, execute, postgres_errors
+from taxi_platform.postgres.connection import Connection, connect, execute, postgres_errors
 from taxi_platform.postgres.locking import try_lock, unlock
 from taxi_platform.postgres.older_months import check_older_months
 from taxi_platform.postgres.preparing import months_changed_by_hand
@@ -21,9 +20,6 @@ from taxi_platform.trips.files import FileFacts, TripFile
 from taxi_platform.trips.keys import parse_file_name
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, Service
-
-if TYPE_CHECKING:
-    from taxi_platform.postgres.connection import Connection
 
 NOT_LOADED = "its table in PostgreSQL does not hold it"
 BEING_LOADED = "its month is being loaded into PostgreSQL"
@@ -35,7 +31,7 @@ select f.filename, f.table_name, f.contract, f.source, f.rows_loaded, f.rows_rej
 from {tables.FILES} as f where %(names)s::text[] is null or f.filename = any(%(names)s)"""  # noqa: S608 - our names
 
 
-def read_loaded(connection: "Connection", names: Collection[str] | None = None) -> dict[str, LoadRecord]:
+def read_loaded(connection: Connection, names: Collection[str] | None = None) -> dict[str, LoadRecord]:
     """Return the load records of these or all files by name, also of tables that were changed since."""
     if not _has_records(connection):
         return {}
@@ -57,7 +53,7 @@ def read_loaded(connection: "Connection", names: Collection[str] | None = None) 
     }
 
 
-def _has_records(connection: "Connection") -> bool:
+def _has_records(connection: Connection) -> bool:
     return execute(connection, "select to_regclass(%s)", (tables.FILES,)).fetchone() != (None,)
 
 

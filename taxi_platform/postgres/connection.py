@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[tuple[Any, ...]]
     Cursor = psycopg.Cursor[tuple[Any, ...]]
+else:  # psycopg takes long to import, and is not needed to load the definitions
+    Connection = Cursor = Any
 
 Parameters = Sequence[Any] | Mapping[str, Any] | None
 
@@ -36,7 +38,7 @@ _SESSION = {
 }
 
 
-def connect(url: str) -> "Connection":
+def connect(url: str) -> Connection:
     """Return an open connection in autocommit mode, with timeouts on connecting, on locks and on statements.
 
     Raises:
@@ -68,7 +70,7 @@ def session_settings() -> str:
     return "select " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
 
 
-def execute(connection: "Connection", statement: str, parameters: Parameters = None) -> "Cursor":
+def execute(connection: Connection, statement: str, parameters: Parameters = None) -> Cursor:
     """Run one statement. Its text is built from names of the contracts; everything from outside is a parameter."""
     return connection.execute(statement.encode(), parameters)
 
@@ -101,7 +103,7 @@ def server_of(url: str) -> str:
     return f"PostgreSQL at {address}, database {parts.get('dbname')!r}, user {parts.get('user')!r}"
 
 
-def _check_server(connection: "Connection") -> None:
+def _check_server(connection: Connection) -> None:
     """Refuse an old server, or a pooler: locks and settings of a session would belong to the session it lends next.
 
     A pooler answers for the server, so the process that it names is not the one that runs the statements.

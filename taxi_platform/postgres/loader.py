@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused, FileChanged, disk_errors, shortened
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import connect, execute, postgres_errors
+from taxi_platform.postgres.connection import Connection, connect, execute, postgres_errors
 from taxi_platform.postgres.locking import lock_month, refuse_older_snapshots, when_readers_allow
 from taxi_platform.postgres.preparing import add_columns, months_changed_by_hand, prepare
 from taxi_platform.trips.columns import Column
@@ -27,7 +27,6 @@ from taxi_platform.trips.records import PARSER, Canonical, NeedsParser
 from taxi_platform.trips.services import SERVICES, Service
 
 if TYPE_CHECKING:
-    from taxi_platform.postgres.connection import Connection
     from taxi_platform.trips.parquet import ParquetStream
 
 logger = logging.getLogger(__name__)
@@ -107,7 +106,7 @@ class _Load:
         self._table: int | None = None  # its oid, once it is created
         self._ignored: str | None = None
 
-    def already_loaded(self, connection: "Connection") -> _Counts | None:
+    def already_loaded(self, connection: Connection) -> _Counts | None:
         """Return the counts of an earlier load of this very file, if its partition is still untouched."""
         query = f"""
             select f.rows_loaded, f.rows_rejected, f.ignored from {tables.FILES} as f
@@ -121,7 +120,7 @@ class _Load:
             return None
         return row[0], row[1]
 
-    def run(self, connection: "Connection") -> _Counts:
+    def run(self, connection: Connection) -> _Counts:
         """Fill the month's own table and swap it in."""
         query = f"select source from {tables.FILES} where filename = %s"
         before = execute(connection, query, (self.subject,)).fetchone()
@@ -141,7 +140,7 @@ class _Load:
         when_readers_allow(lambda: self._swap(connection, counts, copied), self.subject)
         return counts
 
-    def _fill_fast(self, connection: "Connection") -> _Counts:
+    def _fill_fast(self, connection: Connection) -> _Counts:
         """Copy the lines of a regular file as they are, or the values of a Parquet file in PostgreSQL's binary form."""
         from psycopg import DataError, IntegrityError
 
@@ -162,7 +161,7 @@ class _Load:
             raise NeedsParser(f"{stream.rows:,} {stream.unit}s became {copied:,} rows")
         return copied, 0
 
-    def _fill_parsed(self, connection: "Connection") -> _Counts:
+    def _fill_parsed(self, connection: Connection) -> _Counts:
         """Copy what the parser makes of the file, and its bad rows into the table of rejects."""
         stream = self._open()
         self._create(connection, stream.header)
@@ -181,7 +180,7 @@ class _Load:
 
     def _copy(
         self,
-        connection: "Connection",
+        connection: Connection,
         blocks: Iterable[Any],
         columns: Sequence[Column],
         form: str = "csv",
@@ -192,7 +191,7 @@ class _Load:
         with connect(self._url) as second:
             return copy_blocks(blocks, [connection, second], statement, encode)
 
-    def _create(self, connection: "Connection", header: Header) -> None:
+    def _create(self, connection: Connection, header: Header) -> None:
         self._ignored = ", ".join(column.name for column in header.ignored) or None
         name = tables.literal(self.subject)
         add_columns(connection, self.service, header.added)
@@ -203,7 +202,7 @@ class _Load:
         execute(connection, "truncate pg_temp.rejected")
         self._table = self._oid(connection, self._loading)
 
-    def _oid(self, connection: "Connection", name: str) -> int | None:
+    def _oid(self, connection: Connection, name: str) -> int | None:
         return execute(connection, "select to_regclass(%s)::oid", (name,)).fetchall()[0][0]
 
     def _open(self) -> "TripStream | ParquetStream":
@@ -223,7 +222,7 @@ class _Load:
                 "It was fetched again or edited meanwhile; materialize its raw asset again with force: true.",
             )
 
-    def _swap(self, connection: "Connection", counts: _Counts, copied: datetime) -> None:
+    def _swap(self, connection: Connection, counts: _Counts, copied: datetime) -> None:
         """Replace the month's table, its rejects and its record in one transaction."""
         file, name = self._file, tables.literal(self.subject)
         table, partition = tables.table_of(self.service), tables.partition_of(self.service, file.month)
@@ -300,9 +299,7 @@ class _Abandoned(Exception):
     """Another thread of the same copy failed; its error is the one to report."""
 
 
-def copy_blocks(
-    blocks: Iterable[Any], connections: "Sequence[Connection]", statement: str, encode: Encode = iter
-) -> int:
+def copy_blocks(blocks: Iterable[Any], connections: Sequence[Connection], statement: str, encode: Encode = iter) -> int:
     """Copy blocks of whole rows over all connections at once, and return the number of rows that the server reports.
 
     Each connection takes the next block when it is ready for one. A block is made by whichever thread comes for it, so
@@ -321,7 +318,7 @@ def copy_blocks(
                 return
             yield block
 
-    def copy_into(connection: "Connection") -> int:
+    def copy_into(connection: Connection) -> int:
         try:
             with connection.cursor() as cursor:
                 with cursor.copy(statement.encode()) as copy:

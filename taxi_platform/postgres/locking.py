@@ -2,20 +2,16 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from taxi_platform.errors import DatabaseInterrupted
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import execute
+from taxi_platform.postgres.connection import Connection, execute
 from taxi_platform.retries import MONTH_LOCK, SWAP
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
-if TYPE_CHECKING:
-    from taxi_platform.postgres.connection import Connection
 
-
-def lock_month(connection: "Connection", service: Service, month: Month) -> None:
+def lock_month(connection: Connection, service: Service, month: Month) -> None:
     """Take the month's lock, which one process in all can hold, until the connection ends.
 
     Raises:
@@ -27,12 +23,12 @@ def lock_month(connection: "Connection", service: Service, month: Month) -> None
         raise DatabaseInterrupted(name, "another process has been loading this month for a quarter of an hour")
 
 
-def try_lock(connection: "Connection", name: str) -> bool:
+def try_lock(connection: Connection, name: str) -> bool:
     """Take the advisory lock of a partition if it is free, and return whether it was."""
     return execute(connection, "select pg_try_advisory_lock(hashtextextended(%s, 0))", (name,)).fetchone() == (True,)
 
 
-def unlock(connection: "Connection", name: str) -> None:
+def unlock(connection: Connection, name: str) -> None:
     """Release the advisory lock of a partition."""
     execute(connection, "select pg_advisory_unlock(hashtextextended(%s, 0))", (name,))
 
@@ -41,7 +37,7 @@ class OlderSnapshot(DatabaseInterrupted):
     """A transaction would see a month empty if its table were replaced now."""
 
 
-def refuse_older_snapshots(connection: "Connection", name: str, copied: datetime) -> None:
+def refuse_older_snapshots(connection: Connection, name: str, copied: datetime) -> None:
     """Pass when every open snapshot sees the rows that were copied until then.
 
     Partitions are replaced for everybody at once, but rows appear only to snapshots taken after they were written. A

@@ -5,16 +5,12 @@ become ordinary values.
 """
 
 import logging
-from typing import TYPE_CHECKING
 
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import execute
+from taxi_platform.postgres.connection import Connection, execute
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.records import PARSER, TOO_LARGE
 from taxi_platform.trips.services import SERVICES, Service
-
-if TYPE_CHECKING:
-    from taxi_platform.postgres.connection import Connection
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +30,7 @@ update {tables.FILES} set parser = case when %(refused)s::text is null then %(pa
 where filename = %(name)s and loaded_at = %(loaded_at)s"""
 
 
-def check_older_months(connection: "Connection") -> None:
+def check_older_months(connection: Connection) -> None:
     """Check the months that an older parser loaded, and record the outcome in ``tripdata_files``.
 
     A month that passes counts as loaded by today's parser; of one that does not, the columns in question are recorded.

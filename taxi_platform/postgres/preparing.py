@@ -5,17 +5,13 @@ The load itself is in ``loader``.
 
 import logging
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
 
 from taxi_platform.errors import SchemaMismatch, UnsupportedServer
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import execute
+from taxi_platform.postgres.connection import Connection, execute
 from taxi_platform.postgres.locking import try_lock, unlock, when_readers_allow
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.services import Service, column_comments
-
-if TYPE_CHECKING:
-    from taxi_platform.postgres.connection import Connection
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +50,7 @@ where (%(names)s::text[] is null or f.filename = any(%(names)s)) and {tables.UNT
 )"""
 
 
-def prepare(connection: "Connection", service: Service) -> None:
+def prepare(connection: Connection, service: Service) -> None:
     """Create the service's tables or columns if they are missing, renew comments, and drop what killed loads left.
 
     Raises:
@@ -75,7 +71,7 @@ def prepare(connection: "Connection", service: Service) -> None:
     _drop_leftovers(connection, service)
 
 
-def add_columns(connection: "Connection", service: Service, columns: Iterable[Column]) -> None:
+def add_columns(connection: Connection, service: Service, columns: Iterable[Column]) -> None:
     """Add the columns that the service's table lacks; its rows get NULL and are neither read nor written."""
     table, existing = tables.table_of(service), _comments(connection, service)
     lacking = [column for column in columns if column.name not in existing]
@@ -94,7 +90,7 @@ def add_columns(connection: "Connection", service: Service, columns: Iterable[Co
     logger.info(f"{table}: got the columns {', '.join(column.name for column in lacking)}")
 
 
-def check_encoding(connection: "Connection") -> None:
+def check_encoding(connection: Connection) -> None:
     """Refuse an encoding in which row ids would be the md5 of other bytes, and some texts cannot be stored."""
     encoding = connection.info.parameter_status("server_encoding")
     if encoding not in ("UTF8", "SQL_ASCII"):  # the latter stores the bytes as they come
@@ -105,7 +101,7 @@ def check_encoding(connection: "Connection") -> None:
         )
 
 
-def _is_ours(connection: "Connection", service: Service) -> bool:
+def _is_ours(connection: Connection, service: Service) -> bool:
     """Return whether the table exists; one that is not as the contract wants it is refused."""
     table = tables.table_of(service)
     row = execute(connection, "select relkind from pg_class where oid = to_regclass(%s)", (table,)).fetchone()
@@ -123,7 +119,7 @@ def _is_ours(connection: "Connection", service: Service) -> bool:
     return True
 
 
-def _create(connection: "Connection", service: Service) -> None:
+def _create(connection: Connection, service: Service) -> None:
     """Create the tables, one process at a time: ``if not exists`` alone fails when two come at once."""
     with connection.transaction():
         execute(connection, "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (tables.FILES,))
@@ -135,11 +131,11 @@ def _create(connection: "Connection", service: Service) -> None:
             execute(connection, statement)
 
 
-def _comments(connection: "Connection", service: Service) -> dict[str, str]:
+def _comments(connection: Connection, service: Service) -> dict[str, str]:
     return dict(execute(connection, _COLUMN_COMMENTS, (tables.table_of(service),)).fetchall())
 
 
-def _drop_leftovers(connection: "Connection", service: Service) -> None:
+def _drop_leftovers(connection: Connection, service: Service) -> None:
     """Drop the loading tables of months that nobody is loading: their lock is free because their process is gone.
 
     A leftover that somebody is reading, such as pg_dump, is left for the next load.
@@ -160,7 +156,7 @@ def _drop_leftovers(connection: "Connection", service: Service) -> None:
                 unlock(connection, partition)
 
 
-def months_changed_by_hand(connection: "Connection", names: Collection[str] | None = None) -> set[str]:
+def months_changed_by_hand(connection: Connection, names: Collection[str] | None = None) -> set[str]:
     """Return the files of loaded months whose rows were inserted, updated or deleted since.
 
     PostgreSQL counts the rows that are written to a table. Only where these counters do not answer, because a crash

@@ -8,18 +8,14 @@ of the next. What was counted of a month is kept in a small table, until dbt bui
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from taxi_platform.ledger.loaded import months_of
 from taxi_platform.ledger.record import LoadRecord
-from taxi_platform.postgres.connection import connect, execute, postgres_errors
+from taxi_platform.postgres.connection import Connection, connect, execute, postgres_errors
 from taxi_platform.reports.figures import DOLLARS, MILES, NOT_GIVEN, Row, ServiceFigures, figures_of
 from taxi_platform.trips.keys import MODELS_SCHEMA
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES
-
-if TYPE_CHECKING:
-    from taxi_platform.postgres.connection import Connection
 
 Rows = Sequence[Row]
 
@@ -149,11 +145,11 @@ def read_figures(url: str, months: Iterable[Month], loaded: Mapping[str, LoadRec
             yield from _figures(month, counted, zones, loaded)
 
 
-def _exist(connection: "Connection", *names: str) -> bool:
+def _exist(connection: Connection, *names: str) -> bool:
     return execute(connection, _ALL_EXIST, (list(names),)).fetchone() == (True,)
 
 
-def _count_once(connection: "Connection", month: Month, statements: Sequence[str], version: str) -> Sequence[Rows]:
+def _count_once(connection: Connection, month: Month, statements: Sequence[str], version: str) -> Sequence[Rows]:
     """Return the rows of each statement, kept ones if these have the version; the empty version is never kept."""
     parameters = {"first": month.first_day, "after": month.plus(1).first_day}
     if version and _exist(connection, FIGURES):

@@ -5,7 +5,7 @@ Each makes one attempt with short timeouts. They start no server and change noth
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from taxi_platform.bigquery import setup
 from taxi_platform.bigquery.clients import cloud_of, problems_of_names
@@ -13,7 +13,7 @@ from taxi_platform.errors import NotPublished, SourceUnreachable
 from taxi_platform.operations.alerts import addresses_of, problem_with
 from taxi_platform.operations.doctor import Finding, ok, problem, problem_of, warning
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import connect, execute, postgres_errors
+from taxi_platform.postgres.connection import Connection, connect, execute, postgres_errors
 from taxi_platform.postgres.embedded import cluster, programs
 from taxi_platform.postgres.preparing import check_encoding
 from taxi_platform.postgres.server import trips_server
@@ -25,9 +25,6 @@ from taxi_platform.sources.source import source_named
 from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import SERVICES, SMALLEST
 from taxi_platform.trips.zones import TABLE as ZONES
-
-if TYPE_CHECKING:
-    from taxi_platform.postgres.connection import Connection
 
 USER = "the user of TAXI_POSTGRES_URL"
 SAMPLE = "TAXI_SOURCE=sample makes trips without a network."
@@ -71,7 +68,7 @@ def examine_postgres(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def server_of(connection: "Connection") -> Finding:
+def server_of(connection: Connection) -> Finding:
     """Return which server has accepted a connection."""
     info = connection.info
     version = f"{info.server_version // 10_000}.{info.server_version % 10_000}"
