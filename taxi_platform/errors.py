@@ -4,19 +4,12 @@ Each says what happened, to which file or service, and what to do next. ``transi
 help without changing anything. Programming errors do not belong here.
 """
 
-import errno
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import PurePath
 
 LONGEST_MESSAGE = 500  # characters of another program's message that are repeated: it may quote a field of a megabyte
 LONGEST = 2_000  # characters of what happened: it may quote a row, and a row may be a megabyte
-
-_FULL_DISK = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the quota is used up",
-    errno.EFBIG: "the file may not grow any further",
-}
 
 # Which extra a module comes with that the main job does without; see pyproject.toml.
 EXTRAS = {
@@ -185,9 +178,6 @@ def disk_errors(target: PurePath) -> Generator[None, None, None]:
     try:
         yield
     except OSError as error:
-        full = _FULL_DISK.get(error.errno or 0)
-        reason = full or (error.strerror or type(error).__name__).lower()
-        advice = "Check the folder and its permissions, or set TAXI_DATA_DIR to one that can be written."
-        if full:
-            advice = "Free some space, or set TAXI_DATA_DIR to a folder that has more; then run it again."
+        reason = (error.strerror or type(error).__name__).lower()
+        advice = "Free space there or make it writable, or set TAXI_DATA_DIR to another folder."
         raise StorageFull(target.name, f"{target} cannot be written: {reason}", advice) from error

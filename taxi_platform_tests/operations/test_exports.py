@@ -99,7 +99,7 @@ def test_an_export_that_fails_leaves_the_file_that_is_there(loads: Loads, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(exports, "_typed", full)
-    with pytest.raises(StorageFull, match="the disk is full"):
+    with pytest.raises(StorageFull, match="no space left on device"):
         export(loads)
     assert [found.read_bytes() for found in path.parent.iterdir()] == [before]
 

@@ -446,7 +446,7 @@ def test_a_file_that_may_not_grow_fails_with_advice_and_is_resumed_later(server:
         text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
     )
-    assert f"StorageFull: {NAME}: {target} cannot be written: the file may not grow" in process.stderr
+    assert f"StorageFull: {NAME}: {target} cannot be written: file too large" in process.stderr
     fetch(server, target)
     assert target.read_bytes() == CONTENT
     assert sent(server, "range") == [None, f"bytes={CHUNK}-"]
@@ -455,8 +455,8 @@ def test_a_file_that_may_not_grow_fails_with_advice_and_is_resumed_later(server:
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        (f"size={HALF}", "the disk is full. Free some space"),
-        ("ro", "read-only file system. Check the folder"),
+        (f"size={HALF}", "no space left on device. Free space"),
+        ("ro", "read-only file system. Free space"),
     ],
 )
 def test_a_full_or_read_only_disk_fails_with_advice(

@@ -194,7 +194,7 @@ def test_fetching_overwrites_whatever_is_there(tmp_path: Path) -> None:
 def test_a_full_disk_is_reported() -> None:
     source = SampleSource(0.01)
     for address in (source.trips(GREEN, Month(2020, 6)), source.zones()):
-        with pytest.raises(StorageFull, match="the disk is full"):
+        with pytest.raises(StorageFull, match="no space left on device"):
             source.fetch(address, Path("/dev/full"))
 
 

@@ -124,7 +124,7 @@ def test_a_full_disk_of_raw_files_fails_the_months_that_meet_it_and_a_second_att
             filled.enter_context(full(stack, "data"))
         year.wait_for(backfill, "COMPLETED_FAILED")
     (run,) = year.runs(backfill)
-    assert "cannot be written: the disk is full. Free some space" in failures(stack, run["runId"])
+    assert "cannot be written: no space left on device. Free space" in failures(stack, run["runId"])
     assert sum(len(year.loaded(asset)) for asset in year.assets) == 5
     assert sum(len(year.materialized(asset)) for asset in year.assets) == 5
     again = year.launch_again(backfill)

@@ -170,8 +170,7 @@ def launch(data: Path, programs: Path, account: Account, lock: int, output: Path
 
     It inherits the descriptor ``lock``. The file ``output`` takes its messages before its own log is open.
     """
-    # The second option only tells a reader of ``ps`` whose server it is.
-    server = [programs / "postgres", "-D", _reachable(account, data), "-c", f"taxi.folder={data}"]
+    server = [programs / "postgres", "-D", _reachable(account, data)]
     with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)) as messages:
         subprocess.run(
             # The shell ends at once, so that the server is not a child of ours whose end we would have to wait for.
