@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused, FileChanged, disk_errors, shortened
 from taxi_platform.postgres import tables
@@ -22,12 +22,9 @@ from taxi_platform.postgres.preparing import add_columns, months_changed_by_hand
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.files import TripFile, edition_of
 from taxi_platform.trips.headers import Header, has_waiting_columns
-from taxi_platform.trips.reading import TripStream, open_trips
+from taxi_platform.trips.reading import Stream, TripStream, open_trips
 from taxi_platform.trips.records import PARSER, Canonical, NeedsParser
 from taxi_platform.trips.services import SERVICES, Service
-
-if TYPE_CHECKING:
-    from taxi_platform.trips.parquet import ParquetStream
 
 logger = logging.getLogger(__name__)
 
@@ -205,14 +202,14 @@ class _Load:
     def _oid(self, connection: Connection, name: str) -> int | None:
         return execute(connection, "select to_regclass(%s)::oid", (name,)).fetchall()[0][0]
 
-    def _open(self) -> "TripStream | ParquetStream":
+    def _open(self) -> Stream:
         path, regular = self._file.path, self._file.verified.regular
         try:
             return open_trips(path, self.service, self._file.month, is_regular=regular)
         except FileNotFoundError:
             raise FileChanged(str(path), "the file is gone", "Materialize its raw asset again.") from None
 
-    def _check(self, stream: "TripStream | ParquetStream", rows: int) -> None:
+    def _check(self, stream: Stream, rows: int) -> None:
         """Raise unless the bytes that were read are those that were verified."""
         if stream.sha256 != self._file.sha256 or rows != self._file.rows:
             raise FileChanged(

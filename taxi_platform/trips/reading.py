@@ -20,9 +20,6 @@ from taxi_platform.trips.headers import Header, match_header
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
-if TYPE_CHECKING:
-    from taxi_platform.trips.parquet import ParquetStream
-
 CHUNK = 64 * 1024  # compressed bytes read at once: inflated about 0.5 MB
 LARGEST_PIECE = 2 * 1024 * 1024  # bytes inflated at once, however well the file is compressed
 LONGEST_LINE = 1024 * 1024  # bytes; a trip takes about 100, so a longer line is not a trip
@@ -49,7 +46,7 @@ _SHAPES = {
 
 def open_trips(
     path: Path, service: Service, month: Month, *, name: str | None = None, is_regular: bool | None = None
-) -> "TripStream | ParquetStream":
+) -> "Stream":
     """Return the one pass over a trip file, by its ``name`` where that of ``path`` is a temporary one.
 
     See ``TripStream`` and ``ParquetStream``.
@@ -173,6 +170,14 @@ class TripStream:
         self.unterminated = not self._compressed
         self.regular = self.regular and not self.unterminated and self._is_regular(whole)
         return whole
+
+
+if TYPE_CHECKING:
+    from taxi_platform.trips.parquet import ParquetStream
+
+    Stream = TripStream | ParquetStream
+else:  # pyarrow takes long to import
+    Stream = TripStream
 
 
 class RegularRows:

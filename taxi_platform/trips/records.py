@@ -16,15 +16,12 @@ from decimal import Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
 from itertools import islice
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from taxi_platform.errors import BadRows
 from taxi_platform.trips.columns import Column
-from taxi_platform.trips.reading import TripStream
+from taxi_platform.trips.reading import Stream, TripStream
 from taxi_platform.trips.services import Service
-
-if TYPE_CHECKING:
-    from taxi_platform.trips.parquet import ParquetStream
 
 PARSER = 2  # stored with each month that is loaded; raise it when a value is read differently. Version 0.1 was 1.
 
@@ -73,7 +70,7 @@ def read_records(stream: TripStream) -> Iterator[Record]:
     return _parsed(_split_records(stream), stream)
 
 
-def _parsed(split: Iterator[Record], stream: "TripStream | ParquetStream") -> Iterator[Record]:
+def _parsed(split: Iterator[Record], stream: Stream) -> Iterator[Record]:
     columns = stream.header.columns
     kinds = ["code" if column.is_code else column.postgres for column in columns]
     if not isinstance(stream, TripStream):
@@ -112,7 +109,7 @@ class Canonical:
         first_rejected: the first bad rows, shortened for messages.
     """
 
-    stream: "TripStream | ParquetStream"
+    stream: Stream
     service: Service
     bad: IO[bytes]
     rows: int = 0
