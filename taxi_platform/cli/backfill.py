@@ -81,11 +81,7 @@ def run_backfill(
 
 
 def months_asked_for(services: str, months: str) -> Wanted:
-    """Return the months that texts such as ``green,yellow`` and ``2019-01..2019-12`` name.
-
-    Raises:
-        InvalidRequest: a service or month does not exist.
-    """
+    """Return the months that ``green,yellow`` and ``2019-01..2019-12`` name, or raise ``InvalidRequest``."""
     span = parse_span(months)
     return {service: months_in(span, service, partition_months(service)) for service in parse_services(services)}
 

@@ -27,10 +27,7 @@ TRIPS = "fct_trips"  # the model whose partitions show which months are built
 
 
 def run_demo(scale: float | None = None) -> bool:
-    """Load 2019 and the zones, build the models and the report, and return whether that succeeded.
-
-    The sample, which is used if the source does not answer, makes ``scale`` trips for each real one.
-    """
+    """Load 2019, build models and report, and return whether that succeeded; the sample is made to ``scale``."""
     services = _choose_services(scale or SCALE)
     loaded = defs()
     job = loaded.resolve_implicit_global_asset_job_def()

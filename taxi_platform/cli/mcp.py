@@ -1,7 +1,6 @@
 """``taxi mcp``: the platform's read-only commands as tools of an MCP server, for assistants such as Claude or Gemini.
 
-The server speaks over standard input and output, as the program of one client. Its tools return what the commands of
-the same names know; only ``--allow-runs`` adds one that starts something.
+The server is the program of one client. Only ``--allow-runs`` adds a tool that starts something.
 """
 
 from collections import defaultdict

@@ -1,7 +1,4 @@
-"""``taxi metrics``: what ``taxi status`` knows of every month, as numbers for Prometheus.
-
-Every number is a gauge that is read when it is asked for, so that nothing is counted twice or kept in memory.
-"""
+"""``taxi metrics``: what ``taxi status`` knows of every month, as numbers for Prometheus, read when it asks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
@@ -45,11 +42,7 @@ def run_metrics(listen: str | None) -> None:
 
 
 def serve(registry: CollectorRegistry, address: str) -> "tuple[WSGIServer, Thread]":
-    """Serve the metrics in a thread of their own.
-
-    Raises:
-        InvalidRequest: the address is not ``HOST:PORT``, or cannot be listened at.
-    """
+    """Serve the metrics in a thread of their own; an address that cannot be listened at is an ``InvalidRequest``."""
     host, _, port = address.rpartition(":")
     try:
         if not host:

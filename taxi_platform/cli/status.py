@@ -31,10 +31,7 @@ _LETTERS: Mapping[State, tuple[str, str]] = {
 
 
 def show_status(*, as_json: bool, ask_source: bool, ask_cloud: bool = False) -> None:
-    """Print the state of every month, of those in BigQuery too if Google Cloud is configured.
-
-    The source may be asked which loaded months have changed, and BigQuery which it holds and what their loads cost.
-    """
+    """Print the state of every month; if BigQuery is asked, also what it holds and what its loads cost."""
     from taxi_platform.bigquery.clients import cloud_of
     from taxi_platform.ledger.events import bytes_billed, daemon_is_alive
     from taxi_platform.ledger.reading import read_months

@@ -1,7 +1,7 @@
-"""The metadata of materializations: what the I/O managers write, and ``events`` reads back, side by side in one file.
+"""The metadata of materializations, written by the I/O managers and read back by ``events``; schemas that the UI shows.
 
-Dagster keeps these values for years, and the names below are those of version 0.1, so a name never changes its meaning.
-Older records may lack newer names. Schemas that the UI shows on an asset's page belong here as well.
+Dagster keeps these values for years, and the names are those of version 0.1, so a name never changes its meaning.
+Older records may lack newer names.
 """
 
 from collections.abc import Iterable, Mapping

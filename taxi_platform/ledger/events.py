@@ -1,7 +1,4 @@
-"""The one reader of what Dagster has recorded about months: materializations, attempts, checks, backfills, progress.
-
-What follows from the records is decided in ``record`` and ``operations``. Keys are the paths of asset keys.
-"""
+"""The one reader of what Dagster has recorded about months. What follows from it is decided in ``record``."""
 
 import time
 from collections import defaultdict

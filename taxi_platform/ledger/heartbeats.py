@@ -1,12 +1,9 @@
 """Heartbeats tell whether the process of a run is still alive.
 
 A process that executes a run writes a heartbeat into the database of Dagster's state every few seconds, whatever
-started it: the code server, a command, ``taxi backfill``. It stops itself when the run is over for everybody else. Two
-readers:
-
-* the daemon, through the run launcher's health check. It cannot see the process, which may be in another container, so
-  it measures for how long the heartbeat has not changed (``SilenceTimer``). Clocks are never compared.
-* a command without a daemon, which cannot wait. It checks the processes of this machine (``abandoned_runs``).
+started it, and stops itself when the run is over for everybody else. The daemon, which may be in another container,
+measures for how long it has not changed (``SilenceTimer``), without comparing clocks; a command, which cannot wait,
+checks the processes of this machine (``abandoned_runs``).
 """
 
 import itertools
@@ -109,8 +106,7 @@ class SilenceTimer:
     def unchanged(self, run_id: str, value: object) -> float:
         """Return the seconds for which the value has been the same, when it is observed every few seconds.
 
-        A longer gap counts as a short one: whatever kept us from observing, an outage of the database or a machine that
-        slept, may have kept the process from writing heartbeats.
+        A longer gap counts as a short one, because an outage may have kept the process from writing heartbeats, too.
         """
         now = self._clock()
         last, at, seconds = self._observations.get(run_id, (None, now, 0.0))
@@ -124,10 +120,7 @@ class SilenceTimer:
 
 
 def abandoned_runs(instance: dg.DagsterInstance, records: Iterable[dg.RunRecord]) -> set[str]:
-    """Return the ids of the unfinished runs among these whose process was on this machine and is gone.
-
-    Of processes on other machines nothing is known. A run that nobody has started for minutes has no process at all.
-    """
+    """Return the ids of the runs whose process was on this machine and is gone, or that nobody ever started."""
     unfinished = {record.dagster_run.run_id: record for record in records if not record.dagster_run.is_finished}
     if not unfinished:
         return set()

@@ -1,7 +1,4 @@
-"""What the tables hold: the one reader of ``tripdata_files``, and the counts of rows in BigQuery.
-
-Callers that count rows as well read it over their own connection, so that both come from one snapshot.
-"""
+"""What the tables hold: the one reader of ``tripdata_files``, and the counts of rows in BigQuery."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -61,9 +58,6 @@ def months_in_place(url: str, *, inspect: bool = False) -> dict[str, LoadRecord]
     """Return every month that its table holds as it would be loaded today, by the name of its file.
 
     With ``inspect``, changes by hand are found, and the months that an older parser loaded are checked, once.
-
-    Raises:
-        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: the server does not answer, broke off or refuses.
     """
     changed: set[str] = set()
     with connect(url) as connection, postgres_errors(tables.FILES):
@@ -77,11 +71,7 @@ def months_in_place(url: str, *, inspect: bool = False) -> dict[str, LoadRecord]
 
 
 def rows_in_bigquery(cloud: Cloud, service: Service) -> dict[Month, int]:
-    """Return the rows of each month that the service's table in BigQuery holds. The query reads one column.
-
-    Raises:
-        CloudNotReady, CloudRefused, CloudUnavailable: the dataset or a role is missing, or Google does not answer.
-    """
+    """Return the rows of each month that the service's table in BigQuery holds. The query reads one column."""
     table = table_of(cloud, service)
     if Tables(cloud).find(table) is None:
         return {}
@@ -99,9 +89,6 @@ def why_not_loaded(url: str, file: TripFile) -> str | None:
     """Return why a table does not hold this very file, or None if it does.
 
     The month's lock is taken first: a month that is being loaded may be about to hold another file.
-
-    Raises:
-        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: the server does not answer, broke off or refuses.
     """
     service = SERVICES[file.service]
     name, partition = service.file_name(file.month), tables.partition_of(service, file.month)

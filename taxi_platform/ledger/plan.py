@@ -65,11 +65,7 @@ def reason_of(record: MonthRecord) -> str:
 
 
 def parse_services(text: str) -> list[Service]:
-    """Return the services that ``green``, ``green,yellow`` or ``all`` names, each once, in the contracts' order.
-
-    Raises:
-        InvalidRequest: a service does not exist.
-    """
+    """Return the services that ``green,yellow`` or ``all`` names, each once, or raise ``InvalidRequest``."""
     names = {name.strip() for name in text.split(",")}
     unknown = sorted(names - {*SERVICES, EVERY_SERVICE})
     if unknown:
@@ -78,11 +74,7 @@ def parse_services(text: str) -> list[Service]:
 
 
 def parse_span(text: str) -> Span:
-    """Return the first and last month that ``2019-01..2019-12`` names; None for an open end.
-
-    Raises:
-        InvalidRequest: it does not name months, or the first is later than the last.
-    """
+    """Return the first and last month of ``2019-01..2019-12``, None for an open end, or raise ``InvalidRequest``."""
     first, *rest = _DOTS.split(text, maxsplit=1)
     try:
         ends = [Month.parse(end.strip()) if end.strip() or not rest else None for end in (first, *rest)]
@@ -95,11 +87,7 @@ def parse_span(text: str) -> Span:
 
 
 def months_in(span: Span, service: Service, partitions: Sequence[Month]) -> list[Month]:
-    """Return the months of a span, all of which must be partitions.
-
-    Raises:
-        InvalidRequest: an end of the span is not a partition, or the service has none.
-    """
+    """Return the months of a span. If one of its ends is not a partition, that is an ``InvalidRequest``."""
     outside = [month for month in span if month and month not in partitions]
     if outside or not partitions:
         valid = f"{service.name} has {partitions[0]} to {partitions[-1]}" if partitions else f"{service.name} has none"

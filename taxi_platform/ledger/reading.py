@@ -1,7 +1,4 @@
-"""Reads what is known about months from the tables, from Dagster and from the source, in few queries.
-
-No server is started for it, and a part that is not asked for costs nothing.
-"""
+"""Reads what is known about months from the tables, from Dagster and from the source. No server is started for it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -82,9 +79,7 @@ def read_months(
         inspect: whether the tables are searched for changes by hand and for values that an older parser accepted.
 
     Raises:
-        DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: the database at ``url`` does not answer.
-        SourceUnreachable, AccessDenied: the source was to be asked and does not answer.
-        CloudNotReady, CloudRefused, CloudUnavailable: BigQuery was to be asked and does not answer.
+        TaxiError: the database at ``url``, or the source or BigQuery that was to be asked, does not answer or refuses.
     """
     in_cloud = destination == "bigquery"
 

@@ -35,8 +35,8 @@ def run_labels(
 def lacking_labels(tags: Mapping[str, str], service: Service, months: Sequence[Month]) -> dict[str, str]:
     """Return the tags that are missing or wrong on a run that loads these months of a service.
 
-    A run may load several services, one asset after the other, so the tags keep what they say about others. What they
-    say about this service's files is replaced: Dagster gives every run of a backfill the tags of the whole backfill.
+    A run may load several services, so the tags keep what they say about others. What they say about this service's
+    files is replaced: Dagster gives every run of a backfill the tags of the whole backfill.
     """
     known = {name: list(filter(None, tags.get(name, "").split(","))) for name in (TAXI, FILE)}
     others = [text for text in known[FILE] if not text.startswith(f"{service.table}_")]

@@ -1,8 +1,7 @@
 """Alerts: failed runs that no retry replaces, and checks that begin to warn, are reported once to ``TAXI_ALERT_URLS``.
 
-Called by the sensor ``run_failure_alert``, which sends one message per run, by Apprise. Its cursor keeps the runs that
-are not reported to everybody yet; each delivery is recorded in the log of the run. Dagster's own ``run_failure_sensor``
-would pass over a failure whose message could not be delivered, and knows nothing of a retry that is coming.
+Dagster's own ``run_failure_sensor`` would pass over a failure whose message could not be delivered, and knows nothing
+of a retry that is coming. Here each delivery is recorded in the log of the run.
 """
 
 import logging
@@ -88,11 +87,7 @@ class Tick:
 
 
 def addresses_of(text: str) -> Sequence[Address]:
-    """Return the addresses in a text that names one or several, each once, in their order.
-
-    Raises:
-        ValueError: a part of the text is not an address.
-    """
+    """Return the addresses in a text, each once, in their order; ``ValueError`` if a part of it is not an address."""
     urls = alert_urls_in(text)
     names = [url.partition("://")[0].lower() for url in urls]
     if len(urls) > 1:
@@ -157,8 +152,7 @@ def tick(
 ) -> Tick:
     """Report what failed or warned in the runs that have ended since the last tick, and what was not delivered then.
 
-    The first tick, which has no cursor, begins with the runs that have ended since the sensor was started. Times are in
-    seconds, as ``time.time`` returns them.
+    The first tick, which has no cursor, begins with the runs that have ended since the sensor was started.
     """
     try:
         done = Tick(Cursor.model_validate_json(cursor or ""))

@@ -1,7 +1,4 @@
-"""Carries out a backfill plan: has it loaded by the daemon or by this process, follows it, and reports every month.
-
-With a daemon the plan becomes Dagster backfills, which the web UI shows. What to load is decided in ``ledger/plan``.
-"""
+"""Carries out a backfill plan: has it loaded by the daemon or by this process, follows it, and reports every month."""
 
 import signal
 import time
@@ -52,11 +49,10 @@ class MonthOutcome:
 
 
 def request_backfills(instance: dg.DagsterInstance, definitions: dg.Definitions, plan: Plan) -> list[str]:
-    """Request the whole plan from the daemon and return the ids of the Dagster backfills.
+    """Request the whole plan from the daemon, which keeps their order, and return the ids of the Dagster backfills.
 
-    There is one per service, or one per month range if the newest comes first, because the daemon keeps the order of
-    backfills only. The table alone is selected, because it brings the raw file along: with the raw file's asset in the
-    same run, one bad month would keep the others out of their table.
+    The table alone is selected, because it brings the raw file along: with the raw file's asset in the same run, one
+    bad month would keep the others out of their table.
     """
     graph = definitions.resolve_asset_graph()
     return [
@@ -76,8 +72,7 @@ def request_backfills(instance: dg.DagsterInstance, definitions: dg.Definitions,
 def load_here(instance: dg.DagsterInstance, definitions: dg.Definitions, plan: Plan) -> None:
     """Load the whole plan in this process, one run per month range; a run that fails does not stop the next one.
 
-    Raises:
-        KeyboardInterrupt: Ctrl-C or SIGTERM ended it; the months loaded by then are recorded.
+    Ctrl-C and SIGTERM end it as ``KeyboardInterrupt``; the months loaded by then are recorded.
     """
     job = definitions.resolve_implicit_global_asset_job_def()
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, so that nothing is half done

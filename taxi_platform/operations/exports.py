@@ -1,7 +1,6 @@
 """Exports: a loaded month as one typed Parquet file, in a folder or a bucket, for DuckDB, pandas, Spark and the like.
 
-The table is what is exported, not the published file. A file appears whole or not at all, in the place of the one
-before; where fsspec can write, exports can be. Recording them belongs in ``orchestration/trip_io``.
+The table is what is exported, not the published file. A file appears whole or not at all.
 """
 
 import os
@@ -43,8 +42,7 @@ def export_month(url: str, service: Service, month: Month, place: str) -> Export
     """Write a loaded month to its file below an absolute folder or an address of fsspec's, and replace the file there.
 
     Raises:
-        NotLoaded: the table does not hold the month, and a file of an earlier export is removed; or it does not hold
-            all of its rows.
+        NotLoaded: the table does not hold the month, so that an earlier export is removed, or not all of its rows.
         DatabaseInterrupted: the connection broke, or the month was loaded again meanwhile.
         InvalidSetting: the place is not an address, or a package for it is missing.
     """

@@ -42,8 +42,7 @@ LONGEST_REST = 6 * 3600.0  # seconds; a server that asks to be left alone for lo
 def due_month(service: Service, scheduled: datetime, timezone: str) -> Month:
     """Return the month whose publication is due when a tick is scheduled, by the calendar of its time zone.
 
-    The time for which the tick was scheduled counts, whenever it is evaluated: a daemon that was down over the end of a
-    month loads the month that was meant.
+    A daemon that was down over the end of a month loads the month that was meant.
     """
     local = scheduled.astimezone(ZoneInfo(timezone))
     return Month(local.year, local.month).plus(-service.publication_lag)
@@ -61,9 +60,8 @@ def outside(service: Service, month: Month, partitions: tuple[Month, Month]) -> 
 def reason_to_skip(service: Service, month: Month, partitions: tuple[Month, Month], source: Source) -> str | None:
     """Return why a tick starts no run, or None if it must start one.
 
-    Only a clear no of the source skips a month. If the source does not answer, or answers anything else, the run is
-    started: it asks again and again, which a tick cannot, and if it fails too there is a failed partition and an alert.
-    A failed tick of a schedule is never evaluated again, and the month would be missing without a trace.
+    Only a clear no of the source skips a month. If it does not answer, or answers anything else, the run is started: it
+    asks again and again, and if it fails there is an alert. A failed tick of a schedule is never evaluated again.
     """
     reason = outside(service, month, partitions)
     if reason:
@@ -80,9 +78,9 @@ def reason_to_skip(service: Service, month: Month, partitions: tuple[Month, Mont
 def waiting_month(records: Iterable[MonthRecord], since: datetime, now: datetime, timezone: str) -> MonthRecord | None:
     """Return the first month of a service that its schedule requested and did not get, or None.
 
-    The records are the months of one service, in order. Months that were due by ``since`` are not meant, so that a new
-    platform does not begin to load without being asked. A month counts from the day after its schedule asked.
-    A month that a run has tried to load is not waiting: there are the run's own retries, alerts and ``taxi backfill``.
+    The records are the months of one service, in order. Months that were due by ``since`` are not meant, so that a
+    new platform does not begin to load without being asked, nor months that a run has tried to load. A month counts
+    from the day after its schedule asked.
     """
     yesterday = now - timedelta(days=1)
     for record in records:
@@ -152,11 +150,7 @@ class Answer:
 
     @property
     def run_key(self) -> str:
-        """The run key of a request. Dagster remembers it as long as the run, so no version is loaded twice.
-
-        It names the record that the version follows: a version that is published, replaced and published again is a new
-        request.
-        """
+        """The run key of a request, which names the record that the version follows: a version may come again."""
         raw = self.record.raw
         return f"{self.record.file_name}@{self.token} after {raw.order if raw else 0}"
 
@@ -183,10 +177,7 @@ class Tick:
 
 
 def evaluate(source: Source, records: Iterable[MonthRecord], cursor_text: str | None, now: float) -> Tick:
-    """Ask the source about the months that are due, at a time in seconds since 1970, and decide what to load.
-
-    The records need Dagster's records of file and table, and what waits for a backfill.
-    """
+    """Ask the source about months, at a time in seconds since 1970, and decide what to load."""
     cursor = parse_cursor(cursor_text)
     if now < cursor.rest_until:
         until = datetime.fromtimestamp(cursor.rest_until, timezone.utc)

@@ -1,16 +1,15 @@
-"""Removing raw files that are loaded, by age or by total size. Dagster and the loading do not belong here.
+"""Removing raw files that are loaded, by age or by total size.
 
-A file is removed only if everything that is made from it has loaded it. Dagster's record of the file is kept, and the
-file is fetched again when it is needed. A file from the landing place is never removed, because nobody else may have
-it, nor is a file that the source itself reads.
+Dagster's record of the file is kept, and the file is fetched again when it is needed. A file from the landing place is
+never removed, because nobody else may have it, nor is a file that the source itself reads.
 """
 
 import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,10 +35,7 @@ _NAME = re.compile(r"[a-z]+_tripdata_\d{4}-\d{2}\.(csv|csv\.gz|parquet)")
 
 @dataclass(frozen=True)
 class Purged:
-    """What a purge removed or, in a dry run, would have removed.
-
-    ``kept`` counts the files that were due but stay, by reason.
-    """
+    """What a purge removed or would have removed, and how many due files it kept, by reason."""
 
     files: int
     bytes: int
@@ -59,10 +55,6 @@ def purge(
     """Remove the files that were fetched more days ago, and the oldest until the others are together not larger.
 
     A file is removed only if every place has loaded it: the tables, and the lake if there is one.
-
-    Raises:
-        StorageFull: a file cannot be removed.
-        TaxiError: a place cannot be asked whether it has loaded a file.
     """
     now = time.time()
     # Only files that are unchanged since they were fetched are listed, so the last write is the time of the fetch.
@@ -106,23 +98,14 @@ def _remove_if_loaded(file: TripFile, places: Iterable[WhyNotLoaded], *, dry_run
     with suppress(OSError):  # the source is not a folder, or does not have the file any more
         if file.path.samefile(file.source):  # a link or a setting leads from one to the other
             return SOURCE
-    with _locked(file.path) as is_locked:
-        if not is_locked or read_sidecar(file.path) != file:
-            return IN_USE
-        reason = next(filter(None, (why_not(file) for why_not in places)), None)
-        if reason is None and not dry_run:
-            with disk_errors(file.path):
-                remove(file.path)
-        return reason
-
-
-@contextmanager
-def _locked(path: Path) -> Generator[bool]:
-    """Lock the month's file against fetching during the block; yield False if another process has the lock."""
-    lock = lock_of(path.with_name(path.name.partition(".")[0] + ".csv"))
-    with suppress(Timeout):
-        lock.acquire(timeout=0)
     try:
-        yield lock.is_locked
-    finally:
-        lock.release()
+        with lock_of(file.path.with_name(f"{file.path.name.partition('.')[0]}.csv")).acquire(timeout=0):
+            if read_sidecar(file.path) != file:
+                return IN_USE
+            reason = next(filter(None, (why_not(file) for why_not in places)), None)
+            if reason is None and not dry_run:
+                with disk_errors(file.path):
+                    remove(file.path)
+            return reason
+    except Timeout:
+        return IN_USE

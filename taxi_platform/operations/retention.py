@@ -25,10 +25,7 @@ class Removed:
 
 
 def remove_old_runs(instance: dg.DagsterInstance, before: datetime, *, dry_run: bool = False) -> Removed:
-    """Remove the finished runs that nothing rests on, their events and what their processes printed, oldest first.
-
-    Runs that were last changed before this moment are old. A dry run only counts.
-    """
+    """Remove the finished runs that were last changed before a moment and that nothing rests on, oldest first."""
     old = instance.get_run_ids(dg.RunsFilter(statuses=FINISHED, updated_before=before))[::-1]
     needed = needed_runs(instance) if old else set[str]()
     removable = [run_id for run_id in old if run_id not in needed]

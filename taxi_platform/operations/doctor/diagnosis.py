@@ -37,10 +37,7 @@ CHECKS: Mapping[str, Examine] = {
 
 
 def diagnose(checks: Mapping[str, Examine] = CHECKS) -> Diagnosis:
-    """Run the checks and return their findings by subject; subjects without findings are left out.
-
-    Settings that are not valid are the only findings, because every other check needs the settings.
-    """
+    """Run the checks and return their findings by subject. All of them need valid settings."""
     errors = invalid_settings()
     if errors:
         rest = problem(

@@ -68,10 +68,7 @@ def check_python(version: str, wanted: str) -> Finding:
 
 
 def check_packages(installed: Mapping[str, str], wanted: Sequence[str], locked: Sequence[str]) -> Iterator[Finding]:
-    """Check that every needed package is installed in a version that fits, and whether it is the locked one.
-
-    Installed versions are given by name, in lower case with dashes; the others as requirements.
-    """
+    """Check that every needed package is installed in a version that fits, and whether it is the locked one."""
     needed = _requirements(wanted)
     missing = sorted(need.name for need in needed if need.name.lower() not in installed)
     wrong = [need for need in needed if need.name not in missing and not _fits(need, installed)]

@@ -1,7 +1,4 @@
-"""Checks of what the platform talks to: PostgreSQL, the embedded server, the source, Google Cloud, alert addresses.
-
-Each makes one attempt with short timeouts. They start no server and change nothing.
-"""
+"""Checks of what the platform talks to, in one attempt with short timeouts. They start no server and change nothing."""
 
 from collections.abc import Iterator
 from dataclasses import replace

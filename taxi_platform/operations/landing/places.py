@@ -50,10 +50,7 @@ class DroppedFile:
 
 
 class LandingFolder:
-    """A folder on this machine or on a network mount, with the subfolders ``done`` and ``failed`` for processed files.
-
-    Links in it are ignored. The subfolders are created when they are needed, the folder itself if that is asked for.
-    """
+    """A folder on this machine or on a network mount, in which links are ignored."""
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:
         self._folder = folder
@@ -81,12 +78,7 @@ class LandingFolder:
         return [file for *_, file in sorted(dated, key=lambda item: item[:2])]
 
     def fetch(self, name: str, version: str, target: Path) -> SourceVersion:
-        """Copy this version of a file to ``target``.
-
-        Raises:
-            NotPublished: the file has been removed.
-            DamagedFile: the file is another version now, or became one while it was copied.
-        """
+        """Copy this version of a file, or raise ``NotPublished`` or ``DamagedFile`` if it is gone or another one."""
         path = self._folder / name
         with (
             disk_errors(target),
@@ -108,9 +100,6 @@ class LandingFolder:
 
         Nothing is overwritten: a second file of the same name gets a number. The reason is written first, as
         ``<name>.reason.txt``, so that a crash never leaves a failed file without one.
-
-        Raises:
-            TaxiError: the file cannot be moved; it is still where it was.
         """
         path = self._folder / file.name
         with disk_errors(self._folder / subfolder), _opened(self._folder) as here:
@@ -136,13 +125,7 @@ class LandingFolder:
 
 
 class LandingBucket:
-    """A prefix of a bucket, ``gs://bucket/prefix``, with the methods of ``LandingFolder``.
-
-    Objects are complete from the start, and an object's version is its generation.
-
-    Raises:
-        InvalidSetting: the URI names no bucket.
-    """
+    """A prefix of a bucket, ``gs://bucket/prefix``. Objects are complete; their generation is their version."""
 
     def __init__(self, client: "storage.Client", uri: str) -> None:
         bucket, _, prefix = uri.removeprefix("gs://").partition("/")

@@ -61,13 +61,7 @@ class Tick:
 
 
 def evaluate(place: LandingPlace, instance: dg.DagsterInstance, refusal: Refusal, cursor: str | None) -> Tick:
-    """Decide about every file, and move the processed ones.
-
-    A file that cannot be moved is reported in the summary, and the next tick tries again.
-
-    Raises:
-        TaxiError: there is no such place, or it cannot be read.
-    """
+    """Decide about every file, and move the processed ones; the next tick moves those that cannot be moved."""
     decisions = plan(place.files(), load_cursor(cursor), lambda file: run_outcome(instance, place, file), refusal)
     carried_out: list[Decision] = []
     problems: list[str] = []
@@ -92,13 +86,11 @@ def plan(
     outcome_of: Callable[[DroppedFile], tuple[Action, str] | None],
     refusal: Refusal,
 ) -> list[Decision]:
-    """Decide what happens to each file of a landing place, unfinished ones left out. Pure.
+    """Decide what happens to each file of a landing place, the one written first first, unfinished ones left out. Pure.
 
     A file is complete when the place says so, or when two ticks see the same version. Of two files of one month, the
-    later one waits until the earlier one is processed, and then replaces it.
-
-    The file that was written first comes first. ``versions`` are those that the last tick saw, by name; ``outcome_of``
-    returns what follows from the run for a file, if there was one.
+    later one waits until the earlier one is processed, and then replaces it. ``versions`` are those that the last tick
+    saw, by name; ``outcome_of`` returns what follows from the run for a file, if there was one.
     """
     decisions: list[Decision] = []
     busy: set[tuple[str, Month]] = set()
