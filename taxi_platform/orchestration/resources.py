@@ -143,7 +143,9 @@ class Landing:
             CloudNotConfigured: the setting is a bucket, and Google Cloud's settings are missing.
         """
         if not self.setting:
-            return LandingFolder(self.own_folder, create=True)
+            with disk_errors(self.own_folder):
+                self.own_folder.mkdir(parents=True, exist_ok=True)
+            return LandingFolder(self.own_folder)
         if self.setting.startswith("gs://"):
             return LandingBucket(self.google.cloud().storage, self.setting)
         if "://" in self.setting:

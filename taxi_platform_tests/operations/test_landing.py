@@ -314,11 +314,6 @@ def test_a_missing_folder_is_reported_with_its_setting(tmp_path: Path) -> None:
         LandingFolder(tmp_path / "nowhere").files()
 
 
-def test_the_platforms_own_folder_is_created(tmp_path: Path) -> None:
-    assert LandingFolder(tmp_path / "data" / "landing", create=True).files() == []
-    assert (tmp_path / "data" / "landing").is_dir()
-
-
 def test_a_dropped_file_is_the_source_of_its_own_month_only(folder: Path) -> None:
     source = DroppedFileSource(LandingFolder(folder), NAME, "v1")
     assert source.trips(GREEN, MARCH) == str(folder / NAME)

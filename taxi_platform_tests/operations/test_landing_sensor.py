@@ -84,6 +84,8 @@ def landing(server: TripServer, platform: Platform, tmp_path: Path) -> Landing:
 
 
 def test_a_dropped_file_is_loaded_recorded_and_moved(landing: Landing) -> None:
+    assert landing.run() == []
+    assert landing.summary == "Nothing was dropped."  # the folder is created
     landing.drop(file(12))
     (run,) = landing.run()
     assert run.succeeded, run.failure

@@ -49,37 +49,34 @@ class DroppedFile:
     is_complete: bool  # whether the place can tell that nobody is writing the file any more
 
 
+@dataclass(frozen=True)
 class LandingFolder:
     """A folder on this machine or on a network mount, in which links are ignored."""
 
-    def __init__(self, folder: Path, *, create: bool = False) -> None:
-        self._folder = folder
-        self._create = create
+    folder: Path
 
     def address(self, name: str) -> str:
         """Return the file's path, which is recorded as the source of what is loaded from it."""
-        return str(self._folder / name)
+        return str(self.folder / name)
 
     def files(self) -> list[DroppedFile]:
         """Return the files that are there, without those in subfolders; the one written first comes first."""
-        if self._create:
-            with disk_errors(self._folder):
-                self._folder.mkdir(parents=True, exist_ok=True)
-        dated: list[tuple[int, str, DroppedFile]] = []
-        with self._reading(self._folder), os.scandir(self._folder) as entries:
+        found: dict[str, os.stat_result] = {}
+        with self._reading(self.folder), os.scandir(self.folder) as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):  # removed since the folder was listed
                     if entry.is_file(follow_symlinks=False):
-                        stat = entry.stat(follow_symlinks=False)
-                        # Renaming keeps the time of the last write, and programs that copy it set it at the end.
-                        is_complete = time.time() - stat.st_mtime >= QUIET_SECONDS
-                        file = DroppedFile(entry.name, _version(stat), is_complete)
-                        dated.append((stat.st_mtime_ns, entry.name, file))
-        return [file for *_, file in sorted(dated, key=lambda item: item[:2])]
+                        found[entry.name] = entry.stat(follow_symlinks=False)
+        # Renaming keeps the time of the last write, and programs that copy it set it at the end.
+        quiet_since = time.time() - QUIET_SECONDS
+        return [
+            DroppedFile(name, _version(stat), is_complete=stat.st_mtime <= quiet_since)
+            for name, stat in sorted(found.items(), key=lambda item: (item[1].st_mtime_ns, item[0]))
+        ]
 
     def fetch(self, name: str, version: str, target: Path) -> SourceVersion:
         """Copy this version of a file, or raise ``NotPublished`` or ``DamagedFile`` if it is gone or another one."""
-        path = self._folder / name
+        path = self.folder / name
         with (
             disk_errors(target),
             target.open("wb") as copy,
@@ -101,8 +98,8 @@ class LandingFolder:
         Nothing is overwritten: a second file of the same name gets a number. The reason is written first, as
         ``<name>.reason.txt``, so that a crash never leaves a failed file without one.
         """
-        path = self._folder / file.name
-        with disk_errors(self._folder / subfolder), _opened(self._folder) as here:
+        path = self.folder / file.name
+        with disk_errors(self.folder / subfolder), _opened(self.folder) as here:
             with suppress(FileExistsError):
                 os.mkdir(subfolder, dir_fd=here)
             with _opened(subfolder, os.O_NOFOLLOW, dir_fd=here) as there:
@@ -121,7 +118,7 @@ class LandingFolder:
         return name
 
     def _reading(self, path: Path) -> AbstractContextManager[None]:
-        return reading_errors(path, self._folder, "TAXI_LANDING")
+        return reading_errors(path, self.folder, "TAXI_LANDING")
 
 
 class LandingBucket:
