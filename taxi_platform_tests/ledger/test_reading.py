@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import psycopg
 import pytest
 
 from taxi_platform.errors import DatabaseUnreachable
@@ -56,30 +55,17 @@ def test_a_source_that_has_another_edition_changes_a_loaded_month_without_being_
     assert months[FEBRUARY].state == "missing"
 
 
-def test_a_part_that_is_not_asked_for_stays_empty(loaded: Platform) -> None:
+def test_a_database_out_of_reach_is_not_asked_or_is_a_remark_or_with_a_url_an_error(loaded: Platform) -> None:
     loaded.use(TAXI_POSTGRES_URL=CLOSED)
     ledger = read_months(loaded.instance, [GREEN], ("attempts", "waiting"))
     month = ledger.months["green"][JANUARY]
     assert (month.materialized, month.loaded, month.published, month.tables_known) == ({}, None, None, False)
     assert ledger.remarks == []
-
-
-def test_an_unreachable_database_is_a_remark_or_with_a_url_an_error(
-    loaded: Platform,
-) -> None:
-    loaded.use(TAXI_POSTGRES_URL=CLOSED)
     ledger = read_months(loaded.instance, [GREEN], ("loaded",))
     assert not ledger.months["green"][JANUARY].tables_known
     assert len(ledger.remarks) == 1
     with pytest.raises(DatabaseUnreachable):
         read_months(loaded.instance, [GREEN], ("loaded",), url=CLOSED)
-
-
-def test_a_partition_that_was_changed_is_not_loaded(loaded: Platform) -> None:
-    with psycopg.connect(loaded.database, autocommit=True) as connection:
-        connection.execute("truncate green_tripdata_2019_01")
-    month = read_months(loaded.instance, [GREEN], ("loaded",)).months["green"][JANUARY]
-    assert (month.loaded, month.tables_known) == (None, True)
 
 
 def test_failures_are_known_by_asset_also_of_months_that_are_not_partitions(loaded: Platform) -> None:

@@ -124,10 +124,8 @@ def run_outcome(instance: dg.DagsterInstance, place: LandingPlace, file: Dropped
     if run.status == dg.DagsterRunStatus.CANCELED:
         return "failed", f"The run {run.run_id} was cancelled."
     waited = time.time() - (records[0].end_time or 0)
-    if (
-        run.status != dg.DagsterRunStatus.FAILURE
-        or decide(run, None, retries=instance.run_retries_enabled, waited=waited) != "report"
-    ):
+    has_failed = run.status == dg.DagsterRunStatus.FAILURE
+    if not has_failed or decide(run, None, retries=instance.run_retries_enabled, waited=waited) != "report":
         return "wait", ""
     reasons = read_reasons(instance.all_logs(run.run_id, of_type=EVENTS_WITH_REASONS))
     return "failed", "\n".join(line for reason in reasons for line in reason.months.values() or [reason.text])
@@ -151,11 +149,9 @@ def dump_cursor(versions: Mapping[str, str]) -> str:
 def load_cursor(cursor: str | None) -> dict[str, str]:
     """Return the versions in a cursor. One that cannot be read counts as empty, which costs a file one more tick."""
     try:
-        content = json.loads(cursor or "{}")
-        if content.get("version") != CURSOR_VERSION:
-            return {}
-        return {str(name): str(version) for name, version in content["seen"].items()}
-    except (ValueError, KeyError, AttributeError):
+        content = json.loads(cursor or "")
+        return dict(content["seen"]) if content["version"] == CURSOR_VERSION else {}
+    except (ValueError, KeyError, TypeError):
         return {}
 
 
