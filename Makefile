@@ -9,8 +9,10 @@ INSTALLED := $(VENV)/.installed
 EMULATORS := .venv-emulators
 MANIFEST := taxi_platform/dbt/compiled/postgres.json
 DEMO := $(VENV)/.with-dbt,report
-PIP := $(BIN)/pip install -qq --disable-pip-version-check --root-user-action ignore
-INSTALL = $$([ -x $(BIN)/uv ] && echo "$(BIN)/uv pip install --quiet --python $(BIN)/python" || echo "$(PIP)")
+PIP := pip install -qq --disable-pip-version-check --root-user-action ignore
+# What installs packages into a virtual environment.
+installer = $$([ -x $(BIN)/uv ] && echo "$(BIN)/uv pip install --quiet --python $(1)/bin/python" || echo "$(1)/bin/$(PIP)")
+INSTALL = $(call installer,$(VENV))
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -18,7 +20,7 @@ help: ## Show this list
 $(BIN)/activate:
 	@$(PYTHON) -m venv $(VENV) || { echo "Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@echo '. "$$VIRTUAL_ENV/../deploy/activate.sh"' >> $@
-	@$(PIP) uv || echo "There is no wheel of uv for this machine, so pip installs the rest; that takes minutes."
+	@$(BIN)/$(PIP) uv || echo "There is no wheel of uv for this machine, so pip installs the rest; that takes minutes."
 
 $(INSTALLED): requirements.lock pyproject.toml | $(BIN)/activate
 	@echo "Installing everything into $(VENV) …"
@@ -40,11 +42,11 @@ $(MANIFEST): $(shell find taxi_platform/dbt -name '*.sql' -o -name '*.yml' -o -n
 
 install: $(INSTALLED) ## Install every extra, and what tests need
 
-$(EMULATORS)/.installed: deploy/emulators/requirements.lock
+$(EMULATORS)/.installed: deploy/emulators/requirements.lock | $(BIN)/activate
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The emulators need Python 3.11 or later; name one: make emulators PYTHON=python3.13"; exit 1; }
 	@$(PYTHON) -m venv $(EMULATORS)
 	@echo "Installing the emulators of Google Cloud into $(EMULATORS) …"
-	@$(EMULATORS)/bin/pip install -qq --disable-pip-version-check --root-user-action ignore --requirement deploy/emulators/requirements.lock
+	@$(call installer,$(EMULATORS)) --requirement deploy/emulators/requirements.lock
 	@HOME=$(CURDIR)/$(EMULATORS) $(EMULATORS)/bin/python -c "from duckdb_extensions import import_extension; import_extension('spatial')"
 	@touch $@
 
