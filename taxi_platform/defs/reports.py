@@ -8,8 +8,7 @@ from taxi_platform.defs.trips import OWNERS
 from taxi_platform.orchestration.links import COURSE, TRIP_RECORDS, links
 from taxi_platform.orchestration.monthly_io import errors_as_failures
 from taxi_platform.orchestration.partitions import monthly_partitions
-from taxi_platform.orchestration.resources import ReportsResource
-from taxi_platform.reports.writing import Report
+from taxi_platform.reports.writing import Report, Reports
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES
 
@@ -36,11 +35,10 @@ def monthly_report() -> dg.AssetsDefinition:
         owners=OWNERS,
         metadata=LINKS,
     )
-    def report(context: dg.AssetExecutionContext, reports: ReportsResource) -> None:
+    def report(context: dg.AssetExecutionContext, reports: dg.ResourceParam[Reports]) -> None:
         with errors_as_failures():
-            writer = reports.writer()
             for key in context.partition_keys:
-                written = writer.write(Month.parse(key))
+                written = reports.write(Month.parse(key))
                 context.add_asset_metadata(report_metadata(written), partition_key=key)
 
     return report
@@ -54,10 +52,10 @@ def monthly_report() -> dg.AssetsDefinition:
     owners=OWNERS,
     metadata=LINKS,
 )
-def trips_report(reports: ReportsResource) -> dg.MaterializeResult[Any]:
+def trips_report(reports: dg.ResourceParam[Reports]) -> dg.MaterializeResult[Any]:
     """Write all months' trips as one page of charts and tables, with the course's homework answered."""
     with errors_as_failures():
-        return dg.MaterializeResult(metadata=report_metadata(reports.writer().write()))
+        return dg.MaterializeResult(metadata=report_metadata(reports.write()))
 
 
 def report_metadata(report: Report) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from taxi_platform.assistant.retrieval import Library
 from taxi_platform.errors import missing_extras
 from taxi_platform.orchestration.cloud_io import GoogleCloud, LakeIOManager, WarehouseIOManager
 from taxi_platform.orchestration.dbt import Models
-from taxi_platform.orchestration.resources import DockerHub, DuckDBFile, Landing, ProductFile, ReportPages
+from taxi_platform.orchestration.resources import DockerHub, DuckDBFile, Landing, ProductFile
 from taxi_platform.orchestration.trip_io import ExportsIOManager, PostgresIOManager, RawFiles, TripFilesIOManager
 from taxi_platform.postgres.server import trips_server
+from taxi_platform.reports.writing import Reports
 from taxi_platform.settings import PROJECT, Settings, settings
 
 
@@ -36,7 +37,7 @@ def resources_for(settings: Settings) -> dict[str, object]:
         "docker_hub": DockerHub(settings.docker_hub_url),
         "assistant": Library(folder / "assistant.duckdb", configured_model(settings)),
         "product_file": ProductFile(settings.products_url, folder / "getting_started/products.json"),
-        "reports": ReportPages(postgres, folder / "reports", settings.schedule_timezone),
+        "reports": Reports(postgres, folder / "reports", settings.schedule_timezone),
         "duckdb_file": DuckDBFile(folder / "getting_started/products.duckdb"),
     }
 

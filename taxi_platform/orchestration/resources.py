@@ -1,4 +1,4 @@
-"""The small resources: the course's flows, the reports, and the landing place."""
+"""The small resources: the course's flows and the landing place."""
 
 import json
 import os
@@ -18,8 +18,6 @@ from taxi_platform.errors import DatabaseRefused, InvalidSetting, NotPublished, 
 from taxi_platform.operations.landing.places import LandingBucket, LandingFolder, LandingPlace
 from taxi_platform.orchestration.cloud_io import GoogleCloud
 from taxi_platform.orchestration.monthly_io import errors_as_failures
-from taxi_platform.postgres.server import Server
-from taxi_platform.reports.writing import Reports
 from taxi_platform.settings import PROJECT
 
 if TYPE_CHECKING:
@@ -115,19 +113,6 @@ class DuckDBFile:
 
 
 @dataclass(frozen=True)
-class ReportPages:
-    """The database whose trips are reported, and the folder of the pages."""
-
-    database: Server
-    folder: Path
-    schedule_timezone: str
-
-    def writer(self) -> Reports:
-        """Return the object that writes the reports; it knows nothing of Dagster."""
-        return Reports(self.database.address(), self.folder, self.schedule_timezone)
-
-
-@dataclass(frozen=True)
 class Landing:
     """Where trip files are dropped by hand: ``TAXI_LANDING``, or else a folder of our own, created when needed."""
 
@@ -157,5 +142,4 @@ class Landing:
 DockerHubResource = dg.ResourceParam[DockerHub]
 ProductFileResource = dg.ResourceParam[ProductFile]
 DuckDBResource = dg.ResourceParam[DuckDBFile]
-ReportsResource = dg.ResourceParam[ReportPages]
 LandingResource = dg.ResourceParam[Landing]

@@ -9,6 +9,7 @@ from tempfile import NamedTemporaryFile
 
 from taxi_platform.errors import disk_errors
 from taxi_platform.ledger.loaded import months_in_place
+from taxi_platform.postgres.server import Server
 from taxi_platform.reports.figures import ServiceFigures
 from taxi_platform.reports.html import Page, html
 from taxi_platform.reports.pages import WHOLE, ReportData, make_page
@@ -31,7 +32,7 @@ class Report:
 class Reports:
     """Writes the reports of a database."""
 
-    url: str
+    database: Server
     folder: Path  # where the pages are kept
     schedule_timezone: str  # for one of the homework's questions
 
@@ -42,9 +43,10 @@ class Reports:
             DatabaseUnreachable, DatabaseInterrupted, DatabaseRefused: the server does not answer, broke off or refuses.
             StorageFull: the page cannot be written.
         """
-        loaded = months_in_place(self.url)
+        url = self.database.address()
+        loaded = months_in_place(url)
         parts: list[ServiceFigures] = []
-        for part in read_figures(self.url, [month] if month else read_months(self.url, loaded), loaded):
+        for part in read_figures(url, [month] if month else read_months(url, loaded), loaded):
             logger.info("%s: %s trips counted", part.service.file_name(*part.months), f"{part.total.trips:,}")
             parts.append(part)
         pages = frozenset(path.stem for path in self.folder.glob("*.html"))

@@ -12,6 +12,7 @@ import pytest
 
 from taxi_platform.errors import StorageFull
 from taxi_platform.ledger.loaded import months_in_place
+from taxi_platform.postgres.server import Server
 from taxi_platform.reports import writing
 from taxi_platform.reports.figures import BELOW_ZERO, FIRST, NOT_GIVEN, ZERO, Counts, ServiceFigures, Zone
 from taxi_platform.reports.queries import read_figures, read_months
@@ -62,7 +63,7 @@ class Models:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
-        self.reports = Reports(url, folder, "UTC")
+        self.reports = Reports(Server(url, folder), folder, "UTC")
 
     def run(self, statement: str, rows: Sequence[tuple[Any, ...]] = ()) -> None:
         with psycopg.connect(self.url) as connection, connection.cursor() as cursor:
