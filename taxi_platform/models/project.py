@@ -1,4 +1,4 @@
-"""The dbt project's files, how dbt is called, and the manifests, which are compiled again when a model was edited.
+"""The dbt project's files, its manifests, which are compiled again when a model was edited, and calling dbt.
 
 A manifest holds a fingerprint of the files that it was compiled from, so that an edited model never meets an old
 manifest. A wheel comes with both, made by ``python -m taxi_platform.models``, so that definitions load without dbt.
@@ -12,15 +12,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxi_platform.errors import BrokenModels, MissingExtra
-from taxi_platform.models.manifest import read_columns, shortened
 from taxi_platform.redaction import redact
 from taxi_platform.settings import environment
 from taxi_platform.trips.months import Month
@@ -34,12 +34,16 @@ FOLDER = Path(__file__).parents[1] / "dbt"
 MANIFEST = "manifest.json"
 COMPILED = "compiled"  # the folder of the manifests that a wheel comes with
 TARGETS = ("postgres", "bigquery")
+MONTHS = "monthly"  # the tag of the models that are built month by month
 _SOURCES = ("*.yml", "models/**/*", "macros/**/*", "seeds/**/*", "tests/**/*")
 # dbt of this Python, whatever PATH says. It makes many objects that stay, and starts sooner when it seldom collects
 # garbage.
 DBT = (sys.executable, "-c", "import gc; gc.set_threshold(100_000); from dbt.cli.main import cli; cli(prog_name='dbt')")
 _STOP_SECONDS = 25.0
 _LOCK_SECONDS = 300.0  # compiling for both targets takes ten, and more on busy processors
+
+Node = Mapping[str, Any]
+"""A model, seed, test or source, as the manifest describes it."""
 
 
 def find_manifest(data_dir: Path, target: str, folder: Path = FOLDER) -> Path | None:
@@ -66,8 +70,24 @@ def find_manifest(data_dir: Path, target: str, folder: Path = FOLDER) -> Path | 
 
 
 def read_manifest(path: Path) -> Mapping[str, Any]:
-    """Read a manifest, which holds the columns' lineage, too."""
+    """Read a manifest."""
     return json.loads(path.read_bytes())
+
+
+def nodes_of(manifest: Mapping[str, Any], *types: str) -> list[Node]:
+    """Return the nodes of some types, such as ``model``, ``seed`` and ``test``."""
+    return [node for node in manifest["nodes"].values() if node["resource_type"] in types]
+
+
+def upstream_of(manifest: Mapping[str, Any], node: Node) -> list[str]:
+    """Return the names of the models and tables that a model is made of or a test reads."""
+    nodes = {**manifest["nodes"], **manifest["sources"]}
+    return list(dict.fromkeys(nodes[unique_id]["name"] for unique_id in node["depends_on"].get("nodes", [])))
+
+
+def tested_model(manifest: Mapping[str, Any], test: Node) -> str:
+    """Return the name of the model that shows a test's result."""
+    return manifest["nodes"][test.get("attached_node") or test["depends_on"]["nodes"][0]]["name"]
 
 
 def is_installed(target: str) -> bool:
@@ -114,7 +134,7 @@ def compile_all(folder: Path, place: Path) -> None:
 
 
 def compile_target(folder: Path, place: Path, target: str) -> None:
-    """Compile for one target without a database; keep what is read of the manifest, and the columns' lineage.
+    """Compile for one target without a database, and keep what is read of the manifest.
 
     Raises:
         BrokenModels: dbt cannot parse the project.
@@ -133,8 +153,8 @@ def compile_target(folder: Path, place: Path, target: str) -> None:
         )
         if done.returncode:
             raise BrokenModels(f"dbt compile --target {target}", done.stdout.strip(), f"The project is in {folder}.")
-        manifest = shortened(read_manifest(Path(work) / MANIFEST))
-    kept = {"fingerprint": fingerprint(folder), **manifest, "lineage": read_columns(manifest)}
+        manifest = read_manifest(Path(work) / MANIFEST)
+    kept = {"fingerprint": fingerprint(folder), "nodes": manifest["nodes"], "sources": manifest["sources"]}
     place.mkdir(parents=True, exist_ok=True)
     part = place / f"{target}.{os.getpid()}.part"
     part.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -176,16 +196,9 @@ def build(
     arguments += ["--full-refresh"] if full_refresh else []
     arguments += ["--target", target.name, "--indirect-selection", "empty", "--select", *sorted(names)]
     folder.mkdir(parents=True, exist_ok=True)
-    process = subprocess.Popen(
-        [*DBT, *arguments],
-        cwd=FOLDER,
-        env={**environment_of_dbt(folder, target.variables), "TAXI_DBT_MONTHS": ",".join(map(str, months))},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    variables = {**environment_of_dbt(folder, target.variables), "TAXI_DBT_MONTHS": ",".join(map(str, months))}
     failures: dict[str, None] = {}  # each message once
-    try:
+    with _dbt(arguments, variables) as process:
         assert process.stdout  # noqa: S101 - it is a pipe
         for line in process.stdout:
             event = _event(line)
@@ -197,6 +210,21 @@ def build(
             messages = "\n\n".join(filter(None, failures)) or f"dbt ended with status {process.returncode}"
             advice = "Models built before the failure are kept; downstream models were skipped."
             raise BrokenModels("dbt build", f"some models or tests failed\n{messages}\n", advice)
+
+
+@contextmanager
+def _dbt(arguments: Sequence[str], variables: Mapping[str, str]) -> "Generator[subprocess.Popen[str]]":
+    """Run dbt for the length of the block; it is interrupted if the block ends before it."""
+    process = subprocess.Popen(
+        [*DBT, *arguments],
+        cwd=FOLDER,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
     finally:
         if process.poll() is None:  # because the step was cancelled
             process.send_signal(signal.SIGINT)  # which makes it cancel its queries

@@ -40,9 +40,6 @@ _OPTIONS = (
     "-c jit=off -c timezone=UTC -c extra_float_digits=1 -c standard_conforming_strings=on "
     f"-c lock_timeout={LOCK_SECONDS}s -c statement_timeout={STATEMENT_SECONDS}s"
 )
-_ROWS_OF_BUILDS = r"""
-select to_date(right(relname, 7), 'YYYY_MM'), substring(obj_description(oid, 'pg_class') from '(\d+) rows')::bigint
-from pg_class where oid in (select to_regclass(name) from unnest(%s::text[]) as name)"""
 # Parts of a URL that dbt gets under its own names, or that the platform sets.
 _HANDLED = ("host", "hostaddr", "port", "user", "password", "dbname", "options", "application_name", "connect_timeout")
 
@@ -81,9 +78,8 @@ def open_postgres(url: str, *, prepared: bool = True) -> Generator[Target]:
                     raise _no_zones(lookup, zones.TABLE)
 
         def count(model: str, months: Sequence[Month]) -> Mapping[Month, int]:
-            # Each build notes its rows (see monthly.sql), so that the tables need not be read.
-            names = [f"{MODELS_SCHEMA}.{model}_{month}".replace("-", "_") for month in months]
-            return _by_month(execute(connection, _ROWS_OF_BUILDS, (names,)), months)
+            query = f"select file_month, count(*) from {MODELS_SCHEMA}.{model} where file_month = any(%s) group by 1"  # noqa: S608 - our names
+            return _by_month(execute(connection, query, ([month.first_day for month in months],)), months)
 
         yield Target(POSTGRES, _postgres_variables(connection, url), count)
 

@@ -66,8 +66,8 @@ so that readers do not wait. Months are built one after the other, so that no so
                 add check (file_month = {{ value }});
             alter table {{ this }} attach partition {{ partition }} for values in ({{ value }});
         {%- endif %}
-        {#- Reports keep what they have counted of a build; Dagster shows the rows (see models/targets.py). -#}
-        comment on table {{ partition }} is 'Built by dbt invocation {{ invocation_id }}: {{ rows }} rows.';
+        {#- Reports keep what they have counted of a build. -#}
+        comment on table {{ partition }} is 'Built by dbt invocation {{ invocation_id }}.';
         analyze {{ partition }}
     {%- endcall -%}
     {{ return(rows) }}
