@@ -5,7 +5,6 @@ import os
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from taxi_platform.errors import disk_errors
 from taxi_platform.ledger.loaded import months_in_place
@@ -52,29 +51,13 @@ class Reports:
         pages = frozenset(path.stem for path in self.folder.glob("*.html"))
         data = ReportData(parts, loaded, self.schedule_timezone, datetime.now(timezone.utc), month, pages)
         page = make_page(data)
-        path = write_page(self.folder, str(month or WHOLE), html(page))
+        path = self.folder / f"{month or WHOLE}.html"
+        unfinished = (
+            self.folder / f".{path.name}.{os.getpid()}.part"
+        )  # because two runs may write the same page at once
+        with disk_errors(path):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            unfinished.write_text(html(page), encoding="utf-8")
+            unfinished.replace(path)  # readers see the old page or the new one
         logger.info("%s: written", path)
         return Report(path, page, sum(part.total.trips for part in parts))
-
-
-def write_page(folder: Path, name: str, text: str) -> Path:
-    """Write a page into the folder, or replace it as a whole: readers see the old page or the new one.
-
-    Raises:
-        StorageFull: the page cannot be written; the old one is unchanged.
-    """
-    path = folder / f"{name}.html"
-    with disk_errors(path):
-        folder.mkdir(parents=True, exist_ok=True)
-        # Each run writes to another name first, because two runs may write the same page at the same time.
-        with NamedTemporaryFile("w", encoding="utf-8", dir=folder, suffix=".part", delete=False) as part:
-            try:
-                part.write(text)
-                part.flush()
-                os.fsync(part.fileno())
-                Path(part.name).chmod(0o644)
-                Path(part.name).replace(path)
-            except BaseException:
-                Path(part.name).unlink(missing_ok=True)
-                raise
-    return path

@@ -13,10 +13,9 @@ import pytest
 from taxi_platform.errors import StorageFull
 from taxi_platform.ledger.loaded import months_in_place
 from taxi_platform.postgres.server import Server
-from taxi_platform.reports import writing
 from taxi_platform.reports.figures import BELOW_ZERO, FIRST, NOT_GIVEN, ZERO, Counts, ServiceFigures, Zone
 from taxi_platform.reports.queries import read_figures, read_months
-from taxi_platform.reports.writing import Reports, write_page
+from taxi_platform.reports.writing import Reports
 from taxi_platform.settings import PROJECT
 from taxi_platform.trips.months import Month
 from taxi_platform_tests.support import warm
@@ -190,24 +189,10 @@ def test_a_page_without_trips_or_models_names_the_commands(database: str, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["2019-03.html", "trips.html"]
 
 
-def test_the_error_for_a_page_that_cannot_be_written_names_its_path(tmp_path: Path) -> None:
+def test_the_error_for_a_page_that_cannot_be_written_names_its_path(database: str, tmp_path: Path) -> None:
     (tmp_path / "reports").write_text("a file where the folder should be")
     with pytest.raises(StorageFull, match=r"trips\.html: .*reports/trips\.html cannot be written"):
-        write_page(tmp_path / "reports", "trips", "new")
-
-
-def test_a_process_that_ends_while_writing_leaves_the_old_page_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_page(tmp_path, "trips", "old")
-
-    def end(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(writing.os, "fsync", end)
-    with pytest.raises(KeyboardInterrupt):
-        write_page(tmp_path, "trips", "new")
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("trips.html", "old")]
+        Reports(Server(database, tmp_path), tmp_path / "reports", "UTC").write()
 
 
 def test_dagster_records_pages_with_pictures(platform: Platform, models: Models, tmp_path: Path) -> None:
