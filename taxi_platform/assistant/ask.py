@@ -10,7 +10,7 @@ from taxi_platform.assistant.model import LanguageModel, answer_in_shape
 from taxi_platform.assistant.retrieval import Found, LexicalRetriever
 from taxi_platform.assistant.sql import Reader, Rows
 
-FROM_DOCS, FROM_GRAPH = 4, 3  # passages that a question is answered from: two pages
+FITTING = 7  # passages that a question is answered from, besides the assets that it names: two pages
 SHOWN = 20  # rows: what fits on a screen; the model gets a hundred
 ATTEMPTS = 2  # at a statement: the first, and a corrected one
 TO_QUERY = f"""\
@@ -51,11 +51,7 @@ def ask(
     topic = without_months(question)
     keys = assets_in(question, [passage.title.removeprefix("Asset ") for passage in knowledge.graph])
     named = [passage for passage in knowledge.graph if passage.title in {f"Asset {key}" for key in keys}]
-    # The docs first: the scores of two searches differ in scale.
-    fitting = [
-        *LexicalRetriever(knowledge.documents).search(topic, FROM_DOCS),
-        *LexicalRetriever(knowledge.graph).search(topic, FROM_GRAPH),
-    ]
+    fitting = LexicalRetriever([*knowledge.documents, *knowledge.graph]).search(topic, FITTING)
     found = [*(Found(passage, 1.0) for passage in named), *(each for each in fitting if each.passage not in named)]
     if model is None:
         lines = [*knowledge.records]
