@@ -86,23 +86,23 @@ MonthText = Annotated[str, AfterValidator(_month)]
 
 
 class CloudSettings(BaseSettings):
-    """Google Cloud's settings; ``project_id`` is read from ``GCP_PROJECT_ID``, and so on.
+    """Google Cloud's settings, such as ``project_id`` from ``GCP_PROJECT_ID``; ``.env.example`` explains them.
 
     Missing and invalid values are reported when they are used (see ``bigquery.clients``).
     """
 
     model_config = SettingsConfigDict(env_prefix="GCP_", env_ignore_empty=True, extra="ignore", frozen=True)
 
-    project_id: str = Field("", description="The project's id.")
-    location: str = Field("", description="Where bucket and dataset are: a region, EU or US.")
-    bucket_name: str = Field("", description="The bucket of the lake.")
-    dataset: str = Field("", description="The dataset of the warehouse.")
-    creds: SecretStr | None = Field(None, description="A key as JSON or base64; unset, Google's defaults.")
-    impersonate_service_account: str = Field("", description="The service account that the credentials act as.")
-    max_gib_billed: float = Field(10.0, gt=0, description="What BigQuery may bill one statement for at most, in GiB.")
-    require_partition_filter: bool = Field(False, description="Whether queries of trips and facts must name months.")
-    storage_host: str = Field("", validation_alias="STORAGE_EMULATOR_HOST", description="An emulator's address.")
-    bigquery_host: str = Field("", validation_alias="BIGQUERY_EMULATOR_HOST", description="An emulator's address.")
+    project_id: str = ""
+    location: str = ""
+    bucket_name: str = ""
+    dataset: str = ""
+    creds: SecretStr | None = None
+    impersonate_service_account: str = ""
+    max_gib_billed: PositiveFloat = 10.0
+    require_partition_filter: bool = False
+    storage_host: str = Field(default="", validation_alias="STORAGE_EMULATOR_HOST")
+    bigquery_host: str = Field(default="", validation_alias="BIGQUERY_EMULATOR_HOST")
 
     @property
     def is_complete(self) -> bool:
@@ -111,51 +111,35 @@ class CloudSettings(BaseSettings):
 
 
 class Settings(BaseSettings):
-    """Every setting with its default; the field ``source`` is read from ``TAXI_SOURCE``, and so on."""
+    """Every setting with its default, such as ``source`` from ``TAXI_SOURCE``; ``.env.example`` explains them."""
 
     model_config = SettingsConfigDict(env_prefix="TAXI_", env_ignore_empty=True, extra="ignore", frozen=True)
 
-    source: str = Field(RELEASE, description="A URL template, a folder, tlc, or sample[:scale].")
-    data_dir: Annotated[Path, BeforeValidator(_absolute)] = Field(
-        PROJECT / ".taxi" if IS_CHECKOUT else PROJECT, description="Raw files, the embedded server, Dagster's state."
-    )
-    postgres_url: SecretStr | None = Field(None, description="PostgreSQL 15 or later; unset, the embedded server.")
-    dagster_postgres_url: SecretStr | None = Field(
-        None, description="The database of Dagster's own state; unset, one beside the trips in the embedded server."
-    )
-    first_month: MonthText | None = Field(None, description="The first partition of every service.")
-    last_month: MonthText | None = Field(None, description="The last partition of every service.")
-    on_bad_rows: Literal["fail", "quarantine"] = Field("fail", description="What bad rows do to their month.")
-    on_new_columns: Literal["fail", "ignore", "add"] = Field("fail", description="What unknown columns do to a month.")
-    max_bad_rows: float = Field(0.05, ge=0, le=1, description="The share of a month's rows that quarantine accepts.")
-    landing: str = Field(
-        "", description="The landing place: a folder or gs://bucket/prefix; unset, in the data folder."
-    )
-    exports: str = Field("", description="The place of Parquet exports, likewise.")
-    schedule_timezone: Annotated[str, AfterValidator(_timezone)] = Field(
-        "UTC", description="The time zone in which months end and schedules tick."
-    )
-    alert_urls: Annotated[SecretStr, AfterValidator(_alert_urls)] | None = Field(
-        None, description="Where alerts about failed runs are sent: Apprise URLs; unset, nowhere."
-    )
-    keep_runs_days: PositiveInt | None = Field(None, description="Days after which runs that no status needs go.")
-    keep_raw_days: PositiveInt | None = Field(None, description="Days after which loaded raw files are removed.")
-    keep_raw_gb: PositiveFloat | None = Field(None, description="Size above which loaded raw files are removed.")
-    web_url: Annotated[str, AfterValidator(_web_url)] = Field(
-        "http://127.0.0.1:3000", description="The address of the web UI, for links in alerts."
-    )
-    allowed_hosts: Annotated[str, AfterValidator(_host_names)] = Field(
-        "", description="Further host names under which the web UI is published."
-    )
-    docker_hub_url: str = Field("https://hub.docker.com", description="Docker Hub, or a server that answers like it.")
-    products_url: str = Field("https://dummyjson.com/products", description="A URL, a JSON file, or sample.")
-    gemini_api_key: SecretStr | None = Field(
-        None, validation_alias="GEMINI_API_KEY", description="The assistant's key; unset, it works offline."
-    )
-    chat_model: str = Field("gemini-2.5-flash", description="The model that answers.")
-    embedding_model: str = Field("gemini-embedding-001", description="The model that embeds documents.")
+    source: str = RELEASE
+    data_dir: Annotated[Path, BeforeValidator(_absolute)] = PROJECT / ".taxi" if IS_CHECKOUT else PROJECT
+    postgres_url: SecretStr | None = None
+    dagster_postgres_url: SecretStr | None = None
+    first_month: MonthText | None = None
+    last_month: MonthText | None = None
+    on_bad_rows: Literal["fail", "quarantine"] = "fail"
+    on_new_columns: Literal["fail", "ignore", "add"] = "fail"
+    max_bad_rows: float = Field(default=0.05, ge=0, le=1)
+    landing: str = ""
+    exports: str = ""
+    schedule_timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    alert_urls: Annotated[SecretStr, AfterValidator(_alert_urls)] | None = None
+    keep_runs_days: PositiveInt | None = None
+    keep_raw_days: PositiveInt | None = None
+    keep_raw_gb: PositiveFloat | None = None
+    web_url: Annotated[str, AfterValidator(_web_url)] = "http://127.0.0.1:3000"
+    allowed_hosts: Annotated[str, AfterValidator(_host_names)] = ""
+    docker_hub_url: str = "https://hub.docker.com"
+    products_url: str = "https://dummyjson.com/products"
+    gemini_api_key: SecretStr | None = Field(default=None, validation_alias="GEMINI_API_KEY")
+    chat_model: str = "gemini-2.5-flash"
+    embedding_model: str = "gemini-embedding-001"
 
-    _cloud: CloudSettings = PrivateAttr(default_factory=lambda: CloudSettings())  # pyright: ignore[reportCallIssue]
+    _cloud: CloudSettings = PrivateAttr(default_factory=CloudSettings)
 
     @property
     def cloud(self) -> CloudSettings | None:
@@ -222,7 +206,7 @@ def settings() -> Settings:
     """Return the settings of this process, or raise ``InvalidSetting``, which names the setting and what is valid."""
     for error in invalid_settings():
         raise error
-    return Settings()  # pyright: ignore[reportCallIssue]
+    return Settings()
 
 
 def invalid_settings() -> Sequence[InvalidSetting]:
@@ -230,7 +214,7 @@ def invalid_settings() -> Sequence[InvalidSetting]:
     load_dotenv(PROJECT / ".env")  # into the environment too, where Google's clients look for the emulators
     problems: Sequence[Any] = ()
     try:
-        Settings()  # pyright: ignore[reportCallIssue]
+        Settings()
     except ValidationError as error:
         problems = error.errors(include_url=False)
     found: list[InvalidSetting] = []
