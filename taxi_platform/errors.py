@@ -178,6 +178,6 @@ def disk_errors(target: PurePath) -> Generator[None, None, None]:
     try:
         yield
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
+        reason = (error.strerror or str(error) or type(error).__name__).lower()
         advice = "Free space there or make it writable, or set TAXI_DATA_DIR to another folder."
         raise StorageFull(target.name, f"{target} cannot be written: {reason}", advice) from error
