@@ -27,6 +27,7 @@ from taxi_platform import retries
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.settings import PROJECT, settings
+from taxi_platform_tests.support import made_once
 from taxi_platform_tests.support.asset_runs import Platform, instance_in_memory
 from taxi_platform_tests.support.backfills import Backfills
 from taxi_platform_tests.support.databases import Databases
@@ -35,6 +36,7 @@ from taxi_platform_tests.support.haste import PYTHON
 from taxi_platform_tests.support.log_lines import collected_log_lines
 from taxi_platform_tests.support.shell import UNSET, environment, kept_connections
 from taxi_platform_tests.support.shell import instance as dagster_state
+from taxi_platform_tests.support.step_output import repeat_at_the_end
 from taxi_platform_tests.support.trip_server import TripServer
 
 # Set by the first process of the session and inherited by xdist's workers, which share the one server.
@@ -51,6 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # A third of hypothesis's own number; `make fuzz` is for long searches. No deadline, because machines may be busy.
     hypothesis.settings.register_profile("suite", max_examples=30, deadline=None)
     hypothesis.settings.load_profile("suite")
+    repeat_at_the_end()
+    made_once.share()
     if not hasattr(config, "workerinput"):
         os.environ[_SERVER] = tempfile.mkdtemp(prefix="taxi-tests-")
         os.environ["PYTHONPATH"] = str(PYTHON)  # for xdist's workers too

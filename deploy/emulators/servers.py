@@ -143,6 +143,7 @@ class Emulators:
         environment = {
             "PATH": os.environ.get("PATH", ""),
             "HOME": str(self._programs),  # where DuckDB's extension is installed
+            "PYTHONPATH": str(Path(__file__).parent / "python"),
             "BQEMU_ENABLE_FORMAT_EXTENSIONS": "false",  # they would be downloaded
             "BQEMU_GCS_LOCAL_ROOT": str(self._folder / ".cloudstorage"),  # where the other keeps its objects
         }

@@ -19,8 +19,8 @@ def of(cloud: Cloud) -> dict[str, str]:
     }
 
 
-def test_set_up_and_one_month_in_the_lake_and_in_bigquery(cloud: Cloud, database: str, tmp_path: Path) -> None:
-    values = of(cloud) | {"TAXI_POSTGRES_URL": database}
+def test_set_up_and_one_month_in_the_lake_and_in_bigquery(cloud: Cloud, state_database: str, tmp_path: Path) -> None:
+    values = of(cloud) | {"TAXI_POSTGRES_URL": state_database}
     made = typed("dagster job execute -j gcp_setup", data=tmp_path, **values)
     assert made.returncode == 0, made.stdout
     assert f"bucket {cloud.bucket}: created, in US" in made.stdout

@@ -26,9 +26,9 @@ class Shell(Protocol):
 
 
 @pytest.fixture
-def shell(tmp_path: Path, database: str) -> Shell:
-    """A shell on a data folder and a database in which nothing has been done yet."""
-    return partial(typed, data=tmp_path, TAXI_SOURCE="sample:0.001", TAXI_POSTGRES_URL=database)
+def shell(tmp_path: Path, state_database: str) -> Shell:
+    """A shell on a data folder and a database that has Dagster's tables, and in which nothing else has been done."""
+    return partial(typed, data=tmp_path, TAXI_SOURCE="sample:0.001", TAXI_POSTGRES_URL=state_database)
 
 
 def files(database: str) -> set[str]:
@@ -36,15 +36,18 @@ def files(database: str) -> set[str]:
         return {name[-11:-4] for (name,) in connection.execute("select distinct filename from green_tripdata")}
 
 
-def test_a_year_is_loaded_by_the_very_first_command(shell: Shell, database: str, tmp_path: Path) -> None:
-    done = shell("dagster asset materialize --select green_tripdata --partition-range 2019-01...2019-12")
+def test_a_year_is_loaded_by_the_very_first_command(database: str, tmp_path: Path) -> None:
+    command = "dagster asset materialize --select green_tripdata --partition-range 2019-01...2019-12"
+    done = typed(command, tmp_path, TAXI_SOURCE="sample:0.001", TAXI_POSTGRES_URL=database)
     assert done.returncode == 0, done.stdout
     assert files(database) == YEAR
     assert recorded(database, "green_tripdata") == recorded(database, "raw/green_tripdata") == YEAR
     assert len(list(tmp_path.glob("raw/green/*.csv.gz"))) == 12
 
 
-def test_what_one_command_did_the_next_ones_know_check_and_report(shell: Shell, database: str, tmp_path: Path) -> None:
+def test_what_one_command_did_the_next_ones_know_check_and_report(
+    shell: Shell, state_database: str, tmp_path: Path
+) -> None:
     for command, said in (
         (LITERALLY, "636 rows"),
         ("dg launch --assets green_tripdata --partition 2019-03", "636 rows, 0 rejected, was there already"),
@@ -55,8 +58,8 @@ def test_what_one_command_did_the_next_ones_know_check_and_report(shell: Shell, 
         done = shell(command)
         assert done.returncode == 0, done.stdout
         assert said in done.stdout
-    assert recorded(database, "green_tripdata") == recorded(database, "raw/green_tripdata") == {"2019-03"}
-    with instance(database) as opened:
+    assert recorded(state_database, "green_tripdata") == recorded(state_database, "raw/green_tripdata") == {"2019-03"}
+    with instance(state_database) as opened:
         runs = opened.get_runs()
         assert [run.is_success for run in runs] == [True] * 5
         assert "green_tripdata_checks_job" in {run.job_name for run in runs}

@@ -43,7 +43,7 @@ def test_no_concept_and_no_flow_is_forgotten() -> None:
         ("dagster instance concurrency set postgres 6", "postgres"),
     ],
 )
-def test_commands_that_no_other_test_types(command: str, said: str, database: str, tmp_path: Path) -> None:
-    done = typed(command, data=tmp_path, TAXI_SOURCE="sample:0.001", TAXI_POSTGRES_URL=database)
+def test_commands_that_no_other_test_types(command: str, said: str, state_database: str, tmp_path: Path) -> None:
+    done = typed(command, data=tmp_path, TAXI_SOURCE="sample:0.001", TAXI_POSTGRES_URL=state_database)
     assert done.returncode == 0, done.stdout
     assert said.lower() in done.stdout.lower()

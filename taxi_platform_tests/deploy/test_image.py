@@ -16,6 +16,7 @@ import pytest
 
 from taxi_platform.settings import PROJECT
 from taxi_platform_tests.support import image
+from taxi_platform_tests.support.haste import lay_manifests
 from taxi_platform_tests.support.this_machine import free_ports
 
 PACKAGE = PROJECT / "taxi_platform"
@@ -119,6 +120,8 @@ def test_the_steps_of_the_file_give_definitions_that_load_and_commands_that_run(
         if interpreter:
             for _, value in [step for step in image.instructions() if step[0] == "RUN"][1:]:
                 assert run(["bash", "-ec", value]).returncode == 0
+        else:
+            lay_manifests(root)
         for command, said in ((["python", "-c", LOAD], r"\d+"), (["taxi", "--help"], "Usage: taxi")):
             done = run([*READ_ONLY, root, environment / "bin" / command[0], *command[1:]])
             assert re.match(said, done.stdout), done.stderr
@@ -141,10 +144,11 @@ def install(root: Path, interpreter: str | None) -> Path:
     command = "uv pip install --no-cache --no-build --python /opt/venv/bin/python"
     assert command in step
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    if interpreter and uv:
-        step = step.replace(command, f"{uv} pip install --no-build --python {python}")
+    further = "" if interpreter else "--no-deps"
+    if uv:
+        step = step.replace(command, f"{uv} pip install --no-build --python {python} {further}")
     else:
-        options = "--only-binary :all:" if interpreter else "--no-deps"
+        options = further or "--only-binary :all:"
         step = step.replace(command, f"{sys.executable} -m pip --python {python} install --quiet {options}")
     extras = {"EXTRAS": steps["ARG"].partition("=")[2]}
     done = subprocess.run(["bash", "-ec", step], cwd=app, env={**os.environ, **extras}, capture_output=True, text=True)

@@ -106,7 +106,7 @@ def failure(loads: Loads, content: bytes, error: type[TaxiError]) -> str:
     assert type(caught.value) is error
     assert not caught.value.transient
     assert loads.state() == before
-    assert loads.locks() == 0
+    loads.wait_for_free_locks()
     return str(caught.value)
 
 

@@ -38,12 +38,16 @@ if "grpc" in sys.orig_argv:
 
 
 def make_haste(root: Path) -> None:
-    """Shorten the waits of the files below a root, and give them the manifests that the image compiles."""
+    """Shorten the waits of the files below a root."""
     for name, pattern, number in SHORTER:
         path = root / name
         text, count = re.subn(pattern, lambda found, to=number: found[0].replace(found[1], to), path.read_text())
         assert count == 1, f"{name} has changed: {pattern} is there {count} times"
         path.write_text(text)
+
+
+def lay_manifests(root: Path) -> None:
+    """Give the files below a root the manifests that the image compiles, where `make` has compiled them."""
     if (PROJECT / COMPILED).exists():
         shutil.copytree(PROJECT / COMPILED, root / "app" / COMPILED)
 

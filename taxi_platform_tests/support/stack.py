@@ -30,7 +30,7 @@ import requests
 from deploy.emulators.servers import PROGRAMS
 from taxi_platform.settings import PROJECT
 from taxi_platform_tests.support import compose, image
-from taxi_platform_tests.support.haste import CODE, DAEMON, lay_prelude, make_haste
+from taxi_platform_tests.support.haste import CODE, DAEMON, lay_manifests, lay_prelude, make_haste
 from taxi_platform_tests.support.postgres_image import PostgresImage
 from taxi_platform_tests.support.small_disk import SmallDisk
 from taxi_platform_tests.support.this_machine import OnThisMachine, is_open
@@ -75,6 +75,7 @@ class Stack:
     def __enter__(self) -> "Stack":
         image.unpack(self.root)
         make_haste(self.root)
+        lay_manifests(self.root)
         for service in self.services.values():
             folder = self.root / PRELUDES / service.name
             lay_prelude(folder, {"code": CODE, "daemon": DAEMON}.get(service.name, ""))

@@ -57,13 +57,15 @@ def _import_all(kind: str) -> None:
 
     gc.disable()
     if kind == "dbt":
-        names = ["dbt.cli.main", "dbt.adapters.postgres"]
+        names = ["dbt.cli.main", "dbt.adapters.bigquery", "dbt.adapters.postgres"]
     else:
         modules = pkgutil.walk_packages(taxi_platform.__path__, "taxi_platform.")
         names = ["dagster._cli", "dagster_dg_cli.cli", "dagster_postgres", *(module.name for module in modules)]
     for name in names:
         if not name.startswith(_COLD):
             import_module(name)
+    if kind == "dagster":
+        import_module("taxi_platform_tests.support.step_output").repeat_at_the_end()
     gc.freeze()
     gc.enable()
 
