@@ -180,7 +180,7 @@ def _copy_project(copy: Path) -> None:
     """Copy the project without its settings, data and history."""
     for name in COPIED:
         if (PROJECT / name).is_dir():
-            shutil.copytree(PROJECT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(PROJECT / name, copy / name)
         else:
             shutil.copy(PROJECT / name, copy)
     (copy / ".venv").symlink_to(sys.prefix)  # where pyright looks for the libraries

@@ -14,6 +14,7 @@ from taxi_platform.settings import settings
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.gcp.conftest import only_google, remove_tables
 from taxi_platform_tests.models.conftest import DIMENSIONS, MONTHLY, ZONES, green_march
+from taxi_platform_tests.support import warm
 from taxi_platform_tests.support.asset_runs import Platform
 from taxi_platform_tests.support.job_server import JobServer, is_job
 from taxi_platform_tests.support.published import Published
@@ -56,9 +57,15 @@ def front(made: Cloud) -> Iterator[JobServer | None]:
 
 @pytest.fixture
 def loads(
-    made: Cloud, own_settings: Mapping[str, str], front: JobServer | None, platform: Platform, tmp_path: Path
+    made: Cloud,
+    own_settings: Mapping[str, str],
+    front: JobServer | None,
+    platform: Platform,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> WarehouseLoads:
     """A dataset with two months of trips and the zones."""
+    warm.use_for_dbt(monkeypatch)
     remove_tables(made)
     loads = WarehouseLoads(replace(made, require_partition_filter=not front), Published(tmp_path))
     loads.load(green_march(), GREEN)
