@@ -63,12 +63,8 @@ def load_month(
 ) -> Loaded:
     """Make the month in BigQuery exactly its file, an object of the lake; after an error the table is unchanged.
 
-    Args:
-        cloud: the project and its dataset.
-        file: the verified file.
-        on_bad_rows: whether bad rows fail the month, or are set aside among the service's rejects.
-        max_bad_rows: the share of the rows that may be set aside; if more are bad, or all, the month fails.
-        force: load even when the table holds this very file already.
+    Bad rows fail the month, or are set aside among the service's rejects, up to the share ``max_bad_rows`` of all rows.
+    With ``force``, the file is loaded even when the table holds it already.
 
     Raises:
         BadRows: records cannot be stored, or all of them are bad.

@@ -179,12 +179,7 @@ def build(
     The months are passed in a variable that only macros at run time read. dbt would parse all models again whenever
     ``--vars`` differ from the last build's, which takes as long as building a small month.
 
-    Args:
-        names: of models, seeds and tests.
-        target: where they are built.
-        months: the months to build; none for all loaded months.
-        folder: where dbt writes, and finds what the last build has parsed.
-        full_refresh: whether tables are rebuilt with all loaded months.
+    Without months, all loaded months are built. In the folder, dbt finds what the last build has parsed.
 
     Raises:
         BrokenModels: a model or a test failed; dbt's own words name it, its file and often the line.

@@ -72,15 +72,10 @@ def columns(
     highest: float | None = None,
     labels: Sequence[str] = (),
 ) -> Chart:
-    """Return vertical columns, one per pair and in their order, with a gap where the value is None.
+    """Return vertical columns, one per pair of label and height, with a gap where the height is None.
 
-    Args:
-        values: the label below each column, each label once, and the column's height.
-        colour: a name in the palette.
-        form: the format of the heights beside the axis, as d3 spells formats.
-        title: of the axis below.
-        highest: where the axis ends; by default at the highest column.
-        labels: the labels to write; by default as many as there is room for.
+    The format ``form`` is d3's, the title that of the axis below. The axis ends at the highest column unless
+    ``highest`` says where, and as many labels are written as there is room for, unless ``labels`` names them.
     """
     import altair
 

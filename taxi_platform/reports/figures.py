@@ -96,14 +96,8 @@ def figures_of(
 ) -> ServiceFigures:
     """Return the figures of one service and month, put together from the rows of the queries.
 
-    Args:
-        service: the service.
-        month: the month of its file.
-        hours: by day of the month (None for strays) and hour: trips, revenue, trips with a plausible distance, the sum
-            of these distances, trips without a vendor, backwards, with a negative total.
-        distributions: by bin of the distance, bin of the fare, and payment type: trips.
-        zones: by number, name and borough: trips and revenue.
-        rejected: rows of the file that were rejected.
+    ``hours`` are by day of the month (None for strays) and hour, ``distributions`` by bin of the distance, bin of the
+    fare and payment type, ``zones`` by number, name and borough; ``rejected`` counts rows of the file.
     """
     days: dict[int, Counts] = {}
     week: Counter[tuple[int, int]] = Counter()

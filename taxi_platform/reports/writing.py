@@ -52,9 +52,7 @@ class Reports:
         data = ReportData(parts, loaded, self.schedule_timezone, datetime.now(timezone.utc), month, pages)
         page = make_page(data)
         path = self.folder / f"{month or WHOLE}.html"
-        unfinished = (
-            self.folder / f".{path.name}.{os.getpid()}.part"
-        )  # because two runs may write the same page at once
+        unfinished = self.folder / f".{path.name}.{os.getpid()}.part"  # two runs may write the same page at once
         with disk_errors(path):
             self.folder.mkdir(parents=True, exist_ok=True)
             unfinished.write_text(html(page), encoding="utf-8")

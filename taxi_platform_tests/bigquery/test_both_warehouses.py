@@ -46,7 +46,6 @@ def ids(loads: WarehouseLoads, url: str) -> tuple[list[str], list[str]]:
     ("name", "service", "count"),
     [
         ("green_tripdata_2020-04.csv.gz", GREEN, 35_612),
-        ("yellow_tripdata_2021-01.first22792rows.csv", YELLOW, 22_792),
         ("tlc/yellow_tripdata_2025-01.first1000rows.csv", YELLOW, 1000),
         ("tlc/fhv_tripdata_2025-01.first1000rows.csv", FHV, 1000),
         ("tlc/fhvhv_tripdata_2025-01.first1000rows.csv", FHVHV, 1000),
@@ -72,10 +71,12 @@ def test_a_real_parquet_month_of_each_generation_is_the_same_in_both(
     if not path.exists():
         pytest.skip(f"there is no {path}")
     content = path.read_bytes()
-    if published != key:  # what came in 2026-06: a text where the block without flags is
+    if key != "2025-11":  # the last rows of a month, where the block without flags is
         table = pyarrow.parquet.read_table(path)[-8000:]
-        sources = [None if flag else "HV0003" for flag in table["store_and_fwd_flag"].to_pylist()]
-        content = parquet_of(table.append_column("request_source", pa.array(sources)))
+        if published != key:  # what came in 2026-06: a text where there is no flag
+            sources = [None if flag else "HV0003" for flag in table["store_and_fwd_flag"].to_pylist()]
+            table = table.append_column("request_source", pa.array(sources))
+        content = parquet_of(table)
     compared = in_both(loads, database, content, GREEN, Month.parse(key))
     assert compared.numbers["bigquery"] == compared.numbers["postgres"]
     assert compared.numbers["postgres"]["rows"] >= 8_000

@@ -1,6 +1,6 @@
 """Two months of trips and the models that dbt has built of them, once for all tests that only look at them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -39,12 +39,13 @@ class Models:
         self._folder = folder
         self.first: Run | None = None
 
-    def publish(self, service: Service, month: Month, lines: Sequence[str]) -> None:
-        """Publish a month and load it."""
-        content = zipped(text(service, lines))
-        (self._folder / f"{service.file_name(month)}.gz").write_bytes(content)
+    def publish(self, service: Service, months: Mapping[Month, Sequence[str]]) -> None:
+        """Publish months that follow each other, and load them by one run."""
+        for month, lines in months.items():
+            (self._folder / f"{service.file_name(month)}.gz").write_bytes(zipped(text(service, lines)))
         config = {f"raw/{service.table}": {"force": True}}
-        run = self.platform.run(f"raw/{service.table}", service.table, month=str(month), config=config)
+        span = f"{min(months)}...{max(months)}"
+        run = self.platform.run(f"raw/{service.table}", service.table, months=span, config=config)
         assert run.succeeded, run.failure
 
     def build(self, *models: str, months: str = "2019-03...2019-04", **config: object) -> Run:
@@ -81,13 +82,10 @@ def models(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     ):
         warm.use_for_dbt(patch)
         made = Models(platform, folder / "published")
-        made.publish(GREEN, MARCH, green_march())
-        made.publish(FHV, MARCH, [*rows(FHV, 20), *rows(FHV, 3)])
-        made.publish(GREEN, APRIL, rows(GREEN, 10))
-        made.publish(FHV, APRIL, rows(FHV, 4))
-        made.publish(FHVHV, MARCH, rows(FHVHV, 6))
-        made.publish(YELLOW, MARCH, rows(YELLOW, 5))
-        made.publish(YELLOW, APRIL, rows(YELLOW, 30))
+        made.publish(GREEN, {MARCH: green_march(), APRIL: rows(GREEN, 10)})
+        made.publish(FHV, {MARCH: [*rows(FHV, 20), *rows(FHV, 3)], APRIL: rows(FHV, 4)})
+        made.publish(FHVHV, {MARCH: rows(FHVHV, 6)})
+        made.publish(YELLOW, {MARCH: rows(YELLOW, 5), APRIL: rows(YELLOW, 30)})
         zones = platform.run("taxi_zone_lookup")
         assert zones.succeeded, zones.failure
         made.first = made.build(*DIMENSIONS, *MONTHLY)

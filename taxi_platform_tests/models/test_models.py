@@ -125,7 +125,7 @@ def test_a_build_replaces_its_month_or_all_months_of_a_table_with_other_columns(
     keys = f"select trip_key from {MODELS_SCHEMA}.fct_trips where service = 'green' and file_month = '2019-03-01'"
     before = set(models.rows(keys))
     april = models.rows(f"select max(ctid::text) from {MODELS_SCHEMA}.fct_trips_2019_04")
-    models.publish(GREEN, MARCH, [*reversed(green_march()), *rows(GREEN, 2, first=100)])
+    models.publish(GREEN, {MARCH: [*reversed(green_march()), *rows(GREEN, 2, first=100)]})
     models.platform.execute(
         "alter table yellow_tripdata detach partition yellow_tripdata_2019_03",
         "alter table fhv_tripdata attach partition fhv_tripdata_2019_04 for values in ('fhv_tripdata_2019-04.csv')",

