@@ -84,9 +84,8 @@ class Deployment:
         server = {"grpc_server": {"host": "127.0.0.1", "port": self._port, "location_name": "taxi_platform"}}
         self._workspace = self._folder / "workspace.yaml"
         self._workspace.write_text(yaml.safe_dump({"load_from": [server]}))
-        own, kept = self._prelude, KEPT_CONNECTIONS
-        for name, lines in {"": own, "code server": own + CODE, "daemon": DAEMON + kept + own}.items():
-            lay_prelude(self.prelude(name), lines)
+        for name, lines in {"": "", "code server": CODE, "daemon": DAEMON + KEPT_CONNECTIONS}.items():
+            lay_prelude(self.prelude(name), lines + self._prelude)
         patch = self._stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("TAXI_DAGSTER_POSTGRES_URL", self._values["TAXI_DAGSTER_POSTGRES_URL"])
         self._stack.callback(settings.cache_clear)
