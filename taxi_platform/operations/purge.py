@@ -45,12 +45,7 @@ class Purged:
 
 
 def purge(
-    folder: Path,
-    days: float | None,
-    gigabytes: float | None,
-    places: Sequence[WhyNotLoaded],
-    *,
-    dry_run: bool = False,
+    folder: Path, days: float | None, gigabytes: float | None, places: Sequence[WhyNotLoaded], *, dry_run: bool = False
 ) -> Purged:
     """Remove the files that were fetched more days ago, and the oldest until the others are together not larger.
 
