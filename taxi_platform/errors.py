@@ -18,7 +18,7 @@ EXTRAS = {
         "alerts": ("apprise",),
         "assistant": ("Stemmer", "bm25s", "bs4", "google.genai", "markdown_it", "markdownify"),
         "bigquery-models": ("dbt.adapters.bigquery",),
-        "dbt": ("dbt",),
+        "dbt": ("dbt", "sqlglot"),
         "duckdb": ("dagster_duckdb", "duckdb"),
         "frames": ("adbc_driver_postgresql", "pandas"),
         "google": ("dagster_gcp", "google", "google_crc32c"),

@@ -19,7 +19,7 @@ from taxi_platform.models.project import (
 )
 from taxi_platform.models.targets import BIGQUERY, POSTGRES
 from taxi_platform.orchestration.check_results import check_spec
-from taxi_platform.orchestration.dbt import ModelsResource, Result
+from taxi_platform.orchestration.dbt import LINEAGE, ModelsResource, Result
 from taxi_platform.orchestration.links import COURSES_MODELS, links
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.settings import settings
@@ -37,6 +37,10 @@ def asset_spec(
 ) -> dg.AssetSpec:
     """Return the asset spec of a model or a seed."""
     name = model["name"]
+    sources = {
+        column: [dg.TableColumnDep(dg.AssetKey([*prefix, table]), source) for table, source in parts]
+        for column, parts in manifest["lineage"].get(name, {}).items()
+    }
     columns = [
         dg.TableColumn(column["name"], column.get("data_type") or "", description=column["description"])
         for column in model["columns"].values()
@@ -54,6 +58,7 @@ def asset_spec(
             "dagster/column_schema": dg.TableSchema(columns),
             # For BigQuery, the manifest knows neither project nor dataset.
             **({} if prefix else {"dagster/relation_identifier": model["relation_name"].replace('"', "")}),
+            **({LINEAGE: dg.TableColumnLineage(sources)} if sources else {}),
             **links("models.md", in_the_course=COURSES_MODELS),
             "model": dg.MetadataValue.path(FOLDER / model["original_file_path"]),
         },

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxi_platform.errors import BrokenModels, MissingExtra
+from taxi_platform.models.lineage import read_columns
 from taxi_platform.redaction import redact
 from taxi_platform.settings import environment
 from taxi_platform.trips.months import Month
@@ -70,7 +71,7 @@ def find_manifest(data_dir: Path, target: str, folder: Path = FOLDER) -> Path | 
 
 
 def read_manifest(path: Path) -> Mapping[str, Any]:
-    """Read a manifest."""
+    """Read a manifest, which holds the columns' lineage, too."""
     return json.loads(path.read_bytes())
 
 
@@ -134,7 +135,7 @@ def compile_all(folder: Path, place: Path) -> None:
 
 
 def compile_target(folder: Path, place: Path, target: str) -> None:
-    """Compile for one target without a database, and keep what is read of the manifest.
+    """Compile for one target without a database; keep what is read of the manifest, and the columns' lineage.
 
     Raises:
         BrokenModels: dbt cannot parse the project.
@@ -154,7 +155,12 @@ def compile_target(folder: Path, place: Path, target: str) -> None:
         if done.returncode:
             raise BrokenModels(f"dbt compile --target {target}", done.stdout.strip(), f"The project is in {folder}.")
         manifest = read_manifest(Path(work) / MANIFEST)
-    kept = {"fingerprint": fingerprint(folder), "nodes": manifest["nodes"], "sources": manifest["sources"]}
+    kept = {
+        "fingerprint": fingerprint(folder),
+        "nodes": manifest["nodes"],
+        "sources": manifest["sources"],
+        "lineage": read_columns(manifest, target),
+    }
     place.mkdir(parents=True, exist_ok=True)
     part = place / f"{target}.{os.getpid()}.part"
     part.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")

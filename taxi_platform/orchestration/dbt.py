@@ -18,6 +18,8 @@ from taxi_platform.orchestration.monthly_io import errors_as_failures
 from taxi_platform.postgres.server import Server
 from taxi_platform.trips.months import Month
 
+LINEAGE = "dagster/column_lineage"
+
 Result = dg.MaterializeResult[Any] | dg.AssetCheckResult
 
 
@@ -49,7 +51,9 @@ class Models:
                         if node["materialized"] == "monthly":
                             for month, rows in opened.count(key.path[-1], months).items():
                                 context.add_asset_metadata({"dagster/partition_row_count": rows}, key, str(month))
-                        yield dg.MaterializeResult(asset_key=key, metadata=_metadata(event))
+                        lineage = context.assets_def.specs_by_key[key].metadata.get(LINEAGE)
+                        further = {LINEAGE: lineage} if lineage else {}
+                        yield dg.MaterializeResult(asset_key=key, metadata={**_metadata(event), **further})
                     case "LogTestResult", status if status != "skipped":
                         result = _check_result(checks[node["node_name"]], event)
                         if len(months) > 1:

@@ -59,6 +59,8 @@ import dagster as dg
 for kind in (DeprecationWarning, dg.SupersessionWarning, dg.BetaWarning, dg.PreviewWarning):
     warnings.simplefilter("error", kind)
 warnings.filterwarnings("ignore", "Parameter `backfill_policy` ", dg.BetaWarning)  # a range in one run has no other way
+# Of a part of sqlglot, which is loaded where the models' manifest has yet to be made.
+warnings.filterwarnings("ignore", "sqlglotrs is deprecated", DeprecationWarning)
 """
 # Dagster silences its own warnings while it loads a folder of definitions, so each module is also loaded by itself.
 EACH = """

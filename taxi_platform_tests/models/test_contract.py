@@ -1,5 +1,6 @@
 """The dbt project and the services' contracts: a column that is renamed in one is missed in the other, here and now."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -7,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from taxi_platform.bigquery.tables import trip_fields
-from taxi_platform.errors import MissingExtra
+from taxi_platform.errors import BrokenModels, MissingExtra
 from taxi_platform.models import project
 from taxi_platform.models.contract import MEANINGS, meanings
+from taxi_platform.models.lineage import read_columns
 from taxi_platform.models.project import (
     FOLDER,
     TARGETS,
@@ -53,6 +55,24 @@ def test_without_dbt_an_edited_model_is_shown_unchanged_or_left_out(
     assert "pip install 'taxi-platform[bigquery-models]'" in caplog.text
     with pytest.raises(MissingExtra, match=r"taxi-platform\[bigquery-models\]"):
         project.require("bigquery")
+
+
+def test_a_model_that_reads_a_renamed_column_is_an_error(data: Path) -> None:
+    manifest = json.loads(manifest_of("postgres", data).read_text(encoding="utf-8"))
+    columns = manifest["sources"]["source.taxi_platform.trips.green_tripdata"]["columns"]
+    columns["paid_by"] = {**columns.pop("payment_type"), "name": "paid_by"}
+    with pytest.raises(BrokenModels, match=r"model stg_green_tripdata \(models/staging/.*'payment_type'"):
+        read_columns(manifest, "postgres")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_column_of_every_trip_reaches_a_model(target: str, data: Path) -> None:
+    found = read_manifest(manifest_of(target, data))["lineage"]
+    for service in SERVICES.values():
+        read = {tuple(one) for sources in found[f"stg_{service.table}"].values() for one in sources}
+        assert {name for table, name in read if table == service.table} >= {
+            column.name for column in service.columns
+        }, service.name
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -82,10 +82,12 @@ def test_revenue_is_the_sum_of_the_trips(models: Models) -> None:
     ) == [(1, "Unknown")]
 
 
-def test_each_month_has_its_row_count(models: Models) -> None:
+def test_each_month_has_its_row_count_and_column_lineage(models: Models) -> None:
     assert models.first is not None
     assert models.first.of("fct_trips", "2019-03")["dagster/partition_row_count"] == 48
     assert models.first.of("fct_trips", "2019-04")["dagster/partition_row_count"] == 40
+    lineage = models.first.of("stg_green_tripdata", "2019-03")["dagster/column_lineage"]
+    assert lineage.deps_by_column["vendor_id"] == [dg.TableColumnDep("green_tripdata", "vendorid")]
 
 
 def test_in_a_range_each_month_has_the_result_of_every_check(models: Models) -> None:
