@@ -98,7 +98,7 @@ def demo_cloud(scale: float | None) -> None:
 def gcp_teardown() -> None:
     """Delete the bucket, the dataset and all that is in them, if the platform has made it. Asks first."""
     from taxi_platform.bigquery.clients import cloud_of
-    from taxi_platform.bigquery.setup import find_contents, tear_down
+    from taxi_platform.bigquery.teardown import find_contents, tear_down
     from taxi_platform.settings import settings
 
     cloud = cloud_of(settings().cloud)

@@ -36,10 +36,13 @@ one), ask the source whether it has another one, or fetch the source's in any ca
 
 
 class Cache:
-    """The verified files of one source, or of the landing place, in one folder for each service.
+    """The verified files of one source, in one folder for each service.
 
     A file that came from another source counts as absent, but a file from the landing place is the month's file until
     the source's is fetched by force.
+
+    Args:
+        landing: whether the source is the landing place.
 
     Raises:
         InvalidSetting: the source is a folder inside this one, where its files would be taken for copies.
@@ -142,14 +145,19 @@ class Cache:
 
 @dataclass(frozen=True)
 class TripFiles:
-    """The files of some months of a service, each fetched only when it is used, so that a bad one stops no other."""
+    """The files of some months of a service, each fetched only when it is used, so that a bad one stops no other.
+
+    Attributes:
+        refresh: months that are refreshed even if the mode is ``cached``.
+        force_load: whether months that are loaded already are loaded again.
+    """
 
     cache: Cache
     service: Service
     months: Sequence[Month]
     mode: FetchMode = "cached"
-    refresh: Container[Month] = ()  # months that are refreshed even if the mode is ``cached``
-    force_load: bool = False  # even where they are loaded already
+    refresh: Container[Month] = ()
+    force_load: bool = False
 
     def fetch(self, month: Month) -> Transfer:
         """Return one month's file, and whether it was fetched just now; see ``Cache.get``."""

@@ -56,7 +56,12 @@ class HttpSource:
     Credentials before the host (``https://user:password@host/…``) are kept apart, so that no address, message or
     record carries them. A query or fragment is refused: an address ends in the name of its file.
 
-    Every call opens its own session, so that threads can share the source.
+    Safe to share between threads: every call opens its own session.
+
+    Args:
+        template: the address of a trip file with placeholders; the attribute is the same without credentials.
+        retries: how often and when to ask again.
+        timeouts: seconds until a connection must stand, and for which the server may be silent.
 
     Raises:
         InvalidSetting: the template is not the address of a trip file; the message says what is valid.
@@ -81,9 +86,10 @@ class HttpSource:
         return self.template.replace("{service}", service.name).replace("{month}", str(month))
 
     def zones(self) -> str:
-        """Return the address of the zone lookup, which is in the folder that all trip files share.
+        """Return the address of the zone lookup: the folder that all trip files share, and in it the file's name.
 
-        Where every service has its own folder, it is in their neighbour ``misc``, as in the course's release.
+        Where every service has its own folder, the lookup is in their neighbour ``misc``, as in the course's
+        release: ``…/download/{service}/…`` makes ``…/download/misc/taxi_zone_lookup.csv``.
         """
         segments = self.template.split("/")
         first = next(index for index, segment in enumerate(segments) if "{" in segment)

@@ -88,8 +88,10 @@ def write_month(service: Service, month: Month, rows: int, target: Path) -> None
 class Part:
     """The rows of a file that are reported alike, spread over the hours of the month.
 
-    Without a meter, trips carry whole minutes and no vendor. No two rows that begin in the same second (or minute) have
-    the same rank below the power of two ``ranks``; a column that keeps it in its last bits makes all rows differ.
+    Attributes:
+        metered: whether meters reported them; without one, trips carry whole minutes and no vendor.
+        ranks: a power of two. No two rows that begin in the same second (minute, when not metered) have the same
+            rank below it; a column that keeps the rank in its last bits makes all rows differ.
     """
 
     def __init__(self, plan: "Plan", rows: int, *, metered: bool) -> None:

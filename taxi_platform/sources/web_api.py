@@ -14,13 +14,19 @@ LARGEST = 8 * 1024 * 1024  # bytes of one answer; a hundred products are 130 kB
 
 @dataclass(frozen=True)
 class Api:
-    """How a web API is asked, and what its failures are called."""
+    """How a web API is asked, and what its failures are called.
 
-    subject: str  # of messages: ``the products``, ``kestra/kestra``
-    advice: str  # what to do without a useful answer
-    missing: str  # what to do when the subject does not exist
+    Attributes:
+        subject: the requested thing in messages: ``the products``, ``kestra/kestra``.
+        advice, missing: what to do without a useful answer, and when the thing does not exist.
+        timeouts: seconds until a connection must stand, and for which the server may be silent.
+    """
+
+    subject: str
+    advice: str
+    missing: str
     retries: RetryPolicy = DOWNLOAD
-    timeouts: tuple[float, float] = (10.0, 30.0)  # seconds for a connection, and of silence afterwards
+    timeouts: tuple[float, float] = (10.0, 30.0)
 
     def ask(self, address: str) -> Any:
         """Return the JSON that the server has under an address.

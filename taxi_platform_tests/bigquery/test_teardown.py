@@ -7,7 +7,8 @@ from click.testing import CliRunner, Result
 
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.lake import Lake
-from taxi_platform.bigquery.setup import find_contents, set_up, tear_down
+from taxi_platform.bigquery.setup import set_up
+from taxi_platform.bigquery.teardown import find_contents, tear_down
 from taxi_platform.cli.main import taxi
 from taxi_platform.errors import CloudRefused
 from taxi_platform.settings import settings
