@@ -5,7 +5,7 @@
 set -euo pipefail
 
 usage() {
-  echo "usage: $0 setup|run|logs|landing|impersonation|workload-identity MEMBER" >&2
+  echo "usage: $0 setup|run|frames|logs|landing|impersonation|workload-identity MEMBER" >&2
   exit 2
 }
 [ $# -eq 2 ] || usage
@@ -37,6 +37,7 @@ case $1 in
     dataset roles/bigquery.dataEditor
     project roles/bigquery.jobUser
     ;;
+  frames) project roles/bigquery.readSessionUser ;;
   logs)
     bucket "${LOGS_BUCKET:?}" roles/storage.objectUser
     bucket "${LOGS_BUCKET:?}" roles/storage.legacyBucketReader

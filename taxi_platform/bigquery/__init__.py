@@ -2,8 +2,8 @@
 
 Knows nothing of Dagster: everything here can be called from a shell. One module per subject: ``clients`` (project,
 names, credentials, retries), ``errors`` (Google's answers as our errors), ``setup`` (bucket and dataset), ``lake``
-(objects), ``tables`` and ``statements`` (tables and their SQL), ``jobs`` (one job), ``loader`` (one month, the zones),
-``locking`` (one build at a time), ``teardown``.
+(objects), ``tables`` and ``statements`` (tables and their SQL), ``jobs`` (one job), ``loader`` (one month), ``locking``
+(one build at a time), ``frames`` (reading).
 
 Whatever asks Google raises ``CloudNotReady`` where a project, bucket, dataset, table or object does not exist,
 ``CloudRefused`` where a role or a quota is missing, and ``CloudUnavailable`` where Google does not answer. Docstrings

@@ -93,9 +93,13 @@ class Cloud:
             return {"credentials": self.credentials}
         return {"credentials": AnonymousCredentials(), "client_options": {"api_endpoint": url_of(emulator)}}
 
-    def options(self, subject: str) -> dict[str, Any]:
-        """Return ``retry`` and ``timeout`` for a call of either client."""
+    def storage_options(self, subject: str) -> dict[str, Any]:
+        """Return ``retry`` and ``timeout`` for a call of the storage client."""
         return {"retry": google_retry(self.retries, subject), "timeout": self.timeouts}
+
+    def bigquery_options(self, subject: str) -> dict[str, Any]:
+        """Return ``retry`` and ``timeout`` for a call of the BigQuery client."""
+        return {"retry": google_retry(self.retries, subject), "timeout": self.timeouts[1]}
 
 
 def google_retry(policy: RetryPolicy, subject: str) -> "Retry":

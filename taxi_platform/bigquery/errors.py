@@ -1,20 +1,24 @@
-"""Google's answers as the platform's errors: what an exception or a failed job means.
+"""Google's answers as the platform's errors: what an exception or a failed job means, and which role is missing.
 
 The one place that decides whether trying again can help. Messages repeat Google's own words; credentials are never
 part of them.
 """
 
+import json
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
-from taxi_platform.errors import CloudNotReady, CloudRefused, CloudUnavailable, TaxiError, shortened
+from taxi_platform.errors import CloudNotConfigured, CloudNotReady, CloudRefused, CloudUnavailable, TaxiError, shortened
 
+SHOWN_ERRORS = 5  # of one job
 _REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")
+_EXPECTED = re.compile(r": \('Request failed with status code'.*$", re.DOTALL)
 _NO_PROJECT = re.compile(r"unknown project|not found: project|project .{0,80}(not found|does not exist)", re.IGNORECASE)
 _UPLOAD_KEY = re.compile(r"(upload_id=)[^&\s'\"]+")  # everybody who has it can write the object
 _CONFLICT = re.compile(r"could not serialize access|concurrent update", re.IGNORECASE)
+_PERMISSION = re.compile(r"\b(?:storage|bigquery)\.[a-zA-Z]+\.[a-zA-Z]+\b", re.ASCII)
 
 # Google's reasons for ending a job that can be started again. The client reports status 500 for reasons it does not
 # know, so the status alone does not tell.
@@ -27,13 +31,32 @@ _JOB_ENDED_EARLY = (
     "rateLimitExceeded",
     "jobRateLimitExceeded",
 )
-# Other 403s are about quotas, billing and APIs, and say what to do.
-_NO_PERMISSION = ("forbidden", "accessDenied", "IAM_PERMISSION_DENIED", "")
 
-GRANT = "docs/cloud.md lists the roles that the account needs; deploy/google-roles.sh grants them."
+# The first prefix that matches decides. Several roles hold each permission; named is the one that docs/cloud.md asks
+# for anyway.
+_ROLES = (
+    ("storage.objects.", "roles/storage.objectUser"),
+    ("storage.buckets.get", "roles/storage.legacyBucketReader"),
+    ("storage.", "roles/storage.admin"),
+    ("bigquery.jobs.create", "roles/bigquery.jobUser"),
+    ("bigquery.readsessions.", "roles/bigquery.readSessionUser"),
+    ("bigquery.datasets.create", "roles/bigquery.user"),
+    ("bigquery.", "roles/bigquery.dataEditor"),
+)
+
 _LATER = "Try again later; if it lasts, see https://status.cloud.google.com."
 _LOG_IN = "Run `gcloud auth application-default login` again, or make a new key for GCP_CREDS."
 _PROJECT = "Check GCP_PROJECT_ID; `gcloud projects list` shows the ids of those that you may use."
+
+_QUOTA = "Wait until the quota is renewed, or have it raised: https://console.cloud.google.com/iam-admin/quotas."
+_ENABLE = "Run `gcloud services enable storage.googleapis.com bigquery.googleapis.com`."
+_REASONS = {  # for a 403 that no role prevents: what it means, and what to do
+    "quotaExceeded": ("a quota is used up: ", _QUOTA),
+    "accessNotConfigured": ("", _ENABLE),
+    "SERVICE_DISABLED": ("", _ENABLE),
+    "billingNotEnabled": ("billing is off: ", "Link the project to a billing account."),
+    "accountDisabled": ("billing is off: ", "Link the project to a billing account."),
+}
 
 
 class JobEndedEarly(CloudUnavailable):
@@ -72,17 +95,15 @@ def translate(error: Any, subject: str) -> TaxiError | None:
 
     if isinstance(error, api.RetryError):
         return translate(error.cause, subject) or CloudUnavailable(subject, "Google does not answer", _LATER)
-    if isinstance(error, (InvalidResponse, api.GoogleAPICallError)):
-        # In the message of its exception, the storage client repeats the whole answer.
-        answer = cast("Any", error)
-        answer = answer if answer.response is None else cast("Any", api.from_http_response(answer.response))
-        reasons: list[Any] = [answer.reason, *(entry.get("reason") for entry in answer.errors)]
-        message = _shorten(_REQUEST.sub("", answer.message or ""))
-        reason = next((each for each in reasons if each), "")
-        return _meaning(int(answer.code or 0), reason, message, subject)
+    if isinstance(error, InvalidResponse):
+        return translate(api.from_http_response(cast("Any", error).response), subject)
+    if isinstance(error, api.GoogleAPICallError):
+        return _translate_answer(error, subject)
     if isinstance(error, auth.RefreshError):
         reason = _shorten(str(error.args[0])) if error.args else "they cannot be renewed"
         return CloudRefused(subject, f"the credentials are not accepted: {reason}", _LOG_IN)
+    if isinstance(error, auth.DefaultCredentialsError):
+        return CloudNotConfigured(subject, "there are no credentials", "Run `gcloud auth application-default login`.")
     unreachable = (auth.TransportError, requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError)
     if isinstance(error, unreachable):
         return CloudUnavailable(subject, f"Google cannot be reached: {_shorten(str(error))}", _LATER)
@@ -103,9 +124,9 @@ def job_error(job: Any, subject: str) -> TaxiError | None:
     """Return why a job of BigQuery failed; None when it succeeded."""
     if job.error_result is None:
         return None
-    reason = str(job.error_result.get("reason", ""))
-    errors: list[Any] = [job.error_result, *(job.errors or [])]  # of which the first sums up the others
-    message = shortened("; ".join(dict.fromkeys(_shorten(str(error.get("message", ""))) for error in errors)))
+    from google.api_core import exceptions
+
+    message, reason = _job_message(job), str(job.error_result.get("reason", ""))
     if reason in _JOB_ENDED_EARLY or _CONFLICT.search(message):
         return JobEndedEarly(subject, f"BigQuery has ended job {job.job_id} early: {message}", "Run it again.")
     if reason == "bytesBilledLimitExceeded":
@@ -114,12 +135,25 @@ def job_error(job: Any, subject: str) -> TaxiError | None:
     failed = JobFailed(subject, f"BigQuery refuses it: {message}", "See the job's page in Google's console.")
     if reason in ("invalid", "invalidQuery"):
         return failed
-    meaning = _meaning(job.exception().code, reason, message, subject)
-    return failed if meaning.transient else meaning
+    # The client's own exception repeats the message, so it is made again from the status.
+    status: int = job.exception().code
+    made = cast("Any", exceptions).from_http_status(status, message, errors=[job.error_result])
+    meaning = translate(made, subject)
+    return failed if meaning is None or meaning.transient else meaning
 
 
-def _meaning(status: int, reason: str, message: str, subject: str) -> TaxiError:
-    """Return our error for Google's status, its one-word reason (empty if it gives none) and its message."""
+def advice_for(permissions: Sequence[str]) -> str:
+    """Return which roles to ask the project's administrator for."""
+    roles = [next((role for prefix, role in _ROLES if name.startswith(prefix)), None) for name in permissions]
+    known = dict.fromkeys(filter(None, roles))
+    if not known:
+        return "See docs/cloud.md for the roles that the account needs."
+    return f"Have the account granted {' and '.join(known)}; see docs/cloud.md."
+
+
+def _translate_answer(error: Any, subject: str) -> TaxiError:
+    status = int(error.code or 0)
+    message, reason = _message_and_reason(error)
     if status in (408, 429) or status >= 500 or reason in ("rateLimitExceeded", "jobRateLimitExceeded", "backendError"):
         return CloudUnavailable(subject, f"Google answers {status}: {message}", _LATER)
     if status == 401:
@@ -128,11 +162,40 @@ def _meaning(status: int, reason: str, message: str, subject: str) -> TaxiError:
         return CloudNotReady(subject, f"there is no such project: {message}", _PROJECT)
     if status == 404:
         return CloudNotReady(subject, f"it does not exist: {message}", "The job gcp_setup makes bucket and dataset.")
-    if status == 403 and reason in _NO_PERMISSION:
-        return CloudRefused(subject, f"the account may not do this: {message}", GRANT)
+    if status == 403 and reason in _REASONS:
+        what, advice = _REASONS[reason]
+        return CloudRefused(subject, f"{what}{message}", advice)
+    if status == 403:
+        advice = advice_for(_PERMISSION.findall(message))
+        return CloudRefused(subject, f"the account may not do this: {message}", advice)
     if reason == "invalidQuery":  # BigQuery refuses some statements before there is a job
         return JobFailed(subject, f"BigQuery refuses it: {message}", "")
     return CloudRefused(subject, f"Google refuses it: {message}", "")
+
+
+def _message_and_reason(error: Any) -> tuple[str, str]:
+    """Return Google's message and its one-word reason, e.g. ``rateLimitExceeded``; "" when it gives none."""
+    message = _REQUEST.sub("", error.message or "")
+    reasons: list[str | None] = [error.reason, *(entry.get("reason") for entry in error.errors)]
+    if message.startswith("{"):  # for an upload, the client repeats the whole answer and adds what it expected
+        try:
+            answer: Any = json.JSONDecoder().raw_decode(message)[0]["error"]
+            message = answer["message"]
+            reasons += [entry["reason"] for entry in answer["errors"]]
+        except (ValueError, LookupError, TypeError):
+            pass
+    return _shorten(_EXPECTED.sub("", message)), next(filter(None, reasons), "")
+
+
+def _job_message(job: Any) -> str:
+    """Return the messages of a job's errors, each once, with the object they are about. The first sums up the rest."""
+    errors: list[Mapping[str, Any]] = [job.error_result, *(job.errors or [])]
+    messages: dict[str, None] = {}
+    for error in errors:
+        text, place = " ".join(str(error.get("message", "")).split()).rstrip("."), str(error.get("location") or "")
+        messages[f"{text} ({place})" if "://" in place and place not in text else text] = None
+    more = len(messages) - SHOWN_ERRORS
+    return "; ".join([*list(messages)[:SHOWN_ERRORS], *([f"and {more} more"] if more > 0 else [])])
 
 
 def _shorten(text: str) -> str:

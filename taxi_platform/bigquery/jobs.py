@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from taxi_platform.bigquery.clients import Cloud
@@ -77,21 +77,18 @@ class Jobs:
         return self._run(step, start)
 
     def query(self, step: str, statement: str, *, destination: str | None = None) -> "QueryJob":
-        """Run a statement, and return the job when it has succeeded.
+        """Run a statement, log beforehand what it will read, and return the job when it has succeeded.
 
         The rows of the query replace those of ``destination``, a table or a partition ``table$YYYYMM``.
         """
-        from google.cloud.bigquery import QueryJobConfig
-
+        with google_errors(self._subject):
+            estimate = cast("Any", self._query(statement, dry_run=True)).total_bytes_processed or 0
+        reads = f"{self._subject}: the statement to {step} will read at most {estimate:,} bytes"
+        logger.info("%s; BigQuery refuses to bill more than %s", reads, f"{self._cloud.bytes_billed:,}")
         # A table that is created here would not be partitioned.
         replaced = {"write_disposition": "WRITE_TRUNCATE", "create_disposition": "CREATE_NEVER"}
-        where: dict[str, Any] = {"destination": destination, **replaced} if destination else {}
-        config = QueryJobConfig(labels=self._labels, **where)
-
-        def start(job_id: str) -> "QueryJob":
-            return self._client.query(statement, config, job_id=job_id, job_retry=None, **self._options())
-
-        return self._run(step, start)
+        config: dict[str, Any] = {"destination": destination, **replaced} if destination else {}
+        return self._run(step, lambda job_id: self._query(statement, job_id, **config))
 
     def rows(self, step: str, statement: str) -> list[Mapping[str, Any]]:
         """Return the rows of a query that has few."""
@@ -99,8 +96,14 @@ class Jobs:
         with google_errors(self._subject):
             return [dict(row.items()) for row in job.result(retry=self._options()["retry"], job_retry=None)]
 
+    def _query(self, statement: str, job_id: str | None = None, **config: Any) -> "QueryJob":
+        from google.cloud.bigquery import QueryJobConfig
+
+        settings = QueryJobConfig(labels=self._labels, **config)
+        return self._client.query(statement, settings, job_id=job_id, job_retry=None, **self._options())
+
     def _options(self) -> dict[str, Any]:
-        return {**self._cloud.options(self._subject), "timeout": _START_SECONDS}
+        return {**self._cloud.bigquery_options(self._subject), "timeout": _START_SECONDS}
 
     def _run(self, step: str, start: Callable[[str], Any]) -> Any:
         """Return the job when it has succeeded, started again as often as that can help."""
@@ -138,7 +141,7 @@ class Jobs:
 
         def has_ended() -> bool:
             if job.state != "DONE":
-                job.reload(**self._cloud.options(self._subject))
+                job.reload(**self._cloud.bigquery_options(self._subject))
             return job.state == "DONE"
 
         waiting = f"{self._subject}: BigQuery works on job {job.job_id}"

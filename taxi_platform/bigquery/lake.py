@@ -28,6 +28,7 @@ from taxi_platform.trips.services import SERVICES, Service
 logger = logging.getLogger(__name__)
 
 STAGING = "staging/"  # objects that a load needs for a moment; the bucket's lifecycle removes them after a day
+ATTEMPTS = 3  # how often an upload is started
 PART = 32 * 1024 * 1024  # bytes sent at once and held in memory; Google acknowledges each part, so not too few
 _CONTENT_TYPES = {".gz": "application/gzip", ".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
 _HEADER_BYTES = 16 * 1024  # of the first request; even uncompressed, a header has 300
@@ -160,18 +161,13 @@ class Lake:
         Raises:
             CloudNotReady: this version of the object is gone.
         """
-        from google.api_core.exceptions import NotFound
-
-        blob = self._bucket(file.object.bucket).blob(file.object.name, generation=file.object.generation)
-        how = {"raw_download": True, **self._cloud.options(file.uri)}
-        with google_errors(file.uri), blob.open("rb", chunk_size=_HEADER_BYTES, **how) as content:
-            try:
-                for size in chain([_HEADER_BYTES], repeat(_READ_BYTES)):
-                    if not (piece := content.read(size)):
-                        return
-                    yield piece
-            except NotFound:
-                raise _changed(file, "the object is gone, or another version has taken its place") from None
+        start = 0
+        for size in chain([_HEADER_BYTES], repeat(_READ_BYTES)):
+            piece = self._read_range(file, start, min(start + size, file.bytes)) if start < file.bytes else b""
+            if not piece:
+                return  # at the end, or shorter than recorded, which the reader's checksum shows
+            yield piece
+            start += len(piece)
 
     def confirm(self, file: TripFile) -> None:
         """Check that the object is still the version that was found.
@@ -182,7 +178,7 @@ class Lake:
             CloudNotReady: the object was replaced or removed.
         """
         with google_errors(file.uri):
-            blob = self._bucket(file.object.bucket).get_blob(file.object.name, **self._cloud.options(file.uri))
+            blob = self._bucket(file.object.bucket).get_blob(file.object.name, **self._cloud.storage_options(file.uri))
         if blob is None or blob.generation != file.object.generation:
             what = "the object was removed during the load" if blob is None else "it was replaced during the load"
             raise _changed(file, what)
@@ -192,7 +188,7 @@ class Lake:
         """Upload a compressed file under ``staging/`` for the length of the block, and yield its address."""
         uri = uri_of(self._cloud.bucket, f"{STAGING}{name}")
         blob = self._bucket().blob(f"{STAGING}{name}")
-        options = self._cloud.options(uri)
+        options = self._cloud.storage_options(uri)
         with google_errors(uri):
             blob.upload_from_file(content, rewind=True, content_type="application/gzip", **options)
         try:
@@ -207,10 +203,22 @@ class Lake:
         """Return the month's objects by name: none, one, or more if it was published in several forms."""
         names = object_names(service, month)
         subject = uri_of(self._cloud.bucket, names[0])
-        storage, options = cast("Any", self._cloud.storage), self._cloud.options(subject)
+        storage, options = cast("Any", self._cloud.storage), self._cloud.storage_options(subject)
         with google_errors(subject):
             blobs = storage.list_blobs(self._cloud.bucket, prefix=names[1].removesuffix(".csv"), **options)
             return {blob.name: blob for blob in blobs if blob.name in names}
+
+    def _read_range(self, file: TripFile, start: int, end: int) -> bytes:
+        from google.api_core.exceptions import NotFound
+
+        blob = self._bucket(file.object.bucket).blob(file.object.name, generation=file.object.generation)
+        options = self._cloud.storage_options(file.uri)
+        with google_errors(file.uri):
+            try:
+                # Google has no checksum for a part; the stream is verified as a whole.
+                return blob.download_as_bytes(start=start, end=end - 1, raw_download=True, checksum=None, **options)
+            except NotFound:
+                raise _changed(file, "the object is gone, or another version has taken its place") from None
 
     def _is_file(self, blob: Any, file: TripFile, crc32c: str) -> bool:
         """Return whether an object is this very file, with everything that is known of it."""
@@ -220,38 +228,54 @@ class Lake:
             return False
 
     def _upload(self, file: TripFile, name: str, crc32c: str, replaced: Any) -> Any:
-        """Upload the file to replace a version of the object, unless another writer has uploaded the same file.
+        """Upload the file to replace a version of the object, unless another writer has uploaded the same file."""
+        uri = uri_of(self._cloud.bucket, name)
+        for _ in range(ATTEMPTS):
+            if done := self._try_upload(file, name, crc32c, replaced.generation if replaced else 0):
+                return done
+            replaced = self._objects(SERVICES[file.service], file.month).get(name)
+            if replaced and self._is_file(replaced, file, crc32c):
+                logger.info("%s: it is the very same file", uri)
+                return replaced
+        what = f"another writer came first, or Google lost the upload, {ATTEMPTS} times"
+        raise CloudUnavailable(uri, what, "See which runs write this month, and run it again when they are done.")
 
-        A part that is lost on the way is sent again.
+    def _try_upload(self, file: TripFile, name: str, crc32c: str, replaces: int) -> Any:
+        """Send the file and return the object; a part that is lost on the way is sent again.
+
+        Return None when its current version has to be looked up first, because it is not the one to replace (perhaps it
+        is this very file, whose acknowledgement was lost), or because Google has lost the upload.
         """
         from google.api_core.exceptions import GoogleAPICallError
 
         uri = uri_of(self._cloud.bucket, name)
+        options = self._cloud.storage_options(uri)
         blob = self._bucket().blob(name, chunk_size=PART)
         blob.content_type = _CONTENT_TYPES[file.path.suffix]
         blob.metadata = object_metadata(file, crc32c)
         blob.crc32c = crc32c  # Google compares it with what arrives; the object never appears if they differ
         logger.info("%s: sending %s bytes", uri, f"{file.bytes:,}")
-        with google_errors(uri), file.path.open("rb") as content:
+        with google_errors(uri):
             try:
-                blob.upload_from_file(
-                    content,
-                    size=file.bytes,
-                    if_generation_match=replaced.generation if replaced else 0,
-                    checksum=None,  # none of the client's: the object's own is known before the first byte
-                    **self._cloud.options(uri),
-                )
-            # A ValueError says that Google has kept less of a part than was sent, and a 308 nothing of it.
-            except (GoogleAPICallError, ValueError) as error:
-                code = getattr(error, "code", None)
-                if code not in (None, 308, 404, 410, 412):
+                with file.path.open("rb") as content:
+                    # No checksum of the client's: the object's own is known before the first byte.
+                    only = {"size": file.bytes, "if_generation_match": replaces, "checksum": None}
+                    blob.upload_from_file(content, **only, **options)
+            except GoogleAPICallError as error:
+                # 308 without a range: Google has kept nothing of a part, and the client cannot go back.
+                if error.code not in (308, 404, 410, 412):
                     raise
-                present = self._objects(SERVICES[file.service], file.month).get(name)
-                if present and self._is_file(present, file, crc32c):  # the acknowledgement was lost
-                    logger.info("%s: it is the very same file", uri)
-                    return present
-                what = "another writer has put a version there" if code == 412 else "Google has lost the upload"
-                raise CloudUnavailable(uri, what, "Run it again.") from error
+                happened = "another writer has put a version there" if error.code == 412 else "Google lost the upload"
+                logger.info("%s: %s; looking it up", uri, happened)
+                return None
+            except ValueError:
+                # The client notices that Google has kept less of a part than was sent, and cannot go back.
+                logger.info("%s: Google has kept only a part of the upload; starting again", uri)
+                return None
+            if blob.crc32c != crc32c:  # not every server compares it
+                blob.delete(if_generation_match=blob.generation, **options)
+                what = f"it arrived damaged, with the CRC32C {blob.crc32c} instead of {crc32c}"
+                raise CloudUnavailable(uri, what, "Run it again.")
         return blob
 
     def _remove(self, blob: Any) -> None:
@@ -261,7 +285,7 @@ class Lake:
         uri = uri_of(self._cloud.bucket, blob.name)
         with google_errors(uri):
             try:
-                blob.delete(if_generation_match=blob.generation, **self._cloud.options(uri))
+                blob.delete(if_generation_match=blob.generation, **self._cloud.storage_options(uri))
             except NotFound:
                 logger.info("%s: removed already", uri)
 

@@ -1,4 +1,4 @@
-"""Load one month into BigQuery: stage its file as text, then replace the month's partition by one job. And the zones.
+"""Load one month into BigQuery: stage its file as text, then replace the month's partition by one job.
 
 Can be called from a shell. A reader sees the old month or the new one. A load that is killed leaves at most staging
 tables, which expire by themselves and which the next load does not use. Of two loads of the same month at once, the
@@ -22,7 +22,6 @@ from taxi_platform.bigquery.jobs import Jobs, Spent, spent
 from taxi_platform.bigquery.lake import Lake
 from taxi_platform.bigquery.tables import Field, Tables
 from taxi_platform.errors import CloudNotReady, DamagedFile
-from taxi_platform.trips import zones
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.files import TripFile, edition_of
 from taxi_platform.trips.headers import Header
@@ -74,13 +73,6 @@ def load_month(
     """
     most = max_bad_rows if on_bad_rows == "quarantine" else 0.0
     return _Load(cloud, file, most).run(force=force)
-
-
-def load_zones(cloud: Cloud, lookup: Sequence[zones.Zone]) -> str:
-    """Make the table of zones exactly these, by one statement, and return its name."""
-    table = f"{tables.dataset_of(cloud)}.{zones.TABLE}"
-    Jobs(cloud, f"table {table}", "zones").query("replace", statements.replace_zones(table, lookup))
-    return table
 
 
 class _Load:
@@ -242,9 +234,7 @@ class _Load:
             if not self._cloud.bigquery_host or "$" not in error.what:
                 raise
             # Emulators do not know partitions as destinations.
-            return self._jobs.query(
-                "replace", statements.replaced_on_emulators(table, self._file.month, columns, query)
-            )
+            return self._jobs.query("replace", statements.merge_month(table, self._file.month, columns, query))
 
     def _stream(self) -> "TripStream | ParquetStream":
         chunks = self._lake.read(self._file)

@@ -1,12 +1,12 @@
 """One piece of work at a time in a dataset: a lock that is a table, and that expires when its holder is gone.
 
 BigQuery has no locks, but creates a table only once. The holder extends the table's life while it works; a holder that
-was killed cannot, so others wait for a few minutes at most. Emulators keep the lock of a killed holder.
+was killed cannot, so others wait for a few minutes at most.
 """
 
 import logging
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -31,49 +31,74 @@ def exclusive(cloud: Cloud, name: str, waiting_for: str) -> Generator[None]:
 
     ``name`` is the table that is the lock, and ``waiting_for`` the line for the log.
     """
-    from google.api_core.exceptions import Conflict
-    from google.cloud import bigquery
-
-    cloud = replace(cloud)  # with its own clients, because another thread extends the lock
-    client: Any = cloud.bigquery
-    lock: Any = bigquery.Table(f"{dataset_of(cloud)}.{name}", schema=[bigquery.SchemaField("held", "BOOLEAN")])
-    lock.labels, lock.description = LABELS, uuid4().hex  # so that the holder knows it again
-    options = cloud.options(f"table {name}")
-
-    def is_held() -> bool:
-        found = Tables(cloud).find(f"{dataset_of(cloud)}.{name}")
-        return found is not None and found.description == lock.description
-
-    def take() -> bool:
-        lock.expires = datetime.now(timezone.utc) + LIFE
-        with google_errors(f"table {name}"):
-            try:
-                client.create_table(lock, **options)
-            except Conflict:
-                return is_held()  # the table was made, and the answer was lost
-            return True
-
-    def change(request: Callable[..., Any], *arguments: Any) -> None:
-        """Send a request about the lock, unless another holder has it by now; without an answer, it expires."""
-        try:
-            with google_errors(f"table {name}"):
-                if is_held():
-                    request(lock, *arguments, **options)
-        except TaxiError as error:
-            logger.warning("%s", error)
-
-    def extend() -> None:
-        while not ended.wait(EXTENDED_EVERY):
-            lock.expires = datetime.now(timezone.utc) + LIFE
-            change(client.update_table, ["expires"])
-
-    TURN.wait_until(take, waiting_for=waiting_for)
+    lock = _Lock(cloud, name)
+    TURN.wait_until(lock.try_to_take, waiting_for=waiting_for)
     ended = threading.Event()
-    extending = threading.Thread(target=extend, daemon=True)
+    extending = threading.Thread(target=lock.extend_until, args=(ended,), daemon=True)
     extending.start()
     try:
         yield
     finally:
         ended.set()
         extending.join()
-        change(client.delete_table)
+        lock.release()
+
+
+class _Lock:
+    """One holder's view of a lock: a table whose description begins with its holder."""
+
+    def __init__(self, cloud: Cloud, name: str) -> None:
+        cloud = replace(cloud)  # with its own clients, because another thread extends the lock
+        self._client: Any = cloud.bigquery
+        self._tables = Tables(cloud)
+        self._table = f"{dataset_of(cloud)}.{name}"
+        self._holder = uuid4().hex
+        self._options = cloud.bigquery_options(f"table {self._table}")
+
+    def try_to_take(self) -> bool:
+        """Return whether the lock is held now."""
+        from google.api_core.exceptions import Conflict
+
+        with google_errors(f"table {self._table}"):
+            try:
+                self._client.create_table(self._described(), **self._options)
+            except Conflict:
+                existing = self._tables.find(self._table)
+                expires = (existing.description or "").rpartition(" until ")[2] if existing else ""
+                if existing and existing.expires is None and expires < datetime.now(timezone.utc).isoformat():
+                    self._client.delete_table(existing, not_found_ok=True)  # emulators keep tables for ever
+                return self._is_ours(existing)  # the table was made, and the answer was lost
+            return True
+
+    def extend_until(self, ended: threading.Event) -> None:
+        """Extend the life of the lock until the work has ended, or another holder has taken the expired lock."""
+        while not ended.wait(EXTENDED_EVERY):
+            try:
+                if not self._is_ours(self._tables.find(self._table)):
+                    logger.warning("%s: this process stood still for so long that its lock expired", self._table)
+                    return
+                with google_errors(f"table {self._table}"):
+                    self._client.update_table(self._described(), ["expires", "description"], **self._options)
+            except TaxiError as error:
+                logger.warning("%s", error)
+
+    def release(self) -> None:
+        """Remove the lock unless another holder has it by now; where Google does not answer, it expires."""
+        try:
+            if self._is_ours(self._tables.find(self._table)):
+                with google_errors(f"table {self._table}"):
+                    self._client.delete_table(self._table, not_found_ok=True, **self._options)
+        except TaxiError as error:
+            logger.warning("%s", error)
+
+    def _is_ours(self, table: Any) -> bool:
+        return table is not None and (table.description or "").startswith(self._holder)
+
+    def _described(self) -> Any:
+        from google.cloud import bigquery
+
+        table: Any = bigquery.Table(self._table, schema=[bigquery.SchemaField("held", "BOOLEAN")])
+        table.labels = LABELS
+        table.expires = datetime.now(timezone.utc) + LIFE
+        table.description = f"{self._holder} until {table.expires.isoformat()}"
+        return table

@@ -1,6 +1,7 @@
 """The bucket and the dataset: find them, create them where they are missing, and check them before a run.
 
-What exists is not changed. A dataset in another location, or somebody else's bucket, is refused.
+What exists is not changed. A dataset in another location, a bucket that BigQuery cannot load from, or one that is
+somebody else's is refused.
 """
 
 import logging
@@ -9,7 +10,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from taxi_platform.bigquery.clients import LABELS, Cloud
-from taxi_platform.bigquery.errors import GRANT, google_errors, names_a_project
+from taxi_platform.bigquery.errors import advice_for, google_errors, names_a_project
 from taxi_platform.bigquery.lake import STAGING
 from taxi_platform.errors import CloudNotReady, CloudRefused, TaxiError
 
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 STAGING_DAYS = 1  # a load needs what it has staged for less than an hour
 DESCRIPTION = "NYC taxi trips, loaded by taxi_platform: every row of every file exactly once."
 NEEDED = ("storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list")
+_OUTSIDE_EU = ("EUROPE-WEST2", "EUROPE-WEST6")  # London and Zurich are not part of the multi-region EU
+_NO_RULE = "no lifecycle rule deletes objects under staging/, where killed loads of irregular files may leave some"
 _CREATE_IT = "The job gcp_setup makes it: `dagster job execute -j gcp_setup`."
 
 
@@ -28,18 +31,17 @@ def find_bucket(cloud: Cloud) -> Any:
     subject = f"bucket {cloud.bucket}"
     with google_errors(subject):
         try:
-            bucket = cast("Any", cloud.storage).get_bucket(cloud.bucket, **cloud.options(subject))
+            bucket = cast("Any", cloud.storage).get_bucket(cloud.bucket, **cloud.storage_options(subject))
         except NotFound:
             return None
         except Forbidden as error:
             if "storage.buckets.get" in str(error):
                 raise _taken(cloud) from error
             raise
-    if bucket.location.upper() != cloud.location.upper():  # BigQuery says so if it does not load from there
+    if not can_load(bucket.location, cloud.location):
+        raise _elsewhere(cloud, subject, bucket.location, "GCP_BUCKET_NAME")
+    if bucket.location.upper() != cloud.location.upper():
         logger.warning("%s: it is in %s, while GCP_LOCATION is %s", subject, bucket.location, cloud.location)
-    rules = [rule["condition"] for rule in bucket.lifecycle_rules if rule["action"]["type"] == "Delete"]
-    if not any(STAGING in rule.get("matchesPrefix", [STAGING]) for rule in rules):
-        logger.warning("%s: no lifecycle rule deletes the objects that killed loads leave under staging/", subject)
     return bucket
 
 
@@ -50,16 +52,30 @@ def find_dataset(cloud: Cloud) -> Any:
     subject = f"dataset {cloud.dataset}"
     with google_errors(subject):
         try:
-            dataset = cast("Any", cloud.bigquery).get_dataset(cloud.dataset, **cloud.options(subject))
+            dataset = cast("Any", cloud.bigquery).get_dataset(cloud.dataset, **cloud.bigquery_options(subject))
         except NotFound as error:
             if names_a_project(str(error)):
                 raise
             return None
     if dataset.location.upper() != cloud.location.upper():  # Google writes both EUROPE-WEST2 and europe-west2
-        what = f"it is in {dataset.location}, and GCP_LOCATION is {cloud.location}"
-        advice = f"Set GCP_LOCATION={dataset.location}, or GCP_DATASET to a new name: a dataset cannot be moved."
-        raise CloudNotReady(subject, what, advice)
+        raise _elsewhere(cloud, subject, dataset.location, "GCP_DATASET")
     return dataset
+
+
+def can_load(bucket: str, dataset: str) -> bool:
+    """Return whether BigQuery loads from a bucket in one location into a dataset in another.
+
+    It must be the same one, or part of the same multi-region; a dataset in US can be loaded from everywhere.
+    """
+    bucket, dataset = bucket.upper(), dataset.upper()
+    in_eu = bucket.startswith("EUROPE-") and bucket not in _OUTSIDE_EU
+    return dataset in ("US", bucket) or (dataset == "EU" and in_eu)
+
+
+def _elsewhere(cloud: Cloud, subject: str, location: str, setting: str) -> CloudNotReady:
+    what = f"it is in {location}, and GCP_LOCATION is {cloud.location}; BigQuery does not load from one into the other"
+    advice = f"Set GCP_LOCATION={location}, or {setting} to a new name: neither can be moved."
+    return CloudNotReady(subject, what, advice)
 
 
 def _taken(cloud: Cloud) -> CloudNotReady:
@@ -97,10 +113,15 @@ def _ensure(
 
     if existing := find(cloud):
         logger.info("%s: exists, in %s", subject, existing.location)
+        # Only buckets have a lifecycle.
+        rules = [rule for rule in getattr(existing, "lifecycle_rules", []) if rule["action"]["type"] == "Delete"]
+        removed = [rule["condition"].get("matchesPrefix", [STAGING]) for rule in rules]
+        if find is find_bucket and not any(STAGING in prefixes for prefixes in removed):
+            logger.warning("%s: %s", subject, _NO_RULE)
         return False
     with google_errors(subject):
         try:
-            create(cloud, cloud.options(subject))
+            create(cloud, cloud.bigquery_options(subject))
         except Conflict:
             if find(cloud) is None:
                 raise _taken(cloud) from None
@@ -162,10 +183,10 @@ def _check_lake(cloud: Cloud) -> None:
     if bucket is None:
         raise CloudNotReady(subject, "there is no such bucket", _CREATE_IT)
     with google_errors(subject):
-        granted = bucket.test_iam_permissions(NEEDED, **cloud.options(subject))
+        granted = bucket.test_iam_permissions(NEEDED, **cloud.storage_options(subject))
     missing = [permission for permission in NEEDED if permission not in granted]
     if missing:
-        raise CloudRefused(subject, f"the account lacks {', '.join(missing)} there", GRANT)
+        raise CloudRefused(subject, f"the account lacks {', '.join(missing)} there", advice_for(missing))
 
 
 def _check_warehouse(cloud: Cloud) -> None:
@@ -177,4 +198,4 @@ def _check_warehouse(cloud: Cloud) -> None:
     subject = f"BigQuery in {cloud.project}"
     with google_errors(subject):
         config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
-        cast("Any", cloud.bigquery).query("select 1", config, **cloud.options(subject))
+        cast("Any", cloud.bigquery).query("select 1", config, **cloud.bigquery_options(subject))

@@ -11,14 +11,12 @@ otherwise, stops the statement; the parser then reads the file.
 from collections.abc import Iterable, Sequence
 
 from taxi_platform.bigquery.tables import LABELS, PARTITION, ROW_ID, VERSION
-from taxi_platform.trips import zones
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
 NEEDS_PARSER = "taxi_platform: a row that needs the parser"
 
-_ZONE_TYPES = {"integer": "INT64", "text": "STRING"}
 _COUNT_DIGITS = 9
 # At most 15 digits, so that the decimal is the shortest text of the double precision number that it stands for; at
 # least 0.0001, which PostgreSQL still writes without an exponent; no leading zeros, because PostgreSQL writes none.
@@ -71,11 +69,24 @@ SELECT
 FROM `{staging}`"""
 
 
-def replaced_on_emulators(table: str, month: Month, columns: Sequence[str], rows: str) -> str:
-    """Return the statements by which emulators, which cannot replace a partition, replace a month by a query's rows."""
+def merge_month(table: str, month: Month, columns: Sequence[str], rows: str) -> str:
+    """Return the statement by which emulators, which cannot replace a partition, replace a month by a query's rows.
+
+    Nothing ever matches, so that every row of the query is inserted and every old row of the month is deleted.
+    """
     names = ", ".join(columns)
-    insert = f"INSERT INTO `{table}` ({names})\nSELECT {names} FROM (\n{rows}\n)"
-    return f"BEGIN TRANSACTION;\n{clear_month(table, month)};\n{insert};\nCOMMIT TRANSACTION"
+    incoming = rows.replace("\n", "\n  ")
+    return f"""\
+MERGE `{table}` AS existing
+USING (
+  {incoming}
+) AS incoming
+ON FALSE
+WHEN NOT MATCHED BY SOURCE AND existing.{PARTITION} = {_day(month)} THEN
+  DELETE
+WHEN NOT MATCHED BY TARGET THEN
+  INSERT ({names})
+  VALUES ({names})"""
 
 
 def clear_month(table: str, month: Month) -> str:
@@ -128,10 +139,10 @@ def rows_of(table: str, columns: Iterable[str] = (), months: Iterable[Month] = (
     return f"SELECT {', '.join(columns) or '*'} FROM `{table}`" + (f" WHERE {PARTITION} IN ({days})" if days else "")
 
 
-def replace_zones(table: str, lookup: Iterable[zones.Zone]) -> str:
-    """Return the statement that makes a table of exactly these zones."""
-    structs = ",\n  ".join(f"({', '.join(map(_literal, zone))})" for zone in lookup)
-    fields = ", ".join(f"{name} {_ZONE_TYPES[kind]}" for name, (kind, _) in zones.COLUMNS.items())
+def replace_zones(table: str, rows: Iterable[Sequence[object]], columns: Iterable[tuple[str, str]]) -> str:
+    """Return the statement that makes a table of zones of exactly these rows; columns are names and types."""
+    structs = ",\n  ".join(f"({', '.join(map(_literal, row))})" for row in rows)
+    fields = ", ".join(f"{name} {kind}" for name, kind in columns)
     labels = ", ".join(f"({_literal(name)}, {_literal(value)})" for name, value in LABELS.items())
     return f"""\
 CREATE OR REPLACE TABLE `{table}`

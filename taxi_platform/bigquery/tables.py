@@ -31,6 +31,7 @@ STAGING_HOURS = 24
 PARTITION = "file_month"
 VERSION = "file_version"
 ROW_ID = "unique_row_id"
+_SAME_TYPE = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}
 
 
 def dataset_of(cloud: Cloud) -> str:
@@ -150,7 +151,7 @@ class Tables:
         that do not name months from now on.
 
         Raises:
-            SchemaMismatch: there is a table of that name that lacks the platform's label.
+            SchemaMismatch: there is a table of that name with other columns, partitions or sorting.
         """
         from google.cloud import bigquery
 
@@ -163,9 +164,6 @@ class Tables:
             self._create(name, new)
             logger.info("table %s: created", name)
             table = self.find(name)
-        if not is_labelled(table):
-            advice = "Rename it (`ALTER TABLE … RENAME TO …`), or set GCP_DATASET to another dataset."
-            raise SchemaMismatch(f"table {name}", "it exists and was not made by this platform", advice)
         existing = {field.name for field in table.schema}
         known = {field.name for field in fields}
         added_by_files = [
@@ -174,6 +172,7 @@ class Tables:
             if field.name not in known and (field.description or "").startswith(ADDED)
         ]
         fields = [*fields, *added_by_files]
+        _check_layout(name, table, fields, sorted_by)
         if added := [field for field in fields if field.name not in existing]:
             jobs = Jobs(self._cloud, f"table {name}", name.rpartition(".")[2].removesuffix("_tripdata"))
             for field in added:  # one each, because emulators add only one column by a statement
@@ -228,12 +227,7 @@ class Tables:
             self._client.create_table(table, exists_ok=True, **self._options(name))
 
     def _options(self, name: str) -> dict[str, Any]:
-        return self._cloud.options(f"table {name}")
-
-
-def is_labelled(resource: Any) -> bool:
-    """Return whether the platform has made a bucket, a dataset or a table."""
-    return LABELS.items() <= dict(resource.labels).items()
+        return self._cloud.bigquery_options(f"table {name}")
 
 
 def api_schema(fields: Sequence[Field]) -> "list[bigquery.SchemaField]":
@@ -241,3 +235,22 @@ def api_schema(fields: Sequence[Field]) -> "list[bigquery.SchemaField]":
     from google.cloud import bigquery
 
     return [bigquery.SchemaField(field.name, field.kind, description=field.description) for field in fields]
+
+
+def _check_layout(name: str, table: Any, fields: Sequence[Field], sorted_by: Sequence[str]) -> None:
+    partition = table.time_partitioning
+    kinds = {field.name: field.kind for field in fields}
+    existing = {field.name: _SAME_TYPE.get(field.field_type, field.field_type) for field in table.schema}
+    other = [f"{column} {kind}" for column, kind in existing.items() if kinds.get(column) != kind]
+    lacking = [column for column in (ROW_ID, "filename", PARTITION) if column in kinds and column not in existing]
+    by_month = partition is not None and (partition.type_, partition.field) == ("MONTH", PARTITION)
+    differences = {
+        f"other columns: {', '.join(other)}": other,
+        f"without {', '.join(lacking)}": lacking,
+        f"not partitioned by {PARTITION}": not by_month,
+        f"not clustered by {', '.join(sorted_by)}": list(table.clustering_fields or []) != list(sorted_by),
+    }
+    found = "; ".join(text for text, differs in differences.items() if differs)
+    if found:
+        advice = "Rename it (`ALTER TABLE … RENAME TO …`), or set GCP_DATASET to another dataset."
+        raise SchemaMismatch(f"table {name}", f"it exists and was not made by this platform ({found})", advice)

@@ -11,7 +11,7 @@ from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.errors import google_errors
 from taxi_platform.bigquery.lake import STAGING, file_of, uri_of
 from taxi_platform.bigquery.setup import find_bucket, find_dataset
-from taxi_platform.bigquery.tables import dataset_of, is_labelled
+from taxi_platform.bigquery.tables import LABELS, dataset_of
 from taxi_platform.errors import CloudNotReady, InvalidRequest
 
 _SHOWN = 5  # things that are not ours, in a message
@@ -40,10 +40,10 @@ def find_contents(cloud: Cloud) -> Contents:
     with google_errors(f"dataset {cloud.dataset}"):
         tables = list(bigquery.list_tables(dataset_of(cloud))) if dataset else []
     foreign = [
-        *([f"bucket {cloud.bucket}"] if bucket and not is_labelled(bucket) else []),
+        *([f"bucket {cloud.bucket}"] if bucket and not _is_labelled(bucket) else []),
         *(uri_of(cloud.bucket, blob.name) for blob in objects if not _is_file_of_ours(cloud, blob)),
-        *([f"dataset {cloud.dataset}"] if dataset and not is_labelled(dataset) else []),
-        *(f"table {table.table_id}" for table in tables if not is_labelled(table)),
+        *([f"dataset {cloud.dataset}"] if dataset and not _is_labelled(dataset) else []),
+        *(f"table {table.table_id}" for table in tables if not _is_labelled(table)),
     ]
     if foreign:
         more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
@@ -70,6 +70,10 @@ def tear_down(cloud: Cloud, contents: Contents) -> None:
             blob.delete(if_generation_match=blob.generation)
         if contents.bucket:
             contents.bucket.delete()
+
+
+def _is_labelled(resource: Any) -> bool:
+    return LABELS.items() <= dict(resource.labels).items()
 
 
 def _is_file_of_ours(cloud: Cloud, blob: Any) -> bool:

@@ -5,8 +5,8 @@ from typing import Any
 
 import dagster as dg
 
+from taxi_platform.bigquery.frames import write_zones
 from taxi_platform.bigquery.lake import LakeFiles
-from taxi_platform.bigquery.loader import load_zones
 from taxi_platform.bigquery.setup import set_up
 from taxi_platform.checks.results import CheckResult
 from taxi_platform.checks.warehouses import SAME_IN_BOTH, compare_month
@@ -91,7 +91,7 @@ def zone_lookup(
     """Write the TLC's 265 taxi zones to BigQuery: number, borough, name and who serves it."""
     with errors_as_failures():
         lookup = zones.read_zones(raw_files.cache().zones())
-        table = load_zones(google.cloud(context.run.run_id), lookup)
+        table = write_zones(google.cloud(context.run.run_id), lookup)
     return dg.MaterializeResult(metadata={"table": table, "dagster/row_count": len(lookup)})
 
 

@@ -2,14 +2,16 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 
+from taxi_platform.bigquery import frames
 from taxi_platform.bigquery.clients import BY_HAND, Cloud, cloud_of
+from taxi_platform.bigquery.frames import WarehouseReference
 from taxi_platform.bigquery.lake import Lake, LakeFiles, NotInLake
 from taxi_platform.bigquery.loader import OnBadRows, load_month
 from taxi_platform.bigquery.setup import preflight
-from taxi_platform.bigquery.statements import rows_of
 from taxi_platform.bigquery.tables import dataset_of
 from taxi_platform.ledger.event_metadata import lake_metadata, warehouse_metadata
 from taxi_platform.orchestration.monthly_io import (
@@ -18,6 +20,7 @@ from taxi_platform.orchestration.monthly_io import (
     fetch_raw,
     service_of_asset,
     store_months,
+    wanted_type,
 )
 from taxi_platform.orchestration.trip_io import RawFiles
 from taxi_platform.settings import CloudSettings
@@ -46,6 +49,7 @@ class GoogleCloud:
             return cloud
 
 
+READERS = {"pandas.DataFrame": frames.read_pandas, "pyarrow.Table": frames.read_arrow}
 CloudResource = dg.ResourceParam[GoogleCloud]
 
 
@@ -80,7 +84,7 @@ def _upload(context: dg.OutputContext, lake: Lake, files: TripFiles, month: Mont
 class WarehouseIOManager(dg.IOManager):
     """Loads ``LakeFiles`` into BigQuery month by month; a month that the lake does not have is uploaded first.
 
-    An input is the SQL that reads its rows, because BigQuery should do what it can before anything is sent here.
+    An input is read as the ``postgres`` I/O manager reads it, if not by value as a ``WarehouseReference``.
     """
 
     google: GoogleCloud
@@ -116,11 +120,27 @@ class WarehouseIOManager(dg.IOManager):
             context.log_event(dg.AssetMaterialization(lake, partition=str(month), metadata=metadata))
         return stored.file
 
-    def load_input(self, context: dg.InputContext) -> str:
-        """Return the SQL that reads the rows of the months that the asset asks for, or of all months."""
-        name = context.asset_key.path[-1]
-        service = service_of_table(name)
-        months = [Month.parse(key) for key in context.asset_partition_keys] if context.has_asset_partitions else []
+    def load_input(self, context: dg.InputContext) -> Any:
+        """Return the rows that the asset asks for, as the type that it asks for."""
         with errors_as_failures():
-            table = f"{dataset_of(self.google.cloud())}.{name}"
-        return rows_of(table, column_comments(service) if service else (), months)
+            cloud = self.google.cloud(_run_id(context))
+            reference = _reference(context, cloud)
+            read = READERS.get(wanted_type(context))
+            return read(cloud, reference) if read else reference
+
+
+def _run_id(context: dg.InputContext) -> str:
+    try:
+        return context.step_context.run_id
+    except dg.DagsterInvariantViolationError:  # somebody loads the asset's value outside of a run
+        return BY_HAND
+
+
+def _reference(context: dg.InputContext, cloud: Cloud) -> WarehouseReference:
+    name = context.asset_key.path[-1]
+    table = f"{dataset_of(cloud)}.{name}"
+    service = service_of_table(name)
+    if service is None:
+        return WarehouseReference(table)
+    months = [Month.parse(key) for key in context.asset_partition_keys] if context.has_asset_partitions else []
+    return WarehouseReference(table, list(column_comments(service)), months)

@@ -9,6 +9,7 @@ from google.auth import exceptions as auth
 from taxi_platform.bigquery.errors import google_errors, translate
 from taxi_platform.errors import (
     LONGEST_MESSAGE,
+    CloudNotConfigured,
     CloudNotReady,
     CloudRefused,
     CloudUnavailable,
@@ -71,17 +72,35 @@ def test_errors_that_may_pass_by_themselves_are_transient(error: Exception) -> N
             "the credentials are not accepted: invalid_grant: Token has been expired or revoked",
             "application-default login",
         ),
+        (auth.DefaultCredentialsError("none"), CloudNotConfigured, "there are no credentials", "login"),
         (api.NotFound("no such bucket"), CloudNotReady, "it does not exist: no such bucket", "gcp_setup"),
         (api.BadRequest("Unknown project id: x"), CloudNotReady, "there is no such project", "GCP_PROJECT_ID"),
         (api.NotFound("Not found: Project x"), CloudNotReady, "there is no such project", "GCP_PROJECT_ID"),
         (api.BadRequest("Invalid argument."), CloudRefused, "Google refuses it: Invalid argument", ""),
-        (refusal("Quota exceeded: load jobs", "quotaExceeded"), CloudRefused, "Quota exceeded: load jobs", ""),
+        (refusal("Quota exceeded: load jobs", "quotaExceeded"), CloudRefused, "a quota is used up", "quotas"),
+        (refusal("BigQuery API has not been used", "accessNotConfigured"), CloudRefused, "not been used", "enable"),
+        (refusal("billing is off", "billingNotEnabled"), CloudRefused, "billing is off", "billing account"),
         (
             refusal("a@b does not have storage.objects.create access. Permission 'storage.objects.create' denied"),
             CloudRefused,
-            "the account may not do this: a@b does not have storage.objects.create access",
-            "docs/cloud.md lists the roles that the account needs",
+            "the account may not do this",
+            "Have the account granted roles/storage.objectUser; see docs/cloud.md.",
         ),
+        (
+            refusal("User does not have bigquery.jobs.create permission in project trips."),
+            CloudRefused,
+            "bigquery.jobs.create",
+            "roles/bigquery.jobUser",
+        ),
+        (
+            refusal("Permission bigquery.tables.create denied on dataset (or it may not exist)."),
+            CloudRefused,
+            "bigquery.tables.create",
+            "roles/bigquery.dataEditor",
+        ),
+        (refusal("Permission 'storage.buckets.create' denied"), CloudRefused, "", "roles/storage.admin"),
+        (refusal("Permission bigquery.datasets.create denied"), CloudRefused, "", "roles/bigquery.user"),
+        (refusal("VPC says no"), CloudRefused, "VPC says no", "See docs/cloud.md for the roles"),
     ],
 )
 def test_errors_that_will_not_pass_say_what_to_do(

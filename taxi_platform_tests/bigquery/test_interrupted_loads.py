@@ -5,17 +5,20 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 from dagster import DagsterExecutionInterruptedError
+from google.api_core.exceptions import Forbidden
 
 from taxi_platform import retries
 from taxi_platform.bigquery.loader import Loaded
+from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.google_server import Answer
 from taxi_platform_tests.support.job_server import JobServer
-from taxi_platform_tests.support.trip_texts import rows
+from taxi_platform_tests.support.trip_texts import APRIL, MARCH, rows
 from taxi_platform_tests.support.warehouse_loads import WarehouseLoads
 
 COUNT = "select filename, count(*), count(distinct unique_row_id) from `{}.green_tripdata` group by 1 order by 1"
@@ -59,6 +62,7 @@ load_month(cloud, Lake(cloud).find(GREEN, Month(2019, 3)))
 @pytest.mark.parametrize(
     ("step", "begun", "new"),
     [
+        ("look", True, False),  # the file is in the lake, nothing is loaded yet
         ("load", True, False),
         ("replace", True, True),
         ("DELETE", False, True),  # of the staging table, at the end
@@ -76,7 +80,7 @@ def test_a_process_that_is_killed_leaves_the_old_month_or_the_new_one_and_the_ne
         front.wait_for(step, 1)
         front.wait_for_end(step)  # the job outlives the process
     assert loaded.ask(COUNT) == [(NAME, 12, 12) if new else (NAME, 10, 10)]
-    assert len(loaded.staging()) == 1
+    assert len(loaded.staging()) == (step != "look")
     assert loaded.load().unchanged is new
     assert loaded.ask(COUNT) == [(NAME, 12, 12)]
     staged = [asked.json for asked in front.asked("POST") if b"_staging_" in asked.body]
@@ -119,6 +123,18 @@ def another(loads: WarehouseLoads) -> WarehouseLoads:
     return WarehouseLoads(replace(loads.cloud), loads.published)
 
 
+def test_the_same_month_twice_at_once_is_there_once(front: JobServer, behind: WarehouseLoads) -> None:
+    behind.load(rows(GREEN, 10))
+    front.requests.clear()
+    file = behind.upload(rows(GREEN, 12))
+    loads = (lambda: behind.load_file(file), lambda: another(behind).load_file(file))
+    assert [loaded.rows for loaded in meeting(front, *loads)] == [12, 12]
+    first, second = front.ids("replace")
+    assert first != second
+    assert behind.ask(COUNT) == [(NAME, 12, 12)]
+    assert behind.staging() == set()
+
+
 def test_of_two_files_of_a_month_at_once_the_later_job_wins_and_the_next_load_notices(
     front: JobServer, behind: WarehouseLoads
 ) -> None:
@@ -131,6 +147,17 @@ def test_of_two_files_of_a_month_at_once_the_later_job_wins_and_the_next_load_no
     assert behind.ask(COUNT) == [(NAME, 12, 12)]
     assert not behind.load().unchanged
     assert behind.ask(COUNT) == [(NAME, 7, 7)]
+
+
+def test_two_months_at_once_do_not_touch_each_other(front: JobServer, behind: WarehouseLoads) -> None:
+    months = {MARCH: behind.upload(rows(GREEN, 12)), APRIL: behind.upload(rows(GREEN, 7), month=APRIL)}
+
+    def load(month: Month) -> Loaded:
+        return another(behind).load_file(months[month])
+
+    meeting(front, lambda: load(MARCH), lambda: load(APRIL))
+    assert len(set(front.ids("replace"))) == 2
+    assert behind.ask(COUNT) == [(NAME, 12, 12), ("green_tripdata_2019-04.csv", 7, 7)]
 
 
 def test_the_rejects_of_a_month_that_is_loaded_twice_at_once_are_there_once(
@@ -161,9 +188,20 @@ def test_two_accounts_load_the_same_month_one_after_the_other_and_at_once(
     assert ann.load_file(file).rows == 12
     ann.cloud.bigquery.delete_table(f"{ann.cloud.dataset}.green_tripdata")
     assert robot.load_file(file).rows == 12  # from the very same state
+    assert ann.load_file(file, force=True).rows == 12
+    assert robot.load_file(file, force=True).rows == 12
     front.requests.clear()
     meeting(front, lambda: ann.load_file(file, force=True), lambda: robot.load_file(file, force=True))
     assert robot.ask(COUNT) == [(NAME, 12, 12)]
+
+
+@pytest.mark.parametrize("of", ["ann", "robot"])
+def test_a_job_is_seen_by_its_own_account_only(of: str, front: JobServer, behind: WarehouseLoads) -> None:
+    behind = of_account(behind, "ann")
+    behind.load(rows(GREEN, 3))
+    look = of_account(behind, of).cloud.bigquery.get_job
+    with nullcontext() if of == "ann" else pytest.raises(Forbidden, match=r"bigquery\.jobs\.get"):
+        assert look(front.ids("load")[0], retry=None).state == "DONE"
 
 
 # Runs that are terminated

@@ -5,11 +5,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from google.cloud.bigquery import LoadJob
 
 from taxi_platform.bigquery import tables
-from taxi_platform.bigquery.errors import job_error
-from taxi_platform.bigquery.loader import load_zones
+from taxi_platform.bigquery.frames import WarehouseReference, read_pandas, write_zones
 from taxi_platform.bigquery.tables import Tables
 from taxi_platform.checks.warehouses import _in_bigquery  # pyright: ignore[reportPrivateUsage]
 from taxi_platform.errors import CloudRefused, CloudUnavailable, TaxiError
@@ -21,7 +19,7 @@ from taxi_platform_tests.support.trip_texts import MARCH, rows
 from taxi_platform_tests.support.warehouse_loads import HURRIED, WarehouseLoads
 
 COUNT = "select count(*), count(distinct unique_row_id) from `{}.green_tripdata`"
-JOBS = ("look", "load", "replace")
+JOBS = ("dry run", "look", "load", "replace")
 
 
 def broken(reason: str, message: str, **more: Any) -> Answer:
@@ -61,16 +59,31 @@ def test_a_month_is_one_load_job_and_one_query_into_its_partition_each_under_an_
     }
 
 
+def test_every_statement_is_estimated_first_and_may_be_billed_for_so_much_at_most(
+    front: JobServer, behind: WarehouseLoads, logged: pytest.LogCaptureFixture
+) -> None:
+    behind.load(rows(GREEN, 5))
+    asked = [front.name_of(one) for one in front.requests if front.name_of(one) in JOBS]
+    assert asked == ["dry run", "look", "load", "dry run", "replace"]
+    queries = [*front.asked("look"), *front.asked("replace")]
+    assert {one.json["configuration"]["query"]["maximumBytesBilled"] for one in queries} == {str(10 * 2**30)}
+    assert sum("will read at most 0 bytes" in line for line in logged.messages) == 2
+
+
 def test_whatever_is_sent_has_a_limit_and_the_labels_of_its_run(front: JobServer, behind: WarehouseLoads) -> None:
     cloud = behind.cloud
     fields = [field for field in tables.trip_fields(GREEN) if field.name != "congestion_surcharge"]
     Tables(cloud).ensure(tables.table_of(cloud, GREEN), fields, tables.clustering(GREEN), "an older contract's")
     behind.load([*rows(GREEN, 5), "no trip"], on_bad_rows="quarantine")
     behind.load(rows(GREEN, 6))
-    load_zones(cloud, [(1, "a", "b", "c")])
+    write_zones(cloud, [(1, "a", "b", "c")])
+    read_pandas(cloud, WarehouseReference(tables.table_of(cloud, GREEN), (), [MARCH]))
     assert _in_bigquery(cloud, GREEN, MARCH)
     steps = {front.name_of(asked) for asked in front.requests if is_job(asked)}
-    assert steps == {"add_columns", "look", "load", "load_rejects", "replace", "clear_rejects"} | {"compare"}
+    assert steps == {"dry run", "add_columns", "look", "load", "load_rejects", "replace", "clear_rejects"} | {
+        "compare",
+        "read",
+    }
     assert front.unlimited() == []
     months = {asked.json["configuration"]["labels"].get("month") for asked in front.asked("replace")}
     assert months == {"2019-03", None}  # the zones have no month
@@ -82,14 +95,17 @@ def test_a_statement_by_the_bare_client_has_a_limit_too(front: JobServer, behind
     assert (asked["maximumBytesBilled"], asked["labels"]) == (str(10 * 2**30), behind.cloud.labels)
 
 
-def test_a_filter_by_month_is_required_where_the_setting_asks_for_it(front: JobServer, behind: WarehouseLoads) -> None:
-    behind.cloud = replace(behind.cloud, require_partition_filter=True)
+@pytest.mark.parametrize("required", [True, False])
+def test_a_filter_by_month_is_required_where_the_setting_asks_for_it(
+    required: bool, front: JobServer, behind: WarehouseLoads
+) -> None:
+    behind.cloud = replace(behind.cloud, require_partition_filter=required)
     behind.load([*rows(GREEN, 5), "no trip"], on_bad_rows="quarantine")
     made = {
         asked.json["tableReference"]["tableId"]: asked.json for asked in front.asked("POST") if b"timeP" in asked.body
     }
     assert {name: one.get("requirePartitionFilter") for name, one in made.items()} == {
-        "green_tripdata": True,
+        "green_tripdata": True if required else None,
         "green_tripdata_rejects": None,
     }
 
@@ -112,30 +128,37 @@ def test_a_staging_table_expires_by_itself_and_has_a_name_that_no_other_attempt_
 # What passes
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [Answer(503), Answer(403, reason="rateLimitExceeded")],
+    ids=lambda fault: str(fault.status),
+)
 def test_a_job_is_sent_again_under_the_same_id_while_bigquery_is_busy(
-    front: JobServer, behind: WarehouseLoads, logged: pytest.LogCaptureFixture
+    fault: Answer, front: JobServer, behind: WarehouseLoads, logged: pytest.LogCaptureFixture
 ) -> None:
     for name in (*JOBS, "GET /bigquery/v2/projects/", "POST /bigquery/v2/projects/"):
-        front.script(name, Answer(503), Answer(cut=True))
+        front.script(name, fault, fault)
     assert behind.load(rows(GREEN, 20)).rows == 20
     assert behind.ask(COUNT) == [(20, 20)]
     for step in ("load", "replace"):
         assert len(front.ids(step)) == 3
         assert len(set(front.ids(step))) == 1
-    assert any("Google answers 503: made for this test; trying again" in line for line in logged.messages)
+    assert any(f"Google answers {fault.status}: made for this test; trying again" in line for line in logged.messages)
 
 
+@pytest.mark.parametrize("fault", [Answer(cut=True), Answer(lost=True)], ids=["cut", "lost"])
 def test_a_job_whose_answer_is_lost_runs_once(
-    front: JobServer, behind: WarehouseLoads, logged: pytest.LogCaptureFixture
+    fault: Answer, front: JobServer, behind: WarehouseLoads, logged: pytest.LogCaptureFixture
 ) -> None:
     for step in JOBS:
-        front.script(step, Answer(lost=True))
+        front.script(step, fault)
     assert behind.load(rows(GREEN, 20)).rows == 20
     assert behind.ask(COUNT) == [(20, 20)]
     for step in ("load", "replace"):
         first, second = front.ids(step)
         assert first == second
-    assert sum("has been started already; waiting for that one" in line for line in logged.messages) == 3
+    adopted = [line for line in logged.messages if "has been started already; waiting for that one" in line]
+    assert len(adopted) == (3 if fault.lost else 0)
 
 
 def test_a_job_is_polled_until_it_has_ended(front: JobServer, behind: WarehouseLoads) -> None:
@@ -146,16 +169,23 @@ def test_a_job_is_polled_until_it_has_ended(front: JobServer, behind: WarehouseL
     assert behind.ask(COUNT) == [(20, 20)]
 
 
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("backendError", "Error encountered during execution. Retrying may solve the problem."),
+        ("rateLimitExceeded", "Exceeded rate limits: too many table update operations for this table."),
+        ("invalidQuery", "Could not serialize access to table green_tripdata due to concurrent update"),
+    ],
+)
 def test_a_job_that_bigquery_ends_early_is_started_again_under_the_next_number(
-    front: JobServer, behind: WarehouseLoads
+    reason: str, message: str, front: JobServer, behind: WarehouseLoads
 ) -> None:
-    busy = broken("backendError", "Error encountered during execution. Retrying may solve the problem.")
-    front.script("load", busy, broken("rateLimitExceeded", "Exceeded rate limits: too many table update operations."))
-    met = "Could not serialize access to table green_tripdata due to concurrent update"
-    front.script("replace", busy, broken("invalidQuery", met))
+    steps = ("replace",) if reason == "invalidQuery" else ("load", "replace")
+    for step in steps:
+        front.script(step, broken(reason, message), broken(reason, message))
     assert behind.load(rows(GREEN, 20)).rows == 20
     assert behind.ask(COUNT) == [(20, 20)]
-    for step in ("load", "replace"):
+    for step in steps:
         assert [job_id.rpartition("_")[2] for job_id in front.ids(step)] == ["1", "2", "3"]
         assert len({job_id.rpartition("_")[0] for job_id in front.ids(step)}) == 1
 
@@ -163,14 +193,15 @@ def test_a_job_that_bigquery_ends_early_is_started_again_under_the_next_number(
 # What does not
 
 
+@pytest.mark.parametrize("step", ["look", "replace"])
 def test_a_load_is_given_up_while_bigquery_stays_busy_and_changes_nothing(
-    front: JobServer, behind: WarehouseLoads
+    step: str, front: JobServer, behind: WarehouseLoads
 ) -> None:
     behind.load(rows(GREEN, 5))
     before = behind.state()
     file = behind.upload(rows(GREEN, 6))
     behind.cloud = replace(behind.cloud, retries=replace(HURRIED, total=0.2))
-    front.script("replace", *[Answer(503)] * 1000)
+    front.script(step, *[Answer(503)] * 1000)
     with pytest.raises(CloudUnavailable, match="Google answers 503") as caught:
         behind.load_file(file)
     front.forgive()
@@ -192,48 +223,63 @@ def test_a_job_that_is_always_ended_early_is_given_up(front: JobServer, behind: 
 
 
 @pytest.mark.parametrize(
-    ("fault", "what"),
+    ("fault", "kind", "what", "advice"),
     [
         (
             Answer(403, "Access Denied: User does not have bigquery.jobs.create permission.", "accessDenied"),
-            "the account may not do this: Access Denied: User does not have bigquery.jobs.create permission",
+            CloudRefused,
+            "the account may not do this",
+            "roles/bigquery.jobUser",
+        ),
+        (
+            broken("accessDenied", "Access Denied: Permission bigquery.tables.updateData denied on table."),
+            CloudRefused,
+            "the account may not do this",
+            "roles/bigquery.dataEditor",
+        ),
+        (
+            broken("quotaExceeded", "Quota exceeded: imports per table"),
+            CloudRefused,
+            "a quota is used up: Quota exceeded: imports per table",
+            "https://console.cloud.google.com/iam-admin/quotas",
         ),
         (
             broken("bytesBilledLimitExceeded", "Query exceeded limit for bytes billed: 10737418240."),
+            CloudRefused,
             "BigQuery would bill more than it may: Query exceeded limit",
+            "fewer months",
         ),
     ],
-    ids=["role", "bytes billed"],
+    ids=["role", "role of the job", "quota of the job", "bytes billed"],
 )
-def test_a_load_that_bigquery_refuses_says_why_and_changes_nothing(
-    fault: Answer, what: str, front: JobServer, behind: WarehouseLoads
+def test_a_load_that_bigquery_refuses_says_what_to_do_and_changes_nothing(
+    fault: Answer,
+    kind: type[TaxiError],
+    what: str,
+    advice: str,
+    front: JobServer,
+    behind: WarehouseLoads,
 ) -> None:
     file = behind.upload(rows(GREEN, 6))
     front.script("replace", fault)
-    with pytest.raises(CloudRefused) as caught:
+    with pytest.raises(kind) as caught:
         behind.load_file(file)
     assert what in caught.value.what
+    assert advice in caught.value.advice
     assert not caught.value.transient
     assert len(front.ids("replace")) == 1
     assert behind.state() == {"green_tripdata": []}
     assert behind.staging() == set()
 
 
-@pytest.mark.parametrize(
-    ("reason", "message", "what"),
-    [
-        ("accessDenied", "Permission bigquery.tables.updateData denied.", "the account may not do this: Permission"),
-        ("quotaExceeded", "Quota exceeded: imports per table", "Google refuses it: Quota exceeded: imports per table"),
-    ],
-)
-def test_a_job_that_lacks_a_role_or_a_quota_says_so(reason: str, message: str, what: str) -> None:
-    reference = {"jobReference": {"projectId": "p", "jobId": "j"}, "configuration": {"load": {}}}
-    error = job_error(LoadJob.from_api_repr({**reference, **ended_with(reason, message)}, None), "March")
-    assert type(error) is CloudRefused
-    assert error.what.startswith(what)
+def test_a_role_that_is_missing_for_tables_is_named(front: JobServer, behind: WarehouseLoads) -> None:
+    said = "Access Denied: Dataset trips: Permission bigquery.tables.create denied on dataset (or it may not exist)."
+    front.script("POST /bigquery/v2/projects/", Answer(403, said, "accessDenied"))
+    with pytest.raises(CloudRefused, match=r"granted roles/bigquery\.dataEditor"):
+        behind.load(rows(GREEN, 5))
 
 
-def test_the_error_of_a_load_job_names_its_line(
+def test_the_error_of_a_load_job_names_file_and_line(
     front: JobServer, behind: WarehouseLoads, logged: pytest.LogCaptureFixture
 ) -> None:
     place = "gs://trips/staging/green/prepared.csv.gz"
@@ -244,7 +290,7 @@ def test_the_error_of_a_load_job_names_its_line(
     with pytest.raises(CloudRefused) as caught:
         behind.load(rows(GREEN, 7))
     assert caught.value.subject == "green_tripdata_2019-03.csv"
-    assert caught.value.what == f"BigQuery refuses it: {sum_of_it}; {line}"
+    assert caught.value.what == f"BigQuery refuses it: {sum_of_it} ({place}); {line} ({place})"
     assert any("loading its canonical CSV (BigQuery refuses it: CSV processing" in said for said in logged.messages)
     assert behind.state() == {"green_tripdata": []}
     assert behind.staging() == set()

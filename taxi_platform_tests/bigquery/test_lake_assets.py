@@ -135,7 +135,7 @@ def test_a_month_that_is_not_published_does_not_stop_the_others(google: GoogleSe
     [
         (dict.fromkeys(SETTINGS, ""), "GCP_PROJECT_ID, GCP_LOCATION, GCP_BUCKET_NAME, GCP_DATASET: not set. "),
         ({"GCP_DATASET": "zoom-camp"}, "GCP_DATASET=zoom-camp: a dataset cannot have this name. "),
-        ({"GCP_LOCATION": "US"}, "dataset zoomcamp: it is in EU, and GCP_LOCATION is US. "),
+        ({"GCP_LOCATION": "US"}, "dataset zoomcamp: it is in EU, and GCP_LOCATION is US; "),
         ({"GCP_BUCKET_NAME": "another-lake"}, "bucket another-lake: there is no such bucket. The job gcp_setup"),
         ({"GCP_CREDS": "garbage", "STORAGE_EMULATOR_HOST": ""}, "GCP_CREDS: it is neither JSON nor JSON in base64."),
     ],

@@ -1,7 +1,6 @@
 """One build of the models at a time in a dataset: who waits, and what a killed holder leaves."""
 
 import threading
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
@@ -64,9 +63,24 @@ def test_a_lock_whose_answer_was_lost_is_held(cloud: Cloud, front: JobServer, no
         assert len(front.asked("POST")) == 2
 
 
-def test_a_holder_whose_lock_expired_leaves_the_lock_of_the_next_one(cloud: Cloud, front: JobServer) -> None:
-    with ExitStack() as next_one:
-        with exclusive(cloud, NAME, "waiting"):
-            cloud.bigquery.delete_table(f"{dataset_of(cloud)}.{NAME}")  # as BigQuery does it when it expires
-            next_one.enter_context(exclusive(cloud, NAME, "waiting"))
+def test_a_lock_that_its_holder_did_not_extend_ends(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locking, "LIFE", timedelta(seconds=-1))
+    killed = locking._Lock(cloud, NAME)
+    assert killed.try_to_take()
+    with exclusive(cloud, NAME, "waiting"):
+        pass
+
+
+def test_a_holder_whose_lock_expired_leaves_the_lock_of_the_next_one(
+    cloud: Cloud, front: JobServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "LIFE", timedelta(seconds=-1))
+    late = locking._Lock(cloud, NAME)
+    assert late.try_to_take()
+    monkeypatch.setattr(locking, "LIFE", LIFE)
+    with exclusive(cloud, NAME, "waiting"):
+        monkeypatch.setattr(locking, "EXTENDED_EVERY", 0.0)
+        late.extend_until(threading.Event())  # returns
+        late.release()
+        assert front.asked("PATCH") == []
         assert [table.table_id for table in cloud.bigquery.list_tables(dataset_of(cloud))] == [NAME]

@@ -40,13 +40,13 @@ def every_statement() -> Iterator[tuple[str, str]]:
     table = TABLE.format("green")
     yield "rejects", statements.staged_rejects(GREEN, MONTH, -42, tables.staging_of(table, MONTH, "1a2b_0"))
     yield (
-        "replaced_on_emulators",
-        statements.replaced_on_emulators(table, MONTH, [field.name for field in tables.trip_fields(GREEN)], "SELECT 1"),
+        "merge_on_emulators",
+        statements.merge_month(table, MONTH, [field.name for field in tables.trip_fields(GREEN)], trips(GREEN)),
     )
     yield "clear_month", statements.clear_month(f"{table}_rejects", MONTH)
     yield "versions", statements.versions(table, MONTH)
     yield "rows_by_month", statements.rows_by_month(table)
-    yield "zones", statements.replace_zones(table, [(1, "EWR", "O'Hare", "Airports")])
+    yield "zones", statements.replace_zones(table, [(1, "EWR")], [("locationid", "INT64"), ("borough", "STRING")])
     yield "rows_of_two_months", statements.rows_of(table, ["vendorid"], [MONTH, MONTH.plus(1)])
     yield "rows_of_a_table", statements.rows_of("trips-123.zoomcamp.other")
 
@@ -76,7 +76,7 @@ def test_there_is_no_snapshot_of_a_statement_that_is_gone() -> None:
     assert {path.stem for path in SNAPSHOTS.iterdir()} == set(STATEMENTS)
 
 
-@pytest.mark.parametrize("name", sorted(STATEMENTS.keys() - {"replaced_on_emulators"}))
+@pytest.mark.parametrize("name", STATEMENTS)
 def test_a_statement_is_valid_in_bigquerys_dialect(name: str) -> None:
     assert not isinstance(parsed(STATEMENTS[name]), exp.Command)  # what the parser only passes through
 
@@ -85,6 +85,19 @@ def test_a_statement_is_valid_in_bigquerys_dialect(name: str) -> None:
 def test_a_query_fills_every_column_of_the_table_in_its_order(name: str) -> None:
     service = SERVICES[name.split("_")[1]]
     assert parsed(QUERIES[name]).named_selects == [field.name for field in tables.trip_fields(service)]
+
+
+def test_emulators_replace_a_month_by_a_statement_that_names_one_partition_and_matches_nothing() -> None:
+    merge = parsed(STATEMENTS["merge_on_emulators"])
+    assert isinstance(merge, exp.Merge)
+    assert merge.args["on"].sql() == "FALSE"
+    gone, come = merge.args["whens"].expressions
+    assert (gone.args["source"], gone.args["matched"], gone.args["then"].sql()) == (True, False, "DELETE")
+    assert gone.args["condition"].sql("bigquery") == "existing.file_month = CAST('2019-03-01' AS DATE)"
+    insert = come.args["then"]
+    into = [column.name for column in insert.this.expressions]
+    assert into == [column.name for column in insert.expression.expressions]
+    assert into == merge.args["using"].this.named_selects
 
 
 @pytest.mark.parametrize("name", ["versions", "clear_month", "rows_of_two_months", *map("summary_{}".format, SERVICES)])

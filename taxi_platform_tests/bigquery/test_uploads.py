@@ -12,7 +12,7 @@ import pytest
 
 from taxi_platform.bigquery import lake as upload
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery.lake import Lake
+from taxi_platform.bigquery.lake import ATTEMPTS, Lake
 from taxi_platform.errors import CloudNotReady, CloudRefused, CloudUnavailable, DamagedFile
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.records import PARSER
@@ -190,6 +190,18 @@ def test_bytes_that_change_under_the_upload_are_refused_by_the_server(
     assert google.objects == {}
 
 
+def test_an_object_that_arrived_damaged_is_removed(
+    google: GoogleServer, lake: Lake, file: TripFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = google.put
+    monkeypatch.setattr(google, "put", lambda bucket, name, data, about: put(bucket, name, data[:-1], about))
+    with pytest.raises(CloudUnavailable, match="it arrived damaged"):
+        lake.put(file)
+    assert google.objects == {}
+    (removed,) = google.asked("DELETE")
+    assert removed.query["ifGenerationMatch"]
+
+
 # Two writers
 
 
@@ -199,21 +211,30 @@ def test_another_writer_may_upload_the_same_file_first(
     google.script(SMALL, Answer(before=lambda: Lake(google_cloud).put(file)))
     stored = lake.put(file)
     assert stored.file == lake.find(GREEN, MARCH)
-    assert logged.messages[-1] == f"{URI}: it is the very same file"
+    assert [line.partition(": ")[2] for line in logged.messages[2:]] == [
+        "another writer has put a version there; looking it up",
+        "it is the very same file",
+    ]
     assert len(google.asked(SMALL)) == 2
 
 
-@pytest.mark.parametrize("part", [0, 3])
-def test_a_writer_that_comes_first_or_between_the_parts_is_noticed_and_the_next_attempt_replaces_its_file(
-    part: int, google: GoogleServer, lake: Lake, parts: TripFile
+def test_another_writers_file_is_replaced_as_a_whole(google: GoogleServer, lake: Lake, file: TripFile) -> None:
+    google.script(SMALL, Answer(before=lambda: google.put(BUCKET, NAME, b"another's")))
+    stored = lake.put(file)
+    assert content(google) == file.path.read_bytes()
+    assert lake.find(GREEN, MARCH) == stored.file
+    late, good = google.asked(SMALL)
+    assert int(late.query["ifGenerationMatch"]) == 0 < int(good.query["ifGenerationMatch"])
+
+
+def test_a_writer_that_comes_between_the_parts_is_noticed_at_the_last_one(
+    google: GoogleServer, lake: Lake, parts: TripFile
 ) -> None:
-    google.script(LARGE, *[Answer()] * part, Answer(before=lambda: google.put(BUCKET, PLAIN, b"another's")))
-    with pytest.raises(CloudUnavailable, match="another writer has put a version there") as caught:
-        lake.put(parts)
-    assert caught.value.transient
-    assert content(google, PLAIN) == b"another's"
-    assert lake.put(parts).is_new
+    between = [Answer(), Answer(), Answer(before=lambda: google.put(BUCKET, PLAIN, b"another's"))]
+    google.script(LARGE, *between)
+    stored = lake.put(parts)
     assert content(google, PLAIN) == parts.path.read_bytes()
+    assert lake.find(GREEN, MARCH) == stored.file
 
 
 def test_many_uploads_of_a_month_at_once_leave_one_whole_object(
@@ -223,6 +244,15 @@ def test_many_uploads_of_a_month_at_once_leave_one_whole_object(
         stored = list(pool.map(lambda _: Lake(replace(google_cloud)).put(parts), range(4)))
     assert content(google, PLAIN) == parts.path.read_bytes()
     assert len({one.file.object.generation for one in stored}) == 1
+
+
+def test_an_upload_gives_up_after_several_other_writers(google: GoogleServer, lake: Lake, file: TripFile) -> None:
+    other = Answer(before=lambda: google.put(BUCKET, NAME, b"another's"))
+    google.script(SMALL, *[other] * ATTEMPTS)
+    with pytest.raises(CloudUnavailable, match="another writer came first") as caught:
+        lake.put(file)
+    assert caught.value.transient
+    assert content(google) == b"another's"
 
 
 # What breaks off
@@ -256,9 +286,8 @@ def test_an_upload_whose_acknowledgement_is_lost_is_found_there_and_not_sent_twi
     assert [asked.query["ifGenerationMatch"] for asked in google.asked(SMALL)] == ["0", "0"]
 
 
-@pytest.mark.parametrize(
-    ("part", "fault"), [(0, Answer(cut=True)), (3, Answer(503)), (3, Answer(lost=True))], ids=["cut", "503", "lost"]
-)
+@pytest.mark.parametrize("fault", [Answer(cut=True), Answer(503), Answer(lost=True)], ids=["cut", "503", "lost"])
+@pytest.mark.parametrize("part", [0, 3])
 def test_a_part_that_is_lost_is_sent_again_and_those_before_are_not(
     part: int, fault: Answer, google: GoogleServer, lake: Lake, parts: TripFile
 ) -> None:
@@ -271,22 +300,37 @@ def test_a_part_that_is_lost_is_sent_again_and_those_before_are_not(
     assert sorted({int(one.removeprefix("bytes ")) for one in sent}) == [0, PART, 2 * PART, 3 * PART]
 
 
-@pytest.mark.parametrize(
-    "answer", [Answer(410), Answer(404), Answer(kept=0), Answer(kept=1000)], ids=["410", "404", "nothing", "less"]
-)
-def test_an_upload_that_google_has_lost_begins_again_with_the_next_attempt(
-    answer: Answer, google: GoogleServer, lake: Lake, parts: TripFile
+def test_an_upload_starts_again_when_google_kept_less_than_was_sent(
+    google: GoogleServer, lake: Lake, parts: TripFile
+) -> None:
+    google.script(LARGE, Answer(), Answer(kept=1000))
+    lake.put(parts)
+    assert content(google, PLAIN) == parts.path.read_bytes()
+    assert len(google.asked(SMALL)) == 2
+
+
+@pytest.mark.parametrize("answer", [Answer(410), Answer(404), Answer(kept=0)], ids=["410", "404", "nothing kept"])
+def test_an_upload_starts_again_when_google_has_lost_it(
+    answer: Answer, google: GoogleServer, lake: Lake, parts: TripFile, logged: pytest.LogCaptureFixture
 ) -> None:
     google.script(LARGE, *([] if answer.kept == 0 else [Answer()]), answer)
-    with pytest.raises(CloudUnavailable, match="Google has lost the upload") as caught:
-        lake.put(parts)
-    assert caught.value.transient
-    assert lake.put(parts).is_new
+    lake.put(parts)
     assert content(google, PLAIN) == parts.path.read_bytes()
+    assert any("Google lost the upload; looking it up" in line for line in logged.messages)
 
 
+def test_an_upload_starts_again_when_its_session_is_gone(
+    google: GoogleServer, lake: Lake, parts: TripFile, logged: pytest.LogCaptureFixture
+) -> None:
+    google.script(LARGE, Answer(), Answer(before=google.forget_uploads))
+    lake.put(parts)
+    assert content(google, PLAIN) == parts.path.read_bytes()
+    assert any("Google lost the upload; looking it up" in line for line in logged.messages)
+
+
+@pytest.mark.parametrize("kill_at", [0, 3], ids=lambda part: f"part {part}")
 def test_a_process_that_is_killed_half_way_leaves_nothing_and_the_next_one_uploads_it(
-    google: GoogleServer, google_cloud: Cloud, parts: TripFile
+    kill_at: int, google: GoogleServer, google_cloud: Cloud, parts: TripFile
 ) -> None:
     killed = subprocess.Popen(
         [sys.executable, "-c", UPLOADING, google.url, str(parts.path), parts.sha256],
@@ -294,10 +338,10 @@ def test_a_process_that_is_killed_half_way_leaves_nothing_and_the_next_one_uploa
         stderr=subprocess.STDOUT,
         text=True,
     )
-    google.script(LARGE, *[Answer()] * 3, Answer(before=lambda: (killed.kill(), killed.wait()), status=503))
+    google.script(LARGE, *[Answer()] * kill_at, Answer(before=lambda: (killed.kill(), killed.wait()), status=503))
     out, _ = killed.communicate(timeout=180)
     assert killed.returncode == -9, out
-    assert len(google.asked(LARGE)) == 4
+    assert len(google.asked(LARGE)) == kill_at + 1
     assert google.objects == {}
     assert Lake(google_cloud).put(parts).is_new
     assert content(google, PLAIN) == parts.path.read_bytes()
@@ -327,7 +371,7 @@ Lake(Cloud("trips-123", "EU", "{BUCKET}", "zoomcamp", storage_host=url)).put(fil
 def test_a_role_that_is_missing_is_named(google: GoogleServer, lake: Lake, file: TripFile) -> None:
     said = "robot does not have storage.objects.create access. Permission 'storage.objects.create' denied on resource."
     google.script(SMALL, Answer(403, said, "forbidden"))
-    with pytest.raises(CloudRefused, match=r"storage\.objects\.create.*docs/cloud\.md lists") as caught:
+    with pytest.raises(CloudRefused, match=r"granted roles/storage\.objectUser") as caught:
         lake.put(file)
     assert not caught.value.transient
     assert len(google.asked(SMALL)) == 1
@@ -339,19 +383,21 @@ def test_a_missing_bucket_is_named(nothing: GoogleServer, lake: Lake, file: Trip
 
 
 def test_memory_does_not_grow_with_the_file(google: GoogleServer, tmp_path: Path) -> None:
-    part, path, digest = 4 * 2**20, tmp_path / "large.csv.gz", hashlib.sha256()
+    small, large = (peak_of_an_upload(google, tmp_path, upload.PART * parts) for parts in (2, 6))
+    assert large - small < upload.PART / 2
+
+
+def peak_of_an_upload(google: GoogleServer, folder: Path, size: int) -> int:
+    """The largest resident memory, in bytes, of a process that uploads a file of so many."""
+    path, digest, block = folder / f"{size}.csv.gz", hashlib.sha256(), os.urandom(2**20)
     with path.open("wb") as file:
-        for _ in range(16):
-            block = os.urandom(part)
+        for _ in range(size // len(block)):
             file.write(block)
             digest.update(block)
-    peak = "print('peak', *[line.split()[1] for line in open('/proc/self/status') if 'VmHWM' in line])"
-    program = UPLOADING.replace(str(PART), str(part)).replace("\nLake(", f"\n{peak}\nLake(")
+    program = f"{UPLOADING}\nprint('peak', *[line.split()[1] for line in open('/proc/self/status') if 'VmHWM' in line])"
+    program = program.replace(str(PART), "upload.PART")
     done = subprocess.run(
-        [sys.executable, "-c", f"{program}\n{peak}", google.url, str(path), digest.hexdigest()],
-        capture_output=True,
-        text=True,
+        [sys.executable, "-c", program, google.url, str(path), digest.hexdigest()], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    before, after = (int(line.split()[1]) * 1024 for line in done.stdout.splitlines() if line.startswith("peak"))
-    assert after - before < 6 * part  # two parts, and what the first request imports
+    return int(done.stdout.rpartition("peak ")[2]) * 1024

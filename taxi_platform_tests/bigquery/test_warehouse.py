@@ -278,8 +278,10 @@ def test_another_version_that_comes_while_a_file_is_loaded_fails_it(loads: Wareh
 
 def test_a_table_of_the_same_name_that_is_not_ours_is_refused_and_left_alone(loads: WarehouseLoads) -> None:
     loads.ask("create table `{}.green_tripdata` as select 1 as vendorid, 'a' as mine")
-    with pytest.raises(SchemaMismatch, match="was not made by this platform"):
+    with pytest.raises(SchemaMismatch, match="was not made by this platform") as failure:
         loads.load(rows(GREEN, 3))
+    for part in ("mine STRING", "without unique_row_id", "partitioned by", "clustered by"):
+        assert part in str(failure.value)
     assert loads.ask("select mine from `{}.green_tripdata`") == [("a",)]
 
 

@@ -1,12 +1,17 @@
-"""The warehouse's assets as Dagster runs them, on the emulators: months, ranges, schedules, and the check."""
+"""The warehouse's assets as Dagster runs them, on the emulators: months, ranges, schedules, frames, and the check."""
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Any
 
 import dagster as dg
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.bigquery.frames import WarehouseReference
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, SERVICES, Service
 from taxi_platform_tests.support.asset_runs import Platform, Run
@@ -168,28 +173,60 @@ def test_a_schedules_run_loads_the_cloud_too_once_it_is_configured(
     assert verdicts(run) == {"2019-03": True}
 
 
-# What is handed on
+# Frames
 
 
-def given(platform: Platform, month: str | None = None) -> str:
-    """What an asset gets that asks for trips of BigQuery."""
-    handed: list[str] = []
+def given(platform: Platform, kind: type, month: str | None = None, months: str | None = None) -> Any:
+    """What an asset gets that asks for trips of BigQuery as this type."""
+    handed: list[Any] = []
 
-    @dg.asset(
-        ins={"trips": dg.AssetIn(KEY, input_manager_key="bigquery")},
-        partitions_def=platform.definitions().resolve_assets_def(KEY).partitions_def if month else None,
-    )
-    def reader(trips: str) -> None:
+    def body(context: dg.AssetExecutionContext, trips: Any) -> None:
         handed.append(trips)
 
-    run = platform.run("reader", month=month, further=[reader])
+    body.__annotations__["trips"] = kind
+    reader = dg.asset(
+        name="reader",
+        ins={"trips": dg.AssetIn(KEY, input_manager_key="bigquery")},
+        partitions_def=platform.definitions().resolve_assets_def(KEY).partitions_def if month or months else None,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )(body)
+    run = platform.run("reader", month=month, months=months, further=[reader])
     assert run.succeeded, run.failure
     return handed[0]
 
 
-def test_an_asset_gets_the_sql_that_reads_the_rows_of_its_months(warehouse: Platform, loads: WarehouseLoads) -> None:
-    assert warehouse.run(LAKE, TABLE, months="2019-01...2019-02").succeeded
-    for month, rows_of_it in (("2019-02", 20), (None, 30)):
-        found = list(loads.cloud.bigquery.query_and_wait(given(warehouse, month)))
-        assert len(found) == rows_of_it
-    assert list(found[0].keys())[:3] == ["unique_row_id", "filename", "vendorid"]
+def test_an_asset_gets_the_rows_of_its_months_as_the_type_that_it_asks_for(
+    warehouse: Platform, loads: WarehouseLoads
+) -> None:
+    assert warehouse.run(LAKE, TABLE, months="2019-01...2019-03").succeeded
+    frame = given(warehouse, pd.DataFrame, month="2019-02")
+    assert set(frame["filename"]) == {"green_tripdata_2019-02.csv"}
+    assert len(frame) == 20
+    assert len(given(warehouse, pd.DataFrame, months="2019-02...2019-03")) == 50
+    assert len(given(warehouse, pd.DataFrame)) == 60
+    assert frame["lpep_pickup_datetime"].dtype == "datetime64[us]"
+    assert (frame["fare_amount"].dtype, frame["passenger_count"].dtype) == ("float64", "Int64")
+    assert list(frame.columns[:3]) == ["unique_row_id", "filename", "vendorid"]
+
+    # Arrow: exact amounts and local times.
+    table = given(warehouse, pa.Table, month="2019-01")
+    assert table.num_rows == 10
+    assert table.schema.field("lpep_pickup_datetime").type == pa.timestamp("us")
+    assert pa.types.is_decimal(table.schema.field("fare_amount").type)
+    assert sum(table["fare_amount"].to_pylist()) == sum(3 + Decimal(number) / 2 for number in range(10))
+
+    # The same rows as in PostgreSQL.
+    warehouse.run("green_tripdata", month="2019-01")
+    query = "select unique_row_id, total_amount::text, lpep_pickup_datetime from green_tripdata order by 1"
+    frame = given(warehouse, pd.DataFrame, month="2019-01").sort_values("unique_row_id")
+    ours = [
+        (one.unique_row_id, f"{one.total_amount:g}", one.lpep_pickup_datetime.to_pydatetime())
+        for one in frame.itertuples()
+    ]
+    assert ours == warehouse.rows(query)
+
+    # For anything else, a reference.
+    reference = given(warehouse, object, month="2019-02")
+    assert isinstance(reference, WarehouseReference)
+    assert reference.query.endswith(".green_tripdata` WHERE file_month IN (DATE '2019-02-01')")
+    assert len(list(loads.cloud.bigquery.query_and_wait(reference.query))) == 20

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from taxi_platform.bigquery.errors import _ROLES  # pyright: ignore[reportPrivateUsage]
 from taxi_platform.settings import PROJECT
 
 SCRIPT = PROJECT / "deploy/google-roles.sh"
@@ -19,14 +20,12 @@ NAMES = {
     "GCP_SERVICE_ACCOUNT": "loader",
     "LOGS_BUCKET": "logs",
     "LANDING_BUCKET": "landing",
-    "SECRET": "key",
 }
 PLACES = {
     "projects": "the project",
     "lake": "the bucket",
     "logs": "their bucket",
     "landing": "its bucket",
-    "secrets": "the secret",
     "iam": "the service account",
     "bq": "the dataset",
 }
@@ -64,8 +63,10 @@ def test_the_script_grants_what_the_page_lists(task: str, tmp_path: Path) -> Non
     assert granted(task, tmp_path) == documented()[task]
 
 
-def test_the_page_lists_every_task_of_the_script() -> None:
-    assert set(documented()) == set(re.findall(r"^  ([a-z-]+)\)", SCRIPT.read_text(), re.M))
+def test_the_page_lists_every_task_of_the_script_and_every_role_that_a_message_names() -> None:
+    tasks = set(re.findall(r"^  ([a-z-]+)\)", SCRIPT.read_text(), re.M))
+    assert set(documented()) == tasks
+    assert {role for _, role in _ROLES} <= {role for roles in documented().values() for role, _ in roles}
 
 
 def test_it_is_valid_bash_and_refuses_other_tasks() -> None:

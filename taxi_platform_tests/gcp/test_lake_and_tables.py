@@ -15,7 +15,7 @@ from google.api_core.exceptions import BadRequest, Conflict, Forbidden, GoogleAP
 
 from taxi_platform.bigquery import statements, tables
 from taxi_platform.bigquery.clients import Cloud
-from taxi_platform.bigquery.jobs import Jobs
+from taxi_platform.bigquery.frames import WarehouseReference, read_pandas
 from taxi_platform.bigquery.lake import Lake
 from taxi_platform.bigquery.loader import load_month
 from taxi_platform.bigquery.setup import problems, set_up
@@ -136,6 +136,8 @@ def test_a_month_is_its_file_is_recognised_and_says_what_it_took(loads: Warehous
     assert loads.load(rows(GREEN, 900)).rows == 900
     assert loads.ask(COUNT) == [(900, 900)]
     assert loads.staging() == set()
+    frame = read_pandas(loads.cloud, WarehouseReference(tables.table_of(loads.cloud, GREEN), (), [MARCH]))
+    assert len(frame) == 900
 
 
 def test_an_irregular_file_and_its_bad_rows_arrive(loads: WarehouseLoads) -> None:
@@ -225,9 +227,9 @@ def test_a_month_is_asked_for_without_reading_the_others(loads: WarehouseLoads) 
 @only_google
 def test_a_statement_that_would_read_too_much_is_refused_before_it_does(loads: WarehouseLoads) -> None:
     loads.load(rows(GREEN, 1000))
-    everything = statements.rows_of(tables.table_of(loads.cloud, GREEN))
+    reference = WarehouseReference(tables.table_of(loads.cloud, GREEN))
     with pytest.raises(CloudRefused, match="would bill more than it may"):
-        Jobs(replace(loads.cloud, bytes_billed=1), "the trips", "green").rows("read", everything)
+        read_pandas(replace(loads.cloud, bytes_billed=1), reference)
 
 
 @only_google
@@ -238,7 +240,7 @@ def test_a_filter_by_month_can_be_required_and_the_platform_has_one(loads: Wareh
     assert loads.load(rows(GREEN, 9)).rows == 9
     with pytest.raises(BadRequest, match="without a filter over column"):
         loads.ask("select count(*) from `{}.green_tripdata`")
-    assert loads.ask(COUNT) == [(9, 9)]
+    assert len(read_pandas(loads.cloud, WarehouseReference(tables.table_of(loads.cloud, GREEN)))) == 9
 
 
 @only_google

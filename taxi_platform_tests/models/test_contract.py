@@ -10,7 +10,7 @@ import pytest
 from taxi_platform.bigquery.tables import trip_fields
 from taxi_platform.errors import BrokenModels, MissingExtra
 from taxi_platform.models import project
-from taxi_platform.models.contract import MEANINGS, meanings
+from taxi_platform.models.contract import contract_files
 from taxi_platform.models.lineage import read_columns
 from taxi_platform.models.project import (
     FOLDER,
@@ -36,9 +36,10 @@ def manifest_of(target: str, data: Path) -> Path:
     return path
 
 
-def test_the_descriptions_match_the_contracts() -> None:
-    written = MEANINGS.read_text(encoding="utf-8")
-    assert written == meanings(), "run `python -m taxi_platform.models.contract`, and correct the models"
+@pytest.mark.parametrize("place", contract_files(), ids=str)
+def test_generated_files_match_the_contracts(place: Path) -> None:
+    written = (FOLDER / place).read_text(encoding="utf-8")
+    assert written == contract_files()[place], "run `python -m taxi_platform.models.contract`, and correct the models"
 
 
 def test_without_dbt_an_edited_model_is_shown_unchanged_or_left_out(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from taxi_platform.errors import NotPublished, StorageFull
 from taxi_platform.sources import sample_trips
 from taxi_platform.sources.sample import GENERATION, SampleSource, rows_of_month
-from taxi_platform.sources.sample_trips import write_month
+from taxi_platform.sources.sample_trips import Block, Plan, write_month
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.reading import TripStream, read_chunks
 from taxi_platform.trips.records import read_records
@@ -92,6 +92,12 @@ def test_the_same_request_gets_the_same_bytes_in_every_process(tmp_path: Path) -
         source.fetch(source.trips(GREEN, Month(2020, 4)), Path({str(there)!r}))"""
     run_python(code, PYTHONHASHSEED="1")
     assert there.read_bytes() == here.read_bytes()
+
+
+def test_the_number_of_threads_changes_nothing(service: Service, june: Path, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sample_trips, "MOST_THREADS", 1)
+        assert made(service, "2020-06", 31_000, tmp_path).read_bytes() == june.read_bytes()
 
 
 def test_this_generation_makes_these_bytes_on_every_machine(service: Service, june: Path) -> None:
@@ -189,6 +195,21 @@ def test_a_full_disk_is_reported() -> None:
             source.fetch(address, Path("/dev/full"))
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_no_more_is_made_than_can_be_written_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks: list[int] = []
+    make = sample_trips.csv_of_block
+
+    def counting(plan: Plan, block: Block) -> bytes:
+        blocks.append(block.number)
+        return make(plan, block)
+
+    monkeypatch.setattr(sample_trips, "csv_of_block", counting)
+    with pytest.raises(StorageFull):
+        write_month(YELLOW, Month(2019, 3), 8_000_000, Path("/dev/full"))
+    assert len(blocks) <= 3 * sample_trips.MOST_THREADS
+
+
 def test_memory_does_not_grow_with_the_month(tmp_path: Path) -> None:
     code = f"""if True:
         import resource
@@ -198,9 +219,9 @@ def test_memory_does_not_grow_with_the_month(tmp_path: Path) -> None:
         from taxi_platform.trips.months import Month
         peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         before = peak()
-        write_month(YELLOW, Month(2019, 3), 90_000, Path({str(tmp_path / "s.csv.gz")!r}))
+        write_month(YELLOW, Month(2019, 3), 300_000, Path({str(tmp_path / "s.csv.gz")!r}))
         small = peak()
-        write_month(YELLOW, Month(2019, 3), 450_000, Path({str(tmp_path / "l.csv.gz")!r}))
+        write_month(YELLOW, Month(2019, 3), 1_500_000, Path({str(tmp_path / "l.csv.gz")!r}))
         print(before, small, peak())"""
     before, small, large = (int(number) // 1024 for number in run_python(code).split())
     assert small - before < 150
@@ -222,15 +243,14 @@ def test_the_header_is_the_contracts_and_every_line_ends_in_crlf(service: Servic
     assert content.count(b"\r\n") == content.count(b"\n") == content.count(b"\r") == 31_001
 
 
-def test_every_record_is_good_by_the_contract(service: Service, tmp_path: Path) -> None:
-    path = made(service, "2020-06", 5_000, tmp_path)
-    records = list(read_records(TripStream(read_chunks(path), service, Month(2020, 6), compressed=True)))
-    assert len(records) == 5_000
+def test_every_record_is_good_by_the_contract(service: Service, june: Path) -> None:
+    records = list(read_records(TripStream(read_chunks(june), service, Month(2020, 6), compressed=True)))
+    assert len(records) == 31_000
     assert [record.problem for record in records if record.problem] == []
 
 
 def test_no_two_rows_are_equal_and_the_identity_tells_them_apart(service: Service, tmp_path: Path) -> None:
-    frame = texts(made(service, "2021-03", 70_000, tmp_path))
+    frame = texts(made(service, "2021-03", 150_000, tmp_path))
     assert frame.n_unique() == frame.height
     assert frame.select(service.identity).n_unique() == frame.height
 

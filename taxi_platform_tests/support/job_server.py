@@ -20,7 +20,7 @@ from typing import Any
 
 import requests
 
-from taxi_platform.bigquery.statements import replaced_on_emulators
+from taxi_platform.bigquery.statements import merge_month
 from taxi_platform.bigquery.tables import reject_fields, trip_fields
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES
@@ -40,6 +40,11 @@ def account_of(asked: Asked) -> str:
 def is_job(asked: Asked) -> bool:
     """Whether a job is asked for."""
     return asked.method == "POST" and asked.path.startswith("/bigquery/") and asked.path.endswith("/jobs")
+
+
+def is_dry_run(asked: Asked) -> bool:
+    """Whether a job is only to be estimated."""
+    return is_job(asked) and bool(asked.json["configuration"].get("dryRun"))
 
 
 @dataclass
@@ -86,6 +91,8 @@ class JobServer(RecordingServer):
         """The step of a job of the platform's, e.g. ``load``; else the method and the path."""
         if not is_job(asked):
             return super().name_of(asked)
+        if is_dry_run(asked):
+            return "dry run"
         step = _STEP.search(asked.json["jobReference"]["jobId"])
         return step[1] if step else super().name_of(asked)
 
@@ -125,7 +132,7 @@ class JobServer(RecordingServer):
 
     def answer(self, asked: Asked) -> Reply:
         """What the emulator answers, and of jobs, what Google would."""
-        if is_job(asked):
+        if is_job(asked) and not is_dry_run(asked):
             return self._take(asked)
         _, _, rest = asked.path.partition("/jobs/")
         job = self._jobs.get(rest.partition("/")[0])
@@ -176,7 +183,7 @@ def _for_the_emulator(asked: Asked) -> Asked:
     month = Month(int(partition[:4]), int(partition[4:]))
     name = f"{target['projectId']}.{target['datasetId']}.{table}"
     columns = [field.name for field in fields]
-    statement = {"query": replaced_on_emulators(name, month, columns, query["query"]), "useLegacySql": False}
+    statement = {"query": merge_month(name, month, columns, query["query"]), "useLegacySql": False}
     job["configuration"] = {**job["configuration"], "query": statement}
     return replace(asked, body=json.dumps(job).encode())
 
