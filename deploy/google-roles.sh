@@ -5,7 +5,7 @@
 set -euo pipefail
 
 usage() {
-  echo "usage: $0 setup|run|frames|logs|landing|impersonation|workload-identity MEMBER" >&2
+  echo "usage: $0 setup|run|frames|logs|landing|secret|impersonation|workload-identity MEMBER" >&2
   exit 2
 }
 [ $# -eq 2 ] || usage
@@ -43,6 +43,10 @@ case $1 in
     bucket "${LOGS_BUCKET:?}" roles/storage.legacyBucketReader
     ;;
   landing) bucket "${LANDING_BUCKET:?}" roles/storage.objectUser ;;
+  secret)
+    gcloud secrets add-iam-policy-binding "${SECRET:?its name}" --project="${GCP_PROJECT_ID:?}" --member="$member" \
+      --role=roles/secretmanager.secretAccessor
+    ;;
   impersonation) account roles/iam.serviceAccountTokenCreator ;;
   workload-identity) account roles/iam.workloadIdentityUser ;;
   *) usage ;;

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from taxi_platform.bigquery.errors import is_transient, translate
+from taxi_platform.bigquery.errors import google_errors, is_transient, translate
 from taxi_platform.errors import CloudNotConfigured, InvalidSetting
 from taxi_platform.retries import GOOGLE, RetryPolicy
 from taxi_platform.settings import CloudSettings
@@ -29,9 +29,11 @@ LABELS = {"app": "taxi_platform"}  # of all that the platform creates and runs i
 BY_HAND = "manual"  # the label of what no run of Dagster does
 TIMEOUTS = (10.0, 60.0)  # seconds for a connection, and of silence afterwards
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+SECRET_MANAGER = "https://secretmanager.googleapis.com"  # noqa: S105
+_SECRET_ADDRESS = re.compile(r"sm://([a-z0-9.:-]+)/([A-Za-z0-9_-]{1,255})(?:/(latest|\d+))?", re.ASCII)
 _VALID = (
-    "It may be a service account's key as JSON, or the same in base64 (`base64 -w0 key.json`); "
-    "unset, application-default credentials are used."
+    "It may be a service account's key as JSON, the same in base64 (`base64 -w0 key.json`), "
+    "or sm://PROJECT/SECRET; unset, application-default credentials are used."
 )
 
 
@@ -195,7 +197,7 @@ def problems_of_names(project_id: str, location: str, bucket_name: str, dataset:
 
 
 def credentials_of(creds: str, impersonated: str = "") -> "Credentials":
-    """Return the credentials that ``GCP_CREDS`` holds; when it is empty, the application-default ones.
+    """Return the credentials that ``GCP_CREDS`` holds or leads to; when it is empty, the application-default ones.
 
     With ``impersonated``, they are those of another service account, which these may act as. Nothing of the content of
     ``GCP_CREDS`` is ever part of a message.
@@ -212,8 +214,10 @@ def credentials_of(creds: str, impersonated: str = "") -> "Credentials":
 
 
 def key_of(creds: str) -> dict[str, Any] | None:
-    """Return the key that ``GCP_CREDS`` holds, as JSON or as JSON in base64 with or without line ends."""
+    """Return the key that ``GCP_CREDS`` holds, as JSON or as JSON in base64 with or without line ends, or leads to."""
     text = creds.strip()
+    if text.startswith("sm://"):
+        text = read_secret(secret_version(text), application_default())
     if not text:
         return None
     try:
@@ -235,6 +239,30 @@ def application_default() -> "Credentials":
         what = f"none were found ({str(error).partition('. ')[0].rstrip('.')})"
         login = "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file, "
         raise CloudNotConfigured("Google Cloud's credentials", what, f"{login}or GCP_CREDS to a key.") from None
+
+
+def secret_version(address: str) -> str:
+    """Return Google's name of the secret at ``sm://PROJECT/SECRET`` (its latest version) or ``…/SECRET/VERSION``."""
+    match = _SECRET_ADDRESS.fullmatch(address)
+    if match is None:
+        advice = "Write sm://PROJECT/SECRET or sm://…/VERSION."
+        raise InvalidSetting(f"GCP_CREDS={address}", "no secret has such an address", advice)
+    project, secret, version = match.groups()
+    return f"projects/{project}/secrets/{secret}/versions/{version or 'latest'}"
+
+
+def read_secret(version: str, credentials: "Credentials", policy: RetryPolicy = GOOGLE) -> str:
+    """Return the text of a secret in Secret Manager, whose version ``secret_version`` names."""
+    from google.cloud import secretmanager_v1 as manager
+    from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
+        SecretManagerServiceRestTransport as Rest,
+    )
+
+    with google_errors(version):
+        # REST, as the other two clients use: one proxy and one certificate store for all.
+        client = manager.SecretManagerServiceClient(transport=Rest(credentials=credentials, host=SECRET_MANAGER))
+        answer = client.access_secret_version(name=version, retry=google_retry(policy, version), timeout=TIMEOUTS[1])
+        return answer.payload.data.decode()
 
 
 def _from_key(key: dict[str, Any]) -> "Credentials":

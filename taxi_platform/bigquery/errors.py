@@ -18,7 +18,7 @@ _EXPECTED = re.compile(r": \('Request failed with status code'.*$", re.DOTALL)
 _NO_PROJECT = re.compile(r"unknown project|not found: project|project .{0,80}(not found|does not exist)", re.IGNORECASE)
 _UPLOAD_KEY = re.compile(r"(upload_id=)[^&\s'\"]+")  # everybody who has it can write the object
 _CONFLICT = re.compile(r"could not serialize access|concurrent update", re.IGNORECASE)
-_PERMISSION = re.compile(r"\b(?:storage|bigquery)\.[a-zA-Z]+\.[a-zA-Z]+\b", re.ASCII)
+_PERMISSION = re.compile(r"\b(?:storage|bigquery|secretmanager)\.[a-zA-Z]+\.[a-zA-Z]+\b", re.ASCII)
 
 # Google's reasons for ending a job that can be started again. The client reports status 500 for reasons it does not
 # know, so the status alone does not tell.
@@ -42,6 +42,8 @@ _ROLES = (
     ("bigquery.readsessions.", "roles/bigquery.readSessionUser"),
     ("bigquery.datasets.create", "roles/bigquery.user"),
     ("bigquery.", "roles/bigquery.dataEditor"),
+    ("secretmanager.versions.access", "roles/secretmanager.secretAccessor"),
+    ("secretmanager.", "roles/secretmanager.viewer"),
 )
 
 _LATER = "Try again later; if it lasts, see https://status.cloud.google.com."

@@ -11,17 +11,24 @@ from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.transport.requests import AuthorizedSession
 from google.oauth2 import service_account
 
-from taxi_platform.bigquery.clients import Cloud, credentials_of
+from taxi_platform.bigquery import clients
+from taxi_platform.bigquery.clients import Cloud, credentials_of, read_secret, secret_version
 from taxi_platform.bigquery.errors import google_errors
 from taxi_platform.bigquery.setup import problems
 from taxi_platform.errors import (
     CloudNotConfigured,
+    CloudNotReady,
     CloudRefused,
+    CloudUnavailable,
     InvalidSetting,
+    TaxiError,
 )
 from taxi_platform.models.targets import open_bigquery
+from taxi_platform.retries import RetryPolicy
 from taxi_platform_tests.support.google_keys import secrets_of, service_account_key
 from taxi_platform_tests.support.google_server import Answer, GoogleServer
+
+VERSION = "projects/trips-123/secrets/key/versions/latest"
 
 
 @pytest.fixture
@@ -145,6 +152,60 @@ def test_the_address_of_an_emulator_may_lack_its_scheme_and_may_be_empty(
     object.__setattr__(real, "credentials", AnonymousCredentials())
     assert real.storage._connection.API_BASE_URL == "https://storage.googleapis.com"
     assert real.bigquery._connection.API_BASE_URL == "https://bigquery.googleapis.com"
+
+
+# Secret Manager
+
+
+@pytest.mark.parametrize(
+    ("address", "version"),
+    [
+        ("sm://trips-123/key", VERSION),
+        ("sm://trips-123/key/latest", VERSION),
+        ("sm://example.com:trips/my_key-1/7", "projects/example.com:trips/secrets/my_key-1/versions/7"),
+    ],
+)
+def test_the_address_of_a_secret_names_its_version(address: str, version: str) -> None:
+    assert secret_version(address) == version
+
+
+@pytest.mark.parametrize("address", ["sm://", "sm://trips-123", "sm://trips-123/", "sm://a/b/newest", "sm://a/b/7/8"])
+def test_other_addresses_are_refused_before_any_request(address: str) -> None:
+    with pytest.raises(InvalidSetting, match="no secret has such an address"):
+        credentials_of(address)
+
+
+def test_a_key_is_read_from_its_secret(
+    key: str, nothing: GoogleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "key.json"
+    file.write_text(key)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    monkeypatch.setattr(clients, "SECRET_MANAGER", nothing.url)
+    nothing.secrets[VERSION] = key.replace("robot@", "loader@")
+    found = credentials_of("sm://trips-123/key")
+    assert isinstance(found, service_account.Credentials)
+    assert found.service_account_email == "loader@trips-123.iam.gserviceaccount.com"
+    (asked,) = nothing.asked("GET /v1/projects/")
+    assert asked.headers["authorization"] == "Bearer token-of-the-test"
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind", "said"),
+    [
+        ([], CloudNotReady, "not found or has no versions"),
+        ([Answer(403, "Permission 'secretmanager.versions.access' denied")], CloudRefused, "secretAccessor"),
+        ([Answer(503)] * 99, CloudUnavailable, "Google"),
+    ],
+)
+def test_the_message_says_why_a_secret_cannot_be_read(
+    answers: list[Answer], kind: type[TaxiError], said: str, nothing: GoogleServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "SECRET_MANAGER", nothing.url)
+    nothing.script("GET /v1/", *answers)
+    with pytest.raises(kind, match=said) as caught:
+        read_secret(VERSION, AnonymousCredentials(), RetryPolicy(first_wait=0.01, longest_wait=0.01, total=0.2))
+    assert caught.value.subject == VERSION
 
 
 def test_the_credentials_may_act_as_another_service_account(key: str) -> None:

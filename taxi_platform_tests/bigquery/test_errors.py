@@ -100,6 +100,12 @@ def test_errors_that_may_pass_by_themselves_are_transient(error: Exception) -> N
         ),
         (refusal("Permission 'storage.buckets.create' denied"), CloudRefused, "", "roles/storage.admin"),
         (refusal("Permission bigquery.datasets.create denied"), CloudRefused, "", "roles/bigquery.user"),
+        (
+            refusal("Permission 'secretmanager.versions.access' denied"),
+            CloudRefused,
+            "",
+            "roles/secretmanager.secretAccessor",
+        ),
         (refusal("VPC says no"), CloudRefused, "VPC says no", "See docs/cloud.md for the roles"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What Google answers: buckets, objects, datasets and tokens, all in memory. How it is asked does not matter.
+"""What Google answers: buckets, objects, datasets, secrets and tokens, all in memory. How it is asked does not matter.
 
 Its errors are the files of ``google_recorded/``, as far as a real project can be made to answer with them.
 Unlike the emulators, it keeps preconditions, knows locations and buckets of strangers, and looks at checksums.
@@ -94,6 +94,7 @@ class Google:
         datasets: the datasets by name.
         tables: the labels of the tables of every dataset, by name.
         granted: what the account may do with a bucket's objects.
+        secrets: the texts of secrets, by version.
         project: the only project that there is.
     """
 
@@ -105,6 +106,7 @@ class Google:
         self.datasets: dict[str, Json] = {}
         self.tables: dict[str, Mapping[str, str]] = {}
         self.granted = set(OBJECTS)
+        self.secrets: dict[str, str] = {}
         self.project = "trips-123"
         self._sessions: dict[str, Session] = {}
         self._generations = count(1_600_000_000_000_000)
@@ -273,6 +275,14 @@ class Google:
         if wanted is not None and wanted != (there.properties["generation"] if there else "0"):
             raise Refused.as_recorded("object_replaced")
 
+    # Secrets and tokens
+
+    def _read_secret(self, asked: Asked, version: str) -> Reply:
+        if version not in self.secrets:
+            raise Refused(404, f"Secret [{version}] not found or has no versions.", "notFound")
+        data = base64.b64encode(self.secrets[version].encode()).decode()
+        return 200, {}, {"name": version, "payload": {"data": data}}
+
     def _give_token(self, asked: Asked) -> Reply:
         return 200, {}, {"access_token": "token-of-the-test", "expires_in": 3600, "token_type": "Bearer"}
 
@@ -293,6 +303,7 @@ ACTIONS: list[tuple[str, Action]] = [
     (r"GET /bigquery/v2/projects/([^/]+)/datasets/([^/]+)/tables", Google._list_tables),
     (r"DELETE /bigquery/v2/projects/([^/]+)/datasets/([^/]+)/tables/([^/]+)", Google._delete_table),
     (r"POST /bigquery/v2/projects/([^/]+)/jobs", Google._make_job),
+    (r"GET /v1/(projects/[^/]+/secrets/[^/]+/versions/[^/:]+):access", Google._read_secret),
     (r"POST /token", Google._give_token),
 ]
 
