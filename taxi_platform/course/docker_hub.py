@@ -1,12 +1,15 @@
-"""How often an image was pulled from Docker Hub; also a program, ``python -m taxi_platform.course.docker_hub``."""
+"""How often an image was pulled from Docker Hub.
 
-import json
+Also a program for a shell or Dagster Pipes: ``python -m taxi_platform.course.docker_hub kestra/kestra``.
+"""
+
 import re
 import sys
 import time
 from typing import Any, cast
 
 import click
+import dagster_pipes
 
 from taxi_platform.errors import DamagedFile, InvalidSetting, TaxiError
 from taxi_platform.settings import settings
@@ -61,15 +64,21 @@ def pulls_of(answer: Any, image: str) -> int:
 
 @click.command()
 @click.argument("image", default="kestra/kestra")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def pulls(image: str, *, as_json: bool) -> None:
+def pulls(image: str) -> None:
     """Print how often an IMAGE was pulled from Docker Hub, or from the server that TAXI_DOCKER_HUB_URL names."""
+    base_url = settings().docker_hub_url
+    if dagster_pipes.PipesEnvVarParamsLoader().is_dagster_pipes_process():
+        with dagster_pipes.open_dagster_pipes() as pipes:
+            try:
+                pipes.report_asset_materialization(metadata=count_pulls(image, base_url))
+            except TaxiError as error:
+                pipes.report_custom_message(str(error))
+        return
     try:
-        counted = count_pulls(image, settings().docker_hub_url)
+        counted = count_pulls(image, base_url)
     except TaxiError as error:
         raise click.ClickException(str(error)) from None
-    text = f"{counted['image']}: {counted['pulls']:,} pulls (asked in {counted['seconds']:.2f} s)"
-    click.echo(json.dumps(counted) if as_json else text)
+    click.echo(f"{counted['image']}: {counted['pulls']:,} pulls (asked in {counted['seconds']:.2f} s)")
 
 
 if __name__ == "__main__":

@@ -134,9 +134,11 @@ class PullsConfig(dg.Config):
     owners=OWNERS,
     metadata=links("from-kestra.md", source=DOCKER_HUB, course=COURSE),
 )
-def docker_image_pulls(config: PullsConfig, docker_hub: DockerHubResource) -> dg.MaterializeResult[Any]:
+def docker_image_pulls(
+    context: dg.AssetExecutionContext, config: PullsConfig, docker_hub: DockerHubResource
+) -> dg.MaterializeResult[Any]:
     """Count how often an image was pulled from Docker Hub until now, and how long it took to ask."""
-    return dg.MaterializeResult(metadata=docker_hub.pulls(config.image, isolated=config.isolated))
+    return docker_hub.isolated_pulls(context, config.image) if config.isolated else docker_hub.pulls(config.image)
 
 
 # Products by brand

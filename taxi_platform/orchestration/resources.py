@@ -2,13 +2,12 @@
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 
@@ -33,20 +32,22 @@ class DockerHub:
 
     base_url: str
 
-    def pulls(self, image: str, *, isolated: bool) -> dict[str, Any]:
-        """Count an image's pulls, here or in a child process, which reads the server's address from the settings.
+    def pulls(self, image: str) -> dg.MaterializeResult[Any]:
+        """Count an image's pulls in this process."""
+        with errors_as_failures():
+            return dg.MaterializeResult(metadata=count_pulls(image, self.base_url))
+
+    def isolated_pulls(self, context: dg.AssetExecutionContext, image: str) -> dg.MaterializeResult[Any]:
+        """Count an image's pulls in a child process, which reads the server's address from the settings.
 
         Raises:
             dagster.Failure: Docker Hub gave no count; the message says why.
         """
-        if not isolated:
-            with errors_as_failures():
-                return count_pulls(image, self.base_url)
-        command = [sys.executable, "-I", "-m", "taxi_platform.course.docker_hub", "--json", "--", image]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise dg.Failure(done.stderr.strip().removeprefix("Error: "))
-        return json.loads(done.stdout)
+        command = [sys.executable, "-I", "-m", "taxi_platform.course.docker_hub", "--", image]
+        done = dg.PipesSubprocessClient().run(command=command, context=context)
+        for reason in done.get_custom_messages():
+            raise dg.Failure(reason)
+        return cast("dg.MaterializeResult[Any]", done.get_materialize_result(implicit_materialization=False))
 
 
 @dataclass(frozen=True)

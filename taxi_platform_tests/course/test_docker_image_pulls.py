@@ -16,6 +16,7 @@ from taxi_platform.course.docker_hub import pulls_of, repository
 from taxi_platform.defs.course import docker_image_pulls
 from taxi_platform.errors import DamagedFile, InvalidSetting
 from taxi_platform.orchestration.resources import DockerHub
+from taxi_platform_tests.support.shell import typed
 from taxi_platform_tests.support.trip_server import Answer, TripServer
 
 KESTRA = "/v2/repositories/kestra/kestra/"
@@ -85,6 +86,14 @@ def test_a_child_process_asks_the_server_of_the_settings(server: TripServer, mon
     assert recorded(run(server, isolated=True))["pulls"] == dg.MetadataValue.int(1_234_567)
     reason = failure(run(server, image="nobody/nothing", isolated=True))
     assert reason.startswith(f"nobody/nothing: {server.url}/v2/repositories/nobody/nothing/ answers 404 Not Found. ")
+
+
+def test_the_command_line_counts_the_default_image(server: TripServer, state_database: str, tmp_path: Path) -> None:
+    server.publish(KESTRA, counted(99))
+    command = "dagster asset materialize --select docker_image_pulls"
+    done = typed(command, tmp_path, TAXI_POSTGRES_URL=state_database, TAXI_DOCKER_HUB_URL=server.url)
+    assert done.returncode == 0, done.stdout
+    assert [request.path for request in server.requests] == [KESTRA]
 
 
 def test_the_program_runs_in_any_folder(server: TripServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

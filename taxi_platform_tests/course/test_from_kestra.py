@@ -39,8 +39,11 @@ def test_no_concept_and_no_flow_is_forgotten() -> None:
     [
         ("dagster schedule stop green_monthly_schedule", "Stopped schedule green_monthly_schedule"),
         ("dagster sensor start new_month_sensor", "Started sensor new_month_sensor"),
-        ("dagster job execute -j chat", ""),  # its exit status says that the run succeeded
-        ("dagster instance concurrency set postgres 6", "postgres"),
+        ("dagster job execute -j chat && dagster run list", "JOB: chat"),
+        (
+            "dagster instance concurrency set postgres 6 && dagster instance concurrency get postgres",
+            "0 / 6 slots occupied",
+        ),
     ],
 )
 def test_commands_that_no_other_test_types(command: str, said: str, state_database: str, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The job ``hello_world``: what it logs and when, and how many of it run at once."""
 
 import logging
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -97,11 +98,13 @@ def test_the_schedule_greets_sarah_at_ten_in_the_time_zone_of_the_settings_and_i
     assert run({**request.run_config, **AWAKE})[0] == ("ERROR", "Hello, Sarah!")
 
 
-def test_dg_runs_it_with_a_configuration_as_the_page_says(database: str, tmp_path: Path) -> None:
+def test_the_command_lines_run_it_with_a_file_and_with_a_text(state_database: str, tmp_path: Path) -> None:
     launch = """dg launch --job hello_world --config-json '{"name": "Ann", "sleep_seconds": 0}'"""
-    done = typed(launch, tmp_path, TAXI_POSTGRES_URL=database)
-    assert done.returncode == 0, done.stdout
-    assert "hello_message - Hello, Ann!" in done.stdout
+    (tmp_path / "hello.json").write_text(shlex.split(launch)[-1])
+    for command in (f"dagster job execute -j hello_world -c {tmp_path}/hello.json", launch):
+        done = typed(command, tmp_path, TAXI_POSTGRES_URL=state_database)
+        assert done.returncode == 0, done.stdout
+        assert "hello_message - Hello, Ann!" in done.stdout
 
 
 # At most two at once
