@@ -116,6 +116,13 @@ class Loads(Published):
         """The tables of loads that are under way or broke off."""
         return [name for (name,) in self.ask("select relname from pg_class where relname like '%\\_loading'")]
 
+    def locks(self) -> int:
+        """How many advisory locks are held in this database."""
+        return self.one(
+            "select count(*) from pg_locks as l join pg_database as d on d.oid = l.database "
+            "where l.locktype = 'advisory' and d.datname = current_database()"
+        )
+
     def wait_for_free_locks(self) -> None:
         """Take every advisory lock that is held in this database, as soon as its session has ended.
 
