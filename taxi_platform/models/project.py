@@ -1,4 +1,4 @@
-"""The dbt project's files, its manifests, which are compiled again when a model was edited, and calling dbt.
+"""The dbt project: its files, its manifests, which are compiled again after an edit, and calling dbt.
 
 A manifest holds a fingerprint of the files that it was compiled from, so that an edited model never meets an old
 manifest. A wheel comes with both, made by ``python -m taxi_platform.models``, so that definitions load without dbt.
@@ -168,7 +168,7 @@ def compile_target(folder: Path, place: Path, target: str) -> None:
 
 
 def _keep_quiet(target: Path) -> Mapping[str, str]:
-    """Return the variables that keep dbt's files in one folder and its usage statistics at home."""
+    """Return the variables that keep dbt's files in one folder and turn its usage statistics off."""
     return {
         "DBT_TARGET_PATH": str(target),
         "DBT_LOG_PATH": str(target),
@@ -189,9 +189,7 @@ def build(
 
     Raises:
         BrokenModels: a model or a test failed; dbt's own words name it, its file and often the line.
-        MissingExtra: dbt is not installed, or not for this target.
     """
-    require(target.name)
     # Its events are read from its output, so that neither a manifest nor each query in a log is needed.
     arguments = ["--no-use-colors", "--log-format", "json", "--no-write-json", "--log-level-file", "info", "build"]
     arguments += ["--full-refresh"] if full_refresh else []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxi_platform.errors import NotLoaded
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import LOCK_SECONDS, STATEMENT_SECONDS, connect, execute, postgres_errors
+from taxi_platform.postgres.connection import LOCK_SECONDS, STATEMENT_SECONDS, connect, execute, exists, postgres_errors
 from taxi_platform.postgres.locking import try_lock
 from taxi_platform.postgres.preparing import prepare
 from taxi_platform.retries import TURN
@@ -74,7 +74,7 @@ def open_postgres(url: str, *, prepared: bool = True) -> Generator[Target]:
                 for service in SERVICES.values():
                     prepare(connection, service)
                 lookup = tables.qualified(zones.TABLE)
-                if execute(connection, "select to_regclass(%s)", (lookup,)).fetchone() == (None,):
+                if not exists(connection, lookup):
                     raise _no_zones(lookup, zones.TABLE)
 
         def count(model: str, months: Sequence[Month]) -> Mapping[Month, int]:

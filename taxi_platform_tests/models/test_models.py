@@ -123,6 +123,19 @@ def test_a_plain_build_of_dbt_takes_months_and_runs_the_unit_tests(
     assert models.rows(FHV_COUNTS) == [("2019-03-01", 23), ("2019-04-01", 4)]
 
 
+def test_tests_without_a_build_see_what_was_written_since(models: Models, capfd: pytest.CaptureFixture[str]) -> None:
+    trips = f"{MODELS_SCHEMA}.fct_fhv_trips"
+    models.platform.execute(
+        f"insert into {trips} select * from {trips} where file_month = '2019-03-01' limit 1",
+        f"update {trips} set pickup_location_id = 999 where file_month = '2019-03-01'",
+    )
+    assert run_dbt(["test", "--select", "fct_fhv_trips", "--vars", "{months: [2019-03]}"]) != 0
+    printed = capfd.readouterr().out
+    assert "PASS=1 WARN=0 ERROR=3" in printed  # the zones of drop-offs are as they were
+    for name in ("trip_keys_are_unique", "trips_are_as_many_as_in_the_table", "pickup_zones_are_in_dim_zones"):
+        assert f"Failure in test fhv_{name}" in printed
+
+
 def test_a_build_replaces_its_month_or_all_months_of_a_table_with_other_columns(models: Models) -> None:
     keys = f"select trip_key from {MODELS_SCHEMA}.fct_trips where service = 'green' and file_month = '2019-03-01'"
     before = set(models.rows(keys))

@@ -39,13 +39,14 @@ for the only one with its identifier, and then numbers those that are not: there
     {{- dbt.hash(dbt.concat(['filename', 'unique_row_id', number])) -}}
 {% endmacro %}
 
-{#- Number the trips of a month that was built as if no trips shared an identifier. -#}
+{#- Number the trips of a month that was built as if no trips shared an identifier; returns whether none did. -#}
 {% macro number_shared_keys(partition) %}
     {%- set shared = table_of_month('shared') -%}
     {%- call statement('shared') -%}
         create unlogged table {{ shared }} as {{ repeated_hashes('trip_key', partition) }}
     {%- endcall -%}
-    {%- if load_result('shared').response.rows_affected -%}
+    {%- set found = load_result('shared').response.rows_affected -%}
+    {%- if found -%}
         {%- do model.update({'shared': shared}) -%}
         {%- call statement('number') -%}
             delete from {{ partition }} where {{ hashed('trip_key') }} in (select hash from {{ shared }});
@@ -55,25 +56,20 @@ for the only one with its identifier, and then numbers those that are not: there
         {%- do model.update({'shared': none}) -%}
     {%- endif -%}
     {%- do run_query('drop table ' ~ shared) -%}
+    {{ return(not found) }}
 {% endmacro %}
 
 {% macro hashed(value) %}hashtextextended(cast({{ value }} as text), 0){% endmacro %}
 
 {#-
-The hashes that come more than once in a column. PostgreSQL sorts the halves at the same time; in order, because a hash
-table of millions of groups outgrows its memory, and nothing tells it how many there are.
+The hashes that come more than once in a column. They are sorted, because a hash table of millions of groups outgrows its
+memory, and nothing tells PostgreSQL how many there are.
 -#}
 {% macro repeated_hashes(column, relation) %}
-    {%- for half in ['< 0', '>= 0'] %}
-        select hash
-        from (
-            select hash from (select {{ hashed(column) }} as hash from {{ relation }}) as hashes
-            where hash {{ half }} order by 1
-        ) as half
-        group by 1
-        having count(*) > 1
-        {{- ' union all' if not loop.last }}
-    {%- endfor %}
+    select hash
+    from (select {{ hashed(column) }} as hash from {{ relation }} order by 1) as hashes
+    group by 1
+    having count(*) > 1
 {% endmacro %}
 
 {#-

@@ -1,5 +1,6 @@
 {#- Services and months that have not as many trips or not as much money as the trips that they are the sums of. -#}
 {% test adds_up_to_trips(model, trips) %}
+{%- set rows = counted(trips.identifier).rows %}
 select
     service,
     file_month,
@@ -9,9 +10,9 @@ from (
     select
         service,
         file_month,
-        count(*) as trips,
+        {{ 'sum(trips)' if rows else 'count(*)' }} as trips,
         sum(total_amount) as total_amount
-    from {{ trips }}
+    from {{ as_subquery(rows) ~ ' as counts' if rows else trips }}
     where {{ of_months() }}
     group by service, file_month
     union all
