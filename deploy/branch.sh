@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Gives a branch a platform of its own on GKE, or removes it: a namespace, two databases on Cloud SQL, a dataset in BigQuery.
-# Branches share the lake's bucket, because an object is the verified file of a month, whoever loads it. Raw files are gone with
-# the pod of their run.
+# Databases instead of schemas of one database, because the names of the schemas, public and analytics, are promised, and a database
+# is removed with everything in it. Branches share the lake's bucket, because an object is the verified file of a month, whoever
+# loads it. Raw files are gone with the pod of their run.
 #   deploy/branch.sh up|down|names BRANCH
 # `up` and `down` need gcloud, bq, kubectl, helm and an account with roles/cloudsql.editor, roles/container.admin,
 # roles/bigquery.admin on the project and roles/iam.serviceAccountAdmin on GCP_SERVICE_ACCOUNT, the account of the runs, which
@@ -38,6 +39,7 @@ case $1 in
     bq --project_id="$GCP_PROJECT_ID" --location="$GCP_LOCATION" query --use_legacy_sql=false \
       "GRANT \`roles/bigquery.dataEditor\` ON SCHEMA \`$GCP_PROJECT_ID.$dataset\` TO 'serviceAccount:${GCP_SERVICE_ACCOUNT:?}'"
     kubectl create namespace "$namespace" --dry-run=client --output=yaml | kubectl apply --filename=-
+    kubectl apply --namespace="$namespace" --filename=helm/policies.yaml
     identity add-iam-policy-binding
     echo "postgresql-password=${DAGSTER_DB_PASSWORD:?}" | secret taxi-platform-state
     secret taxi-platform <<SETTINGS

@@ -18,8 +18,10 @@ from filelock import FileLock, Timeout
 
 from deploy.emulators.servers import Addresses, Emulators
 from taxi_platform.cli.demo import SCALE, URLS
-from taxi_platform.cli.demo_runs import GOOGLE_FOLDER, SAMPLE_FOLDER, SILENT, materialize, reasons, use_instance
+from taxi_platform.cli.demo_runs import materialize, reasons
+from taxi_platform.cli.main import GOOGLE_FOLDER, SAMPLE_FOLDER, use_instance
 from taxi_platform.errors import InvalidRequest
+from taxi_platform.operations.backfill import SILENT
 from taxi_platform.settings import settings
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SMALLEST

@@ -5,7 +5,7 @@ set -eu
 : "${TAXI_DB_PASSWORD:?}" "${DAGSTER_DB_PASSWORD:?}"
 
 psql --no-psqlrc --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres \
-    --set taxi_password="$TAXI_DB_PASSWORD" --set dagster_password="$DAGSTER_DB_PASSWORD" <<'SQL'
+  --set taxi_password="$TAXI_DB_PASSWORD" --set dagster_password="$DAGSTER_DB_PASSWORD" <<'SQL'
 -- It may create roles, because `taxi ask` has a role of its own that may only read.
 create role taxi login createrole password :'taxi_password';
 -- A month waits with its swap until no older snapshot can see an empty one, and other roles' snapshots are visible to

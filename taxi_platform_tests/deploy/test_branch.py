@@ -60,6 +60,7 @@ def test_a_branch_gets_databases_settings_and_a_release_of_its_own(tmp_path: Pat
     assert f"GCP_DATASET={dataset}\n" in calls
     assert f"--dataset trips-123:{dataset}\n" in calls
     assert f"ON SCHEMA `trips-123.{dataset}` TO 'serviceAccount:{NAMES['GCP_SERVICE_ACCOUNT']}'" in calls
+    assert f"kubectl apply --namespace={namespace} --filename=helm/policies.yaml\n" in calls
     (release,) = re.findall(r"helm upgrade .*", calls)
     assert f"--namespace {namespace}" in release
     assert "deployments[0].image.tag=c0ffee" in release

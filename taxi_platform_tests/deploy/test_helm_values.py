@@ -1,9 +1,12 @@
-"""The values for Dagster's Helm chart, as far as they can be tried without a cluster: by Dagster's own classes."""
+"""The values for Dagster's Helm chart, as far as they can be tried without a cluster: by Dagster's own classes.
+
+Kubernetes' client takes so long to import that only the process does it which runs these tests.
+"""
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import dagster as dg
@@ -14,17 +17,15 @@ from dagster._config import process_config, resolve_to_config_type
 from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.instance.config import dagster_instance_config
 from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
-from dagster_gcp.gcs import GCSComputeLogManager
-from dagster_k8s import K8sRunLauncher
-from dagster_k8s.job import construct_dagster_k8s_job
-from dagster_k8s.models import k8s_model_from_dict, k8s_snake_case_dict
-from kubernetes import client
 
 from taxi_platform.defs.jobs import loading_job
 from taxi_platform.settings import PROJECT, CloudSettings, Settings
 from taxi_platform.trips.services import GREEN, SERVICES, YELLOW
 from taxi_platform_tests.support import compose
 from taxi_platform_tests.support.shell import variables
+
+if TYPE_CHECKING:
+    from dagster_k8s import K8sRunLauncher
 
 VALUES: dict[str, Any] = yaml.safe_load((PROJECT / "deploy/helm/values.yaml").read_text())
 GOOGLE: dict[str, Any] = yaml.safe_load((PROJECT / "deploy/helm/google.yaml").read_text())
@@ -47,6 +48,13 @@ POD = {
 POD |= {"podSecurityContext", "securityContext", "resources", "volumes", "volumeMounts", "schedulerName"}
 POD |= {"readinessProbe", "livenessProbe", "startupProbe"}
 FIELDS = {
+    "chart": {"global", "postgresql", "generatePostgresqlPasswordSecret", "dagster-user-deployments", "runLauncher"}
+    | {"dagsterWebserver", "dagsterDaemon", "retention", "telemetry", "additionalInstanceConfig"}
+    | {"serviceAccount", "computeLogManager"},
+    "dagster-user-deployments": {"enabled", "enableSubchart", "deployments", "serviceAccount", "imagePullSecrets"},
+    "k8sRunLauncher": POD
+    | {"imagePullPolicy", "jobNamespace", "loadInclusterConfig", "envVars", "failPodOnRunFailure", "runK8sConfig"},
+    "runK8sConfig": {"containerConfig", "podSpecConfig", "podTemplateSpecMetadata", "jobSpecConfig", "jobMetadata"},
     "deployment": POD | {"name", "port", "dagsterApiGrpcArgs", "includeConfigInLaunchedRuns"},
     "dagsterWebserver": POD | {"replicaCount", "service", "workspace", "pathPrefix", "enableReadOnly"},
     "dagsterDaemon": POD | {"enabled", "runCoordinator", "runMonitoring", "runRetries", "sensors", "schedules"},
@@ -77,7 +85,9 @@ def launcher_config() -> dict[str, Any]:
 
 
 @pytest.fixture
-def launcher(tmp_path: Path) -> K8sRunLauncher:
+def launcher(tmp_path: Path) -> "K8sRunLauncher":
+    from dagster_k8s import K8sRunLauncher
+
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(KUBECONFIG))
     return K8sRunLauncher(**launcher_config(), kubeconfig_file=str(tmp_path / "kubeconfig"))
 
@@ -112,6 +122,8 @@ def test_dagster_accepts_the_place_of_the_runs_output_on_gke() -> None:
     chosen = GOOGLE["computeLogManager"]
     (name,) = chosen["config"]
     assert name.lower() == chosen["type"].lower()
+    from dagster_gcp.gcs import GCSComputeLogManager
+
     kind = resolve_to_config_type(GCSComputeLogManager.config_type())
     checked = process_config(kind, snake(chosen["config"][name]))
     assert checked.success, checked.errors
@@ -146,33 +158,40 @@ def test_its_settings_are_settings_and_none_of_them_is_a_secret() -> None:
 
 
 def test_the_chart_has_a_field_of_every_name() -> None:
-    sections = {**VALUES, "deployment": CODE}
+    sections = {**VALUES, "chart": VALUES | GOOGLE, "deployment": CODE}
+    sections |= {"k8sRunLauncher": RUNS, "runK8sConfig": RUNS["runK8sConfig"]}
     assert [set(sections[name]) - fields for name, fields in FIELDS.items()] == [set()] * len(FIELDS)
     assert CODE["startupProbe"]["enabled"], "the chart leaves the probe out otherwise"
 
 
-def model(kind: type, values: dict[str, Any]) -> Any:
+def model(kind: str, values: dict[str, Any]) -> Any:
     """The values as an object of Kubernetes' own client, which refuses unknown and missing fields."""
-    return k8s_model_from_dict(kind, k8s_snake_case_dict(kind, values))
+    from dagster_k8s.models import k8s_model_from_dict, k8s_snake_case_dict
+    from kubernetes import client
+
+    model = getattr(client, kind)
+    return k8s_model_from_dict(model, k8s_snake_case_dict(model, values))
 
 
 def test_what_the_chart_copies_into_pods_are_fields_of_kubernetes() -> None:
-    model(client.V1PodSecurityContext, CODE["podSecurityContext"])
-    model(client.V1SecurityContext, CODE["securityContext"])
-    model(client.V1Probe, {key: value for key, value in CODE["startupProbe"].items() if key != "enabled"})
+    model("V1Probe", {key: value for key, value in CODE["startupProbe"].items() if key != "enabled"})
     for section in (CODE, VALUES["dagsterWebserver"], VALUES["dagsterDaemon"]):
-        model(client.V1ResourceRequirements, section["resources"])
+        model("V1ResourceRequirements", section["resources"])
+        pod = model("V1PodSecurityContext", section["podSecurityContext"])
+        assert pod.seccomp_profile.type == "RuntimeDefault"
+        allowed = model("V1SecurityContext", section["securityContext"])
+        assert (allowed.allow_privilege_escalation, allowed.capabilities.drop) == (False, ["ALL"])
     claim = yaml.safe_load((PROJECT / "deploy/helm/data.yaml").read_text())
     assert (
-        model(client.V1PersistentVolumeClaim, claim).metadata.name
+        model("V1PersistentVolumeClaim", claim).metadata.name
         == CODE["volumes"][0]["persistentVolumeClaim"]["claimName"]
     )
     with pytest.raises(Exception, match="Unexpected keys"):
-        model(client.V1SecurityContext, {"readOnlyRootFileSystem": True})
+        model("V1SecurityContext", {"readOnlyRootFileSystem": True})
 
 
-def test_only_the_web_server_and_the_daemon_reach_the_code_and_no_run_is_evicted(launcher: K8sRunLauncher) -> None:
-    kinds = {"NetworkPolicy": client.V1NetworkPolicy, "PodDisruptionBudget": client.V1PodDisruptionBudget}
+def test_only_the_web_server_and_the_daemon_reach_the_code_and_no_run_is_evicted(launcher: "K8sRunLauncher") -> None:
+    kinds = {"NetworkPolicy": "V1NetworkPolicy", "PodDisruptionBudget": "V1PodDisruptionBudget"}
     made = {(one["kind"], one["metadata"]["name"]): model(kinds[one["kind"]], one) for one in POLICIES}
     code = made["NetworkPolicy", "taxi-platform-code"].spec
     (rule,) = code.ingress
@@ -186,7 +205,7 @@ def test_only_the_web_server_and_the_daemon_reach_the_code_and_no_run_is_evicted
     assert made["NetworkPolicy", "taxi-platform-runs"].spec.ingress is None
 
 
-def test_the_job_of_a_service_asks_for_what_its_months_need(launcher: K8sRunLauncher) -> None:
+def test_the_job_of_a_service_asks_for_what_its_months_need(launcher: "K8sRunLauncher") -> None:
     asked = {}
     for service in SERVICES.values():
         (container,) = job_of(launcher, loading_job(service).tags)["spec"]["template"]["spec"]["containers"]
@@ -198,7 +217,7 @@ def test_the_job_of_a_service_asks_for_what_its_months_need(launcher: K8sRunLaun
     assert int(default.removesuffix("Mi")) >= asked[YELLOW.name], "backfills of assets have no job of a service"
 
 
-def job_of(launcher: K8sRunLauncher, tags: Mapping[str, str] | None = None) -> dict[str, Any]:
+def job_of(launcher: "K8sRunLauncher", tags: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The Kubernetes job that a run with these tags becomes."""
     shared = {
         "image_pull_policy": CODE["image"]["pullPolicy"],
@@ -219,11 +238,13 @@ def job_of(launcher: K8sRunLauncher, tags: Mapping[str, str] | None = None) -> d
     context = launcher.get_container_context_for_run(run)
     config = context.get_k8s_job_config(image, launcher)
     command = ["dagster", "api", "execute_run"]
+    from dagster_k8s.job import construct_dagster_k8s_job
+
     return construct_dagster_k8s_job(config, command, "run", context.run_k8s_config, component="run_worker").to_dict()
 
 
 def test_a_run_becomes_a_job_with_the_image_the_secrets_and_the_volume_and_without_rights(
-    launcher: K8sRunLauncher,
+    launcher: "K8sRunLauncher",
 ) -> None:
     job = job_of(launcher)
     pod = job["spec"]["template"]["spec"]
