@@ -4,22 +4,24 @@ Each says what happened, to which file or service, and what to do next. ``transi
 help without changing anything. Programming errors do not belong here.
 """
 
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import PurePath
 
 LONGEST_MESSAGE = 500  # characters of another program's message that are repeated: it may quote a field of a megabyte
 LONGEST = 2_000  # characters of what happened: it may quote a row, and a row may be a megabyte
 
-# Which extra a module comes with that the main job does without; see pyproject.toml.
+# The extra with which each optional module is installed; see pyproject.toml.
 EXTRAS = {
     module: extra
     for extra, modules in {
         "alerts": ("apprise",),
-        "assistant": ("Stemmer", "bm25s", "bs4", "google.genai", "markdown_it", "markdownify"),
+        "assistant": ("Stemmer", "bm25s", "bs4", "duckdb", "google.genai", "markdown_it", "markdownify"),
         "bigquery-models": ("dbt.adapters.bigquery",),
         "dbt": ("dbt", "sqlglot"),
-        "duckdb": ("dagster_duckdb", "duckdb"),
+        "duckdb": ("dagster_duckdb",),
         "frames": ("adbc_driver_postgresql", "pandas"),
         "google": ("dagster_gcp", "google", "google_crc32c"),
         "mcp": ("mcp",),
@@ -85,7 +87,7 @@ class DamagedFile(TaxiError):
 class FileChanged(DamagedFile):
     """The file in the cache is not the one that was verified, because it was fetched again, removed or edited since."""
 
-    transient = True  # the next attempt looks at the cache again, and fetches what is not there
+    transient = True  # the next attempt checks the cache again and fetches a missing file
 
 
 class SchemaMismatch(TaxiError):
@@ -97,7 +99,7 @@ class BadRows(TaxiError):
 
 
 class DatabaseUnreachable(TaxiError):
-    """No connection to PostgreSQL: name, port, authentication, database, or no connection left."""
+    """PostgreSQL cannot be reached: its name, port, log-in or database is wrong, or no connection is left."""
 
     transient = True
 
@@ -157,13 +159,15 @@ class MissingExtra(TaxiError):
 
     def __init__(self, module: str) -> None:
         extra = EXTRAS.get(module) or EXTRAS[module.partition(".")[0]]
-        advice = f"Run `pip install 'taxi-platform[{extra}]'`, or `make install` in the project's folder."
+        # The environment of a tool of uv has no pip, and any other pip would install for another Python.
+        install = f"{sys.executable} -m pip install" if find_spec("pip") else f"uv pip install --python {sys.prefix}"
+        advice = f"Run `{install} 'taxi-platform[{extra}]'`, or `make install` in the project's folder."
         super().__init__(module, "it is not installed", advice)
 
 
 @contextmanager
 def missing_extras() -> Generator[None, None, None]:
-    """Turn an import inside the block that fails because an extra is missing into ``MissingExtra``, which names it."""
+    """Raise ``MissingExtra`` if an import inside the block fails because an extra is not installed."""
     try:
         yield
     except ModuleNotFoundError as error:
