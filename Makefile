@@ -20,7 +20,7 @@ help: ## Show this list
 $(BIN)/activate:
 	@$(PYTHON) -m venv $(VENV) || { echo "Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@echo '. "$$VIRTUAL_ENV/../deploy/activate.sh"' >> $@
-	@$(BIN)/$(PIP) uv || echo "There is no wheel of uv for this machine, so pip installs the rest; that takes minutes."
+	@$(BIN)/$(PIP) --only-binary uv uv || echo "There is no wheel of uv for this machine, so pip installs the rest; that takes minutes."
 
 $(INSTALLED): requirements.lock pyproject.toml | $(BIN)/activate
 	@echo "Installing everything into $(VENV) …"
@@ -61,9 +61,10 @@ demo-cloud: $(VENV)/.with-google $(EMULATORS)/.installed ## Load three sample mo
 getting-started: $(VENV)/.with-duckdb ## Average prices of products by brand: a first graph, in a few seconds
 	@. $(BIN)/activate && taxi getting-started
 
+# Without bytecode every worker would compile all tests again, and every process whatever was installed without it.
 test: $(INSTALLED) $(MANIFEST) ## Run the whole test suite
 	@$(MAKE) --no-print-directory emulators || echo "The tests that need the emulators will be skipped."
-	@. $(BIN)/activate && pytest -n 4 --dist loadscope --reruns 1 --reruns-delay 2
+	@. $(BIN)/activate && PYTHONDONTWRITEBYTECODE= pytest -n 4 --dist loadscope --reruns 1 --reruns-delay 2
 
 fuzz: $(INSTALLED) ## Load 100,000 files that were changed at random, and compare both paths with the parser
 	@. $(BIN)/activate && TAXI_FUZZ_FILES=100000 pytest -n 2 --dist load -rP taxi_platform_tests/postgres/test_mutated_files.py

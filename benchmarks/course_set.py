@@ -41,7 +41,19 @@ def measure(bench: Workbench, rows: int, _count: int) -> Iterator[Finding]:
     recorded = subprocess.run(
         [sys.executable, "-m", "benchmarks.course_set"], env=environment, cwd=PROJECT, capture_output=True, check=True
     )
-    runs: list[dict[str, Any]] = json.loads(recorded.stdout)
+    yield from _speed(json.loads(recorded.stdout), seconds, full)
+    yield Finding(
+        "the peak memory of the command",
+        f"≤ {MOST_MIB} MiB",
+        f"{client / MIB:.0f} MiB",
+        client <= MOST_MIB * MIB,
+        f"{together / MIB:.0f} MiB with all processes of the server, shared memory once",
+    )
+    yield _disk(bench)
+
+
+def _speed(runs: list[dict[str, Any]], seconds: float, full: int) -> Iterator[Finding]:
+    """Yield how fast the runs were, which took so many seconds in all, and whether they became slower."""
     loaded = sum(months["rows"] for run in runs for months in run["months"])
     loading, checking = (sum(run[step] for run in runs) for step in ("loading", "checking"))
     copying = sum(month["seconds"] for run in runs for month in run["months"])
@@ -69,20 +81,17 @@ def measure(bench: Workbench, rows: int, _count: int) -> Iterator[Finding]:
         median(growths) <= MOST_GROWTH,
         ", ".join(f"{run['asset']} {growth:.2f}" for run, growth in zip(runs, growths, strict=True)),
     )
-    yield Finding(
-        "the peak memory of the command",
-        f"≤ {MOST_MIB} MiB",
-        f"{client / MIB:.0f} MiB",
-        client <= MOST_MIB * MIB,
-        f"{together / MIB:.0f} MiB with all processes of the server, shared memory once",
-    )
+
+
+def _disk(bench: Workbench) -> Finding:
+    """Return the space that tables, raw files and write-ahead log take."""
     with connect(bench.url) as connection:
         (tables,) = execute(connection, "select pg_database_size(current_database())").fetchone() or (0,)
     files = sum(path.stat().st_size for path in (bench.folder / "raw").rglob("*") if path.is_file())
     log = sum(path.stat().st_size for path in (bench.folder / "postgres/data/pg_wal").iterdir() if path.is_file())
     result = f"{(tables + files + log) / GIB:.1f} GiB"
     of_it = f"tables {tables / GIB:.1f}, raw files {files / GIB:.1f}, write-ahead log {log / GIB:.1f} GiB"
-    yield Finding("disk", "", result, None, of_it)
+    return Finding("disk", "", result, None, of_it)
 
 
 def _pace(months: list[dict[str, float]]) -> float:

@@ -66,13 +66,14 @@ def main() -> None:
         first, last = month_range(settings(), GREEN)
         others = [month for month in first.through(last) if month not in (SEED, SPARE)]
         url = str(settings().postgres_url.get_secret_value())  # pyright: ignore
+        found: dict[str, Any] = {"partitions": 2 * len(SERVICES) * (len(others) + 2), "months": f"{first}..{last}"}
+        # First, because a process loads them once.
+        found["definitions_s"] = _both(lambda: defs().get_repository_def())
         with dg.DagsterInstance.get() as instance:
             _load_seed(instance)
-            found: dict[str, Any] = {"partitions": 2 * len(SERVICES) * (len(others) + 2), "months": f"{first}..{last}"}
             found["attached"], found["attach_ms"] = _copy_tables(url, others)
             _copy_records(instance, others)
             found["states"] = Counter(each.state for each in read_months(instance, [GREEN]).months[GREEN.name].values())
-            found["definitions_s"] = _both(lambda: defs().get_repository_def())
             found["keys_s"] = _timed(lambda: monthly_partitions(GREEN).get_partition_keys())
             found["records_s"] = _both(lambda: latest_materializations(instance, table_key(GREEN.table)))
         found["status_s"] = _both(lambda: show_status(as_json=False, ask_source=False))

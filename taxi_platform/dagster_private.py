@@ -1,8 +1,8 @@
 """Every use of a part of Dagster that is not public: nothing else in the package imports a private Dagster module.
 
-Such a part may change in any release. So each entry says what it is for and what breaks when it changes, and
-``taxi_platform_tests/test_dagster_private.py`` runs all of them. Methods of Dagster's storages that the instance does
-not offer get a function each here, too. dagster-postgres is imported inside functions, because that takes a second.
+Such a part may change in any release. So each entry says what it is for, what breaks when it changes, and which issue
+of dagster-io/dagster, if there is one, would make it unnecessary. ``taxi_platform_tests/test_dagster_private.py`` runs
+all of them. Each method of Dagster's storages that the instance does not offer has a function here, too.
 """
 
 import time
@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import dagster as dg
 
-# The materialization that a check result is about. Without it, results of a range belong to no materialization.
+# The materialization that a check result is about. Without it, results of a range do not refer to one (#17005).
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as CheckTarget,
 )
@@ -24,14 +24,14 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 # The code server does not answer. Without it, the launcher cannot wait for a code server that starts again.
 from dagster._core.errors import DagsterUserCodeUnreachableError as CodeServerUnreachable
 
-# A partition of a check. Without it, a check that goes on warning of the same month is reported again by every run.
+# A partition of a check. Without it, a warning about a month is reported again by every run that checks it (#17005).
 from dagster._core.event_api import PartitionKeyFilter
 
-# Dagster's own backfills, which only the web server can request otherwise. Without them: ``taxi backfill``, and
-# knowing which months already wait for the daemon.
+# Dagster's own backfills, which only its web server can request otherwise. Without it, ``taxi backfill`` cannot use the
+# daemon, and does not know which months already wait for it (#26731).
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
 
-# What a run launcher answers to run monitoring. Without it, crashed runs are not detected.
+# What a run launcher answers to run monitoring. Without it, crashed runs are not detected (#17403).
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 
 __all__ = ["CheckRunHealthResult", "CheckTarget", "CodeServerUnreachable", "WorkerStatus"]
@@ -52,9 +52,9 @@ def add_output_metadata(context: dg.OutputContext, metadata: Mapping[str, Any], 
 
 
 def undecided_partitions(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str, tuple[str, datetime]]:
-    """Return, by partition, the requested backfill that no run of it has dealt with: its id and time.
+    """Return the partitions of requested backfills that no run has dealt with, each with the backfill's id and time.
 
-    If this breaks, months that wait for the daemon look as if nobody took care of them.
+    If this breaks, months that wait for the daemon look as if no backfill had been requested.
     """
     waiting: dict[str, tuple[str, datetime]] = {}
     for backfill in instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])):
@@ -86,7 +86,7 @@ def request_backfill(
     tags: Mapping[str, str],
     run_config: Mapping[str, Any],
 ) -> str:
-    """Request a backfill of an asset's partitions and return its id. If this breaks: backfills only from the web UI."""
+    """Request a backfill of an asset's partitions and return its id. If this breaks: use the UI (#26731)."""
     backfill = PartitionBackfill.from_asset_partitions(
         backfill_id=uuid4().hex[:8],
         asset_graph=graph,
@@ -154,7 +154,7 @@ def earlier_check_result(
 
 
 def delete_events(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Delete the events of a run. If this breaks, they stay in the database when the run is deleted."""
+    """Delete the events of a run. If this breaks, they stay in the database when the run is deleted (#33785)."""
     instance.event_log_storage.delete_events(run_id)
 
 
@@ -172,7 +172,7 @@ def forget_cursor_value(run_storage: Any, key: str) -> None:
 
 
 def add_web_middleware(middleware: type, **options: Any) -> None:
-    """Put an ASGI middleware before the web server of this process. If this breaks: other sites can use the UI."""
+    """Put an ASGI middleware before this process's web server. If this breaks: other sites can use the UI (#2219)."""
     from dagster_webserver.webserver import DagsterWebserver
     from starlette.middleware import Middleware
 
@@ -182,7 +182,7 @@ def add_web_middleware(middleware: type, **options: Any) -> None:
 
 
 def code_server_answers(launcher: dg.DefaultRunLauncher, run_id: str) -> bool:
-    """Tell whether the code server that started a run answers, or is one that nobody can wait for.
+    """Return whether the code server that started a run answers, or will never answer again.
 
     If this breaks: a run may be declared failed while its code server restarts, and is then not retried.
     """

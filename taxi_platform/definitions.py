@@ -14,7 +14,7 @@ from taxi_platform.settings import FILES, Settings, settings
 
 
 def _end_quickly() -> None:
-    """Have Python end without its search for garbage in all of Dagster's objects, a third of a short process's time."""
+    """Let Python end without collecting garbage among Dagster's objects: a third of a short process's time."""
     if "duckdb" not in sys.modules:  # which would report its objects as leaks
         gc.freeze()
 
@@ -26,8 +26,8 @@ atexit.register(_end_quickly)
 def defs() -> dg.Definitions:
     """Return all assets, checks, jobs, schedules, sensors and resources of the platform.
 
-    ``dg.load_from_defs_folder`` would do the same, and import every installed library of Dagster's to list the
-    components that they have: BigQuery's client, pandas and more, about a second in the process of every run.
+    ``dg.load_from_defs_folder`` would do the same, but it also imports every installed Dagster library to list its
+    components, with BigQuery's client and pandas. That takes about a second in the process of every run.
     """
     return _load(settings())  # pyright: ignore[reportArgumentType] - it is frozen, so it has a hash
 
@@ -36,7 +36,7 @@ def defs() -> dg.Definitions:
 def _load(_: Settings) -> dg.Definitions:
     """Load the definitions once for these settings: Dagster asks for them six times to materialize one asset."""
     with warnings.catch_warnings():
-        # The loader's own, which load_from_defs_folder silences too.
+        # Warnings of the loader itself, which load_from_defs_folder silences too.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return load_definitions(import_module("taxi_platform.defs"), FILES)

@@ -11,7 +11,7 @@ from functools import partial
 from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
 
 SHOWN = "***"
-_SHORTEST = 4  # characters; a shorter text would be found inside ordinary words, and is left to the shapes
+_SHORTEST = 4  # characters; a shorter secret would be found inside ordinary words: only the patterns below find it
 
 # Greedy up to the last @ of the word: a password may have a slash or an @ in it.
 _USER_INFO = re.compile(r"""([A-Za-z][A-Za-z0-9+.-]*://)[^\s"'<>]*@""")
@@ -22,7 +22,7 @@ _PARAMETER = re.compile(
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return the text with ``***`` instead of the secrets, plain or percent-encoded, and of what looks like one."""
+    """Return the text with ``***`` instead of secrets, plain or percent-encoded, and of whatever looks like one."""
     for spelled in sorted(_spellings(secrets), key=len, reverse=True):
         text = text.replace(spelled, SHOWN)
     return _PARAMETER.sub(rf"\g<1>{SHOWN}", _USER_INFO.sub(rf"\g<1>{SHOWN}@", text))
@@ -42,7 +42,7 @@ def public(address: str) -> str:
 
 
 def secrets_of(text: str) -> Iterator[str]:
-    """Yield the passwords in an address, in several, or in a connection string."""
+    """Yield the passwords in one or more addresses, or in a connection string."""
     for match in _PARAMETER.finditer(text):
         value = match[2][1:-1] if match[2].startswith("'") else match[2]
         yield value
@@ -57,7 +57,7 @@ def _passwords(address: str) -> Iterator[str]:
     except ValueError:  # a bracket that is never closed
         user_info = address.rpartition("@")[0]
     yield user_info.partition(":")[2]
-    # A password with a slash, a question mark or a hash ends the host for ``urlsplit``, but not for its author.
+    # For ``urlsplit``, a slash, a question mark or a hash ends the host, but people may write one in a password.
     yield address.partition("://")[2].rpartition("@")[0].partition(":")[2]
 
 

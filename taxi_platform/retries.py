@@ -56,15 +56,21 @@ class RetryPolicy:
         """Return the result of the first attempt that succeeds, and log each that does not.
 
         Raises the error of the last attempt, or the first error after which ``is_transient`` expects no success.
-        The log names the ``subject``; with ``silent``, failed attempts are logged for debugging only.
+        The log names the ``subject``, and an error in full only once; with ``silent``, failed attempts are logged for
+        debugging only.
         """
         import tenacity  # takes long to import, and is not needed to load the definitions
 
+        logged = ""
+
         def log(state: "RetryCallState") -> None:
+            nonlocal logged
             of = f" of {self.attempts}" if self.attempts else ""
             again = f"attempt {state.attempt_number + 1}{of} in {state.upcoming_sleep:.1f} s"
-            what = getattr(_error(state), "what", _error(state))  # the texts of our errors have subject and advice
-            logger.log(logging.DEBUG if silent else logging.INFO, "%s: %s; %s", subject, what, again)
+            what = str(getattr(_error(state), "what", _error(state)))  # our errors' texts have subject and advice
+            level = logging.DEBUG if silent else logging.INFO
+            logger.log(level, "%s: %s; %s", subject, "the same error" if what == logged else what, again)
+            logged = what
 
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: is_transient(error) and self.obeys(error)),
@@ -79,11 +85,11 @@ class RetryPolicy:
         )(action)
 
     def obeys(self, error: BaseException) -> bool:
-        """Return whether the server that an error comes from may be asked again as soon as it allows."""
+        """Return whether the policy allows waiting for as long as the server that caused the error asks."""
         return _retry_after(error) <= self.longest_retry_after
 
     def wait_until(self, condition: Callable[[], bool], *, waiting_for: str = "") -> bool:
-        """Poll until a condition holds, and return whether it came to hold in time.
+        """Poll until a condition holds or the time is over, and return whether it holds.
 
         This waits for somebody else to finish, which is not a failure: ``waiting_for`` is logged once.
         """
@@ -98,7 +104,7 @@ class RetryPolicy:
         return True
 
     def _wait(self, attempt: int) -> float:
-        """Return the seconds to wait after an attempt, the first of which is number 1."""
+        """Return the seconds to wait after an attempt; the first attempt has the number 1."""
         import random
 
         grown = self.first_wait * self.factor ** min(attempt - 1, 50)
@@ -116,12 +122,12 @@ def _retry_after(error: BaseException) -> float:
 
 # A file, or a page of an API. Six attempts bridge half a minute, as long as a server needs to restart.
 DOWNLOAD = RetryPolicy(attempts=6, first_wait=1.0, longest_wait=30.0, jitter=1.0, longest_retry_after=120.0)
-# A question that somebody waits for, or one of hundreds: one lost connection is forgiven, an outage is reported.
+# A request that a person waits for, or one of hundreds: it survives one lost connection; an outage is reported.
 METADATA = RetryPolicy(attempts=2, first_wait=0.5, longest_wait=1.0, jitter=0.5, longest_retry_after=1.0)
-# A question whose asker has another answer ready.
+# A request with an alternative if it fails.
 ONCE = RetryPolicy(attempts=1)
 # A month that failed in a run: after 15 s a server has restarted, after 60 more a network is back or somebody has
-# noticed. A server that asks to be left alone is not asked again in that run.
+# noticed. A server that asks for a pause is not asked again in that run.
 MONTH_AGAIN = RetryPolicy(attempts=3, first_wait=15.0, longest_wait=60.0, factor=4.0)
 # The lock of a month that another process loads: the largest month takes a minute or two.
 MONTH_LOCK = RetryPolicy(first_wait=0.05, longest_wait=1.0, total=900.0)
@@ -137,7 +143,7 @@ STATE_DATABASE = RetryPolicy(first_wait=0.5, longest_wait=0.5, total=10.0)
 GOOGLE = RetryPolicy(first_wait=1.0, longest_wait=30.0, jitter=1.0, total=180.0)
 # A request of a sensor's tick, which Dagster ends after 60 seconds.
 METADATA_OF_GOOGLE = RetryPolicy(first_wait=0.5, longest_wait=2.0, jitter=0.5, total=8.0)
-# A BigQuery job that lost against another one, or that BigQuery broke off: such conflicts are over by then.
+# A BigQuery job that conflicted with another one, or that BigQuery ended early: after some seconds neither lasts.
 JOB = RetryPolicy(attempts=5, first_wait=1.0, longest_wait=30.0, jitter=1.0)
 # The progress of a backfill, which a person watches.
 PROGRESS = RetryPolicy(first_wait=1.0, longest_wait=1.0)

@@ -33,14 +33,19 @@ _PACKAGE = Path(__file__).resolve().parent
 IS_CHECKOUT = (_PACKAGE.parent / "pyproject.toml").exists()
 """Whether this is the project's own folder, and not a package installed from a wheel."""
 FILES = _PACKAGE.parent if IS_CHECKOUT else _PACKAGE
-"""The folder of ``dagster.yaml``, ``workspace.yaml``, ``.env.example`` and ``requirements.lock``."""
+"""The folder of ``dagster.yaml``, ``workspace.yaml``, ``.env.example``, ``requirements.lock`` and the documentation."""
 PROJECT = FILES if IS_CHECKOUT else user_data_path("taxi-platform")
-"""Where ``.env`` and the data are and relative paths start: the project's folder, or else the user's data folder."""
+"""The folder of ``.env`` and the data, where relative paths start: the project's, or else the user's data folder."""
 RELEASE = "https://github.com/DataTalksClub/nyc-tlc-data/releases/download/{service}/{service}_tripdata_{month}.csv.gz"
 
 # As Apprise does it: an address ends where white space, a comma or a semicolon is followed by the next one.
 _BETWEEN_ADDRESSES = re.compile(r"[\s,;]+(?=[A-Za-z0-9]+://)")
 _ADDRESS = re.compile(r"[A-Za-z0-9]+://\S+")
+
+
+def path_of(text: str | Path) -> Path:
+    """Return a path that a person wrote: ``~`` is the home folder, and a relative path starts at the project."""
+    return PROJECT / Path(text).expanduser()
 
 
 def _month(value: str) -> str:
@@ -51,7 +56,7 @@ def _month(value: str) -> str:
 
 def _absolute(value: Any) -> Path:
     try:
-        return (PROJECT / Path(value).expanduser()).resolve()
+        return path_of(value).resolve()
     except (OSError, RuntimeError) as error:  # an unknown ~user, a loop of links
         raise ValueError(str(error)) from None
 
@@ -105,9 +110,15 @@ class CloudSettings(BaseSettings):
     bigquery_host: str = Field(default="", validation_alias="BIGQUERY_EMULATOR_HOST")
 
     @property
+    def names(self) -> Mapping[str, str]:
+        """The names of project, location, bucket and dataset, by the variables that set them."""
+        fields = ("project_id", "location", "bucket_name", "dataset")
+        return {f"GCP_{field.upper()}": getattr(self, field) for field in fields}
+
+    @property
     def is_complete(self) -> bool:
         """Whether project, location, bucket and dataset are all set."""
-        return all((self.project_id, self.location, self.bucket_name, self.dataset))
+        return all(self.names.values())
 
 
 class Settings(BaseSettings):
@@ -145,8 +156,12 @@ class Settings(BaseSettings):
     def cloud(self) -> CloudSettings | None:
         """Google Cloud's settings; None when no ``GCP_…`` is set."""
         cloud = self._cloud
-        values = (cloud.project_id, cloud.location, cloud.bucket_name, cloud.dataset, cloud.creds)
-        return cloud if any(values) else None
+        return cloud if cloud.creds or any(cloud.names.values()) else None
+
+    @property
+    def allowed_bad_rows(self) -> float:
+        """The share of a file's rows that may be bad and are then set aside; 0 if one bad row fails the month."""
+        return self.max_bad_rows if self.on_bad_rows == "quarantine" else 0.0
 
     @property
     def has_cloud(self) -> bool:
@@ -210,7 +225,7 @@ def settings() -> Settings:
 
 
 def invalid_settings() -> Sequence[InvalidSetting]:
-    """Return every error in the settings, of which ``settings`` raises the first; empty when all are valid."""
+    """Return every error in the settings; empty when all are valid. ``settings`` raises the first one."""
     load_dotenv(PROJECT / ".env")  # into the environment too, where Google's clients look for the emulators
     problems: Sequence[Any] = ()
     try:

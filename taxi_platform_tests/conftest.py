@@ -4,6 +4,7 @@ Fixtures of one folder's tests belong in that folder.
 """
 
 import fcntl
+import gc
 import os
 import re
 import shutil
@@ -13,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import dagster as dg
 import hypothesis
@@ -27,7 +27,7 @@ from taxi_platform import retries
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.settings import PROJECT, settings
-from taxi_platform_tests.support import made_once
+from taxi_platform_tests.support import made_once, warm
 from taxi_platform_tests.support.asset_runs import Platform, instance_in_memory
 from taxi_platform_tests.support.backfills import Backfills
 from taxi_platform_tests.support.databases import Databases
@@ -57,10 +57,12 @@ def pytest_configure(config: pytest.Config) -> None:
     made_once.share()
     if not hasattr(config, "workerinput"):
         os.environ[_SERVER] = tempfile.mkdtemp(prefix="taxi-tests-")
+        os.environ[warm.SESSION] = str(os.getpid())
         os.environ["PYTHONPATH"] = str(PYTHON)  # for xdist's workers too
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    gc.freeze()  # pytest searches all objects for garbage afterwards, several times
     if not hasattr(config, "workerinput"):
         folder = Path(os.environ.pop(_SERVER))
         EmbeddedServer(folder / "postgres").stop()
@@ -127,9 +129,6 @@ def postgres_url() -> str:
                 connection.execute("alter system set fsync = off")
                 # For all workers together, some of which start ten processes at once.
                 connection.execute("alter system set max_connections = 200")
-                # Checking a password takes most of the time of a connection otherwise.
-                connection.execute("set scram_iterations = 1")
-                connection.execute(f"alter user current_user password '{urlsplit(url).password}'".encode())
             server.stop()
             url = server.start().partition("?")[0]
             (folder / "configured").touch()
@@ -150,13 +149,18 @@ def database(databases: Databases) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def state_template(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def state_template(postgres_url: str) -> str:
     """The name of a database with Dagster's tables, to copy: making them takes longer than most tests."""
-    name = f"state_{uuid4().hex}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"create database {name} template template0".encode())
-    with dagster_state(urlsplit(postgres_url)._replace(path=f"/{name}").geturl()) as instance:
-        instance.get_runs()
+    folder = Path(os.environ[_SERVER])
+    name = f"state_{folder.name.rpartition('-')[2]}"
+    with (folder / "state").open("a") as made:
+        fcntl.flock(made, fcntl.LOCK_EX)  # one worker makes it
+        if not (folder / "state").stat().st_size:
+            with psycopg.connect(postgres_url, autocommit=True) as connection:
+                connection.execute(f"create database {name} template template0".encode())
+            with dagster_state(urlsplit(postgres_url)._replace(path=f"/{name}").geturl()) as instance:
+                instance.get_runs()
+            made.write(name)
     return name
 
 

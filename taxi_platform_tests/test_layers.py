@@ -1,6 +1,7 @@
 """The layers: a room imports only rooms that stand above it, so that the package can be read from the top down."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,3 +61,30 @@ def wrong_imports() -> set[str]:
 
 def test_a_room_imports_only_rooms_above_it() -> None:
     assert wrong_imports() == set()
+
+
+def named_on_the_map() -> Iterator[tuple[list[Path], list[str]]]:
+    """Yield the files and the functions that each row names: of a month's steps, and of answers to "Where is …?"."""
+    rows = (PACKAGE.parent / "docs/architecture.md").read_text("utf-8").partition("## One month")[2]
+    for row in rows.partition("## Decisions")[0].splitlines():
+        names = re.findall(r"`([\w./]+)`", row.partition("|")[2].partition("|")[2])
+        paths = [name for name in names if "/" in name or name.endswith(".py")]
+        yield [PACKAGE / path for path in paths], [name for name in names if name not in paths]
+
+
+def test_the_map_of_the_package_names_files_that_exist_and_functions_that_are_in_them() -> None:
+    rows = list(named_on_the_map())
+    assert len([files for files, _ in rows if files]) >= 25
+    for files, names in rows:
+        modules = [module for file in files for module in (file.rglob("*.py") if file.is_dir() else [file])]
+        text = "\n".join(module.read_text("utf-8") for module in modules if module.suffix == ".py")
+        defined = set(re.findall(r"\b(?:def|class) (\w+)", text))
+        assert [name for name in names if not {*name.split(".")} <= defined] == [], files
+
+
+def test_every_folder_opens_by_saying_what_belongs_there() -> None:
+    folders = {path.parent for path in PACKAGE.rglob("*.py")}
+    silent = [
+        folder.name for folder in folders if not ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
+    ]
+    assert silent == []

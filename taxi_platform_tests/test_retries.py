@@ -45,8 +45,11 @@ def test_each_failed_attempt_is_logged_with_its_reason_and_the_wait(
     no_waits: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "taxi_platform")
-    assert MONTH_AGAIN.run(Action(away()), subject="green") == "done"
-    assert caplog.messages == ["green: it does not answer; attempt 2 of 3 in 15.0 s"]
+    assert MONTH_AGAIN.run(Action(away(), away()), subject="green") == "done"
+    assert caplog.messages == [
+        "green: it does not answer; attempt 2 of 3 in 15.0 s",
+        "green: the same error; attempt 3 of 3 in 60.0 s",
+    ]
 
 
 def test_an_error_that_is_not_transient_is_raised_at_once(no_waits: list[float]) -> None:

@@ -1,4 +1,4 @@
 """The assistant: answers from documents and about the platform, and proposals for new assets, with or without a model.
 
-Whatever asks a model raises ``ModelUnreachable`` or ``ModelRefused`` where there is no answer.
+Every function that asks a model raises ``ModelUnreachable`` or ``ModelRefused`` if it does not answer.
 """

@@ -71,7 +71,7 @@ def answer_without_documents(question: str, model: LanguageModel | None) -> Answ
     """Return what the model knows without documents; without a model, say that none is configured."""
     question = check(question)
     if model is None:
-        text = "There is no model to ask: set GEMINI_API_KEY. Offline, only the documents can be quoted."
+        text = "No model is configured: set GEMINI_API_KEY. Offline, only the documents can be quoted."
         return Answer(question, text, OFFLINE)
     return Answer(question, model.answer(Prompt(WITHOUT_DOCUMENTS, question)), model.name)
 

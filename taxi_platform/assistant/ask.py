@@ -8,7 +8,7 @@ from taxi_platform.assistant.answers import NOT_FOUND, OFFLINE, QUOTATIONS, Answ
 from taxi_platform.assistant.knowledge import Knowledge, assets_in, without_months
 from taxi_platform.assistant.model import LanguageModel, answer_in_shape
 from taxi_platform.assistant.retrieval import Found, LexicalRetriever
-from taxi_platform.assistant.sql import Reader, Rows
+from taxi_platform.assistant.sql import QueryResult, Reader
 
 FITTING = 7  # passages that a question is answered from, besides the assets that it names: two pages
 SHOWN = 20  # rows: what fits on a screen; the model gets a hundred
@@ -82,7 +82,7 @@ def _query(
     return answer_in_shape(model, TO_QUERY, material, Statement, run, ATTEMPTS)
 
 
-def _table(rows: Rows, role: str) -> str:
+def _table(rows: QueryResult, role: str) -> str:
     """Return the rows as a table, with how many there are, how long they took and the role that read them."""
     from tabulate import tabulate
 

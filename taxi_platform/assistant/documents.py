@@ -9,7 +9,7 @@ from pathlib import Path
 
 from taxi_platform.errors import AccessDenied, DamagedFile, NotPublished
 from taxi_platform.redaction import public
-from taxi_platform.settings import PROJECT
+from taxi_platform.settings import FILES, PROJECT
 from taxi_platform.sources.web_api import Api
 
 LARGEST = 2 * 1024 * 1024  # bytes: a long book is 1 MB; anything larger is data
@@ -70,7 +70,8 @@ def _read(location: str) -> Iterator[Document]:
         name, advice = public(location), "Check the document's address."
         yield Document(name, _as_markdown(Api(name, advice, advice).content(location), name))
         return
-    path = PROJECT / Path(location).expanduser()
+    here = FILES if (FILES / location).exists() else PROJECT  # the package has the project's own documents
+    path = here / Path(location).expanduser()
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     # Documents are named by a run's configuration, which must not lead to secrets: .env, keys, passwords.
     files = [file for file in files if file.suffix.lower() in SUFFIXES]
@@ -78,7 +79,7 @@ def _read(location: str) -> Iterator[Document]:
         what = "it is not a .md, .txt or .html file, or a folder of such files"
         raise NotPublished(location, what, "Name another one.")
     for file in files:
-        name = str(file.relative_to(PROJECT) if file.is_relative_to(PROJECT) else file)
+        name = str(file.relative_to(here) if file.is_relative_to(here) else file)
         try:
             with file.open("rb") as opened:
                 content = opened.read(LARGEST + 1)

@@ -1,25 +1,25 @@
-"""What a question about the platform may be answered from: its docs, its asset graph, and what is known of its months.
+"""The material for answers about the platform: its docs, its asset graph, and what is known of its months.
 
-What cannot be read is left out and logged: a question about the docs needs no database.
+What cannot be read is left out and logged, because a question about the docs does not need a database.
 """
 
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
+
+import dagster as dg
 
 from taxi_platform.assistant.documents import Passage, passages_of, read_documents
 from taxi_platform.errors import TaxiError
-from taxi_platform.settings import PROJECT, settings
+from taxi_platform.ledger.events import last_materialized
+from taxi_platform.ledger.reading import read_months
+from taxi_platform.ledger.record import MonthRecord
+from taxi_platform.settings import FILES, settings
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES
-
-if TYPE_CHECKING:
-    import dagster as dg
-
-    from taxi_platform.ledger.record import MonthRecord
 
 DOCUMENTS = ("README.md", "CHANGELOG.md", "docs")
 
@@ -40,13 +40,8 @@ class Knowledge:
     records: Sequence[str] = ()  # a line for each month that the question names
 
 
-def gather(question: str, repository: "dg.RepositoryDefinition") -> Knowledge:
+def gather(question: str, repository: dg.RepositoryDefinition) -> Knowledge:
     """Read the docs, the asset graph of the definitions, and Dagster's records of what the question names."""
-    import dagster as dg
-
-    from taxi_platform.ledger.events import last_materialized
-    from taxi_platform.ledger.reading import read_months
-
     materialized: Mapping[str, str] = {}
     records: list[str] = []
     try:
@@ -63,7 +58,7 @@ def gather(question: str, repository: "dg.RepositoryDefinition") -> Knowledge:
 
 def documentation() -> list[Passage]:
     """Return the passages of the docs that are installed here: an image has the README only."""
-    documents = read_documents(name for name in DOCUMENTS if (PROJECT / name).exists())
+    documents = read_documents(name for name in DOCUMENTS if (FILES / name).exists())
     return [passage for document in documents for passage in passages_of(document)]
 
 
@@ -96,13 +91,13 @@ def assets_in(question: str, keys: Iterable[str]) -> list[str]:
 
 
 def without_months(question: str) -> str:
-    """Return the question without its months, of which documents say nothing."""
+    """Return the question without its months, because documents say nothing about months."""
     for pattern in (_NUMBERED, _NAMED, _YEAR):
         question = pattern.sub(" ", question)
     return question
 
 
-def on_record(question: str, ledger: Mapping[str, Mapping[Month, "MonthRecord"]]) -> list[str]:
+def on_record(question: str, ledger: Mapping[str, Mapping[Month, MonthRecord]]) -> list[str]:
     """Return a line for each month that the question names, or for each service if it names no month."""
     services, months = services_in(question), months_in(question)
     if not months:
@@ -110,7 +105,7 @@ def on_record(question: str, ledger: Mapping[str, Mapping[Month, "MonthRecord"]]
     return [_line(name, month, ledger[name]) for month in months for name in services or SERVICES if name in ledger]
 
 
-def _line(service: str, month: Month, records: Mapping[Month, "MonthRecord"]) -> str:
+def _line(service: str, month: Month, records: Mapping[Month, MonthRecord]) -> str:
     if month not in records:
         return f"{service} {month}: not a partition"
     record = records[month]
@@ -119,7 +114,7 @@ def _line(service: str, month: Month, records: Mapping[Month, "MonthRecord"]) ->
     return f"{service} {month}: {record.state}{note}{rows}"
 
 
-def _total(service: str, records: Sequence["MonthRecord"]) -> str:
+def _total(service: str, records: Sequence[MonthRecord]) -> str:
     loaded = [record for record in records if record.rows]
     months = f", {loaded[0].month} to {loaded[-1].month}" if loaded else ""
     rows = sum(record.rows for record in loaded)
@@ -129,9 +124,7 @@ def _total(service: str, records: Sequence["MonthRecord"]) -> str:
 # The asset graph
 
 
-def graph_passages(
-    repository: "dg.RepositoryDefinition", web_url: str, materialized: Mapping[str, str]
-) -> list[Passage]:
+def graph_passages(repository: dg.RepositoryDefinition, web_url: str, materialized: Mapping[str, str]) -> list[Passage]:
     """Return a passage for each asset, with its page in the web UI as the link.
 
     ``materialized`` tells when assets were last materialized, by their keys.

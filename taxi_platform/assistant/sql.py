@@ -46,7 +46,7 @@ _Row = tuple[str | None, ...]  # None is NULL
 
 
 @dataclass(frozen=True)
-class Rows:
+class QueryResult:
     """The first hundred rows of a statement, as texts of at most 200 characters, and whether there are more."""
 
     columns: Sequence[str]
@@ -71,7 +71,7 @@ class Reader:
         self.schema: Mapping[str, Mapping[str, str]] = dict(columns)
         self._connection = connection
 
-    def run(self, statement: str) -> Rows:
+    def run(self, statement: str) -> QueryResult:
         """Run one query, and roll back whatever it did.
 
         Raises:
@@ -103,7 +103,7 @@ class Reader:
             if not self._connection.closed:
                 # A rollback keeps the advisory locks of a session, and loads wait for theirs.
                 execute(self._connection, "select pg_advisory_unlock_all()")
-        return Rows(columns, rows[:ROWS], len(rows) > ROWS, time.monotonic() - started)
+        return QueryResult(columns, rows[:ROWS], len(rows) > ROWS, time.monotonic() - started)
 
 
 @contextmanager

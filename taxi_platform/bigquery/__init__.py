@@ -5,7 +5,7 @@ names, credentials, retries), ``errors`` (Google's answers as our errors), ``set
 (objects), ``tables`` and ``statements`` (tables and their SQL), ``jobs`` (one job), ``loader`` (one month), ``locking``
 (one build at a time), ``frames`` (reading).
 
-Whatever asks Google raises ``CloudNotReady`` where a project, bucket, dataset, table or object does not exist,
-``CloudRefused`` where a role or a quota is missing, and ``CloudUnavailable`` where Google does not answer. Docstrings
-name only what has a further meaning.
+Every function that asks Google raises ``CloudNotReady`` if a project, bucket, dataset, table or object does not exist,
+``CloudRefused`` if a role or a quota is missing, and ``CloudUnavailable`` if Google does not answer. Docstrings only
+name errors with a further meaning.
 """

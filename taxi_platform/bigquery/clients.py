@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 LABELS = {"app": "taxi_platform"}  # of all that the platform creates and runs in the project
 BY_HAND = "manual"  # the label of what no run of Dagster does
-TIMEOUTS = (10.0, 60.0)  # seconds for a connection, and of silence afterwards
+TIMEOUTS = (10.0, 60.0)  # seconds to wait for a connection, and for the next bytes of an answer
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 SECRET_MANAGER = "https://secretmanager.googleapis.com"  # noqa: S105
 _SECRET_ADDRESS = re.compile(r"sm://([a-z0-9.:-]+)/([A-Za-z0-9_-]{1,255})(?:/(latest|\d+))?", re.ASCII)
@@ -57,7 +57,7 @@ class Cloud:
     timeouts: tuple[float, float] = TIMEOUTS
     bytes_billed: int = 10 * 1024**3  # of one statement at most; the largest month needs a tenth of it
     impersonated: str = ""  # the service account that the credentials act as; empty for themselves
-    run: str = BY_HAND  # who works there, for the names and labels of jobs: lower-case letters, digits and dashes
+    run: str = BY_HAND  # the run in the names and labels of jobs: lower-case letters, digits and dashes
     require_partition_filter: bool = False  # whether BigQuery refuses queries of the trips that name no months
 
     @cached_property
@@ -74,7 +74,7 @@ class Cloud:
 
     @cached_property
     def bigquery(self) -> "bigquery.Client":
-        """The client for BigQuery in the dataset's location. Whatever statement it sends is capped and labelled."""
+        """The client for BigQuery in the dataset's location. Its statements have labels and a limit."""
         from google.cloud import bigquery
 
         options = {"labels": self.labels, "maximum_bytes_billed": self.bytes_billed, "use_query_cache": False}
@@ -123,29 +123,27 @@ def google_retry(policy: RetryPolicy, subject: str) -> "Retry":
 
 
 def cloud_of(settings: CloudSettings | None, run: str = BY_HAND) -> Cloud:
-    """Return the cloud that the settings name, without a request; ``run`` is who works there.
+    """Return the cloud that the settings name, without a request; ``run`` is the run that uses it.
 
     Raises:
         CloudNotConfigured: settings are missing; the message says which.
         InvalidSetting: Google does not accept a name.
     """
     chosen = settings or CloudSettings.model_construct()
-    names = (chosen.project_id, chosen.location, chosen.bucket_name, chosen.dataset)
-    named = dict(zip(("GCP_PROJECT_ID", "GCP_LOCATION", "GCP_BUCKET_NAME", "GCP_DATASET"), names, strict=True))
-    missing = [name for name, value in named.items() if not value]
+    missing = [name for name, value in chosen.names.items() if not value]
     if missing:
-        present = [name for name in named if name not in missing]
+        present = [name for name in chosen.names if name not in missing]
         what = f"not set, while {', '.join(present)} {'is' if len(present) == 1 else 'are'}" if present else "not set"
         advice = "Google Cloud's assets and jobs need all four; see .env.example and docs/cloud.md."
         raise CloudNotConfigured(", ".join(missing), what, advice)
-    for problem in problems_of_names(*names):
+    for problem in problems_of_names(chosen):
         raise problem
     creds = chosen.creds.get_secret_value() if chosen.creds else ""
     return Cloud(
-        *names,
-        creds,
-        chosen.storage_host,
-        chosen.bigquery_host,
+        *chosen.names.values(),
+        creds=creds,
+        storage_host=chosen.storage_host,
+        bigquery_host=chosen.bigquery_host,
         bytes_billed=int(chosen.max_gib_billed * 1024**3),
         impersonated=chosen.impersonate_service_account,
         run=run,
@@ -181,14 +179,14 @@ _RULES = {
 }
 
 
-def problems_of_names(project_id: str, location: str, bucket_name: str, dataset: str) -> Iterator[InvalidSetting]:
-    """Yield what is wrong with each of the four names, in the order in which they are set.
+def problems_of_names(settings: CloudSettings) -> Iterator[InvalidSetting]:
+    """Yield what is wrong with the names of project, location, bucket and dataset, in this order.
 
     The rules are those of https://cloud.google.com/storage/docs/buckets#naming, of BigQuery's datasets and of project
     ids; whether something with that name exists is checked in ``setup``.
     """
-    names = (project_id, location, bucket_name, dataset)
-    for (setting, (valid, problem, advice)), value in zip(_RULES.items(), names, strict=True):
+    for setting, value in settings.names.items():
+        valid, problem, advice = _RULES[setting]
         if not re.fullmatch(valid, value, re.ASCII):
             yield InvalidSetting(f"{setting}={value}", problem, advice)
 

@@ -32,8 +32,8 @@ _JOB_ENDED_EARLY = (
     "jobRateLimitExceeded",
 )
 
-# The first prefix that matches decides. Several roles hold each permission; named is the one that docs/cloud.md asks
-# for anyway.
+# The first prefix that matches decides. Several roles contain each permission; these are the ones that docs/cloud.md
+# asks for.
 _ROLES = (
     ("storage.objects.", "roles/storage.objectUser"),
     ("storage.buckets.get", "roles/storage.legacyBucketReader"),
@@ -52,7 +52,7 @@ _PROJECT = "Check GCP_PROJECT_ID; `gcloud projects list` shows the ids of those 
 
 _QUOTA = "Wait until the quota is renewed, or have it raised: https://console.cloud.google.com/iam-admin/quotas."
 _ENABLE = "Run `gcloud services enable storage.googleapis.com bigquery.googleapis.com`."
-_REASONS = {  # for a 403 that no role prevents: what it means, and what to do
+_REASONS = {  # for a 403 that is not about a role: what it means, and what to do
     "quotaExceeded": ("a quota is used up: ", _QUOTA),
     "accessNotConfigured": ("", _ENABLE),
     "SERVICE_DISABLED": ("", _ENABLE),
@@ -132,7 +132,7 @@ def job_error(job: Any, subject: str) -> TaxiError | None:
     if reason in _JOB_ENDED_EARLY or _CONFLICT.search(message):
         return JobEndedEarly(subject, f"BigQuery has ended job {job.job_id} early: {message}", "Run it again.")
     if reason == "bytesBilledLimitExceeded":
-        advice = "Something makes the statement read more than the month; or ask for fewer months at once."
+        advice = "Ask for fewer months at once, or raise GCP_MAX_GIB_BILLED."
         return CloudRefused(subject, f"BigQuery would bill more than it may: {message}", advice)
     failed = JobFailed(subject, f"BigQuery refuses it: {message}", "See the job's page in Google's console.")
     if reason in ("invalid", "invalidQuery"):

@@ -1,4 +1,4 @@
-"""Any table of BigQuery read as pandas or Arrow, the trips in the form in which PostgreSQL returns them; the zones.
+"""Reads tables of BigQuery as pandas or Arrow, trips in the same form as from PostgreSQL, and writes the zones.
 
 Loading trips belongs in ``loader``.
 """
@@ -63,7 +63,7 @@ def read_pandas(cloud: Cloud, reference: WarehouseReference) -> "pd.DataFrame":
     return table.to_pandas(types_mapper=nullable.get)
 
 
-def write_zones(cloud: Cloud, lookup: Sequence[zones.Zone]) -> str:
+def write_zones(cloud: Cloud, lookup: Sequence[zones.ZoneRow]) -> str:
     """Make the table of zones exactly these, by one statement, and return its name."""
     table = f"{dataset_of(cloud)}.{zones.TABLE}"
     columns = [(name, _TYPES[kind]) for name, (kind, _) in zones.COLUMNS.items()]

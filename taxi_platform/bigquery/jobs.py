@@ -65,7 +65,7 @@ class Jobs:
         self._subject = subject
         self._labels = {**cloud.labels, "service": service, **({"month": str(month)} if month else {})}
         self._name = "_".join(["taxi", service, *([str(month)] if month else []), cloud.run, uuid4().hex])
-        self._steps = count(1)  # the same query may be sent twice, and wants an answer of that moment
+        self._steps = count(1)  # the same query may be sent twice, each time for a current answer
 
     def load(self, step: str, uri: str, table: str, config: "LoadJobConfig") -> "LoadJob":
         """Load an object into a table, and return the job when it has succeeded."""

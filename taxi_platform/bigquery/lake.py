@@ -71,7 +71,7 @@ def object_metadata(file: TripFile, crc32c: str) -> dict[str, str]:
     return {name: value for name, value in known.items() if value is not None}
 
 
-def file_of(bucket: str, blob: Any) -> TripFile:
+def trip_file_of(bucket: str, blob: Any) -> TripFile:
     """Return the trip file that an object is.
 
     Raises:
@@ -133,7 +133,7 @@ class Lake:
             blob = self._upload(file, name, crc32c, blob)
         for other in existing.values():
             self._remove(other)
-        return Transfer(file_of(self._cloud.bucket, blob), is_new, time.monotonic() - started)
+        return Transfer(trip_file_of(self._cloud.bucket, blob), is_new, time.monotonic() - started)
 
     def find(self, service: Service, month: Month) -> TripFile:
         """Return the object that contains a month, with its present generation.
@@ -146,7 +146,7 @@ class Lake:
         if not objects:
             uri = uri_of(self._cloud.bucket, object_names(service, month)[0])
             raise NotInLake(uri, "the lake does not have it", f"Materialize gcs/{service.table} for {month} first.")
-        return file_of(self._cloud.bucket, max(objects.values(), key=lambda blob: blob.generation))
+        return trip_file_of(self._cloud.bucket, max(objects.values(), key=lambda blob: blob.generation))
 
     def has(self, file: TripFile) -> bool:
         """Return whether the lake holds this very file."""
@@ -223,7 +223,7 @@ class Lake:
     def _is_file(self, blob: Any, file: TripFile, crc32c: str) -> bool:
         """Return whether an object is this very file, with everything that is known of it."""
         try:
-            return blob.crc32c == crc32c and file_of(self._cloud.bucket, blob).facts == file.facts
+            return blob.crc32c == crc32c and trip_file_of(self._cloud.bucket, blob).facts == file.facts
         except CloudNotReady:
             return False
 

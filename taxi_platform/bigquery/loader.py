@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any
 from uuid import uuid4
 
 from taxi_platform.bigquery import statements, tables
@@ -36,11 +36,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-OnBadRows = Literal["fail", "quarantine"]
-
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedIntoBigQuery:
     """What BigQuery holds of one month now."""
 
     table: str  # with project and dataset
@@ -56,26 +54,24 @@ def load_month(
     cloud: Cloud,
     file: TripFile,
     *,
-    on_bad_rows: OnBadRows = "fail",
-    max_bad_rows: float = 1.0,
+    max_bad_rows: float = 0.0,
     force: bool = False,
-) -> Loaded:
+) -> LoadedIntoBigQuery:
     """Make the month in BigQuery exactly its file, an object of the lake; after an error the table is unchanged.
 
-    Bad rows fail the month, or are set aside among the service's rejects, up to the share ``max_bad_rows`` of all rows.
-    With ``force``, the file is loaded even when the table holds it already.
+    Bad rows are set aside among the service's rejects, up to the share ``max_bad_rows`` of all rows and never all of
+    them. ``force`` loads even when the table holds this very file already.
 
     Raises:
-        BadRows: records cannot be stored, or all of them are bad.
+        BadRows: more rows cannot be stored; the message names their lines.
         DamagedFile: the object is not the file that was verified.
         SchemaMismatch: the file's header, or the table, is not the contract's.
         CloudRefused: a role or a quota is missing, or BigQuery cannot load the file.
     """
-    most = max_bad_rows if on_bad_rows == "quarantine" else 0.0
-    return _Load(cloud, file, most).run(force=force)
+    return _BigQueryLoad(cloud, file, max_bad_rows).run(force=force)
 
 
-class _Load:
+class _BigQueryLoad:
     """One attempt to load one file."""
 
     def __init__(self, cloud: Cloud, file: TripFile, max_bad_rows: float) -> None:
@@ -96,7 +92,7 @@ class _Load:
         self._spent: dict[str, Spent] = {}
         self._order = self._tables.ensure_trips(self._service)
 
-    def run(self, *, force: bool) -> Loaded:
+    def run(self, *, force: bool) -> LoadedIntoBigQuery:
         if not force and (existing := self._already_loaded()):
             return existing
         try:
@@ -109,12 +105,14 @@ class _Load:
             for table in self._staging:
                 self._tables.drop_staging(table)
 
-    def _loaded(self, rows: int, rejected: int, *, unchanged: bool = False, line_by_line: bool = False) -> Loaded:
+    def _loaded(
+        self, rows: int, rejected: int, *, unchanged: bool = False, line_by_line: bool = False
+    ) -> LoadedIntoBigQuery:
         seconds = time.monotonic() - self._started
         jobs = {} if unchanged else self._spent
-        return Loaded(self._table, rows, rejected, seconds, unchanged, line_by_line, jobs)
+        return LoadedIntoBigQuery(self._table, rows, rejected, seconds, unchanged, line_by_line, jobs)
 
-    def _already_loaded(self) -> Loaded | None:
+    def _already_loaded(self) -> LoadedIntoBigQuery | None:
         """Return what an earlier load of this very file left, if it is still there completely."""
         rows, rejected = self._rows_in(self._table), 0
         if rows is None:
@@ -131,7 +129,7 @@ class _Load:
         }
         return found[self._version] if list(found) == [self._version] else None
 
-    def _load_object(self) -> Loaded:
+    def _load_object(self) -> LoadedIntoBigQuery:
         """Load the object unchanged. Anything irregular stops this before readers see it."""
         if self._file.edition == "parquet":
             raise NeedsParser("its values become a CSV of texts first")
@@ -151,7 +149,7 @@ class _Load:
         self._clear_rejects()
         return self._loaded(self._file.rows, 0)
 
-    def _load_canonical(self) -> Loaded:
+    def _load_canonical(self) -> LoadedIntoBigQuery:
         """Load the canonical CSV of the file."""
         with tempfile.TemporaryFile() as good, tempfile.TemporaryFile() as bad:
             canonical = self._parse(good, bad)

@@ -1,4 +1,4 @@
-"""One piece of work at a time in a dataset: a lock that is a table, and that expires when its holder is gone.
+"""A lock of a dataset, for one build at a time: a table that expires when the process that made it is gone.
 
 BigQuery has no locks, but creates a table only once. The holder extends the table's life while it works; a holder that
 was killed cannot, so others wait for a few minutes at most.

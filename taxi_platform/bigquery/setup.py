@@ -1,7 +1,7 @@
 """The bucket and the dataset: find them, create them where they are missing, and check them before a run.
 
-What exists is not changed. A dataset in another location, a bucket that BigQuery cannot load from, or one that is
-somebody else's is refused.
+What exists is not changed. A dataset in another location is refused, and so is a bucket that BigQuery cannot load from
+or that belongs to somebody else.
 """
 
 import logging

@@ -10,7 +10,8 @@ otherwise, stops the statement; the parser then reads the file.
 
 from collections.abc import Iterable, Sequence
 
-from taxi_platform.bigquery.tables import LABELS, PARTITION, ROW_ID, VERSION
+from taxi_platform.bigquery.clients import LABELS
+from taxi_platform.bigquery.tables import PARTITION, ROW_ID, VERSION
 from taxi_platform.trips.columns import Column
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
@@ -95,7 +96,7 @@ def clear_month(table: str, month: Month) -> str:
 
 
 def versions(table: str, month: Month) -> str:
-    """Return the query for how many rows of which version a month has."""
+    """Return the query for the number of rows of each version that a month has."""
     return f"""\
 SELECT {VERSION}, COUNT(*) AS row_count
 FROM `{table}`

@@ -1,17 +1,17 @@
 """Delete the bucket and the dataset, but only if everything in them was made by the platform.
 
-The label ``app: taxi_platform`` says so of a bucket, a dataset and a table, its metadata of an object.
+Buckets, datasets and tables of the platform have the label ``app: taxi_platform``; objects have its metadata.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from taxi_platform.bigquery.clients import Cloud
+from taxi_platform.bigquery.clients import LABELS, Cloud
 from taxi_platform.bigquery.errors import google_errors
-from taxi_platform.bigquery.lake import STAGING, file_of, uri_of
+from taxi_platform.bigquery.lake import STAGING, trip_file_of, uri_of
 from taxi_platform.bigquery.setup import find_bucket, find_dataset
-from taxi_platform.bigquery.tables import LABELS, dataset_of
+from taxi_platform.bigquery.tables import dataset_of
 from taxi_platform.errors import CloudNotReady, InvalidRequest
 
 _SHOWN = 5  # things that are not ours, in a message
@@ -28,7 +28,7 @@ class Contents:
 
 
 def find_contents(cloud: Cloud) -> Contents:
-    """Return what there is to delete, and delete nothing.
+    """Return what a teardown would delete.
 
     Raises:
         InvalidRequest: something was not made by the platform; the message names it.
@@ -78,6 +78,6 @@ def _is_labelled(resource: Any) -> bool:
 
 def _is_file_of_ours(cloud: Cloud, blob: Any) -> bool:
     try:
-        return blob.name.startswith(STAGING) or bool(file_of(cloud.bucket, blob))
+        return blob.name.startswith(STAGING) or bool(trip_file_of(cloud.bucket, blob))
     except CloudNotReady:
         return False

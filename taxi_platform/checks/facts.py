@@ -14,7 +14,7 @@ from taxi_platform.checks.rules import UNIQUE_IDS, ZONE_COLUMNS, condition, rule
 from taxi_platform.ledger.loaded import read_loaded
 from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import Connection, connect, execute, postgres_errors
+from taxi_platform.postgres.connection import Connection, connect, execute, exists, postgres_errors
 from taxi_platform.trips import zones
 from taxi_platform.trips.files import FileFacts
 from taxi_platform.trips.months import Month
@@ -75,12 +75,12 @@ def read_facts(url: str, service: Service, month: Month, raw: FileFacts | None) 
     name, before = service.file_name(month), service.file_name(month.plus(-1))
     partition, rejects = tables.partition_of(service, month), tables.rejects_of(service)
     with connect(url) as connection, postgres_errors(name), connection.transaction():
-        if not _exists(connection, partition):
+        if not exists(connection, partition):
             return MonthFacts(month, raw=raw)
         execute(connection, f"lock table {partition} in access share mode")
         loaded = read_loaded(connection, [name, before])
         rejected = 0
-        if _exists(connection, rejects):
+        if exists(connection, rejects):
             rejected = _ask(connection, f"select count(*) from {rejects} where filename = %s", name)[0]["count"]
         facts = MonthFacts(
             month=month,
@@ -99,7 +99,7 @@ def _counted(connection: Connection, service: Service, facts: MonthFacts) -> Mon
     """Return the facts with the counts and samples of both scans."""
     partition = tables.partition_of(service, facts.month)
     zones, unknown = _ZONES_BY_NUMBER, f"select generate_series(1, {_ZONES_BY_NUMBER[-1]})::text"
-    if _exists(connection, _LOOKUP):
+    if exists(connection, _LOOKUP):
         zones = [row["locationid"] for row in _ask(connection, _ZONES)]
         unknown = _ZONES.replace("locationid", "locationid::text", 1)
     rules = rules_of(service)
@@ -143,17 +143,13 @@ def _parts(service: Service, rows: int) -> list[str]:
 
 
 def _twins(times: bytes) -> list[int]:
-    """Return the hashes that come twice, or all of few."""
+    """Return the hashes that occur more than once; if there are few, all of them."""
     if len(times) <= 4 * _FEW_ROWS:
         return [value for (value,) in struct.iter_unpack(">i", times)]
     import numpy as np
 
     values = np.sort(np.frombuffer(times, np.int32))  # sorted without reversing the bytes of each
     return np.unique(values[1:][values[1:] == values[:-1]]).view(">i4").tolist()
-
-
-def _exists(connection: Connection, table: str) -> bool:
-    return execute(connection, "select to_regclass(%s) is not null", (table,)).fetchone() == (True,)
 
 
 def _ask(connection: Connection, statement: str, *parameters: Any) -> Sequence[Row]:

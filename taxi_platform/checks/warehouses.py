@@ -8,7 +8,7 @@ from taxi_platform.bigquery.jobs import Jobs
 from taxi_platform.bigquery.tables import Tables, table_of
 from taxi_platform.checks.results import Check, CheckResult
 from taxi_platform.postgres import tables as postgres
-from taxi_platform.postgres.connection import connect, execute, postgres_errors
+from taxi_platform.postgres.connection import connect, execute, exists, postgres_errors
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -23,7 +23,7 @@ Summary = dict[str, Any]
 
 
 def compare_month(cloud: Cloud, url: str | None, service: Service, month: Month) -> CheckResult:
-    """Compare a month in both databases; one that only one of them has passes. Without a URL nothing is compared."""
+    """Compare a month in both databases. If only one of them has it, or without a URL, the check passes."""
     here = _in_postgres(url, service, month) if url else None
     # BigQuery's answer costs money, and without a counterpart there is nothing to compare it with.
     there = _in_bigquery(cloud, service, month) if here else None
@@ -50,8 +50,7 @@ def _in_bigquery(cloud: Cloud, service: Service, month: Month) -> Summary | None
 
 def _in_postgres(url: str, service: Service, month: Month) -> Summary | None:
     with connect(url) as connection, postgres_errors(service.table):
-        exists = execute(connection, "select to_regclass(%s) is not null", (postgres.partition_of(service, month),))
-        if exists.fetchone() != (True,):
+        if not exists(connection, postgres.partition_of(service, month)):
             return None
         (row,) = execute(connection, postgres.summary(service, month)).fetchall()
     return _summary(*row)

@@ -1,4 +1,4 @@
-"""``taxi backfill``: prints its plan, has it loaded, shows the progress, and prints the outcome of each month."""
+"""``taxi backfill``: prints its plan, starts the loads, shows the progress, and prints the outcome of each month."""
 
 import json
 import sys
@@ -110,7 +110,7 @@ def _carry_out(instance: dg.DagsterInstance, plan: Plan, follower: Follower) -> 
 
 
 def as_data(plan: Plan, outcomes: Sequence[MonthOutcome]) -> Mapping[str, Any]:
-    """Return the plan, and the outcome of each month that was to be loaded, as ``docs/backfills.md`` describes it."""
+    """Return the plan, and the outcome of each month in it, as ``docs/backfills.md`` describes it."""
     return {
         "planned": [
             {"service": each.service.name, "month": str(each.month), "reason": reason_of(each), "note": each.note}
@@ -141,9 +141,9 @@ def _load_by_daemon(instance: dg.DagsterInstance, plan: Plan, follower: Follower
         click.echo(f"The daemon loads them, within half a minute: backfill {', '.join(ids)}")
     if plan.in_progress:
         click.echo(f"Waiting for {_count(len(plan.in_progress), 'month')} in progress, too.")
-    silence = follow_to_the_end(instance, follower, _show)
-    if silence:
-        click.echo(f"The daemon has been silent for {silence:.0f} s. It goes on once it is started: dagster-daemon run")
+    seconds = follow_to_the_end(instance, follower, _show)
+    if seconds:
+        click.echo(f"The daemon has written no heartbeat for {seconds:.0f} s. Start it to go on: dagster-daemon run")
 
 
 def _load_here(instance: dg.DagsterInstance, plan: Plan, follower: Follower) -> None:

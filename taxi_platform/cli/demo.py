@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import click
 import dagster as dg
 
-from taxi_platform.cli.demo_runs import SAMPLE_FOLDER, execute, materialize, reasons, use_instance
+from taxi_platform.cli.demo_runs import execute, materialize, reasons
+from taxi_platform.cli.main import SAMPLE_FOLDER, use_instance
 from taxi_platform.definitions import defs
 from taxi_platform.errors import TaxiError
 from taxi_platform.postgres.server import trips_server

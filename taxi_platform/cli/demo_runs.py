@@ -1,29 +1,22 @@
 """Runs of single assets for the demos, and the outcome of each in a line. What a demo loads does not belong here."""
 
 import io
-import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import click
+import dagster as dg
 
-from taxi_platform.ledger.run_tags import RANGE_TAGS
+from taxi_platform.ledger.run_tags import range_tags
+from taxi_platform.operations.backfill import SILENT
 from taxi_platform.trips.months import Month
-
-if TYPE_CHECKING:
-    from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult, JobDefinition
-
-SAMPLE_FOLDER = "sample"  # of the data folder
-GOOGLE_FOLDER = "google"  # of the sample's folder: what the emulators of Google Cloud keep
-SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # the demos print a few lines instead
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DemoOutcome:
     """The outcome of one asset in a demo."""
 
     asset: str
@@ -45,24 +38,10 @@ class Outcome:
             click.echo(f"    failed: {failure}")
 
 
-def use_instance(home: Path) -> None:
-    """Let this process use another Dagster instance, with the project's own configuration."""
-    from taxi_platform.settings import FILES
-
-    home.mkdir(parents=True, exist_ok=True)
-    config = home / "dagster.yaml"
-    if not config.exists():
-        config.unlink(missing_ok=True)  # a link to a package that has been moved
-        config.symlink_to(FILES / "dagster.yaml")
-    os.environ["DAGSTER_HOME"] = str(home)
-
-
 def materialize(
-    job: "JobDefinition", instance: "DagsterInstance", asset: str, months: tuple[Month, Month] | None = None
-) -> Outcome:
+    job: dg.JobDefinition, instance: dg.DagsterInstance, asset: str, months: tuple[Month, Month] | None = None
+) -> DemoOutcome:
     """Materialize a month range of one asset."""
-    import dagster as dg
-
     key = dg.AssetKey.from_user_string(asset)
     started = time.monotonic()
     result = execute(job, instance, [key], months)
@@ -74,24 +53,24 @@ def materialize(
             count = made.metadata.get("dagster/partition_row_count") or made.metadata["dagster/row_count"]
             rows += cast("int", count.value)
             loaded[made.partition] = not ("unchanged" in made.metadata and made.metadata["unchanged"].value)
-    return Outcome(asset, rows, time.monotonic() - started, reasons(result), loaded)
+    return DemoOutcome(asset, rows, time.monotonic() - started, reasons(result), loaded)
 
 
 def execute(
-    job: "JobDefinition", instance: "DagsterInstance", keys: "Sequence[AssetKey]", months: tuple[Month, Month] | None
-) -> "ExecuteInProcessResult":
+    job: dg.JobDefinition, instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey], months: tuple[Month, Month] | None
+) -> dg.ExecuteInProcessResult:
     """Run some assets on the persistent instance, so that the UI shows the run and its output afterwards."""
     with redirect_stdout(io.StringIO()):  # dbt's output
         return job.execute_in_process(
             instance=instance,
             asset_selection=keys,
-            tags=dict(zip(RANGE_TAGS, map(str, months), strict=True)) if months else {},
+            tags=range_tags(*months) if months else {},
             raise_on_error=False,
             run_config=SILENT,
         )
 
 
-def reasons(result: "ExecuteInProcessResult") -> list[str]:
+def reasons(result: dg.ExecuteInProcessResult) -> list[str]:
     """Return why the steps of a run failed: the platform's own message if there is one, else Dagster's."""
     failures = [event.step_failure_data for event in result.get_step_failure_events()]
     return [

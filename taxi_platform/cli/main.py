@@ -1,4 +1,4 @@
-"""The ``taxi`` command and its subcommands, thin: what they do is done elsewhere, and imported only when called."""
+"""The ``taxi`` command and its subcommands. What they do belongs elsewhere, and is imported when they are called."""
 
 import gc
 import logging
@@ -6,11 +6,15 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 
 from taxi_platform.errors import InvalidRequest, TaxiError, missing_extras
+
+SAMPLE_FOLDER = "sample"  # of the data folder: what the demo loads from the sample
+GOOGLE_FOLDER = "google"  # of the sample's folder: what the emulators of Google Cloud keep
 
 
 class _Taxi(click.Group):
@@ -26,11 +30,22 @@ class _Taxi(click.Group):
             raise kind(str(error)) from error
 
 
+def use_instance(home: Path) -> None:
+    """Let this process use another Dagster instance, with the project's own configuration."""
+    from taxi_platform.settings import FILES
+
+    home.mkdir(parents=True, exist_ok=True)
+    config = home / "dagster.yaml"
+    if not config.exists():
+        config.unlink(missing_ok=True)  # a link to a package that has been moved
+        config.symlink_to(FILES / "dagster.yaml")
+    os.environ["DAGSTER_HOME"] = str(home)
+
+
 class _UsesInstance(click.Command):
     """A command that opens Dagster's instance: that of ``DAGSTER_HOME``, or else the data folder's."""
 
     def invoke(self, ctx: click.Context) -> object:
-        from taxi_platform.cli.demo_runs import use_instance
         from taxi_platform.settings import environment, settings
 
         if not environment().get("DAGSTER_HOME"):
@@ -206,7 +221,7 @@ def doctor(as_json: bool) -> None:
 
 
 @taxi.command(cls=_UsesInstance)
-@click.option("--allow-runs", is_flag=True, help="Add a tool that has the daemon load months.")
+@click.option("--allow-runs", is_flag=True, help="Add a tool that lets the daemon load months.")
 def mcp(allow_runs: bool) -> None:
     """Serve status, backfill plans, doctor, docs and queries to an AI assistant, by the Model Context Protocol."""
     from taxi_platform.cli.mcp import run_mcp
@@ -229,6 +244,7 @@ def dev(arguments: tuple[str, ...]) -> None:
     """Start the web UI and the daemon on http://127.0.0.1:3000; takes the options of `dagster dev`."""
     from taxi_platform.settings import FILES
 
+    arguments = ("--help",) if arguments == ("-h",) else arguments  # Dagster's -h is --host
     command = [sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--workspace", FILES / "workspace.yaml"]
     # A backfill waits for a code location that does not load at the moment, instead of failing.
     waits = {"DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR": "1"}
@@ -262,7 +278,6 @@ def url() -> None:
 @taxi.command()
 def stop() -> None:
     """Stop the embedded servers, the demo's too, and what a killed demo left; their data stays."""
-    from taxi_platform.cli.demo_runs import GOOGLE_FOLDER, SAMPLE_FOLDER
     from taxi_platform.postgres.embedded.server import EmbeddedServer
     from taxi_platform.settings import settings
 

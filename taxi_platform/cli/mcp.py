@@ -32,7 +32,7 @@ from taxi_platform.settings import secrets, settings
 from taxi_platform.trips.months import Month, spans
 
 Data = dict[str, Any]
-# The parameters of the tools, as clients are told of them.
+# The parameters of the tools, as clients see them.
 Services = Annotated[str, Field(description='Names with commas between them, for example "green,yellow", or "all".')]
 Span = Annotated[str, Field(description="2019-03, 2019-01..2019-12, or 2020-01.. for all from then on.")]
 Chosen = Annotated[
@@ -78,7 +78,7 @@ def backfill_plan(services: Services, months: Span, choice: Chosen = "missing") 
 
 
 def backfill(services: Services, months: Span, choice: Chosen = "missing") -> Data:
-    """Have the daemon load months. Ask for the plan first. The tool status shows what has become of them."""
+    """Let the daemon load months. Ask for the plan first. Afterwards, the tool status shows their progress."""
     with open_instance() as instance:
         if not daemon_is_alive(instance):
             raise InvalidRequest("backfill", "no daemon is running, which would load it", "Start it: taxi dev.")
@@ -111,7 +111,7 @@ def query(statement: str) -> Data:
 
 
 def _with_clear_errors(tool: Callable[..., Any]) -> Callable[..., Any]:
-    """Have the client shown the platform's own errors, without secrets; of other errors it learns nothing."""
+    """Show the platform's own errors to the client, without secrets, and nothing of other errors."""
 
     @wraps(tool)
     def call(*arguments: Any, **named: Any) -> Any:

@@ -15,7 +15,7 @@ from taxi_platform.trips.keys import warehouse_key
 from taxi_platform.trips.months import Month, spans
 from taxi_platform.trips.services import SERVICES
 
-Months = Mapping[str, Mapping[Month, MonthRecord]]
+MonthsByService = Mapping[str, Mapping[Month, MonthRecord]]
 """What is known about every month, by service."""
 Billed = Mapping[str, Mapping[Month, int]]
 """The bytes that BigQuery billed for the loads of each month, by service."""
@@ -40,7 +40,7 @@ def show_status(*, as_json: bool, ask_source: bool, ask_cloud: bool = False) -> 
     every_service = list(SERVICES.values())
     warehouse = cloud_of(settings().cloud) if ask_cloud else None
     billed: Billed = {}
-    in_cloud: Months | None = None
+    in_cloud: MonthsByService | None = None
     with open_instance() as instance:
         ledger = read_months(instance, every_service, ask_source=ask_source, inspect=True)
         services = ledger.shown()
@@ -66,7 +66,7 @@ def show_status(*, as_json: bool, ask_source: bool, ask_cloud: bool = False) -> 
             click.echo(line)
 
 
-def as_data(services: Months, remarks: Sequence[str], *, daemon: bool) -> dict[str, Any]:
+def as_data(services: MonthsByService, remarks: Sequence[str], *, daemon: bool) -> dict[str, Any]:
     """Return what ``--json`` prints. ``docs/backfills.md`` describes it; the names do not change."""
     return {
         "daemon_is_alive": daemon,
@@ -93,7 +93,7 @@ def costs(billed: Billed) -> list[str]:
     return [f"{what:<18}{size / 2**20:>12,.1f} MiB billed  ${dollars(size):,.4f}" for what, size in sizes.items()]
 
 
-def summary(services: Months, remarks: Sequence[str]) -> list[str]:
+def summary(services: MonthsByService, remarks: Sequence[str]) -> list[str]:
     """Return the lines under the grid: the sums of each service, and the notes that the letters cannot show."""
     lines: list[str] = []
     noted: dict[tuple[str, str], list[Month]] = defaultdict(list)
@@ -133,7 +133,7 @@ def _iso(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="seconds") if moment else None
 
 
-def _print_grid(services: Months) -> None:
+def _print_grid(services: MonthsByService) -> None:
     """Print a line for each year and service, with a letter for each month; none if it is not a partition."""
     click.echo(f"year  service  {'  '.join(f'{month:02d}' for month in range(1, 13))}  {'rows':>14}")
     for year in sorted({month.year for months in services.values() for month in months}):

@@ -15,8 +15,6 @@ from taxi_platform.errors import DamagedFile, InvalidSetting, TaxiError
 from taxi_platform.settings import settings
 from taxi_platform.sources.web_api import Api
 
-DOCKER_HUB = "https://hub.docker.com"
-
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:[_-]+[a-z0-9]+)*/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*")
 _ADVICE = (
     "Write owner/name, as in kestra/kestra, or the name of an official image, as in python; in lower case, "

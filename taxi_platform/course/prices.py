@@ -52,7 +52,7 @@ def store_averages(connection: "DuckDBPyConnection") -> None:
     """
     names = [name for (name,) in connection.execute(_COLUMNS_OF, [KEPT]).fetchall()]
     if not names:
-        raise NotPublished(KEPT, "there is no such table yet", f"Materialize {KEPT} first.")
+        raise NotPublished(KEPT, "the table does not exist yet", f"Materialize {KEPT} first.")
     missing = {"brand", "price"} - {name.casefold() for name in names}
     if missing:
         what = f"it has no {' and no '.join(sorted(missing))}, only {', '.join(names)}"

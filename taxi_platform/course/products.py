@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from taxi_platform.errors import AccessDenied, DamagedFile, InvalidSetting, NotPublished
 from taxi_platform.redaction import public
 from taxi_platform.retries import ONCE
-from taxi_platform.settings import PROJECT
+from taxi_platform.settings import path_of
 from taxi_platform.sources.http import SHORT_TIMEOUTS
 from taxi_platform.sources.web_api import Api
 
@@ -43,11 +43,11 @@ def read_products(place: str) -> list[Product]:
     """
     if "://" in place:
         return read_pages(lambda skip: API.ask(page_address(place, skip)))
-    path = SAMPLE_FILE if place == SAMPLE else PROJECT / Path(place).expanduser()
+    path = SAMPLE_FILE if place == SAMPLE else path_of(place)
     try:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        raise NotPublished("products", f"there is no file {path}", _ADVICE) from None
+        raise NotPublished("products", f"{path} does not exist", _ADVICE) from None
     except (OSError, ValueError) as error:
         raise AccessDenied("products", f"{path} cannot be read ({error})", _ADVICE) from None
     answer = API.parse(content, place)

@@ -41,7 +41,7 @@ def table_checks(service: Service) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name=f"{service.table}_checks",
         specs=[*of_months, *of_service],
-        description="Asks of each month whether it is its file and is like other months, by one scan of its table.",
+        description="Checks whether each month equals its file and looks like other months, by one scan of its table.",
         can_subset=True,
         pool="postgres",
     )
@@ -102,13 +102,13 @@ def upkeep_job():
     return dg.define_asset_job(
         UPKEEP_JOB,
         selection=dg.AssetSelection.checks(*keys),
-        description="Sees whether the last month is there in time, and whether any month was left failed.",
+        description="Checks whether the last month was loaded in time, and whether any month was left failed.",
     )
 
 
 @dg.definitions
 def checks() -> dg.Definitions:
-    """Return the checks and jobs of every service, and a daily schedule, which notices a month that nobody loads."""
+    """Return the checks and jobs of every service, and a daily schedule, which finds months that nobody loads."""
     upkeep = upkeep_job()
     daily = dg.ScheduleDefinition(
         name="upkeep_checks_schedule",

@@ -22,7 +22,7 @@ WELCOME = "Hello, {name}!"
 LONGEST_NAP = 3600.0
 AT_ONCE = 2
 WHEN_FULL = "hello_world/when_full"
-"""The tag that says what becomes of a run that would be one too many: ``fail`` or ``queue``."""
+"""The tag that says what happens to a run beyond the limit: ``fail`` or ``queue``."""
 PRODUCT_LINKS = links("from-kestra.md", source=PRODUCTS, course=COURSE)
 
 
@@ -40,7 +40,7 @@ class LogLevel(Enum):
 
 
 class StepConfig(dg.Config):
-    """What the steps need to know; all of them get the same."""
+    """The configuration of the steps; all of them get the same."""
 
     level: LogLevel
     name: str = Field(min_length=1, max_length=200)
@@ -67,7 +67,7 @@ def generate_output(context: dg.OpExecutionContext, limit: dg.ResourceParam[RunL
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
 def sleep(context: dg.OpExecutionContext, config: StepConfig, limit: dg.ResourceParam[RunLimit]) -> None:
-    """Take time, so that there is something to see of runs at once."""
+    """Sleep, so that runs can be seen to run at the same time."""
     limit.admit(context.instance, context.run)
     time.sleep(config.seconds)
 

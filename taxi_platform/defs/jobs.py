@@ -84,7 +84,7 @@ def monthly_schedule(service: Service) -> dg.ScheduleDefinition:
 def loading_sensor(
     name: str, seconds: int, description: str, *, on: bool = True
 ) -> Callable[[Callable[..., Any]], dg.SensorDefinition]:
-    """Return the decorator of a sensor that requests runs of the loading jobs, once in so many seconds."""
+    """Return the decorator of a sensor that requests runs of the loading jobs; ``seconds`` are between its ticks."""
     return dg.sensor(
         name=name,
         jobs=[loading_job(service) for service in SERVICES.values()],
@@ -121,8 +121,8 @@ def due_month_sensor() -> dg.SensorDefinition:
 def new_month_sensor() -> dg.SensorDefinition:
     """Return the sensor that loads all months, ten per tick.
 
-    It is off at first: every missing month of the partitions is many gigabytes of files that nobody should get by
-    starting a web server. Once everything is loaded, a tick is a few small requests.
+    It is off at first, because starting a web server should not load many gigabytes of missing months. Once everything
+    is loaded, a tick is a few small requests.
     """
 
     @loading_sensor(

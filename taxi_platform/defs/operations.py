@@ -42,7 +42,7 @@ def failure_alert() -> dg.SensorDefinition:
         )
         for problem in done.problems:
             context.log.warning(problem)
-        return dg.SensorResult(skip_reason=done.story, cursor=done.cursor.model_dump_json())
+        return dg.SensorResult(skip_reason=done.summary, cursor=done.cursor.model_dump_json())
 
     return run_failure_alert
 

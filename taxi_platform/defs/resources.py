@@ -1,7 +1,6 @@
 """The resources and I/O managers, made from the settings. The only place where settings meet Dagster."""
 
 from inspect import getdoc
-from pathlib import Path
 
 import dagster as dg
 
@@ -14,7 +13,7 @@ from taxi_platform.orchestration.resources import DockerHub, DuckDBFile, Landing
 from taxi_platform.orchestration.trip_io import ExportsIOManager, PostgresIOManager, RawFiles, TripFilesIOManager
 from taxi_platform.postgres.server import trips_server
 from taxi_platform.reports.writing import Reports
-from taxi_platform.settings import PROJECT, Settings, settings
+from taxi_platform.settings import Settings, path_of, settings
 
 
 def resources_for(settings: Settings) -> dict[str, object]:
@@ -27,13 +26,13 @@ def resources_for(settings: Settings) -> dict[str, object]:
         "raw_files": raw_files,
         "trip_files": TripFilesIOManager(raw_files),
         "database": postgres,
-        "postgres": PostgresIOManager(postgres, settings.on_bad_rows, settings.max_bad_rows),
+        "postgres": PostgresIOManager(postgres, settings.allowed_bad_rows),
         "dbt": Models(postgres, google, folder),
         "exports": ExportsIOManager(postgres, exports_place(settings)),
         "landing": Landing(settings.landing, folder / "landing", google),
         "google": google,
         "gcs": LakeIOManager(google),
-        "bigquery": WarehouseIOManager(google, raw_files, settings.on_bad_rows, settings.max_bad_rows),
+        "bigquery": WarehouseIOManager(google, raw_files, settings.allowed_bad_rows),
         "docker_hub": DockerHub(settings.docker_hub_url),
         "assistant": Library(folder / "assistant.duckdb", configured_model(settings)),
         "product_file": ProductFile(settings.products_url, folder / "getting_started/products.json"),
@@ -46,11 +45,7 @@ def exports_place(settings: Settings) -> str:
     """Return where months are exported: an address unchanged, a folder as an absolute path."""
     if "://" in settings.exports:
         return settings.exports
-    return str(
-        (PROJECT / Path(settings.exports).expanduser()).absolute()
-        if settings.exports
-        else settings.data_dir / "exports"
-    )
+    return str(path_of(settings.exports).absolute() if settings.exports else settings.data_dir / "exports")
 
 
 def without_configuration(resource: object) -> dg.ResourceDefinition:
@@ -78,7 +73,7 @@ def _google(name: str) -> dg.ResourceDefinition:
 
 @dg.definitions
 def resources() -> dg.Definitions:
-    """Define the resources from this process's settings, and the executor: every run has one process of its own."""
+    """Define the resources from this process's settings, and the executor: all steps of a run share one process."""
     definitions = {key: without_configuration(resource) for key, resource in resources_for(settings()).items()}
     # Dagster's default for what one step of a job hands to the next; a run could name the folder that it unpickles.
     pickles = dg.IOManagerDefinition(dg.FilesystemIOManager().create_io_manager, config_schema={})

@@ -16,13 +16,13 @@ from taxi_platform.trips.files import FileFacts, SourceVersion, Transfer, TripFi
 from taxi_platform.trips.services import Service, column_comments
 
 if TYPE_CHECKING:
-    from taxi_platform.bigquery.loader import Loaded as LoadedIntoBigQuery
+    from taxi_platform.bigquery.loader import LoadedIntoBigQuery
     from taxi_platform.postgres.loader import Loaded
 
 MIB = 1024 * 1024
 DOLLARS_PER_TIB = 6.25  # what BigQuery bills in the US multi-region, without the free tier
 PROGRESS = ("rows_in_file", "rows_loaded", "rows_rejected", "unchanged", "seconds")
-"""What the observation of a loaded month repeats while its run goes on; the materialization contains the rest."""
+"""The part of a month's metadata that is observed while its run goes on; the materialization contains all of it."""
 
 
 def plain_values(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, Any]:

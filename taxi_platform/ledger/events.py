@@ -11,7 +11,7 @@ import dagster as dg
 from taxi_platform import dagster_private
 from taxi_platform.ledger.event_metadata import plain_values, read_materialization
 from taxi_platform.ledger.heartbeats import abandoned_runs
-from taxi_platform.ledger.record import Attempt, Materialized, Outcome, Waiting
+from taxi_platform.ledger.record import Attempt, Materialized, RunOutcome, Waiting
 from taxi_platform.trips.keys import BLOCKING_CHECKS, Key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
@@ -20,7 +20,7 @@ PAGE = 1000  # events
 MOST_EVENTS = 10_000  # Dagster refuses to return more at once
 DAEMON_TIMEOUT = 75.0  # seconds; a daemon writes a heartbeat every 30 s, and later when it is busy
 
-_FINISHED: Mapping[dg.DagsterRunStatus, Outcome] = {
+_FINISHED: Mapping[dg.DagsterRunStatus, RunOutcome] = {
     dg.DagsterRunStatus.FAILURE: "failed",
     dg.DagsterRunStatus.CANCELED: "cancelled",
     dg.DagsterRunStatus.SUCCESS: "cancelled",  # it succeeded without the month, so nobody is working on it
@@ -81,7 +81,7 @@ def _by_partition(records: Iterable[dg.EventLogRecord]) -> dict[str, Materialize
 
 
 def read_attempts(instance: dg.DagsterInstance, keys: Iterable[Key]) -> dict[Key, dict[str, Attempt]]:
-    """Return, by asset and partition, the latest run that was to materialize it and has not; no deleted runs."""
+    """Return, by asset and partition, the latest run that should materialize it and has not, without deleted runs."""
     planned = {key: dagster_private.unmaterialized_attempts(instance, dg.AssetKey(key)) for key in keys}
     outcomes = run_outcomes(instance, {run_id for partitions in planned.values() for run_id in partitions.values()})
     return {
@@ -164,7 +164,7 @@ def last_event_id(instance: dg.DagsterInstance) -> int:
 def read_progress(
     instance: dg.DagsterInstance, service: Service, key: Key, months: Sequence[Month], *, after: int
 ) -> list[Progress]:
-    """Return which months were loaded after an event; of a month, the latest report is the last one.
+    """Return which months were loaded after an event; the last entry about a month is the latest one.
 
     In a run over a range each month is observed as soon as it is in place, and materialized when the run ends.
     """

@@ -1,4 +1,4 @@
-"""Why a run failed, and what its checks warn of, from its log. What is done about it is decided in ``operations``."""
+"""Why a run failed, and which warnings of its checks are new, from its log. ``operations`` decides what to do then."""
 
 import re
 from collections import defaultdict
@@ -21,7 +21,7 @@ _DUE = "due"  # the metadata of a check that asks for one month: the next month 
 _MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
 # A Python error is recorded as ``package.module.Name: message``.
 _ERROR = re.compile(r"(?:\w+\.)*(\w+)(?:: (.*))?", re.DOTALL)
-# Dagster's words for a run that it gave up for a reason that it logged just before.
+# How Dagster's message begins when it marks a run as failed for a reason that it logged just before.
 _GIVEN_UP = "This run has been marked as failed from outside"
 _OWN_ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
 
@@ -44,7 +44,7 @@ def read_reasons(entries: Iterable[dg.EventLogEntry]) -> Sequence[StepReason]:
 
 
 def read_warnings(instance: dg.DagsterInstance, entries: Iterable[dg.EventLogEntry]) -> Sequence[StepReason]:
-    """Return what the checks of a run begin to warn of, from its log: what they did not warn of the time before."""
+    """Return the new warnings of a run's checks, from its log: those that the results before did not have."""
     warnings: dict[str, dict[str, str]] = defaultdict(dict)
     for entry in entries:
         event = entry.dagster_event
@@ -64,7 +64,7 @@ def read_warnings(instance: dg.DagsterInstance, entries: Iterable[dg.EventLogEnt
 
 
 def reason_of_month(instance: dg.DagsterInstance, attempt: Attempt, month: Month) -> str:
-    """Return why a month that a run was to load is not loaded."""
+    """Return why a run did not load a month that it should have loaded."""
     if attempt.outcome == "cancelled":
         return "its run was cancelled"
     reasons = read_reasons(instance.all_logs(attempt.run_id, of_type=EVENTS_WITH_REASONS))

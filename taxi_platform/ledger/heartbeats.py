@@ -2,7 +2,7 @@
 
 A process that executes a run writes a heartbeat into the database of Dagster's state every few seconds, whatever
 started it, and stops itself when the run is over for everybody else. The daemon, which may be in another container,
-measures for how long it has not changed (``SilenceTimer``), without comparing clocks; a command, which cannot wait,
+measures for how long it has not changed (``UnchangedTimer``), without comparing clocks; a command, which cannot wait,
 checks the processes of this machine (``abandoned_runs``).
 """
 
@@ -25,7 +25,9 @@ from taxi_platform.dagster_private import forget_cursor_value
 HEARTBEAT_SECONDS = 10.0
 TIMEOUT_SECONDS = 60.0  # several heartbeats
 LONGEST_GAP_SECONDS = 20.0  # between two health checks, of which run monitoring makes one every 15 s
-CANCELING_HEARTBEATS = 3  # for so long the code server may take to pass on a request to stop
+CANCELING_HEARTBEATS = 3  # how long the code server may take to pass on a request to stop
+RUN_ENDS = {dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED}
+"""The events that end a run, and its heartbeat."""
 START_SECONDS = 180.0  # a run that no process has started by then was abandoned by the one that created it
 
 
@@ -88,7 +90,7 @@ class Heartbeat:
                 self._storage.set_cursor_values({key_of(self._run_id): json.dumps({**self._process, "beat": number})})
 
     def _is_over_for_the_others(self) -> bool:
-        """Tell whether the run was declared dead, or must stop and nobody could tell this process."""
+        """Return whether the run was declared failed, or a request to stop it has not reached this process."""
         runs = self._storage.get_runs(dg.RunsFilter(run_ids=[self._run_id]))
         if not runs or runs[0].is_finished:
             return True
@@ -96,7 +98,7 @@ class Heartbeat:
         return self._canceling >= CANCELING_HEARTBEATS
 
 
-class SilenceTimer:
+class UnchangedTimer:
     """Measures for how long something about a run has not changed, as observed from here."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

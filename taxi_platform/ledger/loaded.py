@@ -9,7 +9,7 @@ from taxi_platform.bigquery.statements import rows_by_month
 from taxi_platform.bigquery.tables import Tables, table_of
 from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import Connection, connect, execute, postgres_errors
+from taxi_platform.postgres.connection import Connection, connect, execute, exists, postgres_errors
 from taxi_platform.postgres.locking import try_lock, unlock
 from taxi_platform.postgres.older_months import check_older_months
 from taxi_platform.postgres.preparing import months_changed_by_hand
@@ -30,7 +30,7 @@ from {tables.FILES} as f where %(names)s::text[] is null or f.filename = any(%(n
 
 def read_loaded(connection: Connection, names: Collection[str] | None = None) -> dict[str, LoadRecord]:
     """Return the load records of these or all files by name, also of tables that were changed since."""
-    if not _has_records(connection):
+    if not exists(connection, tables.FILES):
         return {}
     services = {tables.table_of(service): service for service in SERVICES.values()}
     contracts = {table: tables.fingerprint(service) for table, service in services.items()}
@@ -50,10 +50,6 @@ def read_loaded(connection: Connection, names: Collection[str] | None = None) ->
     }
 
 
-def _has_records(connection: Connection) -> bool:
-    return execute(connection, "select to_regclass(%s)", (tables.FILES,)).fetchone() != (None,)
-
-
 def months_in_place(url: str, *, inspect: bool = False) -> dict[str, LoadRecord]:
     """Return every month that its table holds as it would be loaded today, by the name of its file.
 
@@ -61,7 +57,7 @@ def months_in_place(url: str, *, inspect: bool = False) -> dict[str, LoadRecord]
     """
     changed: set[str] = set()
     with connect(url) as connection, postgres_errors(tables.FILES):
-        if inspect and _has_records(connection):
+        if inspect and exists(connection, tables.FILES):
             check_older_months(connection)
             changed = months_changed_by_hand(connection)
         records = read_loaded(connection)
@@ -81,8 +77,9 @@ def rows_in_bigquery(cloud: Cloud, service: Service) -> dict[Month, int]:
 
 def months_of(service: Service, records: Mapping[str, LoadRecord]) -> dict[Month, LoadRecord]:
     """Return one service's months in order, from load records by file name."""
-    files = {parse_file_name(name): record for name, record in records.items()}
-    return {file[1]: files[file] for file in sorted(filter(None, files)) if file[0] == service.name}
+    files = ((parse_file_name(name), record) for name, record in records.items())
+    months = {file[1]: record for file, record in files if file and file[0] is service}
+    return dict(sorted(months.items()))
 
 
 def why_not_loaded(url: str, file: TripFile) -> str | None:

@@ -17,13 +17,13 @@ from taxi_platform.ledger.events import (
     waiting_months,
 )
 from taxi_platform.ledger.loaded import months_in_place, rows_in_bigquery
-from taxi_platform.ledger.record import LoadRecord, Materialized, MonthRecord
+from taxi_platform.ledger.record import Attempt, LoadRecord, Materialized, MonthRecord, Waiting
 from taxi_platform.postgres.server import trips_server
 from taxi_platform.settings import settings
 from taxi_platform.sources.cache import Cache
 from taxi_platform.sources.source import source_named
 from taxi_platform.trips.files import FileFacts, SourceVersion
-from taxi_platform.trips.keys import Destination, assets_of, destination_key, raw_key
+from taxi_platform.trips.keys import Destination, Key, assets_of, destination_key, raw_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.partitions import partition_months
 from taxi_platform.trips.services import Service
@@ -33,7 +33,7 @@ QUERIES_AT_ONCE = 8  # services, or months at the source; each waits for a serve
 Part = Literal["published", "loaded", "materialized", "attempts", "checks", "waiting"]
 EVERY_PART: Collection[Part] = ("published", "loaded", "materialized", "attempts", "checks", "waiting")
 
-Loaded = Mapping[str, LoadRecord]  # by file name
+LoadRecords = Mapping[str, LoadRecord]  # by file name
 Published = Mapping[str, tuple[str, SourceVersion | None]]  # by month: where it is, and in which version
 
 
@@ -84,40 +84,15 @@ def read_months(
     in_cloud = destination == "bigquery"
 
     def read(service: Service) -> dict[Month, MonthRecord]:
-        """Return the records of a service's partitions, and of the other months that Dagster knows, in order."""
-        key = destination_key(service.table, destination)
-        assets = assets_of(service.table, cloud=cloud or in_cloud)
-        made = {asset: latest_materializations(instance, asset) for asset in assets if "materialized" in parts}
-        tried = read_attempts(instance, assets) if "attempts" in parts else {}
-        failed = failed_checks(instance, key) if "checks" in parts else {}
-        waiting = waiting_months(instance, key) if "waiting" in parts else {}
-        in_table, recorded = in_postgres.result()[0], made.get(key, {})
+        key, assets = destination_key(service.table, destination), assets_of(service.table, cloud=cloud or in_cloud)
+        recorded = _read_dagster(instance, key, assets, parts)
+        in_table, loaded = in_postgres.result()[0], recorded.materialized.get(key, {})
         if warehouse:
-            in_table = _counted(service, rows_in_bigquery(warehouse, service), recorded)
-        published: Published = (
-            _published(service, list(recorded), ask_source=ask_source) if "published" in parts else {}
-        )
-        partitions = set(partition_months(service))
-        known = {Month.parse(name) for by_name in (*made.values(), *tried.values()) for name in by_name}
-        records: dict[Month, MonthRecord] = {}
-        for month in sorted(partitions | known):
-            name = str(month)
-            address, version = published.get(name, ("", None))
-            records[month] = MonthRecord(
-                service=service,
-                month=month,
-                destination=destination,
-                is_partition=month in partitions,
-                address=address,
-                published=version,
-                loaded=in_table.get(service.file_name(month)) if in_table else None,
-                tables_known=in_table is not None,
-                materialized={asset: months[name] for asset, months in made.items() if name in months},
-                attempts={asset: months[name] for asset, months in tried.items() if name in months},
-                failed_checks=tuple(failed.get(name, ())),
-                waiting=waiting.get(name),
-            )
-        return records
+            in_table = _counted(service, rows_in_bigquery(warehouse, service), loaded)
+        published: Published = {}
+        if "published" in parts:
+            published = _published(service, list(loaded), ask_source=ask_source)
+        return _month_records(service, destination, recorded, in_table, published)
 
     with ThreadPoolExecutor(QUERIES_AT_ONCE) as pool:
         in_postgres = pool.submit(_read_tables, url, wanted="loaded" in parts and not in_cloud, inspect=inspect)
@@ -132,8 +107,62 @@ def read_raw_facts(instance: dg.DagsterInstance, cache: Cache, service: Service,
     return file.verified if file else recorded and recorded.facts
 
 
-def _counted(service: Service, counts: Mapping[Month, int], made: Mapping[str, Materialized]) -> Loaded:
-    """Return what is known about the months that have so many rows in BigQuery, by the names of their files."""
+@dataclass(frozen=True)
+class _DagsterRecords:
+    """What Dagster has recorded of a service's months, by partition."""
+
+    materialized: Mapping[Key, Mapping[str, Materialized]]
+    attempts: Mapping[Key, Mapping[str, Attempt]]
+    failed_checks: Mapping[str, Sequence[str]]
+    waiting: Mapping[str, Waiting]
+
+
+def _read_dagster(
+    instance: dg.DagsterInstance, key: Key, assets: Sequence[Key], parts: Collection[Part]
+) -> _DagsterRecords:
+    """Read Dagster's records of the assets of a service; ``key`` is that of its table."""
+    return _DagsterRecords(
+        {asset: latest_materializations(instance, asset) for asset in assets if "materialized" in parts},
+        read_attempts(instance, assets) if "attempts" in parts else {},
+        failed_checks(instance, key) if "checks" in parts else {},
+        waiting_months(instance, key) if "waiting" in parts else {},
+    )
+
+
+def _month_records(
+    service: Service,
+    destination: Destination,
+    recorded: _DagsterRecords,
+    in_table: LoadRecords | None,
+    published: Published,
+) -> dict[Month, MonthRecord]:
+    """Return the records of a service's partitions, and of the other months that Dagster knows, in order."""
+    partitions = set(partition_months(service))
+    by_asset = (*recorded.materialized.values(), *recorded.attempts.values())
+    known = {Month.parse(name) for by_name in by_asset for name in by_name}
+    records: dict[Month, MonthRecord] = {}
+    for month in sorted(partitions | known):
+        name = str(month)
+        address, version = published.get(name, ("", None))
+        records[month] = MonthRecord(
+            service=service,
+            month=month,
+            destination=destination,
+            is_partition=month in partitions,
+            address=address,
+            published=version,
+            loaded=in_table.get(service.file_name(month)) if in_table else None,
+            tables_known=in_table is not None,
+            materialized={asset: months[name] for asset, months in recorded.materialized.items() if name in months},
+            attempts={asset: months[name] for asset, months in recorded.attempts.items() if name in months},
+            failed_checks=tuple(recorded.failed_checks.get(name, ())),
+            waiting=recorded.waiting.get(name),
+        )
+    return records
+
+
+def _counted(service: Service, counts: Mapping[Month, int], made: Mapping[str, Materialized]) -> LoadRecords:
+    """Return load records, by file name, for months whose rows were counted in BigQuery."""
     records: dict[str, LoadRecord] = {}
     for month, rows in counts.items():
         table = made.get(str(month))
@@ -149,7 +178,7 @@ def _counted(service: Service, counts: Mapping[Month, int], made: Mapping[str, M
     return records
 
 
-def _read_tables(url: str | None, *, wanted: bool, inspect: bool) -> tuple[Loaded | None, list[str]]:
+def _read_tables(url: str | None, *, wanted: bool, inspect: bool) -> tuple[LoadRecords | None, list[str]]:
     """Return what the tables hold; None and the reason if they may be out of reach and are."""
     if not wanted:
         return None, []

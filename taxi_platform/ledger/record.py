@@ -1,7 +1,7 @@
 """What is known about one month: ``MonthRecord``, its parts, and the state that follows from them. Pure values.
 
 A claim is kept apart from a fact: Dagster's materialization says that a month was loaded, the load record in the
-database says what is in the table now, and the source says what it has. Where the table could be asked, it wins.
+database says what is in the table now, and the source says what it has. If the table could be read, it decides.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
 UNKNOWN_VERSION = SourceVersion(None, None, None)
-Outcome = Literal["unfinished", "failed", "cancelled"]
+RunOutcome = Literal["unfinished", "failed", "cancelled"]
 State = Literal["materialized", "failed", "missing", "in progress", "file changed"]
 
 
@@ -61,10 +61,10 @@ class Materialized:
 
 @dataclass(frozen=True)
 class Attempt:
-    """The latest run that was to materialize a month and has not, or not yet."""
+    """The latest run that should materialize a month and has not, or not yet."""
 
     run_id: str
-    outcome: Outcome  # ``cancelled`` also stands for a run that succeeded and left the month out
+    outcome: RunOutcome  # ``cancelled`` also stands for a run that succeeded and left the month out
     at: datetime | None  # when it ended, else when it started or was created, in UTC
 
 
@@ -100,7 +100,7 @@ class MonthRecord:
 
     @property
     def is_being_loaded(self) -> bool:
-        """Whether a run or a backfill will load it, into whichever table."""
+        """Whether a run or a backfill will load it, into any table."""
         return self.waiting is not None or any(each.outcome == "unfinished" for each in self.attempts.values())
 
     @property
@@ -120,12 +120,12 @@ class MonthRecord:
 
     @property
     def attempt(self) -> Attempt | None:
-        """The latest run that was to load the table and has not."""
+        """The latest run that should load the table and has not."""
         return self.attempts.get(self.key)
 
     @property
     def last_run(self) -> Attempt | Materialized | None:
-        """The last run that loaded the table or was to load it."""
+        """The last run that loaded the table or should have."""
         return self.attempt or self.table
 
     @property

@@ -11,7 +11,7 @@ from taxi_platform.trips.services import Service
 
 TAXI = "taxi"  # whose trips: ``green``, or of several services ``green,yellow``
 FILE = "file"  # which files: ``green_tripdata_2019-03.csv``; of a range the first and the last, ``...`` between them
-BACKFILL = "backfill"  # ``true`` if the run makes up for the past, or absent
+BACKFILL = "backfill"  # ``true`` if the run loads past months, else absent
 TRIGGER = "trigger"  # what started it: ``schedule:…``, ``sensor:…``, ``backfill`` or ``manual``
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 """Dagster's own tags for a run of a month range: its first and its last month."""
@@ -22,6 +22,11 @@ _TRIGGERS = {
     "dagster/schedule_name": "schedule:{}",
     "dagster/sensor_name": "sensor:{}",
 }
+
+
+def range_tags(first: Month, last: Month) -> dict[str, str]:
+    """Return Dagster's own tags for a run of every month from ``first`` to ``last``."""
+    return dict(zip(RANGE_TAGS, (str(first), str(last)), strict=True))
 
 
 def run_labels(

@@ -1,7 +1,7 @@
-"""Alerts: failed runs that no retry replaces, and checks that begin to warn, are reported once to ``TAXI_ALERT_URLS``.
+"""Alerts: failed runs without a retry, and new warnings of checks, are reported once to ``TAXI_ALERT_URLS``.
 
-Dagster's own ``run_failure_sensor`` would pass over a failure whose message could not be delivered, and knows nothing
-of a retry that is coming. Here each delivery is recorded in the log of the run.
+Dagster's own ``run_failure_sensor`` does not repeat a message that could not be delivered, and does not know whether a
+retry will follow. Here each delivery is recorded in the log of the run.
 """
 
 import logging
@@ -21,9 +21,9 @@ from taxi_platform.ledger.run_tags import RANGE_TAGS, TAXI, TRIGGER
 from taxi_platform.redaction import redact
 from taxi_platform.settings import alert_urls_in, secrets
 
-DELIVERY_SECONDS = 10.0  # until an address must have accepted a message
-TICK_SECONDS = 40.0  # then a tick begins no further message; Dagster ends it after a minute
-KEEP_SECONDS = 24 * 3600.0  # then a message that cannot be delivered is given up
+DELIVERY_SECONDS = 10.0  # for an address to accept a message
+TICK_SECONDS = 40.0  # after which a tick sends no further message; Dagster ends it after a minute
+KEEP_SECONDS = 24 * 3600.0  # after which a message that cannot be delivered is given up
 # Dagster stores the failure, the status and the tag about a retry one after the other; an idle daemon starts the retry
 # within five seconds.
 DECISION_SECONDS = 60.0
@@ -63,24 +63,24 @@ class Message:
     failed: bool = True  # whether the run failed; otherwise its checks warn
 
 
-class Cursor(BaseModel):
-    """What the sensor keeps between ticks. Of a cursor of version 0.1, ``after`` is understood."""
+class AlertCursor(BaseModel):
+    """What the sensor keeps between ticks. Of a cursor of version 0.1, only ``after`` is read."""
 
     after: int = 0  # the storage id of the last end of a run that was read
-    since: float = 0.0  # what ended before the sensor was started is passed over; in seconds, as all times
+    since: float = 0.0  # when the sensor was started, in seconds; runs that ended before are passed over
     pending: dict[str, float] = {}  # the runs that are not reported yet, and when their ends were read
 
 
 @dataclass
-class Tick:
+class AlertTick:
     """The result of one tick: the cursor for the next one, how many messages were delivered, and the problems."""
 
-    cursor: Cursor
+    cursor: AlertCursor
     delivered: int = 0
     problems: list[str] = field(default_factory=list[str])
 
     @property
-    def story(self) -> str:
+    def summary(self) -> str:
         """What the tick did, as its page shows it."""
         waiting = f"{len(self.cursor.pending)} run(s) waiting" if self.cursor.pending else "nothing waits"
         return "; ".join([f"{self.delivered} message(s) delivered", waiting, *self.problems])
@@ -149,21 +149,21 @@ def tick(
     started: float | None,
     now: float,
     web_url: str,
-) -> Tick:
+) -> AlertTick:
     """Report what failed or warned in the runs that have ended since the last tick, and what was not delivered then.
 
     The first tick, which has no cursor, begins with the runs that have ended since the sensor was started.
     """
     try:
-        done = Tick(Cursor.model_validate_json(cursor or ""))
+        done = AlertTick(AlertCursor.model_validate_json(cursor or ""))
     except ValidationError:
-        done = Tick(Cursor(since=started or now))
+        done = AlertTick(AlertCursor(since=started or now))
     pending = done.cursor.pending
     since = max(done.cursor.since, now - KEEP_SECONDS)  # the daemon may not have run for days
     for record in _ends(instance, done.cursor.after, since):
         done.cursor.after = record.storage_id
         pending.setdefault(record.run_id, now)
-    broken: set[Address] = set()  # an address that does not answer is left alone until the next tick
+    broken: set[Address] = set()  # addresses that do not answer get no further message in this tick
     end = time.monotonic() + TICK_SECONDS
     for run, failed in list(_due(instance, done.cursor, now)):
         if time.monotonic() > end:
@@ -201,7 +201,7 @@ def _ends(instance: dg.DagsterInstance, after: int, since: float) -> Sequence[dg
     return sorted([record for page in pages for record in page], key=lambda record: record.storage_id)[:_READ]
 
 
-def _due(instance: dg.DagsterInstance, cursor: Cursor, now: float) -> Iterator[tuple[dg.DagsterRun, bool]]:
+def _due(instance: dg.DagsterInstance, cursor: AlertCursor, now: float) -> Iterator[tuple[dg.DagsterRun, bool]]:
     """Yield the runs that can be reported now, oldest first, and whether as failed. Others may leave the cursor."""
     runs = _runs(instance, list(cursor.pending))
     retries = _runs(instance, [run.tags[_RETRY_RUN] for run in runs.values() if _RETRY_RUN in run.tags])

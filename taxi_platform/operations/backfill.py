@@ -1,4 +1,4 @@
-"""Carries out a backfill plan: has it loaded by the daemon or by this process, follows it, and reports every month."""
+"""Carries out a backfill plan: loads it by the daemon or in this process, follows it, and reports every month."""
 
 import signal
 import time
@@ -15,7 +15,7 @@ from taxi_platform.ledger.heartbeats import abandoned_runs
 from taxi_platform.ledger.plan import Plan
 from taxi_platform.ledger.reading import read_months
 from taxi_platform.ledger.record import MonthRecord
-from taxi_platform.ledger.run_tags import RANGE_TAGS, run_labels
+from taxi_platform.ledger.run_tags import range_tags, run_labels
 from taxi_platform.retries import PROGRESS
 from taxi_platform.trips.keys import Destination, destination_key
 from taxi_platform.trips.months import Month, spans
@@ -29,7 +29,8 @@ Outcome = Literal["loaded", "unchanged", "failed", "cancelled", "unfinished"]
 Show = Callable[[Sequence[Progress]], None]
 
 _UNFINISHED = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-_QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The configuration of runs whose command prints a few lines instead of Dagster's log."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class MonthOutcome:
 def request_backfills(instance: dg.DagsterInstance, definitions: dg.Definitions, plan: Plan) -> list[str]:
     """Request the whole plan from the daemon, which keeps their order, and return the ids of the Dagster backfills.
 
-    The table alone is selected, because it brings the raw file along: with the raw file's asset in the same run, one
-    bad month would keep the others out of their table.
+    Only the table is selected, because loading it fetches the raw file. With the raw file's asset in the same run, one
+    bad month would prevent the others from being loaded.
     """
     graph = definitions.resolve_asset_graph()
     return [
@@ -78,12 +79,11 @@ def load_here(instance: dg.DagsterInstance, definitions: dg.Definitions, plan: P
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, so that nothing is half done
     try:
         for months in plan.month_ranges():
-            span = months[0].month, months[-1].month
             result = job.execute_in_process(
                 instance=instance,
                 asset_selection=[dg.AssetKey(months[0].key)],
-                tags={**_labels(months), **dict(zip(RANGE_TAGS, map(str, span), strict=True))},
-                run_config={**plan.run_config(months), "loggers": _QUIET},
+                tags={**_labels(months), **range_tags(months[0].month, months[-1].month)},
+                run_config={**plan.run_config(months), **SILENT},
                 raise_on_error=False,
             )
             if _was_interrupted(result):
@@ -117,7 +117,7 @@ def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
 
 
 class Follower:
-    """Follows months from its creation on, whichever run loads them. Create it before anything is requested."""
+    """Follows months, no matter which run loads them. It must be created before anything is requested."""
 
     def __init__(self, instance: dg.DagsterInstance, destination: Destination = "postgres") -> None:
         self.progress: dict[MonthKey, Progress] = {}  # the months that were loaded since, as reported last
@@ -150,7 +150,7 @@ class Follower:
         """Return whether no run and no waiting backfill is working on the months any more."""
         if any(record.is_being_loaded for record in self._read(self.pending).values()):
             return False
-        # The runs that loaded the others may have yet to check them.
+        # The runs that loaded the others may still be checking them.
         runs = run_outcomes(self._instance, {progress.run_id for progress in self.progress.values()})
         return not any(run.outcome == "unfinished" for run in runs.values())
 
@@ -175,7 +175,7 @@ class Follower:
                 return MonthOutcome(*key, "failed", progress.rows, reason)
             return MonthOutcome(*key, "unchanged" if progress.unchanged else "loaded", progress.rows)
         if record.is_being_loaded:
-            return MonthOutcome(*key, "unfinished", reason="it is still waited for")
+            return MonthOutcome(*key, "unfinished", reason="a run or a backfill is still to load it")
         attempt = record.attempt
         if attempt is None or attempt.run_id == self.followed[key]:
             return MonthOutcome(*key, "cancelled", reason="no run was made for it")
@@ -191,10 +191,10 @@ def follow_to_the_end(instance: dg.DagsterInstance, follower: Follower, show: Sh
     Return for how many seconds the daemon has written no heartbeat, if that is why this gave up; else None.
     """
     progressed = time.monotonic()
-    silence: float | None = None
+    without_heartbeat: float | None = None
 
     def is_over() -> bool:
-        nonlocal progressed, silence
+        nonlocal progressed, without_heartbeat
         over = follower.is_over()
         loaded = follower.poll()  # afterwards, so that the last months are not missed
         show(loaded)
@@ -202,11 +202,11 @@ def follow_to_the_end(instance: dg.DagsterInstance, follower: Follower, show: Sh
             progressed = time.monotonic()
         elif not over and time.monotonic() - progressed > TIMEOUT_SECONDS:
             seconds = seconds_since_heartbeat(instance) or 0.0
-            silence = seconds if seconds > TIMEOUT_SECONDS else None
-        return over or silence is not None
+            without_heartbeat = seconds if seconds > TIMEOUT_SECONDS else None
+        return over or without_heartbeat is not None
 
     PROGRESS.wait_until(is_over)
-    return silence
+    return without_heartbeat
 
 
 def _services(keys: Collection[MonthKey]) -> list[Service]:

@@ -33,7 +33,7 @@ class Exported:
     seconds: float
 
 
-def file_of(service: Service, month: Month) -> str:
+def export_path(service: Service, month: Month) -> str:
     """Return where a month is below the place of exports, as engines expect partitions of files."""
     return f"{service.name}/year={month.year}/month={month.month}/{service.table}_{month}.parquet"
 
@@ -48,7 +48,7 @@ def export_month(url: str, service: Service, month: Month, place: str) -> Export
     """
     started = time.monotonic()
     files, root = _file_system(place)
-    path = f"{root}/{file_of(service, month)}"
+    path = f"{root}/{export_path(service, month)}"
     name, load_it = service.file_name(month), f"taxi backfill {service.name} {month}"
     record = _record(url, name)
     if record is None:

@@ -3,8 +3,8 @@
 A month is new if the source has a version of it that is neither recorded as loaded nor was requested before. The
 records decide, not the cursor: on a loaded platform a first tick of the ``new_month_sensor`` requests nothing.
 
-A version is requested once. When its run fails there are the run's own retries, an alert and ``taxi backfill
---failed``; a sensor that tried again would load a broken file for ever. The next version is a new chance.
+A version is requested once, because a broken file would otherwise be loaded again and again. If its run fails, there
+are the run's own retries, an alert and ``taxi backfill --failed``. The next version is requested again.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ MOST_QUESTIONS = 12  # per tick, which asks about every month of four services s
 MOST_REQUESTS = 10  # per tick; a sensor that was off for half a year does not fill the queue at once
 QUESTIONS_AT_ONCE = 4
 ANSWER_SECONDS = 40.0  # for all answers of a tick; Dagster gives up on a tick after 60
-LONGEST_REST = 6 * 3600.0  # seconds; a server that asks to be left alone for longer makes a mistake
+LONGEST_REST = 6 * 3600.0  # seconds; a server that asks for a longer pause makes a mistake
 
 # The month that is due
 
@@ -42,7 +42,7 @@ LONGEST_REST = 6 * 3600.0  # seconds; a server that asks to be left alone for lo
 def due_month(service: Service, scheduled: datetime, timezone: str) -> Month:
     """Return the month whose publication is due when a tick is scheduled, by the calendar of its time zone.
 
-    A daemon that was down over the end of a month loads the month that was meant.
+    The time of the evaluation does not matter: a daemon that was down over the end of a month loads the right month.
     """
     local = scheduled.astimezone(ZoneInfo(timezone))
     return Month(local.year, local.month).plus(-service.publication_lag)
@@ -60,8 +60,9 @@ def outside(service: Service, month: Month, partitions: tuple[Month, Month]) -> 
 def reason_to_skip(service: Service, month: Month, partitions: tuple[Month, Month], source: Source) -> str | None:
     """Return why a tick starts no run, or None if it must start one.
 
-    Only a clear no of the source skips a month. If it does not answer, or answers anything else, the run is started: it
-    asks again and again, and if it fails there is an alert. A failed tick of a schedule is never evaluated again.
+    A month is skipped only if the source says that it does not have it. If the source does not answer, or answers
+    anything else, the run is started: it asks again and again, and if it fails there is an alert. A failed tick of a
+    schedule is never evaluated again.
     """
     reason = outside(service, month, partitions)
     if reason:
@@ -78,8 +79,8 @@ def reason_to_skip(service: Service, month: Month, partitions: tuple[Month, Mont
 def waiting_month(records: Iterable[MonthRecord], since: datetime, now: datetime, timezone: str) -> MonthRecord | None:
     """Return the first month of a service that its schedule requested and did not get, or None.
 
-    The records are the months of one service, in order. Months that were due by ``since`` are not meant, so that a
-    new platform does not begin to load without being asked, nor months that a run has tried to load. A month counts
+    The records are the months of one service, in order. Months that were due by ``since`` do not count, so that a new
+    platform does not begin to load without being asked, nor do months that a run has tried to load. A month counts
     from the day after its schedule asked.
     """
     yesterday = now - timedelta(days=1)
@@ -102,7 +103,7 @@ class Asked(BaseModel, frozen=True):
     requested: str = ""  # the token of the version for which a run was requested last, however that run ended
 
 
-class Cursor(BaseModel, frozen=True):
+class NewMonthsCursor(BaseModel, frozen=True):
     """What the sensor keeps from tick to tick, as JSON in Dagster's cursor."""
 
     version: Literal[1] = 1
@@ -122,19 +123,19 @@ class Cursor(BaseModel, frozen=True):
         return self.model_dump_json(by_alias=True)
 
 
-def parse_cursor(text: str | None) -> Cursor:
+def parse_cursor(text: str | None) -> NewMonthsCursor:
     """Return the cursor in a text. If it cannot be read, every month is asked about again, and nothing is lost."""
     if not text:
-        return Cursor()
+        return NewMonthsCursor()
     try:
-        return Cursor.model_validate_json(text)
+        return NewMonthsCursor.model_validate_json(text)
     except ValidationError:
         logger.warning("The cursor cannot be read, so every month is asked about again. Nothing is loaded twice.")
-        return Cursor()
+        return NewMonthsCursor()
 
 
 @dataclass(frozen=True)
-class Answer:
+class SourceAnswer:
     """What the source answers about a month: the version that it has at an address, or an error."""
 
     record: MonthRecord
@@ -168,20 +169,20 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Tick:
+class NewMonthsTick:
     """The result of a tick: the runs to request by run key, the new cursor, and a summary for people."""
 
     requests: Mapping[str, MonthRecord]
-    cursor: Cursor
+    cursor: NewMonthsCursor
     summary: str
 
 
-def evaluate(source: Source, records: Iterable[MonthRecord], cursor_text: str | None, now: float) -> Tick:
+def evaluate(source: Source, records: Iterable[MonthRecord], cursor_text: str | None, now: float) -> NewMonthsTick:
     """Ask the source about months, at a time in seconds since 1970, and decide what to load."""
     cursor = parse_cursor(cursor_text)
     if now < cursor.rest_until:
         until = datetime.fromtimestamp(cursor.rest_until, timezone.utc)
-        return Tick({}, cursor, f"The source wants to be left alone until {until:%H:%M:%S} UTC.")
+        return NewMonthsTick({}, cursor, f"The source asks for a pause until {until:%H:%M:%S} UTC.")
     months = candidates(records)
     answers = ask(source, questions(months, cursor, most=None if source.asking_is_free else MOST_QUESTIONS))
     return decide(answers, cursor, now, known=len(months))
@@ -195,7 +196,9 @@ def candidates(records: Iterable[MonthRecord]) -> list[MonthRecord]:
     return [record for *_, record in sorted(ranked, key=lambda month: month[:2])]
 
 
-def questions(months: Iterable[MonthRecord], cursor: Cursor, *, most: int | None = MOST_QUESTIONS) -> list[MonthRecord]:
+def questions(
+    months: Iterable[MonthRecord], cursor: NewMonthsCursor, *, most: int | None = MOST_QUESTIONS
+) -> list[MonthRecord]:
     """Return the months to ask about in this tick: every month if ``most`` is None, else the longest waiting ones.
 
     A month is left alone if a run or a backfill will load it, or if a file was dropped by hand instead of the source's.
@@ -204,17 +207,17 @@ def questions(months: Iterable[MonthRecord], cursor: Cursor, *, most: int | None
     return free if most is None else sorted(free, key=lambda month: cursor.asked(month.file_name).at)[:most]
 
 
-def ask(source: Source, months: Sequence[MonthRecord]) -> list[Answer]:
+def ask(source: Source, months: Sequence[MonthRecord]) -> list[SourceAnswer]:
     """Ask a source about months, a few at once, until it stops answering or the time of a tick is over."""
 
-    def ask_one(month: MonthRecord) -> Answer:
+    def ask_one(month: MonthRecord) -> SourceAnswer:
         try:
             address = source.trips(month.service, month.month)
-            return Answer(month, address, source.version(address))
+            return SourceAnswer(month, address, source.version(address))
         except TaxiError as error:
-            return Answer(month, error=error)
+            return SourceAnswer(month, error=error)
 
-    answers: list[Answer] = []
+    answers: list[SourceAnswer] = []
     end = time.monotonic() + ANSWER_SECONDS
     pool = ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="new-months")
     for start in range(0, len(months), QUESTIONS_AT_ONCE):
@@ -223,15 +226,15 @@ def ask(source: Source, months: Sequence[MonthRecord]) -> list[Answer]:
         answers += [question.result() for question in asked if question in done]
         if late:
             what = f"it had not answered {len(late)} questions after {ANSWER_SECONDS:.0f} s"
-            answers.append(Answer(months[start], error=SourceUnreachable("the source", what)))
+            answers.append(SourceAnswer(months[start], error=SourceUnreachable("the source", what)))
         if any(isinstance(answer.error, SourceUnreachable) for answer in answers):
             break
     pool.shutdown(wait=False, cancel_futures=True)  # without waiting, because the tick would not end in time
     return answers
 
 
-def decide(answers: Sequence[Answer], cursor: Cursor, now: float, *, known: int) -> Tick:
-    """Return what follows from the answers, when so many months are known."""
+def decide(answers: Sequence[SourceAnswer], cursor: NewMonthsCursor, now: float, *, known: int) -> NewMonthsTick:
+    """Return the result of a tick from its answers; the summary names the number of ``known`` months."""
     asked = dict(cursor.questions)
     requests: dict[str, MonthRecord] = {}
     unreachable = [answer.error for answer in answers if isinstance(answer.error, SourceUnreachable)]
@@ -259,4 +262,4 @@ def decide(answers: Sequence[Answer], cursor: Cursor, now: float, *, known: int)
         summary += f" {len(refused)} were refused: {refused[0]}"
     if unreachable:
         summary += f" The source stopped answering, the next tick goes on from here. {unreachable[-1]}"
-    return Tick(requests, Cursor(questions=asked, rest_until=rest_until), summary)
+    return NewMonthsTick(requests, NewMonthsCursor(questions=asked, rest_until=rest_until), summary)

@@ -5,7 +5,6 @@ never removed, because nobody else may have it, nor is a file that the source it
 """
 
 import logging
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from filelock import Timeout
 from taxi_platform.errors import disk_errors
 from taxi_platform.sources.cache import lock_of, read_sidecar, remove
 from taxi_platform.trips.files import TripFile
+from taxi_platform.trips.keys import parse_file_name
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +27,9 @@ WhyNotLoaded = Callable[[TripFile], str | None]
 DAY = 86_400.0
 GIGABYTE = 1_000_000_000
 
-LANDED = "it came by the landing place"
+LANDED = "it came from the landing place"
 SOURCE = "it is the source's own file"
 IN_USE = "another process uses it"
-_NAME = re.compile(r"[a-z]+_tripdata_\d{4}-\d{2}\.(csv|csv\.gz|parquet)")
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Purged:
 def purge(
     folder: Path, days: float | None, gigabytes: float | None, places: Sequence[WhyNotLoaded], *, dry_run: bool = False
 ) -> Purged:
-    """Remove the files that were fetched more days ago, and the oldest until the others are together not larger.
+    """Remove the files that were fetched more than ``days`` ago, and the oldest until the rest is below ``gigabytes``.
 
     A file is removed only if every place has loaded it: the tables, and the lake if there is one.
     """
@@ -82,7 +81,7 @@ def purge(
 def kept_files(folder: Path) -> Iterator[TripFile]:
     """Yield every verified file that is unchanged since. Other files belong to somebody else and are not removed."""
     with disk_errors(folder):
-        paths = sorted(path for path in folder.glob("*/*") if _NAME.fullmatch(path.name) and path.is_file())
+        paths = sorted(path for path in folder.glob("*/*") if parse_file_name(path.name) and path.is_file())
     yield from filter(None, map(read_sidecar, paths))
 
 

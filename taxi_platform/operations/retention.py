@@ -1,4 +1,4 @@
-"""Removing old runs with their events, so that Dagster's state does not grow for ever.
+"""Removing old runs with their events, so that Dagster's state does not grow forever.
 
 A run stays while an asset's status in the UI rests on it: the latest materialization of any partition, its latest
 failed attempt, or the latest result of a check. Runs in progress stay, however old they are.

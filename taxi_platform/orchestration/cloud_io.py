@@ -10,7 +10,7 @@ from taxi_platform.bigquery import frames
 from taxi_platform.bigquery.clients import BY_HAND, Cloud, cloud_of
 from taxi_platform.bigquery.frames import WarehouseReference
 from taxi_platform.bigquery.lake import Lake, LakeFiles, NotInLake
-from taxi_platform.bigquery.loader import OnBadRows, load_month
+from taxi_platform.bigquery.loader import load_month
 from taxi_platform.bigquery.setup import preflight
 from taxi_platform.bigquery.tables import dataset_of
 from taxi_platform.ledger.event_metadata import lake_metadata, warehouse_metadata
@@ -84,13 +84,12 @@ def _upload(context: dg.OutputContext, lake: Lake, files: TripFiles, month: Mont
 class WarehouseIOManager(dg.IOManager):
     """Loads ``LakeFiles`` into BigQuery month by month; a month that the lake does not have is uploaded first.
 
-    An input is read as the ``postgres`` I/O manager reads it, if not by value as a ``WarehouseReference``.
+    An input is read as its annotation says, as by the ``postgres`` I/O manager, else as a ``WarehouseReference``.
     """
 
     google: GoogleCloud
     raw_files: RawFiles
-    on_bad_rows: OnBadRows
-    max_bad_rows: float
+    max_bad_rows: float  # the share of a file's rows that are set aside instead of failing the month
 
     def handle_output(self, context: dg.OutputContext, obj: LakeFiles) -> None:
         """Load every month of the output; a month that the table holds already is not loaded again."""
@@ -99,15 +98,13 @@ class WarehouseIOManager(dg.IOManager):
 
     def _store(self, context: dg.OutputContext, cloud: Cloud, files: LakeFiles, month: Month) -> Metadata:
         file = self._object(context, cloud, files, month)
-        loaded = load_month(
-            cloud, file, on_bad_rows=self.on_bad_rows, max_bad_rows=self.max_bad_rows, force=files.force_load
-        )
+        loaded = load_month(cloud, file, max_bad_rows=self.max_bad_rows, force=files.force_load)
         how = "were there already" if loaded.unchanged else f"loaded in {loaded.seconds:.2f} s"
         context.log.info(f"{loaded.table}, {month}: {loaded.rows:,} rows, {loaded.rejected:,} rejected, {how}")
         return warehouse_metadata(files.service, file, loaded)
 
     def _object(self, context: dg.OutputContext, cloud: Cloud, files: LakeFiles, month: Month) -> TripFile:
-        """Return the month's object. Upload its raw file first if the lake lacks it, or has perhaps an older one."""
+        """Return the month's object. Upload its raw file first if the lake lacks it or may have an older one."""
         ask_source = month in files.refresh
         with suppress(NotInLake):
             if not ask_source:

@@ -13,7 +13,7 @@ import click
 from taxi_platform.errors import DatabaseRefused, InvalidSetting, TaxiError
 from taxi_platform.postgres.connection import CONNECT_SECONDS, connect, execute, server_of
 from taxi_platform.postgres.errors import diagnose
-from taxi_platform.postgres.server import STATE_SETTING, Server, state_server
+from taxi_platform.postgres.server import STATE_SETTING, Server, as_of_state, state_server
 from taxi_platform.retries import STATE_DATABASE
 from taxi_platform.settings import Settings
 
@@ -38,12 +38,11 @@ def state_url(settings: Settings) -> str:
     try:
         server = state_server(settings)
         url = _checked(server.url) if server.url else _embedded_url(server)
-        # Named, because SQLAlchemy 2.1 would take psycopg 3, which cannot send what dagster-postgres has it send.
+        # Named, because SQLAlchemy 2.1 would choose psycopg 3, which cannot run all statements of dagster-postgres.
         driven = url.replace("://", "+psycopg2://", 1)
         _create_tables(driven, url)
-    except TaxiError as error:  # the trips' database has another setting
-        parts = (error.subject, error.what, error.advice)
-        raise StateUnavailable(*(part.replace("TAXI_POSTGRES_URL", STATE_SETTING) for part in parts)) from None
+    except TaxiError as error:
+        raise StateUnavailable(*as_of_state(error)) from None
     return driven
 
 
@@ -73,7 +72,7 @@ def _embedded_url(server: Server) -> str:
 
 
 def _create_tables(driven: str, url: str) -> None:
-    """Have Dagster create its tables where they are missing, one process at a time."""
+    """Let Dagster create its tables if they are missing, one process at a time."""
     import psycopg2  # as Dagster's storages do
 
     subject = "the database of Dagster's state"

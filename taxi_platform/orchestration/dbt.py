@@ -63,6 +63,7 @@ class Models:
                         pass
 
     def _open(self, name: str, run_id: str) -> AbstractContextManager[Target]:
+        project.require(name)
         if name == BIGQUERY:
             return open_bigquery(self.google.cloud(run_id))
         return open_postgres(self.database.address())

@@ -10,20 +10,19 @@ import dagster as dg
 
 from taxi_platform.dagster_private import CheckRunHealthResult, WorkerStatus, code_server_answers
 from taxi_platform.ledger import heartbeats
-from taxi_platform.ledger.heartbeats import SilenceTimer, last_heartbeat, process_named_in
+from taxi_platform.ledger.heartbeats import UnchangedTimer, last_heartbeat, process_named_in
 
 READY_SECONDS = 20.0  # the daemon needs that long to recognize a code server that has come back
 OUTAGE_SECONDS = 600.0  # then a code server is not coming back, and its runs must not block the pools any longer
-_ENDS = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
 
 
 class WatchedRunLauncher(dg.DefaultRunLauncher):
-    """Starts runs in the code server, and tells by their heartbeats whether their processes are alive."""
+    """Starts runs in the code server, and checks by their heartbeats whether their processes are alive."""
 
     def __init__(self, inst_data: Any = None) -> None:
         super().__init__(inst_data)
-        self._heartbeats = SilenceTimer()
-        self._servers = SilenceTimer()
+        self._heartbeats = UnchangedTimer()
+        self._servers = UnchangedTimer()
 
     @property
     def supports_check_run_worker_health(self) -> bool:
@@ -37,17 +36,17 @@ class WatchedRunLauncher(dg.DefaultRunLauncher):
         is not declared failed before the server answers again. A run of a command has no server.
         """
         heartbeat = last_heartbeat(self._instance, run.run_id)
-        silence = self._heartbeats.unchanged(run.run_id, heartbeat)
+        missing_for = self._heartbeats.unchanged(run.run_id, heartbeat)
         answers = code_server_answers(self, run.run_id)
         known = self._servers.unchanged(run.run_id, answers)
         ready = known if answers else 0.0
-        if silence < heartbeats.TIMEOUT_SECONDS or (ready < READY_SECONDS and silence < OUTAGE_SECONDS):
+        if missing_for < heartbeats.TIMEOUT_SECONDS or (ready < READY_SECONDS and missing_for < OUTAGE_SECONDS):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         self._heartbeats.forget(run.run_id)
         self._servers.forget(run.run_id)
         if _complete_end(self._instance, run):
             return CheckRunHealthResult(WorkerStatus.SUCCESS)
-        reason = f"{process_named_in(heartbeat)} has written no heartbeat for {silence:.0f} s"
+        reason = f"{process_named_in(heartbeat)} has written no heartbeat for {missing_for:.0f} s"
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND, reason)
 
 
@@ -58,7 +57,7 @@ def _complete_end(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     a run that has ended and counts as started. A failure is reported again, because Dagster decides about a retry when
     it sees the event, and has seen the first one too early.
     """
-    events = [entry for entry in instance.all_logs(run.run_id, of_type=set(_ENDS)) if entry.dagster_event]
+    events = [entry for entry in instance.all_logs(run.run_id, of_type=heartbeats.RUN_ENDS) if entry.dagster_event]
     if not events:
         return False
     end = cast("dg.DagsterEvent", events[-1].dagster_event)

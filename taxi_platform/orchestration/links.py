@@ -1,4 +1,4 @@
-"""What an asset's page in the UI leads to: where its data come from, what they mean, and the page about it here."""
+"""The links on an asset's page in the UI: to the source of its data, to its description, and to a page of the docs."""
 
 from typing import Any
 

@@ -32,8 +32,8 @@ def store_months(
     recorded here; the run fails with the reason of each bad one.
 
     Months that fail for a transient reason are tried again here and not by Dagster, whose retry of a step would begin
-    again with all months, and record as unchanged what this very run had loaded. When a month stays away, the others
-    are not waited for: they would have to wait for the same server.
+    again with all months, and record as unchanged what this very run had loaded. Once all attempts for a month have
+    failed, the months after it are tried only once, because they need the same server.
 
     When ``store_month`` raises a ``TaxiError``, what was there before is still there. It returns the month's metadata.
 

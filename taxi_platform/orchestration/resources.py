@@ -17,7 +17,7 @@ from taxi_platform.errors import DatabaseRefused, InvalidSetting, NotPublished, 
 from taxi_platform.operations.landing.places import LandingBucket, LandingFolder, LandingPlace
 from taxi_platform.orchestration.cloud_io import GoogleCloud
 from taxi_platform.orchestration.monthly_io import errors_as_failures
-from taxi_platform.settings import PROJECT
+from taxi_platform.settings import path_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -76,7 +76,7 @@ class ProductFile:
         try:
             return json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise NotPublished("products", f"there is no {self.path} yet", "Materialize products first.") from None
+            raise NotPublished("products", f"{self.path} does not exist yet", "Materialize products first.") from None
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Landing:
         if "://" in self.setting:
             what = "this kind of address is not supported"
             raise InvalidSetting(f"TAXI_LANDING={self.setting}", what, "Name a folder, or gs://bucket/prefix.")
-        return LandingFolder((PROJECT / Path(self.setting).expanduser()).absolute())
+        return LandingFolder(path_of(self.setting).absolute())
 
 
 DockerHubResource = dg.ResourceParam[DockerHub]

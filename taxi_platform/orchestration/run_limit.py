@@ -28,13 +28,13 @@ class RunLimit:
     tag: str  # the tag that says whether a run beyond the limit should ``fail`` or wait in a ``queue``
 
     def admit(self, instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-        """Let a run go on if fewer runs of its job are admitted and still executed; else fail, or wait for one to end.
+        """Admit a run if fewer runs of its job are admitted and still executed; else fail, or wait until one ends.
 
         Raises:
             dagster.Failure: the limit is reached, or the tag has another value.
         """
         subject = f"{run.job_name} (at most {self.at_once} runs at once)"
-        full, when_full = "that many are at it already", run.tags.get(self.tag, "fail")
+        full, when_full = "that many are executed already", run.tags.get(self.tag, "fail")
         with errors_as_failures():
             if when_full == "queue":
                 waiting_for = f"{subject}: {full}; waiting until one ends"
@@ -61,7 +61,7 @@ class RunLimit:
 
 @contextmanager
 def _lock(instance: dg.DagsterInstance, job: str) -> Generator[None]:
-    """Count alone, by an advisory lock in the database of the state. No other process shares a state in memory."""
+    """Let one process count at a time, by a lock in the state's database. A state in memory has only one process."""
     url = state_database_url(instance)
     if url is None:
         yield

@@ -22,14 +22,13 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import NullPool
 
 from taxi_platform.dagster_private import add_web_middleware, forget_cursor_value
-from taxi_platform.ledger.heartbeats import Heartbeat, key_of
+from taxi_platform.ledger.heartbeats import RUN_ENDS, Heartbeat, key_of
 from taxi_platform.orchestration.database import state_url
 from taxi_platform.settings import environment, settings
 
 _VALIDATES = "DAGSTER_IS_DEFS_VALIDATION_CLI"  # set by ``dg check defs`` and ``dagster definitions validate``
 _NOWHERE = "postgresql+psycopg2://nowhere.invalid/dagster"
 _AT_ONCE = 8  # queries of ``ledger.reading``
-_ENDS = {dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED}
 
 
 def _raise_if_broken(connection: Any, record: object, proxy: object) -> None:
@@ -44,7 +43,7 @@ def _raise_if_broken(connection: Any, record: object, proxy: object) -> None:
 
 
 class _KeepsConnections:
-    """Opens a connection for every query, as Dagster does, except in processes that are known to ask often.
+    """Opens a connection for every query, as Dagster does, except in processes that are known to run many queries.
 
     These are the daemon, a process that makes or executes runs, and commands that only read. Opening a connection takes
     longer than storing an event: keeping them halves the time of a backfill of small months.
@@ -114,13 +113,13 @@ class _Runs(_KeepsConnections, PostgresRunStorage):
 
     def handle_run_event(self, run_id: str, event: dg.DagsterEvent, update_timestamp: datetime | None = None) -> None:
         """Update the run as Dagster does, and begin or end its heartbeat."""
-        heartbeat = self._heartbeats.pop(run_id, None) if event.event_type in _ENDS else None
+        heartbeat = self._heartbeats.pop(run_id, None) if event.event_type in RUN_ENDS else None
         if heartbeat:
             heartbeat.end()  # first, because it stops a process whose run is over
         super().handle_run_event(run_id, event, update_timestamp)
         if event.event_type == dg.DagsterEventType.RUN_START:
             self._begin_heartbeat(run_id)
-        elif event.event_type in _ENDS:
+        elif event.event_type in RUN_ENDS:
             forget_cursor_value(self, key_of(run_id))
             if heartbeat and not self._heartbeats:
                 for storage in self._storages:
@@ -137,7 +136,7 @@ class _Runs(_KeepsConnections, PostgresRunStorage):
 
 
 class _NoRuns(_Runs):
-    """What a command that only validates definitions asks: one value, which a new state does not have."""
+    """The runs for a command that only validates definitions: it reads one value, which a new state does not have."""
 
     def get_cursor_values(self, keys: set[str]) -> Mapping[str, str]:
         """Return no values."""

@@ -11,13 +11,19 @@ from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 
-from taxi_platform.errors import missing_extras
 from taxi_platform.ledger.event_metadata import raw_metadata, table_metadata
-from taxi_platform.operations.exports import export_month, file_of
-from taxi_platform.orchestration.monthly_io import Metadata, fetch_raw, service_of_asset, store_months, wanted_type
+from taxi_platform.operations.exports import export_month, export_path
+from taxi_platform.orchestration.monthly_io import (
+    Metadata,
+    errors_as_failures,
+    fetch_raw,
+    service_of_asset,
+    store_months,
+    wanted_type,
+)
 from taxi_platform.postgres import frames, tables
 from taxi_platform.postgres.frames import Rows, TableReference
-from taxi_platform.postgres.loader import OnBadRows, load_month, rows_in_table
+from taxi_platform.postgres.loader import load_month, rows_in_table
 from taxi_platform.postgres.server import Server
 from taxi_platform.sources.cache import Cache, FetchMode, TripFiles
 from taxi_platform.sources.source import Source, source_named
@@ -92,23 +98,20 @@ class PostgresIOManager(dg.IOManager):
     """
 
     postgres: Server
-    on_bad_rows: OnBadRows
-    max_bad_rows: float
+    max_bad_rows: float  # the share of a file's rows that are set aside instead of failing the month
 
     def handle_output(self, context: dg.OutputContext, obj: "TripFiles | Rows | pd.DataFrame | pa.Table") -> None:
         """Load the months of trips, or replace the small table that has the asset's name."""
         if isinstance(obj, TripFiles):
             store_months(context, obj.service, obj.months, lambda month: self._load_month(context, obj, month))
         else:
-            with missing_extras():
+            with errors_as_failures():
                 self._replace_table(context, obj)
 
     def _load_month(self, context: dg.OutputContext, files: TripFiles, month: Month) -> Metadata:
         """Load one verified file, unless the table holds it already."""
         fetched, url = fetch_raw(context, files, month), self.postgres.address()
-        loaded = load_month(
-            url, fetched.file, on_bad_rows=self.on_bad_rows, max_bad_rows=self.max_bad_rows, force=files.force_load
-        )
+        loaded = load_month(url, fetched.file, max_bad_rows=self.max_bad_rows, force=files.force_load)
         done = "was there already" if loaded.unchanged else f"loaded in {loaded.seconds:.2f} s"
         context.log.info(f"{loaded.partition}: {loaded.rows:,} rows, {loaded.rejected:,} rejected, {done}")
         database, count = frames.database_of(url), rows_in_table(url, files.service)
@@ -133,7 +136,7 @@ class PostgresIOManager(dg.IOManager):
         """Return the rows of the asset's months, as the type of the input."""
         reference = self._reference(context)
         read = READERS.get(wanted_type(context))
-        with missing_extras():
+        with errors_as_failures():
             return read(self.postgres.address(), reference) if read else reference
 
     def _reference(self, context: dg.InputContext) -> TableReference:
@@ -157,8 +160,7 @@ class ExportsIOManager(dg.IOManager):
         service = service_of_asset(context)
 
         def store(month: Month) -> Metadata:
-            with missing_extras():
-                exported = export_month(self.postgres.address(), service, month, self.place)
+            exported = export_month(self.postgres.address(), service, month, self.place)
             context.log.info(f"{exported.uri}: {exported.rows:,} rows in {exported.seconds:.2f} s")
             return {
                 "dagster/uri": exported.uri,
@@ -172,4 +174,4 @@ class ExportsIOManager(dg.IOManager):
     def load_input(self, context: dg.InputContext) -> list[str]:
         """Return the paths of the months that the asset asks for."""
         service = service_of_asset(context)
-        return [f"{self.place}/{file_of(service, Month.parse(key))}" for key in context.asset_partition_keys]
+        return [f"{self.place}/{export_path(service, Month.parse(key))}" for key in context.asset_partition_keys]

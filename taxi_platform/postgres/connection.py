@@ -30,7 +30,7 @@ _SESSION = {
     "datestyle": "ISO, MDY",
     "extra_float_digits": "1",  # fewer digits would give other row ids
     "lock_timeout": f"{LOCK_SECONDS}s",
-    # Names of ours have their schema; functions and tables of others in "public" must not be taken for the server's.
+    # Our SQL names every schema: what somebody else has put into "public" must not replace a function of the server's.
     "search_path": "pg_catalog, pg_temp",
     "standard_conforming_strings": "on",
     "statement_timeout": f"{STATEMENT_SECONDS}s",
@@ -75,6 +75,11 @@ def execute(connection: Connection, statement: str, parameters: Parameters = Non
     return connection.execute(statement.encode(), parameters)
 
 
+def exists(connection: Connection, table: str) -> bool:
+    """Return whether there is a table of this name, which includes its schema."""
+    return execute(connection, "select to_regclass(%s) is not null", (table,)).fetchone() == (True,)
+
+
 def check_address(url: str) -> None:
     """Raise ``InvalidSetting``, which quotes no password, unless this is the address of a PostgreSQL server."""
     from psycopg import ProgrammingError
@@ -104,7 +109,7 @@ def server_of(url: str) -> str:
 
 
 def _check_server(connection: Connection) -> None:
-    """Refuse an old server, or a pooler: locks and settings of a session would belong to the session it lends next.
+    """Refuse an old server, and a connection pooler, which would pass on a session with its locks to other clients.
 
     A pooler answers for the server, so the process that it names is not the one that runs the statements.
     """
@@ -112,7 +117,7 @@ def _check_server(connection: Connection) -> None:
     if version < OLDEST_SERVER * 10_000:
         raise UnsupportedServer(
             server_of(connection.info.dsn),
-            f"it is PostgreSQL {version // 10_000}, and {OLDEST_SERVER} is the oldest that will do",
+            f"it is PostgreSQL {version // 10_000}, and {OLDEST_SERVER} is the oldest that is supported",
             "Upgrade it, or unset TAXI_POSTGRES_URL for the embedded server.",
         )
     if execute(connection, "select pg_backend_pid()").fetchone() != (connection.info.backend_pid,):

@@ -16,13 +16,13 @@ from taxi_platform.errors import (
 
 _RUN_AGAIN = "The table is as it was; run again once the server is back."
 _LOST = (DatabaseInterrupted, "PostgreSQL went away", _RUN_AGAIN)
-_WAITED = (DatabaseInterrupted, "PostgreSQL gave up waiting", "See pg_stat_activity for who holds on.")
+_WAITED = (DatabaseInterrupted, "PostgreSQL gave up waiting", "pg_stat_activity shows which session holds the lock.")
 _REFUSED = (DatabaseRefused, "PostgreSQL refused", "The table is as it was.")
 _FULL = "Raise max_connections, or run fewer loads at once."
 _CHECK = "Check user, password and database in TAXI_POSTGRES_URL."
 _NO_LOG_IN = (DatabaseUnreachable, "PostgreSQL does not let the user in", _CHECK)
 
-# The first entry that begins the SQLSTATE counts; anything else is refused. See PostgreSQL's appendix A.
+# The first entry with which a SQLSTATE begins decides; without one, PostgreSQL refused. See PostgreSQL's appendix A.
 _BY_SQLSTATE: dict[str, tuple[type[TaxiError], str, str]] = {
     "08": _LOST,
     "57P01": _LOST,  # an administrator ended the session
@@ -40,7 +40,7 @@ _BY_SQLSTATE: dict[str, tuple[type[TaxiError], str, str]] = {
     "3D000": _NO_LOG_IN,
 }
 
-# libpq reports no SQLSTATE for a connection that fails; the first entry that is found in its message counts.
+# libpq reports no SQLSTATE for a connection that fails; the first entry that is found in its message decides.
 _FAILED_CONNECTIONS = {
     "(resolve|translate) host": ("the host name is unknown (DNS)", "Check the host in TAXI_POSTGRES_URL."),
     "refused": ("nothing listens on the port", "Start PostgreSQL, or correct host and port in TAXI_POSTGRES_URL."),

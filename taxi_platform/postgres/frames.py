@@ -55,7 +55,7 @@ def database_of(url: str) -> str:
 
 
 def as_small_table(data: "Rows | pd.DataFrame | pa.Table") -> "Rows | pa.Table":
-    """Return a small table as rows or as Arrow; raise ``TypeError`` for everything else than rows, pandas and Arrow."""
+    """Return a small table as rows or as Arrow; raise ``TypeError`` for anything but rows, pandas and Arrow."""
     if isinstance(data, Rows):
         return data
     import pandas as pd

@@ -1,6 +1,6 @@
 """Loading one month: from a verified file into its own table, which one short transaction swaps in.
 
-Knows nothing of Dagster; a shell can call it. A reader sees the old month or the new one, and a month that is
+Knows nothing of Dagster; a shell can call it. A reader sees the old month or the new one, and a load that is
 interrupted anywhere leaves only its ``_loading`` table, which the next load of the service removes.
 """
 
@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from taxi_platform.errors import DatabaseInterrupted, DatabaseRefused, FileChanged, disk_errors, shortened
 from taxi_platform.postgres import tables
-from taxi_platform.postgres.connection import Connection, connect, execute, postgres_errors
+from taxi_platform.postgres.connection import Connection, connect, execute, exists, postgres_errors
 from taxi_platform.postgres.locking import lock_month, refuse_older_snapshots, when_readers_allow
 from taxi_platform.postgres.preparing import add_columns, months_changed_by_hand, prepare
 from taxi_platform.trips.columns import Column
@@ -28,7 +28,6 @@ from taxi_platform.trips.services import SERVICES, Service
 
 logger = logging.getLogger(__name__)
 
-OnBadRows = Literal["fail", "quarantine"]
 Encode = Callable[[Iterator[Any]], Iterator[bytes]]
 _Counts = tuple[int, int]  # records of the file that are rows of the table, and those that are rejects
 COPY_BYTES = 256 * 1024  # of bad rows that are sent at once
@@ -52,23 +51,21 @@ class Loaded:
     unchanged: bool = False
 
 
-def load_month(
-    url: str, file: TripFile, *, on_bad_rows: OnBadRows = "fail", max_bad_rows: float = 1.0, force: bool = False
-) -> Loaded:
+def load_month(url: str, file: TripFile, *, max_bad_rows: float = 0.0, force: bool = False) -> Loaded:
     """Make the month in the table exactly its file.
 
     The bytes of the verified file are checked again while they are loaded. After any error the table is unchanged.
 
-    With ``quarantine``, bad rows are set aside among the service's rejects, up to the share ``max_bad_rows`` and never
-    all of them. ``force`` loads even when the table holds this very file already.
+    Bad rows are set aside among the service's rejects, up to the share ``max_bad_rows`` of all rows and never all of
+    them. ``force`` loads even when the table holds this very file already.
 
     Raises:
-        BadRows: some rows cannot be stored; the message names their lines.
+        BadRows: more rows cannot be stored; the message names their lines.
         FileChanged: the file is not the one that was verified.
         SchemaMismatch: the header or the table does not match the contract.
     """
     started = time.monotonic()
-    load = _Load(url, file, max_bad_rows if on_bad_rows == "quarantine" else 0.0)
+    load = _Load(url, file, max_bad_rows)
     with connect(url) as connection, postgres_errors(load.subject):
         prepare(connection, load.service)
         lock_month(connection, load.service, file.month)
@@ -223,7 +220,7 @@ class _Load:
         """Replace the month's table, its rejects and its record in one transaction."""
         file, name = self._file, tables.literal(self.subject)
         table, partition = tables.table_of(self.service), tables.partition_of(self.service, file.month)
-        replaces = execute(connection, "select to_regclass(%s) is not null", (partition,)).fetchone() == (True,)
+        replaces = exists(connection, partition)
         if replaces:
             refuse_older_snapshots(connection, partition, copied)
         with connection.transaction():
@@ -299,9 +296,9 @@ class _Abandoned(Exception):
 def copy_blocks(blocks: Iterable[Any], connections: Sequence[Connection], statement: str, encode: Encode = iter) -> int:
     """Copy blocks of whole rows over all connections at once, and return the number of rows that the server reports.
 
-    Each connection takes the next block when it is ready for one. A block is made by whichever thread comes for it, so
-    that memory holds one block per connection; ``encode`` turns the blocks of one connection into what is sent. An
-    error in any thread, also of ``blocks`` and ``encode``, stops all of them and is raised.
+    Each connection has a thread, which makes the next block when the connection is ready for it, so that memory holds
+    one block per connection; ``encode`` turns the blocks of one connection into the bytes that are sent. An error in
+    any thread, also in ``blocks`` and ``encode``, stops all of them and is raised.
     """
     remaining, turn, abandoned = iter(blocks), threading.Lock(), threading.Event()
 

@@ -12,7 +12,7 @@ from taxi_platform.trips.services import Service
 
 
 def lock_month(connection: Connection, service: Service, month: Month) -> None:
-    """Take the month's lock, which one process in all can hold, until the connection ends.
+    """Take the month's lock, which only one process can hold, until the connection ends.
 
     Raises:
         DatabaseInterrupted: another process held the lock for a quarter of an hour.
@@ -38,7 +38,7 @@ class OlderSnapshot(DatabaseInterrupted):
 
 
 def refuse_older_snapshots(connection: Connection, name: str, copied: datetime) -> None:
-    """Pass when every open snapshot sees the rows that were copied until then.
+    """Return if every open snapshot sees the rows that were copied by the time ``copied``.
 
     Partitions are replaced for everybody at once, but rows appear only to snapshots taken after they were written. A
     ``repeatable read`` transaction such as pg_dump's, begun before the COPY ended, would find the old table gone and

@@ -1,7 +1,7 @@
 """Checks the months that an older parser loaded, once, for values that today's parser refuses or reads differently.
 
-A table only shows part of them. An offset that was dropped, a date without a time, 24:00 and a hexadecimal number have
-become ordinary values.
+A table shows only some of them: a time zone that was dropped, a date without a time, 24:00 and a hexadecimal number
+were stored as ordinary values.
 """
 
 import logging
@@ -14,7 +14,7 @@ from taxi_platform.trips.services import SERVICES, Service
 
 logger = logging.getLogger(__name__)
 
-# The owner of the table, because columns may have to be added to it.
+# Only the owner of the table may add columns to it.
 _MAY_RECORD = f"""
 select pg_has_role(c.relowner, 'usage') and not current_setting('transaction_read_only')::boolean
 from pg_class as c where c.oid = to_regclass('{tables.FILES}')"""
@@ -33,7 +33,7 @@ where filename = %(name)s and loaded_at = %(loaded_at)s"""
 def check_older_months(connection: Connection) -> None:
     """Check the months that an older parser loaded, and record the outcome in ``tripdata_files``.
 
-    A month that passes counts as loaded by today's parser; of one that does not, the columns in question are recorded.
+    A month without such values counts as loaded by today's parser; for any other, the columns in question are recorded.
     A user who cannot record the outcome checks nothing.
     """
     months = execute(connection, _UNCHECKED, (PARSER,)).fetchall()

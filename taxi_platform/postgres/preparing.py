@@ -1,4 +1,4 @@
-"""The tables before a load: made, commented, cleaned of what killed loads left, and checked for changes by hand.
+"""Prepares tables for a load: creates and comments them, removes what killed loads left, finds changes by hand.
 
 The load itself is in ``loader``.
 """
@@ -28,9 +28,9 @@ where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by at
 
 _LOADING_TABLES = f"select relname from pg_class where relnamespace = '{tables.SCHEMA}'::regnamespace and relname ~ %s"
 
-# The months that the server's counters do not show to be as they were loaded: the file, the partition, and how many
-# rows were updated or deleted. Counters begin at 0 after a crash (``reset``) and stay 0 while nobody writes, so a month
-# that was counted since then need not be counted again.
+# The months that may have changed since they were loaded, by the server's counters: the file, the partition, and how
+# many rows were updated or deleted. Counters begin at 0 after a crash (``reset``) and stay 0 while nobody writes, so a
+# month whose rows were counted after the crash need not be counted again.
 _UNCOUNTED = f"""
 select f.filename, to_regclass(f.partition_name)::text, n.rewritten
 from {tables.FILES} as f
@@ -102,7 +102,7 @@ def check_encoding(connection: Connection) -> None:
 
 
 def _is_ours(connection: Connection, service: Service) -> bool:
-    """Return whether the table exists; one that is not as the contract wants it is refused."""
+    """Return whether the table exists; raise ``SchemaMismatch`` if it is not as the contract describes it."""
     table = tables.table_of(service)
     row = execute(connection, "select relkind from pg_class where oid = to_regclass(%s)", (table,)).fetchone()
     if row is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from taxi_platform.errors import TaxiError
 from taxi_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,6 +61,14 @@ def trips_server(settings: Settings) -> Server:
     """Return the server of the trips: TAXI_POSTGRES_URL, or the embedded server."""
     url = settings.postgres_url
     return Server(url.get_secret_value() if url else "", settings.data_dir / "postgres")
+
+
+def as_of_state(error: TaxiError) -> tuple[str, str, str]:
+    """Return subject, problem and advice of an error, with the setting of Dagster's state instead of the trips'."""
+    subject, what, advice = (
+        part.replace("TAXI_POSTGRES_URL", STATE_SETTING) for part in (error.subject, error.what, error.advice)
+    )
+    return subject, what, advice
 
 
 def state_server(settings: Settings) -> Server:

@@ -13,7 +13,7 @@ from taxi_platform.reports.charts import Chart, markdown_picture, stylesheet, sv
 
 
 class Table(NamedTuple):
-    """A table whose first columns are texts, of which the very first names the row; the other columns are numbers."""
+    """A table: the first column names the row, the first ``texts`` columns are texts, and the others are numbers."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -67,7 +67,7 @@ class Notice(NamedTuple):
     command: str = ""
 
 
-class Answer(NamedTuple):
+class HomeworkAnswer(NamedTuple):
     """A question with its answer, or with the command that loads what the answer needs."""
 
     question: str
@@ -85,7 +85,7 @@ class Page(NamedTuple):
     notices: Sequence[Notice]
     tiles: Sequence[Tile]
     figures: Sequence[Figure]
-    answers: Sequence[Answer]
+    answers: Sequence[HomeworkAnswer]
     footer: Sequence[str]
 
 

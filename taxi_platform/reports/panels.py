@@ -240,7 +240,7 @@ def _distribution(
     axis: str,
     every: int,
 ) -> Figure:
-    """Return a figure with the share of each service's trips in each bin; every so many columns have a label."""
+    """Return a figure with the share of each service's trips in each bin; every ``every``-th column has a label."""
     drawn = [(number, label) for number, label, _ in bins if label]
     labels = [drawn[0][1], *(label for _, label in drawn[1 + every :: every])]
     panels: list[Panel] = []

@@ -17,8 +17,6 @@ from taxi_platform.trips.keys import MODELS_SCHEMA
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES
 
-Rows = Sequence[Row]
-
 FARTHEST = 100  # miles; a distance that is negative or greater says more about the taximeter than about the trip
 _LEAST = 0.001  # anything less is zero: the files have two decimal places
 TRIPS, REVENUE, ZONES = (f"{MODELS_SCHEMA}.{model}" for model in ("fct_trips", "fct_monthly_zone_revenue", "dim_zones"))
@@ -149,7 +147,9 @@ def _exist(connection: Connection, *names: str) -> bool:
     return execute(connection, _ALL_EXIST, (list(names),)).fetchone() == (True,)
 
 
-def _count_once(connection: Connection, month: Month, statements: Sequence[str], version: str) -> Sequence[Rows]:
+def _count_once(
+    connection: Connection, month: Month, statements: Sequence[str], version: str
+) -> Sequence[Sequence[Row]]:
     """Return the rows of each statement, kept ones if these have the version; the empty version is never kept."""
     parameters = {"first": month.first_day, "after": month.plus(1).first_day}
     if version and _exist(connection, FIGURES):
@@ -165,7 +165,7 @@ def _count_once(connection: Connection, month: Month, statements: Sequence[str],
 
 
 def _figures(
-    month: Month, counted: Sequence[Rows], zones: Mapping[int, Row], loaded: Mapping[str, LoadRecord]
+    month: Month, counted: Sequence[Sequence[Row]], zones: Mapping[int, Row], loaded: Mapping[str, LoadRecord]
 ) -> Iterator[ServiceFigures]:
     """Yield the figures of each service that has trips."""
     for service in SERVICES.values():

@@ -46,7 +46,7 @@ class Reports:
         loaded = months_in_place(url)
         parts: list[ServiceFigures] = []
         for part in read_figures(url, [month] if month else read_months(url, loaded), loaded):
-            logger.info("%s: %s trips counted", part.service.file_name(*part.months), f"{part.total.trips:,}")
+            logger.debug("%s: %s trips counted", part.service.file_name(*part.months), f"{part.total.trips:,}")
             parts.append(part)
         pages = frozenset(path.stem for path in self.folder.glob("*.html"))
         data = ReportData(parts, loaded, self.schedule_timezone, datetime.now(timezone.utc), month, pages)

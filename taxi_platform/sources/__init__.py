@@ -1,1 +1,1 @@
-"""Where files come from: an HTTP server, a folder, or the sample generator; not what becomes of them."""
+"""Where files come from: an HTTP server, a folder or the sample; and the cache of verified files. Nothing is loaded."""

@@ -1,4 +1,4 @@
-"""The meaning of what a web server answers, or fails to answer. Nothing here sends a request or writes a file."""
+"""What the answer of a web server means, or a missing answer. Nothing here sends a request or writes a file."""
 
 import re
 from collections.abc import Collection, Generator, Mapping
@@ -25,8 +25,8 @@ def file_of(address: str) -> str:
 
 
 def unreachable(address: str, cause: str, retry_after: float | None = None) -> SourceUnreachable:
-    """Return the error of an attempt that another one may overcome, after the seconds that the server asks for."""
-    wait = f" and asks to be left alone for {retry_after:,.0f} s" if retry_after else ""
+    """Return the error of an attempt; the next one may succeed, after the seconds that the server asks for."""
+    wait = f" and asks for a pause of {retry_after:,.0f} s" if retry_after else ""
     error = SourceUnreachable(
         file_of(address),
         f"{public(address)} could not be read: {cause}{wait}",
@@ -51,7 +51,7 @@ def transport_errors(address: str) -> Generator[None]:
         text = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
         host = urlsplit(address).netloc.rpartition("@")[2]
         failure = unreachable(address, f"{redact(shortened(text))} ({host})")
-        # The same address leads to the same circle; an address that is not valid is a ValueError.
+        # A circle of redirects will not end the next time either, and a ValueError means that the address is not valid.
         failure.transient = not isinstance(error, (requests.TooManyRedirects, ValueError))
         raise failure from error
 
@@ -59,11 +59,11 @@ def transport_errors(address: str) -> Generator[None]:
 def refuse_failures(
     response: "Response", address: str, not_published: Collection[int] = NOT_PUBLISHED, *, ranged: bool = False
 ) -> None:
-    """Accept an answer that brings bytes; for a ``ranged`` request of a part, 206 and 416 do so too.
+    """Accept an answer with bytes of the file; for a ``ranged`` request, which asks for a part, also 206 and 416.
 
     Raises:
         NotPublished: the status is one of ``not_published``.
-        AccessDenied: every other answer that blames the request.
+        AccessDenied: every other status from 400 to 499.
         SourceUnreachable: an answer that is temporary, such as 429 or 503.
         DamagedFile: something else came instead of the file.
     """
@@ -112,7 +112,7 @@ def validator(version: SourceVersion) -> str | None:
 
 
 def continues(response: "Response", received: int, version: SourceVersion) -> bool:
-    """Return whether an answer's body follows the ``received`` bytes of this version. Some servers ignore If-Range."""
+    """Return whether a body continues the ``received`` bytes of this version. Some servers ignore If-Range."""
     sent = version_of(response)
     return (
         response.status_code == 206

@@ -63,7 +63,7 @@ class Cache:
         """Return the month's verified file, fetched from the source if it is missing or the mode requires it.
 
         Raises:
-            NotPublished, AccessDenied: the source does not have the file, or does not let us have it.
+            NotPublished, AccessDenied: the source does not have the file, or refuses to send it.
             SourceUnreachable: the source does not answer, or another process has been fetching for an hour.
             DamagedFile, SchemaMismatch: the fetched file is broken or has other columns; it is not kept.
             StorageFull: it cannot be written.
@@ -88,7 +88,7 @@ class Cache:
         return Transfer(kept, is_new=False, seconds=time.monotonic() - started)
 
     def cached(self, service: Service, month: Month) -> TripFile | None:
-        """Return the file that was cached last, wherever it came from, without asking the source or fetching."""
+        """Return the file that was cached last, from any source; nothing is asked or fetched."""
         paths = self._paths(service, month)
         return _latest(*paths, landed=True) or _latest(*paths)
 
@@ -107,7 +107,7 @@ class Cache:
         return plain, _beside(plain, ".gz"), plain.with_suffix(".parquet")
 
     def _usable(self, path: Path, address: str, *, ask: bool) -> TripFile | None:
-        """Return the cached file if it came from this address and, if asked, is what is there now."""
+        """Return the cached file if it came from this address and, with ``ask``, is still what the source has."""
         file = read_sidecar(path)
         if file is None or file.source != address:
             return None
@@ -145,7 +145,7 @@ class Cache:
 
 @dataclass(frozen=True)
 class TripFiles:
-    """The files of some months of a service, each fetched only when it is used, so that a bad one stops no other.
+    """The files of some months of a service, fetched one by one as they are used: a bad one does not stop the others.
 
     Attributes:
         refresh: months that are refreshed even if the mode is ``cached``.

@@ -48,7 +48,7 @@ class FolderSource:
             return _version(Path(address).stat())
 
     def fetch(self, address: str, target: Path) -> SourceVersion:
-        """Copy a file to ``target``, from its first byte whatever is there."""
+        """Copy a file to ``target``, and replace whatever is there."""
         source = Path(address)
         with disk_errors(target):
             sidecar_of(target).unlink(missing_ok=True)
@@ -71,7 +71,7 @@ class FolderSource:
                 if path.is_file():
                     found.append(str(path))
         if len({edition_of(path) for path in found}) > 1:
-            what = f"the month is there twice, in two editions with other rows: {' and '.join(found)}"
+            what = f"the month is there twice, in two editions whose rows differ: {' and '.join(found)}"
             raise DamagedFile(names[-1], what, "Keep the one that you want to load.")
         if found:
             return found[0]
@@ -88,8 +88,8 @@ def reading_errors(path: Path, folder: Path, setting: str) -> Generator[None]:
     """Raise the source's own errors instead of every ``OSError`` of the block, which reads a folder or a file in it.
 
     Raises:
-        InvalidSetting: there is no such folder, which a setting names.
-        NotPublished, AccessDenied: there is no such file, or it may not be read.
+        InvalidSetting: the folder that ``setting`` names does not exist.
+        NotPublished, AccessDenied: the file does not exist, or may not be read.
         SourceUnreachable: the disk or the network mount fails.
     """
     try:
@@ -107,7 +107,7 @@ def reading_errors(path: Path, folder: Path, setting: str) -> Generator[None]:
 
 
 def check_folder(folder: Path, setting: str) -> None:
-    """Raise ``InvalidSetting`` if there is no such folder."""
+    """Raise ``InvalidSetting`` if the folder does not exist."""
     if not folder.is_dir():
         advice = "Create or mount it, or name another one."
         raise InvalidSetting(f"{setting}={folder}", "there is no such folder", advice)

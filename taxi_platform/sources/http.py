@@ -1,7 +1,7 @@
 """Files from an HTTP server: their addresses, their versions, and downloads that are resumed after interruptions.
 
-The TLC's server and the default source, which takes from it what the course's release lacks, belong here too. What an
-answer means is decided in ``answers``, whether a complete file is a good one in ``cache``.
+The TLC's server belongs here too, and the default source, which gets from it what the course's release lacks. What an
+answer means is decided in ``answers``; a complete file is verified in ``cache``.
 """
 
 import json
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 EXAMPLE = "https://host/{service}/{service}_tripdata_{month}.csv.gz"
 CHUNK = 64 * 1024  # bytes received at once: what a killed process or a reset connection loses at most
-TIMEOUTS = (10.0, 60.0)  # seconds until a connection must stand, and for which the server may be silent
+TIMEOUTS = (10.0, 60.0)  # seconds to wait for a connection, and for the next bytes of an answer
 SHORT_TIMEOUTS = (5.0, 8.0)
 PROGRESS_EVERY = 5.0  # seconds between two log lines of a long download
 _NO_HEAD = (403, 405, 501)  # answers of servers that only accept GET
@@ -61,7 +61,7 @@ class HttpSource:
     Args:
         template: the address of a trip file with placeholders; the attribute is the same without credentials.
         retries: how often and when to ask again.
-        timeouts: seconds until a connection must stand, and for which the server may be silent.
+        timeouts: seconds to wait for a connection, and for the next bytes of an answer.
 
     Raises:
         InvalidSetting: the template is not the address of a trip file; the message says what is valid.
@@ -173,10 +173,10 @@ class TlcSource(HttpSource):
 
 
 class CourseThenTlc(HttpSource):
-    """The course's release as far as it goes, by the contracts, and the TLC's files of all other months.
+    """The course's release for the months that it has, according to the contracts, and the TLC's files of all others.
 
-    A month has one edition, whichever was published: it is never looked for in both places. The zone lookup is the
-    course's, because the TLC's names the unknown zones 264 and 265 otherwise.
+    Each month comes from one of the two, and is never looked for in both. The zone lookup is the course's, because the
+    TLC's has other names for the unknown zones 264 and 265.
     """
 
     def __init__(self, template: str, tlc: TlcSource, **how: Any) -> None:
@@ -199,7 +199,7 @@ def _store(response: "Response", address: str, part: "PartialFile") -> int:
     if total is None and response.headers.get("Transfer-Encoding", "").lower() != "chunked":
         raise DamagedFile(
             file_of(address),
-            f"{public(address)} comes without Content-Length and not in chunks, so that a cut would not be noticed",
+            f"{public(address)} comes without Content-Length and not in chunks, so it could be cut off unnoticed",
             "Use a server that sends the length, or download the file into a folder and set TAXI_SOURCE to it.",
         )
     progress = f"bytes of {total:,}" if total is not None else "bytes"
@@ -248,7 +248,7 @@ def sidecar_of(target: Path) -> Path:
 class PartialFile:
     """The bytes of ``address`` that have arrived at ``path`` so far.
 
-    A sidecar file says which address and version they are the beginning of; without one they are worth nothing and
+    A sidecar file says which address and version they belong to; without one they cannot be continued, and
     ``version`` is None. Every method raises ``StorageFull`` if the disk cannot be written.
     """
 

@@ -1,6 +1,6 @@
 """The source ``sample``: made-up trips of any month, without a network or an account.
 
-What the trips are like belongs in ``sample_trips``, which needs numpy and is imported only when a file is made.
+What the trips are like belongs in ``sample_trips``, which needs numpy and is only imported when a file is made.
 """
 
 import logging
@@ -14,7 +14,7 @@ from taxi_platform.trips import zones as lookup
 from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.keys import parse_file_name
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import SERVICES, SMALLEST, Service
+from taxi_platform.trips.services import SMALLEST, Service
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class SampleSource:
                 return version
         service, month = file
         rows = rows_of_month(service, month, self.scale)
-        logger.info("%s: making a sample of %s trips", service.file_name(month), f"{rows:,}")
+        logger.debug("%s: making a sample of %s trips", service.file_name(month), f"{rows:,}")
         from taxi_platform.sources.sample_trips import write_month  # needs numpy, which takes long to import
 
         write_month(service, month, rows, target)
@@ -90,11 +90,9 @@ class SampleSource:
         """Return the service and month of a trip file's address, or None for the zone lookup's."""
         if address == self.zones():
             return None
-        name, month = parse_file_name(address.rpartition("/")[2]) or ("", None)
-        if name in SERVICES and month and FIRST_YEAR <= month.year <= LAST_YEAR:
-            service = SERVICES[name]
-            if address == self.trips(service, month):
-                return service, month
+        file = parse_file_name(address.rpartition("/")[2])
+        if file and FIRST_YEAR <= file[1].year <= LAST_YEAR and address == self.trips(*file):
+            return file
         example = self.trips(SMALLEST, Month(2019, 3))
         raise NotPublished(address, "the sample has no such file", f"Its addresses look like {example}.")
 
@@ -106,5 +104,5 @@ def rows_of_month(service: Service, month: Month, scale: float) -> int:
 
 
 def figure_at(steps: Sequence[tuple[str, int]], month: Month) -> int:
-    """Return the figure that holds for a month, of figures that each hold from a named month on."""
+    """Return the figure of a month, from a list of figures that are each valid from a named month on."""
     return steps[bisect_right(steps, str(month), key=lambda step: step[0]) - 1][1]

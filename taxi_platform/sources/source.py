@@ -6,7 +6,7 @@ from typing import Protocol
 
 from taxi_platform.errors import InvalidSetting
 from taxi_platform.retries import DOWNLOAD, METADATA
-from taxi_platform.settings import PROJECT, RELEASE
+from taxi_platform.settings import RELEASE, path_of
 from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
@@ -46,8 +46,8 @@ def source_named(text: str, *, short_timeouts: bool = False) -> Source:
     """Return the source that a ``TAXI_SOURCE`` names: an address, the TLC, the sample, or else a folder.
 
     The address of the course's release also stands for the TLC's files of later months. A folder that is called ``tlc``
-    or ``sample`` is written ``./sample``; relative folders start at the project. With short timeouts, for requests that
-    only need metadata, a server is given up after seconds, not minutes.
+    or ``sample`` is written ``./sample``; relative folders start at the project. Short timeouts are for
+    requests that only need metadata: a server that does not answer is an error after seconds, not minutes.
 
     Raises:
         InvalidSetting: it names none of these, a folder that does not exist, or an impossible scale.
@@ -80,7 +80,7 @@ def _server(name: str, *, short_timeouts: bool) -> Source:
 
 def _folder(name: str) -> Path:
     try:
-        folder = (PROJECT / Path(name).expanduser()).resolve()
+        folder = path_of(name).resolve()
         exists = name != "" and folder.is_dir()
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, an unknown ~user, a NUL
         raise _invalid(name, f"it cannot be read as a folder: {error}") from None

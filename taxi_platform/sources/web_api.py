@@ -1,4 +1,4 @@
-"""Small answers of the web, held in memory: the JSON of an API, a page. Trip files are fetched by ``http``."""
+"""Small answers of web servers, kept in memory: the JSON of an API, a page. Trip files are fetched by ``http``."""
 
 import json
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ LARGEST = 8 * 1024 * 1024  # bytes of one answer; a hundred products are 130 kB
 
 @dataclass(frozen=True)
 class Api:
-    """How a web API is asked, and what its failures are called.
+    """How a web API is asked, and how its errors are worded.
 
     Attributes:
         subject: the requested thing in messages: ``the products``, ``kestra/kestra``.
-        advice, missing: what to do without a useful answer, and when the thing does not exist.
-        timeouts: seconds until a connection must stand, and for which the server may be silent.
+        advice, missing: what to do after an error, and what to do if the thing does not exist.
+        timeouts: seconds to wait for a connection, and for the next bytes of an answer.
     """
 
     subject: str
@@ -34,7 +34,7 @@ class Api:
         Raises:
             NotPublished: the server says that it does not exist.
             AccessDenied: the server does not let us have it.
-            SourceUnreachable: no answer, or too many requests, however often the server is asked.
+            SourceUnreachable: after all retries, the server does not answer or refuses more requests.
             DamagedFile: the answer is not JSON, or larger than 8 MiB.
             InvalidSetting: this is not a web address.
         """

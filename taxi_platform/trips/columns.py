@@ -21,7 +21,7 @@ class Column:
     Attributes:
         source: its name in the file's header, as the TLC spells it.
         unit: what its numbers count, if they count something.
-        aliases: other names under which published files carry it.
+        aliases: other names that published files use for it.
         is_code: a text that is always a whole number; ``1.0`` is a float's spelling of ``1``.
         since: the first month whose files have it; files of earlier months may lack it, and it is then NULL. Tables
             that were made before the contract had it get it by ALTER TABLE, and their months stay as they were loaded.

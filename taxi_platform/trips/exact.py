@@ -1,7 +1,7 @@
 """Values of a Parquet file in the types of the contract, converted exactly or not at all, a batch at a time.
 
-It is imported only for Parquet files. A value that cannot be taken unchanged leaves its batch to the parser in
-``records``, which names its row; the values and texts that come from here are those that the parser would make.
+It is imported only for Parquet files. If a value cannot be converted exactly, the parser in ``records`` reads its
+batch and names its row. The values and texts that are made here are the same that the parser would make.
 """
 
 import io
@@ -28,7 +28,7 @@ ARROW_TYPES: dict[str, pa.DataType] = {
     "integer": pa.int32(),
     "double precision": pa.float64(),
 }
-"""Arrow's types for those of the contracts."""
+"""Arrow's type for each type of the contracts."""
 
 _TIMES = [np.datetime64(text, "us").astype(np.int64) for text in ("0001-01-01", "9999-12-31T23:59:59.999999")]
 _LARGEST = math.nextafter(TOO_LARGE, 0)
@@ -67,7 +67,7 @@ def _exact_texts(array: Any, column: Column) -> Any:
 
 
 def _check_range(array: Any, column: Column, least: Any, most: Any) -> None:
-    """Raise ``NeedsParser`` unless all values are in range; NaN is in none."""
+    """Raise ``NeedsParser`` unless all values are in range; NaN never is."""
     values: Any = array.drop_null().to_numpy(zero_copy_only=False)
     if len(values) and not (values.min() >= least and values.max() <= most):
         raise NeedsParser(f"{column.source} holds a value that is out of range")
@@ -76,7 +76,7 @@ def _check_range(array: Any, column: Column, least: Any, most: Any) -> None:
 def canonical_csv(batch: pa.RecordBatch, columns: Sequence[Column], order: Sequence[int]) -> bytes:
     """Return the rows of a batch as the parser would write them, or raise ``NeedsParser``.
 
-    ``order`` has the columns' places in the batch; -1 is an empty one.
+    ``order`` has the columns' places in the batch; -1 stands for an empty column.
     """
     texts = [_texts(exact(batch.column(index), column), column) for index, column in enumerate(columns)]
     texts.append(_arrow.nulls(batch.num_rows, pa.string()))
@@ -90,7 +90,7 @@ def _texts(values: Any, column: Column) -> Any:
             raise NeedsParser(f"{column.source} holds a NUL byte")
         return values
     if column.postgres == "double precision":
-        # Few amounts of a batch are different; as bits, so that 0 and -0 are.
+        # A batch has few different amounts, so each is spelled once. They are compared as bits: 0 and -0 are different.
         amounts = values.view(pa.int64()).dictionary_encode()
         spelled = [double_precision(amount) for amount in amounts.dictionary.view(pa.float64()).to_pylist()]
         return pa.array(spelled, pa.string()).take(amounts.indices)

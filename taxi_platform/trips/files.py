@@ -1,4 +1,4 @@
-"""TripFile, the reference to one month's file that assets hand to each other, wherever the file is.
+"""TripFile, the reference to one month's file, here or in a bucket, that assets pass to each other.
 
 Where files come from is decided in ``sources``, how they are read in ``reading``.
 """
@@ -45,8 +45,8 @@ class FileFacts:
         bytes, sha256: size and checksum of the file as published.
         csv_bytes: the size uncompressed; of a Parquet file that of its columns.
         rows: the records after the header, good or bad.
-        regular: whether all rows are such that they need no parser; None if today's parser did not see the file, or it
-            is Parquet, where the loader finds out.
+        regular: whether no row needs the parser; None if only an older parser read the file, or if it is Parquet,
+            whose rows the loader tests.
     """
 
     bytes: int
@@ -74,7 +74,7 @@ class TripFile:
     Attributes:
         month: the month to which every row of the file belongs, whenever the trip began.
         source: the address or path that the file came from.
-        uri: where it is: ``file:///…`` or ``gs://…``; empty where only a record of it is left.
+        uri: where it is: ``file:///…`` or ``gs://…``; empty if only a record of the file exists.
         version: what the source reported when the file was fetched.
         landed: whether somebody dropped it into the landing place. It then stays until a forced fetch.
         facts: what was verified; None when the file has not been read to its end, or the record does not say.

@@ -34,7 +34,7 @@ class Header:
 
 
 def match_header(service: Service, line: bytes, subject: str, month: Month | None = None) -> Header:
-    """Match a header line to the contract: names without case and outer space, in any order.
+    """Match a header line to the contract. The order of the names, their case and outer space do not matter.
 
     ``TAXI_ON_NEW_COLUMNS`` decides about columns that the contract does not know. Columns that are newer than the month
     may be absent, as may optional ones. Messages call the file ``subject``.
@@ -71,13 +71,13 @@ def match_header(service: Service, line: bytes, subject: str, month: Month | Non
 
 
 def has_waiting_columns(service: Service, ignored: str | None) -> bool:
-    """Return whether a month that was loaded without these columns would not be loaded without them now."""
+    """Return whether a month that was loaded without the ``ignored`` columns would now be refused or have them."""
     names = ignored.split(", ") if ignored else []
     return any(map(service.has, names)) or (bool(names) and settings().on_new_columns != "ignore")
 
 
 def _new_column(name: str, subject: str) -> Column:
-    """Return the column of a name that the contract does not know; every database takes its name."""
+    """Return a column for a name that the contract does not know, under a name that every database accepts."""
     spelled = re.sub(r"\W", "_", name, flags=re.ASCII)[:LONGEST_NAME]
     if not re.match("[a-z_]", spelled) or spelled in RESERVED:
         spelled = f"new_{spelled}"[:LONGEST_NAME]

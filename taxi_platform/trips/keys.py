@@ -7,6 +7,7 @@ import re
 from typing import Literal
 
 from taxi_platform.trips.months import Month
+from taxi_platform.trips.services import SERVICES, Service
 
 Key = tuple[str, ...]
 Destination = Literal["postgres", "bigquery"]
@@ -24,11 +25,13 @@ BLOCKING_CHECKS = (ROWS_CHECK, FILE_CHECK, COLUMNS_CHECK)
 _FILE = re.compile(r"(\w+)_tripdata_(\d{4}-\d{2})\.(?:csv|csv\.gz|parquet)", re.ASCII)
 
 
-def parse_file_name(name: str) -> tuple[str, Month] | None:
+def parse_file_name(name: str) -> tuple[Service, Month] | None:
     """Return the service and month of ``green_tripdata_2019-03.csv``, ``.csv.gz`` or ``.parquet``; else None."""
     match = _FILE.fullmatch(name)
+    if match is None or match[1] not in SERVICES:
+        return None
     try:
-        return (match[1], Month.parse(match[2])) if match else None
+        return SERVICES[match[1]], Month.parse(match[2])
     except ValueError:  # 2019-13
         return None
 

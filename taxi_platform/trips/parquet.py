@@ -1,4 +1,4 @@
-"""ParquetStream, the one way in which a Parquet file of trips is read: in batches, whatever its row groups are.
+"""ParquetStream, the only reader of Parquet files of trips. It reads small batches, however large the row groups are.
 
 It is imported only for such files, because pyarrow takes long to import. Which values are valid is decided in
 ``records``; how batches become rows of a table is decided where they are loaded.
@@ -43,7 +43,7 @@ class ParquetStream:
 
     Raises:
         DamagedFile: the file is not Parquet, is cut off, has no rows, or its footer contradicts itself or the rows.
-        SchemaMismatch: the columns do not keep the contract, or one has a type that is not a plain value.
+        SchemaMismatch: the columns are not those of the contract, or one has a type that is not a plain value.
     """
 
     unit = "row"
@@ -143,12 +143,12 @@ class ParquetStream:
 
 
 def texts_of(batch: pa.RecordBatch) -> Iterator[tuple[str, ...]]:
-    """Yield every row as texts that mean exactly its values, ``""`` for none."""
+    """Yield every row as texts that stand for exactly its values, ``""`` for NULL."""
     return zip(*[_texts(batch.column(index)) for index in range(batch.num_columns)], strict=True)
 
 
 def _is_plain(kind: Any) -> bool:
-    """Return whether a value of this type has one text that means it exactly."""
+    """Return whether a value of this type can be written as a text that stands for exactly this value."""
     if pa.types.is_timestamp(kind):
         return kind.tz is None
     if pa.types.is_dictionary(kind):

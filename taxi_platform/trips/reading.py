@@ -1,4 +1,4 @@
-"""TripStream, the one way in which a trip file is read, and RegularRows, the test for rows that need no parser.
+"""TripStream, the only reader of CSV files of trips, and RegularRows, the test whether rows need the parser.
 
 A stream is verified while it is read: gzip checksums, header, line ends, and rows are counted. Which values are valid
 is decided in ``records``, where files come from in ``sources``.
@@ -47,9 +47,9 @@ _SHAPES = {
 def open_trips(
     path: Path, service: Service, month: Month, *, name: str | None = None, is_regular: bool | None = None
 ) -> "Stream":
-    """Return the one pass over a trip file, by its ``name`` where that of ``path`` is a temporary one.
+    """Open a trip file for one pass. ``name`` is its name, if that of ``path`` is a temporary one.
 
-    See ``TripStream`` and ``ParquetStream``.
+    For the errors see ``TripStream`` and ``ParquetStream``.
     """
     name = name or path.name
     if edition_of(name) == "parquet":
@@ -73,7 +73,7 @@ class TripStream:
     The header is read and matched on construction. Once ``blocks`` is exhausted, the counts are final.
 
     ``chunks`` are the file's bytes in pieces of any size, gzipped if ``compressed``. ``is_regular`` is the result of an
-    earlier pass over the same bytes, whose checksum the caller must compare, so that the rows are not tested again.
+    earlier pass over the same bytes: the rows are not tested again, and the caller must compare the checksum.
 
     Attributes:
         bytes, csv_bytes: compressed and uncompressed bytes read so far.
@@ -82,8 +82,8 @@ class TripStream:
         regular: whether all lines so far are regular, so that they need not go through the parser in ``records``.
 
     Raises:
-        DamagedFile: the file is empty, no gzip, cut off, has no line ends, or no rows.
-        SchemaMismatch: the header does not keep the contract.
+        DamagedFile: the file is empty, is not gzip, is cut off, or has no line ends or no rows.
+        SchemaMismatch: the columns are not those of the contract.
     """
 
     unit = "line"  # what its records are numbered by
@@ -126,7 +126,7 @@ class TripStream:
                 yield block
             rest = rest[cut:]
             if len(rest) > LONGEST_LINE:
-                for _ in self._inflated:  # corrupt gzip data names itself at its checksum
+                for _ in self._inflated:  # if the gzip data is corrupt, its checksum is the better error
                     pass
                 what = f"line {self.rows + 2} is longer than 1 MiB: these are not trip records"
                 raise DamagedFile(self.subject, what, FETCH_AGAIN)
@@ -220,7 +220,7 @@ class RegularRows:
 
 
 def _has_regular_digits(block: bytes) -> bool:
-    """Return whether all times have their 14 digits and no number is too long, where the shapes are regular.
+    """Return whether all times have their 14 digits and no number is too long, in a block with regular shapes.
 
     Every operation works on all bytes at once: ``digits[4:]`` says of each byte whether the fourth after it is a digit.
     """
@@ -236,7 +236,7 @@ def _has_regular_digits(block: bytes) -> bool:
     if (sixteen[:-too_long] & sixteen[too_long:]).any():
         return False
     colons = text == ord(":")
-    starts = len(text) - len("2019-03-01 00:10:16")  # each time stands before at least a line end
+    starts = len(text) - len("2019-03-01 00:10:16")  # at least a line end follows each time
     if starts < 1:
         return not colons.any()
     times = four[:starts].copy()
@@ -291,7 +291,7 @@ def inflate(chunks: Iterable[bytes], subject: str) -> Iterator[bytes]:
 
 
 def _pieces(member: "isal_zlib.Decompress", data: bytes, subject: str, inflated: int) -> Iterator[bytes]:
-    """Return what some compressed bytes of a member become, at most ``LARGEST_PIECE`` at a time."""
+    """Uncompress some bytes of a member, and yield at most ``LARGEST_PIECE`` at a time."""
     while True:
         try:
             piece = member.decompress(data, LARGEST_PIECE)

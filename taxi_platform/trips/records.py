@@ -125,7 +125,7 @@ class Canonical:
     def blocks(self) -> Iterator[bytes]:
         """Yield the canonical CSV in blocks of whole rows; the counts are final after the last one."""
         columns = self.stream.header.columns
-        # A column that the file lacks takes the empty value that stands behind all others.
+        # The empty value that is added to each row stands for the columns that the file lacks.
         order = [columns.index(column) if column in columns else -1 for column in self.columns]
         if isinstance(self.stream, TripStream):
             yield from self._written(read_records(self.stream), order)

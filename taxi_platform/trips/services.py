@@ -23,7 +23,7 @@ FIRST_MONTH, RELEASED_UNTIL = Month(2019, 1), Month(2021, 7)  # of the course's 
 
 @dataclass(frozen=True)
 class Threshold:
-    """Which share of a month's rows may break a rule before its check warns, and why that many."""
+    """The share of a month's rows that may break a rule before its check warns, and the reason for this number."""
 
     share: float
     why: str

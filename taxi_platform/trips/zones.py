@@ -16,7 +16,7 @@ TABLE = "taxi_zone_lookup"
 FILE = "taxi_zone_lookup.csv"
 _ZONE = re.compile(r"\d{1,9}", re.ASCII)
 
-Zone = tuple[int, str, str, str]  # as COLUMNS names the fields
+ZoneRow = tuple[int, str, str, str]  # as COLUMNS names the fields
 COLUMNS = {
     "locationid": ("integer", "The number of the TLC taxi zone, as trips carry it."),
     "borough": ("text", "The borough that the zone lies in; EWR for Newark airport, Unknown for 264 and 265."),
@@ -25,7 +25,7 @@ COLUMNS = {
 }
 
 
-def read_zones(path: Path) -> list[Zone]:
+def read_zones(path: Path) -> list[ZoneRow]:
     """Return the zones of a lookup file, in which ``NA`` and ``N/A`` are names, not missing values.
 
     Raises:

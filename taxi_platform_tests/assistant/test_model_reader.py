@@ -9,7 +9,7 @@ import pytest
 
 from taxi_platform.assistant import sql
 from taxi_platform.assistant.model import AnswerRefused
-from taxi_platform.assistant.sql import LONGEST_CELL, ROWS, Reader, Rows, reader, role_of
+from taxi_platform.assistant.sql import LONGEST_CELL, ROWS, QueryResult, Reader, reader, role_of
 from taxi_platform.errors import DatabaseRefused
 
 TABLES = """
@@ -145,7 +145,7 @@ HARMLESS = [
 ]
 
 
-def run_or_refuse(one: Reader, statement: str) -> Rows | None:
+def run_or_refuse(one: Reader, statement: str) -> QueryResult | None:
     try:
         return one.run(statement)
     except AnswerRefused:

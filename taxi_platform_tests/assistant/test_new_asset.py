@@ -22,7 +22,6 @@ from taxi_platform_tests.support.gemini_server import GeminiServer, Response, sa
 
 COMMAND = 'taxi new-asset "The average tip of yellow taxis"'
 MODULE = "taxi_platform/defs/tips_asset.py"
-TELLS_ITS_ENVIRONMENT = '"""Tips."""\n\nimport os\n\nraise RuntimeError(str(dict(os.environ)))\n'
 GOOD = template("tips", "yellow_tripdata", "public.yellow_tripdata").model_dump()
 
 
@@ -68,17 +67,16 @@ def test_a_model_corrects_its_proposal_until_it_passes(
     platform.use(GEMINI_API_KEY="k-secret-123")
     gemini.answers += [
         proposal(name="../../x"),
-        proposal(module=TELLS_ITS_ENVIRONMENT),
+        proposal(module='"""Tips."""\n\nunknown\n'),
         proposal(module=GOOD["module"].replace("\n\n\n", "\n")),
     ]
     done = typed()
     assert done.exit_code == 0, done.output
     assert "This is not a sandbox" in done.stderr
     assert "Attempt 1 of 4 is refused: '../../x' is not the name of a module" in done.stderr
-    assert "Attempt 2 of 4 is refused: dg check defs failed" in done.stderr
-    assert "PYTHONPATH" in done.stderr
+    assert "Attempt 2 of 4 is refused: ruff check --quiet failed" in done.stderr
     assert "Proposed by gemini-2.5-flash. It passes ruff, pyright, dg, pytest." in done.stdout
-    assert ran.count("pyright") == ran.count("dg") == 2
+    assert ran.count("pyright") == ran.count("dg") == 1
     assert '"\n\n\n@dg.asset(\n' in done.stdout
     assert not [secret for secret in ("k-secret-123", platform.database) if secret in done.output]
     assert not any("k-secret-123" in json.dumps(request.body) for request in gemini.requests)

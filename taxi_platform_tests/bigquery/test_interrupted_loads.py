@@ -13,7 +13,7 @@ from dagster import DagsterExecutionInterruptedError
 from google.api_core.exceptions import Forbidden
 
 from taxi_platform import retries
-from taxi_platform.bigquery.loader import Loaded
+from taxi_platform.bigquery.loader import LoadedIntoBigQuery
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
 from taxi_platform_tests.support.google_server import Answer
@@ -62,7 +62,6 @@ load_month(cloud, Lake(cloud).find(GREEN, Month(2019, 3)))
 @pytest.mark.parametrize(
     ("step", "begun", "new"),
     [
-        ("look", True, False),  # the file is in the lake, nothing is loaded yet
         ("load", True, False),
         ("replace", True, True),
         ("DELETE", False, True),  # of the staging table, at the end
@@ -80,7 +79,7 @@ def test_a_process_that_is_killed_leaves_the_old_month_or_the_new_one_and_the_ne
         front.wait_for(step, 1)
         front.wait_for_end(step)  # the job outlives the process
     assert loaded.ask(COUNT) == [(NAME, 12, 12) if new else (NAME, 10, 10)]
-    assert len(loaded.staging()) == (step != "look")
+    assert len(loaded.staging()) == 1
     assert loaded.load().unchanged is new
     assert loaded.ask(COUNT) == [(NAME, 12, 12)]
     staged = [asked.json for asked in front.asked("POST") if b"_staging_" in asked.body]
@@ -106,7 +105,9 @@ def test_a_job_that_outlives_its_process_does_no_harm_to_the_load_that_follows(
 # Two at once
 
 
-def meeting(front: JobServer, first: Callable[[], Loaded], second: Callable[[], Loaded]) -> tuple[Loaded, Loaded]:
+def meeting(
+    front: JobServer, first: Callable[[], LoadedIntoBigQuery], second: Callable[[], LoadedIntoBigQuery]
+) -> tuple[LoadedIntoBigQuery, LoadedIntoBigQuery]:
     """Two loads, of which the second begins and ends while the first one replaces the month."""
     goes_on = threading.Event()
     front.script("replace", Answer(during=lambda: goes_on.wait(60)))
@@ -140,7 +141,7 @@ def test_of_two_files_of_a_month_at_once_the_later_job_wins_and_the_next_load_no
 ) -> None:
     old = behind.upload(rows(GREEN, 12))
 
-    def corrected() -> Loaded:
+    def corrected() -> LoadedIntoBigQuery:
         return another(behind).load(rows(GREEN, 7))
 
     meeting(front, lambda: behind.load_file(old), corrected)
@@ -152,7 +153,7 @@ def test_of_two_files_of_a_month_at_once_the_later_job_wins_and_the_next_load_no
 def test_two_months_at_once_do_not_touch_each_other(front: JobServer, behind: WarehouseLoads) -> None:
     months = {MARCH: behind.upload(rows(GREEN, 12)), APRIL: behind.upload(rows(GREEN, 7), month=APRIL)}
 
-    def load(month: Month) -> Loaded:
+    def load(month: Month) -> LoadedIntoBigQuery:
         return another(behind).load_file(months[month])
 
     meeting(front, lambda: load(MARCH), lambda: load(APRIL))
@@ -164,7 +165,7 @@ def test_the_rejects_of_a_month_that_is_loaded_twice_at_once_are_there_once(
     front: JobServer, behind: WarehouseLoads
 ) -> None:
     file = behind.upload([*rows(GREEN, 5), "no trip"])
-    loads = [lambda one=one: one.load_file(file, on_bad_rows="quarantine") for one in (behind, another(behind))]
+    loads = [lambda one=one: one.load_file(file, max_bad_rows=1) for one in (behind, another(behind))]
     meeting(front, *loads)
     assert behind.ask(COUNT) == [(NAME, 5, 5)]
     assert behind.one("select count(*) from `{}.green_tripdata_rejects`") == 1

@@ -16,6 +16,7 @@ from taxi_platform.trips.services import GREEN, SERVICES
 from taxi_platform_tests.support.asset_runs import Platform
 from taxi_platform_tests.support.google_server import GoogleServer
 from taxi_platform_tests.support.published import Published
+from taxi_platform_tests.support.shell import typed
 from taxi_platform_tests.support.trip_texts import rows
 
 BUCKET = "trips-123-lake"
@@ -56,15 +57,26 @@ def lake(google: GoogleServer, published: Published, platform: Platform, tmp_pat
 # What is uploaded and recorded
 
 
-@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
-def test_one_month_on_its_own_is_fetched_uploaded_and_recorded_twice(
-    service: Any, google: GoogleServer, lake: Platform
-) -> None:
-    lake.use(TAXI_SOURCE="sample:0.001")
-    run = lake.run(f"gcs/{service.table}", month="2019-03")
+def test_a_month_of_every_service_is_fetched_uploaded_and_recorded_twice(google: GoogleServer, lake: Platform) -> None:
+    lake.use(TAXI_SOURCE="sample:0.0001")
+    run = lake.run(*(f"gcs/{service.table}" for service in SERVICES.values()), month="2019-03")
     assert run.succeeded, run.failure
-    assert lake.recorded(f"gcs/{service.table}") == lake.recorded(f"raw/{service.table}") == {"2019-03"}
-    assert uploads(google) == [f"raw/{service.name}/{service.table}_2019-03.csv.gz"]
+    for service in SERVICES.values():
+        assert lake.recorded(f"gcs/{service.table}") == lake.recorded(f"raw/{service.table}") == {"2019-03"}
+    objects = {f"raw/{service.name}/{service.table}_2019-03.csv.gz" for service in SERVICES.values()}
+    assert set(uploads(google)) == objects
+
+
+def test_the_command_line_uploads_a_month(
+    google: GoogleServer, published: Published, state_database: str, tmp_path: Path
+) -> None:
+    published.publish(rows(GREEN, 30), month=MARCH)
+    there = {"STORAGE_EMULATOR_HOST": google.url, "BIGQUERY_EMULATOR_HOST": google.url, **SETTINGS}
+    command = "dagster asset materialize --select gcs/green_tripdata --partition 2019-03"
+    place = {"TAXI_SOURCE": str(published.folder), "TAXI_POSTGRES_URL": state_database}
+    done = typed(command, tmp_path, **place, **there)
+    assert done.returncode == 0, done.stdout
+    assert uploads(google) == [name(MARCH)]
 
 
 def test_the_metadata_of_an_upload_leads_to_the_object(google: GoogleServer, lake: Platform) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from taxi_platform.bigquery.lake import file_of, object_metadata, object_names
+from taxi_platform.bigquery.lake import object_metadata, object_names, trip_file_of
 from taxi_platform.errors import CloudNotReady
 from taxi_platform.trips.files import FileFacts, ObjectFacts, SourceVersion, TripFile
 from taxi_platform.trips.services import FHV, GREEN
@@ -50,7 +50,7 @@ def test_an_object_has_the_name_of_the_file_in_the_folder_of_its_service() -> No
 
 
 def test_the_metadata_of_an_object_holds_all_that_is_known_of_its_file() -> None:
-    found = file_of("trips", stored())
+    found = trip_file_of("trips", stored())
     assert found == replace(
         RAW,
         uri=f"gs://trips/{NAME}",
@@ -61,13 +61,13 @@ def test_the_metadata_of_an_object_holds_all_that_is_known_of_its_file() -> None
 
 @pytest.mark.parametrize("metadata", [{"parser": "1"}, {"parser": ""}])
 def test_what_an_earlier_parser_found_regular_may_not_be(metadata: dict[str, str]) -> None:
-    found = file_of("trips", stored(metadata=object_metadata(RAW, "AAAAAA==") | metadata))
+    found = trip_file_of("trips", stored(metadata=object_metadata(RAW, "AAAAAA==") | metadata))
     assert found.verified == replace(RAW.verified, regular=None)
 
 
 @pytest.mark.parametrize("name", ["source-etag", "source-modified"])
 def test_an_object_may_lack_what_its_source_does_not_report(name: str) -> None:
-    found = file_of("trips", stored(metadata=without(name)))
+    found = trip_file_of("trips", stored(metadata=without(name)))
     assert None in (found.version.etag, found.version.modified)
 
 
@@ -87,6 +87,6 @@ def test_an_object_may_lack_what_its_source_does_not_report(name: str) -> None:
 )
 def test_an_object_that_is_not_what_its_metadata_says_is_refused(changes: dict[str, Any], what: str) -> None:
     with pytest.raises(CloudNotReady, match=r"^gs://trips/raw/green/green_tripdata_2019-03\.csv\.gz: ") as caught:
-        file_of("trips", stored(**changes))
+        trip_file_of("trips", stored(**changes))
     assert what in caught.value.what
     assert caught.value.advice == "Materialize its gcs/… asset again."

@@ -20,7 +20,7 @@ GOOD = {
 
 
 def messages_for(**names: str) -> list[str]:
-    return [str(problem) for problem in problems_of_names(**{**GOOD, **names})]
+    return [str(problem) for problem in problems_of_names(CloudSettings.model_construct(**{**GOOD, **names}))]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,8 @@ def test_an_accepted_bucket_name_can_stand_in_a_url(name: str) -> None:
 
 
 def test_every_wrong_name_is_reported() -> None:
-    said = [str(problem).partition("=")[0] for problem in problems_of_names("X", "X", "X", "-")]
+    wrong = CloudSettings.model_construct(project_id="X", location="X", bucket_name="X", dataset="-")
+    said = [str(problem).partition("=")[0] for problem in problems_of_names(wrong)]
     assert said == ["GCP_PROJECT_ID", "GCP_LOCATION", "GCP_BUCKET_NAME", "GCP_DATASET"]
 
 

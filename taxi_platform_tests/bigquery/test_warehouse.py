@@ -205,7 +205,7 @@ def test_bytes_that_are_not_text_fail_the_month_too(loads: WarehouseLoads) -> No
 def test_bad_rows_can_be_kept_aside(loads: WarehouseLoads) -> None:
     lines = rows(GREEN, 10)
     lines[4] = with_field(GREEN, lines[4], "trip_distance", '"far, ""far"" away"')
-    loaded = loads.load(lines, on_bad_rows="quarantine")
+    loaded = loads.load(lines, max_bad_rows=1)
     assert (loaded.rows, loaded.rejected) == (9, 1)
     assert loads.one(COUNT) == 9
     assert loads.ask("select filename, line, text, reason from `{}.green_tripdata_rejects`") == [
@@ -216,8 +216,8 @@ def test_bad_rows_can_be_kept_aside(loads: WarehouseLoads) -> None:
 
 def test_a_month_with_rejects_is_unchanged_unless_bad_rows_must_fail_it(loads: WarehouseLoads) -> None:
     lines = [*rows(GREEN, 4), "no trip"]
-    loads.load(lines, on_bad_rows="quarantine")
-    again = loads.load(on_bad_rows="quarantine")
+    loads.load(lines, max_bad_rows=1)
+    again = loads.load(max_bad_rows=1)
     assert (again.unchanged, again.rows, again.rejected) == (True, 4, 1)
     with pytest.raises(BadRows):
         loads.load()
@@ -225,9 +225,9 @@ def test_a_month_with_rejects_is_unchanged_unless_bad_rows_must_fail_it(loads: W
 
 
 def test_rejects_go_when_their_file_is_corrected_and_those_of_other_months_stay(loads: WarehouseLoads) -> None:
-    loads.load([*rows(GREEN, 4), "no trip"], on_bad_rows="quarantine")
-    loads.load([*rows(GREEN, 4), "none either"], month=APRIL, on_bad_rows="quarantine")
-    loads.load(rows(GREEN, 5), on_bad_rows="quarantine")
+    loads.load([*rows(GREEN, 4), "no trip"], max_bad_rows=1)
+    loads.load([*rows(GREEN, 4), "none either"], month=APRIL, max_bad_rows=1)
+    loads.load(rows(GREEN, 5), max_bad_rows=1)
     assert loads.ask("select filename, text from `{}.green_tripdata_rejects`") == [
         ("green_tripdata_2019-04.csv", "none either")
     ]
@@ -236,7 +236,7 @@ def test_rejects_go_when_their_file_is_corrected_and_those_of_other_months_stay(
 def test_a_file_of_bad_rows_only_does_not_empty_the_month(loads: WarehouseLoads) -> None:
     loads.load(rows(GREEN, 5))
     with pytest.raises(BadRows, match="2 of 2 rows"):
-        loads.load(["no", "trip"], on_bad_rows="quarantine")
+        loads.load(["no", "trip"], max_bad_rows=1)
     assert loads.one(COUNT) == 5
 
 

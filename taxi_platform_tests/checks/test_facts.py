@@ -81,7 +81,7 @@ def test_a_change_by_hand_is_noticed(loads: Loads, statement: str, failed: Seque
 
 
 def test_rejects_count_as_rows_of_the_file(loads: Loads) -> None:
-    loads.load([*rows(GREEN, 9), with_field(GREEN, row(GREEN, 9), "trip_distance", "far")], on_bad_rows="quarantine")
+    loads.load([*rows(GREEN, 9), with_field(GREEN, row(GREEN, 9), "trip_distance", "far")], max_bad_rows=1)
     found = facts(loads)
     assert (found.rows, found.rejected) == (9, 1)
     assert blocking(found) == []

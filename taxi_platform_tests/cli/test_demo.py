@@ -18,8 +18,7 @@ from click.testing import CliRunner, Result
 
 from deploy.emulators.servers import Addresses
 from taxi_platform.cli import demo as demo_of_a_year
-from taxi_platform.cli.demo_runs import use_instance
-from taxi_platform.cli.main import taxi
+from taxi_platform.cli.main import taxi, use_instance
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.settings import PROJECT, settings
 from taxi_platform.trips.months import Month

@@ -8,24 +8,21 @@ from typing import Any
 import pytest
 from dagster._daemon.types import DaemonHeartbeat
 
-from taxi_platform.cli.mcp import backfill
 from taxi_platform.errors import InvalidRequest
 from taxi_platform_tests.support import warm
 from taxi_platform_tests.support.backfills import Backfills
-
-pytest.importorskip("mcp")
-from mcp import Client, StdioServerParameters
 
 TOOLS = {"status", "backfill_plan", "doctor", "search_docs", "query"}
 
 
 def session(*options: str, calls: "list[tuple[str, dict[str, Any]]]") -> "tuple[set[str], list[Any]]":
     """The names of the tools of ``taxi mcp``, and the results of some calls."""
+    mcp = pytest.importorskip("mcp")  # takes long, and only here
     client, *arguments = warm.client_of("dagster")
-    server = StdioServerParameters(command=client, args=[*arguments, "taxi", "mcp", *options], env=dict(os.environ))
+    server = mcp.StdioServerParameters(command=client, args=[*arguments, "taxi", "mcp", *options], env=dict(os.environ))
 
     async def talk() -> "tuple[set[str], list[Any]]":
-        async with Client(server) as client:
+        async with mcp.Client(server) as client:
             names = {tool.name for tool in (await client.list_tools()).tools}
             return names, [await client.call_tool(name, arguments) for name, arguments in calls]
 
@@ -63,6 +60,8 @@ def test_each_tool_answers_and_nothing_is_changed(backfills: Backfills) -> None:
 
 def test_a_backfill_can_be_requested_only_where_that_is_allowed(backfills: Backfills) -> None:
     """``taxi mcp --allow-runs`` adds one tool, which leaves the loading to the daemon."""
+    from taxi_platform.cli.mcp import backfill
+
     with pytest.raises(InvalidRequest, match="no daemon is running"):
         backfill("green", "2019-01")
     backfills.instance.add_daemon_heartbeat(DaemonHeartbeat(time.time() + 300, "BACKFILL", None, None))

@@ -11,6 +11,7 @@ from taxi_platform.settings import PROJECT
 from taxi_platform_tests.support.backfills import Backfills
 
 PAGE = (PROJECT / "docs/runbook.md").read_text("utf-8")
+QUALITY = (PROJECT / "docs/quality.md").read_text("utf-8")
 
 
 def test_every_command_of_the_runbook_does_what_it_says(backfills: Backfills, tmp_path: Path) -> None:
@@ -34,3 +35,10 @@ def test_every_command_of_the_runbook_does_what_it_says(backfills: Backfills, tm
     assert "forced" in told["taxi backfill green 2019-02 --all"]
     assert "1 loaded" in told["taxi backfill green 2019-03"]
     assert "0 months to load" in told["taxi backfill all .. --failed --dry-run"]
+
+
+def test_each_check_of_a_service_has_its_section() -> None:
+    of_services = QUALITY.partition("## The checks of a service")[2].partition("\n## ")[0]
+    names = re.findall(r"^\| `(\w+)` \|", of_services, re.M)
+    assert len(names) >= 3
+    assert [name for name in names if f"## `{name}` warns\n" not in PAGE] == []

@@ -38,7 +38,6 @@ def test_no_concept_and_no_flow_is_forgotten() -> None:
     ("command", "said"),
     [
         ("dagster schedule stop green_monthly_schedule", "Stopped schedule green_monthly_schedule"),
-        ("dagster sensor start new_month_sensor", "Started sensor new_month_sensor"),
         ("dagster job execute -j chat && dagster run list", "JOB: chat"),
         (
             "dagster instance concurrency set postgres 6 && dagster instance concurrency get postgres",

@@ -9,9 +9,9 @@ import pytest
 from taxi_platform.assistant.knowledge import services_in
 from taxi_platform.bigquery.tables import trip_fields
 from taxi_platform.ledger.plan import parse_services
-from taxi_platform.operations.landing.places import parse_name
 from taxi_platform.sources.sample import rows_of_month
 from taxi_platform.trips.columns import Column
+from taxi_platform.trips.keys import parse_file_name
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, SampleProfile, Service
 from taxi_platform_tests.support.asset_runs import Platform
@@ -104,7 +104,7 @@ def test_a_made_up_month_is_loaded_checked_and_recorded(ferries: Platform) -> No
 def test_it_is_known_by_name_wherever_people_and_files_name_it() -> None:
     assert parse_services("ferry") == [FERRY]
     assert services_in("How many trips did the Ferry-boats, I mean boat trips, make?") == ["ferry"]
-    assert parse_name("ferry_tripdata_2019-03.csv.gz") == (FERRY, MARCH)
+    assert parse_file_name("ferry_tripdata_2019-03.csv.gz") == (FERRY, MARCH)
 
 
 def test_bigquery_gets_its_columns() -> None:

@@ -14,7 +14,7 @@ import pytest
 from taxi_platform.ledger.heartbeats import (
     LONGEST_GAP_SECONDS,
     START_SECONDS,
-    SilenceTimer,
+    UnchangedTimer,
     abandoned_runs,
     key_of,
     process_named_in,
@@ -43,7 +43,7 @@ def test_seconds_add_up_while_the_heartbeat_does_not_change(
     observed: list[tuple[float, object]], silences: list[float]
 ) -> None:
     clock = Clock()
-    timer = SilenceTimer(clock)
+    timer = UnchangedTimer(clock)
     for (seconds, heartbeat), silence in zip(observed, silences, strict=True):
         clock.now += seconds
         assert timer.unchanged("run", heartbeat) == silence
@@ -51,7 +51,7 @@ def test_seconds_add_up_while_the_heartbeat_does_not_change(
 
 def test_runs_are_observed_separately_and_forgotten_when_they_are_over() -> None:
     clock = Clock()
-    timer = SilenceTimer(clock)
+    timer = UnchangedTimer(clock)
     timer.unchanged("one", "a")
     clock.now += 10
     assert (timer.unchanged("one", "a"), timer.unchanged("two", "a")) == (10, 0)

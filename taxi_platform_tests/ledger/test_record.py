@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from taxi_platform.ledger.reading import Ledger
-from taxi_platform.ledger.record import Attempt, Materialized, MonthRecord, Outcome, Waiting
+from taxi_platform.ledger.record import Attempt, Materialized, MonthRecord, RunOutcome, Waiting
 from taxi_platform.trips.files import FileFacts, SourceVersion
 from taxi_platform.trips.keys import raw_key, table_key
 from taxi_platform.trips.months import Month
@@ -55,7 +55,7 @@ def in_place(**values: object) -> MonthRecord:
     return record(**{**usual, **values})  # pyright: ignore[reportArgumentType]
 
 
-def attempt(outcome: Outcome) -> Attempt:
+def attempt(outcome: RunOutcome) -> Attempt:
     return Attempt("12345678-9", outcome, NOW)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from taxi_platform.errors import DatabaseRefused, NotPublished
 from taxi_platform.operations import alerts
-from taxi_platform.operations.alerts import KEEP_SECONDS, Address, Message, Tick, addresses_of, tick
+from taxi_platform.operations.alerts import KEEP_SECONDS, Address, AlertTick, Message, addresses_of, tick
 from taxi_platform_tests.support.alert_receiver import AlertReceiver
 from taxi_platform_tests.support.asset_runs import Platform, instance_in_memory
 
@@ -65,7 +65,7 @@ class Watch:
         )
         return result.run_id
 
-    def tick(self, later: float = 30, started: float = NOW - 1) -> Tick:
+    def tick(self, later: float = 30, started: float = NOW - 1) -> AlertTick:
         self.now += later
         done = tick(
             self.instance,
@@ -151,7 +151,7 @@ def test_a_cursor_of_version_0_1_is_continued(watching: Watching, receiver: Aler
     watch = watching(receiver.url)
     watch.fail()
     watch.tick()
-    after = alerts.Cursor.model_validate_json(watch.cursor or "").after
+    after = alerts.AlertCursor.model_validate_json(watch.cursor or "").after
     watch.fail(stumble)
     watch.cursor = json.dumps(
         {"after": after, "seen": [after], "waiting": {"run": {"since": 0, "told": []}}, "lines": {}}

@@ -214,11 +214,9 @@ def test_a_daemon_that_has_fallen_silent_is_not_waited_for_for_ever(
     monkeypatch.setattr(operation, "TIMEOUT_SECONDS", 1.0)
     status, said = silent.backfill("green", QUARTER)
     assert status == NOT_DONE
-    assert re.search(
-        r"The daemon has been silent for \d+ s\. It goes on once it is started: dagster-daemon run", said[-5]
-    )
+    assert re.search(r"The daemon has written no heartbeat for \d+ s\. Start it to go on: dagster-daemon run", said[-5])
     assert said[-4] == "3 months: 0 loaded (0 rows), 3 not finished"
-    assert said[-1] == "  green 2019-03 unfinished: it is still waited for"
+    assert said[-1] == "  green 2019-03 unfinished: a run or a backfill is still to load it"
     assert silent.backfill("green", QUARTER, dry_run=True)[1][0].startswith("green 2019-01..2019-03: 0 months to load")
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from taxi_platform.errors import InvalidSetting, NotLoaded, StorageFull
 from taxi_platform.operations import exports
-from taxi_platform.operations.exports import export_month, file_of
+from taxi_platform.operations.exports import export_month, export_path
 from taxi_platform.settings import PROJECT
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, SERVICES, Service
@@ -32,7 +32,7 @@ def export(loads: Loads, service: Service = GREEN, month: Month = MARCH) -> Path
     """Export a month into the folder ``exports``, and return its file."""
     place = loads.folder / "exports"
     exported = export_month(loads.url, service, month, str(place))
-    path = place / file_of(service, month)
+    path = place / export_path(service, month)
     assert exported.uri == f"file://{path}"
     assert exported.bytes == path.stat().st_size
     assert [found for found in place.rglob("*") if ".part" in found.name] == []
@@ -109,8 +109,8 @@ def test_a_bucket_is_written_by_fsspec(loads: Loads) -> None:
     exported = export_month(loads.url, GREEN, MARCH, "memory://bucket/trips")
     files = fsspec.filesystem("memory")
     try:
-        assert exported.uri == f"memory:///bucket/trips/{file_of(GREEN, MARCH)}"
-        assert files.find("/bucket") == [f"/bucket/trips/{file_of(GREEN, MARCH)}"]
+        assert exported.uri == f"memory:///bucket/trips/{export_path(GREEN, MARCH)}"
+        assert files.find("/bucket") == [f"/bucket/trips/{export_path(GREEN, MARCH)}"]
         with files.open(exported.uri) as file:
             assert pyarrow.parquet.read_metadata(file).num_rows == 50
     finally:
@@ -131,4 +131,4 @@ def test_the_asset_exports_a_range_and_names_the_month_that_is_not_loaded(platfo
     assert run.months("exports/green") == ["2019-03"]
     recorded = run.of("exports/green", "2019-03")
     assert recorded["dagster/partition_row_count"] == platform.count("green_tripdata")
-    assert recorded["dagster/uri"] == f"file://{tmp_path}/elsewhere/{file_of(GREEN, MARCH)}"
+    assert recorded["dagster/uri"] == f"file://{tmp_path}/elsewhere/{export_path(GREEN, MARCH)}"

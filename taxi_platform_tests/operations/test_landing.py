@@ -22,7 +22,6 @@ from taxi_platform.operations.landing.places import (
     DroppedFile,
     DroppedFileSource,
     LandingFolder,
-    parse_name,
 )
 from taxi_platform.operations.landing.tick import (
     Action,
@@ -34,6 +33,7 @@ from taxi_platform.operations.landing.tick import (
     summarize,
 )
 from taxi_platform.operations.new_months import outside
+from taxi_platform.trips.keys import parse_file_name
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, Service
 
@@ -74,7 +74,7 @@ def dropped(name: str = NAME, version: str = "v1", *, complete: bool = True) -> 
 @given(st.sampled_from(list(SERVICES.values())), months, st.sampled_from([".csv", ".csv.gz"]))
 def test_a_published_name_gives_service_and_month(service: Service, month: Month, suffix: str) -> None:
     name = service.file_name(month).removesuffix(".csv") + suffix
-    assert parse_name(name) == (service, month)
+    assert parse_file_name(name) == (service, month)
     assert not is_unfinished(name)
 
 
@@ -85,7 +85,7 @@ def test_a_published_name_gives_service_and_month(service: Service, month: Month
      "green_tripdata_2019-03.2.csv.gz", "green_tripdata_٢٠١٩-٠٣.csv", "a/green_tripdata_2019-03.csv"],
 )  # fmt: skip
 def test_any_other_name_is_not_a_trip_file(name: str) -> None:
-    assert parse_name(name) is None
+    assert parse_file_name(name) is None
 
 
 @pytest.mark.parametrize("name", [f".{NAME}", f"{NAME}.part", f"{NAME}.filepart", f"{NAME}~"])
@@ -133,7 +133,7 @@ def test_a_file_that_is_not_loaded_is_moved_with_the_reason(
     assert decision.action == "failed"
     assert decision.reason
     assert reason in decision.reason
-    assert decision.reason.endswith("When that is put right, drop the file again.\n")
+    assert decision.reason.endswith("Correct that, and drop the file again.\n")
 
 
 def test_of_two_files_of_a_month_the_later_waits_for_the_earlier() -> None:

@@ -150,7 +150,7 @@ def test_damaged_files_are_moved_with_their_reasons_and_leave_the_table_as_it_wa
     for name, (_, reason) in damaged.items():
         assert reason in landing.reason(name)
         assert "hunter" not in landing.reason(name)  # what is not a trip file is not quoted
-        assert landing.reason(name).endswith("When that is put right, drop the file again.\n")
+        assert landing.reason(name).endswith("Correct that, and drop the file again.\n")
     assert landing.platform.count("green_tripdata") == 50
 
 

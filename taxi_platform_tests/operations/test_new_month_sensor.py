@@ -140,7 +140,7 @@ def test_a_server_that_asks_for_rest_is_left_alone(sensor: Sensor, server: TripS
     asked = len(server.requests)
     assert asked <= 4
     sensor.tick()
-    assert sensor.summary.startswith("The source wants to be left alone until ")
+    assert sensor.summary.startswith("The source asks for a pause until ")
     assert len(server.requests) == asked
 
 

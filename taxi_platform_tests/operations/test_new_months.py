@@ -17,9 +17,9 @@ from taxi_platform.operations.new_months import (
     LONGEST_REST,
     MOST_QUESTIONS,
     MOST_REQUESTS,
-    Answer,
     Asked,
-    Cursor,
+    NewMonthsCursor,
+    SourceAnswer,
     ask,
     candidates,
     decide,
@@ -60,9 +60,9 @@ def record(
     return MonthRecord(service=service, month=month, materialized=materialized, **values)  # pyright: ignore
 
 
-def answer(version: SourceVersion, raw: Materialized | None = None, address: str = "https://host/july") -> Answer:
+def answer(version: SourceVersion, raw: Materialized | None = None, address: str = "https://host/july") -> SourceAnswer:
     """Return the answer about 2021-07, of which a raw file may be recorded."""
-    return Answer(record(raw=raw), address, version)
+    return SourceAnswer(record(raw=raw), address, version)
 
 
 def every_month(first: Month = FIRST) -> list[MonthRecord]:
@@ -89,7 +89,7 @@ class Fake:
         return self.answer(address)
 
 
-def ask_fake(source: Any, months: Iterable[MonthRecord]) -> list[Answer]:
+def ask_fake(source: Any, months: Iterable[MonthRecord]) -> list[SourceAnswer]:
     return ask(source, list(months))
 
 
@@ -117,7 +117,9 @@ def raising(error: TaxiError) -> Callable[[str], SourceVersion]:
         (answer(version('"v2"'), raw_file(version(), landed=True)), False),
     ],
 )
-def test_a_month_is_wanted_unless_this_very_file_or_a_dropped_one_is_loaded(published: Answer, wanted: bool) -> None:
+def test_a_month_is_wanted_unless_this_very_file_or_a_dropped_one_is_loaded(
+    published: SourceAnswer, wanted: bool
+) -> None:
     assert published.is_wanted("") == wanted
 
 
@@ -148,20 +150,22 @@ def test_the_run_key_names_the_file_its_version_and_the_record_that_it_follows()
 
 def test_a_tick_has_a_bounded_number_of_questions_and_a_few_ticks_ask_about_everything() -> None:
     months = every_month()
-    cursor, seen = Cursor(), list[str]()
+    cursor, seen = NewMonthsCursor(), list[str]()
     ticks = 0
     while len(set(seen)) < len(months):
         due = questions(months, cursor)
         assert len(due) <= MOST_QUESTIONS
         seen += [month.file_name for month in due]
-        cursor = Cursor(questions={**cursor.questions, **{month.file_name: Asked(at=NOW + ticks) for month in due}})
+        cursor = NewMonthsCursor(
+            questions={**cursor.questions, **{month.file_name: Asked(at=NOW + ticks) for month in due}}
+        )
         ticks += 1
     assert ticks == 11  # 124 months, twelve at a time
 
 
 def test_a_source_that_answers_at_once_is_asked_about_everything() -> None:
     months = every_month()
-    cursor = Cursor(questions={month.file_name: Asked(at=NOW) for month in months})
+    cursor = NewMonthsCursor(questions={month.file_name: Asked(at=NOW) for month in months})
     assert len(questions(months, cursor, most=None)) == 124
 
 
@@ -175,13 +179,13 @@ def test_a_source_that_answers_at_once_is_asked_about_everything() -> None:
     ],
 )
 def test_a_month_that_is_being_loaded_or_was_dropped_by_hand_is_left_alone(busy: MonthRecord) -> None:
-    assert questions([busy], Cursor()) == []
-    assert questions([busy], Cursor(), most=None) == []
+    assert questions([busy], NewMonthsCursor()) == []
+    assert questions([busy], NewMonthsCursor(), most=None) == []
 
 
 def test_a_month_whose_run_has_failed_is_asked_about() -> None:
     failed = record(attempts={table_key(GREEN.table): Attempt("run", "failed", None)})
-    assert len(questions([failed], Cursor())) == 1
+    assert len(questions([failed], NewMonthsCursor())) == 1
 
 
 def test_a_month_that_is_not_a_partition_is_not_asked_about() -> None:
@@ -206,14 +210,14 @@ def test_every_answer_is_kept_with_its_month() -> None:
         "fhv": AccessDenied,
         "fhvhv": AccessDenied,
     }
-    assert decide(answers, Cursor(), NOW, known=4).summary == (
+    assert decide(answers, NewMonthsCursor(), NOW, known=4).summary == (
         "Asked about 4 of 4 months: 1 not published, 1 to load (green_tripdata_2021-07.csv). 2 were refused: f: 403."
     )
 
 
 def test_a_source_that_does_not_answer_is_not_asked_on() -> None:
     source = Fake(raising(SourceUnreachable("f", "503")))
-    tick = decide(ask_fake(source, every_month()), Cursor(), NOW, known=93)
+    tick = decide(ask_fake(source, every_month()), NewMonthsCursor(), NOW, known=93)
     assert len(source.asked) <= 4
     assert tick.summary.startswith("Asked about 0 of 93 months")
     assert "The source stopped answering, the next tick goes on from here. f: 503." in tick.summary
@@ -229,7 +233,7 @@ def test_a_tick_ends_in_time_however_long_the_source_takes(monkeypatch: pytest.M
         return version()
 
     began = time.monotonic()
-    tick = decide(ask_fake(Fake(slow), every_month(Month(2021, 6))), Cursor(), NOW, known=6)
+    tick = decide(ask_fake(Fake(slow), every_month(Month(2021, 6))), NewMonthsCursor(), NOW, known=6)
     seconds = time.monotonic() - began
     release.set()
     assert seconds < 5
@@ -245,12 +249,12 @@ def test_a_tick_ends_in_time_however_long_the_source_takes(monkeypatch: pytest.M
 # What follows
 
 
-def published(months: Iterable[MonthRecord], etag: str = '"v1"') -> list[Answer]:
-    return [Answer(month, month.file_name, version(etag)) for month in months]
+def published(months: Iterable[MonthRecord], etag: str = '"v1"') -> list[SourceAnswer]:
+    return [SourceAnswer(month, month.file_name, version(etag)) for month in months]
 
 
 def test_a_version_is_requested_once_however_its_run_ends_and_the_next_version_again() -> None:
-    tick = decide(published([JULY]), Cursor(), NOW, known=93)
+    tick = decide(published([JULY]), NewMonthsCursor(), NOW, known=93)
     assert list(tick.requests.values()) == [JULY]
     assert decide(published([JULY]), tick.cursor, NOW + 600, known=93).requests == {}
     assert len(decide(published([JULY], '"v2"'), tick.cursor, NOW + 600, known=93).requests) == 1
@@ -258,7 +262,7 @@ def test_a_version_is_requested_once_however_its_run_ends_and_the_next_version_a
 
 def test_half_a_year_is_caught_up_in_bounded_steps_without_a_gap_and_nothing_twice() -> None:
     months = every_month(Month(2021, 2))
-    cursor, requested = Cursor(), list[str]()
+    cursor, requested = NewMonthsCursor(), list[str]()
     steps = 0
     while len(requested) < len(months):
         tick = decide(published(questions(months, cursor)), cursor, NOW + 600 * steps, known=93)
@@ -272,9 +276,12 @@ def test_half_a_year_is_caught_up_in_bounded_steps_without_a_gap_and_nothing_twi
 
 def test_a_question_without_an_answer_is_asked_again_and_the_others_keep_their_place() -> None:
     other = record(month=Month(2019, 2))
-    answers = [Answer(JULY, error=NotPublished("f", "404")), Answer(other, error=SourceUnreachable("f", "timed out"))]
+    answers = [
+        SourceAnswer(JULY, error=NotPublished("f", "404")),
+        SourceAnswer(other, error=SourceUnreachable("f", "timed out")),
+    ]
     cursor = decide(
-        answers, Cursor(questions={other.file_name: Asked(at=NOW - 6 * DAY, requested="x")}), NOW, known=93
+        answers, NewMonthsCursor(questions={other.file_name: Asked(at=NOW - 6 * DAY, requested="x")}), NOW, known=93
     ).cursor
     assert cursor.asked(JULY.file_name).at == NOW
     assert cursor.asked(other.file_name) == Asked(at=NOW - 6 * DAY, requested="x")
@@ -285,7 +292,9 @@ def test_a_question_without_an_answer_is_asked_again_and_the_others_keep_their_p
 def test_a_server_that_wants_to_be_left_alone_is_as_long_as_is_sensible(asked: float, granted: float) -> None:
     error = SourceUnreachable("f", "429")
     error.retry_after = asked
-    assert decide([Answer(JULY, error=error)], Cursor(), NOW, known=93).cursor.rest_until == NOW + granted
+    assert (
+        decide([SourceAnswer(JULY, error=error)], NewMonthsCursor(), NOW, known=93).cursor.rest_until == NOW + granted
+    )
 
 
 # The cursor
@@ -293,12 +302,12 @@ def test_a_server_that_wants_to_be_left_alone_is_as_long_as_is_sensible(asked: f
 
 @given(
     st.builds(
-        Cursor,
+        NewMonthsCursor,
         questions=st.dictionaries(st.text(), st.builds(Asked, at=st.floats(0, 1e11), requested=st.text())),
         rest_until=st.floats(0, 1e11),
     )
 )
-def test_a_cursor_is_read_from_its_text(cursor: Cursor) -> None:
+def test_a_cursor_is_read_from_its_text(cursor: NewMonthsCursor) -> None:
     assert parse_cursor(cursor.dump()) == cursor
 
 
@@ -309,4 +318,4 @@ def test_a_cursor_is_read_from_its_text(cursor: Cursor) -> None:
      '{"version": 1, "rest_until": 0, "looks": {"a": 3}}'],
 )  # fmt: skip
 def test_a_cursor_that_is_missing_old_or_broken_counts_as_empty(cursor: str | None) -> None:
-    assert parse_cursor(cursor) == Cursor()
+    assert parse_cursor(cursor) == NewMonthsCursor()

@@ -16,7 +16,6 @@ import pytest
 from dagster_postgres import (
     DagsterPostgresStorage,
     PostgresEventLogStorage,
-    PostgresScheduleStorage,
 )
 
 from taxi_platform.orchestration import database as states
@@ -94,20 +93,13 @@ def test_many_that_come_at_once_make_it_once(database: str) -> None:
     assert len(ask(database, "select * from alembic_version")) == 1
 
 
-@pytest.mark.parametrize(
-    ("storage", "method"),
-    [
-        (PostgresScheduleStorage, "migrate"),
-        (PostgresEventLogStorage, "set_concurrency_slots"),
-    ],
-)
 def test_a_process_that_is_killed_while_it_makes_the_state_leaves_it_to_the_next_one(
-    database: str, second: str, storage: type, method: str, monkeypatch: pytest.MonkeyPatch
+    database: str, second: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(storage, method, killed)
+    monkeypatch.setattr(PostgresEventLogStorage, "set_concurrency_slots", killed)
     with pytest.raises(KeyboardInterrupt):
         state_in(database)
     monkeypatch.undo()

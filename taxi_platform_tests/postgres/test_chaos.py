@@ -98,7 +98,7 @@ def load(url: str, file: TripFile) -> None:
     """Load a month in its own process; a server that goes away is expected."""
     logging.disable(logging.CRITICAL)
     with suppress(TaxiError):
-        load_month(url, file, on_bad_rows="quarantine", force=True)
+        load_month(url, file, max_bad_rows=1, force=True)
 
 
 class Trips(Loads):
@@ -180,7 +180,7 @@ def test_a_month_whose_load_is_killed_at_any_instant_is_old_or_new_and_the_next_
                 trips.publish(zipped(text(GREEN, lines)), GREEN, month)
                 file = trips.fetch(GREEN, month)
                 begun = time.monotonic()
-                loaded = load_month(url, file, on_bad_rows="quarantine")
+                loaded = load_month(url, file, max_bad_rows=1)
                 durations.append(time.monotonic() - begun)
                 assert loaded.rows + loaded.rejected == len(lines)
                 versions[month, file.verified.sha256] = trips.content(month)
@@ -198,10 +198,10 @@ def test_a_month_whose_load_is_killed_at_any_instant_is_old_or_new_and_the_next_
             assert now in (before, versions[month, file.verified.sha256]), how
             if not too_late:
                 outcomes[f"{victim}, {'old' if now == before else 'new'} month"] += 1
-            load_month(url, file, on_bad_rows="quarantine")
+            load_month(url, file, max_bad_rows=1)
             assert trips.content(month) == versions[month, file.verified.sha256], how
             trips.until(lambda: trips.left_over() == [], f"something is left over: {trips.left_over()}, {how}")
-            assert load_month(url, file, on_bad_rows="quarantine").unchanged, how
+            assert load_month(url, file, max_bad_rows=1).unchanged, how
         (version,) = trips.ask("show server_version")[0]
     with capsys.disabled():
         if KILLS > 50:

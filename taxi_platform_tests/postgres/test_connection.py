@@ -111,7 +111,7 @@ def test_settings_of_the_database_change_neither_rows_nor_ids(loads: Loads, odd_
     line = with_field(
         GREEN, with_field(GREEN, rows(GREEN, 1)[0], "fare_amount", "0.30000000000000004"), "vendorid", "é"
     )
-    assert loads.load([line, "bad"], on_bad_rows="quarantine").rows == 1
+    assert loads.load([line, "bad"], max_bad_rows=1).rows == 1
     query = "select unique_row_id, vendorid, fare_amount from public.green_tripdata"
     with connect(odd_database) as connection:
         ((identity, vendor, fare),) = execute(connection, query).fetchall()
@@ -130,7 +130,7 @@ def test_tables_and_functions_of_others_are_not_taken_for_ours(loads: Loads, odd
         "create function public.hashtextextended(text, int) returns bigint language plpgsql "
         "as $$ begin raise exception 'captured'; end $$"
     )
-    loads.load([*rows(GREEN, 50), "bad"], on_bad_rows="quarantine")
+    loads.load([*rows(GREEN, 50), "bad"], max_bad_rows=1)
     replace_table(loads.url, "zones", pa.table({"id": [1]}), "", {})
     assert loads.ask("select text from green_tripdata_rejects") == [("bad",)]
     assert loads.ask("select id from zones") == [(1,)]
@@ -265,7 +265,7 @@ def test_an_address_that_cannot_be_parsed_is_an_invalid_setting(address: str) ->
 
 def test_a_server_that_is_too_old_is_refused(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "OLDEST_SERVER", 99)
-    with pytest.raises(UnsupportedServer, match=r"it is PostgreSQL \d+, and 99 is the oldest that will do"):
+    with pytest.raises(UnsupportedServer, match=r"it is PostgreSQL \d+, and 99 is the oldest that is supported"):
         connect(loads.url)
 
 

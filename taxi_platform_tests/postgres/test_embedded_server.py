@@ -415,6 +415,13 @@ def test_programs_in_a_closed_folder_are_copied_once(
 
 
 @only_as_root
+def test_root_without_an_account_for_the_server_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pwd.getpwall", list[None])
+    with pytest.raises(UnsupportedServer, match="neither an account postgres nor nobody"):
+        programs.account_for(tmp_path / "data")
+
+
+@only_as_root
 def test_programs_that_cannot_be_copied_are_named(
     server: EmbeddedServer, closed_programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -388,7 +388,7 @@ def test_no_more_than_ten_bad_rows_are_listed(loads: Loads) -> None:
 
 
 def test_bad_rows_set_aside_go_to_the_rejects_with_file_line_text_and_reason(loads: Loads) -> None:
-    loaded = loads.load(with_bad(LINES), on_bad_rows="quarantine")
+    loaded = loads.load(with_bad(LINES), max_bad_rows=1)
     assert (loaded.rows, loaded.rejected) == (50, 3)
     assert stored(loads) == pickups(LINES)
     assert loads.ask("select filename, line, text, reason from green_tripdata_rejects order by line") == [
@@ -399,16 +399,16 @@ def test_bad_rows_set_aside_go_to_the_rejects_with_file_line_text_and_reason(loa
 
 @pytest.mark.parametrize("content", [LINES, with_bad(LINES), ["bad", LINES[0]], [*LINES, "", "bad"]])
 def test_rows_in_the_file_are_those_loaded_and_those_rejected(loads: Loads, content: list[str]) -> None:
-    loaded = loads.load(content, on_bad_rows="quarantine")
+    loaded = loads.load(content, max_bad_rows=1)
     assert loaded.rows + loaded.rejected == loads.fetch().rows == sum(map(bool, content))
     assert loads.one("select count(*) from green_tripdata") == loaded.rows
     assert loads.one("select count(*) from green_tripdata_rejects") == loaded.rejected
 
 
 def test_rejects_are_replaced_with_their_month_and_no_other(loads: Loads) -> None:
-    loads.load(["bad april", *LINES], month=APRIL, on_bad_rows="quarantine")
-    loads.load(with_bad(LINES), on_bad_rows="quarantine")
-    loads.load(["worse", *LINES], on_bad_rows="quarantine")
+    loads.load(["bad april", *LINES], month=APRIL, max_bad_rows=1)
+    loads.load(with_bad(LINES), max_bad_rows=1)
+    loads.load(["worse", *LINES], max_bad_rows=1)
     rejects = "select filename, text from green_tripdata_rejects order by 1"
     april = ("green_tripdata_2019-04.csv", "bad april")
     assert loads.ask(rejects) == [("green_tripdata_2019-03.csv", "worse"), april]
@@ -417,9 +417,9 @@ def test_rejects_are_replaced_with_their_month_and_no_other(loads: Loads) -> Non
 
 
 def test_a_month_with_rejects_is_unchanged_as_long_as_they_are_set_aside(loads: Loads) -> None:
-    loads.load(with_bad(LINES), on_bad_rows="quarantine")
+    loads.load(with_bad(LINES), max_bad_rows=1)
     before = loads.state()
-    again = loads.load(on_bad_rows="quarantine")
+    again = loads.load(max_bad_rows=1)
     assert (again.unchanged, again.rows, again.rejected) == (True, 50, 3)
     with pytest.raises(BadRows, match="3 of 53 rows cannot be stored"):
         loads.load()
@@ -434,10 +434,10 @@ def test_a_month_with_too_many_bad_rows_fails_although_they_would_be_quarantined
     before = loads.state()
     loads.publish(with_bad(LINES))  # 3 of 53
     if passes:
-        assert load_month(loads.url, loads.fetch(), on_bad_rows="quarantine", max_bad_rows=share).rejected == 3
+        assert load_month(loads.url, loads.fetch(), max_bad_rows=share).rejected == 3
         return
     with pytest.raises(BadRows, match=rf"3 of 53 rows cannot be stored(?s:.*)TAXI_MAX_BAD_ROWS allows {share} of"):
-        load_month(loads.url, loads.fetch(), on_bad_rows="quarantine", max_bad_rows=share)
+        load_month(loads.url, loads.fetch(), max_bad_rows=share)
     assert loads.state() == before
 
 
@@ -448,7 +448,7 @@ def test_a_file_without_one_good_row_is_never_a_month(loads: Loads, before: list
         loads.load(before)
     state = loads.state()
     with pytest.raises(BadRows, match=r"3 of 3 rows cannot be stored:(?s:.*)Not one row is good"):
-        loads.load(["bad"] * 3, on_bad_rows="quarantine")
+        loads.load(["bad"] * 3, max_bad_rows=1)
     assert {**loads.state(), "tables": []} == {**state, "tables": []} or not before
     assert loads.one("select count(*) from green_tripdata") == len(before)
 
@@ -457,7 +457,7 @@ def test_many_blocks_of_a_file_that_is_parsed_are_all_loaded(loads: Loads, monke
     monkeypatch.setattr("taxi_platform.trips.records.BLOCK", 700)
     quoted = [with_field(GREEN, line, "store_and_fwd_flag", f'"{number}\nY"') for number, line in enumerate(LINES)]
     huge = with_field(GREEN, LINES[0], "fare_amount", "-1e999")
-    loaded = loads.load([*quoted[:20], huge, *quoted[20:], huge], on_bad_rows="quarantine")
+    loaded = loads.load([*quoted[:20], huge, *quoted[20:], huge], max_bad_rows=1)
     assert (loaded.rows, loaded.rejected) == (50, 2)
     assert loads.ask("select line from green_tripdata_rejects order by line") == [(42,), (103,)]
     assert loads.one("select count(distinct store_and_fwd_flag) from green_tripdata") == 50

@@ -193,7 +193,7 @@ def check_whole_load(loads: Loads, result: Read) -> str:
     """Load a file through the cache and the loader, and compare the table, the rejects and the record."""
     file = result.file
     try:
-        loaded = loads.load(file.content, file.service, on_bad_rows="quarantine", force=True)
+        loaded = loads.load(file.content, file.service, max_bad_rows=1, force=True)
     except (DamagedFile, SchemaMismatch):
         assert result.refused
         return "refused"

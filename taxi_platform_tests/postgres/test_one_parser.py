@@ -24,7 +24,7 @@ def loads(tmp_path, database: str) -> Loads:
 def load(loads: Loads, lines: Sequence[str], service: Service = GREEN) -> str:
     """Load the rows, and return how that was done."""
     loads.said.clear()
-    loads.load(lines, service, on_bad_rows="quarantine", force=True)
+    loads.load(lines, service, max_bad_rows=1, force=True)
     return PARSED if any("line by line" in line for line in loads.said) else COPIED
 
 

@@ -141,7 +141,7 @@ def test_other_values_go_through_the_parser_which_names_their_rows(
         ) as bad:
             loads.load(content)
         assert problem in str(bad.value)
-        assert loads.load(content, on_bad_rows="quarantine").rejected == 1
+        assert loads.load(content, max_bad_rows=1).rejected == 1
         assert loads.ask("select line from green_tripdata_rejects") == [(2,)]
     assert went_through_the_parser(loads)
 

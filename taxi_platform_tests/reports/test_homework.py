@@ -7,7 +7,7 @@ import pytest
 from taxi_platform.ledger.plan import months_in, parse_services, parse_span
 from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.reports.homework import answers, load_command
-from taxi_platform.reports.html import Answer
+from taxi_platform.reports.html import HomeworkAnswer
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, YELLOW, Service
 from taxi_platform_tests.support.month_records import load_record
@@ -33,7 +33,7 @@ def test_loaded_months_are_answered() -> None:
 
 def test_missing_months_are_answered_with_a_command() -> None:
     given = answers({}, "UTC")
-    assert given[SIZE] == Answer(given[SIZE].question, command="taxi backfill yellow 2020-12")
+    assert given[SIZE] == HomeworkAnswer(given[SIZE].question, command="taxi backfill yellow 2020-12")
     assert given[YELLOW_2020].command == "taxi backfill yellow 2020-01..2020-12"
     assert given[GREEN_2020].command == "taxi backfill green 2020-01..2020-12"
     assert given[MARCH_2021].command == "taxi backfill yellow 2021-03"

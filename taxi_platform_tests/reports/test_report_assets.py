@@ -163,7 +163,7 @@ def test_a_month_is_counted_once_for_each_build(models: Models) -> None:
 def test_a_month_page_reads_one_month_and_the_whole_page_every_month(
     models: Models, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "taxi_platform")
+    caplog.set_level("DEBUG", "taxi_platform")
     models.fill("green", MARCH)
     models.fill("yellow", APRIL, TRIPS[:3])
     assert set(models.figures(APRIL)) == {"yellow"}

@@ -174,8 +174,9 @@ def test_a_temporary_failure_is_retried(server: TripServer, target: Path, status
     fetch(server, target)
     assert target.read_bytes() == CONTENT
     assert [line.partition(";")[0] for line in log_lines] == [
-        f"{NAME}: {server.url}{PATH} could not be read: the server answers {status} {HTTPStatus(status).phrase}"
-    ] * 2
+        f"{NAME}: {server.url}{PATH} could not be read: the server answers {status} {HTTPStatus(status).phrase}",
+        f"{NAME}: the same error",
+    ]
     assert log_lines[1].partition(";")[2].startswith(" attempt 3 of 3 in 0.0")
 
 
@@ -228,7 +229,7 @@ def test_retry_after_is_obeyed_as_a_number_or_a_date(
     header = text.encode("utf-8").decode("latin-1")  # as it is sent
     server.script(PATH, Answer(status=429, headers={"Retry-After": header}))
     if least is None or most is None:
-        assert "asks to be left alone for " in failure(server, target, SourceUnreachable)
+        assert "asks for a pause of " in failure(server, target, SourceUnreachable)
         assert len(server.requests) == 1
     else:
         fetch(server, target)
@@ -317,7 +318,7 @@ def test_a_body_that_only_the_end_of_the_connection_ends_is_refused(
     plain = b"VendorID\n" + b"2\n" * 1000
     address = server.publish(f"/{name}", zipped(plain[:1009]) + zipped(plain[1009:]) if name == NAME else plain)
     server.script(f"/{name}", Answer(cut_after=1009, headers={"Content-Length": None, "Connection": "close"}))
-    with pytest.raises(DamagedFile, match=f"^{name}: .* without Content-Length and not in chunks, so that a cut would"):
+    with pytest.raises(DamagedFile, match=f"^{name}: .* without Content-Length and .* could be cut off"):
         quick(server).fetch(address, tmp_path / name)
     assert quick(server).fetch(address, tmp_path / name).bytes == (tmp_path / name).stat().st_size
 

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taxi_platform.errors import NotPublished, StorageFull
-from taxi_platform.sources import sample_trips
+from taxi_platform.sources import sample_blocks, sample_trips
 from taxi_platform.sources.sample import GENERATION, SampleSource, rows_of_month
-from taxi_platform.sources.sample_trips import Block, Plan, write_month
+from taxi_platform.sources.sample_blocks import Block, SampleFile
+from taxi_platform.sources.sample_trips import write_month
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.reading import TripStream, read_chunks
 from taxi_platform.trips.records import read_records
@@ -200,9 +201,9 @@ def test_no_more_is_made_than_can_be_written_soon(monkeypatch: pytest.MonkeyPatc
     blocks: list[int] = []
     make = sample_trips.csv_of_block
 
-    def counting(plan: Plan, block: Block) -> bytes:
+    def counting(file: SampleFile, block: Block) -> bytes:
         blocks.append(block.number)
-        return make(plan, block)
+        return make(file, block)
 
     monkeypatch.setattr(sample_trips, "csv_of_block", counting)
     with pytest.raises(StorageFull):
@@ -256,11 +257,11 @@ def test_no_two_rows_are_equal_and_the_identity_tells_them_apart(service: Servic
 
 
 def test_even_a_crowded_file_repeats_no_trip(service: Service, tmp_path: Path) -> None:
-    def all_in_the_first(hours: sample_trips.Numbers) -> sample_trips.Numbers:
+    def all_in_the_first(hours: sample_blocks.Numbers) -> sample_blocks.Numbers:
         return np.where(hours == hours[0], 1, 0)
 
     with pytest.MonkeyPatch.context() as patch:  # about as many in a second as the largest month would have
-        patch.setattr(sample_trips, "busy", all_in_the_first)
+        patch.setattr(sample_blocks, "busy", all_in_the_first)
         frame = texts(made(service, "2021-03", 200_000, tmp_path))
     assert frame.select(service.identity).n_unique() == frame.height
 

@@ -31,7 +31,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 from taxi_platform.settings import PROJECT, settings
-from taxi_platform_tests.support.haste import CODE, DAEMON, KEPT_CONNECTIONS, lay_prelude
+from taxi_platform_tests.support.haste import CODE, DAEMON, lay_prelude
 from taxi_platform_tests.support.shell import environment, kept_connections
 
 PATIENCE = 400  # seconds, for what takes a few on an idle machine
@@ -84,7 +84,7 @@ class Deployment:
         server = {"grpc_server": {"host": "127.0.0.1", "port": self._port, "location_name": "taxi_platform"}}
         self._workspace = self._folder / "workspace.yaml"
         self._workspace.write_text(yaml.safe_dump({"load_from": [server]}))
-        for name, lines in {"": "", "code server": CODE, "daemon": DAEMON + KEPT_CONNECTIONS}.items():
+        for name, lines in {"": "", "code server": CODE, "daemon": DAEMON}.items():
             lay_prelude(self.prelude(name), lines + self._prelude)
         patch = self._stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("TAXI_DAGSTER_POSTGRES_URL", self._values["TAXI_DAGSTER_POSTGRES_URL"])

@@ -35,11 +35,6 @@ multiprocessing.set_forkserver_preload(["loaded_definitions"])
 if "grpc" in sys.orig_argv:
     multiprocessing.forkserver.ensure_running()
 """
-# The Python of a process may run this first, where PostgreSQL is never restarted: Dagster connects for every query.
-KEPT_CONNECTIONS = """
-import sqlalchemy.pool
-sqlalchemy.pool.NullPool = sqlalchemy.pool.QueuePool
-"""
 
 
 def make_haste(root: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from taxi_platform.postgres.loader import Loaded, OnBadRows, load_month
+from taxi_platform.postgres.loader import Loaded, load_month
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, SERVICES, Service
 from taxi_platform_tests.support import warm
@@ -43,7 +43,7 @@ files = Cache(Path(folder) / "raw", FolderSource(Path(folder) / "published"))
 {prelude}
 file = files.get(SERVICES[service], Month.parse(month)).file
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-loaded = loader.load_month(url, file, on_bad_rows="quarantine", force=True)
+loaded = loader.load_month(url, file, max_bad_rows=1, force=True)
 print("loaded", loaded.rows, flush=True)
 """
 
@@ -65,14 +65,14 @@ class Loads(Published):
         service: Service = GREEN,
         month: Month = MARCH,
         *,
-        on_bad_rows: OnBadRows = "fail",
+        max_bad_rows: float = 0,
         force: bool = False,
     ) -> Loaded:
         """Publish the month, where there is new content, fetch it, and load it."""
         if content is not None:
             self.publish(content, service, month)
         file = self.fetch(service, month)
-        return load_month(self.url, file, on_bad_rows=on_bad_rows, force=force)
+        return load_month(self.url, file, max_bad_rows=max_bad_rows, force=force)
 
     def begin(self, prelude: str = "", service: Service = GREEN, month: Month = MARCH) -> "subprocess.Popen[str]":
         """Load what is published in its own process, after some lines that may bend the loader there."""

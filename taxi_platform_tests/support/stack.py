@@ -152,7 +152,9 @@ class Stack:
     def wait_until_healthy(self, *names: str) -> None:
         """Wait for services as ``depends_on`` does it."""
         for name in names:
-            self.wait(partial(self.is_healthy, name), f"{name} healthy", pause=1)  # every look is a process
+            self.wait(
+                partial(self.is_healthy, name), f"{name} healthy", pause=2
+            )  # a look takes a second of processor time
 
     def wait(
         self, condition: Callable[[], object], what: str, seconds: float = START_SECONDS, pause: float = 0.5

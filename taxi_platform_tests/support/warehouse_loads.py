@@ -13,7 +13,7 @@ from typing import Any
 
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.bigquery.lake import Lake
-from taxi_platform.bigquery.loader import Loaded, OnBadRows, load_month
+from taxi_platform.bigquery.loader import LoadedIntoBigQuery, load_month
 from taxi_platform.bigquery.tables import dataset_of
 from taxi_platform.retries import RetryPolicy
 from taxi_platform.trips.files import TripFile
@@ -51,22 +51,22 @@ class WarehouseLoads:
         service: Service = GREEN,
         month: Month = MARCH,
         *,
-        on_bad_rows: OnBadRows = "fail",
+        max_bad_rows: float = 0,
         force: bool = False,
-    ) -> Loaded:
+    ) -> LoadedIntoBigQuery:
         """Upload the month, and load it."""
-        return self.load_file(self.upload(content, service, month), on_bad_rows=on_bad_rows, force=force)
+        return self.load_file(self.upload(content, service, month), max_bad_rows=max_bad_rows, force=force)
 
     def load_file(
         self,
         file: TripFile,
         *,
-        on_bad_rows: OnBadRows = "fail",
+        max_bad_rows: float = 0,
         force: bool = False,
         cloud: Cloud | None = None,
-    ) -> Loaded:
+    ) -> LoadedIntoBigQuery:
         """Load a month of the lake, perhaps by another way to the same warehouse."""
-        return load_month(cloud or self.cloud, file, on_bad_rows=on_bad_rows, force=force)
+        return load_month(cloud or self.cloud, file, max_bad_rows=max_bad_rows, force=force)
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """The rows that a query finds, in which ``{}`` stands for the dataset."""

@@ -2,8 +2,8 @@
 
 What it forks is a process of its own, with the arguments, environment, folder, inputs and outputs of a client, which
 ends with its exit status; where the client is killed, it is killed, too. The server has imported the platform, but not
-its definitions, nor anything else that depends on settings. This file is both the server and the client, and
-the client must import next to nothing.
+its definitions, nor anything else that depends on settings. xdist's workers share it; it ends with the session.
+This file is both the server and the client, and the client must import next to nothing.
 """
 
 import json
@@ -18,9 +18,13 @@ from typing import Any
 
 _OF_DAGSTER = {"dagster": "dagster._cli:main", "dg": "dagster_dg_cli.cli:main", "taxi": "taxi_platform.cli.main:taxi"}
 _OF_DBT = {"dbt": "dbt.cli.main:cli"}
-# What depends on settings, and what takes longer than most commands.
-_COLD = ("taxi_platform.__main__", "taxi_platform.def")
+# What depends on settings, and what few commands import.
+_COLD = (
+    *("taxi_platform.__main__", "taxi_platform.def", "taxi_platform.cli.mcp", "taxi_platform.trips.exact"),
+    *("taxi_platform.trips.parquet", "taxi_platform.orchestration.google_resources"),
+)
 _servers: list[Any] = []
+SESSION = "TAXI_TEST_SESSION"  # the process that ends last of all that belong to a session
 
 
 def in_a_shell() -> str:
@@ -36,16 +40,20 @@ def use_for_dbt(patch: Any) -> None:
 
 @cache
 def client_of(kind: str) -> list[str]:
-    """What to put before a command; the server ends with this process, because its standard input does."""
-    from subprocess import PIPE, Popen
-    from tempfile import mkdtemp
+    """What to put before a command; the server is started by the first process of the session that asks."""
+    from fcntl import LOCK_EX, flock
+    from pathlib import Path
+    from subprocess import DEVNULL, PIPE, Popen
 
-    place = f"{mkdtemp(prefix='warm-', dir=os.environ['TAXI_TEST_SERVER_FOLDER'])}/{kind}"
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH")}
-    server = Popen([sys.executable, __file__, "serve", place], env=kept, stdin=PIPE, stdout=PIPE)
-    assert server.stdout is not None
-    assert server.stdout.readline() == b"ready\n"
-    _servers.append(server)
+    place = f"{os.environ['TAXI_TEST_SERVER_FOLDER']}/{kind}"
+    with Path(f"{place}.lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        if not Path(place).exists():
+            kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH", SESSION)}
+            server = Popen([sys.executable, __file__, "serve", place], env=kept, stdin=DEVNULL, stdout=PIPE)
+            assert server.stdout is not None
+            assert server.stdout.readline() == b"ready\n"
+            _servers.append(server)
     return [sys.executable, "-IS", __file__, place]
 
 
@@ -72,11 +80,12 @@ def _import_all(kind: str) -> None:
 
 def _until_asked(place: str) -> list[str]:
     """Fork for every client; return its command in the forked process."""
+    session = os.pidfd_open(int(os.environ[SESSION]))
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(place)
         listener.listen()
         print("ready", flush=True)
-        while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
+        while session not in select.select([listener, session], [], [])[0]:
             connection, _ = listener.accept()
             if not os.fork():
                 return _forked(connection)

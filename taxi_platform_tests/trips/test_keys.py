@@ -17,7 +17,7 @@ def test_files_and_tables_are_named_as_the_course_and_the_database_want_it() -> 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_a_file_name_says_which_service_and_month_it_is(suffix: str) -> None:
-    assert parse_file_name(GREEN.file_name(MARCH) + suffix) == ("green", MARCH)
+    assert parse_file_name(GREEN.file_name(MARCH) + suffix) == (GREEN, MARCH)
 
 
 @pytest.mark.parametrize(

@@ -7,18 +7,18 @@ import pytest
 
 from taxi_platform.errors import BadRows, DamagedFile, SchemaMismatch
 from taxi_platform.settings import PROJECT
-from taxi_platform.trips.zones import Zone, read_zones
+from taxi_platform.trips.zones import ZoneRow, read_zones
 
 REAL = PROJECT.parent / "shared" / "data" / "taxi_zone_lookup.csv"
 HEADER = '"LocationID","Borough","Zone","service_zone"\n'
 ROWS = ['1,"EWR","Newark Airport","EWR"\n', '2,"Queens","Jamaica Bay","Boro Zone"\n', '265,"N/A","NA","N/A"\n']
 
-Read = Callable[[str | bytes], list[Zone]]
+Read = Callable[[str | bytes], list[ZoneRow]]
 
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    def read(content: str | bytes) -> list[Zone]:
+    def read(content: str | bytes) -> list[ZoneRow]:
         path = tmp_path / "taxi_zone_lookup.csv"
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return read_zones(path)

@@ -18,11 +18,11 @@ from taxi_platform.errors import TaxiError
 from taxi_platform.operations.doctor import Finding, ok, problem, problem_of, warning
 from taxi_platform.operations.doctor.machine import ACTIVATE
 from taxi_platform.postgres.connection import connect, execute
-from taxi_platform.postgres.server import STATE_DATABASE, STATE_SETTING, state_server
+from taxi_platform.postgres.server import STATE_DATABASE, as_of_state, state_server
 from taxi_platform.settings import FILES, IS_CHECKOUT, Settings, environment
 
 NEVER = "no daemon has ever run here"
-START = "Start it with `make dev` (or `dagster-daemon run`); schedules, sensors and backfills need it."
+START = "Start it with `taxi dev` (or `dagster-daemon run`); schedules, sensors and backfills need it."
 LOAD_SECONDS = 60
 OLD_MODULES = "taxi_platform.instance"  # as version 0.1 named the modules of the storage and the run launcher
 
@@ -82,9 +82,7 @@ def check_state(settings: Settings) -> Finding:
             return ok("its state is in the embedded PostgreSQL; the first command that needs it creates or starts it")
         ready = has_tables(url)
     except TaxiError as error:
-        own = settings.dagster_postgres_url is not None
-        parts = (error.subject, error.what, error.advice)
-        subject, what, advice = (part.replace("TAXI_POSTGRES_URL", STATE_SETTING) if own else part for part in parts)
+        subject, what, advice = as_of_state(error)
         return problem_of(TaxiError(f"its state: {subject}", what, advice))
     place = urlsplit(url)
     tables = "" if ready else "; the first command that needs its tables creates them"

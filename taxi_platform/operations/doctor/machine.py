@@ -29,7 +29,11 @@ from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import SERVICES
 
 PACKAGE = "taxi-platform"
-INSTALL = "Run `make install`, which installs every extra in the versions of requirements.lock."
+INSTALL = (
+    "Run `make install`, which installs every extra in the versions of requirements.lock."
+    if IS_CHECKOUT
+    else f"Install it again with `--constraint {FILES}/requirements.lock`, which names the tested versions."
+)
 ACTIVATE = "Run `. .venv/bin/activate` in the project's folder, in every new shell."
 
 # Set by the tests and by the Compose file itself, not by people.
@@ -55,7 +59,9 @@ def examine_installation(settings: Settings) -> Iterator[Finding]:
     yield check_extras(installed, metadata.requires(PACKAGE) or [])
     origin = json.loads(metadata.distribution(PACKAGE).read_text("direct_url.json") or "{}")
     place = url2pathname(urlsplit(str(origin.get("url", ""))).path)
-    if IS_CHECKOUT and Path(place).resolve() != PROJECT:  # definitions and dagster.yaml are read from this folder
+    if not IS_CHECKOUT:  # as a tool of uv it has no other command than `taxi`
+        return
+    if Path(place).resolve() != PROJECT:  # definitions and dagster.yaml are read from this folder
         yield problem(f"the package is installed from {place}, not from {PROJECT}", INSTALL)
     yield from check_path(shutil.which("dagster"), Path(sys.prefix))
 

@@ -47,7 +47,7 @@ def examine_postgres(settings: Settings) -> Iterator[Finding]:
         return
     names = [name.rpartition(".")[2] for name in (tables.FILES, *map(tables.table_of, SERVICES.values()), ZONES)]
     with connect(settings.postgres_url.get_secret_value()) as connection, postgres_errors("the user's privileges"):
-        yield server_of(connection)
+        yield describe_server(connection)
         check_encoding(connection)
         values = {"schema": tables.SCHEMA, "tables": names}
         row = cast("tuple[Any, ...]", execute(connection, _PRIVILEGES, values).fetchone())
@@ -65,8 +65,8 @@ def examine_postgres(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def server_of(connection: Connection) -> Finding:
-    """Return which server has accepted a connection."""
+def describe_server(connection: Connection) -> Finding:
+    """Return a finding that names the server of a connection."""
     info = connection.info
     version = f"{info.server_version // 10_000}.{info.server_version % 10_000}"
     return ok(f"PostgreSQL {version} at {info.host}:{info.port}, database {info.dbname!r}, user {info.user!r}")
@@ -85,7 +85,7 @@ def examine_embedded(settings: Settings) -> Iterator[Finding]:
     cluster.check_version(server.data)
     if server.is_running():
         with connect(server.url()) as connection:
-            yield server_of(connection)
+            yield describe_server(connection)
     elif cluster.is_locked(server.folder / "lock"):
         advice = f"Wait a moment and run this again; its log is in {server.data}/log."
         yield warning("it is being started or stopped, or hangs", advice)
@@ -115,8 +115,7 @@ def examine_cloud(settings: Settings) -> Iterator[Finding]:
     if chosen is None:
         yield ok("not configured (no GCP_…), so gcs/… and bigquery/… are not loaded")
         return
-    names = (chosen.project_id, chosen.location, chosen.bucket_name, chosen.dataset)
-    wrong_names = list(problems_of_names(*names)) if chosen.is_complete else []
+    wrong_names = list(problems_of_names(chosen)) if chosen.is_complete else []
     yield from map(problem_of, wrong_names)
     if wrong_names:
         return

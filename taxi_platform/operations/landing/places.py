@@ -23,7 +23,7 @@ from taxi_platform.sources.http import sidecar_of
 from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.keys import parse_file_name
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import SERVICES, Service
+from taxi_platform.trips.services import Service
 
 if TYPE_CHECKING:
     from google.cloud import storage
@@ -193,12 +193,6 @@ def free_names(name: str) -> Iterator[str]:
     yield from (f"{stem}.{number}{dot}{suffix}" for number in count(2))
 
 
-def parse_name(name: str) -> tuple[Service, Month] | None:
-    """Return the service and month of a file that is named as published, ``.csv.gz``, ``.csv`` or ``.parquet``."""
-    service, month = parse_file_name(name) or ("", None)
-    return (SERVICES[service], month) if month and service in SERVICES else None
-
-
 @dataclass(frozen=True)
 class DroppedFileSource:
     """A source that has one version of one dropped file, which is fetched and verified like every other file."""
@@ -210,7 +204,7 @@ class DroppedFileSource:
 
     def trips(self, service: Service, month: Month) -> str:
         """Return the file's address; raise ``NotPublished`` if its name says that it belongs to another month."""
-        if parse_name(self.name) != (service, month):
+        if parse_file_name(self.name) != (service, month):
             what = f"it is not the file of {service.name} {month}"
             raise NotPublished(self.name, what, "Name the file of that month.")
         return self.place.address(self.name)

@@ -15,9 +15,10 @@ import dagster as dg
 from taxi_platform.errors import TaxiError
 from taxi_platform.ledger.failures import EVENTS_WITH_REASONS, read_reasons
 from taxi_platform.operations.alerts import decide
-from taxi_platform.operations.landing.places import DroppedFile, LandingPlace, parse_name
+from taxi_platform.operations.landing.places import DroppedFile, LandingPlace
 from taxi_platform.redaction import redact
 from taxi_platform.settings import secrets
+from taxi_platform.trips.keys import parse_file_name
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -25,7 +26,7 @@ TAG = "taxi/landed"
 """The tag of a run that loads a dropped file. Its value names the file and its version."""
 
 CURSOR_VERSION = 1
-DROP_AGAIN = "When that is put right, drop the file again."
+DROP_AGAIN = "Correct that, and drop the file again."
 NOT_A_TRIP_FILE = "The file's name is not one as published, like green_tripdata_2019-03.csv.gz, ….csv or ….parquet."
 _UNFINISHED = (".part", ".partial", ".filepart", ".crdownload", ".tmp", ".swp", "~")
 
@@ -52,7 +53,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Tick:
+class LandingTick:
     """The files to load, each with its service and month; one line about all files; the cursor for the next tick."""
 
     requests: Sequence[tuple[DroppedFile, Service, Month]]
@@ -60,7 +61,7 @@ class Tick:
     cursor: str
 
 
-def evaluate(place: LandingPlace, instance: dg.DagsterInstance, refusal: Refusal, cursor: str | None) -> Tick:
+def evaluate(place: LandingPlace, instance: dg.DagsterInstance, refusal: Refusal, cursor: str | None) -> LandingTick:
     """Decide about every file, and move the processed ones; the next tick moves those that cannot be moved."""
     decisions = plan(place.files(), load_cursor(cursor), lambda file: run_outcome(instance, place, file), refusal)
     carried_out: list[Decision] = []
@@ -73,7 +74,7 @@ def evaluate(place: LandingPlace, instance: dg.DagsterInstance, refusal: Refusal
             carried_out.append(decision)
         except TaxiError as error:
             problems.append(f"not moved, the next tick tries again: {error}")
-    return Tick(
+    return LandingTick(
         [(decision.file, *decision.trips) for decision in decisions if decision.action == "load" and decision.trips],
         summarize(carried_out, problems),
         dump_cursor({decision.file.name: decision.file.version for decision in decisions}),
@@ -86,7 +87,7 @@ def plan(
     outcome_of: Callable[[DroppedFile], tuple[Action, str] | None],
     refusal: Refusal,
 ) -> list[Decision]:
-    """Decide what happens to each file of a landing place, the one written first first, unfinished ones left out. Pure.
+    """Decide what happens to each file of a landing place, in the order of the files, without unfinished ones. Pure.
 
     A file is complete when the place says so, or when two ticks see the same version. Of two files of one month, the
     later one waits until the earlier one is processed, and then replaces it. ``versions`` are those that the last tick
@@ -100,7 +101,7 @@ def plan(
         if not file.is_complete and versions.get(file.name) != file.version:
             decisions.append(Decision(file, "wait"))
             continue
-        trips = parse_name(file.name)
+        trips = parse_file_name(file.name)
         problem = refusal(*trips) if trips else NOT_A_TRIP_FILE
         if trips is None or problem:
             decisions.append(Decision(file, "failed", f"{problem} {DROP_AGAIN}\n"))

@@ -1,13 +1,14 @@
 """dagster-gcp's resources in a user's own asset, on the emulators."""
 
 import dagster as dg
-from dagster_gcp import BigQueryResource, GCSResource
 
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform_tests.support.asset_runs import Platform
 
 
 def test_an_asset_of_a_user_gets_the_platforms_clients(ready_cloud: Cloud, platform: Platform) -> None:
+    from dagster_gcp import BigQueryResource, GCSResource  # takes long, and only here
+
     platform.use(
         GCP_PROJECT_ID=ready_cloud.project,
         GCP_LOCATION=ready_cloud.location,
