@@ -158,6 +158,26 @@ def delete_events(instance: dg.DagsterInstance, run_id: str) -> None:
     instance.event_log_storage.delete_events(run_id)
 
 
+def backfill_goes_on(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Return whether the backfill of a run still goes on; True of another run. If this breaks: assume that it does."""
+    backfill_id = run.tags.get("dagster/backfill")
+    backfill = instance.get_backfill(backfill_id) if backfill_id else None
+    return backfill.status == BulkActionStatus.REQUESTED if backfill else backfill_id is None
+
+
+def read_failures_again(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> None:
+    """Set the daemon back, so that it decides again whether these failed runs are retried.
+
+    If this breaks, a retry that is lost while the database fails never comes; see ``operations/lost_retries``.
+    """
+    key, kind = "EVENT_LOG_CONSUMER_CURSOR-RUN_FAILURE", dg.DagsterEventType.RUN_FAILURE
+    logs = (instance.get_records_for_run(run_id, of_type=kind).records for run_id in run_ids)
+    last = [log[-1].storage_id for log in logs if log]
+    cursor = instance.daemon_cursor_storage.get_cursor_values({key}).get(key)
+    if last and cursor and int(cursor) >= min(last):
+        instance.daemon_cursor_storage.set_cursor_values({key: str(min(last) - 1)})
+
+
 def state_database_url(instance: dg.DagsterInstance) -> str | None:
     """Return SQLAlchemy's URL of the state in PostgreSQL, or None. If this breaks: no lock for concurrency limits."""
     return getattr(instance.event_log_storage, "postgres_url", None)

@@ -1,4 +1,4 @@
-"""What keeps the platform running: the alert sensor, and the jobs that remove loaded raw files and old runs."""
+"""What keeps the platform running: sensors for alerts and lost retries, jobs that remove raw files and old runs."""
 
 import time
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 import dagster as dg
 from pydantic import Field
 
+from taxi_platform.operations.lost_retries import start_lost_retries
 from taxi_platform.operations.purge import WhyNotLoaded, purge
 from taxi_platform.operations.retention import remove_old_runs
 from taxi_platform.orchestration.cloud_io import CloudResource, GoogleCloud
@@ -45,6 +46,13 @@ def failure_alert() -> dg.SensorDefinition:
         return dg.SensorResult(skip_reason=done.summary, cursor=done.cursor.model_dump_json())
 
     return run_failure_alert
+
+
+@dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def lost_retry_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Make Dagster's daemon start a retry that it announced, and lost because its database failed at that moment."""
+    lost = start_lost_retries(context.instance, datetime.now(timezone.utc))
+    return dg.SkipReason(f"the retries of these runs were lost: {', '.join(lost)}" if lost else "no retry is lost")
 
 
 class RemovalConfig(dg.Config):
@@ -119,7 +127,7 @@ def run_retention_job() -> None:
 
 @dg.definitions
 def operations() -> dg.Definitions:
-    """Return the sensor, and the jobs with their schedules, which are on if the settings say what they remove."""
+    """Return the sensors, and the jobs with their schedules, which are on if the settings say what they remove."""
     keep = settings()
     purges = keep.keep_raw_days is not None or keep.keep_raw_gb is not None
     nightly = (
@@ -137,4 +145,5 @@ def operations() -> dg.Definitions:
         )
         for name, job, cron, is_on in nightly
     ]
-    return dg.Definitions(sensors=[failure_alert()], jobs=[raw_purge_job, run_retention_job], schedules=schedules)
+    sensors = [failure_alert(), lost_retry_sensor]
+    return dg.Definitions(sensors=sensors, jobs=[raw_purge_job, run_retention_job], schedules=schedules)

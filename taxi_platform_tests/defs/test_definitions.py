@@ -186,7 +186,7 @@ SCHEDULES = """
 fhv_monthly_schedule fhvhv_monthly_schedule green_monthly_schedule hello_world_schedule
 raw_purge_schedule run_retention_schedule
 upkeep_checks_schedule yellow_monthly_schedule"""
-SENSORS = "due_month_sensor follow_upstream_sensor landing_sensor new_month_sensor run_failure_alert"
+SENSORS = "due_month_sensor follow_upstream_sensor landing_sensor lost_retry_sensor new_month_sensor run_failure_alert"
 
 
 def checks_of(location: Mapping[str, Any], *assets: str) -> list[str]:

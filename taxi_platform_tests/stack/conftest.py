@@ -26,6 +26,9 @@ from taxi_platform.ledger import heartbeats
 heartbeats.HEARTBEAT_SECONDS, heartbeats.TIMEOUT_SECONDS = 0.5, 4.0
 from taxi_platform.orchestration import launcher
 launcher.READY_SECONDS = 4.0
+from datetime import timedelta
+from taxi_platform.operations import lost_retries
+lost_retries.WAIT = timedelta(seconds=5)
 from dagster._core.remote_representation.external import RemoteSensor
 _interval = RemoteSensor.min_interval_seconds.fget
 RemoteSensor.min_interval_seconds = property(lambda sensor: 2 if _interval(sensor) == 30 else _interval(sensor))

@@ -32,7 +32,7 @@ def published(source: TripServer, tmp_path_factory: pytest.TempPathFactory) -> N
     large, sample = tmp_path_factory.mktemp("large") / "month.csv.gz", SampleSource(0.3)
     sample.fetch(sample.trips(GREEN, Month(2019, 3)), large)
     source.publish(path(GREEN, Month(2019, 3)), large.read_bytes())
-    for month in Month(2019, 4).through(Month(2019, 9)):
+    for month in Month(2019, 4).through(Month(2019, 10)):
         source.publish(path(GREEN, month), zipped(text(GREEN, rows(GREEN, 10))))
     source.publish(path(FHV, Month(2019, 3)), zipped(text(FHV, rows(FHV, 10))))
 
@@ -68,6 +68,23 @@ def test_a_process_that_is_killed_in_mid_copy_fails_its_run_and_one_retry_loads_
     made = deployment.instance.fetch_materializations(of_the_month, limit=10).records
     assert [record.run_id for record in made] == [deployment.retries(run_id)[0].run_id]
     assert left(deployment, trips) == []
+
+
+def test_a_retry_that_the_daemon_announced_and_lost_is_started_after_all(
+    deployment: Deployment, trips: TripsDatabase
+) -> None:
+    with trips.held("2019-10"):
+        run_id = deployment.submit("green_tripdata", "2019-10")
+        said(deployment, run_id, "another process is loading this month")
+        deployment.kill("daemon")
+        deployment.worker(run_id).kill()
+        deployment.wait_until(lambda: deployment.run(run_id).is_complete_and_waiting_to_retry)
+    lost = deployment.instance.event_log_storage.get_maximum_record_id()
+    cursor = "EVENT_LOG_CONSUMER_CURSOR-RUN_FAILURE"
+    deployment.instance.daemon_cursor_storage.set_cursor_values({cursor: str(lost)})
+    deployment.start_daemon()
+    assert retried(deployment, run_id).status == SUCCESS
+    assert trips.is_exact("2019-10")
 
 
 def test_a_code_server_that_dies_with_its_processes_leaves_runs_that_are_found_and_retried(

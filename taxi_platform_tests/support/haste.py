@@ -21,6 +21,7 @@ SHORTER = (
     ("app/taxi_platform/ledger/heartbeats.py", r"HEARTBEAT_SECONDS = (10\.0)", "1.0"),
     ("app/taxi_platform/ledger/heartbeats.py", r"TIMEOUT_SECONDS = (60\.0)", "6.0"),
     ("app/taxi_platform/orchestration/launcher.py", r"READY_SECONDS = (20\.0)", "5.0"),
+    ("app/taxi_platform/operations/lost_retries.py", r"WAIT = timedelta\(seconds=(60)\)", "10"),
 )
 # The Python of a daemon runs this first.
 DAEMON = """
