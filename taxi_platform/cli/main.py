@@ -20,6 +20,11 @@ GOOGLE_FOLDER = "google"  # of the sample's folder: what the emulators of Google
 class _Taxi(click.Group):
     """A group whose commands print the platform's own errors in one line, without a stack trace."""
 
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Let the list of commands wrap their descriptions instead of cutting them off."""
+        cmd.short_help = cmd.help
+        super().add_command(cmd, name)
+
     def invoke(self, ctx: click.Context) -> object:
         try:
             with missing_extras():

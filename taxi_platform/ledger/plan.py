@@ -17,7 +17,7 @@ Span = tuple[Month | None, Month | None]
 
 EVERY_SERVICE = "all"
 _DOTS = re.compile(r"\.{2,3}")
-_HOW = "Write 2019-03, 2019-01..2019-12, 2019-06.. or ..2019-06."
+_RANGES = "A range is written 2019-01..2019-12, 2019-06.. or ..2019-06."
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def parse_span(text: str) -> Span:
     try:
         ends = [Month.parse(end.strip()) if end.strip() or not rest else None for end in (first, *rest)]
     except ValueError as error:
-        raise InvalidRequest(repr(text), str(error), _HOW) from None
+        raise InvalidRequest("MONTHS", str(error), _RANGES) from None
     span = ends[0], ends[-1]
     if span[0] and span[1] and span[1] < span[0]:
         raise InvalidRequest(repr(text), "the first month lies after the last", f"Write {span[1]}..{span[0]}.")

@@ -97,7 +97,7 @@ def test_invalid_months_are_refused_with_a_valid_example(text: str, said: str) -
     with pytest.raises(InvalidRequest) as caught:
         parse_span(text)
     assert said in str(caught.value)
-    assert "Write 2019-" in str(caught.value)
+    assert "2019-01..2019-12" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
