@@ -1,8 +1,9 @@
-"""Every use of a part of Dagster that is not public: nothing else in the package imports a private Dagster module.
+"""Every import of a part of Dagster that is not public: nothing else in the package imports a private Dagster module.
 
 Such a part may change in any release. So each entry says what it is for, what breaks when it changes, and which issue
 of dagster-io/dagster, if there is one, would make it unnecessary. ``taxi_platform_tests/test_dagster_private.py`` runs
-all of them. Each method of Dagster's storages that the instance does not offer has a function here, too.
+all of them. ``orchestration/storage.py`` and ``orchestration/launcher.py`` extend classes of Dagster's and use some of
+their private attributes, too.
 """
 
 import time
@@ -159,18 +160,19 @@ def delete_events(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 def backfill_goes_on(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Return whether the backfill of a run still goes on; True of another run. If this breaks: assume that it does."""
+    """Return whether a run's backfill is in progress; True if it has none. If this breaks: assume that it is."""
     backfill_id = run.tags.get("dagster/backfill")
     backfill = instance.get_backfill(backfill_id) if backfill_id else None
     return backfill.status == BulkActionStatus.REQUESTED if backfill else backfill_id is None
 
 
 def read_failures_again(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> None:
-    """Set the daemon back, so that it decides again whether these failed runs are retried.
+    """Move the daemon's cursor back, so that it decides again about retrying these runs.
 
     If this breaks, a retry that is lost while the database fails never comes; see ``operations/lost_retries``.
     """
-    key, kind = "EVENT_LOG_CONSUMER_CURSOR-RUN_FAILURE", dg.DagsterEventType.RUN_FAILURE
+    kind = dg.DagsterEventType.RUN_FAILURE
+    key = f"EVENT_LOG_CONSUMER_CURSOR-{kind.value}"
     logs = (instance.get_records_for_run(run_id, of_type=kind).records for run_id in run_ids)
     last = [log[-1].storage_id for log in logs if log]
     cursor = instance.daemon_cursor_storage.get_cursor_values({key}).get(key)

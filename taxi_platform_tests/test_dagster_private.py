@@ -5,6 +5,7 @@ A test that fails names the entry of ``dagster_private`` to look at; that entry 
 
 import ast
 import json
+import time
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, cast
 
 import dagster as dg
 import pytest
+from dagster._daemon.auto_run_reexecution import event_log_consumer
 
 import taxi_platform
 from taxi_platform import dagster_private
@@ -88,6 +90,16 @@ def test_private_parts_of_dagster_are_imported_in_one_place_only() -> None:
     assert {path: modules for path, modules in imports.items() if modules} == {}
 
 
+def test_every_function_is_run_by_a_test_of_this_file() -> None:
+    defined = [
+        node for node in ast.parse(Path(dagster_private.__file__).read_text()).body if isinstance(node, ast.FunctionDef)
+    ]
+    here = Path(__file__).read_text()
+    assert [
+        one.name for one in defined if not one.name.startswith("_") and f"dagster_private.{one.name}(" not in here
+    ] == []
+
+
 def test_definitions_load_from_a_folder_and_leave_the_other_libraries_alone() -> None:
     definitions = dagster_private.load_definitions(import_module("taxi_platform.defs"), PACKAGE)
     assert definitions.resolve_job_def("hello_world")
@@ -125,6 +137,18 @@ def test_a_check_result_belongs_to_its_materialization(instance: dg.DagsterInsta
     assert dagster_private.failed_partitions(instance, [CHECK]) == []
 
 
+@pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")
+def test_what_a_check_found_before_a_run_is_known(instance: dg.DagsterInstance) -> None:
+    materialize(instance, "2019-01")
+    checked, only = [trips, has_rows_in(instance)], dg.AssetSelection.checks(CHECK)
+    first, second = (dg.materialize(checked, instance=instance, selection=only).run_id for _ in range(2))
+    before = dagster_private.earlier_check_result(instance, CHECK, "2019-01", second)
+    assert before
+    assert not before.passed
+    assert dagster_private.earlier_check_result(instance, CHECK, "2019-01", first) is None
+    assert dagster_private.earlier_check_result(instance, CHECK, "2019-02", second) is None
+
+
 def test_events_are_deleted(instance: dg.DagsterInstance) -> None:
     run_id, other = materialize(instance, "2019-01"), materialize(instance, "2019-03")
     dagster_private.delete_events(instance, run_id)
@@ -141,6 +165,27 @@ def test_a_backfill_is_requested_and_waits_for_the_daemon(instance: dg.DagsterIn
     waiting = dagster_private.undecided_partitions(instance, TRIPS)
     assert {month: asked_by for month, (asked_by, _) in waiting.items()} == dict.fromkeys(months, backfill_id)
     assert dagster_private.undecided_partitions(instance, dg.AssetKey("another")) == {}
+
+
+def test_a_run_belongs_to_a_backfill_that_goes_on_until_it_has_ended(instance: dg.DagsterInstance) -> None:
+    graph = dg.Definitions([trips]).resolve_asset_graph()
+    found = dagster_private.request_backfill(instance, graph, TRIPS, ["2019-01"], title="one", tags={}, run_config={})
+    run = instance.create_run_for_job(dg.job(name="of_it")(lambda: None), tags={"dagster/backfill": found})
+    assert dagster_private.backfill_goes_on(instance, run)
+    backfill = instance.get_backfill(found)
+    assert backfill
+    instance.update_backfill(backfill.with_status(type(backfill.status).CANCELED).with_end_timestamp(time.time()))
+    assert not dagster_private.backfill_goes_on(instance, run)
+    assert dagster_private.backfill_goes_on(instance, instance.create_run_for_job(dg.job(name="other")(lambda: None)))
+
+
+def test_the_daemon_reads_a_failure_again_where_its_cursor_is_moved_back(instance: dg.DagsterInstance) -> None:
+    key = event_log_consumer._create_cursor_key(dg.DagsterEventType.RUN_FAILURE)  # pyright: ignore[reportPrivateUsage]
+    failed = materialize(instance, "2019-02")
+    (failure,) = instance.get_records_for_run(failed, of_type=dg.DagsterEventType.RUN_FAILURE).records
+    instance.daemon_cursor_storage.set_cursor_values({key: str(failure.storage_id)})
+    dagster_private.read_failures_again(instance, [failed])
+    assert instance.daemon_cursor_storage.get_cursor_values({key}) == {key: str(failure.storage_id - 1)}
 
 
 def test_each_month_of_a_range_has_its_own_metadata(instance: dg.DagsterInstance) -> None:

@@ -8,12 +8,13 @@ import dagster as dg
 import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._daemon.auto_run_reexecution import event_log_consumer
 
 from taxi_platform.dagster_private import request_backfill
 from taxi_platform.operations.lost_retries import GIVE_UP, WAIT, lost_retries, start_lost_retries
 from taxi_platform_tests.support.shell import instance as opened
 
-CURSOR = "EVENT_LOG_CONSUMER_CURSOR-RUN_FAILURE"
+CURSOR = event_log_consumer._create_cursor_key(dg.DagsterEventType.RUN_FAILURE)  # pyright: ignore[reportPrivateUsage]
 ORIGIN = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("taxi_platform"), "__repository__"), "job")
 MONTHS = dg.StaticPartitionsDefinition(["2019-01"])
 JOB = dg.job(name="job")(lambda: None)

@@ -11,6 +11,7 @@ import psutil
 import pytest
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
+from dagster._daemon.auto_run_reexecution import event_log_consumer
 
 from taxi_platform.settings import PROJECT
 from taxi_platform.sources.sample import SampleSource
@@ -80,7 +81,8 @@ def test_a_retry_that_the_daemon_announced_and_lost_is_started_after_all(
         deployment.worker(run_id).kill()
         deployment.wait_until(lambda: deployment.run(run_id).is_complete_and_waiting_to_retry)
     lost = deployment.instance.event_log_storage.get_maximum_record_id()
-    cursor = "EVENT_LOG_CONSUMER_CURSOR-RUN_FAILURE"
+    cursor = event_log_consumer._create_cursor_key(dg.DagsterEventType.RUN_FAILURE)  # pyright: ignore[reportPrivateUsage]
+    assert int(deployment.instance.daemon_cursor_storage.get_cursor_values({cursor})[cursor]) < (lost or 0)
     deployment.instance.daemon_cursor_storage.set_cursor_values({cursor: str(lost)})
     deployment.start_daemon()
     assert retried(deployment, run_id).status == SUCCESS
