@@ -115,7 +115,7 @@ def _refuse(problem: str) -> NoReturn:
 def keep(products: Sequence[Product], columns: Sequence[str]) -> "pd.DataFrame":
     """Return one row per product, with these columns; ``N/A`` where a product has none, or null.
 
-    A column that contains only numbers is a column of numbers. Every other column is text, in which numbers are spelled
+    A column of numbers stays one, if that changes none of them. Every other column is text, in which numbers are spelled
     as in JSON, and lists and objects are JSON.
 
     Raises:
@@ -129,11 +129,11 @@ def keep(products: Sequence[Product], columns: Sequence[str]) -> "pd.DataFrame":
     if unknown or not names:
         problem = f"no product has {', '.join(unknown)[:200]}" if unknown else "no column is named"
         raise InvalidSetting("columns_to_keep", problem, f"The products have: {', '.join(known)[:1000]}.")
-    values = {name: [product.get(name) for product in products] for name in names}
-    frame = pd.DataFrame({name: [MISSING if value is None else value for value in values[name]] for name in names})
+    kept: dict[str, pd.Series[Any]] = {}
     for name in names:
-        if frame[name].dtype == object:
-            frame[name] = [
-                each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in frame[name]
-            ]
-    return frame
+        values = [MISSING if product.get(name) is None else product[name] for product in products]
+        kept[name] = pd.Series(values)
+        if kept[name].dtype == object or kept[name].tolist() != values:  # a float cannot hold every whole number
+            spelled = [each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in values]
+            kept[name] = pd.Series(spelled)
+    return pd.DataFrame(kept)

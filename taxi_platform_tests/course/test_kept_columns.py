@@ -42,6 +42,7 @@ def test_columns_keep_the_given_order_without_repetition() -> None:
 
 def test_numbers_too_large_for_a_database_become_text() -> None:
     assert rows(["id"], [{"id": 10**30}, {"id": 1}]) == [(str(10**30),), ("1",)]
+    assert rows(["id"], [{"id": 2**53 + 1}, {"id": 0.5}]) == [(str(2**53 + 1),), ("0.5",)]
 
 
 @settings(deadline=None)  # the first example waits for pandas to be imported
