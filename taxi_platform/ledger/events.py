@@ -131,7 +131,7 @@ def waiting_months(instance: dg.DagsterInstance, key: Key) -> dict[str, Waiting]
 
 
 def seconds_since_heartbeat(instance: dg.DagsterInstance) -> float | None:
-    """Return how long ago a daemon that runs backfills reported; None if none ever did."""
+    """Return the seconds since the last heartbeat; None if no backfill daemon ever ran."""
     heartbeats = instance.get_daemon_heartbeats()
     latest = max((heartbeat.timestamp for heartbeat in heartbeats.values()), default=0.0)
     return time.time() - latest if "BACKFILL" in heartbeats else None

@@ -90,7 +90,7 @@ class Heartbeat:
                 self._storage.set_cursor_values({key_of(self._run_id): json.dumps({**self._process, "beat": number})})
 
     def _is_over_for_the_others(self) -> bool:
-        """Return whether the run was declared failed, or a request to stop it has not reached this process."""
+        """Return whether others ended or deleted the run, or this process missed a request to stop."""
         runs = self._storage.get_runs(dg.RunsFilter(run_ids=[self._run_id]))
         if not runs or runs[0].is_finished:
             return True

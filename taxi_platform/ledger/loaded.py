@@ -14,6 +14,7 @@ from taxi_platform.postgres.locking import try_lock, unlock
 from taxi_platform.postgres.older_months import check_older_months
 from taxi_platform.postgres.preparing import months_changed_by_hand
 from taxi_platform.trips.files import FileFacts, TripFile
+from taxi_platform.trips.headers import has_waiting_columns
 from taxi_platform.trips.keys import parse_file_name
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, Service
@@ -45,6 +46,7 @@ def read_loaded(connection: Connection, names: Collection[str] | None = None) ->
             current=contracts.get(table) == contract and not any(map(services[table].has, (ignored or "").split(", "))),
             refused=refused or "",
             ignored=ignored or "",
+            would_have_more=has_waiting_columns(services[table], ignored),
         )
         for name, table, contract, source, rows_loaded, rows_rejected, untouched, refused, ignored, *facts in rows
     }

@@ -69,7 +69,7 @@ def parse_services(text: str) -> list[Service]:
     names = {name.strip() for name in text.split(",")}
     unknown = sorted(names - {*SERVICES, EVERY_SERVICE})
     if unknown:
-        raise InvalidRequest(repr(unknown[0]), "there is no such service", f"There are {', '.join(SERVICES)}, and all.")
+        raise InvalidRequest(repr(unknown[0]), "there is no such service", f"Write {', '.join(SERVICES)} or all.")
     return [service for service in SERVICES.values() if names & {service.name, EVERY_SERVICE}]
 
 
@@ -94,7 +94,7 @@ def months_in(span: Span, service: Service, partitions: Sequence[Month]) -> list
         raise InvalidRequest(
             str(outside[0]) if outside else service.name,
             f"it is not among the months that can be loaded: {valid}",
-            "TAXI_FIRST_MONTH and TAXI_LAST_MONTH set them; unset, the last is the one that can have been published.",
+            "TAXI_FIRST_MONTH and TAXI_LAST_MONTH set them; unset, the last is the newest that may be published.",
         )
     return list((span[0] or partitions[0]).through(span[1] or partitions[-1]))
 

@@ -190,7 +190,7 @@ def _read_tables(url: str | None, *, wanted: bool, inspect: bool) -> tuple[LoadR
     except TaxiError as error:
         if url:
             raise
-        return None, [f"The tables could not be asked, so this is what Dagster recorded. {error}"]
+        return None, [f"The tables could not be read, so this is what Dagster recorded. {error}"]
 
 
 def _published(service: Service, months: Sequence[str], *, ask_source: bool) -> Published:

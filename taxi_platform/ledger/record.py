@@ -1,6 +1,6 @@
 """What is known about one month: ``MonthRecord``, its parts, and the state that follows from them. Pure values.
 
-A claim is kept apart from a fact: Dagster's materialization says that a month was loaded, the load record in the
+Three statements are kept apart: Dagster's materialization says that a month was loaded, the load record in the
 database says what is in the table now, and the source says what it has. If the table could be read, it decides.
 """
 
@@ -30,6 +30,7 @@ class LoadRecord:
     untouched: bool  # whether the partition is attached and still the one that was swapped in
     current: bool  # whether it was loaded by today's contract
     ignored: str = ""  # the columns of the file that are not in the table, because the contract did not know them
+    would_have_more: bool = False  # whether a load would add the columns that were ignored
     refused: str = ""  # the columns in which an older parser accepted values that today's refuses or reads differently
     changed_by_hand: bool = False  # whether rows were inserted, updated or deleted since, if that was asked for
 
@@ -176,6 +177,8 @@ class MonthRecord:
 
     def _change(self, table: Materialized) -> str:
         """Return how the month's file differs from the one in the table, or nothing."""
+        if self.loaded and self.loaded.would_have_more:
+            return f"TAXI_ON_NEW_COLUMNS would add {self.loaded.ignored} now"
         raw, published, source = self.raw, self.published, (self.loaded or table).source
         if raw is None:
             return ""

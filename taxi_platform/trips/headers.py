@@ -71,9 +71,9 @@ def match_header(service: Service, line: bytes, subject: str, month: Month | Non
 
 
 def has_waiting_columns(service: Service, ignored: str | None) -> bool:
-    """Return whether a month that was loaded without the ``ignored`` columns would now be refused or have them."""
+    """Return whether a month that was loaded without the ``ignored`` columns would be loaded with them now."""
     names = ignored.split(", ") if ignored else []
-    return any(map(service.has, names)) or (bool(names) and settings().on_new_columns != "ignore")
+    return any(map(service.has, names)) or (bool(names) and settings().on_new_columns == "add")
 
 
 def _new_column(name: str, subject: str) -> Column:

@@ -57,7 +57,7 @@ def test_services_are_named_one_by_one_or_all(text: str, services: list[object])
 
 @pytest.mark.parametrize("text", ["", "red", "green,", "Green", "green yellow", "green,red"])
 def test_the_error_for_an_unknown_service_lists_the_services(text: str) -> None:
-    with pytest.raises(InvalidRequest, match=r"no such service\. There are green, yellow, fhv, fhvhv, and all\."):
+    with pytest.raises(InvalidRequest, match=r"no such service\. Write green, yellow, fhv, fhvhv or all\."):
         parse_services(text)
 
 

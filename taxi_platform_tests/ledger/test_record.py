@@ -66,6 +66,7 @@ IN_RUN, IN_BACKFILL = ("in progress", "run 12345678"), ("in progress", "backfill
 GONE = ("missing", "recorded, but not in the table any more")
 NEWER = ("file changed", "the raw file is newer than the table")
 REFUSED = ("failed", "an older version accepted values in vendorid that are read differently now")
+WITHOUT_COLUMN = ("file changed", "TAXI_ON_NEW_COLUMNS would add new_fee now")
 OTHER_EDITION = ("file changed", "the source has another edition, parquet instead of csv")
 OTHER_VERSION = ("file changed", "the source has another version")
 
@@ -81,6 +82,7 @@ OTHER_VERSION = ("file changed", "the source has another version")
         (in_place(table=None), ("missing", "in the table, but not recorded")),
         (in_place(failed_checks=("a", "b")), ("failed", "check a, b")),
         (in_place(loaded=replace(load_record(), refused="vendorid")), REFUSED),
+        (in_place(loaded=replace(load_record(), ignored="new_fee", would_have_more=True)), WITHOUT_COLUMN),
         # The latest run that was to load the table
         (record(attempt=attempt("unfinished")), IN_RUN),
         (in_place(attempt=attempt("unfinished")), IN_RUN),

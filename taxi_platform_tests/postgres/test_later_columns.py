@@ -99,7 +99,10 @@ def test_a_column_that_the_contract_does_not_know_is_refused_ignored_or_added(
     assert loads.load(month=APRIL).unchanged
     assert read_ignored(loads) == "new_fee"
     assert "new_fee" not in dict(loads.ask(tables.COLUMN_TYPES, "public.green_tripdata"))
+    with_policy("fail", monkeypatch)
+    assert loads.load(month=APRIL).unchanged
     with_policy("add", monkeypatch)
+    assert months_in_place(loads.url)["green_tripdata_2019-04.csv"].would_have_more
     assert not loads.load(month=APRIL).unchanged
     assert loads.ask("select distinct new_fee from green_tripdata") == [("2.75",)]
     assert read_ignored(loads) == ""
