@@ -91,7 +91,7 @@ class FileChanged(DamagedFile):
 
 
 class SchemaMismatch(TaxiError):
-    """The header does not name the columns of the service's contract."""
+    """The columns of a file or a table are not the expected ones."""
 
 
 class BadRows(TaxiError):
@@ -111,7 +111,7 @@ class DatabaseInterrupted(TaxiError):
 
 
 class DatabaseRefused(TaxiError):
-    """PostgreSQL answers but refuses a statement, for example because a privilege is missing."""
+    """PostgreSQL or DuckDB refuses a statement, for example because a privilege is missing."""
 
 
 class TooManyRuns(TaxiError):
@@ -147,7 +147,7 @@ class CloudUnavailable(TaxiError):
 
 
 class NotLoaded(TaxiError):
-    """Something that a table is made from is not loaded yet."""
+    """Data that a command or an asset needs is not loaded."""
 
 
 class BrokenModels(TaxiError):

@@ -279,7 +279,7 @@ class Lake:
         return blob
 
     def _remove(self, blob: Any) -> None:
-        """Remove this version of an object. One that is gone already is what an answer that was lost leaves."""
+        """Remove this version of an object. An earlier request whose answer was lost may have removed it already."""
         from google.api_core.exceptions import NotFound
 
         uri = uri_of(self._cloud.bucket, blob.name)

@@ -3,9 +3,9 @@
 Names and literals come from the settings, which are validated, and from the contracts, never from a file.
 
 Every column is staged as text and cast here, so that the platform decides what a value is, and not BigQuery's reader.
-What is staged is a regular file (see ``trips.reading``) or the canonical CSV of the parser (``trips.records``). Of a
-regular file, a count that may be too large for PostgreSQL, or an amount of the row's id that PostgreSQL may print
-otherwise, stops the statement; the parser then reads the file.
+What is staged is a regular file (see ``trips.reading``) or the canonical CSV of the parser (``trips.records``). In a
+regular file, an integer that may be too large for PostgreSQL, or an amount in the row's id that PostgreSQL may print
+differently, stops the statement; the parser then reads the file.
 """
 
 from collections.abc import Iterable, Sequence

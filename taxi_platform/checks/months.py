@@ -14,9 +14,9 @@ from taxi_platform.trips.keys import COLUMNS_CHECK, FILE_CHECK, ROWS_CHECK
 from taxi_platform.trips.services import Service
 
 ROWS = Check(ROWS_CHECK, "Every row of the file is in the table or among the rejects, once.", blocks=True)
-FILE = Check(FILE_CHECK, "The table was made from the raw file, by SHA-256, and is as made.", blocks=True)
+FILE = Check(FILE_CHECK, "The table was loaded from the raw file (same SHA-256) and not replaced since.", blocks=True)
 COLUMNS = Check(COLUMNS_CHECK, "The table has the contract's columns and types, in its order.", blocks=True)
-BLOCKING_CHECKS = (ROWS, FILE, COLUMNS)
+BLOCKING = (ROWS, FILE, COLUMNS)
 VOLUME = Check(
     "volume_is_plausible",
     "A month has neither less than half nor more than twice as many trips a day as the month before.",
@@ -36,7 +36,7 @@ def blocking_results(service: Service, facts: MonthFacts) -> Iterator[CheckResul
     if facts.is_there:
         yield from (_rows_result(service, facts), _file_result(service, facts), _columns_result(service, facts))
         return
-    for check in BLOCKING_CHECKS:
+    for check in BLOCKING:
         yield _blocking(check, service, facts, f"There is no table {tables.partition_of(service, facts.month)}.")
 
 
@@ -76,7 +76,7 @@ def _columns_result(service: Service, facts: MonthFacts) -> CheckResult:
     problem = ""
     differences = tables.differences(service, dict(facts.columns))
     if differences or actual[: len(first)] != first:
-        problem = f"The table differs from the contract: {'; '.join(differences) or 'they are in another order'}."
+        problem = f"The table differs from the contract: {'; '.join(differences) or 'columns in another order'}."
     elif facts.record and not facts.record.current:
         problem = "The month was loaded by an earlier contract."
     passes = f"All {len(actual)} columns are the contract's."

@@ -17,7 +17,7 @@ from taxi_platform.trips.months import Month, spans
 from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import Service
 
-NONE_FAILED = Check("no_partition_is_left_failed", "No month failed and was left so, wherever it is loaded into.")
+NONE_FAILED = Check("no_partition_is_left_failed", "In every asset of the service, no month's last run failed.")
 
 
 def service_checks(service: Service) -> tuple[Check, ...]:

@@ -138,7 +138,7 @@ def _left_out(plan: Plan) -> str:
 def _load_by_daemon(instance: dg.DagsterInstance, plan: Plan, follower: Follower) -> None:
     if plan.planned:
         ids = request_backfills(instance, definitions.defs(), plan)
-        click.echo(f"The daemon loads them, within half a minute: backfill {', '.join(ids)}")
+        click.echo(f"The daemon loads them, starting within half a minute: backfill {', '.join(ids)}")
     if plan.in_progress:
         click.echo(f"Waiting for {_count(len(plan.in_progress), 'month')} in progress, too.")
     seconds = follow_to_the_end(instance, follower, _show)
@@ -175,7 +175,7 @@ def _print_interrupted(plan: Plan, follower: Follower, *, daemon: bool) -> None:
         click.echo("The daemon goes on without this window. The same command shows the rest of it;")
         click.echo("to end it, use the web UI: Runs, Backfills.")
     elif plan.force:
-        click.echo("They stay. Without --all, the same command loads what is not in place as its file.")
+        click.echo("They stay. Without --all, the same command loads only the months that are not in place.")
     else:
         click.echo("They stay. The same command goes on with the others.")
 

@@ -91,9 +91,7 @@ def taxi() -> None:
 
 
 @taxi.command(cls=_UsesInstance)
-@click.option(
-    "--scale", type=click.FloatRange(0, 10, min_open=True), help="Trips of the sample for one of the real order."
-)
+@click.option("--scale", type=click.FloatRange(0, 10, min_open=True), help="Trips of the sample for one real one.")
 def demo(scale: float | None) -> None:
     """Load 2019: green from the real source, or all services from the sample if it is out of reach; then a report."""
     from taxi_platform.cli.demo import run_demo

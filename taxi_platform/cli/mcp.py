@@ -30,6 +30,7 @@ from taxi_platform.postgres.server import trips_server
 from taxi_platform.redaction import redact
 from taxi_platform.settings import secrets, settings
 from taxi_platform.trips.months import Month, spans
+from taxi_platform.trips.services import SERVICES
 
 Data = dict[str, Any]
 # The parameters of the tools, as clients see them.
@@ -39,8 +40,8 @@ Chosen = Annotated[
     Choice, Field(description='"missing" for what is not in place, "failed" for months that failed, or "all".')
 ]
 
-_INSTRUCTIONS = """\
-A data platform of NYC taxi trips. A service (green, yellow, fhv, fhvhv) has one partition per month, such as 2019-03,
+_INSTRUCTIONS = f"""\
+A data platform of NYC taxi trips. A service ({", ".join(SERVICES)}) has one partition per month, such as 2019-03,
 and a month is loaded if its file's rows are in the table <service>_tripdata of PostgreSQL. Start with the tool status;
 doctor says what is wrong with the installation, and search_docs how things work."""
 

@@ -52,7 +52,7 @@ def run_new_asset(description: str, confirm: Callable[[], object]) -> None:
         by, context = model.name, _context(description, specs, proposal)
         proposal, copy = answer_in_shape(model, INSTRUCTIONS, context, Proposal, checked, ATTEMPTS)
     click.echo(f"{proposal.summary}\n\n*Proposed by {by}. It passes {', '.join(TOOLS)}.*\n")
-    click.echo("The project is unchanged. This takes the proposal over:\n")
+    click.echo("The project is unchanged. To accept the proposal, run:\n")
     for path in files_of(proposal):
         click.echo(f"cp {copy / path} {path}")
     click.echo("\nThen add the asset's name to taxi_platform_tests/defs/test_definitions.py, which lists all of them.")

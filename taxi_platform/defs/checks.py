@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_platform.checks.facts import read_facts
-from taxi_platform.checks.months import BLOCKING_CHECKS, blocking_results, warning_checks, warning_results
+from taxi_platform.checks.months import BLOCKING, blocking_results, warning_checks, warning_results
 from taxi_platform.checks.results import CheckResult
 from taxi_platform.checks.services import service_checks, service_results
 from taxi_platform.errors import InvalidRequest
@@ -35,7 +35,7 @@ class CheckConfig(dg.Config):
 def table_checks(service: Service) -> dg.AssetChecksDefinition:
     """Return all checks of a service's table: those of each month, and those of the service as a whole."""
     table = dg.AssetKey(service.table)
-    of_months = specs_of(table, [*BLOCKING_CHECKS, *warning_checks(service)], monthly_partitions(service))
+    of_months = specs_of(table, [*BLOCKING, *warning_checks(service)], monthly_partitions(service))
     of_service = specs_of(table, service_checks(service))
 
     @dg.multi_asset_check(
@@ -74,7 +74,7 @@ def _months(context: dg.AssetCheckExecutionContext, config: CheckConfig, url: st
     if config.months:
         unknown = sorted(set(config.months) - set(partitions))
         if unknown:
-            raise InvalidRequest(unknown[0], "it is not a partition", f"There are {partitions[0]} to {partitions[-1]}.")
+            raise InvalidRequest(unknown[0], "it is not a partition", f"Choose {partitions[0]} to {partitions[-1]}.")
         return [Month.parse(key) for key in config.months]
     if context.has_partition_key or context.has_partition_key_range:
         return [Month.parse(key) for key in context.partition_keys]

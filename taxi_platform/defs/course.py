@@ -94,7 +94,7 @@ class HelloWorldConfig(dg.Config):
     name: str = Field("Will", description="Who is greeted.")
     sleep_seconds: float = Field(15.0, description="How long the run sleeps, up to an hour.")
     log_level: LogLevel = Field(
-        LogLevel.ERROR, description="The level of every line that a step logs; as in the course, they stand out."
+        LogLevel.ERROR, description="Level of every line that a step logs; ERROR stands out, as in the course."
     )
 
 
@@ -112,7 +112,7 @@ def for_the_steps(config: HelloWorldConfig) -> dict[str, Any]:
     tags={WHEN_FULL: "fail"},
 )
 def hello_world() -> None:
-    """Greets somebody by name. At most two runs at once: a third fails, or waits with the tag when_full=queue."""
+    """Greet somebody by name. Only two runs at once: a third fails, or waits if hello_world/when_full=queue."""
     greeted = hello_message()
     value = generate_output(after=greeted)
     goodbye_message(after=log_output(value=value, after=sleep(after=value)))

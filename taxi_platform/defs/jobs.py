@@ -45,7 +45,7 @@ def _job(service: Service, *, cloud: bool):
     return dg.define_asset_job(
         f"{service.table}_job",
         selection=dg.AssetSelection.assets(*map(dg.AssetKey, assets_of(service.table, cloud=cloud))),
-        description=f"{service.title} trips: the file as the source has it now, then every table of it.",
+        description=f"{service.title} trips: fetches the file from the source, then loads every table.",
         tags={"taxi": service.name, "dagster-k8s/config": _resources(service)},
     )
 
@@ -112,7 +112,7 @@ def due_month_sensor() -> dg.SensorDefinition:
         waiting = [waiting_month(records.values(), since, now, zone) for records in ledger.months.values()]
         answers = ask(raw_files.source_with_short_timeouts(), [record for record in waiting if record])
         runs = [_run(each.record, each.run_key, DUE_MONTH_SENSOR) for each in answers if each.error is None]
-        summary = " ".join(str(each.error) for each in answers if each.error) or "No month is waited for."
+        summary = " ".join(str(each.error) for each in answers if each.error) or "No month is pending."
         return dg.SensorResult(run_requests=runs, skip_reason=None if runs else summary, cursor=since.isoformat())
 
     return sensor

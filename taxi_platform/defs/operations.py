@@ -50,9 +50,9 @@ def failure_alert() -> dg.SensorDefinition:
 
 @dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
 def lost_retry_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Make Dagster's daemon start a retry that it announced, and lost because its database failed at that moment."""
+    """Make Dagster's daemon start the retries that it announced and then lost because its database failed."""
     lost = start_lost_retries(context.instance, datetime.now(timezone.utc))
-    return dg.SkipReason(f"the retries of these runs were lost: {', '.join(lost)}" if lost else "no retry is lost")
+    return dg.SkipReason(f"asked the daemon to retry these runs: {', '.join(lost)}" if lost else "no lost retries")
 
 
 class RemovalConfig(dg.Config):

@@ -8,16 +8,14 @@ from taxi_platform.defs.trips import OWNERS
 from taxi_platform.orchestration.links import COURSE, TRIP_RECORDS, links
 from taxi_platform.orchestration.monthly_io import errors_as_failures
 from taxi_platform.orchestration.partitions import monthly_partitions
+from taxi_platform.reports.queries import DISPATCHED, REVENUE, TRIPS, ZONES
 from taxi_platform.reports.writing import Report, Reports
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES
 
 GROUP = "reports"
 LINKS = links("reports.md", source=TRIP_RECORDS, course=COURSE)
-MODELS = [
-    dg.AssetKey(name)
-    for name in ("fct_trips", "fct_fhv_trips", "fct_fhvhv_trips", "fct_monthly_zone_revenue", "dim_zones")
-]
+MODELS = [dg.AssetKey(table.rpartition(".")[2]) for table in (TRIPS, *DISPATCHED.values(), REVENUE, ZONES)]
 
 
 def monthly_report() -> dg.AssetsDefinition:

@@ -1,4 +1,4 @@
-"""The resources and I/O managers, made from the settings. The only place where settings meet Dagster."""
+"""The resources and I/O managers, made from the settings."""
 
 from inspect import getdoc
 

@@ -1,7 +1,7 @@
 """The two targets that models are built on, as variables of ``dbt/profiles.yml`` made from the platform's settings.
 
-A target is opened for one build: it creates the tables that the models read where no month is loaded yet. How dbt is
-run belongs in ``project``.
+A target is opened for one build. Opening it creates the tables that the models read, if no month is loaded yet. How
+dbt is run belongs in ``project``.
 """
 
 import json

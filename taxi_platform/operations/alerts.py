@@ -202,7 +202,7 @@ def _ends(instance: dg.DagsterInstance, after: int, since: float) -> Sequence[dg
 
 
 def _due(instance: dg.DagsterInstance, cursor: AlertCursor, now: float) -> Iterator[tuple[dg.DagsterRun, bool]]:
-    """Yield the runs that can be reported now, oldest first, and whether as failed. Others may leave the cursor."""
+    """Yield the runs to report now, oldest first, and whether as failed; forget deleted and unfinished ones."""
     runs = _runs(instance, list(cursor.pending))
     retries = _runs(instance, [run.tags[_RETRY_RUN] for run in runs.values() if _RETRY_RUN in run.tags])
     for run_id, since in list(cursor.pending.items()):

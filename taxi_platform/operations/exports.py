@@ -42,7 +42,7 @@ def export_month(url: str, service: Service, month: Month, place: str) -> Export
     """Write a loaded month to its file below an absolute folder or an address of fsspec's, and replace the file there.
 
     Raises:
-        NotLoaded: the table does not hold the month, so that an earlier export is removed, or not all of its rows.
+        NotLoaded: the month is not loaded (an earlier export is removed), or its number of rows has changed.
         DatabaseInterrupted: the connection broke, or the month was loaded again meanwhile.
         InvalidSetting: the place is not an address, or a package for it is missing.
     """

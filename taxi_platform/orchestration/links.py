@@ -26,4 +26,5 @@ def links(page: str, **urls: str) -> dict[str, Any]:
 def trip_links(service: Service, page: str) -> dict[str, Any]:
     """Return the links of an asset that holds a service's trips, among them the TLC's description of its columns."""
     dictionary = f"https://www.nyc.gov/assets/tlc/downloads/pdf/data_dictionary_trip_records_{service.dictionary}.pdf"
-    return links(page, source=RELEASES, published_by=TRIP_RECORDS, data_dictionary=dictionary)
+    source = RELEASES if service.released_until else TRIP_RECORDS
+    return links(page, source=source, published_by=TRIP_RECORDS, data_dictionary=dictionary)

@@ -34,7 +34,7 @@ class RunLimit:
             dagster.Failure: the limit is reached, or the tag has another value.
         """
         subject = f"{run.job_name} (at most {self.at_once} runs at once)"
-        full, when_full = "that many are executed already", run.tags.get(self.tag, "fail")
+        full, when_full = "that many are running already", run.tags.get(self.tag, "fail")
         with errors_as_failures():
             if when_full == "queue":
                 waiting_for = f"{subject}: {full}; waiting until one ends"

@@ -38,7 +38,7 @@ class OlderSnapshot(DatabaseInterrupted):
 
 
 def refuse_older_snapshots(connection: Connection, name: str, copied: datetime) -> None:
-    """Return if every open snapshot sees the rows that were copied by the time ``copied``.
+    """Raise ``OlderSnapshot`` unless all open snapshots see the rows copied by ``copied``.
 
     Partitions are replaced for everybody at once, but rows appear only to snapshots taken after they were written. A
     ``repeatable read`` transaction such as pg_dump's, begun before the COPY ended, would find the old table gone and
@@ -56,7 +56,7 @@ def refuse_older_snapshots(connection: Connection, name: str, copied: datetime) 
     for pid, user, since in execute(connection, query, (copied,)):
         raise OlderSnapshot(
             name,
-            f"session {pid} of user {user} is in a transaction since {since:%H:%M:%S} that would see the month empty",
+            f"session {pid} of user {user} began a transaction at {since:%H:%M:%S} that would see the month empty",
             "The table is as it was; run again once that transaction has ended.",
         )
 

@@ -133,7 +133,7 @@ def differences(service: Service, found: Mapping[str, str]) -> list[str]:
     lacking = [f"{name} {kind}" for name, kind in expected.items() if name not in found and name not in later]
     surplus = [f"{name} {kind}" for name, kind in found.items() if expected.get(name) != kind]
     parts = [f"it lacks {', '.join(lacking)}"] if lacking else []
-    return [*parts, f"it has {', '.join(surplus)} instead or besides"] if surplus else parts
+    return [*parts, f"it has {', '.join(surplus)} instead or as well"] if surplus else parts
 
 
 def fingerprint(service: Service) -> str:

@@ -13,7 +13,7 @@ _YEAR = list(Month(2020, 1).through(Month(2020, 12)))
 
 
 def answers(loaded: Mapping[str, LoadRecord], timezone: str) -> list[HomeworkAnswer]:
-    """HomeworkAnswer the homework from the load records by file name, and the time zone of the schedules."""
+    """Answer the homework from the load records by file name, and from the time zone of the schedules."""
     return [
         _size(loaded, YELLOW, Month(2020, 12)),
         HomeworkAnswer(

@@ -194,7 +194,7 @@ class CourseThenTlc(HttpSource):
 
 
 def _store(response: "Response", address: str, part: "PartialFile") -> int:
-    """Append an answer's body to what has arrived, check the length, and return it."""
+    """Append a response's body to the partial file and return its checked size."""
     total = part.version and part.version.bytes
     if total is None and response.headers.get("Transfer-Encoding", "").lower() != "chunked":
         raise DamagedFile(

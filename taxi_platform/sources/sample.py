@@ -45,7 +45,7 @@ class SampleSource:
             raise InvalidSetting(
                 f"TAXI_SOURCE=sample:{scale}",
                 "the scale of the sample must be above 0 and at most 10",
-                "Write sample for months of the real order, or for example sample:0.1 for a tenth of it.",
+                "Write sample for months of real size, or for example sample:0.1 for a tenth of it.",
             )
         self.scale = float(scale)
         self._root = f"sample:{repr(self.scale).removesuffix('.0')}"
@@ -98,7 +98,7 @@ class SampleSource:
 
 
 def rows_of_month(service: Service, month: Month, scale: float) -> int:
-    """Return the rows of a month's file at a scale: 1 is the real order; never fewer than ``FEWEST_ROWS``."""
+    """Return the rows of a month's file at a scale: 1 is real size; never fewer than ``FEWEST_ROWS``."""
     typical = figure_at(service.sample.thousands, month) * 10 * SEASON[month.month - 1]
     return max(FEWEST_ROWS, round(typical * scale))
 

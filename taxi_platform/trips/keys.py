@@ -1,6 +1,6 @@
 """The names of everything that holds a service's trips: files, assets, schemas, checks. Pure.
 
-Asset keys are tuples here, because this room knows nothing of Dagster: ``dg.AssetKey(raw_key(service.table))``.
+Asset keys are tuples here, because nothing here imports Dagster: ``dg.AssetKey(raw_key(service.table))``.
 """
 
 import re

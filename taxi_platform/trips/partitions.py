@@ -1,4 +1,4 @@
-"""The partitions of a service: the months that the settings name, or else those that can have been published."""
+"""The partitions of a service: the months that the settings name, or else those that may be published."""
 
 from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ from taxi_platform.trips.services import Service
 def month_range(settings: Settings, *services: Service, now: datetime | None = None) -> tuple[Month, Month]:
     """Return the first and the last partition of a service, or of several services together.
 
-    Without ``TAXI_LAST_MONTH``, the last is the last month that can have been published by now.
+    Without ``TAXI_LAST_MONTH``, the last is the newest month that may be published by now.
 
     Raises:
         InvalidSetting: the first month lies after the last.

@@ -246,7 +246,7 @@ def _split(line: bytes, lines: _Lines, expected: int) -> tuple[bytes, tuple[str,
     except UnicodeDecodeError as error:
         return line, (), f"byte 0x{record[error.start]:02X} at position {error.start + 1} is not UTF-8"
     except csv.Error as error:
-        return line, (), f"its fields cannot be told apart ({error})"
+        return line, (), f"it is not valid CSV ({error})"
     if "\0" in text:
         return line, (), "it holds a NUL byte"
     if len(fields) != expected:

@@ -56,13 +56,13 @@ class Thresholds:
         "More looks like a month that was published before it was complete.",
     )
     duplicates: Threshold = Threshold(
-        0.0, "Measured: none, whereas without fare and distance 2,052 rows would share theirs."
+        0.0, "Measured: none, but 2,052 rows would share an id without fare and distance."
     )
 
 
 @dataclass(frozen=True)
 class SampleProfile:
-    """What the sample's made-up months look like: round figures of the real order, none of them a real month's.
+    """What the sample's made-up months look like: round figures of real size, none of them a real month's.
 
     Attributes:
         thousands: thousands of trips in a typical month, from each named month on; the first is 2009-01, before some

@@ -41,7 +41,7 @@ def read_zones(path: Path) -> list[ZoneRow]:
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     except csv.Error as error:  # for example a quote that is never closed
-        raise BadRows(FILE, f"its rows cannot be told apart ({error})", "Correct the file and run again.") from None
+        raise BadRows(FILE, f"it is not valid CSV ({error})", "Correct the file and run again.") from None
     if len(rows) < 2:
         raise DamagedFile(FILE, "it has no zones", f"It is at {path}.")
     if [name.strip().lower() for name in rows[0]] != list(COLUMNS):

@@ -18,7 +18,7 @@ QUESTIONS = {
     "Why are the tables partitioned by filename?": ["docs/architecture.md#decisions"],
     "Why is there no asset retry policy?": ["docs/architecture.md#decisions", "docs/operations.md"],
     "Why do runs use the in-process executor?": ["docs/architecture.md#decisions"],
-    "What belongs in services.py?": ["docs/architecture.md#rooms"],
+    "What belongs in services.py?": ["docs/architecture.md#modules"],
     "Which features came with version 0.1?": ["CHANGELOG.md#version-01"],
     "What does NotPublished mean?": ["docs/loading.md#the-errors"],
     "What should I do about a SchemaMismatch?": ["docs/loading.md#the-errors"],

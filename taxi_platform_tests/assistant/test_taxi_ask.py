@@ -90,6 +90,6 @@ def test_without_a_database_the_docs_and_the_graph_still_answer(
     gemini.answers.append(said("It is made from release_notes [1]."))
     done = asked("What is document_index made from?")
     assert done.exit_code == 0, done.output
-    assert "The tables could not be asked, so this is what Dagster recorded." in done.stderr
+    assert "The tables could not be read, so this is what Dagster recorded." in done.stderr
     assert "The trips cannot be queried. PostgreSQL at 127.0.0.1:1" in done.stderr
     assert "[1] | [Asset document_index](http://127.0.0.1:3000/assets/document_index)" in done.stdout

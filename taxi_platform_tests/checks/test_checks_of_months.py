@@ -112,7 +112,7 @@ def test_loaded_months_are_checked_again_without_being_loaded(publish: Publish, 
     one = platform.check("green_tripdata", "2019-03")
     assert (bool(one.checks("2019-02")), bool(one.checks("2019-03"))) == (False, True)
     assert (
-        "2018-12: it is not a partition. There are 2019-01 to 2021-07."
+        "2018-12: it is not a partition. Choose 2019-01 to 2021-07."
         in platform.check("green_tripdata", "2018-12").failure
     )
 

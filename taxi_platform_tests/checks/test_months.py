@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from taxi_platform.checks.facts import MonthFacts
-from taxi_platform.checks.months import blocking_results, warning_checks, warning_results
+from taxi_platform.checks.months import BLOCKING, blocking_results, warning_checks, warning_results
 from taxi_platform.checks.results import CheckResult
 from taxi_platform.checks.rules import FEW, rules_of
 from taxi_platform.postgres import tables
 from taxi_platform.trips.files import FileFacts
+from taxi_platform.trips.keys import BLOCKING_CHECKS
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, SERVICES, Service
 from taxi_platform_tests.support.month_records import load_record
@@ -42,6 +43,10 @@ def failing(found: MonthFacts) -> list[str]:
     return [name for name, result in shape(found).items() if not result.passed]
 
 
+def test_the_ledger_knows_the_checks_that_block() -> None:
+    assert tuple(check.name for check in BLOCKING) == BLOCKING_CHECKS
+
+
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 def test_a_month_without_a_fault_passes_everything(service: Service) -> None:
     found = facts(service)
@@ -61,7 +66,7 @@ def test_an_additional_missing_or_misplaced_column_blocks_and_is_named() -> None
     lacking = shape(replace(facts(), columns=columns[1:]))["columns_match_contract"]
     assert "it lacks unique_row_id text" in lacking.description
     surplus = shape(replace(facts(), columns=[*columns, ("note", "text")]))["columns_match_contract"]
-    assert "it has note text instead or besides" in surplus.description
+    assert "it has note text instead or as well" in surplus.description
     moved = shape(replace(facts(), columns=[columns[1], columns[0], *columns[2:]]))["columns_match_contract"]
     assert "another order" in moved.description
     assert not any(result.passed for result in (lacking, surplus, moved))

@@ -143,7 +143,7 @@ def test_without_the_tables_it_shows_what_dagster_recorded_and_says_so(backfills
     backfills.use(TAXI_POSTGRES_URL="postgresql://taxi:5ecret@127.0.0.1:1/nowhere")
     output = shown()
     assert letters(output, "green")[0].split()[0] == "M"
-    assert "The tables could not be asked, so this is what Dagster recorded." in output
+    assert "The tables could not be read, so this is what Dagster recorded." in output
     assert "5ecret" not in output
 
 

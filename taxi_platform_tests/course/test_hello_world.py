@@ -129,7 +129,7 @@ def test_of_ten_launches_at_once_two_run_and_eight_fail_with_the_reason(database
             run_id, succeeded = worker.answer()
             assert not succeeded
             assert reason(opened, run_id) == (
-                "hello_world (at most 2 runs at once): that many are executed already. "
+                "hello_world (at most 2 runs at once): that many are running already. "
                 "Start it again when one of them has ended, or with the tag hello_world/when_full=queue to let it wait."
             )
             assert "Hello, Will!" not in str(lines(opened, run_id))
@@ -182,7 +182,7 @@ def test_a_run_that_is_started_in_the_middle_is_counted_too(database: str) -> No
             RunLimit(AT_ONCE, WHEN_FULL).admit(opened, other)
         for step in ("generate_output", "sleep", "goodbye_message"):
             late = hello_world.execute_in_process(AWAKE, instance=opened, op_selection=[step], raise_on_error=False)
-            assert "that many are executed already" in reason(opened, late.run_id)
+            assert "that many are running already" in reason(opened, late.run_id)
 
 
 def test_a_tag_that_means_nothing_fails_with_what_it_may_say() -> None:

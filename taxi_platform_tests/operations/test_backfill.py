@@ -303,7 +303,7 @@ def test_months_are_left_to_a_process_as_long_as_it_lives_and_the_same_command_g
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("red 2019-01", "Error: 'red': there is no such service. There are green, yellow, fhv, fhvhv, and all.\n"),
+        ("red 2019-01", "Error: 'red': there is no such service. Write green, yellow, fhv, fhvhv or all.\n"),
         ("green 2019-12..2019-01", "Error: '2019-12..2019-01': the first month lies after the last."),
         ("green 2019-13", "Error: MONTHS: there is no month 2019-13. A range is"),
         ("green 2018-12", "green has 2019-01 to 20"),

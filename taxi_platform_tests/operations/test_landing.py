@@ -121,7 +121,7 @@ def test_a_file_waits_while_its_run_is_running_and_is_moved_when_it_is_loaded(
     ("name", "outcomes", "reason"),
     [
         (NAME, {NAME: ("failed", f"{NAME}: the gzip data is corrupt.")}, f"{NAME}: the gzip data is corrupt."),
-        ("notes.txt", {}, "The file's name is not one as published, like green_tripdata_2019-03.csv.gz"),
+        ("notes.txt", {}, "The file is not named as published, e.g. green_tripdata_2019-03.csv.gz"),
         ("green_tripdata_2021-08.csv", {}, "TAXI_LAST_MONTH=2021-08"),
     ],
 )

@@ -157,7 +157,7 @@ def test_damaged_files_are_moved_with_their_reasons_and_leave_the_table_as_it_wa
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("notes.txt", "name is not one as published"),
+        ("notes.txt", "file is not named as published"),
         ("green_tripdata_2018-12.csv.gz", "Set TAXI_FIRST_MONTH=2018-12 or earlier"),
     ],
 )

@@ -164,7 +164,7 @@ def test_a_month_that_was_not_published_when_its_schedule_asked_is_asked_for_aga
 ) -> None:
     due = Sensor(sensor.platform, DUE)
     assert due.tick() == []
-    assert (server.requests, due.summary) == ([], "No month is waited for.")
+    assert (server.requests, due.summary) == ([], "No month is pending.")
     due.cursor = "2019-04-15T12:00:00+00:00"  # as if its first tick had been then, when February had been due
     assert due.tick() == []
     assert {asked.path for asked in server.requests} == {path("2019-03", service) for service in SERVICES}

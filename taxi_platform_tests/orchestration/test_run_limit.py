@@ -30,7 +30,7 @@ def test_a_run_beyond_the_limit_is_refused_until_another_has_ended(in_memory: dg
     first, second, third = (started(in_memory) for _ in range(3))
     for run in (first, second, second):  # each of its steps asks
         LIMITS[2].admit(in_memory, run)
-    with pytest.raises(dg.Failure, match=r"hello_world \(at most 2 runs at once\): that many are executed already"):
+    with pytest.raises(dg.Failure, match=r"hello_world \(at most 2 runs at once\): that many are running already"):
         LIMITS[2].admit(in_memory, third)
     in_memory.report_run_canceled(first)
     LIMITS[2].admit(in_memory, third)
@@ -73,5 +73,5 @@ def test_a_run_that_waits_says_so_once_and_goes_on_when_another_ends(
     monkeypatch.setattr("taxi_platform.retries.sleep", sleep)
     LIMITS[1].admit(in_memory, second)
     assert len(waits) == 3
-    text = "hello_world (at most 1 runs at once): that many are executed already; waiting until one ends"
-    assert [message for message in caplog.messages if "executed already" in message] == [text]
+    text = "hello_world (at most 1 runs at once): that many are running already; waiting until one ends"
+    assert [message for message in caplog.messages if "running already" in message] == [text]

@@ -92,7 +92,7 @@ BAD_ROWS: dict[str, tuple[bytes, str]] = {
         "byte 0xA0 at position [0-9]+ is not UTF-8",
     ),
     "an open quote": (field("store_and_fwd_flag", '"N'), "a quote is opened and never closed"),
-    "a stray CR": (on_line_22(LINE.replace(",", ',"x"\r', 1)), "its fields cannot be told apart"),
+    "a stray CR": (on_line_22(LINE.replace(",", ',"x"\r', 1)), "it is not valid CSV"),
 }
 
 

@@ -374,7 +374,7 @@ def test_bad_rows_come_with_line_text_and_reason() -> None:
     good, bad = canonical(text(GREEN, lines))
     assert len(good) == 3
     assert bad == [
-        ["3", lines[1], "its fields cannot be told apart (',' expected after '\"')"],
+        ["3", lines[1], "it is not valid CSV (',' expected after '\"')"],
         ["5", lines[3], "tip_amount 'nan' is not a number"],
     ]
 

@@ -113,5 +113,5 @@ def test_a_bad_row_is_named(read: Read, row: str, problem: str) -> None:
     "row", ['3,"Bronx","Allerton","Boro Zone\n', '3,"Bronx,"Allerton","x"\n', '3,Bronx,Allerton,"Boro Zone\n']
 )
 def test_a_quote_that_is_never_closed_does_not_swallow_zones(read: Read, row: str) -> None:
-    with pytest.raises(BadRows, match=r"^taxi_zone_lookup\.csv: its rows cannot be told apart"):
+    with pytest.raises(BadRows, match=r"^taxi_zone_lookup\.csv: it is not valid CSV"):
         read(HEADER + ROWS[0] + row + ROWS[1].replace('"', ""))

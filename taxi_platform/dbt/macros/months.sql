@@ -76,7 +76,7 @@ of the environment, which is not read while models are parsed: dbt would parse a
     concat({{ service }}, '_tripdata_', format_date('%Y-%m', file_month), '.csv')
 {%- endmacro %}
 
-{#- Tests look at the months of the build too: their `where` names these conditions, for it cannot call a macro. -#}
+{#- Tests, too, read only the months of the build: `where` has placeholders, because it cannot call a macro. -#}
 {% macro get_where_subquery(relation) %}
     {%- set where = config.get('where') -%}
     {%- if not where -%}

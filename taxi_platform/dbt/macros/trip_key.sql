@@ -19,8 +19,8 @@ the rows lie: those that are equal in the further columns too are the same row t
 {%- endmacro %}
 
 {#-
-PostgreSQL would sort all columns of a month to number its trips, in one process. So a build takes each trip of its month
-for the only one with its identifier, and then numbers those that are not: there are none in nearly every month.
+PostgreSQL would sort all columns of a month to number its trips, in one process. So a build first assumes that no
+two trips of its month share an identifier, and then numbers those that do; most months have none of them.
 -#}
 {% macro postgres__with_trip_keys(trips, services, further_columns) %}
     {%- if model.month and not model.shared -%}

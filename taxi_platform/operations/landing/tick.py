@@ -27,7 +27,7 @@ TAG = "taxi/landed"
 
 CURSOR_VERSION = 1
 DROP_AGAIN = "Correct that, and drop the file again."
-NOT_A_TRIP_FILE = "The file's name is not one as published, like green_tripdata_2019-03.csv.gz, ….csv or ….parquet."
+NOT_A_TRIP_FILE = "The file is not named as published, e.g. green_tripdata_2019-03.csv.gz, ….csv or ….parquet."
 _UNFINISHED = (".part", ".partial", ".filepart", ".crdownload", ".tmp", ".swp", "~")
 
 Action = Literal["load", "done", "failed", "wait"]

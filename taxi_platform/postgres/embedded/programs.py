@@ -112,7 +112,7 @@ def _runs(folder: Path, account: Account) -> bool:
         raise UnsupportedServer(
             _SUBJECT,
             f"PostgreSQL's programs cannot be run as user {account.uid} on this system ({error})",
-            f"Work as an ordinary user if you are root. {_EXTERNAL}",
+            f"If you are root, run it as another user. {_EXTERNAL}",
         ) from None
     return True
 

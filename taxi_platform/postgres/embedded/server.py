@@ -27,7 +27,7 @@ class EmbeddedServer:
     """PostgreSQL on 127.0.0.1 with its user, password and database, in its own folder.
 
     The folder holds the data directory, the password, the port and the lock. Its owner makes it at the first start; if
-    that is root, an unprivileged account owns the data directory alone.
+    that is root, an unprivileged account owns only the data directory.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -107,7 +107,7 @@ so that readers do not wait. Months are built one after the other, so that no so
     {{ return(found.columns[0].values() | list) }}
 {% endmacro %}
 
-{#- The months of which anything is loaded, or was when they were built: these are to become empty. -#}
+{#- The months that are loaded, and those that have a partition: a month that is no longer loaded becomes empty. -#}
 {% macro loaded_months() %}
     {%- set found = run_query(
         "select left(right(filename, 11), 7) from " ~ source('trips', 'tripdata_files') ~ " union "
@@ -120,8 +120,8 @@ so that readers do not wait. Months are built one after the other, so that no so
 {#-
 BigQuery: one transaction replaces the months of the build without reading their old rows, which a MERGE is billed for.
 Where the columns have changed or a full refresh is asked for, one statement makes the table with all loaded months. So
-nobody reads a table that lacks months. Only one build at a time works in a dataset (see models/targets.py), because of
-two transactions that change a table one fails.
+nobody reads a table that lacks months. Only one build at a time runs in a dataset (see models/targets.py), because if
+two transactions change the same table, one of them fails.
 -#}
 {% materialization monthly, adapter='bigquery' %}
     {%- set table = this.incorporate(type='table') -%}

@@ -1,6 +1,6 @@
 {#-
-Views are replaced and not exchanged: dbt-postgres would drop the old one with all that is built upon it, so that a run
-of one model would take the others away.
+Replace views in place. dbt-postgres swaps them, which drops the old view and every view that depends on it, so a run of
+one model would remove the others.
 -#}
 {% materialization view, adapter='postgres' %}
     {%- set view = this.incorporate(type='view') -%}
