@@ -1,4 +1,4 @@
-"""The layers: a room imports only rooms that stand above it, so that the package can be read from the top down."""
+"""The layers: a module imports only modules that stand above it, so that the package can be read from the top down."""
 
 import ast
 import re
@@ -24,16 +24,16 @@ LAYERS = (
 GROUND = LAYERS[0]
 
 
-def layer(room: str) -> int:
-    return next(number for number, rooms in enumerate(LAYERS) if room in rooms)
+def layer(module: str) -> int:
+    return next(number for number, modules in enumerate(LAYERS) if module in modules)
 
 
-def room(path: Path) -> str:
+def module(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imported_rooms(path: Path) -> Iterator[str]:
-    """Yield the rooms that a module imports, also inside functions and for type checkers only."""
+def imported_modules(path: Path) -> Iterator[str]:
+    """Yield the modules that a module imports, also inside functions and for type checkers only."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
@@ -45,22 +45,28 @@ def imported_rooms(path: Path) -> Iterator[str]:
 
 
 def wrong_imports() -> set[str]:
-    """Return every import of a room that stands below or beside the importing one, as ``file -> room``."""
+    """Return every import of a module that stands below or beside the importing one, as ``file -> module``."""
     return {
         f"{path.relative_to(PACKAGE)} -> {target}"
         for path in PACKAGE.rglob("*.py")
-        if room(path) != "__init__"
-        for target in imported_rooms(path)
-        if target != room(path)
+        if module(path) != "__init__"
+        for target in imported_modules(path)
+        if target != module(path)
         and (
-            (layer(target) >= layer(room(path)) and not {target, room(path)} <= GROUND)
-            or target == "definitions" != room(path) != "cli"
+            (layer(target) >= layer(module(path)) and not {target, module(path)} <= GROUND)
+            or target == "definitions" != module(path) != "cli"
         )
     }
 
 
-def test_a_room_imports_only_rooms_above_it() -> None:
+def test_a_module_imports_only_modules_above_it() -> None:
     assert wrong_imports() == set()
+
+
+def test_dagster_is_not_needed_to_fetch_and_load() -> None:
+    fetching = [path for path in PACKAGE.rglob("*.py") if module(path) in LAYERS[1] | LAYERS[2]]
+    assert len(fetching) > 40
+    assert [path.name for path in fetching if re.search(r"(?:import|from) dagster", path.read_text("utf-8"))] == []
 
 
 def named_on_the_map() -> Iterator[tuple[list[Path], list[str]]]:
