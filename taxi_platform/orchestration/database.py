@@ -12,7 +12,7 @@ import click
 
 from taxi_platform.errors import DatabaseRefused, InvalidSetting, TaxiError
 from taxi_platform.postgres.connection import CONNECT_SECONDS, connect, execute, server_of
-from taxi_platform.postgres.errors import diagnose
+from taxi_platform.postgres.errors import diagnose, translated
 from taxi_platform.postgres.server import STATE_SETTING, Server, as_of_state, state_server
 from taxi_platform.postgres.state import BEING_CREATED, database_exists, is_complete, table_exists
 from taxi_platform.retries import STATE_DATABASE
@@ -73,6 +73,7 @@ def _embedded_url(server: Server) -> str:
 def _create_tables(driven: str, url: str) -> None:
     """Let Dagster create its tables if they are missing, one process at a time."""
     import psycopg2  # as Dagster's storages do
+    from psycopg2.errors import InsufficientPrivilege, InvalidSchemaName, ReadOnlySqlTransaction
 
     subject = "the database of Dagster's state"
 
@@ -90,10 +91,12 @@ def _create_tables(driven: str, url: str) -> None:
                     cursor.execute(_LOCK_TABLES)  # until the connection is closed
                     if not is_complete(cursor):
                         _let_dagster_create_tables(cursor, driven)
-        except psycopg2.Error as error:
+        except (InsufficientPrivilege, InvalidSchemaName, ReadOnlySqlTransaction) as error:
             reason = " ".join(str(error).split())
-            advice = f"Let {STATE_SETTING} name a database in which its user may create tables."
+            advice = f"Set {STATE_SETTING} to a database in which its user may create tables."
             raise DatabaseRefused(subject, f"Dagster's tables cannot be created ({reason})", advice) from None
+        except psycopg2.Error as error:
+            raise translated(subject, error) from None
 
 
 def _let_dagster_create_tables(cursor: Any, driven: str) -> None:
