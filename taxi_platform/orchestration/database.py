@@ -37,7 +37,7 @@ def state_url(settings: Settings) -> str:
     """
     try:
         server = state_server(settings)
-        url = _checked(server.url) if server.url else _embedded_url(server)
+        url = _embedded_url(server) if server.is_embedded else _checked(server.url)
         # Named, because SQLAlchemy 2.1 would choose psycopg 3, which cannot run all statements of dagster-postgres.
         driven = url.replace("://", "+psycopg2://", 1)
         _create_tables(driven, url)

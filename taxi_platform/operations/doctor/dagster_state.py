@@ -93,7 +93,7 @@ def find_state(settings: Settings) -> str | None:
     """Return the URL of the state; None while its embedded server does not run or has no such database yet."""
     server = state_server(settings)
     url = server.address_if_running()
-    if url is None or server.url:
+    if url is None or not server.is_embedded:
         return url
     with connect(server.embedded.url()) as connection:
         return url if database_exists(connection, server.database) else None
