@@ -145,6 +145,8 @@ GOOGLE = RetryPolicy(first_wait=1.0, longest_wait=30.0, jitter=1.0, total=180.0)
 METADATA_OF_GOOGLE = RetryPolicy(first_wait=0.5, longest_wait=2.0, jitter=0.5, total=8.0)
 # A BigQuery job that conflicted with another one, or that BigQuery ended early: after some seconds neither lasts.
 JOB = RetryPolicy(attempts=5, first_wait=1.0, longest_wait=30.0, jitter=1.0)
+# A request to the language model, for which a person waits: seven seconds of waits bridge an overload, no outage.
+LANGUAGE_MODEL = RetryPolicy(attempts=4, first_wait=1.0, longest_wait=4.0, jitter=0.5)
 # The progress of a backfill, which a person watches.
 PROGRESS = RetryPolicy(first_wait=1.0, longest_wait=1.0)
 # The end of a BigQuery job: the largest month takes a minute, and after an hour in a queue a job is given up.

@@ -113,7 +113,8 @@ def _load() -> bool:
     with dg.DagsterInstance.get() as instance:
         click.echo(f"gcp_setup: bucket {CLOUD['GCP_BUCKET_NAME']} and dataset {CLOUD['GCP_DATASET']} …")
         set_up = loaded.resolve_job_def("gcp_setup")
-        if failed := reasons(set_up.execute_in_process(instance=instance, raise_on_error=False, run_config=SILENT)):
+        result = set_up.execute_in_process(instance=instance, raise_on_error=False, run_config=SILENT)
+        if failed := reasons(instance, result):
             click.echo(f"\ngcp_setup failed: {failed[0]}")
             return False
         job = loaded.resolve_implicit_global_asset_job_def()

@@ -11,13 +11,13 @@ from pydantic import SecretStr
 
 from taxi_platform.assistant.model import ModelRefused, ModelUnreachable, Prompt, Purpose, Vector
 from taxi_platform.errors import shortened
+from taxi_platform.retries import LANGUAGE_MODEL, RetryPolicy
 from taxi_platform.settings import Settings
 
 if TYPE_CHECKING:
     from google.genai import Client
 
 DIMENSIONS = 768  # of 3,072; a quarter of the space, and by Google's measurements less than 1 % worse
-ATTEMPTS = 4  # after 429, 5xx and broken connections, after 1, 2 and 4 s
 TIMEOUT = 60.0  # seconds for one attempt; a thinking model may take half of that
 KEYS = "https://aistudio.google.com/apikey"
 _TASKS = {"passage": "RETRIEVAL_DOCUMENT", "question": "RETRIEVAL_QUERY"}
@@ -25,13 +25,13 @@ _TASKS = {"passage": "RETRIEVAL_DOCUMENT", "question": "RETRIEVAL_QUERY"}
 
 @dataclass
 class Gemini:
-    """A ``LanguageModel`` served by Google; waits between attempts double from ``first_wait``, in seconds."""
+    """A ``LanguageModel`` served by Google; its client retries after 408, 429, 5xx and broken connections."""
 
     key: SecretStr
     name: str
     embedding_name: str
     timeout: float = TIMEOUT
-    first_wait: float = 1.0
+    retries: RetryPolicy = LANGUAGE_MODEL
 
     def answer(self, prompt: Prompt) -> str:
         """Return the model's answer, as ``LanguageModel.answer`` promises."""
@@ -44,7 +44,7 @@ class Gemini:
             response_schema=prompt.shape,
         )
         client = self._client
-        with _failures(self.name):
+        with _failures(self.name, self.retries):
             response = client.models.generate_content(model=self.name, contents=prompt.text, config=config)
         text = (response.text or "").strip()
         if not text:
@@ -60,7 +60,7 @@ class Gemini:
 
         name, contents, client = self.embedding_name, list(texts), self._client
         config = EmbedContentConfig(task_type=_TASKS[purpose], output_dimensionality=DIMENSIONS)
-        with _failures(name):
+        with _failures(name, self.retries):
             response = client.models.embed_content(model=name, contents=cast("Any", contents), config=config)
         vectors: list[Vector] = [embedding.values or [] for embedding in response.embeddings or []]
         if len(vectors) != len(texts) or not all(vectors):
@@ -76,13 +76,20 @@ class Gemini:
         if not re.fullmatch("[!-~]+", key):  # it goes into a header
             what = "it is not a key: it contains a space or a character that is not ASCII"
             raise ModelRefused("GEMINI_API_KEY", what, f"Copy it again from {KEYS}.")
-        retries = HttpRetryOptions(attempts=ATTEMPTS, initial_delay=self.first_wait, jitter=self.first_wait / 2)
+        policy = self.retries
+        retries = HttpRetryOptions(
+            attempts=policy.attempts,
+            initial_delay=policy.first_wait,
+            max_delay=policy.longest_wait + policy.jitter,  # the client counts the jitter in
+            exp_base=policy.factor,
+            jitter=policy.jitter,
+        )
         options = HttpOptions(timeout=round(self.timeout * 1000), retry_options=retries)
         return Client(api_key=key, http_options=options)
 
 
 @contextmanager
-def _failures(model: str) -> Generator[None]:
+def _failures(model: str, policy: RetryPolicy) -> Generator[None]:
     """Turn the failures of a request, which has been retried, into our errors."""
     from google.genai.errors import APIError
 
@@ -93,7 +100,7 @@ def _failures(model: str) -> Generator[None]:
         what = f"Gemini answers {error.code}: {message}"
         if error.code in (408, 429) or error.code >= 500:
             advice = "Try again later, raise the quota, or unset GEMINI_API_KEY to stay offline."
-            raise ModelUnreachable(model, f"{what} (after {ATTEMPTS} attempts)", advice) from None
+            raise ModelUnreachable(model, f"{what} (after {policy.attempts} attempts)", advice) from None
         if error.code in (401, 403) or "api key" in message.lower():
             raise ModelRefused(
                 "GEMINI_API_KEY", f"the key is not accepted ({message})", f"Make one at {KEYS}."

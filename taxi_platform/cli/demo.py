@@ -45,9 +45,9 @@ def run_demo(scale: float | None = None) -> bool:
         failures: list[str] = []
         for first, last in ranges(months):
             click.echo(f"models: building {first} to {last} …")
-            failures += reasons(execute(job, instance, models, (first, last)))
+            failures += reasons(instance, execute(job, instance, models, (first, last)))
         report = execute(job, instance, [dg.AssetKey(REPORT)], None)
-        failures += reasons(report)
+        failures += reasons(instance, report)
         seconds = time.monotonic() - started
     click.echo()
     for outcome in outcomes:

@@ -10,6 +10,7 @@ from typing import cast
 import click
 import dagster as dg
 
+from taxi_platform.ledger.failures import EVENTS_WITH_REASONS, read_reasons
 from taxi_platform.ledger.run_tags import range_tags
 from taxi_platform.operations.backfill import SILENT
 from taxi_platform.trips.months import Month
@@ -53,7 +54,7 @@ def materialize(
             count = made.metadata.get("dagster/partition_row_count") or made.metadata["dagster/row_count"]
             rows += cast("int", count.value)
             loaded[made.partition] = not ("unchanged" in made.metadata and made.metadata["unchanged"].value)
-    return DemoOutcome(asset, rows, time.monotonic() - started, reasons(result), loaded)
+    return DemoOutcome(asset, rows, time.monotonic() - started, reasons(instance, result), loaded)
 
 
 def execute(
@@ -70,10 +71,8 @@ def execute(
         )
 
 
-def reasons(result: dg.ExecuteInProcessResult) -> list[str]:
-    """Return why the steps of a run failed: the platform's own message if there is one, else Dagster's."""
-    failures = [event.step_failure_data for event in result.get_step_failure_events()]
-    return [
-        (failure.user_failure_data and failure.user_failure_data.description) or failure.error_display_string
-        for failure in failures
-    ]
+def reasons(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> list[str]:
+    """Return why a run failed; nothing if it succeeded."""
+    if result.success:
+        return []
+    return [reason.text for reason in read_reasons(instance.all_logs(result.run_id, of_type=EVENTS_WITH_REASONS))]

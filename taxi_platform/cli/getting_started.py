@@ -21,7 +21,8 @@ def run_getting_started() -> bool:
     loaded = defs()
     keys = [spec.key for spec in loaded.resolve_all_asset_specs() if spec.group_name == "getting_started"]
     with dg.DagsterInstance.get() as instance:  # the persistent one, so that the UI shows the run afterwards
-        failures = reasons(execute(loaded.resolve_implicit_global_asset_job_def(), instance, keys, None))
+        result = execute(loaded.resolve_implicit_global_asset_job_def(), instance, keys, None)
+        failures = reasons(instance, result)
     for failure in failures:
         click.echo(f"failed: {failure}")
     if not failures:

@@ -275,18 +275,19 @@ def url() -> None:
     server = trips_server(settings())
     address = server.address()
     # Clients of PostgreSQL 15 and older do not know the embedded server's require_auth.
-    click.echo(address if server.url else address.partition("?")[0])
+    click.echo(address.partition("?")[0] if server.is_embedded else address)
 
 
 @taxi.command()
 def stop() -> None:
     """Stop the embedded servers, the demo's too, and what a killed demo left; their data stays."""
     from taxi_platform.postgres.embedded.server import EmbeddedServer
+    from taxi_platform.postgres.server import EMBEDDED_FOLDER
     from taxi_platform.settings import settings
 
     for folder in (settings().data_dir, settings().data_dir / SAMPLE_FOLDER):
-        if (folder / "postgres").exists():
-            was_running = EmbeddedServer(folder / "postgres").stop()
+        if (folder / EMBEDDED_FOLDER).exists():
+            was_running = EmbeddedServer(folder / EMBEDDED_FOLDER).stop()
             click.echo(f"{folder}: PostgreSQL is {'stopped' if was_running else 'not running'}")
     google = settings().data_dir / SAMPLE_FOLDER / GOOGLE_FOLDER
     if google.exists():

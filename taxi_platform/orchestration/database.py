@@ -12,8 +12,9 @@ import click
 
 from taxi_platform.errors import DatabaseRefused, InvalidSetting, TaxiError
 from taxi_platform.postgres.connection import CONNECT_SECONDS, connect, execute, server_of
-from taxi_platform.postgres.errors import diagnose
+from taxi_platform.postgres.errors import diagnose, translated
 from taxi_platform.postgres.server import STATE_SETTING, Server, as_of_state, state_server
+from taxi_platform.postgres.state import BEING_CREATED, database_exists, is_complete, table_exists
 from taxi_platform.retries import STATE_DATABASE
 from taxi_platform.settings import Settings
 
@@ -22,7 +23,6 @@ POOLS = {"duckdb": 1}
 
 _LOCK = "select pg_advisory_lock(hashtextextended('the database of dagster', 0))"
 _LOCK_TABLES = "select pg_advisory_lock(hashtextextended('the tables of dagster', 0))"
-_BEING_CREATED = "taxi_platform_state_is_being_made"
 
 
 class StateUnavailable(TaxiError, click.ClickException):
@@ -37,7 +37,7 @@ def state_url(settings: Settings) -> str:
     """
     try:
         server = state_server(settings)
-        url = _checked(server.url) if server.url else _embedded_url(server)
+        url = _embedded_url(server) if server.is_embedded else _checked(server.url)
         # Named, because SQLAlchemy 2.1 would choose psycopg 3, which cannot run all statements of dagster-postgres.
         driven = url.replace("://", "+psycopg2://", 1)
         _create_tables(driven, url)
@@ -63,10 +63,9 @@ def _embedded_url(server: Server) -> str:
     """Return the URL of the embedded server's database for the state; create it if it is missing."""
     url = server.address()
     with connect(server.embedded.url()) as connection:
-        known = "select from pg_database where datname = %s"
-        if execute(connection, known, (server.database,)).fetchone() is None:
+        if not database_exists(connection, server.database):
             execute(connection, _LOCK)
-            if execute(connection, known, (server.database,)).fetchone() is None:
+            if not database_exists(connection, server.database):
                 execute(connection, f"create database {server.database} template template0")
     return url
 
@@ -74,6 +73,7 @@ def _embedded_url(server: Server) -> str:
 def _create_tables(driven: str, url: str) -> None:
     """Let Dagster create its tables if they are missing, one process at a time."""
     import psycopg2  # as Dagster's storages do
+    from psycopg2.errors import InsufficientPrivilege, InvalidSchemaName, ReadOnlySqlTransaction
 
     subject = "the database of Dagster's state"
 
@@ -87,25 +87,16 @@ def _create_tables(driven: str, url: str) -> None:
         connection.autocommit = True
         try:
             with connection.cursor() as cursor:
-                if not _is_complete(cursor):
+                if not is_complete(cursor):
                     cursor.execute(_LOCK_TABLES)  # until the connection is closed
-                    if not _is_complete(cursor):
+                    if not is_complete(cursor):
                         _let_dagster_create_tables(cursor, driven)
-        except psycopg2.Error as error:
+        except (InsufficientPrivilege, InvalidSchemaName, ReadOnlySqlTransaction) as error:
             reason = " ".join(str(error).split())
-            advice = f"Let {STATE_SETTING} name a database in which its user may create tables."
+            advice = f"Set {STATE_SETTING} to a database in which its user may create tables."
             raise DatabaseRefused(subject, f"Dagster's tables cannot be created ({reason})", advice) from None
-
-
-def _is_complete(cursor: Any) -> bool:
-    return all(_exists(cursor, table) for table in ("runs", "event_logs", "jobs")) and not _exists(
-        cursor, _BEING_CREATED
-    )
-
-
-def _exists(cursor: Any, table: str) -> bool:
-    cursor.execute("select to_regclass(%s) is not null", (table,))
-    return cursor.fetchone()[0]
+        except psycopg2.Error as error:
+            raise translated(subject, error) from None
 
 
 def _let_dagster_create_tables(cursor: Any, driven: str) -> None:
@@ -116,15 +107,15 @@ def _let_dagster_create_tables(cursor: Any, driven: str) -> None:
     """
     import dagster_postgres as storages
 
-    if _exists(cursor, _BEING_CREATED):
+    if table_exists(cursor, BEING_CREATED):
         kinds = (storages.PostgresRunStorage, storages.PostgresEventLogStorage, storages.PostgresScheduleStorage)
         for kind in kinds:
             kind.create_clean_storage(driven, should_autocreate_tables=False)
-    is_new = not _exists(cursor, "runs")
+    is_new = not table_exists(cursor, "runs")
     if is_new:
-        cursor.execute(f"create table if not exists {_BEING_CREATED} ()")
+        cursor.execute(f"create table if not exists {BEING_CREATED} ()")
     storage = storages.DagsterPostgresStorage(driven, should_autocreate_tables=True)
     if is_new:
         for pool, limit in POOLS.items():
             storage.event_log_storage.set_concurrency_slots(pool, limit)
-        cursor.execute(f"drop table {_BEING_CREATED}")
+        cursor.execute(f"drop table {BEING_CREATED}")

@@ -14,6 +14,7 @@ from taxi_platform.settings import Settings
 if TYPE_CHECKING:
     from taxi_platform.postgres.embedded.server import EmbeddedServer
 
+EMBEDDED_FOLDER = "postgres"  # of the data folder
 STATE_DATABASE = "dagster"
 STATE_SETTING = "TAXI_DAGSTER_POSTGRES_URL"
 
@@ -31,6 +32,11 @@ class Server:
     url: str
     folder: Path
     database: str = ""
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the database is on the embedded server."""
+        return not self.url
 
     @property
     def embedded(self) -> "EmbeddedServer":
@@ -60,7 +66,7 @@ class Server:
 def trips_server(settings: Settings) -> Server:
     """Return the server of the trips: TAXI_POSTGRES_URL, or the embedded server."""
     url = settings.postgres_url
-    return Server(url.get_secret_value() if url else "", settings.data_dir / "postgres")
+    return Server(url.get_secret_value() if url else "", settings.data_dir / EMBEDDED_FOLDER)
 
 
 def as_of_state(error: TaxiError) -> tuple[str, str, str]:
@@ -74,4 +80,4 @@ def as_of_state(error: TaxiError) -> tuple[str, str, str]:
 def state_server(settings: Settings) -> Server:
     """Return the server of Dagster's state: TAXI_DAGSTER_POSTGRES_URL, or a database of the embedded server."""
     url = settings.dagster_postgres_url
-    return Server(url.get_secret_value() if url else "", settings.data_dir / "postgres", STATE_DATABASE)
+    return Server(url.get_secret_value() if url else "", settings.data_dir / EMBEDDED_FOLDER, STATE_DATABASE)

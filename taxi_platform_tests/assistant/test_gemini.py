@@ -1,15 +1,19 @@
 """Gemini through the official client, over HTTP: what is sent, and which error each failure becomes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr
 
 from taxi_platform.assistant.ask import Statement
-from taxi_platform.assistant.gemini import ATTEMPTS, Gemini
+from taxi_platform.assistant.gemini import Gemini
 from taxi_platform.assistant.model import ModelRefused, ModelUnreachable, Prompt
+from taxi_platform.retries import LANGUAGE_MODEL
 from taxi_platform_tests.support.gemini_server import GeminiServer, Response, refused
 
+ATTEMPTS = 4
+QUICK = replace(LANGUAGE_MODEL, first_wait=0.01, longest_wait=0.04, jitter=0.005)
 PROMPT = Prompt("Be brief.", "What is new?")
 BAD_KEY = refused(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.")
 TOO_LONG = refused(400, "INVALID_ARGUMENT", "The input token count (1200000) exceeds the maximum number of tokens")
@@ -23,7 +27,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[GeminiServer]:
 
 
 def gemini(timeout: float = 10.0, key: str = "k-123") -> Gemini:
-    return Gemini(SecretStr(key), "gemini-2.5-flash", "gemini-embedding-001", timeout=timeout, first_wait=0.01)
+    return Gemini(SecretStr(key), "gemini-2.5-flash", "gemini-embedding-001", timeout=timeout, retries=QUICK)
 
 
 def test_a_question_goes_with_its_instructions_apart_and_the_key_in_a_header(server: GeminiServer) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest.mock import patch
 
+import dagster as dg
 import psutil
 import psycopg
 import pytest
@@ -18,6 +19,7 @@ from click.testing import CliRunner, Result
 
 from deploy.emulators.servers import Addresses
 from taxi_platform.cli import demo as demo_of_a_year
+from taxi_platform.cli.demo_runs import reasons
 from taxi_platform.cli.main import taxi, use_instance
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.settings import PROJECT, settings
@@ -152,6 +154,24 @@ def test_from_its_source_it_loads_the_green_months_and_what_failed_at_first_the_
         assert "sample" not in output
         assert "pa55word" not in output
     assert not (data / "sample").exists()
+
+
+def test_a_failed_run_is_explained_by_the_root_of_its_error_and_one_that_succeeded_not_at_all() -> None:
+    @dg.op
+    def fails() -> None:
+        try:
+            raise ValueError("the root")
+        except ValueError as error:
+            raise RuntimeError("around it") from error
+
+    @dg.job
+    def failing() -> None:
+        fails()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        failed = failing.execute_in_process(instance=instance, raise_on_error=False)
+        assert reasons(instance, failed) == ["ValueError: the root"]
+        assert reasons(instance, dg.job(name="done")(lambda: None).execute_in_process(instance=instance)) == []
 
 
 # On emulators of Google Cloud

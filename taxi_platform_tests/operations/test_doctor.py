@@ -240,6 +240,27 @@ def test_heartbeats_are_read_from_an_existing_state_and_nothing_is_created(
         assert files(tmp_path) == before
 
 
+def test_a_state_whose_creation_was_killed_is_unfinished_and_stays_as_it_is(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    monkeypatch.setenv("TAXI_DAGSTER_POSTGRES_URL", f"{database}?options=-csearch_path%3Dstate")
+
+    def state() -> Finding:
+        return found_by(dagster_state.examine_home, data_dir=tmp_path)[-1]
+
+    with psycopg.connect(database, autocommit=True) as connected:
+        connected.execute("create schema state")
+        with dg.DagsterInstance.from_config(str(tmp_path)):
+            assert "unfinished" not in state().what
+        connected.execute("create table state.taxi_platform_state_is_being_made ()")
+        tables = connected.execute("select oid from pg_class order by 1").fetchall()
+        assert state().what.endswith("missing or unfinished: the first command that uses it creates them")
+        assert found_by(dagster_state.examine_daemons)[0].what == dagster_state.NEVER
+        assert connected.execute("select oid from pg_class order by 1").fetchall() == tables
+
+
 # The source
 
 

@@ -219,7 +219,22 @@ def test_a_user_who_may_not_make_tables_is_told_so(database: str, monkeypatch: p
         finally:
             connection.execute(f"drop role {name}".encode())
     assert "Dagster's tables cannot be created (permission denied for schema public" in said
-    assert said.endswith("Let TAXI_DAGSTER_POSTGRES_URL name a database in which its user may create tables.")
+    assert said.endswith("Set TAXI_DAGSTER_POSTGRES_URL to a database in which its user may create tables.")
+
+
+def test_a_database_that_is_read_only_needs_another_one(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = refusal(f"{database}?options=-cdefault_transaction_read_only%3Don", monkeypatch)
+    assert said.endswith("Set TAXI_DAGSTER_POSTGRES_URL to a database in which its user may create tables.")
+
+
+def test_another_failure_while_tables_are_made_keeps_its_meaning(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(states._LOCK_TABLES.encode())
+        said = refusal(f"{database}?options=-clock_timeout%3D50", monkeypatch)
+    assert said.startswith("the database of Dagster's state: PostgreSQL gave up waiting (")
+    assert said.endswith("pg_stat_activity shows which session holds the lock.")
 
 
 def test_a_command_says_in_one_sentence_that_the_state_is_out_of_reach(database: str, tmp_path: Path) -> None:

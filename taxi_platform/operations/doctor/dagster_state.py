@@ -1,6 +1,6 @@
 """Checks of Dagster: its home, the database of its state, the code location, the daemons.
 
-They open the instance only where its tables exist already, because opening it would create them.
+They open the instance only where its tables are complete, because opening it would create them.
 """
 
 import json
@@ -18,7 +18,8 @@ from taxi_platform.errors import TaxiError
 from taxi_platform.operations.doctor import Finding, ok, problem, problem_of, warning
 from taxi_platform.operations.doctor.machine import ACTIVATE
 from taxi_platform.postgres.connection import connect, execute
-from taxi_platform.postgres.server import STATE_DATABASE, as_of_state, state_server
+from taxi_platform.postgres.server import as_of_state, state_server
+from taxi_platform.postgres.state import database_exists, is_complete
 from taxi_platform.settings import FILES, IS_CHECKOUT, Settings, environment
 
 NEVER = "no daemon has ever run here"
@@ -26,7 +27,6 @@ START = "Start it with `taxi dev` (or `dagster-daemon run`); schedules, sensors 
 LOAD_SECONDS = 60
 OLD_MODULES = "taxi_platform.instance"  # as version 0.1 named the modules of the storage and the run launcher
 
-_TABLES_EXIST = "select count(distinct relname) = 2 from pg_class where relname in ('runs', 'daemon_heartbeats')"
 _LOAD = """
 import json
 from taxi_platform.definitions import defs
@@ -75,17 +75,17 @@ def check_home(named: str, expected: Path, config: Path) -> Finding:
 
 
 def check_state(settings: Settings) -> Finding:
-    """Check that the database of the state can be reached and has Dagster's tables."""
+    """Check that the database of the state can be reached, and whether Dagster's tables are complete."""
     try:
         url = find_state(settings)
         if url is None:
             return ok("its state is in the embedded PostgreSQL; the first command that needs it creates or starts it")
-        ready = has_tables(url)
+        complete = has_tables(url)
     except TaxiError as error:
         subject, what, advice = as_of_state(error)
         return problem_of(TaxiError(f"its state: {subject}", what, advice))
     place = urlsplit(url)
-    tables = "" if ready else "; the first command that needs its tables creates them"
+    tables = "" if complete else "; its tables are missing or unfinished: the first command that uses it creates them"
     return ok(f"its state is in PostgreSQL at {place.hostname}:{place.port or 5432}{place.path}{tables}")
 
 
@@ -93,17 +93,17 @@ def find_state(settings: Settings) -> str | None:
     """Return the URL of the state; None while its embedded server does not run or has no such database yet."""
     server = state_server(settings)
     url = server.address_if_running()
-    if url is None or server.url:
+    if url is None or not server.is_embedded:
         return url
     with connect(server.embedded.url()) as connection:
-        known = execute(connection, "select from pg_database where datname = %s", (STATE_DATABASE,)).fetchone()
-    return None if known is None else url
+        return url if database_exists(connection, server.database) else None
 
 
 def has_tables(url: str) -> bool:
-    """Return whether Dagster's tables exist, so that opening the instance creates nothing."""
-    with connect(url) as connection:
-        return bool(execute(connection, _TABLES_EXIST).fetchone() == (True,))
+    """Return whether Dagster's tables are complete, so that opening the instance creates nothing."""
+    with connect(url) as connection, connection.cursor() as cursor:
+        execute(connection, "reset search_path")  # to that of Dagster's connections, which the URL may choose
+        return is_complete(cursor)
 
 
 def examine_code_location(settings: Settings) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import Connection, connect, execute, postgres_errors
 from taxi_platform.postgres.embedded import cluster, programs
 from taxi_platform.postgres.preparing import check_encoding
-from taxi_platform.postgres.server import trips_server
+from taxi_platform.postgres.server import state_server, trips_server
 from taxi_platform.redaction import public
 from taxi_platform.retries import ONCE
 from taxi_platform.settings import Settings
@@ -43,10 +43,11 @@ select
 
 def examine_postgres(settings: Settings) -> Iterator[Finding]:
     """Check the trips' server, unless it is the embedded one: the log-in, the encoding, and what the user may do."""
-    if settings.postgres_url is None:
+    server = trips_server(settings)
+    if server.is_embedded:
         return
     names = [name.rpartition(".")[2] for name in (tables.FILES, *map(tables.table_of, SERVICES.values()), ZONES)]
-    with connect(settings.postgres_url.get_secret_value()) as connection, postgres_errors("the user's privileges"):
+    with connect(server.url) as connection, postgres_errors("the user's privileges"):
         yield describe_server(connection)
         check_encoding(connection)
         values = {"schema": tables.SCHEMA, "tables": names}
@@ -74,9 +75,10 @@ def describe_server(connection: Connection) -> Finding:
 
 def examine_embedded(settings: Settings) -> Iterator[Finding]:
     """Check that the server runs and answers, or can be started, if trips or Dagster's state are kept there."""
-    server = trips_server(settings).embedded
-    if settings.postgres_url and settings.dagster_postgres_url:
+    used = [server for server in (trips_server(settings), state_server(settings)) if server.is_embedded]
+    if not used:
         return
+    server = used[0].embedded
     programs.installed()
     programs.account_for(server.data)
     if not server.data.exists():
