@@ -115,8 +115,8 @@ def _refuse(problem: str) -> NoReturn:
 def keep(products: Sequence[Product], columns: Sequence[str]) -> "pd.DataFrame":
     """Return one row per product, with these columns; ``N/A`` where a product has none, or null.
 
-    A column of numbers stays one, if that changes none of them. Every other column is text, in which numbers are spelled
-    as in JSON, and lists and objects are JSON.
+    A column of numbers stays one, if that changes none of them. Every other column is text, in which numbers are
+    spelled as in JSON, and lists and objects are JSON.
 
     Raises:
         InvalidSetting: no product has such a column, or no column is named.
