@@ -91,7 +91,7 @@ def taxi() -> None:
 
 
 @taxi.command(cls=_UsesInstance)
-@click.option("--scale", type=click.FloatRange(0, 10, min_open=True), help="Trips of the sample for one real one.")
+@click.option("--scale", type=click.FloatRange(0, 10, min_open=True), help="Sample trips per real trip, e.g. 0.01.")
 def demo(scale: float | None) -> None:
     """Load 2019: green from the real source, or all services from the sample if it is out of reach; then a report."""
     from taxi_platform.cli.demo import run_demo
@@ -100,7 +100,7 @@ def demo(scale: float | None) -> None:
 
 
 @taxi.command("demo-cloud")
-@click.option("--scale", type=click.FloatRange(0, 10, min_open=True), help="Trips of the sample for one real one.")
+@click.option("--scale", type=click.FloatRange(0, 10, min_open=True), help="Sample trips per real trip, e.g. 0.01.")
 def demo_cloud(scale: float | None) -> None:
     """Load three sample months into emulators of Google Cloud, show the rows, and end the emulators."""
     from taxi_platform.settings import IS_CHECKOUT

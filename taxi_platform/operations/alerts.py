@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from taxi_platform.errors import missing_extras
 from taxi_platform.ledger.failures import CHECKED, EVENTS_WITH_REASONS, StepReason, read_reasons, read_warnings
 from taxi_platform.ledger.run_tags import RANGE_TAGS, TAXI, TRIGGER
+from taxi_platform.operations.lost_retries import waits_for_retry
 from taxi_platform.redaction import redact
 from taxi_platform.settings import alert_urls_in, secrets
 
@@ -238,11 +239,9 @@ def decide(
     # A run that was started again by hand may carry the tags of the one that it repeats.
     if retry is not None and retry.parent_run_id == run.run_id:
         return "drop"
-    will_retry = run.tags.get("dagster/will_retry")
-    if will_retry is None:
+    if "dagster/will_retry" not in run.tags:
         return "wait" if retries and waited < DECISION_SECONDS else "report"
-    announced = will_retry == "true" and run.remote_job_origin is not None and _RETRY_RUN not in run.tags
-    return "wait" if announced and waited < RETRY_SECONDS else "report"
+    return "wait" if waits_for_retry(run) and waited < RETRY_SECONDS else "report"
 
 
 def describe(

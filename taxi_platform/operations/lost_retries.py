@@ -16,6 +16,11 @@ WAIT = timedelta(seconds=60)  # after the failure; an idle daemon starts the ret
 GIVE_UP = timedelta(days=1)
 
 
+def waits_for_retry(run: dg.DagsterRun) -> bool:
+    """Return whether Dagster announced a retry of a failed run, can start it, and has not; it cannot for a command."""
+    return run.is_complete_and_waiting_to_retry and run.remote_job_origin is not None
+
+
 def lost_retries(instance: dg.DagsterInstance, now: datetime) -> Sequence[dg.DagsterRun]:
     """Return the failed runs of the last day whose announced retry has not been started within a minute."""
     announced = {"dagster/will_retry": "true"}
@@ -23,8 +28,7 @@ def lost_retries(instance: dg.DagsterInstance, now: datetime) -> Sequence[dg.Dag
     return [
         record.dagster_run
         for record in instance.get_run_records(failed)
-        if record.dagster_run.is_complete_and_waiting_to_retry
-        and record.dagster_run.remote_job_origin is not None  # Dagster cannot retry a run of a command
+        if waits_for_retry(record.dagster_run)
         and (record.end_time or 0) < (now - WAIT).timestamp()
         and backfill_goes_on(instance, record.dagster_run)
     ]
