@@ -104,7 +104,7 @@ _CBD = _dollars(
 )
 _REQUEST_SOURCE = _text(
     "request_source",
-    "Where an app's request came from, in the block without meters; in no dictionary of the TLC. "
+    "Where an app's request came from, in rows without meter data. The TLC's data dictionaries do not describe it. "
     "Seen: A, CC, EH0004, EH0010, HV0003, HV0005.",
     since=Month(2026, 6),
 )
@@ -175,7 +175,7 @@ FHVHV_COLUMNS: tuple[Column, ...] = (
     _text("dispatching_base_num", "The TLC licence number of the base that dispatched the trip."),
     _text("originating_base_num", "The TLC licence number of the base that received the request."),
     _moment("request_datetime", "When the passenger requested the trip."),
-    _moment("on_scene_datetime", "When the driver arrived, of wheelchair-accessible trips."),
+    _moment("on_scene_datetime", "When the driver arrived; filled in for wheelchair-accessible trips only."),
     _moment("pickup_datetime", "When the trip began."),
     _moment("dropoff_datetime", "When the trip ended."),
     _code("PULocationID", "The TLC taxi zone in which the trip began."),
@@ -192,8 +192,8 @@ FHVHV_COLUMNS: tuple[Column, ...] = (
     _dollars("driver_pay", "What the driver was paid, without tolls and tips, after commission and taxes."),
     _text("shared_request_flag", "Y when the passenger agreed to share the trip, else N."),
     _text("shared_match_flag", "Y when the passenger did share it with a separate booking, else N."),
-    _text("access_a_ride_flag", "Y when the MTA had the trip made; empty or N otherwise."),
+    _text("access_a_ride_flag", "Y when the MTA administered the trip (Access-A-Ride), else N or empty."),
     _text("wav_request_flag", "Y when a wheelchair-accessible vehicle was requested, else N."),
-    _text("wav_match_flag", "Y when the vehicle was wheelchair-accessible, else N; empty to 2019-03."),
+    _text("wav_match_flag", "Y when the vehicle was wheelchair-accessible, else N; empty until 2019-03."),
     _CBD,
 )
