@@ -55,6 +55,8 @@ so that readers do not wait. Months are built one after the other, so that no so
         {% if is_new -%}
             {#- Without a log, the commit waits until the table is on the disk; so write it there while it is made. -#}
             set local backend_flush_after = '2MB';
+            {#- The default price of passing a row from one process to another would keep a large month in one process. -#}
+            set local parallel_tuple_cost = 0;
             create table {{ partition }} as
         {%- else -%}
             delete from {{ partition }};
