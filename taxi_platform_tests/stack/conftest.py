@@ -90,7 +90,7 @@ def deployment(
         "TAXI_ALERT_URLS": receiver.url,
         "TAXI_WEB_URL": "https://dagster.example/",
     }
-    config = {"run_monitoring": {"poll_interval_seconds": 1}}
+    config = {"run_monitoring": {"poll_interval_seconds": 1}, "freshness": {"enabled": False}}
     with Deployment(tmp_path_factory.mktemp("deployment"), trips.url, config, QUICK, **settings) as running:
         running.wait_until(lambda: "BACKFILL" in running.instance.get_daemon_heartbeats())
         yield running

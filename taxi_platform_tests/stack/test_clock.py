@@ -48,7 +48,9 @@ def test_when_the_clock_passes_the_end_of_a_month_its_schedule_loads_the_month_t
         server.publish(f"/green/green_tripdata_2019-0{number}.csv.gz", zipped(text(GREEN, rows(GREEN, 10 * number))))
     values = {"TAXI_SOURCE": server.template, "TAXI_POSTGRES_URL": database, "TAXI_LAST_MONTH": "2019-12"}
     values |= clock.environment()
-    with Deployment(tmp_path, database, prelude=PRELUDE, **values) as deployment:
+    config = {section: {"enabled": False} for section in ("freshness", "run_monitoring", "run_retries")}
+    config["auto_materialize"] = {"enabled": False, "use_sensors": False}
+    with Deployment(tmp_path, database, config, PRELUDE, **values) as deployment:
         deployment.wait_until(lambda: is_on(deployment))
         clock.set(moment("2019-03-01 08:59:57"))
         assert started_by_the_schedule(deployment) == []
