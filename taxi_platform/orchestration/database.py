@@ -73,7 +73,9 @@ def _embedded_url(server: Server) -> str:
 def _create_tables(driven: str, url: str) -> None:
     """Let Dagster create its tables if they are missing, one process at a time."""
     import psycopg2  # as Dagster's storages do
+    from dagster_postgres.utils import DagsterPostgresException
     from psycopg2.errors import InsufficientPrivilege, InvalidSchemaName, ReadOnlySqlTransaction
+    from sqlalchemy.exc import DBAPIError
 
     subject = "the database of Dagster's state"
 
@@ -91,12 +93,19 @@ def _create_tables(driven: str, url: str) -> None:
                     cursor.execute(_LOCK_TABLES)  # until the connection is closed
                     if not is_complete(cursor):
                         _let_dagster_create_tables(cursor, driven)
-        except (InsufficientPrivilege, InvalidSchemaName, ReadOnlySqlTransaction) as error:
-            reason = " ".join(str(error).split())
+        except (psycopg2.Error, DBAPIError, DagsterPostgresException) as error:
+            cause = _driver_error(error)
+            if not isinstance(cause, (InsufficientPrivilege, InvalidSchemaName, ReadOnlySqlTransaction)):
+                raise translated(subject, cause) from None
+            reason = " ".join(str(cause).split())
             advice = f"Set {STATE_SETTING} to a database in which its user may create tables."
             raise DatabaseRefused(subject, f"Dagster's tables cannot be created ({reason})", advice) from None
-        except psycopg2.Error as error:
-            raise translated(subject, error) from None
+
+
+def _driver_error(error: Exception) -> Exception:
+    """Return the driver's own error, which SQLAlchemy and Dagster wrap in theirs."""
+    inner = getattr(error, "orig", None) or error.__cause__
+    return _driver_error(inner) if isinstance(inner, Exception) else error
 
 
 def _let_dagster_create_tables(cursor: Any, driven: str) -> None:

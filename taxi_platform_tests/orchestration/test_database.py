@@ -37,6 +37,17 @@ SHAPE = (
 )
 
 
+# The table of the runs cannot be written, as if the disk were full.
+FULL_DISK = """
+create function refuse() returns event_trigger language plpgsql as $$ begin
+    if exists (select from pg_event_trigger_ddl_commands() where object_identity = 'public.runs') then
+        raise exception 'no space left on device' using errcode = 'disk_full';
+    end if;
+end $$;
+create event trigger refuse on ddl_command_end execute function refuse()
+"""
+
+
 @pytest.fixture
 def second(database: str) -> Iterator[str]:
     """Another empty database on the same server."""
@@ -235,6 +246,16 @@ def test_another_failure_while_tables_are_made_keeps_its_meaning(
         said = refusal(f"{database}?options=-clock_timeout%3D50", monkeypatch)
     assert said.startswith("the database of Dagster's state: PostgreSQL gave up waiting (")
     assert said.endswith("pg_stat_activity shows which session holds the lock.")
+
+
+def test_so_does_one_within_a_statement_of_dagster(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(FULL_DISK)
+    said = refusal(database, monkeypatch)
+    assert said.startswith("the database of Dagster's state: ")
+    assert "disk" in said.partition("(")[0]
+    assert "no space left" in said
+    assert "sqlalche" not in said
 
 
 def test_a_command_says_in_one_sentence_that_the_state_is_out_of_reach(database: str, tmp_path: Path) -> None:
