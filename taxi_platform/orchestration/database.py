@@ -73,9 +73,7 @@ def _embedded_url(server: Server) -> str:
 def _create_tables(driven: str, url: str) -> None:
     """Let Dagster create its tables if they are missing, one process at a time."""
     import psycopg2  # as Dagster's storages do
-    from dagster_postgres.utils import DagsterPostgresException
     from psycopg2.errors import InsufficientPrivilege, InvalidSchemaName, ReadOnlySqlTransaction
-    from sqlalchemy.exc import DBAPIError
 
     subject = "the database of Dagster's state"
 
@@ -93,8 +91,10 @@ def _create_tables(driven: str, url: str) -> None:
                     cursor.execute(_LOCK_TABLES)  # until the connection is closed
                     if not is_complete(cursor):
                         _let_dagster_create_tables(cursor, driven)
-        except (psycopg2.Error, DBAPIError, DagsterPostgresException) as error:
+        except Exception as error:
             cause = _driver_error(error)
+            if not isinstance(cause, psycopg2.Error):
+                raise
             if not isinstance(cause, (InsufficientPrivilege, InvalidSchemaName, ReadOnlySqlTransaction)):
                 raise translated(subject, cause) from None
             reason = " ".join(str(cause).split())
