@@ -8,8 +8,6 @@ The suite kills a few times. ``make chaos`` kills 200 times on each version of P
 """
 
 import hashlib
-import logging
-import multiprocessing
 import os
 import random
 import signal
@@ -26,13 +24,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from taxi_platform.errors import TaxiError
 from taxi_platform.postgres.embedded.programs import account_for
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.postgres.loader import load_month
 from taxi_platform.trips.files import TripFile
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
+from taxi_platform_tests.support.at_once import load, processes
 from taxi_platform_tests.support.month_loads import Loads
 from taxi_platform_tests.support.trip_texts import rows, text, with_field, zipped
 
@@ -45,9 +43,6 @@ IRREGULAR = [
     for number, line in enumerate(rows(GREEN, 5000, first=3000))
 ]
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
-
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload([__name__])
 
 
 @contextmanager
@@ -92,13 +87,6 @@ def postgresql_18() -> Generator[str]:
             yield url
         finally:
             server.stop()
-
-
-def load(url: str, file: TripFile) -> None:
-    """Load a month in its own process; a server that goes away is expected."""
-    logging.disable(logging.CRITICAL)
-    with suppress(TaxiError):
-        load_month(url, file, max_bad_rows=1, force=True)
 
 
 class Trips(Loads):

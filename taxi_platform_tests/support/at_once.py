@@ -5,22 +5,29 @@
     answers = [worker.answer() for worker in workers]
     workers[0].kill()
 
-They are forked from a process that has imported this module already, so that ten of them cost little more than one.
+All processes are forked from one that has imported this module and what Dagster imports late, so that ten of them cost
+little more than one. A session has only one such process, so what tests run in others belongs here.
 """
 
+import logging
 import multiprocessing
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from taxi_platform.defs.course import hello_world
+from taxi_platform.errors import TaxiError
+from taxi_platform.postgres.loader import load_month
+from taxi_platform.trips.files import TripFile
 from taxi_platform_tests.support.shell import instance
 
 SECONDS = 120  # what a busy machine may take for anything here
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload([__name__])
+LATE = ["dagster._cli", "dagster_postgres", "taxi_platform.orchestration.database", "upath"]
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload([__name__, *LATE])
 
 Job = Callable[..., object]
 
@@ -52,12 +59,12 @@ class Together:
     """Starts workers whose jobs begin when the last of them is ready."""
 
     def __init__(self, number: int) -> None:
-        self._barrier = _context.Barrier(number)
+        self._barrier = processes.Barrier(number)
 
     def start(self, job: Job, *arguments: object) -> Worker:
         """One of the workers; it answers with what the job returns."""
-        near, far = _context.Pipe()
-        process = _context.Process(target=_work, args=(self._barrier, far, job, arguments), daemon=True)
+        near, far = processes.Pipe()
+        process = processes.Process(target=_work, args=(self._barrier, far, job, arguments), daemon=True)
         process.start()
         far.close()  # so that a process that dies without an answer is an end of file here
         return Worker(process, near, self._barrier)
@@ -76,3 +83,10 @@ def run_hello_world(database: str, config: Mapping[str, Any], tags: Mapping[str,
             instance=opened, run_config=dict(config), tags=dict(tags), raise_on_error=False
         )
         return result.run_id, result.success
+
+
+def load(url: str, file: TripFile) -> None:
+    """Load a month; a server that goes away is expected."""
+    logging.disable(logging.CRITICAL)
+    with suppress(TaxiError):
+        load_month(url, file, max_bad_rows=1, force=True)
