@@ -1,7 +1,7 @@
 """Files from an HTTP server: their addresses, their versions, and downloads that are resumed after interruptions.
 
-The TLC's server belongs here too, and the default source, which gets from it what the course's release lacks. What an
-answer means is decided in ``answers``; a complete file is verified in ``cache``.
+The TLC's server belongs here too, and the default source, which gets from it what the course's release lacks. What a
+response means is decided in ``responses``; a complete file is verified in ``cache``.
 """
 
 import json
@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 from taxi_platform.errors import DamagedFile, InvalidSetting, disk_errors
 from taxi_platform.redaction import public
 from taxi_platform.retries import DOWNLOAD, RetryPolicy
-from taxi_platform.sources.answers import (
+from taxi_platform.sources.responses import (
     NOT_PUBLISHED,
     continues,
     file_of,
@@ -42,10 +42,10 @@ logger = logging.getLogger(__name__)
 
 EXAMPLE = "https://host/{service}/{service}_tripdata_{month}.csv.gz"
 CHUNK = 64 * 1024  # bytes received at once: what a killed process or a reset connection loses at most
-TIMEOUTS = (10.0, 60.0)  # seconds to wait for a connection, and for the next bytes of an answer
+TIMEOUTS = (10.0, 60.0)  # seconds to wait for a connection, and for the next bytes of a response
 SHORT_TIMEOUTS = (5.0, 8.0)
 PROGRESS_EVERY = 5.0  # seconds between two log lines of a long download
-_NO_HEAD = (403, 405, 501)  # answers of servers that only accept GET
+_NO_HEAD = (403, 405, 501)  # from servers that only accept GET
 TLC = "https://d37ci6vzurychx.cloudfront.net/trip-data/{service}_tripdata_{month}.parquet"
 _PATH = re.compile(r"/(?=.*\{service\})(?=.*\{month\})(?:[^\s{}]|\{service\}|\{month\})*\.(csv|csv\.gz|parquet)")
 
@@ -61,7 +61,7 @@ class HttpSource:
     Args:
         template: the address of a trip file with placeholders; the attribute is the same without credentials.
         retries: how often and when to ask again.
-        timeouts: seconds to wait for a connection, and for the next bytes of an answer.
+        timeouts: seconds to wait for a connection, and for the next bytes of a response.
 
     Raises:
         InvalidSetting: the template is not the address of a trip file; the message says what is valid.

@@ -16,7 +16,7 @@ class Source(Protocol):
     """A place that publishes trip files and the zone lookup, each under its own address.
 
     Every method may raise ``NotPublished`` (nothing is there), ``AccessDenied`` (the source refuses) and
-    ``SourceUnreachable`` (no answer, after all retries); ``fetch`` also ``DamagedFile`` (the bytes are not what the
+    ``SourceUnreachable`` (no response, after all retries); ``fetch`` also ``DamagedFile`` (the bytes are not what the
     server announced) and ``StorageFull`` (``target`` cannot be written).
     """
 

@@ -1,4 +1,4 @@
-"""Small answers of web servers, kept in memory: the JSON of an API, a page. Trip files are fetched by ``http``."""
+"""Small responses of web servers, kept in memory: the JSON of an API, a page. Trip files are fetched by ``http``."""
 
 import json
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Any, NoReturn
 from taxi_platform.errors import DamagedFile, InvalidSetting, NotPublished, TaxiError
 from taxi_platform.redaction import kind_of, public
 from taxi_platform.retries import DOWNLOAD, RetryPolicy
-from taxi_platform.sources.answers import file_of, refuse_failures, transport_errors
+from taxi_platform.sources.responses import file_of, refuse_failures, transport_errors
 
-LARGEST = 8 * 1024 * 1024  # bytes of one answer; a hundred products are 130 kB
+LARGEST = 8 * 1024 * 1024  # bytes of one response; a hundred products are 130 kB
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Api:
     Attributes:
         subject: the requested thing in messages: ``the products``, ``kestra/kestra``.
         advice, missing: what to do after an error, and what to do if the thing does not exist.
-        timeouts: seconds to wait for a connection, and for the next bytes of an answer.
+        timeouts: seconds to wait for a connection, and for the next bytes of a response.
     """
 
     subject: str
@@ -35,7 +35,7 @@ class Api:
             NotPublished: the server says that it does not exist.
             AccessDenied: the server does not let us have it.
             SourceUnreachable: after all retries, the server does not answer or refuses more requests.
-            DamagedFile: the answer is not JSON, or larger than 8 MiB.
+            DamagedFile: the response is not JSON, or larger than 8 MiB.
             InvalidSetting: this is not a web address.
         """
         return self.parse(self.content(address, accept="application/json"), public(address))
@@ -51,7 +51,7 @@ class Api:
             raise type(error)(self.subject, error.what, advice) from error
 
     def parse(self, content: bytes, place: str) -> Any:
-        """Return the JSON of an answer or of a file, or raise ``DamagedFile``."""
+        """Return the JSON of a response or of a file, or raise ``DamagedFile``."""
         try:
             return json.loads(content, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:

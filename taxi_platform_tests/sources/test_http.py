@@ -19,8 +19,8 @@ import pytest
 from taxi_platform.errors import AccessDenied, DamagedFile, NotPublished, SourceUnreachable, TaxiError
 from taxi_platform.retries import ONCE, RetryPolicy
 from taxi_platform.sources import http
-from taxi_platform.sources.answers import validator
 from taxi_platform.sources.http import CHUNK, HttpSource, sidecar_of
+from taxi_platform.sources.responses import validator
 from taxi_platform.trips.files import SourceVersion
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN
@@ -141,7 +141,7 @@ def test_only_a_long_download_logs_its_progress(
     assert log_lines[-1] == f"{NAME}: {len(CONTENT):,} bytes of {len(CONTENT):,}"
 
 
-# Final answers
+# Final responses
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_a_host_that_does_not_exist_is_named(server: TripServer, target: Path) -
         quick(server).fetch(f"http://nowhere.invalid{PATH}", target)
 
 
-# Incomplete answers
+# Incomplete responses
 
 
 @pytest.mark.parametrize(

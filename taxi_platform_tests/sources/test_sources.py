@@ -1,4 +1,4 @@
-"""What sources decide without asking anyone: addresses, the meaning of answers, folders, and which source is meant."""
+"""What sources decide by themselves: addresses, the meaning of responses, folders, and which source is meant."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The TLC's server and the default source, played by a real server: editions, 403, and answers that are not Parquet."""
+"""The TLC's server and the default source, played by a real server: editions, 403, responses that are not Parquet."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the answer of a web server means, or a missing answer. Nothing here sends a request or writes a file."""
+"""What the response of a web server means, or a missing response. Nothing here sends a request or writes a file."""
 
 import re
 from collections.abc import Collection, Generator, Mapping
@@ -59,24 +59,24 @@ def transport_errors(address: str) -> Generator[None]:
 def refuse_failures(
     response: "Response", address: str, not_published: Collection[int] = NOT_PUBLISHED, *, ranged: bool = False
 ) -> None:
-    """Accept an answer with bytes of the file; for a ``ranged`` request, which asks for a part, also 206 and 416.
+    """Accept a response with bytes of the file; for a ``ranged`` request, which asks for a part, also 206 and 416.
 
     Raises:
         NotPublished: the status is one of ``not_published``.
         AccessDenied: every other status from 400 to 499.
-        SourceUnreachable: an answer that is temporary, such as 429 or 503.
+        SourceUnreachable: the status is temporary, such as 429 or 503.
         DamagedFile: something else came instead of the file.
     """
     status = response.status_code
     if status == 200 or (ranged and status in (206, 416)):
         return
-    name, answer = file_of(address), f"answers {status} {response.reason or ''}".strip()
-    what = f"{public(address)} {answer}"
+    name, answers = file_of(address), f"answers {status} {response.reason or ''}".strip()
+    what = f"{public(address)} {answers}"
     if status in not_published:
         advice = "The source does not have this file (yet): choose another month or TAXI_SOURCE."
         raise NotPublished(name, what, advice)
     if status in _TRANSIENT or status >= 500:
-        raise unreachable(address, f"the server {answer}", _retry_after(response.headers))
+        raise unreachable(address, f"the server {answers}", _retry_after(response.headers))
     if status >= 400:
         advice = "Check the address, or put credentials into it: TAXI_SOURCE=https://user:password@host/…"
         raise AccessDenied(name, what, advice)
@@ -95,7 +95,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def version_of(response: "Response") -> SourceVersion:
-    """Return the version of the file that an answer is about."""
+    """Return the version of the file that a response is about."""
     headers = response.headers
     length = headers.get("Content-Length", "").strip()
     size = int(length) if length.isascii() and length.isdigit() else None
