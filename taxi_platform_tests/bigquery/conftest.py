@@ -1,4 +1,4 @@
-"""A Google of the test's own, with a bucket and a dataset, and a folder of published trip files."""
+"""Fixtures for Google Cloud: a simulated project, warehouses on the emulators, and a folder of published files."""
 
 import logging
 from collections.abc import Iterator
@@ -18,21 +18,21 @@ from taxi_platform_tests.support.warehouse_loads import WarehouseLoads
 
 @pytest.fixture(autouse=True)
 def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    """What the platform logs, from progress messages on."""
+    """Capture what the platform logs at level INFO and above."""
     caplog.set_level(logging.INFO, "taxi_platform")
     return caplog
 
 
 @pytest.fixture
 def nothing() -> Iterator[GoogleServer]:
-    """A project in which there is nothing yet."""
+    """Start a simulated Google whose project has neither bucket nor dataset."""
     with GoogleServer() as server:
         yield server
 
 
 @pytest.fixture
 def google(nothing: GoogleServer) -> GoogleServer:
-    """A project that has the bucket and the dataset."""
+    """Return the simulated Google after adding the bucket and the dataset."""
     nothing.add_bucket("trips-123-lake", "EU")
     nothing.add_dataset("zoomcamp", "EU")
     return nothing
@@ -40,7 +40,7 @@ def google(nothing: GoogleServer) -> GoogleServer:
 
 @pytest.fixture
 def google_cloud(nothing: GoogleServer) -> Cloud:
-    """The cloud that this test's Google is."""
+    """Return the cloud whose requests go to the simulated Google."""
     return Cloud(
         "trips-123",
         "EU",
@@ -55,24 +55,24 @@ def google_cloud(nothing: GoogleServer) -> Cloud:
 
 @pytest.fixture
 def published(tmp_path: Path) -> Published:
-    """A folder that publishes nothing yet."""
+    """Return an empty folder, in which a test publishes trip files."""
     return Published(tmp_path)
 
 
 @pytest.fixture
 def loads(ready_cloud: Cloud, published: Published) -> WarehouseLoads:
-    """A warehouse of the test's own on the emulators."""
+    """Return a warehouse on the emulators, with its own bucket and dataset."""
     return WarehouseLoads(ready_cloud, published)
 
 
 @pytest.fixture
 def front(emulators: Addresses) -> Iterator[JobServer]:
-    """A server that passes on to the emulator of BigQuery."""
+    """Start a server that forwards requests to the BigQuery emulator."""
     with JobServer(emulators.bigquery) as server:
         yield server
 
 
 @pytest.fixture
 def behind(front: JobServer, ready_cloud: Cloud, published: Published, no_waits: list[float]) -> WarehouseLoads:
-    """A dataset of the test's own behind that server; jobs are started again without a wait."""
+    """Return a warehouse whose BigQuery requests go through that server; jobs are started again without a wait."""
     return WarehouseLoads(replace(ready_cloud, bigquery_host=front.url), published)

@@ -23,7 +23,7 @@ QUARTER = "2019-01..2019-03"
 
 @pytest.fixture
 def platform_in_cloud(loads: WarehouseLoads, published: Published, backfills: Backfills) -> Backfills:
-    """The platform with the emulators, and a source that has the first months of 2019: 10, 20 and 30 green trips."""
+    """Set up the emulators and a source with the first months of 2019: 10, 20 and 30 green trips."""
     for month in Month(2019, 1).through(Month(2019, 3)):
         published.publish(rows(GREEN, 10 * month.month), month=month)
     cloud = loads.cloud
@@ -47,7 +47,7 @@ def shown(*options: str) -> str:
 
 
 def states(*options: str) -> dict[str, tuple[str, int]]:
-    """The state and the rows of each green month in BigQuery."""
+    """Return the state and the row count of each green month in BigQuery."""
     months: dict[str, Any] = json.loads(shown("--json", *options))["bigquery"]["green"]["months"]
     return {name: (month["state"], month["rows"]) for name, month in months.items()}
 
@@ -78,7 +78,7 @@ def test_a_file_that_changed_at_its_source_is_uploaded_and_loaded_again(
     assert loads.one("select count(*) from `{}.green_tripdata`") == 35
 
 
-def test_the_status_shows_dagsters_records_and_if_asked_what_bigquery_holds(
+def test_the_status_shows_dagsters_records_and_with_cloud_what_bigquery_holds(
     platform_in_cloud: Backfills, loads: WarehouseLoads
 ) -> None:
     platform_in_cloud.backfill("green", QUARTER, destination="bigquery")

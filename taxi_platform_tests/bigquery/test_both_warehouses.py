@@ -1,4 +1,4 @@
-"""The same month in PostgreSQL and in the warehouse: the very same ids, on real months and on amounts of any kind."""
+"""The same month has the same ids in PostgreSQL and in BigQuery: real months, and amounts in every spelling."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -56,7 +56,7 @@ def test_a_real_month_has_the_same_ids_in_both(
 ) -> None:
     path: Path = DATA / name
     if not path.exists():
-        pytest.skip(f"there is no {path}")
+        pytest.skip(f"{path} does not exist")
     compared = in_both(loads, database, path.read_bytes(), service)
     assert compared.numbers["bigquery"] == compared.numbers["postgres"]
     assert compared.numbers["postgres"]["rows"] == count
@@ -69,11 +69,11 @@ def test_a_real_parquet_month_of_each_generation_is_the_same_in_both(
     published = {"2026-06": "2025-11"}.get(key, key)
     path = DATA / f"tlc/green_tripdata_{published}.parquet"
     if not path.exists():
-        pytest.skip(f"there is no {path}")
+        pytest.skip(f"{path} does not exist")
     content = path.read_bytes()
-    if key != "2025-11":  # the last rows of a month, where the block without flags is
+    if key != "2025-11":  # the rows without a flag are at the end of a month
         table = pyarrow.parquet.read_table(path)[-8000:]
-        if published != key:  # what came in 2026-06: a text where there is no flag
+        if published != key:  # imitate the column of 2026-06: a text in the rows without a flag
             sources = [None if flag else "HV0003" for flag in table["store_and_fwd_flag"].to_pylist()]
             table = table.append_column("request_source", pa.array(sources))
         content = parquet_of(table)
@@ -123,7 +123,7 @@ def test_a_double_is_written_as_postgresql_itself_writes_it(database: str, numbe
     assert [double_precision(number) for number in numbers] == [text for (text,) in written]
 
 
-# Months that are not the same
+# Months that differ
 
 
 def test_the_check_names_the_differences_of_a_month(loads: WarehouseLoads, database: str) -> None:

@@ -1,4 +1,4 @@
-"""Credentials: where they are found, what they are used for, and what is said when they are none, wrong or expired."""
+"""Credentials: where they are found, what they are used for, and the errors if they are missing, wrong or expired."""
 
 import base64
 import json
@@ -33,21 +33,21 @@ VERSION = "projects/trips-123/secrets/key/versions/latest"
 
 @pytest.fixture
 def key(nothing: GoogleServer) -> str:
-    """A service account's key, whose tokens this test's Google gives."""
+    """Return the key of a service account, which gets its tokens from the simulated Google."""
     return service_account_key(nothing.url)
 
 
 @pytest.fixture(autouse=True)
 def no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A machine of which Google knows nothing."""
+    """Hide this machine's own credentials from Google's clients."""
     for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
 
 
-def shown_to(google: GoogleServer, credentials: Credentials) -> str:
-    """What a request with these credentials shows."""
+def authorization_sent(google: GoogleServer, credentials: Credentials) -> str:
+    """Return the Authorization header of a request with these credentials."""
     with google_errors("a bucket"):
         AuthorizedSession(credentials).get(f"{google.url}/storage/v1/b/trips-123-lake")
     return google.asked("GET /storage/v1/b/")[-1].headers["authorization"]
@@ -60,7 +60,7 @@ def test_a_key_may_be_json_or_base64_of_json(spelled: str, key: str, nothing: Go
     found = credentials_of({"plain": f"\n {key}", "base64": encoded, "base64 in lines": lines}[spelled])
     assert isinstance(found, service_account.Credentials)
     assert found.service_account_email == "robot@trips-123.iam.gserviceaccount.com"
-    assert shown_to(nothing, found) == "Bearer token-of-the-test"
+    assert authorization_sent(nothing, found) == "Bearer token-of-the-test"
 
 
 def test_a_persons_log_in_is_used(nothing: GoogleServer) -> None:
@@ -68,13 +68,13 @@ def test_a_persons_log_in_is_used(nothing: GoogleServer) -> None:
     assert type(credentials_of(json.dumps(person))).__name__ == "Credentials"
 
 
-def test_without_a_key_the_file_that_google_knows_is_used(
+def test_without_a_key_the_application_default_credentials_are_used(
     key: str, nothing: GoogleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "key.json"
     file.write_text(key)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
-    assert shown_to(nothing, credentials_of("")) == "Bearer token-of-the-test"
+    assert authorization_sent(nothing, credentials_of("")) == "Bearer token-of-the-test"
 
 
 @pytest.mark.parametrize(
@@ -118,11 +118,11 @@ def test_an_invalid_key_is_refused_and_never_part_of_the_message(change, what: s
     with pytest.raises(InvalidSetting) as caught:
         credentials_of(change(key))
     assert str(caught.value).startswith(f"GCP_CREDS: {what}")
-    told = "".join(traceback.format_exception(caught.value))
-    assert not any(secret in told for secret in secrets_of(key))
+    printed = "".join(traceback.format_exception(caught.value))
+    assert not any(secret in printed for secret in secrets_of(key))
 
 
-def test_a_key_that_has_expired_says_to_make_a_new_one(key: str, nothing: GoogleServer) -> None:
+def test_the_message_for_an_expired_key_says_to_make_a_new_one(key: str, nothing: GoogleServer) -> None:
     nothing.script("POST /token", *[Answer(400, "Invalid JWT Signature.", "invalid_grant")] * 9)
     cloud = Cloud("trips-123", "EU", "trips-123-lake", "zoomcamp", creds=key)
     for problem in problems(cloud):
@@ -147,7 +147,7 @@ def test_the_address_of_an_emulator_may_lack_its_scheme_and_may_be_empty(
     cloud = Cloud("trips-123", "EU", "trips-123-lake", "zoomcamp", storage_host=bare, bigquery_host=bare)
     assert list(problems(cloud)) == []
     for name in ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST"):
-        monkeypatch.setenv(name, "")  # as Compose hands on what is not set
+        monkeypatch.setenv(name, "")  # as Compose passes a variable that is not set
     real = Cloud("trips-123", "EU", "trips-123-lake", "zoomcamp")
     object.__setattr__(real, "credentials", AnonymousCredentials())
     assert real.storage._connection.API_BASE_URL == "https://storage.googleapis.com"
@@ -191,7 +191,7 @@ def test_a_key_is_read_from_its_secret(
 
 
 @pytest.mark.parametrize(
-    ("answers", "kind", "said"),
+    ("answers", "kind", "message"),
     [
         ([], CloudNotReady, "not found or has no versions"),
         ([Answer(403, "Permission 'secretmanager.versions.access' denied")], CloudRefused, "secretAccessor"),
@@ -199,11 +199,11 @@ def test_a_key_is_read_from_its_secret(
     ],
 )
 def test_the_message_says_why_a_secret_cannot_be_read(
-    answers: list[Answer], kind: type[TaxiError], said: str, nothing: GoogleServer, monkeypatch: pytest.MonkeyPatch
+    answers: list[Answer], kind: type[TaxiError], message: str, nothing: GoogleServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clients, "SECRET_MANAGER", nothing.url)
     nothing.script("GET /v1/", *answers)
-    with pytest.raises(kind, match=said) as caught:
+    with pytest.raises(kind, match=message) as caught:
         read_secret(VERSION, AnonymousCredentials(), RetryPolicy(first_wait=0.01, longest_wait=0.01, total=0.2))
     assert caught.value.subject == VERSION
 
@@ -218,7 +218,7 @@ def test_the_credentials_may_act_as_another_service_account(key: str) -> None:
 # dbt
 
 
-def test_dbt_finds_credentials_that_renew_themselves(key: str) -> None:
+def test_dbt_gets_credentials_that_renew_themselves(key: str) -> None:
     cloud = Cloud("trips-123", "EU", "trips-123-lake", "zoomcamp", creds=key, impersonated="loader@trips.example")
     with open_bigquery(cloud, prepared=False) as target:
         file = Path(target.variables["GOOGLE_APPLICATION_CREDENTIALS"])
@@ -237,7 +237,7 @@ def test_dbt_finds_the_application_default_credentials_by_itself() -> None:
         assert (target.variables["TAXI_DBT_METHOD"], target.variables["TAXI_DBT_BYTES_BILLED"]) == ("oauth", "7")
 
 
-def test_dbt_shows_the_emulator_no_credentials(google: GoogleServer, key: str) -> None:
+def test_dbt_sends_no_credentials_to_the_emulator(google: GoogleServer, key: str) -> None:
     cloud = Cloud("trips-123", "EU", "b-1", "d", creds=key, storage_host=google.url, bigquery_host=google.url)
     with open_bigquery(cloud, prepared=False) as target:
         assert "GOOGLE_APPLICATION_CREDENTIALS" not in target.variables

@@ -1,4 +1,4 @@
-"""What an error of Google's clients means: to try again or not, whose fault it is, and which role is missing."""
+"""How errors of Google's clients are translated: whether to retry, which error it is, and which role is missing."""
 
 import pytest
 import requests
@@ -24,7 +24,7 @@ def refusal(message: str, reason: str = "forbidden") -> api.Forbidden:
     return api.Forbidden(message, errors=[{"reason": reason, "message": message}])
 
 
-def told(error: BaseException) -> TaxiError:
+def translated(error: BaseException) -> TaxiError:
     failure = translate(error, "bucket trips")
     assert failure is not None
     assert failure.subject == "bucket trips"
@@ -51,8 +51,8 @@ def told(error: BaseException) -> TaxiError:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_errors_that_may_pass_by_themselves_are_transient(error: Exception) -> None:
-    failure = told(error)
+def test_errors_that_a_retry_may_solve_are_transient(error: Exception) -> None:
+    failure = translated(error)
     assert type(failure) is CloudUnavailable
     assert failure.transient
 
@@ -109,10 +109,8 @@ def test_errors_that_may_pass_by_themselves_are_transient(error: Exception) -> N
         (refusal("VPC says no"), CloudRefused, "VPC says no", "See docs/cloud.md for the roles"),
     ],
 )
-def test_errors_that_will_not_pass_say_what_to_do(
-    error: Exception, kind: type[TaxiError], what: str, advice: str
-) -> None:
-    failure = told(error)
+def test_permanent_errors_say_what_to_do(error: Exception, kind: type[TaxiError], what: str, advice: str) -> None:
+    failure = translated(error)
     assert type(failure) is kind
     assert not failure.transient
     assert what in failure.what
@@ -121,14 +119,14 @@ def test_errors_that_will_not_pass_say_what_to_do(
 
 def test_the_request_and_the_key_of_an_upload_are_not_repeated() -> None:
     for error in (api.ServiceUnavailable(f"{UPLOAD}: busy"), requests.ConnectionError(f"{UPLOAD} was cut")):
-        assert "KEY-OF-IT" not in str(told(error))
-    assert told(api.ServiceUnavailable(f"{UPLOAD}: busy")).what == "Google answers 503: busy"
+        assert "KEY-OF-IT" not in str(translated(error))
+    assert translated(api.ServiceUnavailable(f"{UPLOAD}: busy")).what == "Google answers 503: busy"
 
 
 def test_a_long_message_is_shortened_to_one_line() -> None:
-    said = told(api.ServiceUnavailable("very\nlong " * 1000)).what
-    assert "\n" not in said
-    assert len(said) < LONGEST_MESSAGE + 50
+    what_failed = translated(api.ServiceUnavailable("very\nlong " * 1000)).what
+    assert "\n" not in what_failed
+    assert len(what_failed) < LONGEST_MESSAGE + 50
 
 
 def test_an_error_of_googles_becomes_ours_and_keeps_its_cause() -> None:

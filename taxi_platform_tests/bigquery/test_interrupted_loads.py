@@ -1,4 +1,4 @@
-"""Loads that are killed between their steps, and loads that meet: a month is its old file or its new one, once."""
+"""Loads that are killed, and loads at the same time: the table has the old file or the new one, exactly once."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ NAME = "green_tripdata_2019-03.csv"
 
 @pytest.fixture
 def loaded(behind: WarehouseLoads, front: JobServer) -> WarehouseLoads:
-    """A warehouse that has ten rows of March, while the lake has twelve by now; no request is remembered."""
+    """Return a warehouse with ten rows of March, while the lake has twelve; the recorded requests are cleared."""
     behind.load(rows(GREEN, 10))
     behind.upload(rows(GREEN, 12))
     front.requests.clear()
@@ -38,7 +38,7 @@ def loaded(behind: WarehouseLoads, front: JobServer) -> WarehouseLoads:
 
 
 def begin_to_load(behind: WarehouseLoads) -> "subprocess.Popen[str]":
-    """A process of its own that loads March from the lake."""
+    """Start a process that loads March from the lake."""
     cloud = behind.cloud
     arguments = (cloud.project, cloud.bucket, cloud.dataset, cloud.storage_host, cloud.bigquery_host)
     return subprocess.Popen(
@@ -102,13 +102,13 @@ def test_a_job_that_outlives_its_process_does_no_harm_to_the_load_that_follows(
     assert loaded.ask(COUNT) == [(NAME, 12, 12)]
 
 
-# Two at once
+# Two loads at once
 
 
-def meeting(
+def run_overlapping(
     front: JobServer, first: Callable[[], LoadedIntoBigQuery], second: Callable[[], LoadedIntoBigQuery]
 ) -> tuple[LoadedIntoBigQuery, LoadedIntoBigQuery]:
-    """Two loads, of which the second begins and ends while the first one replaces the month."""
+    """Run the second load while the first one replaces the month, and return both results."""
     goes_on = threading.Event()
     front.script("replace", Answer(during=lambda: goes_on.wait(60)))
     with ThreadPoolExecutor(2) as pool:
@@ -120,16 +120,16 @@ def meeting(
 
 
 def another(loads: WarehouseLoads) -> WarehouseLoads:
-    """The same warehouse by clients of another process."""
+    """Return the same warehouse with new clients, as in another process."""
     return WarehouseLoads(replace(loads.cloud), loads.published)
 
 
-def test_the_same_month_twice_at_once_is_there_once(front: JobServer, behind: WarehouseLoads) -> None:
+def test_a_month_that_is_loaded_twice_at_once_is_in_the_table_once(front: JobServer, behind: WarehouseLoads) -> None:
     behind.load(rows(GREEN, 10))
     front.requests.clear()
     file = behind.upload(rows(GREEN, 12))
     loads = (lambda: behind.load_file(file), lambda: another(behind).load_file(file))
-    assert [loaded.rows for loaded in meeting(front, *loads)] == [12, 12]
+    assert [loaded.rows for loaded in run_overlapping(front, *loads)] == [12, 12]
     first, second = front.ids("replace")
     assert first != second
     assert behind.ask(COUNT) == [(NAME, 12, 12)]
@@ -144,7 +144,7 @@ def test_of_two_files_of_a_month_at_once_the_later_job_wins_and_the_next_load_no
     def corrected() -> LoadedIntoBigQuery:
         return another(behind).load(rows(GREEN, 7))
 
-    meeting(front, lambda: behind.load_file(old), corrected)
+    run_overlapping(front, lambda: behind.load_file(old), corrected)
     assert behind.ask(COUNT) == [(NAME, 12, 12)]
     assert not behind.load().unchanged
     assert behind.ask(COUNT) == [(NAME, 7, 7)]
@@ -156,26 +156,26 @@ def test_two_months_at_once_do_not_touch_each_other(front: JobServer, behind: Wa
     def load(month: Month) -> LoadedIntoBigQuery:
         return another(behind).load_file(months[month])
 
-    meeting(front, lambda: load(MARCH), lambda: load(APRIL))
+    run_overlapping(front, lambda: load(MARCH), lambda: load(APRIL))
     assert len(set(front.ids("replace"))) == 2
     assert behind.ask(COUNT) == [(NAME, 12, 12), ("green_tripdata_2019-04.csv", 7, 7)]
 
 
-def test_the_rejects_of_a_month_that_is_loaded_twice_at_once_are_there_once(
+def test_the_rejects_of_a_month_that_is_loaded_twice_at_once_are_stored_once(
     front: JobServer, behind: WarehouseLoads
 ) -> None:
     file = behind.upload([*rows(GREEN, 5), "no trip"])
     loads = [lambda one=one: one.load_file(file, max_bad_rows=1) for one in (behind, another(behind))]
-    meeting(front, *loads)
+    run_overlapping(front, *loads)
     assert behind.ask(COUNT) == [(NAME, 5, 5)]
     assert behind.one("select count(*) from `{}.green_tripdata_rejects`") == 1
 
 
-# Two accounts, of which neither may see the jobs of the other
+# Two accounts that may not see each other's jobs
 
 
 def of_account(loads: WarehouseLoads, name: str) -> WarehouseLoads:
-    """The same warehouse, as another account sees it."""
+    """Return the same warehouse with clients that use another account."""
     other = another(loads)
     other.cloud.bigquery._http.headers["Authorization"] = f"Bearer {name}"
     return other
@@ -192,7 +192,7 @@ def test_two_accounts_load_the_same_month_one_after_the_other_and_at_once(
     assert ann.load_file(file, force=True).rows == 12
     assert robot.load_file(file, force=True).rows == 12
     front.requests.clear()
-    meeting(front, lambda: ann.load_file(file, force=True), lambda: robot.load_file(file, force=True))
+    run_overlapping(front, lambda: ann.load_file(file, force=True), lambda: robot.load_file(file, force=True))
     assert robot.ask(COUNT) == [(NAME, 12, 12)]
 
 
@@ -200,9 +200,9 @@ def test_two_accounts_load_the_same_month_one_after_the_other_and_at_once(
 def test_a_job_is_seen_by_its_own_account_only(of: str, front: JobServer, behind: WarehouseLoads) -> None:
     behind = of_account(behind, "ann")
     behind.load(rows(GREEN, 3))
-    look = of_account(behind, of).cloud.bigquery.get_job
+    get_job = of_account(behind, of).cloud.bigquery.get_job
     with nullcontext() if of == "ann" else pytest.raises(Forbidden, match=r"bigquery\.jobs\.get"):
-        assert look(front.ids("load")[0], retry=None).state == "DONE"
+        assert get_job(front.ids("load")[0], retry=None).state == "DONE"
 
 
 # Runs that are terminated

@@ -1,4 +1,4 @@
-"""Loads over HTTP with the official clients, while BigQuery is busy, refuses, breaks off or does not acknowledge."""
+"""Loads with the official clients while BigQuery is busy, refuses, ends jobs early or loses its answers."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -26,10 +26,10 @@ def broken(reason: str, message: str, **more: Any) -> Answer:
     return Answer(ended=ended_with(reason, message, **more))
 
 
-# What is asked
+# Requests
 
 
-def test_a_month_is_one_load_job_and_one_query_into_its_partition_each_under_an_id_of_its_own(
+def test_a_month_is_one_load_job_and_one_query_into_its_partition_each_with_its_own_id(
     front: JobServer, behind: WarehouseLoads
 ) -> None:
     loaded = behind.load(rows(GREEN, 20))
@@ -59,7 +59,7 @@ def test_a_month_is_one_load_job_and_one_query_into_its_partition_each_under_an_
     }
 
 
-def test_every_statement_is_estimated_first_and_may_be_billed_for_so_much_at_most(
+def test_every_query_is_estimated_first_and_has_a_limit_of_bytes_billed(
     front: JobServer, behind: WarehouseLoads, logged: pytest.LogCaptureFixture
 ) -> None:
     behind.load(rows(GREEN, 5))
@@ -70,7 +70,7 @@ def test_every_statement_is_estimated_first_and_may_be_billed_for_so_much_at_mos
     assert sum("will read at most 0 bytes" in line for line in logged.messages) == 2
 
 
-def test_whatever_is_sent_has_a_limit_and_the_labels_of_its_run(front: JobServer, behind: WarehouseLoads) -> None:
+def test_every_job_has_its_limit_and_the_labels_of_its_run(front: JobServer, behind: WarehouseLoads) -> None:
     cloud = behind.cloud
     fields = [field for field in tables.trip_fields(GREEN) if field.name != "congestion_surcharge"]
     Tables(cloud).ensure(tables.table_of(cloud, GREEN), fields, tables.clustering(GREEN), "an older contract's")
@@ -110,7 +110,7 @@ def test_a_filter_by_month_is_required_where_the_setting_asks_for_it(
     }
 
 
-def test_a_staging_table_expires_by_itself_and_has_a_name_that_no_other_attempt_has(
+def test_a_staging_table_expires_automatically_and_every_attempt_has_another_name(
     front: JobServer, behind: WarehouseLoads
 ) -> None:
     file = behind.upload(rows(GREEN, 5))
@@ -125,7 +125,7 @@ def test_a_staging_table_expires_by_itself_and_has_a_name_that_no_other_attempt_
     assert behind.staging() == set()
 
 
-# What passes
+# Faults that a load survives
 
 
 @pytest.mark.parametrize(
@@ -189,12 +189,10 @@ def test_a_job_that_bigquery_ends_early_is_started_again_under_the_next_number(
         assert len({job_id.rpartition("_")[0] for job_id in front.ids(step)}) == 1
 
 
-# What does not
+# Faults that are reported
 
 
-def test_a_load_is_given_up_while_bigquery_stays_busy_and_changes_nothing(
-    front: JobServer, behind: WarehouseLoads
-) -> None:
+def test_a_load_gives_up_if_bigquery_stays_busy_and_changes_nothing(front: JobServer, behind: WarehouseLoads) -> None:
     behind.load(rows(GREEN, 5))
     before = behind.state()
     file = behind.upload(rows(GREEN, 6))
@@ -259,8 +257,8 @@ def test_a_load_that_bigquery_refuses_says_what_to_do_and_changes_nothing(
 
 
 def test_a_role_that_is_missing_for_tables_is_named(front: JobServer, behind: WarehouseLoads) -> None:
-    said = "Access Denied: Dataset trips: Permission bigquery.tables.create denied on dataset (or it may not exist)."
-    front.script("POST /bigquery/v2/projects/", Answer(403, said, "accessDenied"))
+    message = "Access Denied: Dataset trips: Permission bigquery.tables.create denied on dataset (or it may not exist)."
+    front.script("POST /bigquery/v2/projects/", Answer(403, message, "accessDenied"))
     with pytest.raises(CloudRefused, match=r"granted roles/bigquery\.dataEditor"):
         behind.load(rows(GREEN, 5))
 
@@ -270,14 +268,14 @@ def test_the_error_of_a_load_job_names_file_and_line(
 ) -> None:
     place = "gs://trips/staging/green/prepared.csv.gz"
     line = "Error while reading data, error message: CSV table references column position 19; line_number: 7"
-    sum_of_it = "CSV processing encountered too many errors, giving up. Rows: 7; errors: 1"
-    errors = [{"reason": "invalid", "location": place, "message": message} for message in (sum_of_it, line)]
-    front.script("load", *[broken("invalid", sum_of_it, location=place, errors=errors)] * 2)
+    summary = "CSV processing encountered too many errors, giving up. Rows: 7; errors: 1"
+    errors = [{"reason": "invalid", "location": place, "message": message} for message in (summary, line)]
+    front.script("load", *[broken("invalid", summary, location=place, errors=errors)] * 2)
     with pytest.raises(CloudRefused) as caught:
         behind.load(rows(GREEN, 7))
     assert caught.value.subject == "green_tripdata_2019-03.csv"
-    assert caught.value.what == f"BigQuery refuses it: {sum_of_it} ({place}); {line} ({place})"
-    assert any("loading its canonical CSV (BigQuery refuses it: CSV processing" in said for said in logged.messages)
+    assert caught.value.what == f"BigQuery refuses it: {summary} ({place}); {line} ({place})"
+    assert any("loading its canonical CSV (BigQuery refuses it: CSV processing" in text for text in logged.messages)
     assert behind.state() == {"green_tripdata": []}
     assert behind.staging() == set()
 

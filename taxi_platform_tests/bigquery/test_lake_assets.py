@@ -1,4 +1,4 @@
-"""The assets of the lake and the set-up job as Dagster runs them: what they upload, record, refuse and hand on."""
+"""The assets of the lake and the set-up job as Dagster runs them: what they upload, record, refuse and pass on."""
 
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def uploads(google: GoogleServer) -> list[str]:
 
 @pytest.fixture
 def lake(google: GoogleServer, published: Published, platform: Platform, tmp_path: Path) -> Platform:
-    """The platform with a Google of its own, and a source that has the first months of 2019."""
+    """Set up the platform with the simulated Google and a source that has the first months of 2019."""
     for month in (JANUARY, FEBRUARY, MARCH):
         published.publish(rows(GREEN, 10 * month.month), month=month)
     platform.use(
@@ -57,7 +57,9 @@ def lake(google: GoogleServer, published: Published, platform: Platform, tmp_pat
 # What is uploaded and recorded
 
 
-def test_a_month_of_every_service_is_fetched_uploaded_and_recorded_twice(google: GoogleServer, lake: Platform) -> None:
+def test_a_month_of_every_service_is_fetched_uploaded_and_recorded_for_both_assets(
+    google: GoogleServer, lake: Platform
+) -> None:
     lake.use(TAXI_SOURCE="sample:0.0001")
     run = lake.run(*(f"gcs/{service.table}" for service in SERVICES.values()), month="2019-03")
     assert run.succeeded, run.failure
@@ -79,7 +81,7 @@ def test_the_command_line_uploads_a_month(
     assert uploads(google) == [name(MARCH)]
 
 
-def test_the_metadata_of_an_upload_leads_to_the_object(google: GoogleServer, lake: Platform) -> None:
+def test_the_metadata_of_an_upload_links_to_the_object(google: GoogleServer, lake: Platform) -> None:
     metadata = lake.run(LAKE, month="2019-03").of(LAKE, "2019-03")
     there = google.objects[BUCKET, name(MARCH)]
     assert metadata.pop("seconds") > 0
@@ -111,7 +113,7 @@ def test_a_range_is_one_run_that_checks_once_and_records_each_month(google: Goog
     assert run.labels()["file"] == "green_tripdata_2019-01.csv...green_tripdata_2019-03.csv"
 
 
-def test_the_same_month_again_is_recognised_and_sent_only_when_forced(google: GoogleServer, lake: Platform) -> None:
+def test_an_uploaded_month_is_recognised_and_sent_again_only_when_forced(google: GoogleServer, lake: Platform) -> None:
     lake.run(LAKE, month="2019-03")
     assert lake.run(LAKE, month="2019-03").of(LAKE, "2019-03")["unchanged"] is True
     assert len(uploads(google)) == 1
@@ -120,7 +122,7 @@ def test_the_same_month_again_is_recognised_and_sent_only_when_forced(google: Go
     assert len(uploads(google)) == 2
 
 
-def test_an_upload_whose_run_was_killed_before_it_was_recorded_is_recorded_by_the_next(
+def test_an_upload_that_a_killed_run_did_not_record_is_recorded_by_the_next_run(
     google: GoogleServer, lake: Platform, tmp_path: Path
 ) -> None:
     files = Cache(tmp_path / "raw", FolderSource(tmp_path / "published"))
@@ -143,7 +145,7 @@ def test_a_month_that_is_not_published_does_not_stop_the_others(google: GoogleSe
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         (dict.fromkeys(SETTINGS, ""), "GCP_PROJECT_ID, GCP_LOCATION, GCP_BUCKET_NAME, GCP_DATASET: not set. "),
         ({"GCP_DATASET": "zoom-camp"}, "GCP_DATASET=zoom-camp: a dataset cannot have this name. "),
@@ -154,12 +156,12 @@ def test_a_month_that_is_not_published_does_not_stop_the_others(google: GoogleSe
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
 def test_a_run_that_cannot_succeed_fails_before_a_file_is_fetched(
-    values: dict[str, str], said: str, google: GoogleServer, lake: Platform, tmp_path: Path
+    values: dict[str, str], message: str, google: GoogleServer, lake: Platform, tmp_path: Path
 ) -> None:
     lake.use(**values)
     run = lake.run(LAKE, months="2019-01...2019-03")
     assert not run.succeeded
-    assert run.failure.startswith(said)
+    assert run.failure.startswith(message)
     assert uploads(google) == []
     assert not (tmp_path / "raw").exists()
 
@@ -169,11 +171,11 @@ def test_incomplete_settings_do_not_disturb_loads_into_postgresql(lake: Platform
     assert lake.run("green_tripdata", month="2019-01").succeeded
 
 
-# What is handed on
+# What other assets receive
 
 
 def read(platform: Platform, month: str) -> tuple[dg.ExecuteInProcessResult, list[Any]]:
-    """What an asset gets that asks for a month of the lake."""
+    """Run an asset that asks for a month of the lake; return the result and what the asset received."""
     given: list[Any] = []
 
     @dg.asset(
@@ -187,7 +189,7 @@ def read(platform: Platform, month: str) -> tuple[dg.ExecuteInProcessResult, lis
     return platform.run("reader", month=month, further=[reader]).result, given
 
 
-def test_an_object_is_handed_on_as_a_file_with_its_address(google: GoogleServer, lake: Platform) -> None:
+def test_an_asset_receives_an_object_as_a_file_with_its_address(google: GoogleServer, lake: Platform) -> None:
     lake.run(LAKE, month="2019-03")
     result, (files, file) = read(lake, "2019-03")
     assert result.success
@@ -197,7 +199,7 @@ def test_an_object_is_handed_on_as_a_file_with_its_address(google: GoogleServer,
     assert str(file.object.generation) == google.objects[BUCKET, name(MARCH)].properties["generation"]
 
 
-def test_an_object_that_was_removed_or_replaced_is_not_handed_on(google: GoogleServer, lake: Platform) -> None:
+def test_an_object_that_was_removed_or_replaced_is_not_passed_on(google: GoogleServer, lake: Platform) -> None:
     lake.run(LAKE, month="2019-03")
     metadata = google.objects[BUCKET, name(MARCH)].properties["metadata"]
     google.put(BUCKET, name(MARCH), b"somebody's", {"metadata": metadata})
@@ -208,7 +210,7 @@ def test_an_object_that_was_removed_or_replaced_is_not_handed_on(google: GoogleS
     assert (result.success, len(given)) == (False, 1)
 
 
-# The job
+# The set-up job
 
 
 def set_up(platform: Platform) -> dg.ExecuteInProcessResult:

@@ -1,4 +1,4 @@
-"""The objects of the lake: their names, and the metadata that says what they are."""
+"""The objects of the lake: their names, and the metadata that describes their files."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -24,7 +24,7 @@ RAW = TripFile(
 
 
 def stored(**changes: Any) -> Any:
-    """Return the object that the file becomes."""
+    """Return the lake's object for ``RAW``, with some properties changed."""
     facts = {
         "name": NAME,
         "metadata": object_metadata(RAW, "AAAAAA=="),
@@ -60,7 +60,7 @@ def test_the_metadata_of_an_object_holds_all_that_is_known_of_its_file() -> None
 
 
 @pytest.mark.parametrize("metadata", [{"parser": "1"}, {"parser": ""}])
-def test_what_an_earlier_parser_found_regular_may_not_be(metadata: dict[str, str]) -> None:
+def test_a_file_that_an_earlier_parser_checked_is_not_known_to_be_regular(metadata: dict[str, str]) -> None:
     found = trip_file_of("trips", stored(metadata=object_metadata(RAW, "AAAAAA==") | metadata))
     assert found.verified == replace(RAW.verified, regular=None)
 

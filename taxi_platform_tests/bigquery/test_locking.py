@@ -1,4 +1,4 @@
-"""One build of the models at a time in a dataset: who waits, and what a killed holder leaves."""
+"""One build of the models at a time in a dataset: a second one waits, and the lock of a killed one expires."""
 
 import threading
 from dataclasses import replace
@@ -18,7 +18,7 @@ NAME = "build_lock"
 
 @pytest.fixture
 def cloud(ready_cloud: Cloud, front: JobServer) -> Cloud:
-    """A dataset behind a server that records requests and loses answers."""
+    """Return a cloud whose BigQuery requests go through a server that records them and can lose answers."""
     return replace(ready_cloud, bigquery_host=front.url)
 
 
@@ -63,7 +63,7 @@ def test_a_lock_whose_answer_was_lost_is_held(cloud: Cloud, front: JobServer, no
         assert len(front.asked("POST")) == 2
 
 
-def test_a_lock_that_its_holder_did_not_extend_ends(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_its_holder_did_not_extend_expires(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locking, "LIFE", timedelta(seconds=-1))
     killed = locking._Lock(cloud, NAME)
     assert killed.try_to_take()

@@ -1,4 +1,4 @@
-"""The names in Google Cloud: which are accepted, and what the message about the others says."""
+"""The names in Google Cloud: which are accepted, and the messages about the others."""
 
 import re
 
@@ -76,7 +76,7 @@ def test_names_that_google_does_not_accept_are_explained(setting: str, value: st
 
 
 @given(st.text(max_size=70))
-def test_an_accepted_bucket_name_can_stand_in_a_url(name: str) -> None:
+def test_an_accepted_bucket_name_can_be_part_of_a_url(name: str) -> None:
     if not messages_for(bucket_name=name):
         assert re.fullmatch(r"[a-z0-9][a-z0-9._-]+[a-z0-9]", name)
         assert len(name) >= 3
@@ -84,12 +84,12 @@ def test_an_accepted_bucket_name_can_stand_in_a_url(name: str) -> None:
 
 def test_every_wrong_name_is_reported() -> None:
     wrong = CloudSettings.model_construct(project_id="X", location="X", bucket_name="X", dataset="-")
-    said = [str(problem).partition("=")[0] for problem in problems_of_names(wrong)]
-    assert said == ["GCP_PROJECT_ID", "GCP_LOCATION", "GCP_BUCKET_NAME", "GCP_DATASET"]
+    reported = [str(problem).partition("=")[0] for problem in problems_of_names(wrong)]
+    assert reported == ["GCP_PROJECT_ID", "GCP_LOCATION", "GCP_BUCKET_NAME", "GCP_DATASET"]
 
 
 @pytest.mark.parametrize(
-    ("there", "said"),
+    ("present", "message"),
     [
         ([], "GCP_PROJECT_ID, GCP_LOCATION, GCP_BUCKET_NAME, GCP_DATASET: not set. "),
         (["location"], "GCP_PROJECT_ID, GCP_BUCKET_NAME, GCP_DATASET: not set, while GCP_LOCATION is. "),
@@ -99,12 +99,12 @@ def test_every_wrong_name_is_reported() -> None:
         ),
     ],
 )
-def test_settings_that_are_missing_are_named(there: list[str], said: str) -> None:
-    names = {name: value if name in there else "" for name, value in GOOD.items()}
+def test_settings_that_are_missing_are_named(present: list[str], message: str) -> None:
+    names = {name: value if name in present else "" for name, value in GOOD.items()}
     with pytest.raises(CloudNotConfigured) as caught:
         cloud_of(CloudSettings.model_construct(**names))
     assert str(caught.value) == (
-        f"{said}Google Cloud's assets and jobs need all four; see .env.example and docs/cloud.md."
+        f"{message}Google Cloud's assets and jobs need all four; see .env.example and docs/cloud.md."
     )
 
 

@@ -1,4 +1,4 @@
-"""Recordings of Google's answers: nothing of a real project gets into a file, and each file is one answer."""
+"""Recordings of Google's answers: no file has anything of a real project, and each file is one answer."""
 
 import json
 from contextlib import suppress
@@ -58,7 +58,7 @@ def test_what_is_private_is_found(text: str) -> None:
 
 
 @given(st.lists(st.sampled_from([*NAMES, "ann@example.com", "ya29.abc-DEF", "projects/123456789", " ", "/", ":", '"'])))
-def test_nothing_private_is_left_however_it_is_put_together(parts: list[str]) -> None:
+def test_nothing_private_is_left_whatever_surrounds_it(parts: list[str]) -> None:
     assert private(scrub("".join(parts), NAMES), NAMES) == []
 
 
@@ -69,7 +69,7 @@ def recorder(tmp_path: Path, google_cloud: Cloud) -> Recorder:
     return recorder
 
 
-def test_the_last_answer_is_written_and_can_be_answered_again(
+def test_the_last_answer_is_written_and_can_be_replayed(
     recorder: Recorder, nothing: GoogleServer, google_cloud: Cloud, tmp_path: Path
 ) -> None:
     with recorder.records("dataset_missing"), suppress(NotFound):
@@ -80,10 +80,10 @@ def test_the_last_answer_is_written_and_can_be_answered_again(
     assert (written["answer"]["status"], written["answer"]["body"]) == recorded("dataset_missing")
 
 
-def test_an_answer_that_would_give_something_away_is_not_written(
+def test_an_answer_that_would_reveal_a_private_name_is_not_written(
     recorder: Recorder, nothing: GoogleServer, google_cloud: Cloud, tmp_path: Path
 ) -> None:
-    recorder.names[DATASET] = "acme"  # which must not be left either
+    recorder.names[DATASET] = "acme"  # puts a private name into the answer
     refused = pytest.raises(ValueError, match=r"dataset_missing.json would contain")
     with refused, recorder.records("dataset_missing"), suppress(NotFound):
         google_cloud.bigquery.get_dataset("zoomcamp")
@@ -91,7 +91,7 @@ def test_an_answer_that_would_give_something_away_is_not_written(
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.iterdir()), ids=lambda path: path.stem)
-def test_a_file_says_where_it_is_from_and_is_an_error_of_googles(path: Path) -> None:
+def test_a_file_names_its_origin_and_has_an_error_of_googles(path: Path) -> None:
     kept = json.loads(path.read_text(encoding="utf-8"))
     assert kept["origin"] == "documentation, written by hand" or kept["origin"].startswith("recorded 20")
     status, body = recorded(path.stem)

@@ -1,4 +1,4 @@
-"""Making bucket and dataset, and checking them before a run: what is asked of Google, and what each refusal says."""
+"""Creating the bucket and the dataset, and checking them before a run: the requests and the error messages."""
 
 from dataclasses import replace
 
@@ -17,14 +17,14 @@ def made(google: GoogleServer) -> list[str]:
     return [f"{asked.method} {asked.path}" for asked in google.requests if asked.method != "GET"]
 
 
-def standing_in_the_way(google_cloud: Cloud) -> list[TaxiError]:
+def found_problems(google_cloud: Cloud) -> list[TaxiError]:
     return list(problems(google_cloud))
 
 
-# Making
+# Creating
 
 
-def test_bucket_and_dataset_are_made_where_they_are_missing(
+def test_bucket_and_dataset_are_created_if_they_are_missing(
     nothing: GoogleServer, google_cloud: Cloud, logged: pytest.LogCaptureFixture
 ) -> None:
     done = set_up(google_cloud)
@@ -53,7 +53,7 @@ def test_bucket_and_dataset_are_made_where_they_are_missing(
         "labels": {"app": "taxi_platform"},
         "description": "NYC taxi trips, loaded by taxi_platform: every row of every file exactly once.",
     }
-    assert standing_in_the_way(google_cloud) == []
+    assert found_problems(google_cloud) == []
 
 
 def test_an_existing_bucket_is_not_changed(
@@ -68,7 +68,7 @@ def test_an_existing_bucket_is_not_changed(
 
 
 @pytest.mark.parametrize("prefixes", [{"matchesPrefix": ["staging/"]}, {}], ids=["staging", "all"])
-def test_a_bucket_that_removes_old_objects_is_not_complained_of(
+def test_a_bucket_that_removes_old_objects_causes_no_warning(
     prefixes: dict, nothing: GoogleServer, google_cloud: Cloud, logged: pytest.LogCaptureFixture
 ) -> None:
     nothing.add_bucket("trips-123-lake", "EU")
@@ -124,7 +124,7 @@ def test_a_bucket_elsewhere_is_used_where_bigquery_loads_from_it(
 ) -> None:
     nothing.add_bucket("trips-123-lake", lies_in)
     nothing.add_dataset("zoomcamp", location)
-    assert standing_in_the_way(replace(google_cloud, location=location)) == []
+    assert found_problems(replace(google_cloud, location=location)) == []
     assert f"bucket trips-123-lake: it is in {lies_in}, while GCP_LOCATION is {location}" in logged.text
 
 
@@ -132,7 +132,7 @@ def test_a_dataset_in_another_location_is_refused(nothing: GoogleServer, google_
     nothing.add_dataset("zoomcamp", "US")
     with pytest.raises(CloudNotReady, match=r"^dataset zoomcamp: it is in US, and GCP_LOCATION is EU; .* GCP_DATASET"):
         set_up(google_cloud)
-    (problem,) = [str(one) for one in standing_in_the_way(google_cloud) if "dataset" in one.subject]
+    (problem,) = [str(one) for one in found_problems(google_cloud) if "dataset" in one.subject]
     assert "it is in US" in problem
 
 
@@ -153,7 +153,7 @@ def test_the_message_says_that_a_bucket_name_is_taken(seen_at: str, nothing: Goo
 
 
 @pytest.mark.parametrize(
-    ("which", "said", "role"),
+    ("which", "message", "role"),
     [
         (MAKING[0], "robot does not have storage.buckets.create access to the project.", "roles/storage.admin"),
         (MAKING[1], "Access Denied: User does not have bigquery.datasets.create permission.", "roles/bigquery.user"),
@@ -161,16 +161,16 @@ def test_the_message_says_that_a_bucket_name_is_taken(seen_at: str, nothing: Goo
     ],
 )
 def test_the_role_that_is_missing_is_named(
-    which: str, said: str, role: str, nothing: GoogleServer, google_cloud: Cloud
+    which: str, message: str, role: str, nothing: GoogleServer, google_cloud: Cloud
 ) -> None:
-    nothing.script(which, Answer(403, said, "forbidden"))
+    nothing.script(which, Answer(403, message, "forbidden"))
     with pytest.raises(CloudRefused) as caught:
         set_up(google_cloud)
     assert caught.value.advice == f"Have the account granted {role}; see docs/cloud.md."
     assert not caught.value.transient
 
 
-def test_a_project_that_is_not_there_is_named(nothing: GoogleServer, google_cloud: Cloud) -> None:
+def test_a_project_that_does_not_exist_is_named(nothing: GoogleServer, google_cloud: Cloud) -> None:
     elsewhere = replace(google_cloud, project="trips-124")
     with pytest.raises(CloudNotReady, match="there is no such project: Unknown project id: trips-124"):
         set_up(elsewhere)
@@ -183,14 +183,14 @@ def test_a_project_that_is_not_there_is_named(nothing: GoogleServer, google_clou
 
 
 def test_a_complete_set_up_has_no_problems(google: GoogleServer, google_cloud: Cloud) -> None:
-    assert standing_in_the_way(google_cloud) == []
+    assert found_problems(google_cloud) == []
     assert made(google) == ["POST /bigquery/v2/projects/trips-123/jobs"]
     (job,) = google.asked("POST /bigquery/v2/projects/trips-123/jobs")
     assert job.json["configuration"]["dryRun"] is True
 
 
 def test_the_message_names_the_job_that_creates_what_is_missing(nothing: GoogleServer, google_cloud: Cloud) -> None:
-    assert [str(problem) for problem in standing_in_the_way(google_cloud)] == [
+    assert [str(problem) for problem in found_problems(google_cloud)] == [
         f"{what}. The job gcp_setup makes it: `dagster job execute -j gcp_setup`."
         for what in (
             "bucket trips-123-lake: there is no such bucket",
@@ -203,7 +203,7 @@ def test_missing_permissions_for_objects_are_found_before_the_first_upload(
     google: GoogleServer, google_cloud: Cloud
 ) -> None:
     google.granted -= {"storage.objects.create", "storage.objects.delete"}
-    (problem,) = standing_in_the_way(google_cloud)
+    (problem,) = found_problems(google_cloud)
     assert str(problem) == (
         "bucket trips-123-lake: the account lacks storage.objects.create, storage.objects.delete there. "
         "Have the account granted roles/storage.objectUser; see docs/cloud.md."
@@ -213,14 +213,16 @@ def test_missing_permissions_for_objects_are_found_before_the_first_upload(
 def test_a_missing_permission_for_jobs_is_found_before_the_first_upload(
     google: GoogleServer, google_cloud: Cloud
 ) -> None:
-    said = "Access Denied: Project trips-123: User does not have bigquery.jobs.create permission in project trips-123."
-    google.script("POST /bigquery/v2/projects/trips-123/jobs", Answer(403, said, "accessDenied"))
-    (problem,) = standing_in_the_way(google_cloud)
+    denial = (
+        "Access Denied: Project trips-123: User does not have bigquery.jobs.create permission in project trips-123."
+    )
+    google.script("POST /bigquery/v2/projects/trips-123/jobs", Answer(403, denial, "accessDenied"))
+    (problem,) = found_problems(google_cloud)
     assert problem.subject == "BigQuery in trips-123"
     assert "roles/bigquery.jobUser" in problem.advice
 
 
-def test_a_run_asks_once_and_the_next_one_again(google: GoogleServer, google_cloud: Cloud) -> None:
+def test_each_run_checks_once(google: GoogleServer, google_cloud: Cloud) -> None:
     preflight(replace(google_cloud, run="1"))
     asked = len(google.requests)
     preflight(replace(google_cloud, run="1"))

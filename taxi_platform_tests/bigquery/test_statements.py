@@ -1,4 +1,4 @@
-"""The SQL for BigQuery, byte for byte, and as a parser of BigQuery's dialect understands it."""
+"""The SQL for BigQuery: compared byte for byte with snapshots, and parsed in BigQuery's dialect."""
 
 import re
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def trips(service: Service, *, shortened: bool = False, canonical: bool = False)
 
 
 def every_statement() -> Iterator[tuple[str, str]]:
-    """Each statement that the platform sends, by the name of its snapshot."""
+    """Yield the snapshot's name and the text of each statement that the platform sends."""
     for service in SERVICES.values():
         yield f"trips_{service.name}", trips(service)
         yield f"summary_{service.name}", statements.summary(service, TABLE.format(service.name), MONTH)
@@ -63,22 +63,22 @@ def parsed(text: str) -> exp.Expression:
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_statement_matches_its_snapshot(name: str) -> None:
-    """Write a new snapshot by deleting the old one: it is made, and the test fails once."""
+    """Compare a statement with its snapshot. To renew a snapshot, delete it: the test writes it and fails once."""
     path = SNAPSHOTS / f"{name}.sql"
     if not path.exists():
         SNAPSHOTS.mkdir(exist_ok=True)
         path.write_text(STATEMENTS[name] + "\n", encoding="utf-8")
-        pytest.fail(f"{path} was made; look at it")
+        pytest.fail(f"{path} was written; review it")
     assert STATEMENTS[name] + "\n" == path.read_text(encoding="utf-8")
 
 
-def test_there_is_no_snapshot_of_a_statement_that_is_gone() -> None:
+def test_there_is_one_snapshot_for_each_statement() -> None:
     assert {path.stem for path in SNAPSHOTS.iterdir()} == set(STATEMENTS)
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_statement_is_valid_in_bigquerys_dialect(name: str) -> None:
-    assert not isinstance(parsed(STATEMENTS[name]), exp.Command)  # what the parser only passes through
+    assert not isinstance(parsed(STATEMENTS[name]), exp.Command)  # a Command is text that sqlglot did not parse
 
 
 @pytest.mark.parametrize("name", QUERIES)
@@ -91,10 +91,10 @@ def test_emulators_replace_a_month_by_a_statement_that_names_one_partition_and_m
     merge = parsed(STATEMENTS["merge_on_emulators"])
     assert isinstance(merge, exp.Merge)
     assert merge.args["on"].sql() == "FALSE"
-    gone, come = merge.args["whens"].expressions
-    assert (gone.args["source"], gone.args["matched"], gone.args["then"].sql()) == (True, False, "DELETE")
-    assert gone.args["condition"].sql("bigquery") == "existing.file_month = CAST('2019-03-01' AS DATE)"
-    insert = come.args["then"]
+    delete, append = merge.args["whens"].expressions
+    assert (delete.args["source"], delete.args["matched"], delete.args["then"].sql()) == (True, False, "DELETE")
+    assert delete.args["condition"].sql("bigquery") == "existing.file_month = CAST('2019-03-01' AS DATE)"
+    insert = append.args["then"]
     into = [column.name for column in insert.this.expressions]
     assert into == [column.name for column in insert.expression.expressions]
     assert into == merge.args["using"].this.named_selects
@@ -119,19 +119,19 @@ def test_a_row_that_needs_the_parser_stops_the_query_unless_the_parser_wrote_it(
         assert ("ERROR(" in text) == (name in {"trips_green", "trips_yellow", "trips_fhvhv"}), name
 
 
-def test_moments_do_not_depend_on_the_time_zone_of_the_project() -> None:
+def test_timestamps_do_not_depend_on_the_time_zone_of_the_project() -> None:
     for text in QUERIES.values():
         assert "AS TIMESTAMP)" not in text.replace("CAST(NULL AS TIMESTAMP)", "")
         assert "_datetime, ''), 'UTC')" in text
 
 
 @pytest.mark.parametrize("amount", ["", "7", "7.00", ".68", "-0.5", "0.0001", "12345678901.1234000"])
-def test_an_amount_of_the_id_that_postgresql_prints_likewise_needs_no_parser(amount: str) -> None:
+def test_an_amount_of_the_id_that_postgresql_prints_unchanged_needs_no_parser(amount: str) -> None:
     assert amounts_of_the_id("green").fullmatch(amount)
 
 
 @pytest.mark.parametrize("amount", ["007", "7.12345", "0.00001", "123456789012", "1e-5", "+7", "nan"])
-def test_an_amount_of_the_id_that_postgresql_may_print_otherwise_needs_the_parser(amount: str) -> None:
+def test_an_amount_of_the_id_that_postgresql_may_print_differently_needs_the_parser(amount: str) -> None:
     assert not amounts_of_the_id("green").fullmatch(amount)
 
 

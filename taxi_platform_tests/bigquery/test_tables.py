@@ -1,4 +1,4 @@
-"""The warehouse's tables as the contracts want them."""
+"""The tables of the warehouse: their names, columns, clustering and versions follow from the contracts."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""``taxi gcp-teardown``: what it shows, that it asks, and what it refuses to delete."""
+"""``taxi gcp-teardown``: what it lists, that it asks first, and what it refuses to delete."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ BUCKET = "trips-123-lake"
 
 @pytest.fixture
 def used(nothing: GoogleServer, google_cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GoogleServer:
-    """A project that the platform has set up and used: one month in the lake, one left in staging, two tables."""
+    """Set up a project with one month in the lake, one object left in staging, and two tables."""
     set_up(google_cloud)
     published = Published(tmp_path)
     published.publish(rows(GREEN, 3), month=MARCH)
@@ -39,7 +39,7 @@ def used(nothing: GoogleServer, google_cloud: Cloud, tmp_path: Path, monkeypatch
     return nothing
 
 
-def typed(answer: str) -> Result:
+def run_teardown(answer: str) -> Result:
     return CliRunner().invoke(taxi, ["gcp-teardown"], input=answer)
 
 
@@ -47,16 +47,16 @@ def deletions(google: GoogleServer) -> list[str]:
     return [asked.path for asked in google.requests if asked.method == "DELETE"]
 
 
-def test_it_shows_what_there_is_asks_and_deletes_all_of_it(used: GoogleServer) -> None:
-    refused = typed("n\n")
+def test_it_lists_what_exists_asks_and_deletes_all_of_it(used: GoogleServer) -> None:
+    refused = run_teardown("n\n")
     assert refused.exit_code == 1
     assert "bucket gs://trips-123-lake with 2 objects, 0.0 MiB" in refused.output
     assert "dataset trips-123.zoomcamp with 2 tables: green_tripdata, fct_trips" in refused.output
     assert deletions(used) == []
-    done = typed("y\n")
+    done = run_teardown("y\n")
     assert done.exit_code == 0, done.output
     assert (used.buckets, used.objects, used.datasets, used.tables) == ({}, {}, {}, {})
-    assert "has neither bucket trips-123-lake nor dataset zoomcamp" in typed("").output
+    assert "has neither bucket trips-123-lake nor dataset zoomcamp" in run_teardown("").output
 
 
 @pytest.mark.parametrize("what", ["bucket trips-123-lake", "dataset zoomcamp", "table mine", f"gs://{BUCKET}/mine.csv"])
@@ -69,7 +69,7 @@ def test_nothing_is_deleted_if_something_is_not_ours(what: str, used: GoogleServ
         used.tables["mine"] = {}
     else:
         used.put(BUCKET, "mine.csv", b"1")
-    done = typed("y\n")
+    done = run_teardown("y\n")
     assert (done.exit_code, deletions(used)) == (2, [])
     assert f"Error: {what}: not made by this platform, so nothing is deleted." in done.output
 

@@ -1,4 +1,4 @@
-"""Putting files into the lake over HTTP with the official client: what is sent, what is not, and what breaks off."""
+"""Uploads to the lake over HTTP with the official client: what is sent, what is not, and interrupted uploads."""
 
 import hashlib
 import os
@@ -36,14 +36,14 @@ def lake(google_cloud: Cloud) -> Lake:
 
 @pytest.fixture
 def file(published: Published) -> TripFile:
-    """A verified file of 50 trips: one request."""
+    """Return a verified file of 50 trips, which is uploaded in one request."""
     published.publish(rows(GREEN, 50))
     return published.fetch()
 
 
 @pytest.fixture
 def parts(published: Published, monkeypatch: pytest.MonkeyPatch) -> TripFile:
-    """A verified file that is sent in four parts."""
+    """Return a verified file that is uploaded in four parts."""
     monkeypatch.setattr(upload, "PART", PART)
     monkeypatch.setattr("google.cloud.storage.blob._MAX_MULTIPART_SIZE", 0)
     published.publish(text(GREEN, rows(GREEN, 9000)))
@@ -57,7 +57,7 @@ def content(google: GoogleServer, name: str = NAME) -> bytes:
 
 
 def corrected(published: Published, count: int = 51) -> TripFile:
-    """The same month with other trips."""
+    """Publish the same month with other trips, and return its verified file."""
     published.publish(rows(GREEN, count))
     return published.fetch()
 
@@ -89,7 +89,7 @@ def test_a_file_is_uploaded_byte_for_byte_with_its_facts(google: GoogleServer, l
     assert lake.find(GREEN, MARCH) == stored.file
 
 
-def test_the_checksum_goes_with_the_first_byte_and_the_version_that_is_replaced_is_named(
+def test_an_upload_sends_the_checksum_and_the_generation_that_it_replaces(
     google: GoogleServer, lake: Lake, file: TripFile, published: Published
 ) -> None:
     first = lake.put(file)
@@ -100,9 +100,7 @@ def test_the_checksum_goes_with_the_first_byte_and_the_version_that_is_replaced_
     assert f'"crc32c": "{first.file.object.crc32c}"'.encode() in one.body
 
 
-def test_a_large_file_goes_in_parts_of_which_one_is_held_at_a_time(
-    google: GoogleServer, lake: Lake, parts: TripFile
-) -> None:
+def test_a_large_file_is_sent_in_parts(google: GoogleServer, lake: Lake, parts: TripFile) -> None:
     lake.put(parts)
     assert content(google, PLAIN) == parts.path.read_bytes()
     assert [len(asked.body) for asked in google.asked(LARGE)] == [PART, PART, PART, parts.bytes - 3 * PART]
@@ -168,7 +166,7 @@ def test_the_message_says_how_to_upload_a_missing_month(google: GoogleServer, la
     assert str(caught.value) == f"{URI}: the lake does not have it. Materialize gcs/green_tripdata for 2019-03 first."
 
 
-# What is not as it was
+# Files that changed
 
 
 def test_a_raw_file_that_was_changed_on_disk_is_not_sent(google: GoogleServer, lake: Lake, file: TripFile) -> None:
@@ -181,7 +179,7 @@ def test_a_raw_file_that_was_changed_on_disk_is_not_sent(google: GoogleServer, l
     assert google.requests == []
 
 
-def test_bytes_that_change_under_the_upload_are_refused_by_the_server(
+def test_bytes_that_change_during_the_upload_are_refused_by_the_server(
     google: GoogleServer, lake: Lake, file: TripFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("taxi_platform.bigquery.lake.crc32c_of", lambda _: "AAAAAA==")
@@ -227,7 +225,7 @@ def test_another_writers_file_is_replaced_as_a_whole(google: GoogleServer, lake:
     assert int(late.query["ifGenerationMatch"]) == 0 < int(good.query["ifGenerationMatch"])
 
 
-def test_a_writer_that_comes_between_the_parts_is_noticed_at_the_last_one(
+def test_another_upload_between_the_parts_is_noticed_at_the_last_part(
     google: GoogleServer, lake: Lake, parts: TripFile
 ) -> None:
     between = [Answer(), Answer(), Answer(before=lambda: google.put(BUCKET, PLAIN, b"another's"))]
@@ -255,11 +253,11 @@ def test_an_upload_gives_up_after_several_other_writers(google: GoogleServer, la
     assert content(google) == b"another's"
 
 
-# What breaks off
+# Interrupted uploads
 
 
 @pytest.mark.parametrize("status", [408, 503])
-def test_an_upload_is_tried_again_when_google_is_busy(
+def test_an_upload_is_retried_while_google_is_busy(
     status: int, google: GoogleServer, lake: Lake, file: TripFile, logged: pytest.LogCaptureFixture
 ) -> None:
     google.script(SMALL, Answer(status), Answer(status))
@@ -268,7 +266,7 @@ def test_an_upload_is_tried_again_when_google_is_busy(
     assert logged.messages[1:] == [f"{URI}: Google answers {status}: made for this test; trying again"] * 2
 
 
-def test_an_upload_is_given_up_while_google_stays_busy(google: GoogleServer, lake: Lake, file: TripFile) -> None:
+def test_an_upload_gives_up_if_google_stays_busy(google: GoogleServer, lake: Lake, file: TripFile) -> None:
     google.script(SMALL, *[Answer(503)] * 200)
     with pytest.raises(CloudUnavailable, match=r"^gs://.*: Google answers 503: made for this test\.") as caught:
         lake.put(file)
@@ -276,7 +274,7 @@ def test_an_upload_is_given_up_while_google_stays_busy(google: GoogleServer, lak
     assert google.objects == {}
 
 
-def test_an_upload_whose_acknowledgement_is_lost_is_found_there_and_not_sent_twice(
+def test_an_upload_whose_acknowledgement_is_lost_is_found_and_not_sent_twice(
     google: GoogleServer, lake: Lake, file: TripFile
 ) -> None:
     google.script(SMALL, Answer(lost=True))
@@ -329,7 +327,7 @@ def test_an_upload_starts_again_when_its_session_is_gone(
 
 
 @pytest.mark.parametrize("kill_at", [0, 3], ids=lambda part: f"part {part}")
-def test_a_process_that_is_killed_half_way_leaves_nothing_and_the_next_one_uploads_it(
+def test_a_process_that_is_killed_half_way_leaves_no_object_and_the_next_one_uploads_it(
     kill_at: int, google: GoogleServer, google_cloud: Cloud, parts: TripFile
 ) -> None:
     killed = subprocess.Popen(
@@ -369,8 +367,10 @@ Lake(Cloud("trips-123", "EU", "{BUCKET}", "zoomcamp", storage_host=url)).put(fil
 
 
 def test_a_role_that_is_missing_is_named(google: GoogleServer, lake: Lake, file: TripFile) -> None:
-    said = "robot does not have storage.objects.create access. Permission 'storage.objects.create' denied on resource."
-    google.script(SMALL, Answer(403, said, "forbidden"))
+    denial = (
+        "robot does not have storage.objects.create access. Permission 'storage.objects.create' denied on resource."
+    )
+    google.script(SMALL, Answer(403, denial, "forbidden"))
     with pytest.raises(CloudRefused, match=r"granted roles/storage\.objectUser") as caught:
         lake.put(file)
     assert not caught.value.transient
@@ -388,7 +388,7 @@ def test_memory_does_not_grow_with_the_file(google: GoogleServer, tmp_path: Path
 
 
 def peak_of_an_upload(google: GoogleServer, folder: Path, size: int) -> int:
-    """The largest resident memory, in bytes, of a process that uploads a file of so many."""
+    """Return the largest resident memory, in bytes, of a process that uploads a file of ``size`` bytes."""
     path, digest, block = folder / f"{size}.csv.gz", hashlib.sha256(), os.urandom(2**20)
     with path.open("wb") as file:
         for _ in range(size // len(block)):

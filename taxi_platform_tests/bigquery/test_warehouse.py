@@ -1,4 +1,4 @@
-"""Loading months into the warehouse on the emulators: what is there afterwards, whatever the file was like."""
+"""Loading months into BigQuery on the emulators: what the tables contain after each kind of file."""
 
 from dataclasses import replace
 from datetime import date, datetime, timezone
@@ -22,7 +22,7 @@ COUNT = "select count(*) from `{}.green_tripdata`"
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
-def test_a_month_is_its_file_and_nothing_else_is_left(service, loads: WarehouseLoads) -> None:
+def test_a_month_has_exactly_its_files_rows_and_nothing_else_is_left(service, loads: WarehouseLoads) -> None:
     loaded = loads.load(rows(service, 50), service)
     assert (loaded.rows, loaded.rejected, loaded.unchanged, loaded.line_by_line) == (50, 0, False, False)
     table = f"`{{}}.{service.table}`"
@@ -62,7 +62,7 @@ def test_values_are_what_the_file_says(loads: WarehouseLoads) -> None:
         1,
         "1",
         None,
-        *[None] * (len(GREEN.columns) - len(GREEN.first_columns)),  # what later files have
+        *[None] * (len(GREEN.columns) - len(GREEN.first_columns)),  # columns of later files
         date(2019, 3, 1),
     ]
 
@@ -103,7 +103,7 @@ def test_a_month_that_somebody_has_changed_is_loaded_again(loads: WarehouseLoads
     assert loads.one(COUNT) == 10
 
 
-def test_equal_rows_are_all_there(loads: WarehouseLoads) -> None:
+def test_equal_rows_are_all_loaded(loads: WarehouseLoads) -> None:
     loads.load([row(GREEN, 1)] * 3)
     assert loads.ask("select count(*), count(distinct unique_row_id) from `{}.green_tripdata`") == [(3, 1)]
 
@@ -115,7 +115,7 @@ def test_a_row_belongs_to_its_files_month_wherever_its_pickup_lies(loads: Wareho
     assert loads.one(COUNT) == 1
 
 
-# Files as they are
+# Other spellings of a file
 
 
 def test_columns_find_their_places_by_name_whatever_their_order_and_case(loads: WarehouseLoads) -> None:

@@ -27,7 +27,7 @@ KEY = dg.AssetKey(["bigquery", "green_tripdata"])
 
 @pytest.fixture
 def source(published: Published) -> Published:
-    """A source that has the first months of 2019: ten trips of January, twenty of February, thirty of March."""
+    """Publish the first months of 2019: ten trips of January, twenty of February, thirty of March."""
     for month in (JANUARY, FEBRUARY, MARCH):
         published.publish(rows(GREEN, 10 * month.month), month=month)
     return published
@@ -35,7 +35,7 @@ def source(published: Published) -> Published:
 
 @pytest.fixture
 def warehouse(loads: WarehouseLoads, source: Published, platform: Platform) -> Platform:
-    """The platform with that source and a Google of its own on the emulators."""
+    """Set up the platform with that source and a project on the emulators."""
     cloud: Cloud = loads.cloud
     platform.use(
         TAXI_SOURCE=str(source.folder),
@@ -50,13 +50,13 @@ def warehouse(loads: WarehouseLoads, source: Published, platform: Platform) -> P
 
 
 def counts(loads: WarehouseLoads, service: Service = GREEN) -> Mapping[str, int]:
-    """The rows of each month in BigQuery."""
+    """Return the row count of each month in BigQuery."""
     found = loads.ask(f"select filename, count(*) from `{{}}.{service.table}` group by 1 order by 1")
     return {name.removesuffix(".csv")[-7:]: count for name, count in found}
 
 
-def verdicts(run: Run) -> Mapping[str | None, bool]:
-    """What the check says of each month."""
+def check_results(run: Run) -> Mapping[str | None, bool]:
+    """Return whether the check passed, for each month."""
     made = [entry.dagster_event for entry in run.log if entry.dagster_event]
     found = [one.asset_check_evaluation_data for one in made if one.event_type_value == "ASSET_CHECK_EVALUATION"]
     return {one.partition: one.passed for one in found if one.check_name == CHECK}
@@ -109,7 +109,7 @@ def test_a_range_is_one_run_that_records_and_compares_each_month(warehouse: Plat
     assert run.succeeded, run.failure
     assert [run.of(TABLE, str(month))["rows_loaded"] for month in (JANUARY, FEBRUARY, MARCH)] == [10, 20, 30]
     assert counts(loads) == {"2019-01": 10, "2019-02": 20, "2019-03": 30}
-    assert verdicts(run) == {"2019-01": True, "2019-02": True, "2019-03": True}
+    assert check_results(run) == {"2019-01": True, "2019-02": True, "2019-03": True}
     again = warehouse.run(TABLE, months="2019-02...2019-03")
     assert [again.of(TABLE, str(month))["unchanged"] for month in (FEBRUARY, MARCH)] == [True] * 2
     forced = warehouse.run(TABLE, month="2019-03", config={TABLE: {"force": True, "newest_first": True}})
@@ -146,7 +146,7 @@ def test_a_month_that_differs_fails_the_check_and_no_other(warehouse: Platform, 
         },
         raise_on_error=False,
     )
-    assert verdicts(Run(result, warehouse.instance)) == {"2019-01": True, "2019-02": False}
+    assert check_results(Run(result, warehouse.instance)) == {"2019-01": True, "2019-02": False}
 
 
 # What starts runs
@@ -170,18 +170,18 @@ def test_a_schedules_run_loads_the_cloud_too_once_it_is_configured(
     assert run.succeeded, run.failure
     assert warehouse.recorded(TABLE) == warehouse.recorded(LAKE) == warehouse.recorded("green_tripdata") == {"2019-03"}
     assert counts(loads) == {"2019-03": warehouse.count("green_tripdata", "2019-03")} == {"2019-03": 30}
-    assert verdicts(run) == {"2019-03": True}
+    assert check_results(run) == {"2019-03": True}
 
 
 # Frames
 
 
 def given(platform: Platform, kind: type, month: str | None = None, months: str | None = None) -> Any:
-    """What an asset gets that asks for trips of BigQuery as this type."""
-    handed: list[Any] = []
+    """Return what an asset receives that asks for trips in BigQuery as this type."""
+    received: list[Any] = []
 
     def body(context: dg.AssetExecutionContext, trips: Any) -> None:
-        handed.append(trips)
+        received.append(trips)
 
     body.__annotations__["trips"] = kind
     reader = dg.asset(
@@ -192,7 +192,7 @@ def given(platform: Platform, kind: type, month: str | None = None, months: str 
     )(body)
     run = platform.run("reader", month=month, months=months, further=[reader])
     assert run.succeeded, run.failure
-    return handed[0]
+    return received[0]
 
 
 def test_an_asset_gets_the_rows_of_its_months_as_the_type_that_it_asks_for(
@@ -225,7 +225,7 @@ def test_an_asset_gets_the_rows_of_its_months_as_the_type_that_it_asks_for(
     ]
     assert ours == warehouse.rows(query)
 
-    # For anything else, a reference.
+    # Any other type: a reference.
     reference = given(warehouse, object, month="2019-02")
     assert isinstance(reference, WarehouseReference)
     assert reference.query.endswith(".green_tripdata` WHERE file_month IN (DATE '2019-02-01')")
