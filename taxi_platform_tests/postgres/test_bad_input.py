@@ -1,6 +1,6 @@
-"""Every kind of bad file, from its publication to the table: the error, what it names, and a table as it was.
+"""Every kind of bad file, from its publication to the table: the error, its message, and an unchanged table.
 
-What a file may look like all the same, and is loaded, stands at the end.
+The last tests load files that are unusual, but valid.
 """
 
 import gzip
@@ -28,7 +28,7 @@ def loads(tmp_path: Path, database: str) -> Loads:
 
 
 def on_line_22(line: str | bytes) -> bytes:
-    """The good file with one row of it in another state."""
+    """Return the good file with its line 22 replaced."""
     return PLAIN.replace(LINE.encode(), line.encode() if isinstance(line, str) else line)
 
 
@@ -97,7 +97,7 @@ BAD_ROWS: dict[str, tuple[bytes, str]] = {
 
 
 def failure(loads: Loads, content: bytes, error: type[TaxiError]) -> str:
-    """The message of a load that fails over a good month, and leaves everything as it was."""
+    """Return the message of a load that fails and leaves a month that was loaded before unchanged."""
     loads.load(LINES[:30])
     before = loads.state()
     loads.publish(content)
@@ -134,7 +134,7 @@ def test_a_wrong_header_leaves_the_table_as_it_was(loads: Loads, content: bytes,
 
 
 @pytest.mark.parametrize(("content", "problem"), BAD_ROWS.values(), ids=BAD_ROWS)
-def test_a_bad_row_that_is_set_aside_takes_no_other_with_it(loads: Loads, content: bytes, problem: str) -> None:
+def test_only_the_bad_row_is_set_aside(loads: Loads, content: bytes, problem: str) -> None:
     loaded = loads.load(zipped(content), max_bad_rows=1)
     assert (loaded.rows, loaded.rejected) == (49, 1)
     assert loads.one("select count(distinct lpep_pickup_datetime) from green_tripdata") == 49
@@ -159,7 +159,7 @@ def test_a_month_that_is_not_published_leaves_the_table_as_it_was(loads: Loads) 
     assert loads.state() == before
 
 
-# What is loaded all the same
+# Unusual files that are loaded
 
 
 MIXED = b"".join(line + (b"\r\n", b"\n")[number // 7 % 2] for number, line in enumerate(PLAIN.split(b"\r\n")[:-1]))
@@ -180,7 +180,7 @@ GOOD: dict[str, bytes] = {
 }
 
 
-def test_another_spelling_or_packing_is_the_same_month(loads: Loads) -> None:
+def test_other_spellings_and_compressions_give_the_same_month(loads: Loads) -> None:
     loads.load(ZIPPED)
     before = loads.state()["green_tripdata"]
     for name, content in GOOD.items():
@@ -197,14 +197,14 @@ def test_quoted_line_ends_stay_in_their_field(loads: Loads) -> None:
     assert loads.one("select count(*) from green_tripdata") == 50
 
 
-def test_trips_that_look_wrong_are_what_the_file_says(loads: Loads) -> None:
-    odd = [
+def test_implausible_trips_are_loaded_unchanged(loads: Loads) -> None:
+    implausible = [
         with_field(GREEN, LINE, "lpep_dropoff_datetime", "2018-12-31 00:00:00"),
         with_field(GREEN, LINE, "total_amount", "-200"),
         with_field(GREEN, LINE, "trip_distance", "205654.12"),
         "," * 19,
     ]
-    assert loads.load(odd).rows == 4
+    assert loads.load(implausible).rows == 4
     assert loads.ask("select count(*), min(total_amount), max(trip_distance) from green_tripdata") == [
         (4, -200.0, 205654.12)
     ]

@@ -1,4 +1,4 @@
-"""Rows that somebody inserts, updates or deletes: the next load notices, without counting every month every time."""
+"""Rows that somebody inserts, updates or deletes: the next load notices without counting all months each time."""
 
 import re
 from pathlib import Path
@@ -27,15 +27,15 @@ def changed(loads: Loads) -> set[str]:
 
 
 def counting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the list of partitions whose rows are counted from now on."""
+    """Return a list to which each partition is added whose rows are counted."""
     counted: list[str] = []
     real = preparing.execute
 
-    def noting(connection: Any, statement: str, parameters: Any = None) -> object:
+    def record(connection: Any, statement: str, parameters: Any = None) -> object:
         counted.extend(re.findall(r"count\(\*\) from ([\w.]+)\)", statement))
         return real(connection, statement, parameters)
 
-    monkeypatch.setattr(preparing, "execute", noting)
+    monkeypatch.setattr(preparing, "execute", record)
     return counted
 
 

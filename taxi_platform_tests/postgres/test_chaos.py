@@ -4,7 +4,7 @@ Three months are loaded again and again, each time with the other of two version
 with bad rows, which the parser reads and whose bad rows are set aside. After each kill the table must hold exactly the
 version that its load record names, the old one or the new one; the next load must make it the new one.
 
-The suite kills a few times. ``make chaos`` kills 200 times on each version of PostgreSQL and prints what came of it.
+The suite kills a few times. ``make chaos`` kills 200 times on each version of PostgreSQL and prints the outcomes.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ from taxi_platform_tests.support.month_loads import Loads
 from taxi_platform_tests.support.trip_texts import rows, text, with_field, zipped
 
 KILLS = int(os.environ.get("TAXI_CHAOS_KILLS", "6"))
-SECONDS = 120  # what a busy machine may take for anything here
+SECONDS = 120  # long enough for any step on a busy machine
 MONTHS = list(Month(2019, 3).through(Month(2019, 5)))
 REGULAR = rows(GREEN, 6000)
 IRREGULAR = [
@@ -93,7 +93,7 @@ class Trips(Loads):
     """The published months, the table that they are loaded into, and the server's processes."""
 
     def until(self, condition: Callable[[], object], what: str) -> None:
-        """Wait for something; a server that recovers refuses connections meanwhile."""
+        """Wait until a condition is true; a server that recovers refuses connections meanwhile."""
         deadline = time.monotonic() + SECONDS
         while True:
             with suppress(psycopg.OperationalError):
@@ -121,7 +121,7 @@ class Trips(Loads):
             return cursor.fetchall() if cursor.description else []
 
     def backends(self) -> list[int]:
-        """Return the server's processes that work for loads."""
+        """Return the pids of the server's processes that work for loads."""
         return [
             pid
             for (pid,) in self.ask(
@@ -130,7 +130,7 @@ class Trips(Loads):
         ]
 
     def left_over(self) -> list[object]:
-        """Return tables of broken loads, locks and sessions that nobody needs any more, and partial files."""
+        """Return what should be gone after a load: its loading tables, locks, sessions and partial files."""
         partial = [path for path in self.folder.parent.rglob("*") if "partial" in path.name or "tmp" in path.name]
         return [*self.loading_tables(), *(["a lock"] * self.locks()), *self.backends(), *partial]
 

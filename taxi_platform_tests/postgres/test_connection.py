@@ -44,7 +44,7 @@ def loads(tmp_path: Path, database: str) -> Loads:
 
 @pytest.fixture
 def role(loads: Loads) -> Iterator[str]:
-    """A user of the server with a password and no rights."""
+    """Create a user with a password and no rights, and yield its name."""
     name = "r" + urlsplit(loads.url).path.removeprefix("/test_")[:20]
     loads.ask(f"create role {name} login password 'right'")
     yield name
@@ -52,7 +52,7 @@ def role(loads: Loads) -> Iterator[str]:
 
 
 def url(loads: Loads, **parts: object) -> str:
-    """The database's URL with another user, password, host, port or database."""
+    """Return the database's URL with another user, password, host, port or database."""
     known = urlsplit(loads.url)
     user, password = parts.get("user", known.username), parts.get("password", known.password)
     host, port = parts.get("host", known.hostname), parts.get("port", known.port or 5432)
@@ -60,7 +60,7 @@ def url(loads: Loads, **parts: object) -> str:
 
 
 def refusal(address: str, error: type[Exception] = DatabaseUnreachable) -> str:
-    """The message for an address that cannot be connected to; it never contains the password."""
+    """Return the message of a connection that fails; it never contains the password."""
     with pytest.raises(error) as caught:
         connect(address)
     message = str(caught.value)
@@ -86,14 +86,14 @@ def refusal(address: str, error: type[Exception] = DatabaseUnreachable) -> str:
         ("standard_conforming_strings", "on"),
     ],
 )
-def test_every_session_has_its_settings(odd_database: str, setting: str, value: str) -> None:
-    with connect(odd_database) as connection:
+def test_every_session_has_its_settings(unusual_database: str, setting: str, value: str) -> None:
+    with connect(unusual_database) as connection:
         assert execute(connection, f"show {setting}").fetchone() == (value,)
 
 
 @pytest.fixture
-def odd_database(loads: Loads) -> str:
-    """A database whose own settings and functions differ from what the platform relies on."""
+def unusual_database(loads: Loads) -> str:
+    """Give the database other settings than the platform relies on, and return its URL."""
     others = {
         "search_path": "public, pg_temp",
         "extra_float_digits": "-10",
@@ -107,13 +107,13 @@ def odd_database(loads: Loads) -> str:
     return loads.url
 
 
-def test_settings_of_the_database_change_neither_rows_nor_ids(loads: Loads, odd_database: str) -> None:
+def test_settings_of_the_database_change_neither_rows_nor_ids(loads: Loads, unusual_database: str) -> None:
     line = with_field(
         GREEN, with_field(GREEN, rows(GREEN, 1)[0], "fare_amount", "0.30000000000000004"), "vendorid", "é"
     )
     assert loads.load([line, "bad"], max_bad_rows=1).rows == 1
     query = "select unique_row_id, vendorid, fare_amount from public.green_tripdata"
-    with connect(odd_database) as connection:
+    with connect(unusual_database) as connection:
         ((identity, vendor, fare),) = execute(connection, query).fetchall()
     (pickup, dropoff), (pickup_zone, dropoff_zone, distance) = (
         line.split(",")[1:3],
@@ -123,7 +123,7 @@ def test_settings_of_the_database_change_neither_rows_nor_ids(loads: Loads, odd_
     assert (identity, vendor, fare) == (hashlib.md5(spelled.encode()).hexdigest(), "é", 0.30000000000000004)
 
 
-def test_tables_and_functions_of_others_are_not_taken_for_ours(loads: Loads, odd_database: str) -> None:
+def test_tables_and_functions_of_others_are_not_taken_for_ours(loads: Loads, unusual_database: str) -> None:
     theirs = "create table public.{0} (line bigint, text text); insert into public.{0} values (1, 'theirs')"
     loads.ask(f"{theirs.format('rejected')}; {theirs.format('incoming')}")
     loads.ask(
@@ -149,7 +149,7 @@ def test_a_database_in_another_encoding_is_refused(loads: Loads, postgres_url: s
 
 @pytest.fixture
 def pooler(loads: Loads) -> Iterator[str]:
-    """The database's URL behind a PgBouncer in transaction mode."""
+    """Start a PgBouncer in transaction mode in front of the database, and yield its URL."""
     server, name, (port,) = urlsplit(loads.url), urlsplit(loads.url).path.removeprefix("/"), free_ports(1)
     target = f"host={server.hostname} port={server.port} user={server.username} password={server.password}"
     with tempfile.TemporaryDirectory(prefix="pgbouncer") as folder:
@@ -160,7 +160,7 @@ def pooler(loads: Loads) -> Iterator[str]:
             f"auth_type = any\npool_mode = transaction\nignore_startup_parameters = extra_float_digits,options\n"
         )
         Path(folder).chmod(0o755)
-        user = ["-u", "nobody"] if os.geteuid() == 0 else []  # it refuses to run as root
+        user = ["-u", "nobody"] if os.geteuid() == 0 else []  # PgBouncer refuses to run as root
         with subprocess.Popen(["pgbouncer", "-q", *user, configuration], stderr=subprocess.DEVNULL) as process:
             try:
                 EMBEDDED_SERVER.wait_until(lambda: process.poll() is not None or is_open(port))
@@ -269,7 +269,7 @@ def test_a_server_that_is_too_old_is_refused(loads: Loads, monkeypatch: pytest.M
         connect(loads.url)
 
 
-def test_a_server_that_goes_away_while_it_is_greeted_is_unreachable(
+def test_a_server_that_goes_away_while_a_session_is_set_up_is_unreachable(
     loads: Loads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(connection: object, statement: str, parameters: object = None) -> object:
@@ -307,7 +307,7 @@ def test_a_failed_connection_is_diagnosed(message: str, meaning: str, transient:
 
 
 class OperationalError(Exception):
-    """An error as every driver of the DB-API has it."""
+    """An error as any driver of the DB-API may raise it."""
 
     def __init__(self, message: str = "went wrong", **attributes: str) -> None:
         super().__init__(message)
@@ -339,7 +339,7 @@ class OperationalError(Exception):
         ("XX000", DatabaseRefused, False),
     ],
 )
-def test_a_sqlstate_decides_what_an_error_is_and_whether_it_may_pass(
+def test_a_sqlstate_decides_what_an_error_is_and_whether_it_is_transient(
     sqlstate: str, attribute: str, expected: type[TaxiError], transient: bool
 ) -> None:
     error = translated("a month", OperationalError(**{attribute: sqlstate}))

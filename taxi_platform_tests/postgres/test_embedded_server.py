@@ -1,4 +1,4 @@
-"""The embedded server, really started, crashed and crowded, each in a folder of the test's own."""
+"""The embedded server: tests start it, crash it and start it several times at once, each in its own folder."""
 
 import os
 import shutil
@@ -53,7 +53,7 @@ def ask(url: str, query: str) -> str:
     return str(row[0])
 
 
-def tell(url: str, statement: str) -> None:
+def execute(url: str, statement: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(statement.encode())
 
@@ -80,7 +80,7 @@ def end(server: EmbeddedServer) -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
-    """A server that is not started yet."""
+    """Return a server that is not started yet, and stop it afterwards."""
     server = EmbeddedServer(tmp_path / "postgres")
     yield server
     end(server)
@@ -88,7 +88,7 @@ def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
 
 @pytest.fixture(scope="module")
 def running(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    """A server that runs, for tests that leave it as it is."""
+    """Start a server for the tests that do not change it."""
     server = EmbeddedServer(tmp_path_factory.mktemp("running") / "postgres")
     subprocess.run(["cp", "--archive", made, server.folder], check=True)
     server.start()
@@ -98,9 +98,9 @@ def running(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Em
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a server that was started and stopped: making it takes longer than most tests.
+    """Return the folder of a server that was started and stopped, because creating one takes longer than most tests.
 
-    It lies in a folder that only its owner may enter, and nothing above it is changed.
+    Only the owner may enter the folder above it, and starting must not change the folders above.
     """
     closed = tmp_path_factory.mktemp("closed")
     above = [closed, *closed.parents]
@@ -115,14 +115,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def stopped(server: EmbeddedServer, made: Path) -> EmbeddedServer:
-    """A server whose data is there."""
+    """Return a stopped server whose data directory exists."""
     subprocess.run(["cp", "--archive", made, server.folder], check=True)
     return server
 
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that every user may enter, unlike pytest's own."""
+    """Create a folder that every user may enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -179,7 +179,7 @@ def test_an_impostor_on_the_port_does_not_get_the_password(server: EmbeddedServe
     assert b"secret" not in received
 
 
-def test_it_listens_on_the_loopback_address_and_on_no_socket_file(running: EmbeddedServer) -> None:
+def test_the_server_listens_on_the_loopback_address_and_on_no_socket_file(running: EmbeddedServer) -> None:
     listening = [
         c
         for c in psutil.Process(pid_of(running)).net_connections("all")
@@ -211,7 +211,7 @@ def test_the_url_escapes_what_a_url_must_not_hold(server: EmbeddedServer) -> Non
     assert (unquote(parts.password or ""), parts.hostname, parts.port) == ("p@ss/w:rd %?#", "127.0.0.1", 1234)
 
 
-def test_a_server_that_was_never_started_has_no_url_and_stops_without_complaint(server: EmbeddedServer) -> None:
+def test_a_server_that_was_never_started_has_no_url_and_stops_without_an_error(server: EmbeddedServer) -> None:
     with pytest.raises(DatabaseUnreachable, match="never been started"):
         server.url()
     assert not server.stop()
@@ -221,12 +221,12 @@ def test_a_server_that_was_never_started_has_no_url_and_stops_without_complaint(
 
 def test_processes_that_start_at_once_share_one_server(server: EmbeddedServer) -> None:
     starters = [begin_starter(server.folder) for _ in range(3)]
-    said = [starter.communicate(timeout=180) for starter in starters]
-    assert {out for out, _ in said} == {server.url() + "\n"}
-    assert sum("started on port" in err for _, err in said) == 1
+    outputs = [starter.communicate(timeout=180) for starter in starters]
+    assert {out for out, _ in outputs} == {server.url() + "\n"}
+    assert sum("started on port" in err for _, err in outputs) == 1
 
 
-def test_a_starter_while_it_stops_gets_a_new_server(stopped: EmbeddedServer) -> None:
+def test_a_start_while_the_server_stops_starts_a_new_one(stopped: EmbeddedServer) -> None:
     stopped.start()
     first = pid_of(stopped)
     os.kill(first, signal.SIGINT)
@@ -239,7 +239,7 @@ def test_a_starter_while_it_stops_gets_a_new_server(stopped: EmbeddedServer) -> 
 def test_committed_rows_outlive_a_killed_server(stopped: EmbeddedServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     url = stopped.start()
-    tell(url, "create table kept as select generate_series(1, 1000)")
+    execute(url, "create table kept as select generate_series(1, 1000)")
     with closing(psycopg.connect(url)) as connection:
         connection.execute("insert into kept select 0")
         os.kill(pid_of(stopped), signal.SIGKILL)
@@ -248,7 +248,7 @@ def test_committed_rows_outlive_a_killed_server(stopped: EmbeddedServer, caplog:
     assert "after a crash it recovers its data first" in caplog.text
 
 
-def test_a_starter_killed_in_the_middle_leaves_nothing_to_trip_over(server: EmbeddedServer) -> None:
+def test_a_first_start_that_is_killed_does_not_disturb_the_next_one(server: EmbeddedServer) -> None:
     starter = begin_starter(server.folder)
     while not list(server.folder.glob("new-*/data/base")):
         assert starter.poll() is None
@@ -263,7 +263,7 @@ def test_a_starter_killed_in_the_middle_leaves_nothing_to_trip_over(server: Embe
 def test_a_pid_file_that_a_crash_left_does_not_stop_a_start(
     stopped: EmbeddedServer, running: EmbeddedServer, left: str
 ) -> None:
-    """Its pid may belong to another process by now, or the crash of the machine may have emptied it."""
+    """Check a pid file whose pid belongs to another process by now, and one that a crash of the machine emptied."""
     content = f"{pid_of(running)}\n{stopped.data}\n1\n5432\n\n127.0.0.1\n1 1\nready   \n"
     (stopped.data / "postmaster.pid").write_text("" if left == "nothing" else content)
     assert not stopped.is_running()
@@ -277,7 +277,7 @@ def test_a_taken_port_is_replaced_and_the_new_one_remembered(
 ) -> None:
     caplog.set_level("INFO")
     first = stopped.start()
-    tell(first, "create table kept as select 1 as one")
+    execute(first, "create table kept as select 1 as one")
     taken = urlsplit(first).port
     stopped.stop()
     assert not stopped.is_running()
@@ -295,8 +295,8 @@ def test_a_port_that_is_taken_at_the_last_moment_is_replaced(
 ) -> None:
     free_port = cluster.free_port
     with socket.create_server(("127.0.0.1", 0)) as other:
-        looks = iter([other.getsockname()[1]])
-        monkeypatch.setattr(cluster, "free_port", lambda remembered: next(looks, None) or free_port(remembered))
+        taken = iter([other.getsockname()[1]])
+        monkeypatch.setattr(cluster, "free_port", lambda remembered: next(taken, None) or free_port(remembered))
         assert ask(stopped.start(), "select 1") == "1"
 
 
@@ -315,7 +315,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 @only_as_root
-def test_a_full_disk_is_called_so_and_starting_works_once_there_is_room(tmp_path: Path) -> None:
+def test_the_error_names_a_full_disk_and_a_start_works_once_there_is_room(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "none", disk], capture_output=True).returncode:
@@ -364,7 +364,7 @@ def test_a_server_that_neither_answers_nor_ends_is_given_up(
         os.close(held)
 
 
-def test_it_survives_its_starters_process_group(stopped: EmbeddedServer) -> None:
+def test_the_server_survives_the_process_group_that_started_it(stopped: EmbeddedServer) -> None:
     starter = begin_starter(stopped.folder, START + "import time; time.sleep(600)", new_session=True)
     assert starter.stdout
     url = starter.stdout.readline().strip()
@@ -386,7 +386,7 @@ def test_a_platform_without_programs_needs_an_external_server(
 
 @pytest.fixture
 def closed_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The programs in a folder that nobody else may enter, as a virtual environment under /root is."""
+    """Copy the programs into a folder that only its owner may enter, like a virtual environment under /root."""
     source = programs.installed().parents[2]
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
@@ -415,7 +415,9 @@ def test_programs_in_a_closed_folder_are_copied_once(
 
 
 @only_as_root
-def test_root_without_an_account_for_the_server_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_says_that_root_has_no_account_for_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("pwd.getpwall", list[None])
     with pytest.raises(UnsupportedServer, match="neither an account postgres nor nobody"):
         programs.account_for(tmp_path / "data")
@@ -454,7 +456,7 @@ def start_as(uid: int, folder: Path) -> str:
 
 
 @only_as_root
-def test_an_ordinary_user_runs_it(open_folder: Path) -> None:
+def test_an_ordinary_user_can_run_the_server(open_folder: Path) -> None:
     home = open_folder / "home"
     home.mkdir(mode=0o700)
     os.chown(home, 65534, 65534)
@@ -473,9 +475,9 @@ def test_an_ordinary_user_runs_it(open_folder: Path) -> None:
 
 @only_as_root
 def test_a_folder_that_an_ordinary_user_may_not_write_is_named(open_folder: Path) -> None:
-    said = start_as(65534, open_folder / "postgres")
-    assert said.startswith(f"StorageFull postgres: {open_folder}/postgres cannot be written: permission denied")
-    assert "TAXI_DATA_DIR" in said
+    output = start_as(65534, open_folder / "postgres")
+    assert output.startswith(f"StorageFull postgres: {open_folder}/postgres cannot be written: permission denied")
+    assert "TAXI_DATA_DIR" in output
 
 
 def test_the_configuration_keeps_durability_and_one_address() -> None:

@@ -1,4 +1,4 @@
-"""Small tables written from pandas and Arrow, and any table read as one of them."""
+"""Small tables that are written from pandas or Arrow, and tables that are read as pandas or Arrow."""
 
 import datetime as dt
 import threading
@@ -93,7 +93,7 @@ def test_storing_again_replaces_the_rows_and_the_comments(loads: Loads) -> None:
     assert loads.one("select obj_description('zones'::regclass)") == "Others."
 
 
-def test_a_table_without_rows_is_one(loads: Loads) -> None:
+def test_a_table_without_rows_is_stored(loads: Loads) -> None:
     store(loads, ZONES)
     store(loads, ZONES.slice(0, 0))
     assert stored(loads) == []
@@ -143,7 +143,7 @@ def test_values_of_another_type_are_refused_and_the_table_is_left_alone(loads: L
 
 
 @pytest.mark.parametrize("data", [None, [1, 2], {"id": [1]}, "zones"])
-def test_what_is_neither_pandas_nor_arrow_is_refused_by_its_type(data: object) -> None:
+def test_data_that_is_neither_pandas_nor_arrow_is_refused(data: object) -> None:
     with pytest.raises(TypeError, match=f"pandas.DataFrame or pyarrow.Table, not {type(data)}"):
         as_small_table(data)  # type: ignore[arg-type]
 
@@ -168,7 +168,7 @@ def test_readers_see_the_old_rows_or_the_new_ones(loads: Loads) -> None:
     assert len(seen) == 2
 
 
-def test_two_at_once_take_turns(loads: Loads) -> None:
+def test_writers_at_the_same_time_take_turns(loads: Loads) -> None:
     errors: list[BaseException] = []
 
     def replace(data: pa.Table) -> None:
@@ -186,7 +186,7 @@ def test_two_at_once_take_turns(loads: Loads) -> None:
     assert loads.ask("select count(*), sum(id) from zones") in ([(3, 6)], [(1, 7)])
 
 
-def test_a_lock_that_somebody_holds_makes_it_give_up(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_gives_up_while_somebody_holds_a_lock(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
     store(loads, ZONES)
     monkeypatch.setitem(connections._SESSION, "lock_timeout", "100ms")  # pyright: ignore[reportPrivateUsage]
     with psycopg.connect(loads.url) as other:
@@ -196,7 +196,7 @@ def test_a_lock_that_somebody_holds_makes_it_give_up(loads: Loads, monkeypatch: 
     assert len(stored(loads)) == 3
 
 
-def test_a_server_that_goes_away_interrupts_it(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_is_interrupted_if_the_server_goes_away(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
     store(loads, ZONES)
 
     def kill(*_: object) -> None:
@@ -217,7 +217,7 @@ def test_a_server_that_goes_away_interrupts_it(loads: Loads, monkeypatch: pytest
 
 @pytest.fixture
 def trips(loads: Loads) -> Loads:
-    """Three rows of March, one of them without a vendor, and five of April."""
+    """Load three rows of March, one of them without a vendor, and five of April."""
     blank = rows(GREEN, 1, first=2)[0]
     for name in ("vendorid", "passenger_count", "payment_type"):
         blank = with_field(GREEN, blank, name, "")
@@ -283,7 +283,7 @@ def test_a_small_table_comes_back_as_it_was_stored(loads: Loads) -> None:
     assert str(frame["id"].dtype) == "Int32"
 
 
-def test_a_table_that_is_not_there_is_refused_by_name(loads: Loads) -> None:
+def test_a_table_that_does_not_exist_is_named(loads: Loads) -> None:
     with pytest.raises(DatabaseRefused, match=r"fhv_tripdata.* does not exist"):
         read_arrow(loads.url, TableReference(f"public.{FHV.table}"))
 
@@ -297,5 +297,5 @@ def test_a_table_that_is_not_there_is_refused_by_name(loads: Loads) -> None:
         ("postgresql://h", "postgres"),
     ],
 )
-def test_the_database_is_the_one_that_the_address_leads_to(url: str, name: str) -> None:
+def test_the_name_of_the_database_comes_from_its_url(url: str, name: str) -> None:
     assert frames.database_of(url) == name

@@ -36,7 +36,7 @@ def loads(tmp_path: Path, database: str) -> Loads:
     return Loads(tmp_path, database)
 
 
-# Small blocks, so that there is a middle; and the end of the process, as by the kernel when memory runs out.
+# Small blocks, so that a COPY has several; ``die`` kills the process like the kernel when memory runs out.
 DIE = """
 import os, signal
 whole = trip_files.read_chunks
@@ -55,7 +55,7 @@ loader._regular_blocks = killed_blocks
 """
 )
 AT = DIE + "real = loader.execute\nloader.execute = lambda c, s, p=None: die() if {!r} in s else real(c, s, p)"
-# Between them, ``test_chaos`` kills at any instant.
+# ``test_chaos`` kills at any instant between them.
 POINTS = {
     "in mid-COPY": (MID_COPY, False),
     "inside the swap, when the old month is detached": (AT.format("attach partition"), False),
@@ -80,7 +80,7 @@ def die_loading(loads: Loads, prelude: str) -> None:
 
 
 def wait_for_no_locks(loads: Loads) -> None:
-    """The server notices at its next read that a client is gone."""
+    """Wait until no lock is held; the server notices only at its next read that a client is gone."""
     deadline = time.monotonic() + 10
     while loads.locks():
         assert time.monotonic() < deadline
@@ -164,7 +164,7 @@ def test_a_backend_that_is_killed_in_mid_copy_interrupts_the_load(
             loads.ask("select pg_terminate_backend(%s)", copying[victim].info.backend_pid)
             time.sleep(0.1)
             yield from blocks
-            yield from iter(lambda: (NEW[0] + "\r\n").encode() * 10_000, None)  # as much as the kernel would buffer
+            yield from iter(lambda: (NEW[0] + "\r\n").encode() * 10_000, None)  # more than the kernel buffers
 
         return copy_blocks(broken(), copying, statement, encode)
 
@@ -226,7 +226,7 @@ def test_a_statement_that_hangs_makes_the_load_give_up(loads: Loads) -> None:
 
 @pytest.fixture
 def small_disk(loads: Loads) -> Iterator[str]:
-    """A tablespace of a few MiB, where the database puts new tables."""
+    """Create a tablespace of a few MiB in which the database puts new tables, and yield its name."""
     if os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("only root can mount a small disk")
     owner = _server_user(loads)

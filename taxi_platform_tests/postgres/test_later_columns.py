@@ -83,7 +83,7 @@ def _settings() -> Iterator[None]:
 
 
 def as_parquet(fee: str) -> bytes:
-    """The same as Parquet, where the fee is a number."""
+    """Return the same month as ``with_fee``, as Parquet with the fee as a number."""
     return parquet(GREEN, rows(GREEN, 30), new_FEE=pa.array([float(fee)] * 30))
 
 
@@ -109,7 +109,7 @@ def test_a_column_that_the_contract_does_not_know_is_refused_ignored_or_added(
     loads.load(rows(GREEN, 20))
     assert loads.load(month=APRIL).unchanged
     types = dict(loads.ask(tables.COLUMN_TYPES, "public.green_tripdata_2019_03"))
-    assert types == tables.column_types(GREEN), "the checks see the contract's columns alone"
+    assert types == tables.column_types(GREEN), "only the contract's columns are compared"
 
 
 def read_ignored(loads: Loads) -> str:

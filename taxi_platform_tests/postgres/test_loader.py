@@ -1,4 +1,4 @@
-"""What a load leaves in the database: exactly its file, with what is known of it, whatever was there before."""
+"""What a load leaves in the database: exactly its file's rows and the load record, whatever was there before."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ def loads(tmp_path: Path, database: str) -> Loads:
 
 
 def stored(loads: Loads, table: str = "green_tripdata") -> list[str]:
-    """The trips of a table by what tells the test's rows apart: their pickup times."""
+    """Return the pickup times of a table's trips, which differ for each of the test's rows."""
     return [text for (text,) in loads.ask(f"select lpep_pickup_datetime::text from {table} order by 1")]
 
 
@@ -34,7 +34,7 @@ def pickups(lines: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
-def test_a_month_is_its_file_and_says_what_it_is(loads: Loads, service: Service) -> None:
+def test_a_month_has_exactly_its_files_values_and_the_contracts_comments(loads: Loads, service: Service) -> None:
     lines = rows(service, 50)
     loaded = loads.load(lines, service)
     assert (loaded.table, loaded.partition) == (
@@ -104,7 +104,7 @@ def test_an_absent_optional_column_is_null(loads: Loads) -> None:
     assert loads.ask("select count(*), count(affiliated_base_number) from fhv_tripdata") == [(3, 0)]
 
 
-# Again, corrected, forced
+# Loading again
 
 
 def test_loading_twice_changes_nothing(loads: Loads) -> None:
@@ -132,7 +132,7 @@ def test_forcing_loads_the_same_file_again(loads: Loads) -> None:
     assert loads.one("select relfilenode from pg_class where relname = 'green_tripdata_2019_03'") != before
 
 
-def test_neighbours_stay_untouched(loads: Loads) -> None:
+def test_other_months_and_services_stay_unchanged(loads: Loads) -> None:
     loads.load(LINES, month=APRIL)
     loads.load(rows(YELLOW, 7), YELLOW)
     april = "select t::text, tableoid, ctid::text from green_tripdata_2019_04 as t order by 1"
@@ -205,7 +205,7 @@ def test_a_file_with_another_number_of_rows_than_was_verified_is_not_loaded(load
     assert stored(loads) == []
 
 
-def test_a_count_of_the_server_that_differs_from_ours_is_a_reason_to_parse_the_file(
+def test_a_file_is_parsed_if_the_server_counts_other_rows_than_the_platform(
     loads: Loads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy_blocks = loader.copy_blocks
@@ -216,7 +216,7 @@ def test_a_count_of_the_server_that_differs_from_ours_is_a_reason_to_parse_the_f
     assert "green_tripdata_2019-03.csv: reading it line by line (50 lines became 49 rows)" in loads.said
 
 
-def test_a_file_that_is_gone_says_so(loads: Loads) -> None:
+def test_the_error_says_that_a_file_is_gone(loads: Loads) -> None:
     loads.publish(LINES)
     file = loads.fetch()
     file.path.unlink()
@@ -224,7 +224,7 @@ def test_a_file_that_is_gone_says_so(loads: Loads) -> None:
         load_month(loads.url, file)
 
 
-# What is there already, and is not ours
+# Tables and views that are not ours
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_a_view_on_a_partition_keeps_it_from_being_replaced_and_is_named(loads: 
     assert loads.state() == before
 
 
-# What the database says about itself
+# Comments, partitions and records
 
 
 def test_stale_comments_are_renewed_by_the_next_load(loads: Loads) -> None:
@@ -362,7 +362,7 @@ REASONS = {
 
 
 def with_bad(lines: list[str]) -> list[str]:
-    """The lines with those of ``BAD`` among them, on the lines of the file that are their keys."""
+    """Return the lines with those of ``BAD`` inserted; a key of ``BAD`` is the line number in the file."""
     mixed = [*lines]
     for number, bad in BAD.items():
         mixed.insert(number - 2, bad)
@@ -442,8 +442,8 @@ def test_a_month_with_too_many_bad_rows_fails_although_they_would_be_quarantined
 
 
 @pytest.mark.parametrize("before", [[], LINES])
-def test_a_file_without_one_good_row_is_never_a_month(loads: Loads, before: list[str]) -> None:
-    """Otherwise a month of trips would be replaced by nothing, and the run would succeed."""
+def test_a_file_without_one_good_row_is_never_loaded(loads: Loads, before: list[str]) -> None:
+    """Check that the load fails, because it would replace a month of trips by nothing."""
     if before:
         loads.load(before)
     state = loads.state()
@@ -472,7 +472,7 @@ def test_a_month_that_pandas_rewrote_is_the_same_month(loads: Loads) -> None:
     before = loads.ask("select t::text from green_tripdata as t order by 1")
     floats = [column.name for column in GREEN.first_columns if column.is_code or column.postgres == "integer"]
     rewritten = []
-    for line in lines[::-1]:  # the block without VendorID first
+    for line in lines[::-1]:  # the rows without VendorID first
         for name in floats:
             field = line.split(",")[[column.name for column in GREEN.first_columns].index(name)]
             line = with_field(GREEN, line, name, field and field + ".0")
@@ -482,7 +482,7 @@ def test_a_month_that_pandas_rewrote_is_the_same_month(loads: Loads) -> None:
 
 
 @pytest.mark.parametrize("table", ["tripdata_files", "green_tripdata_rejects"])
-def test_a_companion_table_that_somebody_dropped_is_made_again(loads: Loads, table: str) -> None:
+def test_a_companion_table_that_somebody_dropped_is_created_again(loads: Loads, table: str) -> None:
     loads.load(LINES)
     loads.ask(f"drop table {table}")
     loads.load(rows(GREEN, 60))

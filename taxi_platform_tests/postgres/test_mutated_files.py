@@ -48,7 +48,7 @@ class Read:
     def good(self) -> list[tuple[str, ...]]:
         """The values of the good rows, in the contract's order."""
         places = {column.name: place for place, column in enumerate(self.columns)}
-        order = [places.get(column.name, -1) for column in self.file.service.columns]  # -1: an empty value behind all
+        order = [places.get(column.name, -1) for column in self.file.service.columns]  # -1: the empty value at the end
         rows = [(*record.values, "") for record in self.records if not record.problem]
         return [tuple([row[place] for place in order]) for row in rows]
 
@@ -61,7 +61,7 @@ def read(file: MutatedFile) -> Read:
     """Read a file as the cache and the loader do, without a database."""
 
     def again() -> TripStream:
-        return stream(file.content, file.service, is_regular=False)  # which the first pass has found out
+        return stream(file.content, file.service, is_regular=False)  # as the first pass found
 
     try:
         whole = stream(file.content, file.service)
@@ -119,7 +119,7 @@ def check_that_good_rows_are_kept(result: Read) -> None:
 
 
 def check_that_the_canonical_file_means_the_same(result: Read) -> None:
-    """Read the canonical CSV again: the same values, and no bad row."""
+    """Check that the canonical CSV has the same values and no bad row."""
     if result.good:
         names = ",".join(column.source for column in result.file.service.columns)
         again = names.encode() + b"\n" + result.canonical
@@ -156,7 +156,7 @@ def copied(
 
 
 def check_both_paths(connection: "psycopg.Connection[Any]", results: Sequence[Read]) -> None:
-    """Compare the rows of regular files, copied as they are, and of all canonical files with what the parser reads."""
+    """Compare the parser's rows with those that PostgreSQL copies from regular files and from canonical files."""
     for service in SERVICES.values():
         accepted = [result for result in results if result.file.service is service and not result.refused]
         with loading_table(connection, service):
@@ -238,7 +238,7 @@ def test_every_mutated_file_is_loaded_exactly_or_quarantined_or_refused(
 
 
 def kind_of_result(result: Read) -> str:
-    """Return which of the outcomes a file has."""
+    """Return the outcome of a file."""
     if result.refused:
         return "refused"
     if result.bad:

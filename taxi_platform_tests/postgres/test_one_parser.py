@@ -1,4 +1,4 @@
-"""One value is one row or one bad row, whether its file is copied as it is or goes through the parser."""
+"""A value means the same whether its file is copied unchanged or goes through the parser."""
 
 from collections.abc import Sequence
 
@@ -22,13 +22,13 @@ def loads(tmp_path, database: str) -> Loads:
 
 
 def load(loads: Loads, lines: Sequence[str], service: Service = GREEN) -> str:
-    """Load the rows, and return how that was done."""
+    """Load the rows, and return whether they were copied or parsed."""
     loads.said.clear()
     loads.load(lines, service, max_bad_rows=1, force=True)
     return PARSED if any("line by line" in line for line in loads.said) else COPIED
 
 
-# Value, how a file is loaded that is regular but for it, and what is stored of it.
+# Column, value, how an otherwise regular file with this value is loaded, and the stored text.
 VALUES: list[tuple[str, str, str, str | None]] = [
     ("lpep_pickup_datetime", "2019-03-01 00:10:16", COPIED, "2019-03-01 00:10:16"),
     ("lpep_pickup_datetime", "3019-12-31 23:59:59", COPIED, "3019-12-31 23:59:59"),
@@ -140,7 +140,7 @@ def test_values_that_are_parsed_are_stored_or_rejected(loads: Loads) -> None:
 
 
 @pytest.mark.parametrize(("column", "value"), [value[:2] for value in VALUES if value[2] == REFUSED])
-def test_what_postgresql_refuses_is_decided_by_the_parser(loads: Loads, column: str, value: str) -> None:
+def test_the_parser_decides_about_values_that_postgresql_refuses(loads: Loads, column: str, value: str) -> None:
     assert load(loads, [*with_value(column, value), *rows(GREEN, 100, first=100)]) == PARSED
     assert loads.one("select count(*) from green_tripdata_rejects") == 1
 
@@ -150,7 +150,7 @@ def test_the_parser_is_recorded_with_the_month(loads: Loads) -> None:
     assert loads.one("select parser from tripdata_files") == PARSER
 
 
-def test_months_of_version_0_1_have_no_parser_and_stay(loads: Loads) -> None:
+def test_months_of_version_0_1_have_no_parser_and_stay_loaded(loads: Loads) -> None:
     load(loads, rows(GREEN, 5))
     loads.ask("alter table tripdata_files drop column parser")
     assert loads.load().unchanged

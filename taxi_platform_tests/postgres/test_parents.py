@@ -1,4 +1,4 @@
-"""What others add to the tables of trips: indexes, constraints, triggers, publications. Loads go on, and fast."""
+"""Indexes, constraints and publications that others add to the trip tables: loads still work and stay fast."""
 
 import threading
 import time
@@ -40,11 +40,11 @@ def test_indexes_of_the_table_are_built_before_the_swap(loads: Loads, monkeypatc
     built: list[object] = []
     swap = loader._Load._swap  # pyright: ignore[reportPrivateUsage]
 
-    def look_and_swap(self: loader._Load, *arguments: object) -> None:  # pyright: ignore[reportPrivateUsage]
+    def record_and_swap(self: loader._Load, *arguments: object) -> None:  # pyright: ignore[reportPrivateUsage]
         built.extend(loads.ask(indexes.format("green_tripdata_2019_03_loading")))
         swap(self, *arguments)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
-    monkeypatch.setattr(loader._Load, "_swap", look_and_swap)  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(loader._Load, "_swap", record_and_swap)  # pyright: ignore[reportPrivateUsage]
     for _ in range(2):
         built.clear()
         loads.load(force=True)
@@ -73,7 +73,7 @@ def test_readers_of_another_month_do_not_wait_for_indexes(loads: Loads) -> None:
     loads.load()
     ended.set()
     reader.join()
-    assert longest[0] < 1.0  # a loaded machine pauses longer than the 100 ms that are promised
+    assert longest[0] < 1.0  # a busy machine takes longer than the promised 100 ms
 
 
 def test_a_check_constraint_of_the_table_holds_for_new_months(loads: Loads) -> None:
@@ -96,7 +96,7 @@ def test_a_publication_of_all_tables_does_not_stop_loads(loads: Loads) -> None:
     assert loads.ask("select id from zones") == [(2,)]
 
 
-def test_a_table_that_another_process_put_in_its_place_is_not_swapped_in(
+def test_a_loading_table_that_another_process_replaced_is_not_swapped_in(
     loads: Loads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = loads.state()

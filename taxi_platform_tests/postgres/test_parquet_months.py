@@ -97,7 +97,7 @@ def test_columns_may_stand_in_any_order(loads: Loads) -> None:
     assert content_of(loads) == as_csv
 
 
-# Column, its values in three rows, and what the parser makes of the second: a stored value, or what is wrong with it.
+# Column, its values in three rows, and the parser's result for the second: a stored value, or a problem.
 IRREGULAR = [
     ("passenger_count", pa.array([1.0, 1.5, 2.0]), None, "'1.5' is not a whole number"),
     ("passenger_count", pa.array([1, 2**31, 2]), None, "'2147483648' is too large for a whole number"),
@@ -194,7 +194,7 @@ def damaged(content: bytes) -> dict[str, tuple[bytes, type[TaxiError], str]]:
 
 
 @pytest.mark.parametrize("which", damaged(parquet(GREEN, rows(GREEN, 1000))))
-def test_a_bad_file_is_neither_kept_nor_loaded(loads: Loads, which: str) -> None:
+def test_a_bad_file_is_neither_cached_nor_loaded(loads: Loads, which: str) -> None:
     loads.load(parquet(GREEN, rows(GREEN, 10)))
     before = loads.state()
     content, error, message = damaged(parquet(GREEN, rows(GREEN, 1000)))[which]
@@ -233,12 +233,12 @@ def test_a_csv_month_does_not_import_pyarrow(loads: Loads) -> None:
     with loads.begin(
         prelude="import atexit; atexit.register(lambda: print('arrow:', 'pyarrow' in sys.modules))"
     ) as load:
-        said, _ = load.communicate()
-    assert "loaded 10" in said
-    assert "arrow: False" in said
+        output, _ = load.communicate()
+    assert "loaded 10" in output
+    assert "arrow: False" in output
 
 
-# Rows and sum(total_amount) as published; pickups outside the month; rows of the block without a flag.
+# Rows and sum(total_amount) as published; pickups outside the month; rows without a flag.
 REAL = [
     ("2022-01", 62_495, "1093070.80", 4, 6_295),
     ("2023-01", 68_211, "1486275.22", 4, 4_324),

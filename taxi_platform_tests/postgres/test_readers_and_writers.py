@@ -1,4 +1,4 @@
-"""Readers and loads at the same time: who sees what, who waits for whom, and what is left of loads that died."""
+"""Readers and loads at the same time: what readers see, which session waits, and what killed loads leave_table."""
 
 import threading
 import time
@@ -28,7 +28,7 @@ def loads(tmp_path: Path, database: str) -> Loads:
 
 @contextmanager
 def reader(loads: Loads) -> Iterator["psycopg.Connection[tuple[int]]"]:
-    """A client in a transaction that has read the table and goes on."""
+    """Yield a client whose transaction has read the table and stays open."""
     with psycopg.connect(loads.url) as connection:
         assert connection.execute(COUNT).fetchone() == (50,)
         yield connection
@@ -48,7 +48,7 @@ def in_background(loads: Loads, lines: list[str]) -> tuple[threading.Thread, lis
     return thread, errors
 
 
-def wait_until_said(loads: Loads, text: str) -> None:
+def wait_until_logged(loads: Loads, text: str) -> None:
     deadline = time.monotonic() + 20
     while not any(text in line for line in loads.said):
         assert time.monotonic() < deadline, loads.said
@@ -56,10 +56,10 @@ def wait_until_said(loads: Loads, text: str) -> None:
 
 
 def see_the_old_month_then_the_new_one(loads: Loads, connection: "psycopg.Connection[tuple[int]]") -> None:
-    """A load waits for this client's transaction, which sees what was there, and is done once it has ended."""
+    """Check that a load waits for this client's transaction, which sees the old month, and ends after it."""
     thread, errors = in_background(loads, NEW)
-    wait_until_said(loads, "waiting for readers of the old month before the swap")
-    wait_until_said(loads, "attempt 3")
+    wait_until_logged(loads, "waiting for readers of the old month before the swap")
+    wait_until_logged(loads, "attempt 3")
     assert connection.execute(COUNT).fetchone() == (50,)
     connection.commit()
     thread.join(30)
@@ -67,8 +67,8 @@ def see_the_old_month_then_the_new_one(loads: Loads, connection: "psycopg.Connec
     assert connection.execute(COUNT).fetchone() == (70,)
 
 
-def hold_month(connection: "psycopg.Connection[tuple[bool]]") -> None:
-    """Be another load of March, as far as others can tell."""
+def lock_month(connection: "psycopg.Connection[tuple[bool]]") -> None:
+    """Lock March as another load does."""
     connection.autocommit = True
     assert locking.try_lock(connection, tables.partition_of(GREEN, MARCH))
 
@@ -84,7 +84,7 @@ def test_a_snapshot_from_before_the_load_never_sees_the_month_empty(loads: Loads
         see_the_old_month_then_the_new_one(loads, connection)
 
 
-def test_a_snapshot_that_outlasts_all_patience_keeps_the_old_month_and_is_named(
+def test_a_snapshot_that_outlasts_the_timeout_keeps_the_old_month_and_is_named(
     loads: Loads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loads.load(OLD)
@@ -119,7 +119,7 @@ def test_other_readers_are_served_while_the_swap_waits_for_one(loads: Loads, mon
     loads.load(OLD)
     with reader(loads) as connection:
         thread, errors = in_background(loads, NEW)
-        wait_until_said(loads, "waiting for readers")
+        wait_until_logged(loads, "waiting for readers")
         longest = 0.0
         for _ in range(20):
             began = time.monotonic()
@@ -206,12 +206,12 @@ def test_processes_that_load_different_months_into_a_new_database_do_not_mix_the
     assert (loads.loading_tables(), loads.locks()) == ([], 0)
 
 
-def test_a_month_that_another_load_holds_is_waited_for(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_load_waits_for_a_month_that_another_load_has_locked(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locking, "MONTH_LOCK", replace(locking.MONTH_LOCK, total=0.2))
     loads.load(OLD)
     before = loads.state()
     with psycopg.connect(loads.url) as other:
-        hold_month(other)
+        lock_month(other)
         with pytest.raises(DatabaseInterrupted, match="green_tripdata_2019_03: another process has been loading"):
             loads.load(NEW)
         assert loads.load(rows(GREEN, 3), month=APRIL).rows == 3
@@ -220,29 +220,29 @@ def test_a_month_that_another_load_holds_is_waited_for(loads: Loads, monkeypatch
     assert loads.one("select count(*) from green_tripdata_2019_03") == 50
 
 
-# What dead loads leave
+# What killed loads leave_table
 
 
-def leave(loads: Loads, month: str) -> None:
-    """What a load of a month that was killed in mid-COPY leaves."""
+def leave_table(loads: Loads, month: str) -> None:
+    """Create the table that a load leaves when it is killed in mid-COPY."""
     loads.ask(f"create table green_tripdata_{month}_loading (like green_tripdata)")
 
 
-def test_tables_of_dead_loads_are_dropped_by_the_next_load_of_any_month(loads: Loads) -> None:
+def test_tables_of_killed_loads_are_dropped_by_the_next_load_of_any_month(loads: Loads) -> None:
     loads.load(OLD)
     for month in ("2019_03", "2019_04", "2020_12"):
-        leave(loads, month)
+        leave_table(loads, month)
     loads.load(OLD, month=APRIL.plus(1))
     assert loads.loading_tables() == []
     assert loads.one("select count(*) from green_tripdata_2019_03") == 50
 
 
-def test_the_table_of_a_load_that_is_alive_stays(loads: Loads) -> None:
+def test_the_table_of_a_running_load_is_kept(loads: Loads) -> None:
     loads.load(OLD)
-    leave(loads, "2019_03")
-    leave(loads, "2019_06")
+    leave_table(loads, "2019_03")
+    leave_table(loads, "2019_06")
     with psycopg.connect(loads.url) as other:
-        hold_month(other)
+        lock_month(other)
         loads.load(OLD, month=APRIL)
         assert loads.loading_tables() == ["green_tripdata_2019_03_loading"]
     loads.load(OLD[1:], month=APRIL)

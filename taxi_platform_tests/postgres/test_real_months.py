@@ -1,4 +1,4 @@
-"""Genuine months, held against their published totals and against an independent COPY of the same file."""
+"""Real months, compared with their published totals and with an independent COPY of the same file."""
 
 import gzip
 from pathlib import Path
@@ -17,13 +17,13 @@ HEADS = DATA / "heads"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the real trip files are not in ../shared/data")
 
 # Month, bytes of CSV, rows, pickups outside the month, rows without VendorID, sum of total_amount
-ORACLES = [
+EXPECTED = [
     ("2020-04", 3_210_216, 35_612, 6, 11_110, "701002.26"),
     ("2020-06", 5_689_051, 63_109, 2, 24_678, "1450795.86"),
     ("2020-09", 7_954_036, 87_987, 9, 39_347, "2069159.46"),
 ]
 
-# The course's own expression (flows 04 and 05), with a cast where it has one implicitly.
+# The course's own expression (flows 04 and 05), with explicit casts instead of implicit ones.
 COURSES_ID = """
 md5(
     coalesce(cast(vendorid as text), '')
@@ -54,7 +54,7 @@ def courses_id(service: Service) -> str:
 
 
 def copy_independently(loads: Loads, path: Path, service: Service) -> None:
-    r"""What ``\copy expected from file (format csv, header)`` does, into a table with the contract's columns."""
+    r"""Copy the file into a table as ``\copy expected from file (format csv, header)`` does."""
     columns = service.first_columns if service is not FHV else service.first_columns[:-1]
     definitions = ", ".join(f"{column.name} {column.postgres}" for column in columns)
     data = path.read_bytes()
@@ -65,7 +65,7 @@ def copy_independently(loads: Loads, path: Path, service: Service) -> None:
 
 
 def assert_equals_the_copy(loads: Loads, path: Path, service: Service, month: Month) -> None:
-    """Every row of the month is in the copy as often, and the other way round; and every id is the course's."""
+    """Check that the month and the copy have the same rows, and that every id is the course's."""
     copy_independently(loads, path, service)
     names = ", ".join(column.name for column in service.first_columns if column.name != "affiliated_base_number")
     table = f"(select {names} from {service.table} where filename = '{service.file_name(month)}')"
@@ -76,7 +76,7 @@ def assert_equals_the_copy(loads: Loads, path: Path, service: Service, month: Mo
     assert loads.one(different) == 0
 
 
-@pytest.mark.parametrize(("key", "csv_bytes", "rows", "strays", "without_vendor", "total"), ORACLES)
+@pytest.mark.parametrize(("key", "csv_bytes", "rows", "strays", "without_vendor", "total"), EXPECTED)
 def test_a_whole_month_is_in_the_table_to_the_row_and_the_cent(
     loads: Loads, key: str, csv_bytes: int, rows: int, strays: int, without_vendor: int, total: str
 ) -> None:

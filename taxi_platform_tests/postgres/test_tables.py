@@ -1,4 +1,4 @@
-"""The SQL of the trips, byte for byte where a reader of the database or a later version depends on it."""
+"""The SQL of the trip tables, byte for byte where users of the database or later versions depend on it."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ ALL = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 
 
 def _spelled(name: str) -> str:
-    """A timestamp as PostgreSQL prints it in the ISO style, by immutable functions only."""
+    """Return SQL for a timestamp as PostgreSQL prints it in the ISO style, with immutable functions only."""
     return (
         f"coalesce(case when isfinite({name}) then "
         f"lpad(extract(year from {name})::int::text, greatest(4, length(extract(year from {name})::int::text)), '0')"
@@ -46,7 +46,7 @@ def test_every_column_has_a_type_and_a_comment_in_the_tables_order(service: Serv
     assert list(tables.column_types(service)) == list(column_comments(service)) == expected
 
 
-def test_the_fingerprint_of_a_contract_is_the_same_tomorrow() -> None:
+def test_the_fingerprint_of_a_contract_does_not_change_between_versions() -> None:
     found = {service.name: tables.fingerprint(service) for service in SERVICES.values()}
     assert found == {
         "green": "95480415fdb7a429",
@@ -68,7 +68,7 @@ def test_the_fingerprint_of_a_contract_is_the_same_tomorrow() -> None:
         ({"aliases": ("zone",)}, False),
     ],
 )
-def test_the_fingerprint_changes_with_what_decides_about_values(change: dict[str, object], is_other: bool) -> None:
+def test_the_fingerprint_changes_with_what_determines_the_values(change: dict[str, object], is_other: bool) -> None:
     columns = list(FHV.columns)
     columns[3] = replace(columns[3], **change)  # type: ignore[arg-type]
     changed = replace(FHV, columns=tuple(columns))

@@ -1,4 +1,4 @@
-"""The zone lookup as Dagster makes it: whatever the source has now, whole, as a table."""
+"""The asset of the zone lookup: its table has exactly the zones that the source has now."""
 
 from taxi_platform_tests.support.asset_runs import Platform
 from taxi_platform_tests.support.trip_server import Published, TripServer
@@ -10,7 +10,7 @@ ZONES = b"""\
 """
 
 
-def test_the_table_is_what_the_source_has_now(server: TripServer, platform: Platform) -> None:
+def test_the_table_has_what_the_source_has_now(server: TripServer, platform: Platform) -> None:
     platform.use(TAXI_SOURCE=server.template)
     newark, jamaica = (1, "EWR", "Newark Airport", "EWR"), (2, "Queens", "Jamaica Bay", "Boro Zone")
     for content, zones in (
