@@ -25,11 +25,11 @@ PLAIN = text(GREEN, LINES)
 CONTENT = zipped(PLAIN)
 CORRECTED = zipped(text(GREEN, LINES[1:]))
 NAME = "green_tripdata_2019-03.csv.gz"
-LOCK = ".green_tripdata_2019-03.csv.lock"  # of the month, whatever its file is called
+LOCK = ".green_tripdata_2019-03.csv.lock"  # one per month, whatever the file is called
 
 
 class Place:
-    """A folder that publishes files, and the raw files in front of it."""
+    """A folder that publishes files, and the cache in front of it."""
 
     def __init__(self, folder: Path, log_lines: list[str]) -> None:
         self.published = folder / "published"
@@ -44,7 +44,7 @@ class Place:
         return Cache(self.folder, FolderSource(self.published))
 
     def publish(self, content: bytes, name: str = NAME) -> None:
-        """Publish a file, or another state of it, at another time than before."""
+        """Publish a file, or another version of it with a later modification time."""
         path = self.published / name
         before = path.stat().st_mtime_ns if path.exists() else 0
         path.write_bytes(content)
@@ -64,7 +64,7 @@ def place(tmp_path: Path, log_lines: list[str]) -> Place:
     return place
 
 
-# Fetching and keeping
+# Fetching and caching
 
 
 def test_an_absent_file_is_fetched_verified_and_cached_unchanged(place: Place) -> None:
@@ -117,11 +117,11 @@ def test_cached_files_can_be_moved_with_their_folder(place: Place) -> None:
     assert found.file.sha256 == first.sha256
 
 
-@pytest.mark.parametrize("way", [Place.get, Place.refresh])
-def test_a_file_that_changed_at_its_source_is_fetched_again(place: Place, way: "type[Place.get]") -> None:
+@pytest.mark.parametrize("fetch_file", [Place.get, Place.refresh])
+def test_a_file_that_changed_at_its_source_is_fetched_again(place: Place, fetch_file: "type[Place.get]") -> None:
     place.get()
     place.publish(CORRECTED)
-    assert (way(place).is_new, place.kept.read_bytes()) == (True, CORRECTED)
+    assert (fetch_file(place).is_new, place.kept.read_bytes()) == (True, CORRECTED)
 
 
 def test_a_source_on_the_network_is_not_asked_about_a_cached_file(
@@ -150,7 +150,7 @@ def test_a_file_that_came_from_another_source_counts_as_absent(
     assert place.get().is_new
 
 
-def test_files_of_other_services_and_months_have_their_own_places(place: Place) -> None:
+def test_files_of_other_services_and_months_have_their_own_paths(place: Place) -> None:
     place.publish(text(GREEN, LINES), "green_tripdata_2019-04.csv")
     place.publish(zipped(text(FHV, rows(FHV, 3))), "fhv_tripdata_2019-03.csv.gz")
     place.get()
@@ -189,7 +189,7 @@ def test_the_months_of_an_asset_are_fetched_in_its_mode(
     assert files.fetch(MARCH).is_new is force
 
 
-# What is kept and changed under our hands
+# Cached files that somebody changed
 
 
 @pytest.mark.parametrize("change", ["longer", "other bytes", "touched", "deleted"])
@@ -217,7 +217,7 @@ def test_a_sidecar_file_that_cannot_be_read_counts_as_absent(place: Place, conte
     assert not place.get().is_new
 
 
-def test_whether_rows_need_the_parser_is_only_known_from_todays_parser(place: Place) -> None:
+def test_a_file_that_an_earlier_parser_checked_is_not_known_to_be_regular(place: Place) -> None:
     file = place.get().file
     assert file.verified.regular
     facts = json.loads(place.sidecar.read_text())
@@ -229,7 +229,7 @@ def test_whether_rows_need_the_parser_is_only_known_from_todays_parser(place: Pl
         assert found.file.verified.regular is None
 
 
-def test_a_sidecar_file_with_more_facts_than_are_read_counts_and_one_with_fewer_does_not(place: Place) -> None:
+def test_a_sidecar_file_may_have_more_facts_than_are_read_but_not_fewer(place: Place) -> None:
     first = place.get().file
     facts = json.loads(place.sidecar.read_text())
     place.sidecar.write_text(json.dumps(facts | {"colour": "green"}))
@@ -254,7 +254,9 @@ BROKEN = {
 
 @pytest.mark.parametrize(("content", "error"), BROKEN.values(), ids=BROKEN)
 @pytest.mark.parametrize("has_a_good_one", [False, True])
-def test_a_broken_file_is_not_kept(place: Place, content: bytes, error: type[Exception], has_a_good_one: bool) -> None:
+def test_a_broken_file_is_not_cached(
+    place: Place, content: bytes, error: type[Exception], has_a_good_one: bool
+) -> None:
     if has_a_good_one:
         place.get()
     before = {path.name: path.read_bytes() for path in place.kept.parent.glob("*")}
@@ -273,14 +275,14 @@ def test_a_folder_that_cannot_be_created_is_reported(place: Place) -> None:
         place.get()
 
 
-# By the landing place
+# Files from the landing place
 
 
 LANDED = zipped(text(GREEN, rows(GREEN, 30)))
 
 
 def land(place: Place, content: bytes, name: str = NAME) -> Transfer:
-    """Keep a file that was dropped into a landing place."""
+    """Drop a file into a landing place, and cache it from there."""
     folder = place.published.parent / "landing"
     folder.mkdir(exist_ok=True)
     for there in folder.iterdir():
@@ -290,15 +292,15 @@ def land(place: Place, content: bytes, name: str = NAME) -> Transfer:
 
 
 @pytest.mark.parametrize("name", [NAME, NAME.removesuffix(".gz")])
-@pytest.mark.parametrize("way", [Place.get, Place.refresh])
+@pytest.mark.parametrize("fetch_file", [Place.get, Place.refresh])
 def test_a_file_that_landed_is_the_months_file_whatever_the_source_has(
-    place: Place, way: "type[Place.get]", name: str
+    place: Place, fetch_file: "type[Place.get]", name: str
 ) -> None:
     place.get()
     landed = land(place, LANDED if name == NAME else gzip.decompress(LANDED), name)
     assert landed.is_new
     place.publish(CORRECTED)
-    found = way(place)
+    found = fetch_file(place)
     assert (found.is_new, found.file) == (False, landed.file)
     assert (found.file.rows, found.file.landed) == (30, True)
 
@@ -353,7 +355,7 @@ def die(*arguments):
 
 if act == "slowly":
     FolderSource.fetch = slow
-elif act == "die before the note":
+elif act == "die before the sidecar":
     store.write_sidecar = die
 elif act == "die before the file":
     os.fsync = die
@@ -385,7 +387,7 @@ def test_a_process_that_has_waited_too_long_gives_up(place: Place, monkeypatch: 
         place.get()
 
 
-@pytest.mark.parametrize(("act", "earlier"), [("die before the file", None), ("die before the note", CORRECTED)])
+@pytest.mark.parametrize(("act", "earlier"), [("die before the file", None), ("die before the sidecar", CORRECTED)])
 def test_what_a_killed_fetch_left_is_repaired_by_the_next(place: Place, act: str, earlier: bytes | None) -> None:
     if earlier:
         place.publish(earlier)

@@ -1,4 +1,4 @@
-"""Downloads from a real server that fails in every way servers fail, and what is left on disk afterwards."""
+"""Downloads from a real server with every kind of failure, and what is left on disk afterwards."""
 
 import os
 import resource
@@ -71,7 +71,7 @@ def failure(server: TripServer, target: Path, kind: type[TaxiError]) -> str:
 
 
 def leave_half(server: TripServer, target: Path) -> None:
-    """Fail in the middle of a download for good, like a network that is gone for hours."""
+    """Interrupt a download and let it fail, so that the first half of the file is left."""
     server.script(PATH, Answer(cut_after=HALF))
     with pytest.raises(SourceUnreachable):
         quick(server, ONCE).fetch(server.url + PATH, target)
@@ -80,7 +80,7 @@ def leave_half(server: TripServer, target: Path) -> None:
 
 
 def sent(server: TripServer, header: str) -> list[str | None]:
-    """Return what every request had in a header."""
+    """Return the value that each request has in a header."""
     return [request.headers.get(header) for request in server.requests]
 
 
@@ -111,7 +111,7 @@ def test_redirects_are_followed_to_the_file(server: TripServer, target: Path) ->
     assert quick(server).version(server.url + PATH).bytes == len(CONTENT)
 
 
-def test_redirects_in_a_circle_are_reported_and_not_tried_again(server: TripServer, target: Path) -> None:
+def test_redirects_in_a_circle_are_reported_and_not_retried(server: TripServer, target: Path) -> None:
     server.script(PATH, *[Answer(status=302, headers={"Location": PATH})] * 60)
     assert "30 redirects" in failure(server, target, SourceUnreachable)
     assert len(server.requests) == 31
@@ -153,10 +153,10 @@ def test_only_a_long_download_logs_its_progress(
         (403, AccessDenied, "403 Forbidden"),
         (451, AccessDenied, "451 "),
         (204, DamagedFile, "204 No Content"),
-        (206, DamagedFile, "206 Partial Content"),  # nobody requested a part
+        (206, DamagedFile, "206 Partial Content"),  # no range was requested
     ],
 )
-def test_a_final_answer_is_reported_and_not_asked_for_again(
+def test_a_final_response_is_reported_and_not_retried(
     server: TripServer, target: Path, status: int, kind: type[TaxiError], words: str
 ) -> None:
     server.script(PATH, Answer(status=status))
@@ -189,7 +189,7 @@ def test_a_lasting_failure_is_reported_with_its_cause_and_the_number_of_attempts
     assert len(server.requests) == 3
 
 
-def test_a_version_is_requested_again_too(server: TripServer) -> None:
+def test_a_request_for_the_version_is_retried_too(server: TripServer) -> None:
     server.script(PATH, Answer(status=503), Answer(reset=True))
     assert quick(server).version(server.url + PATH) == V1
     assert [request.method for request in server.requests] == ["HEAD"] * 3
@@ -205,7 +205,7 @@ def test_a_server_without_head_is_asked_for_one_byte(server: TripServer, status:
     assert sent(server, "range")[1] == "bytes=0-0"
 
 
-def test_a_version_that_get_may_not_read_either_is_denied(server: TripServer) -> None:
+def test_a_version_that_neither_head_nor_get_may_read_is_denied(server: TripServer) -> None:
     server.script(PATH, *[Answer(status=403)] * 2)
     with pytest.raises(AccessDenied, match="403 Forbidden"):
         quick(server).version(server.url + PATH)
@@ -215,7 +215,7 @@ def test_a_version_that_get_may_not_read_either_is_denied(server: TripServer) ->
     ("text", "least", "most"),
     [
         ("3", 3, 3),
-        ("Sun, 08 Nov 2076 10:00:00 GMT", None, None),  # longer than anybody waits
+        ("Sun, 08 Nov 2076 10:00:00 GMT", None, None),  # longer than the longest wait
         ("Tue, 02 Apr 2019 10:00:00 GMT", 0, 0.03),
         ("soon", 0, 0.03),
         ("-1", 0, 0.03),
@@ -226,7 +226,7 @@ def test_a_version_that_get_may_not_read_either_is_denied(server: TripServer) ->
 def test_retry_after_is_obeyed_as_a_number_or_a_date(
     server: TripServer, target: Path, no_waits: list[float], text: str, least: float | None, most: float | None
 ) -> None:
-    header = text.encode("utf-8").decode("latin-1")  # as it is sent
+    header = text.encode("utf-8").decode("latin-1")  # sent as UTF-8: the server encodes headers as Latin-1
     server.script(PATH, Answer(status=429, headers={"Retry-After": header}))
     if least is None or most is None:
         assert "asks for a pause of " in failure(server, target, SourceUnreachable)
@@ -312,9 +312,7 @@ def test_a_body_shorter_than_its_announced_length_is_never_complete(server: Trip
 
 
 @pytest.mark.parametrize("name", ["green_tripdata_2019-03.csv", NAME, "taxi_zone_lookup.csv"])
-def test_a_body_that_only_the_end_of_the_connection_ends_is_refused(
-    server: TripServer, tmp_path: Path, name: str
-) -> None:
+def test_a_body_that_ends_only_with_its_connection_is_refused(server: TripServer, tmp_path: Path, name: str) -> None:
     plain = b"VendorID\n" + b"2\n" * 1000
     address = server.publish(f"/{name}", zipped(plain[:1009]) + zipped(plain[1009:]) if name == NAME else plain)
     server.script(f"/{name}", Answer(cut_after=1009, headers={"Content-Length": None, "Connection": "close"}))
@@ -355,7 +353,7 @@ def test_a_part_that_was_not_requested_is_refused(server: TripServer, target: Pa
     assert sent(server, "range") == [None, f"bytes={HALF}-", None]
 
 
-def test_a_rest_that_comes_in_parts_is_requested_until_it_is_whole(server: TripServer, target: Path) -> None:
+def test_the_rest_of_a_file_may_come_in_several_parts(server: TripServer, target: Path) -> None:
     server.script(PATH, Answer(cut_after=HALF), Answer(part=1000))
     fetch(server, target)
     assert target.read_bytes() == CONTENT
@@ -418,14 +416,14 @@ FETCHING = """
 """
 
 
-def fetching(server: TripServer, target: Path) -> list[str]:
-    """Return a command that fetches in its own process."""
+def fetch_command(server: TripServer, target: Path) -> list[str]:
+    """Return the command of a process that fetches the file."""
     return [sys.executable, "-c", textwrap.dedent(FETCHING), server.template, server.url + PATH, str(target)]
 
 
 def test_what_a_killed_process_had_received_is_not_fetched_again(server: TripServer, target: Path) -> None:
     server.script(PATH, Answer(cut_after=HALF, stall=30))
-    with subprocess.Popen(fetching(server, target)) as process:
+    with subprocess.Popen(fetch_command(server, target)) as process:
         end = time.monotonic() + 10
         while not (target.exists() and target.stat().st_size == HALF):
             assert time.monotonic() < end
@@ -442,7 +440,7 @@ def test_what_a_killed_process_had_received_is_not_fetched_again(server: TripSer
 def test_a_file_that_may_not_grow_fails_with_advice_and_is_resumed_later(server: TripServer, target: Path) -> None:
     limit = (CHUNK, CHUNK)
     process = subprocess.run(
-        fetching(server, target),
+        fetch_command(server, target),
         capture_output=True,
         text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
@@ -466,7 +464,7 @@ def test_a_full_or_read_only_disk_fails_with_advice(
     mounted = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs -o {option} none {tmp_path} && exec "$@"', "sh"]
     if subprocess.run([*mounted, "true"], capture_output=True).returncode != 0:
         pytest.skip("mounting a small disk needs root")
-    process = subprocess.run([*mounted, *fetching(server, tmp_path / NAME)], capture_output=True, text=True)
+    process = subprocess.run([*mounted, *fetch_command(server, tmp_path / NAME)], capture_output=True, text=True)
     assert f"StorageFull: {NAME}: " in process.stderr
     assert words in process.stderr
 

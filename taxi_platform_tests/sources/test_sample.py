@@ -1,4 +1,4 @@
-"""The sample generator: deterministic, exact in size, as dirty as the published files, and clean to load."""
+"""The sample generator: deterministic, exact in size, with the faults of the published files, and without bad rows."""
 
 import gzip
 import hashlib
@@ -23,7 +23,7 @@ from taxi_platform.trips.reading import TripStream, read_chunks
 from taxi_platform.trips.records import read_records
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
 
-# What the generator makes of 31,000 rows of 2020-06. When this changes on purpose, raise GENERATION and renew it.
+# Checksums of 31,000 rows of 2020-06. After an intended change of the generator, raise GENERATION and update them.
 CHECKSUMS = {
     "green": "af0d0fc64138d3b5e8ba5be65cfe0614d6abdb57e54b2918bcfcde1ed7bfe830",
     "yellow": "4bc852e54756ff402cb6f8795631e5b684c1388e4c8d8482c60d1bfc1b07b5e2",
@@ -40,13 +40,13 @@ def service(request: pytest.FixtureRequest) -> Service:
 
 @pytest.fixture(scope="module")
 def june(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """31,000 rows of June 2020, so that the month is more than one block long."""
+    """Make 31,000 rows of June 2020, so that the month is more than one block long."""
     return made(service, "2020-06", 31_000, tmp_path_factory.mktemp("sample"))
 
 
 @pytest.fixture(scope="module")
 def greens(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
-    """A large green month, as texts."""
+    """Make a large green month, and return its values as text."""
     return texts(made(GREEN, "2020-06", 250_000, tmp_path_factory.mktemp("green")))
 
 
@@ -188,7 +188,7 @@ def test_fetching_overwrites_whatever_is_there(tmp_path: Path) -> None:
     assert read(target, GREEN).rows == 100
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full does not exist")
 def test_a_full_disk_is_reported() -> None:
     source = SampleSource(0.01)
     for address in (source.trips(GREEN, Month(2020, 6)), source.zones()):
@@ -196,16 +196,16 @@ def test_a_full_disk_is_reported() -> None:
             source.fetch(address, Path("/dev/full"))
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_no_more_is_made_than_can_be_written_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full does not exist")
+def test_making_a_month_stops_soon_after_a_write_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     blocks: list[int] = []
     make = sample_trips.csv_of_block
 
-    def counting(file: SampleFile, block: Block) -> bytes:
+    def record(file: SampleFile, block: Block) -> bytes:
         blocks.append(block.number)
         return make(file, block)
 
-    monkeypatch.setattr(sample_trips, "csv_of_block", counting)
+    monkeypatch.setattr(sample_trips, "csv_of_block", record)
     with pytest.raises(StorageFull):
         write_month(YELLOW, Month(2019, 3), 8_000_000, Path("/dev/full"))
     assert len(blocks) <= 3 * sample_trips.MOST_THREADS
@@ -234,7 +234,7 @@ def test_the_source_is_imported_without_the_libraries_that_make_trips() -> None:
     assert run_python(code).strip() == "set()"
 
 
-# Clean to load
+# Without bad rows
 
 
 def test_the_header_is_the_contracts_and_every_line_ends_in_crlf(service: Service, june: Path) -> None:
@@ -256,17 +256,17 @@ def test_no_two_rows_are_equal_and_the_identity_tells_them_apart(service: Servic
     assert frame.select(service.identity).n_unique() == frame.height
 
 
-def test_even_a_crowded_file_repeats_no_trip(service: Service, tmp_path: Path) -> None:
+def test_even_a_crowded_month_repeats_no_trip(service: Service, tmp_path: Path) -> None:
     def all_in_the_first(hours: sample_blocks.Numbers) -> sample_blocks.Numbers:
         return np.where(hours == hours[0], 1, 0)
 
-    with pytest.MonkeyPatch.context() as patch:  # about as many in a second as the largest month would have
+    with pytest.MonkeyPatch.context() as patch:  # as many trips in a second as in the largest month
         patch.setattr(sample_blocks, "busy", all_in_the_first)
         frame = texts(made(service, "2021-03", 200_000, tmp_path))
     assert frame.select(service.identity).n_unique() == frame.height
 
 
-# As dirty as the published files
+# The faults of the published files
 
 
 def test_some_pickups_lie_outside_the_month(greens: pl.DataFrame) -> None:
@@ -275,15 +275,15 @@ def test_some_pickups_lie_outside_the_month(greens: pl.DataFrame) -> None:
     assert {"2008-12-31", "2041-08-17", "2020-05-31"} <= set(outside.str.head(10))
 
 
-def test_some_trips_are_taken_back_by_a_row_with_negative_amounts(greens: pl.DataFrame) -> None:
+def test_some_trips_are_reversed_by_a_row_with_negative_amounts(greens: pl.DataFrame) -> None:
     amounts = ["fare_amount", "extra", "mta_tax", "tip_amount", "tolls_amount", "improvement_surcharge", "total_amount"]
     numbers = greens.with_columns(pl.col(amounts).cast(pl.Float64))
     negative = numbers.filter(pl.col("total_amount") < 0)
     assert negative.height == pytest.approx(0.0038 * 160_000, rel=0.2)
     assert set(negative["payment_type"]) == {"3", "4"}
     identity = [name for name in GREEN.identity if name not in amounts]
-    taken_back = negative.with_columns(-pl.col(amounts)).join(numbers, on=[*identity, *amounts], how="semi")
-    assert taken_back.height == negative.height
+    reversed_trips = negative.with_columns(-pl.col(amounts)).join(numbers, on=[*identity, *amounts], how="semi")
+    assert reversed_trips.height == negative.height
 
 
 # Zones

@@ -1,4 +1,4 @@
-"""What sources decide by themselves: addresses, the meaning of responses, folders, and which source is meant."""
+"""Sources without a server: addresses, folders, and which source a setting chooses."""
 
 import os
 import subprocess
@@ -135,7 +135,7 @@ def test_the_zone_lookup_of_a_folder_lies_beside_its_trips(folder: Path) -> None
     assert FolderSource(folder).zones() == str(folder / "taxi_zone_lookup.csv")
 
 
-def test_a_folder_that_went_away_is_missed_by_every_method(tmp_path: Path) -> None:
+def test_every_method_reports_a_folder_that_is_gone(tmp_path: Path) -> None:
     source = FolderSource(tmp_path / "gone")
     attempts: list[Callable[[], object]] = [
         lambda: source.trips(GREEN, MARCH),
@@ -148,7 +148,7 @@ def test_a_folder_that_went_away_is_missed_by_every_method(tmp_path: Path) -> No
             attempt()
 
 
-def test_a_copy_is_the_file_and_nothing_lies_beside_it(folder: Path, tmp_path: Path) -> None:
+def test_a_copy_equals_its_file_and_no_other_file_is_left(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "copy" / NAME
     target.parent.mkdir()
     target.write_bytes(b"what an earlier fetch left")
@@ -194,7 +194,7 @@ def test_a_file_that_changes_while_it_is_copied_is_refused(
 
 @contextmanager
 def without_privileges() -> Generator[None, None, None]:
-    """Be nobody for a while, where the tests are run by root, who may read everything."""
+    """Switch to the user nobody for a while if the tests run as root, who may read every file."""
     if os.getuid() != 0:
         yield
         return
@@ -206,7 +206,7 @@ def without_privileges() -> Generator[None, None, None]:
 
 
 def test_a_file_that_may_not_be_read_is_denied() -> None:
-    with tempfile.TemporaryDirectory() as place:  # pytest's own folders are closed to nobody
+    with tempfile.TemporaryDirectory() as place:  # the user nobody may not enter pytest's own folders
         folder = Path(place)
         folder.chmod(0o777)
         (folder / NAME).write_bytes(ROWS)
@@ -225,15 +225,15 @@ def test_a_folder_that_may_not_be_searched_is_denied() -> None:
         folder.chmod(0o700)
 
 
-def test_a_copy_that_cannot_be_written_blames_the_target(folder: Path, tmp_path: Path) -> None:
+def test_the_error_names_the_target_of_a_copy_that_cannot_be_written(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(StorageFull, match=r"missing/copy cannot be written: no such file or directory"):
         FolderSource(folder).fetch(str(folder / NAME), tmp_path / "missing" / "copy")
 
 
-# Which source is meant
+# Which source a setting chooses
 
 
-def test_a_path_means_a_folder_and_starts_at_the_project(
+def test_a_path_means_a_folder_and_may_be_relative_to_the_project(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -279,7 +279,7 @@ def test_an_impossible_scale_is_refused(scale: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "samples", "/no/such/folder", "~nobody-at-all/x", "a\0b"])
-def test_what_names_no_source_is_refused_with_the_three_kinds_that_are_valid(text: str) -> None:
+def test_an_invalid_source_is_refused_with_the_three_kinds_that_are_valid(text: str) -> None:
     with pytest.raises(InvalidSetting) as caught:
         source_named(text)
     message = str(caught.value)
@@ -293,7 +293,7 @@ def test_a_file_is_not_a_folder(folder: Path) -> None:
         source_named(str(folder / NAME))
 
 
-def test_choosing_a_source_loads_no_transport() -> None:
+def test_choosing_a_source_imports_no_http_library() -> None:
     program = (
         "import sys\n"
         "from taxi_platform.settings import RELEASE\n"

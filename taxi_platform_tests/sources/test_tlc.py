@@ -1,4 +1,4 @@
-"""The TLC's server and the default source, played by a real server: editions, 403, responses that are not Parquet."""
+"""The TLC's source and the default source on a local server: editions, 403, responses that are not Parquet."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def cache_of(server: TripServer, folder: Path) -> Cache:
     return Cache(folder, CourseThenTlc(server.template, tlc_of(server)))
 
 
-def test_each_month_comes_in_its_edition_and_is_kept_as_published(server: TripServer, tmp_path: Path) -> None:
+def test_each_month_comes_in_its_edition_and_is_cached_unchanged(server: TripServer, tmp_path: Path) -> None:
     contents = zipped(text(GREEN, rows(GREEN, 5))), parquet(GREEN, rows(GREEN, 7))
     server.publish("/green/green_tripdata_2021-07.csv.gz", contents[0])
     server.publish(PATH, contents[1])
@@ -50,7 +50,9 @@ def test_another_edition_is_another_file(server: TripServer, tmp_path: Path) -> 
     assert known.edition == "parquet"
 
 
-def test_the_tlcs_403_means_not_published_and_that_of_others_a_refusal(server: TripServer, tmp_path: Path) -> None:
+def test_a_403_means_not_published_from_the_tlc_and_denied_from_other_servers(
+    server: TripServer, tmp_path: Path
+) -> None:
     address = server.url + PATH
     for ask in (lambda source: source.version(address), lambda source: source.fetch(address, tmp_path / "part")):
         for source, error in ((tlc_of(server), NotPublished), (HttpSource(server.template), AccessDenied)):
@@ -67,7 +69,7 @@ def test_the_tlcs_403_means_not_published_and_that_of_others_a_refusal(server: T
         (zipped(b"a,b\n1,2\n"), "it is not a Parquet file, but gzip data"),
     ],
 )
-def test_what_is_not_parquet_is_refused_and_not_kept(
+def test_a_response_that_is_not_parquet_is_refused_and_not_cached(
     server: TripServer, tmp_path: Path, content: bytes, message: str
 ) -> None:
     server.publish(PATH, content)

@@ -1,4 +1,4 @@
-"""A web API that is asked for JSON: what it may answer, and how it may fail."""
+"""Requests for JSON to a web API: which responses are accepted, and how requests fail."""
 
 import json
 
@@ -15,36 +15,36 @@ GOOD = json.dumps({"things": [1, 2, 3]}).encode()
 QUICK = RetryPolicy(attempts=3, first_wait=0.01, longest_wait=0.01, longest_retry_after=0.5)
 
 
-def asking(read_timeout: float = 10) -> Api:
+def make_api(read_timeout: float = 10) -> Api:
     return Api("the things", "Try again later.", "There are none.", retries=QUICK, timeouts=(10, read_timeout))
 
 
 def failure(server: TripServer, kind: type[TaxiError], client: Api | None = None) -> str:
     with pytest.raises(kind) as raised:
-        (client or asking()).ask(server.url + PATH)
+        (client or make_api()).ask(server.url + PATH)
     assert type(raised.value) is kind
     return str(raised.value)
 
 
-def test_an_answer_is_what_its_json_says(server: TripServer) -> None:
+def test_a_response_is_parsed_as_json(server: TripServer) -> None:
     server.publish(PATH, GOOD)
-    assert asking().ask(server.url + PATH) == {"things": [1, 2, 3]}
+    assert make_api().ask(server.url + PATH) == {"things": [1, 2, 3]}
 
 
 def test_transient_failures_are_retried_and_logged(server: TripServer, log_lines: list[str]) -> None:
     server.publish(PATH, GOOD)
     server.script(PATH, Answer(status=503), Answer(status=429, headers={"Retry-After": "0"}))
-    assert asking().ask(server.url + PATH)["things"] == [1, 2, 3]
+    assert make_api().ask(server.url + PATH)["things"] == [1, 2, 3]
     assert [line.partition(";")[0] for line in log_lines] == [
         f"things: {server.url}{PATH} could not be read: the server answers 503 Service Unavailable",
         f"things: {server.url}{PATH} could not be read: the server answers 429 Too Many Requests",
     ]
 
 
-def test_an_answer_that_is_cut_off_is_asked_for_again(server: TripServer) -> None:
+def test_a_response_that_is_cut_off_is_requested_again(server: TripServer) -> None:
     server.publish(PATH, GOOD)
     server.script(PATH, Answer(cut_after=7), Answer(cut_after=7, reset=True))
-    assert asking().ask(server.url + PATH)["things"] == [1, 2, 3]
+    assert make_api().ask(server.url + PATH)["things"] == [1, 2, 3]
     assert len(server.requests) == 3
 
 
@@ -67,7 +67,7 @@ def test_a_server_that_stays_down_is_given_up_after_some_attempts(server: TripSe
         (204, DamagedFile, "Try again later."),
     ],
 )
-def test_a_final_answer_is_reported_with_the_advice_of_the_api_and_not_retried(
+def test_a_final_response_is_reported_with_the_advice_of_the_api_and_not_retried(
     server: TripServer, status: int, kind: type[TaxiError], advice: str
 ) -> None:
     server.script(PATH, *[Answer(status=status)] * 3)
@@ -81,7 +81,7 @@ def test_a_final_answer_is_reported_with_the_advice_of_the_api_and_not_retried(
 @pytest.mark.parametrize(
     "body", [b"", b"<html>Log in</html>", GOOD[:-1], b'{"price": NaN}', b"\xff\xfe", b"[" * 100_000, b"1 2"]
 )
-def test_an_answer_that_is_not_json_is_described_and_not_quoted(server: TripServer, body: bytes) -> None:
+def test_a_response_that_is_not_json_is_described_and_not_quoted(server: TripServer, body: bytes) -> None:
     server.publish(PATH, body)
     message = failure(server, DamagedFile)
     assert "is not JSON, or only the beginning of it" in message
@@ -90,7 +90,7 @@ def test_an_answer_that_is_not_json_is_described_and_not_quoted(server: TripServ
 
 
 @pytest.mark.parametrize("tells_length", [True, False])
-def test_an_answer_that_is_too_large_is_not_held(
+def test_a_response_that_is_too_large_is_refused(
     server: TripServer, tells_length: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api, "LARGEST", 1024 * 1024)
@@ -101,11 +101,11 @@ def test_an_answer_that_is_too_large_is_not_held(
 @pytest.mark.parametrize("address", ["", "ftp://host/x", "dummyjson.com/products", "http://"])
 def test_an_invalid_address_is_refused(address: str) -> None:
     with pytest.raises((InvalidSetting, SourceUnreachable)):
-        asking().ask(address)
+        make_api().ask(address)
 
 
 def test_a_password_in_the_address_is_sent_and_not_shown(server: TripServer) -> None:
     with pytest.raises(NotPublished) as raised:
-        asking().ask(server.url.replace("//", "//ann:pa55word@") + PATH)
+        make_api().ask(server.url.replace("//", "//ann:pa55word@") + PATH)
     assert "pa55word" not in str(raised.value)
     assert server.requests[0].headers["authorization"].startswith("Basic ")

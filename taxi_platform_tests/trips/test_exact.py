@@ -1,4 +1,4 @@
-"""The canonical CSV of a Parquet file that is made batch by batch: the same as the parser's, or none."""
+"""The canonical CSV of a Parquet file, made batch by batch: equal to the parser's, or left to the parser."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ def canonical(path: Path, service: Service = GREEN, *, parsed: bool = False) -> 
 
 
 def by_parser(monkeypatch: pytest.MonkeyPatch, path: Path, service: Service = GREEN) -> bytes:
-    """The same, made by the parser alone."""
+    """Return the canonical CSV that the parser makes alone."""
 
     def refuse(*arguments: object) -> bytes:
         raise NeedsParser("of the test")
@@ -43,19 +43,21 @@ def stored(folder: Path, content: bytes) -> Path:
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
-def test_it_is_byte_for_byte_the_parsers(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_canonical_csv_equals_the_parsers_byte_for_byte(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     count = 20 * len(AMOUNTS)
-    odd: dict[str, pa.Array] = {}
+    unusual: dict[str, pa.Array] = {}
     for column in service.columns:
         if column.postgres == "double precision":
-            odd[column.name] = pa.array(AMOUNTS * 20)
+            unusual[column.name] = pa.array(AMOUNTS * 20)
         if column.postgres == "timestamp":
-            odd[column.name] = pa.array([0, 1_500_000, -(10**15), None] * (count // 4), pa.timestamp("us"))
-    path = stored(tmp_path, parquet(service, rows(service, count), **odd))
+            unusual[column.name] = pa.array([0, 1_500_000, -(10**15), None] * (count // 4), pa.timestamp("us"))
+    path = stored(tmp_path, parquet(service, rows(service, count), **unusual))
     assert canonical(path, service) == by_parser(monkeypatch, path, service)
 
 
-def test_texts_that_need_quotes_mean_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_that_need_quotes_have_the_parsers_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flags = pa.array(['a,"b"\r\nc', "ü", None])
     path = stored(tmp_path, parquet(GREEN, rows(GREEN, 3), store_and_fwd_flag=flags))
     ours, parsers = (
@@ -76,7 +78,7 @@ def test_a_batch_with_an_irregular_value_is_left_to_the_parser_which_names_its_r
     assert [(bad.line, bad.problem) for bad in written.first_rejected] == [(16, "it holds a NUL byte")]
 
 
-def test_what_is_not_utf_8_is_damaged(tmp_path: Path) -> None:
+def test_a_file_whose_text_is_not_utf_8_is_damaged(tmp_path: Path) -> None:
     flags = pa.Array.from_buffers(pa.string(), 2, pa.array([b"Y", b"\xff"]).buffers())
     with pytest.raises(DamagedFile, match="cannot be decoded"):
         canonical(stored(tmp_path, parquet(GREEN, rows(GREEN, 2), store_and_fwd_flag=flags)))

@@ -1,4 +1,4 @@
-"""Header lines: which ones keep the contract, and what is said of those that do not."""
+"""Header lines: which ones match the contract, and the messages about those that do not."""
 
 import random
 from dataclasses import replace
@@ -32,7 +32,7 @@ def test_the_published_header_gives_the_columns_in_their_order(service: Service)
 
 
 @pytest.mark.parametrize(("end", "expected"), [("\r\n", b"\r\n"), ("\n", b"\n"), ("", b"\n")])
-def test_the_line_end_of_the_header_is_known(end: str, expected: bytes) -> None:
+def test_the_line_end_of_the_header_is_detected(end: str, expected: bytes) -> None:
     assert match(header(GREEN) + end).line_end == expected
 
 
@@ -55,7 +55,7 @@ def test_the_spelling_of_names_does_not_matter(line: str) -> None:
 
 
 @given(st.randoms(use_true_random=False))
-def test_order_is_free_and_kept(order: random.Random) -> None:
+def test_columns_may_have_any_order(order: random.Random) -> None:
     shuffled = header(GREEN).split(",")
     order.shuffle(shuffled)
     assert names(match(",".join(shuffled))) == [name.lower() for name in shuffled]
@@ -77,13 +77,13 @@ def test_another_published_spelling_of_a_column_is_known() -> None:
         ("trip_distance,", "", "missing: 'trip_distance'"),
         ("trip_distance", "distance", "unknown: 'distance'; missing: 'trip_distance'"),
         ("VendorID", "VendorID,surge,", "unknown: 'surge', ''"),
-        ("VendorID", ",VendorID", "unknown: ''"),  # the index column of pandas
+        ("VendorID", ",VendorID", "unknown: ''"),  # an index column that pandas wrote
         ("trip_distance", "trip_distance,Trip_Distance", "named twice: 'trip_distance'"),
         ("VendorID,", "", "missing: 'VendorID'"),
         ("extra,mta_tax", "mta_tax,mta_tax", "missing: 'extra'; named twice: 'mta_tax'"),
     ],
 )
-def test_a_header_that_breaks_the_contract_says_how(before: str, after: str, problem: str) -> None:
+def test_the_message_says_how_a_header_breaks_the_contract(before: str, after: str, problem: str) -> None:
     with pytest.raises(SchemaMismatch) as caught:
         match(header(GREEN).replace(before, after, 1))
     assert str(caught.value).startswith(f"{CALLED}: the columns of the header are not those of green trips ({problem})")

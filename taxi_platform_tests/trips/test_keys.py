@@ -1,4 +1,4 @@
-"""The names of tables, files and assets, which everything outside depends on."""
+"""The names of tables, files and assets, which users and other programs depend on."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from taxi_platform.trips.services import GREEN, SERVICES, service_of_table
 MARCH = Month(2019, 3)
 
 
-def test_files_and_tables_are_named_as_the_course_and_the_database_want_it() -> None:
+def test_files_and_tables_have_the_names_of_the_course() -> None:
     assert GREEN.table == "green_tripdata"
     assert GREEN.file_name(MARCH) == "green_tripdata_2019-03.csv"
     assert GREEN.partition_table(MARCH) == "green_tripdata_2019_03"
@@ -27,7 +27,7 @@ def test_other_names_are_not_those_of_trip_files(name: str) -> None:
     assert parse_file_name(name) is None
 
 
-def test_a_table_of_trips_leads_to_its_service() -> None:
+def test_the_service_of_a_table_of_trips_is_found() -> None:
     assert [service_of_table(service.table) for service in SERVICES.values()] == list(SERVICES.values())
     assert service_of_table("taxi_zone_lookup") is None
 

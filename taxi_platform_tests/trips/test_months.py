@@ -1,4 +1,4 @@
-"""Months: what is one, what their arithmetic promises, and the names that are made of them."""
+"""Months: how they are parsed and printed, their arithmetic, and their ranges."""
 
 from itertools import pairwise
 
@@ -14,7 +14,7 @@ steps = st.integers(-1200, 1200)
 
 
 @given(months)
-def test_a_month_is_what_its_text_says(month: Month) -> None:
+def test_a_month_is_parsed_from_its_text(month: Month) -> None:
     assert Month.parse(str(month)) == month
 
 
@@ -25,19 +25,19 @@ def test_a_month_prints_as_its_partition_key() -> None:
 @pytest.mark.parametrize(
     "text", ["", "2019", "2019-3", "19-03", "2019-03-01", " 2019-03", "2019-03\n", "2019/03", "٢٠١٩-٠٣", "march"]
 )
-def test_what_is_not_written_as_a_month_is_refused_with_an_example(text: str) -> None:
+def test_a_text_that_is_not_a_month_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a month: write YYYY-MM, e\.g\. 2019-03"):
         Month.parse(text)
 
 
 @pytest.mark.parametrize("text", ["2019-00", "2019-13", "0000-01"])
-def test_a_month_that_no_year_has_is_refused(text: str) -> None:
+def test_a_month_that_does_not_exist_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=f"there is no month {text}"):
         Month.parse(text)
 
 
 @given(near, steps)
-def test_going_forth_and_back_ends_where_it_began(month: Month, step: int) -> None:
+def test_going_forward_and_back_ends_at_the_same_month(month: Month, step: int) -> None:
     assert month.plus(step).plus(-step) == month
 
 

@@ -1,4 +1,4 @@
-"""The partitions of a service: the months that the settings or the contract name, as far as they have ended."""
+"""The partitions of a service: the months of the settings or the contract that can have been published."""
 
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -26,7 +26,7 @@ def test_without_settings_the_months_are_those_that_can_have_been_published() ->
     assert months(GREEN) == (Month(2019, 1), Month(2021, 7))
 
 
-def test_one_end_of_the_months_may_be_set_alone() -> None:
+def test_the_first_or_the_last_month_may_be_set_alone() -> None:
     assert months(GREEN, last_month="2019-01") == (Month(2019, 1), Month(2019, 1))
     assert months(OLDER, first_month="2020-02") == (Month(2020, 2), Month(2021, 7))
 

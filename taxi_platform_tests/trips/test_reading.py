@@ -1,4 +1,4 @@
-"""The verified pass over a trip file: what comes out of a good one, and which broken ones are found out."""
+"""The pass that verifies a trip file: what it yields of a good file, and which broken files it detects."""
 
 import gzip
 import hashlib
@@ -22,12 +22,12 @@ CALLED = r"^green_tripdata_2019-03\.csv: "
 
 
 def read(content: bytes, service: Service = GREEN, size: int = 64 * 1024) -> tuple[bytes, TripStream]:
-    """All blocks of a file as one, and the stream with its final counts."""
+    """Return all blocks of a file as one, and the stream with its final counts."""
     opened = stream(content, service, size)
     return b"".join(opened.blocks()), opened
 
 
-# What comes out of a good file
+# Good files
 
 
 @pytest.mark.parametrize("content", [PLAIN, ZIPPED], ids=["plain", "gzip"])
@@ -121,7 +121,7 @@ def test_a_truncated_gzip_file_is_detected(kept: int, size: int) -> None:
 
 
 def test_a_gzip_file_cut_between_two_members_is_only_as_good_as_its_rows() -> None:
-    assert read(zipped(PLAIN) + zipped(BODY))[1].rows == 100  # nothing but the source's length could tell a cut here
+    assert read(zipped(PLAIN) + zipped(BODY))[1].rows == 100  # only the length at the source could show a cut here
 
 
 @pytest.mark.parametrize("place", [-1, -4, -5, -8], ids=["length", "length", "CRC", "CRC"])
@@ -140,11 +140,11 @@ def test_no_flipped_bit_that_changes_a_row_goes_unnoticed(place: int, bit: int) 
         body, _ = read(bytes(wrong))
     except (DamagedFile, SchemaMismatch):
         return
-    assert body == BODY  # gzip has bits that mean nothing, such as the code of a letter that never comes
+    assert body == BODY  # some bits of gzip mean nothing, such as the code of a letter that never occurs
 
 
 @given(st.sampled_from([b"x", b"garbage", b"<html>", b"\0\0\0x", b"\x1f", b"\x1f\x8b"]), st.integers(1, 300))
-def test_something_else_behind_the_gzip_data_is_detected(garbage: bytes, size: int) -> None:
+def test_other_data_after_the_gzip_data_is_detected(garbage: bytes, size: int) -> None:
     with pytest.raises(DamagedFile, match=CALLED):
         read(ZIPPED + garbage, size=size)
 
@@ -158,7 +158,7 @@ def test_something_else_behind_the_gzip_data_is_detected(garbage: bytes, size: i
         (b"PAR1\x15", "a Parquet file"),
     ],
 )
-def test_something_else_than_a_gzip_file_is_described_and_not_quoted(content: bytes, kind: str) -> None:
+def test_a_file_that_is_not_gzip_is_described_and_not_quoted(content: bytes, kind: str) -> None:
     with pytest.raises(DamagedFile, match=f"{CALLED}it is not a gzip file, but {kind}\\."):
         TripStream(iter([content]), GREEN, MARCH, compressed=True)
     with pytest.raises(DamagedFile, match=f"{CALLED}{kind} follows the gzip data"):
@@ -222,7 +222,7 @@ def test_inflated_pieces_are_small_however_well_the_data_is_compressed() -> None
 
 @settings(max_examples=30)
 @given(st.binary(max_size=400))
-def test_no_bytes_at_all_end_in_another_error(content: bytes) -> None:
+def test_arbitrary_bytes_cause_no_other_error(content: bytes) -> None:
     for compressed in (False, True):
         with pytest.raises((DamagedFile, SchemaMismatch)):
             for _ in TripStream(iter([content]), GREEN, MARCH, compressed=compressed).blocks():

@@ -1,4 +1,4 @@
-"""The parser: each record with its line, what is merely spelled differently, and what is bad and why."""
+"""The parser: the records with their lines, other spellings of good values, and the problems of bad rows."""
 
 import csv
 import io
@@ -29,14 +29,14 @@ def read(content: bytes, service: Service = GREEN) -> list[Record]:
 
 
 def among(line: str | bytes, end: str = "\r\n", service: Service = GREEN) -> list[Record]:
-    """The records of a file with good rows on lines 2, 3 and, behind this line on line 4, two more."""
+    """Return the records of a file with this line as line 4, after two good rows and before two more."""
     good = rows(service, 5)
     before, after = text(service, good[:2], end), text(service, good[3:], end).partition(b"\n")[2]
     return read(before + (line.encode() if isinstance(line, str) else line) + end.encode() + after, service)
 
 
 def field(column: str, value: str, service: Service = GREEN) -> Record:
-    """The record on line 4 of a file in which one field is as given and all others are good."""
+    """Return the record on line 4 of a file in which one field is as given and all others are good."""
     records = among(with_field(service, rows(service, 5)[2], column, value), service=service)
     assert [record.line for record in records] == [2, 3, 4, 5, 6]
     assert [record.problem for record in records if record.line != 4] == [None] * 4
@@ -44,14 +44,14 @@ def field(column: str, value: str, service: Service = GREEN) -> Record:
 
 
 def value(column: str, text: str, service: Service = GREEN) -> str:
-    """What a good field is stored as."""
+    """Return what a good field is stored as."""
     record = field(column, text, service)
     assert record.problem is None
     return record.values[[known.name for known in service.first_columns].index(column)]
 
 
 def problem(column: str, text: str, service: Service = GREEN) -> str:
-    """What is said of a bad field."""
+    """Return the problem of a bad field."""
     record = field(column, text, service)
     assert record.problem is not None
     assert record.values == ()
@@ -153,7 +153,7 @@ def test_a_blank_field_is_null(column: str, spelled: str) -> None:
         (" 2019-03-01 00:10:16 ", "2019-03-01 00:10:16"),
     ],
 )
-def test_dates_may_be_spelled_in_the_iso_and_the_american_way(spelled: str, meant: str) -> None:
+def test_dates_may_have_the_iso_or_the_american_format(spelled: str, meant: str) -> None:
     assert value("lpep_pickup_datetime", spelled) == meant
 
 
@@ -206,7 +206,7 @@ def test_a_count_must_be_a_whole_number(spelled: str) -> None:
 
 
 @pytest.mark.parametrize("spelled", ["2147483648", "-2147483649", "9" * 30, "9" * 5000, "3000000000.0"])
-def test_a_count_that_does_not_fit(spelled: str) -> None:
+def test_a_count_that_does_not_fit_is_bad(spelled: str) -> None:
     assert problem("passenger_count", spelled) == f"passenger_count {spelled[:60]!r} is too large for a whole number"
 
 
@@ -223,7 +223,7 @@ def test_an_amount_must_fit_into_both_warehouses(spelled: str) -> None:
 
 
 @pytest.mark.parametrize("spelled", ["1e-400", "-0.1E-400", "0." + "0" * 400 + "1"])
-def test_an_amount_too_small_for_a_double(spelled: str) -> None:
+def test_an_amount_too_small_for_a_double_is_bad(spelled: str) -> None:
     assert problem("fare_amount", spelled) == f"fare_amount {spelled[:60]!r} is too small for an amount"
 
 
@@ -331,13 +331,13 @@ def test_a_last_line_without_its_end_may_be_cut_off(end: str) -> None:
     ids=["a CR beside quotes", "a long field", "quotes", "quotes and commas", "CRs", "a mark"],
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_a_strange_line_does_not_damage_its_neighbours(line: str, end: str) -> None:
+def test_an_unusual_line_does_not_damage_other_lines(line: str, end: str) -> None:
     records = [record for record in among(line, end) if record.line != 4]
     assert [(record.line, record.problem) for record in records] == [(2, None), (3, None), (5, None), (6, None)]
 
 
 @given(st.lists(st.binary(max_size=60), max_size=10))
-def test_any_bytes_are_records_without_an_error(lines: list[bytes]) -> None:
+def test_arbitrary_bytes_are_read_without_an_error(lines: list[bytes]) -> None:
     for record in read(text(GREEN, LINES[:1]) + b"\n".join(lines)):
         assert (record.problem is None) == bool(record.values)
 
@@ -346,7 +346,7 @@ def test_any_bytes_are_records_without_an_error(lines: list[bytes]) -> None:
 
 
 def canonical(content: bytes, service: Service = GREEN) -> tuple[list[list[str]], list[list[str]]]:
-    """The rows of the canonical CSV and of the list of bad rows."""
+    """Return the rows of the canonical CSV, and those of the list of bad rows."""
     good, bad = io.BytesIO(), io.BytesIO()
     counts = Canonical(stream(content, service), service, bad)
     good.writelines(counts.blocks())

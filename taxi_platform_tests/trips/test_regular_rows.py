@@ -14,7 +14,7 @@ def is_regular(lines: list[str], service: Service = GREEN, end: str = "\r\n") ->
 
 
 def with_value(column: str, value: str, place: int = 25, service: Service = GREEN) -> list[str]:
-    """Good rows, of which one has this value in a column."""
+    """Return good rows, of which one has this value in a column."""
     lines = rows(service, 50)
     lines[place] = with_field(service, lines[place], column, value)
     return lines
@@ -104,7 +104,7 @@ def test_a_time_that_is_spelled_in_any_other_way_is_not_regular(value: str, plac
 
 
 @pytest.mark.parametrize("value", ['"N"', '"', "\\N", "\0", "\r", "\t", "é", ":", "12:00:00", "2019-03-01 00:10:16"])
-def test_a_text_that_needs_a_second_look_is_not_regular(value: str) -> None:
+def test_a_text_that_needs_the_parser_is_not_regular(value: str) -> None:
     assert not is_regular(with_value("store_and_fwd_flag", value))
     assert not is_regular(with_value("affiliated_base_number", value, service=FHV), FHV)
 

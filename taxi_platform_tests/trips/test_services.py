@@ -1,4 +1,4 @@
-"""The contracts, held against the course's own tables, which are written out here."""
+"""The contracts, compared with the course's own tables, which are copied here."""
 
 from dataclasses import replace
 
@@ -102,10 +102,10 @@ def test_columns_that_came_later_are_the_last_and_files_have_them_from_a_month_o
 
 
 @ALL
-def test_only_what_decides_the_values_of_a_row_makes_loaded_months_count_as_changed(service: Service) -> None:
+def test_only_a_change_of_a_rows_values_makes_loaded_months_count_as_changed(service: Service) -> None:
     *others, last = service.first_columns
-    spelled_otherwise, later = replace(last, aliases=("another",), optional=True), replace(last, since=Month(2030, 1))
-    same = replace(service, columns=(*others, spelled_otherwise, later), schedule_hour=3, overdue_days=1)
+    spelled_differently, later = replace(last, aliases=("another",), optional=True), replace(last, since=Month(2030, 1))
+    same = replace(service, columns=(*others, spelled_differently, later), schedule_hour=3, overdue_days=1)
     assert fingerprint(same) == fingerprint(service)
     other = replace(service, columns=(*others, replace(last, postgres="timestamp")))
     assert fingerprint(other) != fingerprint(service)

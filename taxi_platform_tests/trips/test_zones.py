@@ -1,4 +1,4 @@
-"""The zone lookup's file: the real one, those like it, and those that are none."""
+"""The file of the zone lookup: the real one, other spellings of it, and files that are not a zone lookup."""
 
 from collections.abc import Callable
 from pathlib import Path
