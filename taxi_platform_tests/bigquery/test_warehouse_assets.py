@@ -56,7 +56,7 @@ def counts(loads: WarehouseLoads, service: Service = GREEN) -> Mapping[str, int]
 
 
 def check_results(run: Run) -> Mapping[str | None, bool]:
-    """Return whether the check passed, for each month."""
+    """Return whether the check passed, by month."""
     made = [entry.dagster_event for entry in run.log if entry.dagster_event]
     found = [one.asset_check_evaluation_data for one in made if one.event_type_value == "ASSET_CHECK_EVALUATION"]
     return {one.partition: one.passed for one in found if one.check_name == CHECK}

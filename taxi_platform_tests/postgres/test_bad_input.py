@@ -65,7 +65,7 @@ MISMATCHED: dict[str, tuple[bytes, str]] = {
     "a column twice": (with_header(HEADER + ",extra"), "named twice: 'extra'"),
     "another service's header": (with_header(HEADER.replace("lpep", "tpep")), "unknown: 'tpep_pickup_datetime'"),
     "a NUL in the header": (with_header(HEADER.replace("extra", "ex\0tra")), "missing: 'extra'"),
-    "a header that is no text": (b"\xff\xfe" + PLAIN, "the first line is not text"),
+    "a header that is not text": (b"\xff\xfe" + PLAIN, "the first line is not text"),
     "CR alone": (PLAIN.replace(b"\r\n", b"\r"), "the first line is not a header"),
 }
 BAD_ROWS: dict[str, tuple[bytes, str]] = {

@@ -93,7 +93,7 @@ def test_every_session_has_its_settings(unusual_database: str, setting: str, val
 
 @pytest.fixture
 def unusual_database(loads: Loads) -> str:
-    """Give the database other settings than the platform relies on, and return its URL."""
+    """Give the database settings that differ from those the platform relies on, and return its URL."""
     others = {
         "search_path": "public, pg_temp",
         "extra_float_digits": "-10",

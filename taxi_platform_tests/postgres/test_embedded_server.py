@@ -80,7 +80,7 @@ def end(server: EmbeddedServer) -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
-    """Return a server that is not started yet, and stop it afterwards."""
+    """Yield a server that is not started yet, and stop it afterwards."""
     server = EmbeddedServer(tmp_path / "postgres")
     yield server
     end(server)
@@ -263,7 +263,7 @@ def test_a_first_start_that_is_killed_does_not_disturb_the_next_one(server: Embe
 def test_a_pid_file_that_a_crash_left_does_not_stop_a_start(
     stopped: EmbeddedServer, running: EmbeddedServer, left: str
 ) -> None:
-    """Check a pid file whose pid belongs to another process by now, and one that a crash of the machine emptied."""
+    """Check a pid file whose pid belongs to another process now, and one that a machine's crash emptied."""
     content = f"{pid_of(running)}\n{stopped.data}\n1\n5432\n\n127.0.0.1\n1 1\nready   \n"
     (stopped.data / "postmaster.pid").write_text("" if left == "nothing" else content)
     assert not stopped.is_running()
