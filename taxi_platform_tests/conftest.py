@@ -114,7 +114,7 @@ def _place(item: pytest.Item) -> tuple[int, int]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> str:
-    """A superuser's URL: of ``TAXI_TEST_POSTGRES_URL`` when it is set, else of an embedded server for this session."""
+    """Return a superuser's URL: ``TAXI_TEST_POSTGRES_URL``, or of an embedded server for this session."""
     external = os.environ.get("TAXI_TEST_POSTGRES_URL")
     if external:
         return external
@@ -143,14 +143,14 @@ def databases(postgres_url: str) -> Iterator[Databases]:
 
 @pytest.fixture
 def database(databases: Databases) -> Iterator[str]:
-    """The URL of an empty database of the test's own."""
+    """Yield the URL of the test's own empty database."""
     with databases.one() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def state_template(postgres_url: str) -> str:
-    """The name of a database with Dagster's tables, to copy: making them takes longer than most tests."""
+    """Return the name of a database with Dagster's tables to copy: creating them takes longer than most tests."""
     folder = Path(os.environ[_SERVER])
     name = f"state_{folder.name.rpartition('-')[2]}"
     with (folder / "state").open("a") as made:
@@ -172,40 +172,40 @@ def state_databases(postgres_url: str, state_template: str) -> Iterator[Database
 
 @pytest.fixture
 def state_database(state_databases: Databases) -> Iterator[str]:
-    """The URL of a database of the test's own that has Dagster's tables."""
+    """Yield the URL of the test's own database with Dagster's tables."""
     with state_databases.one() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def emulators() -> Addresses:
-    """Where the session's emulators of Cloud Storage and BigQuery answer."""
+    """Return the addresses of the session's emulators of Cloud Storage and BigQuery."""
     return start_or_skip(Path(os.environ[_SERVER]) / "google")
 
 
 @pytest.fixture
 def cloud(emulators: Addresses) -> Cloud:
-    """A project of the test's own; its bucket and its dataset have names and are not there yet."""
+    """Return the test's own project, whose bucket and dataset do not exist yet."""
     return cloud_of_its_own(emulators)
 
 
 @pytest.fixture
 def ready_cloud(cloud: Cloud) -> Cloud:
-    """A project of the test's own whose bucket and dataset are there."""
+    """Return the test's own project, whose bucket and dataset exist."""
     make_ready(cloud)
     return cloud
 
 
 @pytest.fixture
 def server() -> Iterator[TripServer]:
-    """A server that publishes nothing yet."""
+    """Yield a server that publishes nothing yet."""
     with TripServer() as server:
         yield server
 
 
 @pytest.fixture
 def log_lines() -> Iterator[list[str]]:
-    """What the platform logs during the test."""
+    """Yield the list of what the platform logs during the test."""
     with collected_log_lines() as lines:
         yield lines
 
@@ -220,7 +220,7 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def platform(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
-    """The platform with the sample as its source, an empty database and an instance in memory."""
+    """Yield the platform with the sample as its source, an empty database and an instance in memory."""
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     with instance_in_memory() as instance:
         platform = Platform(instance, database, monkeypatch)
@@ -232,7 +232,7 @@ def platform(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def backfills(state_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Backfills]:
-    """Trips and Dagster's state in the test's database, the sample as the source."""
+    """Yield backfills of the sample, with the trips and Dagster's state in the test's database."""
     home = tmp_path / "dagster"
     home.mkdir()
     (home / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")

@@ -53,11 +53,11 @@ class Run:
         self._instance = instance
 
     def months(self, asset: str) -> list[str | None]:
-        """The partitions of the asset that the run recorded as materialized, in that order."""
+        """Return the partitions of the asset that the run recorded as materialized, in that order."""
         return [made.partition for made in self._made(asset)]
 
     def of(self, asset: str, month: str | None = None) -> dict[str, Any]:
-        """The metadata that the run recorded for one partition of the asset."""
+        """Return the metadata that the run recorded for one partition of the asset."""
         (made,) = [made for made in self._made(asset) if made.partition == month]
         return {name: value.value for name, value in made.metadata.items()}
 
@@ -69,12 +69,12 @@ class Run:
         return (data.user_failure_data and data.user_failure_data.description) or data.error_display_string
 
     def checks(self, month: str | None = None) -> dict[str, dg.AssetCheckEvaluation]:
-        """The results of the checks that the run recorded for one month, or for no month, by name."""
+        """Return by name the results of the checks that the run recorded for one month, or without a month."""
         found = [entry.asset_check_evaluation for entry in self.log if entry.asset_check_evaluation]
         return {one.check_name: one for one in found if one.partition == month}
 
     def labels(self) -> dict[str, str]:
-        """The run's tags as they are in the end, without Dagster's own."""
+        """Return the run's tags at its end, without Dagster's own."""
         recorded = self._instance.get_run_by_id(self.result.run_id)
         assert recorded is not None
         return {name: value for name, value in recorded.tags.items() if "/" not in name}
@@ -101,7 +101,7 @@ class Platform:
         self._loaded = None
 
     def definitions(self) -> dg.Definitions:
-        """The code location with these settings."""
+        """Return the definitions of the code location with these settings."""
         self._loaded = self._loaded or defs()
         return self._loaded
 
@@ -159,11 +159,11 @@ class Platform:
         return Run(result, self.instance)
 
     def recorded(self, asset: str) -> set[str]:
-        """The partitions that count as materialized, whichever run has done it."""
+        """Return the partitions that Dagster counts as materialized, by any run."""
         return self.instance.get_materialized_partitions(dg.AssetKey.from_user_string(asset))
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What the database answers."""
+        """Return the rows of a query."""
         with psycopg.connect(self.database) as connection:
             return connection.execute(query.encode()).fetchall()
 
@@ -174,14 +174,14 @@ class Platform:
                 connection.execute(statement.encode())
 
     def count(self, table: str, month: str | None = None) -> int:
-        """The rows of a table, or of those of one file month."""
+        """Return the number of rows of a table, or of one file month in it."""
         condition = f" where filename like '%{month}.csv'" if month else ""
         return self.rows(f"select count(*) from {table}{condition}")[0][0]
 
 
 @contextmanager
 def platform_of_a_module(server: str, data: Path, **values: str) -> Iterator[Platform]:
-    """The platform with a database of its own, for tests that share what is loaded once."""
+    """Yield the platform with its own database, for the tests of a module that share what is loaded once."""
     with (
         database_from(server, "template0") as url,
         pytest.MonkeyPatch.context() as patch,

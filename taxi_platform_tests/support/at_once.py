@@ -41,12 +41,12 @@ class Worker:
         self._barrier = barrier  # kept until the process has found it
 
     def answer(self) -> Any:
-        """What its job returned."""
+        """Return what its job returned."""
         assert self._pipe.poll(SECONDS), f"no answer of process {self.process.pid}"
         return self._pipe.recv()
 
     def answered(self, seconds: float = 0) -> bool:
-        """Whether its job has returned by now, or does so within some seconds."""
+        """Return whether its job has returned, or returns within some seconds."""
         return self._pipe.poll(seconds)
 
     def kill(self) -> None:
@@ -62,7 +62,7 @@ class Together:
         self._barrier = processes.Barrier(number)
 
     def start(self, job: Job, *arguments: object) -> Worker:
-        """One of the workers; it answers with what the job returns."""
+        """Start one of the workers; its answer is what the job returns."""
         near, far = processes.Pipe()
         process = processes.Process(target=_work, args=(self._barrier, far, job, arguments), daemon=True)
         process.start()
@@ -77,7 +77,7 @@ def _work(barrier: Any, pipe: Connection, job: Job, arguments: tuple[object, ...
 
 
 def run_hello_world(database: str, config: Mapping[str, Any], tags: Mapping[str, str]) -> tuple[str, bool]:
-    """The identifier of a run on the instance whose state is in a database, and whether it succeeded."""
+    """Run the job on the instance whose state is in a database; return the run's id and whether it succeeded."""
     with instance(database) as opened:
         result = hello_world.execute_in_process(
             instance=opened, run_config=dict(config), tags=dict(tags), raise_on_error=False

@@ -34,5 +34,5 @@ class Backfills(Platform):
         return status, said.getvalue().splitlines()
 
     def runs(self) -> list[dg.DagsterRun]:
-        """All runs, the oldest first."""
+        """Return all runs, the oldest first."""
         return list(reversed(self.instance.get_runs()))

@@ -16,7 +16,7 @@ FLAGS = (
 
 @contextmanager
 def browser(width: int, height: int) -> Iterator[Page]:
-    """A page of this size; the test is skipped where there is no Chromium."""
+    """Yield a page of this size; skip the test if Chromium is not installed."""
     if not CHROMIUM.exists():
         pytest.skip(f"there is no {CHROMIUM}; Debian: apt-get install chromium")
     with sync_playwright() as playwright:

@@ -34,12 +34,12 @@ class Clock:
         self.set(now)
 
     def set(self, now: datetime.datetime) -> None:
-        """It is another time from now on, within a second for every process."""
+        """Set the time, which every process follows within a second."""
         ahead = now - datetime.datetime.now(datetime.timezone.utc)
         self._file.write_text(f"{ahead.total_seconds():+.3f}")
 
     def environment(self) -> Mapping[str, str]:
-        """The variables of a process that shall see it; its Python runs ``PRELUDE`` at first. Waits last as ever."""
+        """Return the variables of a process that follows the clock; its Python runs ``PRELUDE`` first."""
         return {
             "LD_PRELOAD": str(self._library),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),

@@ -54,12 +54,12 @@ class Service:
 
 
 def read() -> dict[str, Any]:
-    """The file as it stands, with its anchors resolved."""
+    """Return the file's content with its anchors resolved."""
     return yaml.safe_load(FILE.read_text(encoding="utf-8"))
 
 
 def services(variables: Mapping[str, str], profiles: Iterable[str] = ()) -> dict[str, Service]:
-    """The services that Compose would start with these variables in its shell or ``.env``.
+    """Return the services that Compose would start with these variables in its shell or ``.env``.
 
     Raises:
         NotSet: as Compose refuses, even where only a service of another profile wants the variable.
@@ -69,7 +69,7 @@ def services(variables: Mapping[str, str], profiles: Iterable[str] = ()) -> dict
 
 
 def filled(value: Any, variables: Mapping[str, str]) -> Any:
-    """A value of the file with its variables filled in.
+    """Return a value of the file with its variables filled in.
 
     Raises:
         NotSet: one that has to be set is empty or absent.
@@ -82,7 +82,7 @@ def filled(value: Any, variables: Mapping[str, str]) -> Any:
 
 
 def in_env_example() -> dict[str, str | None]:
-    """Every variable that ``.env.example`` explains, with what it is set to there, be the line commented out or not."""
+    """Return every variable of ``.env.example`` with its value there, also those that are commented out."""
     lines = re.findall(r"^(?:# )?([A-Z][A-Z_]*=.*)$", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE)
     return dotenv_values(stream=StringIO("\n".join(lines)), interpolate=False)
 
@@ -121,5 +121,5 @@ def _service(name: str, one: Mapping[str, Any], variables: Mapping[str, str]) ->
 
 
 def _test(test: str | list[str]) -> Sequence[str]:
-    """A text is for the container's shell; a list says in its first word what it is."""
+    """Return the command of a health check: a text is for the shell, and a list names its kind in its first word."""
     return ["/bin/sh", "-c", test] if isinstance(test, str) else test[1:]

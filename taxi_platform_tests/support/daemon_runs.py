@@ -51,7 +51,7 @@ class Deployment:
     def __init__(
         self, folder: Path, state: str, config: Mapping[str, Any] | None = None, prelude: str = "", **values: str
     ) -> None:
-        """Nothing is started yet.
+        """Prepare a deployment; entering the context starts it.
 
         Args:
             folder: where logs and data go.
@@ -124,7 +124,7 @@ class Deployment:
             self._context.refresh_workspace()
 
     def prelude(self, name: str = "") -> Path:
-        """The folder for the ``PYTHONPATH`` of a process, or of a command."""
+        """Return the folder for the ``PYTHONPATH`` of a process, or of a command."""
         return self._folder / "preludes" / name
 
     def start_sensor(self, name: str) -> None:
@@ -134,7 +134,7 @@ class Deployment:
         self.instance.start_sensor(next(iter(location.get_repositories().values())).get_sensor(name))
 
     def start_daemon(self) -> None:
-        """Start the daemon; it works as soon as it has looked around."""
+        """Start the daemon, which takes some seconds until it works."""
         self._start("daemon", "_daemon_", "run", "-w", str(self._workspace))
 
     def kill(self, name: str) -> None:
@@ -144,7 +144,7 @@ class Deployment:
         self._processes[name].wait()
 
     def log(self, name: str) -> str:
-        """What a process has printed."""
+        """Return what a process has printed."""
         path = self._folder / f"{name}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
@@ -161,33 +161,33 @@ class Deployment:
         return asyncio.run(run).run_id
 
     def run(self, run_id: str) -> dg.DagsterRun:
-        """The run as it is now."""
+        """Return the run in its current state."""
         run = self.instance.get_run_by_id(run_id)
         assert run is not None
         return run
 
     def wait_for(self, run_id: str) -> dg.DagsterRun:
-        """The run when it has finished, and has told so."""
+        """Wait until the run has finished, and return it."""
         self.wait_until(lambda: self.run(run_id).is_finished)
         return self.run(run_id)
 
     def retries(self, run_id: str) -> list[dg.DagsterRun]:
-        """The runs that were started in place of a run."""
+        """Return the runs that were started as retries of a run."""
         _, group = self.instance.get_run_group(run_id) or ("", [])
         return [run for run in group if run.parent_run_id == run_id]
 
     def messages(self, run_id: str) -> str:
-        """Everything that was said about a run."""
+        """Return all messages of a run's event log."""
         return "\n".join(entry.message for entry in self.instance.all_logs(run_id))
 
     def worker(self, run_id: str) -> psutil.Process:
-        """The process that executes a run."""
+        """Return the process that executes a run."""
         started = re.search(r"Started process for run \(pid: (\d+)\)", self.messages(run_id))
         assert started
         return psutil.Process(int(started[1]))
 
     def wait_until(self, happens: Callable[[], object], seconds: float = PATIENCE) -> None:
-        """Look until something is so, or show what the processes said."""
+        """Poll until something happens; fail with the processes' logs if it does not."""
         deadline = time.monotonic() + seconds
         while not happens():
             if time.monotonic() > deadline:

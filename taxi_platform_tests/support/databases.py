@@ -84,7 +84,7 @@ class Databases:
 
     @contextmanager
     def one(self) -> Iterator[str]:
-        """A database as the template is."""
+        """Yield a database that equals the template."""
         name = self._free.pop() if self._free else _create(self._connection, self._template)
         url = _url(self._server, name)
         if not self._remains:

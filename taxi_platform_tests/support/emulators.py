@@ -19,7 +19,7 @@ LOCATION = "US"  # where the emulator of Cloud Storage puts every bucket, whatev
 
 
 def start_or_skip(folder: Path) -> Addresses:
-    """The emulators under a folder, started by the first who asks."""
+    """Return the addresses of the emulators of a folder; the first caller starts them."""
     try:
         return Emulators(folder).start()
     except CloudNotReady as absent:
@@ -27,7 +27,7 @@ def start_or_skip(folder: Path) -> Addresses:
 
 
 def cloud_of_its_own(addresses: Addresses) -> Cloud:
-    """A project that no other test knows, with names for a bucket and a dataset."""
+    """Return a project that no other test uses, with names for a bucket and a dataset."""
     name = uuid4().hex[:12]
     names = (f"test-{name}", LOCATION, f"trips-{name}", f"trips_{name}")
     return Cloud(*names, storage_host=addresses.storage, bigquery_host=addresses.bigquery)

@@ -67,18 +67,18 @@ class GeminiServer:
 
 
 def refused(status: int, word: str, message: str = "") -> Response:
-    """A failure as the service words it."""
+    """Return a failure in the words of the service."""
     return Response(status, {"error": {"code": status, "status": word, "message": message or word}})
 
 
 def said(text: str) -> Response:
-    """One reply in words of the test's own."""
+    """Return a reply with this text."""
     part = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP", "index": 0}
     return Response(body={"candidates": [part]})
 
 
 def vector(text: str) -> list[float]:
-    """How often each letter occurs: texts of the same words lie close together."""
+    """Return how often each letter occurs, so that texts with the same words are close to each other."""
     return [float(text.lower().count(letter)) for letter in LETTERS]
 
 

@@ -137,7 +137,7 @@ class Google:
         return made
 
     def answer(self, asked: Asked) -> Reply:
-        """Status, headers and body of the usual answer.
+        """Return status, headers and body of the usual response.
 
         Raises:
             Refused: the usual answer is an error.
@@ -220,7 +220,7 @@ class Google:
     # Objects
 
     def forget_uploads(self) -> None:
-        """Lose the uploads that are under way, as Google does after a week."""
+        """Drop the unfinished uploads, as Google does after a week."""
         self._sessions.clear()
 
     def _list(self, asked: Asked, bucket: str) -> Reply:

@@ -10,13 +10,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 @cache
 def private_key() -> str:
-    """One private key a process, for making one takes long."""
+    """Return the process's one private key; making one takes long."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def service_account_key(token_server: str) -> str:
-    """The key, as the JSON that ``GCP_CREDS`` may hold."""
+    """Return a service account's key as the JSON that ``GCP_CREDS`` may hold."""
     return json.dumps(
         {
             "type": "service_account",
@@ -30,5 +30,5 @@ def service_account_key(token_server: str) -> str:
 
 
 def secrets_of(key: str) -> list[str]:
-    """What of a key must stand nowhere else: its number, and every line of the private key."""
+    """Return the secret parts of a key: its id, and every line of the private key."""
     return [json.loads(key)["private_key_id"], *private_key().splitlines()[1:-1]]

@@ -94,11 +94,11 @@ class RecordingServer:
         self._scripts.clear()
 
     def asked(self, beginning: str) -> list[Asked]:
-        """The requests whose name begins like this."""
+        """Return the requests whose name begins like this."""
         return [asked for asked in list(self.requests) if self.name_of(asked).startswith(beginning)]
 
     def name_of(self, asked: Asked) -> str:
-        """What tests call a request: its method and path."""
+        """Return the name of a request for tests: its method and path."""
         return f"{asked.method} {asked.path}"
 
     def note(self, asked: Asked) -> Answer:
@@ -111,7 +111,7 @@ class RecordingServer:
         return Answer()
 
     def answer(self, asked: Asked) -> Reply:
-        """The usual answer.
+        """Return the usual response.
 
         Raises:
             Refused: it is an error.
@@ -185,4 +185,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Tests read ``GoogleServer.requests``; nothing is printed."""
+        """Print nothing: tests read ``GoogleServer.requests``."""

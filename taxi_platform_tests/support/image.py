@@ -14,19 +14,19 @@ IGNORED = PROJECT / ".dockerignore"
 
 
 def instructions() -> list[tuple[str, str]]:
-    """Every instruction of the last stage, with what follows it, e.g. ``("USER", "10001:10001")``."""
+    """Return the instructions of the last stage with their arguments, e.g. ``("USER", "10001:10001")``."""
     parts = [(part["instruction"], part["value"]) for part in parser().structure if part["instruction"] != "COMMENT"]
     last = max(at for at, (name, _) in enumerate(parts) if name == "FROM")
     return parts[last:]
 
 
 def environment() -> Mapping[str, str]:
-    """The variables of a container, before anything is added to them."""
+    """Return the variables that the image sets in a container."""
     return parser().envs
 
 
 def parser() -> DockerfileParser:
-    """The file, read anew."""
+    """Parse the Dockerfile."""
     return DockerfileParser(fileobj=FILE.open("r+b"), cache_content=True)
 
 
@@ -43,7 +43,7 @@ def unpack(root: Path) -> None:
 
 
 def is_ignored(path: Path) -> bool:
-    """Whether ``.dockerignore`` keeps a file from the builder: the last line that fits it or a folder of it decides."""
+    """Return whether ``.dockerignore`` hides a file: the last line that matches it or a folder of it decides."""
     ignored = False
     for line in IGNORED.read_text(encoding="utf-8").splitlines():
         pattern = line.removeprefix("!").strip()
@@ -57,7 +57,7 @@ def _fits(path: Path, pattern: str) -> bool:
 
 
 def _copy(source: str, target: Path, *, into: bool) -> None:
-    """As COPY does it: a folder's content becomes the target's, a file goes into a target that ends in a slash."""
+    """Copy like COPY: a folder's content becomes the target's, a file goes into a target that ends in a slash."""
     start = PROJECT / source
     for path in [start] if start.is_file() else [path for path in start.rglob("*") if path.is_file()]:
         if is_ignored(path.relative_to(PROJECT)):

@@ -33,17 +33,17 @@ _STEP = re.compile(r"_\d+_([a-z_]+)_\d+")
 
 
 def account_of(asked: Asked) -> str:
-    """The account that asks; requests to emulators carry no credentials, unless a test gives them some."""
+    """Return the account of a request, which has credentials only if a test sets them: emulators need none."""
     return asked.headers.get("authorization", ANONYMOUS).removeprefix("Bearer ")
 
 
 def is_job(asked: Asked) -> bool:
-    """Whether a job is asked for."""
+    """Return whether a request starts a job."""
     return asked.method == "POST" and asked.path.startswith("/bigquery/") and asked.path.endswith("/jobs")
 
 
 def is_dry_run(asked: Asked) -> bool:
-    """Whether a job is only to be estimated."""
+    """Return whether a request only estimates a job."""
     return is_job(asked) and bool(asked.json["configuration"].get("dryRun"))
 
 
@@ -65,7 +65,7 @@ class Job:
     ended: Json | None = None
 
     def look(self) -> Json:
-        """What is said of it now: it waits, goes on, or has ended."""
+        """Return the job's current state: pending, running or done."""
         if self.ended is not None and self.looks <= 0:
             return self.ended
         self.looks -= 1
@@ -88,7 +88,7 @@ class JobServer(RecordingServer):
         self._taking = threading.Lock()
 
     def name_of(self, asked: Asked) -> str:
-        """The step of a job of the platform's, e.g. ``load``; else the method and the path."""
+        """Return the step of one of the platform's jobs, e.g. ``load``, else the method and the path."""
         if not is_job(asked):
             return super().name_of(asked)
         if is_dry_run(asked):
@@ -97,15 +97,15 @@ class JobServer(RecordingServer):
         return step[1] if step else super().name_of(asked)
 
     def ids(self, step: str) -> list[str]:
-        """The ids under which jobs of a step were asked for, one for each request."""
+        """Return the ids of the requested jobs of a step, one for each request."""
         return [asked.json["jobReference"]["jobId"] for asked in self.asked(step)]
 
     def canceled(self) -> list[str]:
-        """The ids of the jobs that were canceled."""
+        """Return the ids of the jobs that were canceled."""
         return [job_id for job_id, job in self._jobs.items() if job.canceled]
 
     def unlimited(self) -> list[Json]:
-        """The loads and statements so far that lack a label of their run, or a limit of what they may be billed for."""
+        """Return the jobs without the label of their run, and those without a limit of billed bytes."""
         asked = [one.json for one in self.requests if is_job(one) or one.path.endswith("/queries")]
         found: list[Json] = []
         for one in asked:
@@ -131,7 +131,7 @@ class JobServer(RecordingServer):
             time.sleep(0.02)
 
     def answer(self, asked: Asked) -> Reply:
-        """What the emulator answers, and of jobs, what Google would."""
+        """Return the emulator's response, for a job in the form of Google's."""
         if is_job(asked) and not is_dry_run(asked):
             return self._take(asked)
         _, _, rest = asked.path.partition("/jobs/")
@@ -189,13 +189,13 @@ def _for_the_emulator(asked: Asked) -> Asked:
 
 
 def ended(**of_load: object) -> Mapping[str, Any]:
-    """The end of a job that has succeeded just now."""
+    """Return the fields of a job that has just succeeded."""
     moment: Json = dict.fromkeys(("creationTime", "startTime", "endTime"), _now())
     return {"status": {"state": "DONE"}, "statistics": {**moment, "load": of_load}}
 
 
 def ended_with(reason: str, message: str, errors: Sequence[Json] = (), **more: object) -> Mapping[str, Any]:
-    """The end of a job that has failed just now, of whose errors the first sums up the others."""
+    """Return the fields of a job that has just failed; the first error sums up the others."""
     first = {"reason": reason, "message": message, **more}
     return {**ended(), "status": {"state": "DONE", "errorResult": first, "errors": [*errors] or [first]}}
 

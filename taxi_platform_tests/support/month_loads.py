@@ -91,18 +91,18 @@ class Loads(Published):
         )
 
     def ask(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """The rows that a query of an ordinary client finds, or none if it is no query."""
+        """Return the rows of a query by an ordinary client; other statements return none."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             cursor = connection.execute(query.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
 
     def one(self, query: str, *parameters: Any) -> Any:
-        """The one value that a query finds."""
+        """Return the only value of a query."""
         ((value,),) = self.ask(query, *parameters)
         return value
 
     def state(self) -> dict[str, list[tuple[Any, ...]]]:
-        """All that a load may change and a failed one must not: rows, rejects, records, and which tables there are."""
+        """Return everything that a failed load must not change: rows, rejects, records and the names of tables."""
         tables = self.ask(
             "select relname, relkind, relfilenode, relispartition from pg_class "
             "where relnamespace = 'public'::regnamespace and relname not like '%\\_loading' order by relname"
@@ -113,11 +113,11 @@ class Loads(Published):
         return {**contents, "tables": tables}
 
     def loading_tables(self) -> list[str]:
-        """The tables of loads that are under way or broke off."""
+        """Return the loading tables of unfinished and interrupted loads."""
         return [name for (name,) in self.ask("select relname from pg_class where relname like '%\\_loading'")]
 
     def locks(self) -> int:
-        """How many advisory locks are held in this database."""
+        """Return how many advisory locks are held in this database."""
         return self.one(
             "select count(*) from pg_locks as l join pg_database as d on d.oid = l.database "
             "where l.locktype = 'advisory' and d.datname = current_database()"
@@ -137,7 +137,7 @@ class Loads(Published):
 
 
 def two_months(folder: Path, url: str) -> Loads:
-    """Two green months of 50 rows, 2019-03 and 2019-04, in the database."""
+    """Load two green months of 50 rows, 2019-03 and 2019-04."""
     loads = Loads(folder, url)
     for month in (MARCH, APRIL):
         loads.load(rows(GREEN, 50), month=month)

@@ -37,7 +37,7 @@ class PostgresImage:
         return f"{installed()}:{os.defpath}"
 
     def server(self, command: Sequence[str], port: int, listens: str = "127.0.0.1") -> list[str]:
-        """A service's command, for this data directory and port."""
+        """Return a service's command with this data directory and port."""
         place = {"listen_addresses": listens, "port": str(port), "unix_socket_directories": str(self._folder)}
         options = [part for name, value in place.items() for part in ("-c", f"{name}={value}")]
         return [str(self._programs / command[0]), "-D", str(self._data), *command[1:], *options]

@@ -52,6 +52,6 @@ class Published:
         return path
 
     def fetch(self, service: Service = GREEN, month: Month = MARCH) -> TripFile:
-        """The published month, verified and kept."""
+        """Fetch the published month: verify it and cache it."""
         files = Cache(self._raw, FolderSource(self.folder))
         return files.get(service, month).file

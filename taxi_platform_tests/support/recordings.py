@@ -86,7 +86,7 @@ class Recorder:
     _last: requests.Response | None = field(default=None, init=False)
 
     def listen(self, *clients: Any) -> None:
-        """Note the answers that clients of Google get from now on."""
+        """Record the responses that Google's clients get from now on."""
         for client in clients:
             client._http.hooks["response"].append(self._note)
 

@@ -23,7 +23,7 @@ from taxi_platform_tests.support.haste import PYTHON
 
 
 def variables(settings: type[Settings | CloudSettings]) -> set[str]:
-    """The variables that a class of settings reads."""
+    """Return the variables that a class of settings reads."""
     prefix = settings.model_config["env_prefix"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
     fields = settings.model_fields.items()
     return {str(field.validation_alias or f"{prefix}{name.upper()}") for name, field in fields}
@@ -36,7 +36,7 @@ UNSET["TAXI_LAST_MONTH"] = "2021-07"
 
 
 def environment(data: Path, **values: str) -> Mapping[str, str]:
-    """A clean environment with these settings and no others."""
+    """Return a clean environment with these settings and no others."""
     state = {"TAXI_DAGSTER_POSTGRES_URL": values.get("TAXI_POSTGRES_URL", "")}
     own = {"PATH": "/usr/bin:/bin", "HOME": os.environ["HOME"], "TAXI_DATA_DIR": str(data)}
     return {**UNSET, **own, "PYTHONPATH": str(PYTHON), **state, **values}
@@ -49,7 +49,7 @@ def require_activation() -> None:
 
 
 def script(command: str) -> list[str]:
-    """The command behind the activation, for ``subprocess``."""
+    """Return the command after the activation, for ``subprocess``."""
     return ["bash", "-c", f". .venv/bin/activate\n{command}"]
 
 
@@ -90,7 +90,7 @@ def kept_connections() -> Iterator[list[Pool]]:
 
 @contextmanager
 def instance(database: str, *, keep: bool = True) -> Iterator[dg.DagsterInstance]:
-    """The instance whose state is in a database, with the project's own limits.
+    """Open the instance whose state is in a database, with the project's limits.
 
     Its connections are kept, unless the test is about connections, or shares the server with many processes.
     """
@@ -107,6 +107,6 @@ def instance(database: str, *, keep: bool = True) -> Iterator[dg.DagsterInstance
 
 
 def recorded(database: str, asset: str) -> set[str]:
-    """The partitions that the instance whose state is in a database counts as materialized."""
+    """Return the partitions that the instance whose state is in a database counts as materialized."""
     with instance(database) as opened:
         return opened.get_materialized_partitions(dg.AssetKey.from_user_string(asset))

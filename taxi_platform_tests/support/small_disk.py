@@ -43,5 +43,5 @@ class SmallDisk:
         self._filler.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Unmount it; what was on it is gone."""
+        """Unmount the disk; its content is lost."""
         subprocess.run(["umount", "--lazy", self._folder], check=True)

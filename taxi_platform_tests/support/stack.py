@@ -100,7 +100,7 @@ class Stack:
         shutil.rmtree(self.root)
 
     def start(self, name: str) -> None:
-        """Start a service; the moment when it is healthy comes later."""
+        """Start a service, without waiting until it is healthy."""
         service = self.services[name]
         environment = self.environment(name)
         command = [self._here(word) for word in service.command]
@@ -132,7 +132,7 @@ class Stack:
         self._processes.pop(name).wait()
 
     def processes(self, name: str) -> list[psutil.Process]:
-        """Every process of a service, the first one first: whatever has its mark, and the children of that."""
+        """Return every process of a service, the oldest first: those with its mark, and their children."""
         found: set[psutil.Process] = set()
         for process in psutil.process_iter():
             with suppress(psutil.Error):
@@ -174,7 +174,7 @@ class Stack:
             time.sleep(pause)
 
     def execute(self, name: str, command: str) -> str:
-        """What a command prints that is run beside a service, as ``docker compose exec`` runs it.
+        """Run a command beside a service, like ``docker compose exec``, and return what it prints.
 
         Raises:
             AssertionError: it fails; shows what it has said.
@@ -186,13 +186,13 @@ class Stack:
         return done.stdout
 
     def graphql(self, query: str, **variables: Any) -> dict[str, Any]:
-        """What the web server answers; an error is raised."""
+        """Return the web server's response, or raise its error."""
         answer = requests.post(self.url(3000) + "/graphql", json={"query": query, "variables": variables}, timeout=180)
         assert "errors" not in answer.json(), answer.text
         return answer.json()["data"]
 
     def environment(self, name: str) -> dict[str, str]:
-        """The variables of a service's container, for this machine, and the mark by which its processes are known."""
+        """Return the variables of a service's container for this machine, with the mark of its processes."""
         service = self.services[name]
         ours = service.image.startswith(OURS)
         variables = {**(image.environment() if ours else {}), **service.environment}
@@ -207,19 +207,19 @@ class Stack:
         return {"PATH": os.environ["PATH"], **(link if ours else {}), **own, MARK: f"{self._mark}/{name}"}
 
     def port(self, number: int) -> int:
-        """The port of this machine on which a service listens, by the one in its container."""
+        """Return this machine's port of a service by the port in its container."""
         return self._here.ports[number]
 
     def url(self, number: int) -> str:
-        """The address of a service that speaks HTTP."""
+        """Return the URL of a service by the port in its container."""
         return f"http://127.0.0.1:{self.port(number)}"
 
     def log_file(self, name: str) -> Path:
-        """What a service has written."""
+        """Return the log file of a service."""
         return self.root / f"{name}.log"
 
     def logs(self, lines: int = 40) -> str:
-        """The last lines of every service."""
+        """Return the last lines of every service's log."""
         ends = {name: self.log_file(name).read_text(errors="replace").splitlines()[-lines:] for name in self._processes}
         return "\n".join(f"--- {name}\n" + "\n".join(end) for name, end in ends.items())
 

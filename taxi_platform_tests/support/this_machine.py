@@ -30,7 +30,7 @@ class OnThisMachine:
         self.ports = dict(zip(numbers, free_ports(len(numbers)), strict=True))
 
     def __call__(self, text: str) -> str:
-        """The text for this machine."""
+        """Return the text for this machine."""
         hosts = rf"\b(?:{self._names})(?=:\d)|^(?:{self._names})$|(?<=--host )(?:{self._names})(?= )|\b0\.0\.0\.0\b"
         text = re.sub(hosts, "127.0.0.1", text)
         text = re.sub(r"(?<![\w./])\d{4,5}(?![\w.])", lambda found: str(self._port(found[0])), text)
@@ -42,7 +42,7 @@ class OnThisMachine:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
+    """Return ports on which nothing listens."""
     found: list[int] = []
     for port in random.sample(PORTS, len(PORTS)):
         with socket.socket() as probe, suppress(OSError):
@@ -54,6 +54,6 @@ def free_ports(count: int) -> list[int]:
 
 
 def is_open(port: int) -> bool:
-    """Whether somebody listens on a port of this machine."""
+    """Return whether something listens on a port of this machine."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

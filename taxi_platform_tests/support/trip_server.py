@@ -137,7 +137,7 @@ class TripServer:
             return answer, self._files.get(asked.path)
 
     def wait(self, seconds: float) -> None:
-        """Be silent, but no longer than the server is open."""
+        """Wait, but no longer than the server is open."""
         self._closing.wait(seconds)
 
 
@@ -147,7 +147,7 @@ class _Listener(ThreadingHTTPServer):
     trips: TripServer
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away in mid-answer is what many tests are about; it is no news."""
+        """Print nothing: many tests let a client leave in the middle of a response."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -199,13 +199,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Tests read ``TripServer.requests``; nothing is printed."""
+        """Print nothing: tests read ``TripServer.requests``."""
 
 
 def _reply(
     answer: Answer, file: Published | None, asked: Mapping[str, str]
 ) -> tuple[int, dict[str, str | None], memoryview]:
-    """Status, headers and body of the answer."""
+    """Return status, headers and body of the response."""
     date = {"Date": formatdate(usegmt=True)}
     if answer.status not in (None, 200) or file is None:
         text = b"something other than the file\n"
@@ -237,7 +237,7 @@ def _reply(
 
 
 def _still_meant(asked: Mapping[str, str], file: Published) -> bool:
-    """Whether If-Range, if it is sent and checked, names the file as it is now."""
+    """Return whether If-Range, if it is sent and checked, names the current version of the file."""
     return not file.checks_if_range or asked.get("if-range") in (None, file.etag, file.modified)
 
 

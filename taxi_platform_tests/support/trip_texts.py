@@ -25,12 +25,12 @@ _ROWS = {
 
 
 def header(service: Service) -> str:
-    """The header line as published, without its line end."""
+    """Return the header line as published, without its line end."""
     return ",".join(column.source for column in service.first_columns)
 
 
 def row(service: Service, number: int) -> str:
-    """A good row of March 2019, without its line end; every number makes another one."""
+    """Return a good row of March 2019 without its line end, another one for each number."""
     day, minute = 1 + number // 1440 % 31, number % 1440
     fare = 3 + number % 50 / 2
     return _ROWS[service.name].format(
@@ -49,29 +49,29 @@ def row(service: Service, number: int) -> str:
 
 
 def rows(service: Service, count: int, first: int = 0) -> list[str]:
-    """Good rows, each unlike the others."""
+    """Return good rows, no two of them equal."""
     return [row(service, number) for number in range(first, first + count)]
 
 
 def with_field(service: Service, line: str, column: str, value: str) -> str:
-    """The row with another value in one column."""
+    """Return the row with another value in one column."""
     fields = line.split(",")
     fields[[known.name for known in service.first_columns].index(column)] = value
     return ",".join(fields)
 
 
 def text(service: Service, lines: Sequence[str], end: str = "\r\n") -> bytes:
-    """A plain file: the header and these lines, each with the line end."""
+    """Return a plain file: the header and these lines, each with the line end."""
     return "".join(line + end for line in [header(service), *lines]).encode()
 
 
 def zipped(content: bytes) -> bytes:
-    """The same file, compressed as one member."""
+    """Compress a file as one member of gzip."""
     return gzip.compress(content, compresslevel=1, mtime=0)
 
 
 def pieces(content: bytes, size: int) -> Iterator[bytes]:
-    """The bytes, ``size`` at a time."""
+    """Yield the bytes, ``size`` at a time."""
     for start in range(0, len(content), size):
         yield content[start : start + size]
 
@@ -79,6 +79,6 @@ def pieces(content: bytes, size: int) -> Iterator[bytes]:
 def stream(
     content: bytes, service: Service = GREEN, size: int = 64 * 1024, is_regular: bool | None = None
 ) -> TripStream:
-    """A stream over a file's bytes, which may be plain or compressed."""
+    """Return a stream of a file's bytes, which may be plain or compressed."""
     compressed = content.startswith(b"\x1f")
     return TripStream(pieces(content, size), service, MARCH, compressed=compressed, is_regular=is_regular)

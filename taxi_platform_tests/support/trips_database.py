@@ -14,17 +14,17 @@ class TripsDatabase:
         self.url = url
 
     def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """The rows of a query, none of any other statement."""
+        """Return the rows of a query; other statements return none."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             cursor = connection.execute(query.encode(), values or None)
             return cursor.fetchall() if cursor.description else []
 
     def copies(self) -> bool:
-        """Whether somebody fills a table just now."""
+        """Return whether a COPY into a table is running."""
         return self.ask("select * from pg_stat_progress_copy where datname = current_database()") != []
 
     def count(self, file: str) -> int:
-        """The rows of a file, none where its table is not there yet."""
+        """Return the number of rows of a file, 0 if its table does not exist yet."""
         table = file[: file.index("_20")]
         if self.ask("select to_regclass(%s)", table) == [(None,)]:
             return 0
@@ -39,7 +39,7 @@ class TripsDatabase:
             yield
 
     def is_exact(self, month: str) -> bool:
-        """Whether the month of the green trips is whole, once, and nothing of another attempt is left."""
+        """Return whether all rows of the green month are there once, and nothing of another attempt is left."""
         file = f"green_tripdata_{month}.csv"
         recorded = self.ask("select rows_in_file from tripdata_files where filename = %s", file)
         leftovers = self.ask("select relname from pg_class where relname like '%\\_loading'")

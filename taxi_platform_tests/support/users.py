@@ -9,7 +9,7 @@ OPERATOR, VIEWER = ("operator", "dr1ve"), ("viewer", "l00k")
 
 
 def variables() -> dict[str, str]:
-    """What ``.env`` says of them; the names are its defaults."""
+    """Return the users' variables in ``.env``; the names are its defaults."""
     return {"LOGIN_OPERATOR_HASH": _hashed(OPERATOR[1]), "LOGIN_VIEWER_HASH": _hashed(VIEWER[1])}
 
 

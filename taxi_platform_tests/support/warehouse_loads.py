@@ -40,7 +40,7 @@ class WarehouseLoads:
     def upload(
         self, content: bytes | Sequence[str] | None = None, service: Service = GREEN, month: Month = MARCH
     ) -> TripFile:
-        """The month in the lake, published anew where there is new content."""
+        """Upload the month to the lake, and publish it first if there is new content."""
         if content is not None:
             self.published.publish(content, service, month)
         return Lake(self.cloud).put(self.published.fetch(service, month)).file
@@ -69,25 +69,25 @@ class WarehouseLoads:
         return load_month(cloud or self.cloud, file, max_bad_rows=max_bad_rows, force=force)
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
-        """The rows that a query finds, in which ``{}`` stands for the dataset."""
+        """Return the rows of a query, in which ``{}`` stands for the dataset."""
         found = self.cloud.bigquery.query_and_wait(query.replace("{}", dataset_of(self.cloud)))
         return [tuple(row.values()) for row in found]
 
     def one(self, query: str) -> Any:
-        """The one value that a query finds."""
+        """Return the only value of a query."""
         ((value,),) = self.ask(query)
         return value
 
     def tables(self) -> set[str]:
-        """The names of all tables that there are."""
+        """Return the names of all tables."""
         return {table.table_id for table in self.cloud.bigquery.list_tables(dataset_of(self.cloud))}
 
     def state(self) -> dict[str, list[tuple[Any, ...]]]:
-        """All that a load may change and a failed one must not."""
+        """Return everything that a failed load must not change."""
         ours = {f"{service.table}{suffix}" for service in SERVICES.values() for suffix in ("", "_rejects")}
         there = sorted(self.tables() & ours)
         return {name: sorted(self.ask(f"select * from `{{}}.{name}`"), key=repr) for name in there}
 
     def staging(self) -> set[str]:
-        """The tables of loads that are under way or broke off."""
+        """Return the staging tables of unfinished and interrupted loads."""
         return {name for name in self.tables() if "_staging_" in name}

@@ -28,7 +28,7 @@ SESSION = "TAXI_TEST_SESSION"  # the process that ends last of all that belong t
 
 
 def in_a_shell() -> str:
-    """The lines that make a shell take the commands from the server."""
+    """Return the lines that make a shell run the commands in the server."""
     client = " ".join(client_of("dagster"))
     return "".join(f'{name}() {{ {client} {name} "$@"; }}\n' for name in _OF_DAGSTER)
 
@@ -40,7 +40,7 @@ def use_for_dbt(patch: Any) -> None:
 
 @cache
 def client_of(kind: str) -> list[str]:
-    """What to put before a command; the server is started by the first process of the session that asks."""
+    """Return what to put before a command; the first process of the session that asks starts the server."""
     from fcntl import LOCK_EX, flock
     from pathlib import Path
     from subprocess import DEVNULL, PIPE, Popen

@@ -25,7 +25,7 @@ LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries {
 
 @contextmanager
 def started(command: str, data: Path, **settings: str) -> Iterator[str]:
-    """The address of a web UI that has loaded its code location; nothing of it is left afterwards."""
+    """Start a web UI, yield its URL once its code location is loaded, and end all its processes."""
     require_activation()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -78,6 +78,6 @@ def ask(url: str, query: str) -> dict[str, Any]:
 
 
 def refuses_other_sites(url: str) -> bool:
-    """Whether the web server has its guard; what the guard refuses is tested in stack/test_web_guard."""
+    """Return whether the web server has its guard; what the guard refuses is tested in stack/test_web_guard."""
     answer = requests.get(f"{url}graphql?query={{version}}", headers={"Sec-Fetch-Site": "cross-site"}, timeout=60)
     return answer.status_code == 403 and "other sites" in answer.text

@@ -103,13 +103,13 @@ class Year:
         self._stack.wait(is_done, f"backfill {status}", DONE_SECONDS)
 
     def runs(self, backfill: str) -> list[dict[str, Any]]:
-        """The runs of a backfill, the newest first; tags as a mapping."""
+        """Return the runs of a backfill, the newest first, with their tags as a mapping."""
         filter_ = {"tags": [{"key": "dagster/backfill", "value": backfill}]}
         runs = self._stack.graphql(RUNS, filter=filter_)["runsOrError"]["results"]
         return [run | {"tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in runs]
 
     def check(self, backfill: str) -> list[dict[str, Any]]:
-        """Every month is its file, is recorded, and once in a run; no run is left over. Returns the runs."""
+        """Check that every month equals its file and no run recorded one twice; return the backfill's runs."""
         for asset in self.assets:
             assert self.loaded(asset) == self._content[asset]
             recorded = self.materialized(asset)
@@ -126,13 +126,13 @@ class Year:
         return runs
 
     def loaded(self, asset: str) -> Content:
-        """What the table holds."""
+        """Return the content of the table."""
         with psycopg.connect(trips_url(self._stack)) as connection:
             rows = connection.execute(COUNTED.format(table=asset, year=self._year).encode()).fetchall()
         return {name: (count, total) for name, count, total in rows}
 
     def materialized(self, asset: str) -> Counter[tuple[str, str]]:
-        """How often each month was recorded by each run."""
+        """Return how often each run recorded each month."""
         months = [str(month) for month in self.months]
         answer = self._stack.graphql(MATERIALIZED, key={"path": [asset]}, months=months)["assetOrError"]
         return Counter((made["partition"], made["runId"]) for made in answer["assetMaterializations"])
@@ -144,23 +144,23 @@ def _launched(answer: Mapping[str, str]) -> str:
 
 
 def path(service: Service, month: Month) -> str:
-    """Where the source of the stack has a month's file."""
+    """Return the path at which the stack's source publishes a month."""
     return f"/{service.name}/{service.file_name(month)}.gz"
 
 
 def rows_and_sum(file: Path) -> tuple[int, Decimal]:
-    """The trips of a file, and what they cost in all."""
+    """Return the number of trips in a file, and their total amount."""
     with gzip.open(file, "rt", encoding="utf-8", newline="") as lines:
         amounts = [Decimal(trip["total_amount"]) for trip in csv.DictReader(lines)]
     return len(amounts), sum(amounts, Decimal())
 
 
 def trips_url(stack: Stack) -> str:
-    """The trips' database of a stack, for its owner."""
+    """Return the owner's URL of a stack's database of trips."""
     return f"postgresql://taxi:{PASSWORDS['TAXI_DB_PASSWORD']}@127.0.0.1:{stack.port(5432)}/ny_taxi"
 
 
 def newest_backfill(stack: Stack) -> str | None:
-    """The id of the backfill that was started last."""
+    """Return the id of the newest backfill."""
     found = stack.graphql(NEWEST)["partitionBackfillsOrError"]["results"]
     return found[0]["id"] if found else None
