@@ -33,7 +33,7 @@ _FLOOR = ("-m", "benchmarks.one_backfill", LOCATIONS[1], "trivial_green", "trivi
 
 
 def measure(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]:
-    """Thirty-one months of two services, nothing kept of them, against assets that do nothing in the same daemon."""
+    """Compare 31 months of two services, with nothing cached, with assets that do nothing in the same daemon."""
     for service in SERVICES:
         for month in FIRST.through(LAST):
             bench.publish(service, month, ROWS)
@@ -63,7 +63,7 @@ def measure(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]:
 
 
 def measure_status(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]:
-    """``taxi status`` on 94 months of three services, with tens of thousands of events, without the imports."""
+    """Time ``taxi status`` of many months among tens of thousands of events, without the imports."""
     settings = {"TAXI_SOURCE": "sample:0.0001", "TAXI_FIRST_MONTH": "2014-01", "TAXI_LAST_MONTH": "2021-10"}
     seen = replace(bench, environment={**bench.environment, **settings})
     bench.empty()
@@ -79,7 +79,7 @@ def measure_status(bench: Workbench, _rows: int, count: int) -> Iterator[Finding
 
 @contextmanager
 def _daemon(bench: Workbench) -> Generator[None]:
-    """A daemon with our code location and the trivial one, each in a code server of its own."""
+    """Start a daemon with our code location and a trivial one, each in its own code server."""
     workspace = bench.folder / "workspace.yaml"
     modules = [{"python_module": {"module_name": name, "location_name": name.partition(".")[0]}} for name in LOCATIONS]
     workspace.write_text(yaml.safe_dump({"load_from": modules}))

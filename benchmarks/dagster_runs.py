@@ -31,7 +31,7 @@ _MODULES = f"import json, sys; {_DEFINITIONS}; print(json.dumps([name for name i
 
 
 def measure_import(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]:
-    """Seconds of ``dagster definitions validate`` above those of a trivial module, and what must not be imported."""
+    """Time ``dagster definitions validate`` above a trivial module's, and find what must not be imported."""
     pairs = in_pairs(
         lambda: bench.seconds(*_VALIDATE, "taxi_platform.definitions"),
         lambda: bench.seconds(*_VALIDATE, "benchmarks.trivial"),
@@ -56,7 +56,7 @@ def measure_import(bench: Workbench, _rows: int, count: int) -> Iterator[Finding
 
 
 def measure_commands(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]:
-    """Seconds of whole commands, and of opening Dagster's instance without anything else."""
+    """Time whole commands, and opening Dagster's instance without anything else."""
     bench.file(GREEN, FIRST, ROWS)
     bench.seconds(*_MONTHS, "--partition", str(FIRST))
     bare = [bench.seconds("-c", _INSTANCE) for _ in range(count)]
@@ -72,7 +72,7 @@ def measure_commands(bench: Workbench, _rows: int, count: int) -> Iterator[Findi
 
 
 def measure_month(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]:
-    """``dagster asset materialize`` of one small month, whose file is kept already, against an asset of nothing."""
+    """Compare ``dagster asset materialize`` of a small month, whose file is cached, with a trivial asset's."""
     bench.file(GREEN, FIRST, ROWS)
 
     def month() -> float:
@@ -94,7 +94,7 @@ def measure_month(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]
 
 
 def measure_range(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]:
-    """A year in one run against twelve runs of a month, each less the seconds that loading alone takes."""
+    """Compare a year in one run with twelve runs of a month, each less the seconds that loading alone takes."""
     files = [bench.file(GREEN, month, ROWS) for month in FIRST.through(LAST)]
 
     def beyond_loading(files: Sequence[TripFile], *months: str) -> float:

@@ -22,7 +22,7 @@ MIB = 2**20
 
 
 def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
-    """An upload with all checks, in times of ``upload_from_filename``; at the size of a green month and at ``rows``."""
+    """Compare an upload with all checks with ``upload_from_filename``, for a green month and for ``rows``."""
     with project(bench) as cloud:
         for size in sorted({rows // 4, rows}):
             yield _compare(cloud, bench.file(YELLOW, MONTH, size), count)
@@ -30,7 +30,7 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
 
 @contextmanager
 def project(bench: Workbench) -> Generator[Cloud]:
-    """A project on emulators that live as long as the measurement, with bucket and dataset."""
+    """Start emulators for the measurement, and yield a project with bucket and dataset."""
     with Emulators(bench.folder / "google").running() as addresses:
         cloud = Cloud("trips-123", "US", "trips-123-lake", "trips", "", addresses.storage, addresses.bigquery)
         set_up(cloud)
@@ -38,7 +38,7 @@ def project(bench: Workbench) -> Generator[Cloud]:
 
 
 def _compare(cloud: Cloud, file: TripFile, count: int) -> Finding:
-    """The target is against parts of the same size; in one piece, the client would hold up to 100 MiB twice."""
+    """Compare uploads in parts of the same size; in one piece, the client would hold up to 100 MiB twice."""
     runs = [lambda: _put(cloud, file), lambda: _bare(cloud, file, PART), lambda: _bare(cloud, file, None)]
     ours, in_parts, whole = in_turn(runs, count)
     ratios, against_whole = (
@@ -55,7 +55,7 @@ def _compare(cloud: Cloud, file: TripFile, count: int) -> Finding:
 
 
 def _put(cloud: Cloud, file: TripFile) -> float:
-    """Seconds of an upload with SHA-256, CRC32C, precondition and provenance."""
+    """Return the seconds of an upload with SHA-256, CRC32C, precondition and provenance."""
     remove(cloud, file)
     started = time.perf_counter()
     Lake(cloud).put(file)
@@ -63,7 +63,7 @@ def _put(cloud: Cloud, file: TripFile) -> float:
 
 
 def _bare(cloud: Cloud, file: TripFile, part: int | None) -> float:
-    """Seconds of the bare client's upload."""
+    """Return the seconds of the bare client's upload."""
     remove(cloud, file)
     started = time.perf_counter()
     bare_upload(cloud, file, part)

@@ -25,7 +25,7 @@ def main(service: str, month: str, published: str, raw: str) -> None:
 
 
 def peak_memory() -> int:
-    """The most bytes of memory that this process has held at any time.
+    """Return the most bytes of memory that this process has held at any time.
 
     Not ``resource.getrusage``: its figure is at least that of the process that started this one.
     """
@@ -33,7 +33,7 @@ def peak_memory() -> int:
 
 
 def bytes_written() -> int:
-    """Bytes that this process had written to files. What goes to the server does not count."""
+    """Return the bytes that this process has written to files, without those that go to the server."""
     return int(_kernel("io")["write_bytes"])
 
 

@@ -17,7 +17,7 @@ LIMIT_SPEEDUP, COURSE_SPEEDUP = 1.5, 5.0
 
 
 def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
-    """A load within a running process, and a client process from its start to its end, against both rivals."""
+    """Compare a load within a running process, and a whole client process, with both rivals."""
     file = bench.file(YELLOW, MONTH, rows)
 
     def process() -> float:
@@ -45,13 +45,13 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
 
 
 def load_once(bench: Workbench, raw: str = "raw") -> list[str]:
-    """The command of a client that loads ``MONTH`` and ends."""
+    """Return the command of a client that loads ``MONTH`` and ends."""
     where = (str(bench.published), str(bench.folder / raw))
     return ["-m", "benchmarks.load_once", YELLOW.name, str(MONTH), *where]
 
 
 def figures(printed: str) -> dict[str, float]:
-    """What ``load_once`` printed."""
+    """Return the figures that ``load_once`` printed."""
     return json.loads(printed)
 
 

@@ -36,7 +36,7 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
         return perf_counter() - started
 
     def command() -> float:
-        """Less the same command for a small month, which has Dagster's time in it."""
+        """Return the command's seconds above those of a small month, which contain Dagster's time."""
         bench.empty(LIMIT)
         small = bench.seconds(*_MATERIALIZE, "--partition", str(SMALL_MONTH))
         bench.empty(LIMIT)

@@ -21,7 +21,7 @@ _REPORT = ("-m", "benchmarks.one_report")
 
 
 def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
-    """The report of 24 months, of which none or all but one are counted; a month's counts among 24 months and alone."""
+    """Time the report of 24 months, of which none or all but one are counted, and counting a month."""
     fill(bench.url, MONTHS, rows)
     first = json.loads(bench.run(*_REPORT))
     made = [_report_of_a_new_month(bench) for _ in range(count)]

@@ -61,7 +61,7 @@ def _ours(cloud: Cloud, file: TripFile) -> float:
 
 
 def _bare(cloud: Cloud, file: TripFile, header: Header) -> float:
-    """Seconds of three calls of the clients, with the schema and the statement that the platform sends."""
+    """Return the seconds of three calls of the clients, with the platform's schema and statement."""
     from google.cloud import bigquery
 
     _empty(cloud, file)

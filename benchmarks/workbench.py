@@ -130,7 +130,7 @@ def _environment(folder: Path, url: str) -> dict[str, str]:
 
 
 def describe(bench: Workbench) -> str:
-    """The machine in one line."""
+    """Return a description of the machine in one line."""
     with connect(bench.url) as connection:
         (version,) = execute(connection, "show server_version").fetchone() or ("?",)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

@@ -59,14 +59,14 @@ def normal(name: str) -> str:
 
 
 def packages(extra: str) -> set[str]:
-    """What an extra asks for, or the main job."""
+    """Return the packages of an extra, or of the main job."""
     project = tomli.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
     needs = project["optional-dependencies"][extra] if extra else project["dependencies"]
     return {normal(Requirement(need).name) for need in needs}
 
 
 def imported() -> Iterator[str]:
-    """The modules of other packages that the package imports anywhere, also inside functions."""
+    """Yield the modules of other packages that the package imports anywhere, also inside functions."""
     for path in Path(taxi_platform.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import):

@@ -17,7 +17,7 @@ from taxi_platform_tests.support.google_server import Answer, GoogleServer
 
 @pytest.fixture
 def stranger(database: str) -> Iterator[tuple[str, str]]:
-    """The database's URL with the test's own account, and its password, which is written nowhere else."""
+    """Yield the database's URL for the test's own account, and its password, which occurs nowhere else."""
     name, password = f"stranger_{uuid4().hex}", uuid4().hex
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(f"create role {name} superuser login password '{password}'".encode())
@@ -31,7 +31,7 @@ def stranger(database: str) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 def google() -> Iterator[GoogleServer]:
-    """A Google that has the bucket and the dataset."""
+    """Yield a server that acts as Google and has the bucket and the dataset."""
     with GoogleServer() as server:
         server.add_bucket("trips-123-lake")
         server.add_dataset("zoomcamp")

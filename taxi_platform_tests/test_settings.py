@@ -17,7 +17,7 @@ Set = Callable[[str, str], Settings]
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An environment without settings, beside a project folder without ``.env``; both are restored afterwards."""
+    """Yield a project folder without ``.env``, in an environment without settings; restore both afterwards."""
     with mock.patch.dict(os.environ):
         for name in [name for name in os.environ if name.startswith(("TAXI_", "GCP_", "STORAGE_", "BIGQUERY_"))]:
             del os.environ[name]
@@ -33,7 +33,7 @@ def with_setting(name: str, value: str) -> Settings:
 
 
 def variable(field: str) -> str:
-    """The environment's name for one of Google Cloud's settings."""
+    """Return the environment variable of one of Google Cloud's settings."""
     return str(CloudSettings.model_fields[field].validation_alias or f"GCP_{field.upper()}")
 
 

@@ -9,7 +9,7 @@ from taxi_platform_tests.support.gemini_server import GeminiServer
 
 @pytest.fixture
 def gemini(monkeypatch: pytest.MonkeyPatch) -> Iterator[GeminiServer]:
-    """The model answers as the test says; nobody has given a key yet."""
+    """Yield a server whose answers the test sets; no key is set yet."""
     with GeminiServer(reply="There are 265 [1].") as server:
         monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", server.url)
         yield server

@@ -26,7 +26,7 @@ create table analytics.dim_zones (zone text);
 
 @pytest.fixture
 def trips(database: str) -> Iterator[str]:
-    """A database with a table of trips, a model, and a table that is none of ours; its reader is gone afterwards."""
+    """Yield a database with trips, a model and a table that is not ours, and drop its reading role afterwards."""
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(TABLES)
         yield database

@@ -44,7 +44,7 @@ def tree() -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def untouched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Whatever is proposed, the project is as it was; copies go with the test."""
+    """Check that no proposal changes the project; copies of it go to the test's folder."""
     copies = tmp_path / "copies"
     copies.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(copies))

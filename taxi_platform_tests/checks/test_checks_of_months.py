@@ -22,7 +22,7 @@ Publish = Callable[..., None]
 
 @pytest.fixture
 def publish(platform: Platform, tmp_path: Path) -> Publish:
-    """Publishes rows as a month of a service; a folder that is the platform's source."""
+    """Return a function that publishes rows as a month of a service, in a folder that is the platform's source."""
     folder = tmp_path / "published"
     folder.mkdir()
     platform.use(TAXI_SOURCE=str(folder))
@@ -39,7 +39,7 @@ def change(platform: Platform, statement: str) -> None:
 
 
 def built_on_green() -> tuple[dg.AssetsDefinition, list[str]]:
-    """An asset that is made of the green trips, and whether it was."""
+    """Return an asset that depends on the green trips, and the list that grows when it is materialized."""
     built: list[str] = []
 
     @dg.asset(deps=["green_tripdata"])
@@ -58,7 +58,7 @@ def values(one: dg.AssetCheckEvaluation) -> dict[str, object]:
 
 
 def latest(platform: Platform, table: str, check: str) -> dict[str | None, str]:
-    """The latest result of a check of each month, as the web UI reads it."""
+    """Return the latest result of a check of each month, as the web UI reads it."""
     key = dg.AssetCheckKey(dg.AssetKey(table), check)
     found = platform.instance.event_log_storage.get_asset_check_partition_info([key])
     return {one.partition_key: one.latest_execution_status.value for one in found}

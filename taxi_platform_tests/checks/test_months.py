@@ -20,7 +20,7 @@ SHA, OTHER = "a" * 64, "b" * 64
 
 
 def facts(service: Service = GREEN, rows: int = 100_000) -> MonthFacts:
-    """A month without a fault."""
+    """Return the facts of a month without faults."""
     return MonthFacts(
         month=MARCH,
         columns=list(tables.column_types(service).items()),

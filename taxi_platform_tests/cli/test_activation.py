@@ -11,7 +11,7 @@ from taxi_platform.settings import PROJECT
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder that looks like the project's, with the project's own virtual environment."""
+    """Return a folder like the project's, with a link to its virtual environment."""
     project = tmp_path / "the project"
     project.mkdir()
     (project / ".venv").symlink_to(PROJECT / ".venv")

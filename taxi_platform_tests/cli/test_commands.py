@@ -27,7 +27,7 @@ class Shell(Protocol):
 
 @pytest.fixture
 def shell(tmp_path: Path, state_database: str) -> Shell:
-    """A shell on a data folder and a database that has Dagster's tables, and in which nothing else has been done."""
+    """Return a shell with a new data folder and a database that only has Dagster's tables."""
     return partial(typed, data=tmp_path, TAXI_SOURCE="sample:0.001", TAXI_POSTGRES_URL=state_database)
 
 

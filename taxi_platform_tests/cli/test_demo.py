@@ -38,7 +38,7 @@ TABLES = ("green_tripdata", "yellow_tripdata", "fhv_tripdata", "fhvhv_tripdata")
 
 @pytest.fixture
 def data(tmp_path: Path) -> Iterator[Path]:
-    """A data folder; the servers that the demo leaves running in it are stopped."""
+    """Yield a data folder, and stop the servers that the demo leaves running in it."""
     yield tmp_path
     for server in (tmp_path / "postgres", tmp_path / "sample/postgres"):
         if server.exists():
@@ -47,7 +47,7 @@ def data(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def demo(data: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """The command with its arguments, and settings by name."""
+    """Return a function that runs the command with its arguments, and settings by name."""
     monkeypatch.setattr(demo_of_a_year, "LAST", LAST)
     warm.use_for_dbt(monkeypatch)
 
@@ -64,7 +64,7 @@ def demo(data: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
 
 
 def told(output: str) -> dict[str, int]:
-    """The rows of each table by the demo's summary."""
+    """Return the rows of each table in the demo's summary."""
     return {name: int(count.replace(",", "")) for name, count in re.findall(r"^  (\w+)\s+([\d,]+) rows ", output, re.M)}
 
 
@@ -178,7 +178,7 @@ def test_a_failed_run_is_explained_by_the_root_of_its_error_and_one_that_succeed
 
 
 def emulators_of(data: Path) -> list[psutil.Process]:
-    """The emulators that keep what they hold under a data folder."""
+    """Return the emulators that keep their content under a data folder."""
     folder = str(data / "sample/google")
     return [one for one in psutil.process_iter(["cmdline"]) if folder in " ".join(one.info["cmdline"] or [])]
 
@@ -233,7 +233,7 @@ def test_what_a_killed_demo_leaves_is_ended_by_taxi_stop_and_another_demo_has_to
 
 
 def begin_the_cloud_demo(data: Path) -> "subprocess.Popen[str]":
-    """A demo whose emulators answer by now, in a process group of its own, as a terminal makes it."""
+    """Start a demo in its own process group, as a terminal does, and wait until its emulators answer."""
     require_activation()
     demo = subprocess.Popen(
         script("exec taxi demo-cloud"),

@@ -16,7 +16,7 @@ TOOLS = {"status", "backfill_plan", "doctor", "search_docs", "query"}
 
 
 def session(*options: str, calls: "list[tuple[str, dict[str, Any]]]") -> "tuple[set[str], list[Any]]":
-    """The names of the tools of ``taxi mcp``, and the results of some calls."""
+    """Return the names of the tools of ``taxi mcp``, and the results of some calls."""
     mcp = pytest.importorskip("mcp")  # takes long, and only here
     client, *arguments = warm.client_of("dagster")
     server = mcp.StdioServerParameters(command=client, args=[*arguments, "taxi", "mcp", *options], env=dict(os.environ))
@@ -30,7 +30,7 @@ def session(*options: str, calls: "list[tuple[str, dict[str, Any]]]") -> "tuple[
 
 
 def test_each_tool_answers_and_nothing_is_changed(backfills: Backfills) -> None:
-    """``taxi mcp`` reads: what is loaded, what would be loaded, what is wrong, the docs, and rows."""
+    """Call every tool of ``taxi mcp``: status, plan of a backfill, doctor, search of the docs, query."""
     backfills.use(TAXI_FIRST_MONTH="2019-01", TAXI_LAST_MONTH="2019-04")
     assert backfills.run("green_tripdata", months="2019-01...2019-02").succeeded
     rows = backfills.count("green_tripdata")
@@ -59,7 +59,7 @@ def test_each_tool_answers_and_nothing_is_changed(backfills: Backfills) -> None:
 
 
 def test_a_backfill_can_be_requested_only_where_that_is_allowed(backfills: Backfills) -> None:
-    """``taxi mcp --allow-runs`` adds one tool, which leaves the loading to the daemon."""
+    """Call the tool that ``--allow-runs`` adds, which leaves the loading to the daemon."""
     from taxi_platform.cli.mcp import backfill
 
     with pytest.raises(InvalidRequest, match="no daemon is running"):

@@ -13,7 +13,7 @@ README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
 def commands(page: str) -> list[str]:
-    """Every command of a page: what stands in backticks or a shell block and begins with a program of ours."""
+    """Return the commands of a page: in backticks or a shell block, and beginning with one of our programs."""
     text = (PROJECT / page).read_text(encoding="utf-8")
     fenced = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
     lines = [line.partition("#")[0].strip() for block in fenced for line in block.splitlines()]

@@ -27,7 +27,7 @@ def data(*options: str) -> dict[str, Any]:
 
 
 def letters(output: str, service: str) -> list[str]:
-    """The letters of a service, year by year."""
+    """Return the letters of a service, year by year."""
     return re.findall(rf"^(?:\d{{4}})? +{service}((?: +[MFCP.])+)", output, re.MULTILINE)
 
 
@@ -157,7 +157,7 @@ def test_a_source_that_is_asked_and_does_not_answer_is_an_error(backfills: Backf
 
 
 def commands() -> list[str]:
-    """The commands of the page about backfills, without those that need Google Cloud."""
+    """Return the commands of the page about backfills, without those that need Google Cloud."""
     page = (PROJECT / "docs/backfills.md").read_text(encoding="utf-8")
     lines = [line for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
     found = [line.partition("#")[0].strip() for line in lines]

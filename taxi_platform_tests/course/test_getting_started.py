@@ -76,12 +76,12 @@ def failure(done: dg.ExecuteInProcessResult) -> str:
 
 
 def cells(table: str) -> list[list[str]]:
-    """The cells of each line of a table in Markdown."""
+    """Return the cells of each line of a table in Markdown."""
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
 
 
 def paged(server: TripServer, path: str = "/products", count: int = 250) -> str:
-    """A catalogue on the server, in pages of a hundred."""
+    """Serve a catalogue in pages of a hundred."""
     things = [{"id": number, "brand": f"brand {number % 40}", "price": number} for number in range(count)]
     for skip in range(0, count, 100):
         page = {"products": things[skip : skip + 100], "total": count, "skip": skip, "limit": 100}
@@ -160,7 +160,7 @@ def test_a_password_in_the_address_is_not_recorded(shop: Shop, server: TripServe
 
 @pytest.fixture
 def holder(shop: Shop) -> Iterator["subprocess.Popen[str]"]:
-    """Another process that has the database open."""
+    """Start another process that has the database open."""
     program = (
         "import duckdb, sys\nwith duckdb.connect(sys.argv[1]):\n    print('open', flush=True)\n    sys.stdin.read()"
     )

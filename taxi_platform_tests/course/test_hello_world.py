@@ -22,7 +22,7 @@ STEPS = ["hello_message", "generate_output", "sleep", "log_output", "goodbye_mes
 
 
 def lines(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str]]:
-    """What the steps of a run have logged, with the levels."""
+    """Return what the steps of a run have logged, with the levels."""
     entries = [entry for entry in instance.all_logs(run_id) if not entry.is_dagster_event and entry.step_key]
     logged = [entry for entry in entries if entry.level > logging.DEBUG]
     return [(logging.getLevelName(entry.level), entry.user_message) for entry in logged]
@@ -40,7 +40,7 @@ def failure(config: Mapping[str, Any], tags: Mapping[str, str] | None = None) ->
 
 
 def reason(instance: dg.DagsterInstance, run_id: str) -> str:
-    """Why the one step that failed did so."""
+    """Return why the only failed step of a run failed."""
     (entry,) = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     data = entry.get_dagster_event().step_failure_data
     return (data.user_failure_data and data.user_failure_data.description) or data.error_display_string
@@ -112,7 +112,7 @@ def test_the_command_lines_run_it_with_a_file_and_with_a_text(state_database: st
 
 @pytest.fixture
 def launched() -> Iterator[list[Worker]]:
-    """The processes that a test starts; none outlives it."""
+    """Yield the list of the processes that the test starts, and kill them afterwards."""
     workers: list[Worker] = []
     yield workers
     for worker in workers:
@@ -145,7 +145,7 @@ def test_of_ten_launches_at_once_two_run_and_eight_fail_with_the_reason(database
 
 
 def _last_to_answer(workers: list[Worker], number: int) -> list[Worker]:
-    """Those that have not answered when all but some have."""
+    """Return the workers that have not answered when all but some have."""
     silent = list(workers)
     for _ in range(int(SECONDS / 0.05)):
         silent = [worker for worker in silent if not worker.answered(0.05)]
@@ -169,7 +169,7 @@ def test_of_five_queueing_launches_all_run_and_never_more_than_two_at_once(
 
 
 def _span(instance: dg.DagsterInstance, run_id: str) -> tuple[float, float]:
-    """When the first step had ended, and when the last: the run was admitted before, and counted until after."""
+    """Return when the first and the last step had ended: the run was admitted before, and counted until after."""
     ended = {log.step_key: log.timestamp for log in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_SUCCESS)}
     assert list(ended) == STEPS
     return ended[STEPS[0]], ended[STEPS[-1]]

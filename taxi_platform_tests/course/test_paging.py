@@ -18,7 +18,7 @@ def catalogue(count: int) -> list[Product]:
 
 
 def server(products: list[Product], size: int = PAGE, **changed: Any) -> Callable[[int], Any]:
-    """A server that sends its products in pages of a size, and adds wrong fields."""
+    """Return a server that sends its products in pages of a size, and adds wrong fields."""
 
     def ask(skip: int) -> Any:
         page = products[skip : skip + size]

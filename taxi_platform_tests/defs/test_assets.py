@@ -19,13 +19,13 @@ def path(month: str) -> str:
 
 
 def file(count: int) -> bytes:
-    """A file of so many trips; no matter of which month its pickups are, its name says where they belong."""
+    """Return a file of so many trips; its name says which month it is, whatever its pickups are."""
     return zipped(text(GREEN, rows(GREEN, count)))
 
 
 @pytest.fixture
 def published(server: TripServer, platform: Platform) -> TripServer:
-    """A server that has the first months of 2019, with 10, 20 … trips, and is the platform's source."""
+    """Publish the first months of 2019, with 10, 20 … trips, on a server that is the platform's source."""
     for month in Month(2019, 1).through(Month(2019, 6)):
         server.publish(path(str(month)), file(10 * month.month))
     platform.use(TAXI_SOURCE=server.template)

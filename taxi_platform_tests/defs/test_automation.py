@@ -20,7 +20,7 @@ class Automation:
         self.cursor: dg.AssetDaemonCursor | None = None
 
     def asked(self) -> dict[str, list[str]]:
-        """Which partitions of which assets an evaluation asks for."""
+        """Return the partitions that an evaluation requests, by asset."""
         result = dg.evaluate_automation_conditions(
             self.platform.definitions(), self.platform.instance, cursor=self.cursor
         )
@@ -34,7 +34,7 @@ class Automation:
 
 @pytest.fixture
 def automation(server: TripServer, platform: Platform) -> Automation:
-    """The conditions of a platform whose source has 2019-01 to 2019-06, evaluated once on what is there."""
+    """Evaluate once the conditions of a platform whose source has 2019-01 to 2019-06."""
     for month in Month(2019, 1).through(Month(2019, 6)):
         server.publish(f"/green/green_tripdata_{month}.csv.gz", zipped(text(GREEN, rows(GREEN, 10 * month.month))))
     platform.use(TAXI_SOURCE=server.template)

@@ -190,13 +190,13 @@ SENSORS = "due_month_sensor follow_upstream_sensor landing_sensor lost_retry_sen
 
 
 def checks_of(location: Mapping[str, Any], *assets: str) -> list[str]:
-    """The checks of some assets; those of the models are dbt's tests."""
+    """Return the checks of some assets; those of the models are dbt's tests."""
     return [check for check in location["checks"] if check.split(":")[0] in assets]
 
 
 @pytest.fixture(scope="module")
 def location() -> Mapping[str, Any]:
-    """The code location without any setting."""
+    """Return the code location without any setting."""
     return described(cold=True)
 
 

@@ -51,7 +51,7 @@ MARCH = Month(2019, 3)
 
 @pytest.fixture
 def ferries(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
-    """The platform with the ferries among its services."""
+    """Return the platform with the ferries among its services."""
     monkeypatch.setitem(cast("dict[str, Service]", SERVICES), FERRY.name, FERRY)
     platform.use(TAXI_LAST_MONTH="")
     return platform

@@ -19,7 +19,7 @@ PATH = "/green/green_tripdata_2021-07.csv.gz"
 
 
 def tick(platform: Platform, service: str, *when: int, zone: str = "UTC") -> dg.RunRequest | str:
-    """What a tick answers years late, the clock being what it is: the run that it asks for, or why it asks for none."""
+    """Evaluate a tick years late, and return the requested run, or why none is requested."""
     definitions = platform.definitions()
     with dg.build_schedule_context(
         platform.instance,
@@ -38,7 +38,7 @@ def tick(platform: Platform, service: str, *when: int, zone: str = "UTC") -> dg.
 
 @pytest.fixture
 def published(server: TripServer, platform: Platform) -> TripServer:
-    """A server that has green's July of 2021, the last partition, and is the platform's source."""
+    """Publish green's July of 2021, the last partition, on a server that is the platform's source."""
     server.publish(PATH, zipped(text(GREEN, rows(GREEN, 12))))
     platform.use(TAXI_SOURCE=server.template)
     return server

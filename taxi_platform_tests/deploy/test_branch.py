@@ -25,12 +25,12 @@ NAMES = {
 
 
 def names(branch: str) -> list[str]:
-    """The namespace, the two databases and the dataset of a branch."""
+    """Return the namespace, the two databases and the dataset of a branch."""
     return subprocess.run([SCRIPT, "names", branch], capture_output=True, text=True, check=True).stdout.split()
 
 
 def asked(task: str, folder: Path, there: bool) -> str:
-    """The commands of a task, one a line, with what they are given to read; databases are there or not."""
+    """Return the commands of a task, one a line, with their input; the databases exist already or do not."""
     for name in ("gcloud", "bq", "kubectl", "helm"):
         (folder / name).write_text(
             f'#!/bin/sh\necho "{name} $*" >> "{folder}/calls"\n'

@@ -152,7 +152,7 @@ def test_a_service_has_few_privileges(name: str) -> None:
 
 
 def test_root_file_systems_are_read_only_but_those_of_pgadmin_and_the_emulators() -> None:
-    """Where pgAdmin writes when it starts is beside its program, and what the emulators write is not known."""
+    """Leave out pgAdmin, which writes beside its program, and the emulators, whose files are not known."""
     assert {name for name, one in SERVICES.items() if not one.get("read_only")} == {"pgadmin", *EMULATORS}
     assert all(one["tmpfs"] == ["/tmp"] for one in OURS.values())
 

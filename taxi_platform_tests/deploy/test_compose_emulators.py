@@ -27,7 +27,7 @@ DOTENV = {
 
 @pytest.fixture
 def stack(emulators: Addresses) -> Iterator[Stack]:
-    """The two services, healthy; where the emulators are not installed, the test is skipped."""
+    """Start the two services and wait until they are healthy; skip the test if the emulators are not installed."""
     stack = Stack("gcp", **DOTENV)
     try:
         for name in ("storage", "bigquery"):
@@ -39,7 +39,7 @@ def stack(emulators: Addresses) -> Iterator[Stack]:
 
 
 def cloud_of(stack: Stack) -> Cloud:
-    """Google as the code location finds it in its variables."""
+    """Return the project that the code location's variables name."""
     found = stack.environment("code")
     names = (found[f"GCP_{name}"] for name in ("PROJECT_ID", "LOCATION", "BUCKET_NAME", "DATASET"))
     return Cloud(*names, "", found["STORAGE_EMULATOR_HOST"], found["BIGQUERY_EMULATOR_HOST"])

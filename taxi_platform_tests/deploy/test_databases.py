@@ -73,7 +73,7 @@ def test_neither_account_connects_to_the_others_database(user: str, password: st
 
 
 def documented(program: str) -> list[str]:
-    """A command of docs/deploy.md, for the database of the trips, without the container and the file."""
+    """Return docs/deploy.md's command with this program for the trips, without container and file."""
     page = (PROJECT / "docs/deploy.md").read_text(encoding="utf-8")
     (line,) = re.findall(rf"exec -T postgres ({program} [^<>\n]*)", page)
     return shlex.split(line.replace("$database", "ny_taxi"))

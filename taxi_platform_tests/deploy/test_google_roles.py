@@ -34,7 +34,7 @@ PLACES = {
 
 
 def documented() -> dict[str, set[tuple[str, str]]]:
-    """By task, the roles that the page lists, each with its place."""
+    """Return by task the roles that the page lists, each with the resource that it is granted on."""
     section = (PROJECT / "docs/cloud.md").read_text(encoding="utf-8").partition("## Roles")[2].partition("\n## ")[0]
     found: dict[str, set[tuple[str, str]]] = {}
     for task, roles, place in re.findall(r"^\| `([\w-]+)`[^|]*\| ([^|]*roles/[^|]*) \| ([^|]*) \|$", section, re.M):
@@ -43,7 +43,7 @@ def documented() -> dict[str, set[tuple[str, str]]]:
 
 
 def granted(task: str, folder: Path) -> set[tuple[str, str]]:
-    """The roles that the script grants for a task, each with its place; no program is run."""
+    """Return the roles that the script grants for a task, each with its resource; no program is run."""
     for name in ("gcloud", "bq"):
         (folder / name).write_text(f'#!/bin/sh\necho "{name} $*" >> "{folder}/calls"\n')
         (folder / name).chmod(0o755)

@@ -68,7 +68,7 @@ KUBECONFIG = {
 
 
 def snake(values: dict[str, Any]) -> dict[str, Any]:
-    """The keys as the chart's templates write them into dagster.yaml, one level deep."""
+    """Return the values with the keys that the chart's templates write into dagster.yaml, one level deep."""
     return {re.sub("([A-Z])", r"_\1", key).lower(): value for key, value in values.items()}
 
 
@@ -165,7 +165,7 @@ def test_the_chart_has_a_field_of_every_name() -> None:
 
 
 def model(kind: str, values: dict[str, Any]) -> Any:
-    """The values as an object of Kubernetes' own client, which refuses unknown and missing fields."""
+    """Return the values as an object of Kubernetes' client, which refuses unknown and missing fields."""
     from dagster_k8s.models import k8s_model_from_dict, k8s_snake_case_dict
     from kubernetes import client
 
@@ -218,7 +218,7 @@ def test_the_job_of_a_service_asks_for_what_its_months_need(launcher: "K8sRunLau
 
 
 def job_of(launcher: "K8sRunLauncher", tags: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The Kubernetes job that a run with these tags becomes."""
+    """Return the Kubernetes job that a run with these tags becomes."""
     shared = {
         "image_pull_policy": CODE["image"]["pullPolicy"],
         "env_secrets": [one["name"] for one in CODE["envSecrets"]],

@@ -29,7 +29,7 @@ _COST = pytest.StashKey[str]()
 
 @pytest.fixture(scope="session")
 def project(request: pytest.FixtureRequest) -> Iterator[Cloud]:
-    """The project of the settings, with names for a bucket and a dataset that nobody has; removed whatever happens."""
+    """Yield the project of the settings with names of a new bucket and dataset, and always remove both."""
     settings.cache_clear()
     cloud = cloud_of(settings().cloud)
     assert not cloud.storage_host, "unset STORAGE_EMULATOR_HOST and BIGQUERY_EMULATOR_HOST: this is for a real project"
@@ -73,7 +73,7 @@ def cost(cloud: Cloud, since: datetime) -> str:
 
 @pytest.fixture(scope="module", params=["emulators", GOOGLE])
 def made(request: pytest.FixtureRequest) -> Cloud:
-    """A project whose bucket and dataset the platform has made: on the emulators, or Google's."""
+    """Return a project whose bucket and dataset the platform has created, on the emulators or at Google."""
     if request.param == "google":
         cloud: Cloud = request.getfixturevalue("project")
     else:
@@ -84,7 +84,7 @@ def made(request: pytest.FixtureRequest) -> Cloud:
 
 @pytest.fixture(scope="module")
 def recorder(made: Cloud) -> Recorder:
-    """What Google answers to the clients, for the files that the tests' own Google answers with."""
+    """Return the recorder of Google's responses, with which the tests' own server answers."""
     chosen = settings().cloud
     own = {chosen.project_id: PROJECT, chosen.bucket_name: BUCKET, chosen.dataset: DATASET} if chosen else {}
     names = {**own, made.project: PROJECT, made.bucket: BUCKET, made.dataset: DATASET}

@@ -128,7 +128,7 @@ def test_other_bytes_than_were_announced_never_become_an_object(
 
 @pytest.fixture
 def loads(made: Cloud, tmp_path: Path) -> WarehouseLoads:
-    """The project's tables, without those of an earlier test."""
+    """Return the project's tables, without those of an earlier test."""
     remove_tables(made)
     return WarehouseLoads(made, Published(tmp_path))
 
@@ -269,7 +269,7 @@ def test_the_id_of_a_job_is_taken_once(made: Cloud, recorder: Recorder) -> None:
 
 @pytest.fixture
 def second(loads: WarehouseLoads) -> WarehouseLoads:
-    """The same tables for another account: a service account that may load, and that the first one may act as."""
+    """Return the same tables for a service account that may load, and that the first account may impersonate."""
     account = os.environ.get("GCP_TEST_IMPERSONATE")
     if not account:
         pytest.skip("GCP_TEST_IMPERSONATE names no service account that may load, so nothing is shown of two accounts")

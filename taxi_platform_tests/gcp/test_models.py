@@ -30,7 +30,7 @@ REPLACE_COLUMNS = "create or replace table `{}.fct_trips` as select * except (st
 
 @pytest.fixture(scope="module")
 def own_settings(made: Cloud) -> Mapping[str, str]:
-    """How the platform finds the project, and there the bucket and the dataset of this run of the tests."""
+    """Return the settings that name the project, and the bucket and dataset of this test session."""
     found = {
         "GCP_PROJECT_ID": made.project,
         "GCP_LOCATION": made.location,
@@ -50,7 +50,7 @@ def own_settings(made: Cloud) -> Mapping[str, str]:
 
 @pytest.fixture
 def front(made: Cloud) -> Iterator[JobServer | None]:
-    """A server before the emulator of BigQuery that records what is sent; nothing before Google."""
+    """Yield a server in front of BigQuery's emulator that records requests; None for Google itself."""
     with JobServer(made.bigquery_host) if made.bigquery_host else nullcontext() as server:
         yield server
 
@@ -64,7 +64,7 @@ def loads(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> WarehouseLoads:
-    """A dataset with two months of trips and the zones."""
+    """Load two months of trips and the zones into an empty dataset."""
     warm.use_for_dbt(monkeypatch)
     remove_tables(made)
     loads = WarehouseLoads(replace(made, require_partition_filter=not front), Published(tmp_path))

@@ -20,7 +20,7 @@ FIRST_ROW = "where ctid = (select min(ctid) from green_tripdata_2019_03)"
 
 @pytest.fixture
 def loads(tmp_path: Path, database: str) -> Loads:
-    """Two months; 2019-03 is the one that tests change."""
+    """Load two months; tests change 2019-03."""
     return two_months(tmp_path, database)
 
 

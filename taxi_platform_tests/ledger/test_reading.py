@@ -20,7 +20,7 @@ CLOSED = "postgresql://taxi@127.0.0.1:1/nowhere"
 
 @pytest.fixture
 def loaded(platform: Platform) -> Platform:
-    """A platform for the first two months of 2019, the first of which is loaded."""
+    """Load the first month of a platform for January and February 2019."""
     platform.use(TAXI_SOURCE="sample:0.0001", TAXI_LAST_MONTH="2019-02")
     assert platform.run("raw/green_tripdata", "green_tripdata", month="2019-01").succeeded
     return platform

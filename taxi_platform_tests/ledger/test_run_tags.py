@@ -17,7 +17,7 @@ spans = st.tuples(st.sampled_from(list(SERVICES.values())), st.integers(0, 30), 
 
 
 def labelled(tags: dict[str, str], *loads: tuple[Service, list[Month]]) -> dict[str, str]:
-    """The tags of a run whose assets have started one after the other."""
+    """Return the tags of a run whose assets have started one after the other."""
     for service, months in loads:
         tags = {**tags, **lacking_labels(tags, service, months)}
     return tags

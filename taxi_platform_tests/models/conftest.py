@@ -53,12 +53,12 @@ class Models:
         return self.platform.run(*(models or MONTHLY), months=months, config={"monthly_models": config})
 
     def rows(self, query: str) -> list[tuple]:
-        """What the database answers."""
+        """Return the rows of a query."""
         return self.platform.rows(query)
 
 
 def green_march() -> list[str]:
-    """Rows of which some lack what the course's models want, two are equal, and one strays to another year."""
+    """Return rows: some lack what the course's models require, two are equal, and one is of another year."""
     lines = rows(GREEN, 40)
     for column in ("vendorid", "ratecodeid", "passenger_count", "payment_type", "trip_type"):
         lines[3] = with_field(GREEN, lines[3], column, "")
@@ -71,7 +71,7 @@ def green_march() -> list[str]:
 
 @pytest.fixture(scope="module")
 def models(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
-    """March and April of green, yellow and fhv, and March of fhvhv; the zones; every model, built by one run."""
+    """Load March and April of green, yellow and fhv, March of fhvhv and the zones, and build every model in one run."""
     folder = tmp_path_factory.mktemp("models")
     (folder / "published").mkdir()
     (folder / "published/taxi_zone_lookup.csv").write_text(ZONES)

@@ -115,7 +115,7 @@ def test_an_unknown_zone_is_a_warning_and_its_trip_stays(models: Models) -> None
 def test_a_plain_build_of_dbt_takes_months_and_runs_the_unit_tests(
     models: Models, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Of fhv in March alone: April stays as it is, although it has no rows in the table any more."""
+    """Build fhv's March alone: April does not change, although its table has no rows any more."""
     models.platform.execute("alter table fhv_tripdata detach partition fhv_tripdata_2019_04")
     models_of_march = ["fct_fhv_trips", "fct_monthly_zone_revenue", "--vars", "{months: [2019-03]}"]
     assert run_dbt(["build", "--select", *models_of_march]) == 0

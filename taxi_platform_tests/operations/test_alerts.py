@@ -96,7 +96,7 @@ def watching() -> Iterator[Watching]:
 
 @pytest.fixture
 def watching_on_disk(tmp_path: Path) -> Iterator[Watching]:
-    """As ``watching``, with a state whose files can be searched."""
+    """Yield the same as ``watching``, with a state whose files can be searched."""
     (tmp_path / "dagster.yaml").touch()
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         yield partial(Watch, instance)
@@ -231,7 +231,7 @@ def test_a_tick_ends_in_time_and_the_next_one_goes_on(
 def test_a_run_is_reported_once_although_its_failure_was_recorded_twice(
     watching: Watching, receiver: AlertReceiver
 ) -> None:
-    """The health check records the end of a run a second time when its process was killed while it stored the first."""
+    """Report once what the health check records again, because the run's process was killed while it stored it."""
     watch = watching(receiver.url)
     watch.tick()
     run = watch.instance.get_run_by_id(watch.fail())
@@ -352,7 +352,7 @@ def test_a_check_is_reported_when_it_begins_to_warn_and_not_while_it_goes_on(
         yield dg.Output(None, output_name=spec.get_python_identifier())
 
     def reported(**changed: str) -> list[str]:
-        """The lines of the message about a run, without the link."""
+        """Return the lines of the message about a run, without the link."""
         outcomes.update(changed)
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         everything = dg.AssetSelection.all_asset_checks()

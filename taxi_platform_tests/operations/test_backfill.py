@@ -43,7 +43,7 @@ def file(count: int) -> bytes:
 
 @pytest.fixture
 def published(server: TripServer, backfills: Backfills) -> TripServer:
-    """A server that has the first half of 2019, with 10, 20 … green trips, and is the platform's source."""
+    """Publish the first half of 2019, with 10, 20 … green trips, on a server that is the platform's source."""
     for month in Month(2019, 1).through(Month(2019, 6)):
         server.publish(path(str(month)), file(10 * month.month))
     backfills.use(TAXI_SOURCE=server.template)
@@ -202,7 +202,7 @@ def test_months_that_wait_for_a_daemon_are_not_loaded_a_second_time(backfills: B
 
 @pytest.fixture
 def silent(backfills: Backfills) -> Backfills:
-    """The platform with a daemon that wrote a heartbeat a minute ago, and will not write another."""
+    """Return the platform with a daemon that wrote its last heartbeat a minute ago."""
     heartbeat = DaemonHeartbeat(time.time() - 60, "BACKFILL", None, None)
     backfills.instance.add_daemon_heartbeat(heartbeat)
     return backfills
@@ -240,7 +240,7 @@ def test_a_backfill_that_somebody_cancelled_is_reported_as_cancelled(
 
 
 def started(tmp_path: Path, database: str, source: str, months: str) -> "subprocess.Popen[str]":
-    """The command in its own process."""
+    """Start the command in its own process."""
     require_activation()
     return subprocess.Popen(
         script(f"exec taxi backfill green {months}"),
@@ -253,7 +253,7 @@ def started(tmp_path: Path, database: str, source: str, months: str) -> "subproc
 
 
 def until_loaded(process: "subprocess.Popen[str]", month: str) -> str:
-    """What the process says, until it says that a month is in place."""
+    """Read the process's output until it reports that a month is loaded, and return it."""
     said = ""
     assert process.stdout
     while not re.search(rf"{month} .* rows", said):

@@ -148,7 +148,7 @@ def test_a_connection_pooler_is_a_problem(database: str, monkeypatch: pytest.Mon
 
 @pytest.fixture
 def reader(database: str) -> Iterator[str]:
-    """The database's URL for a user who may only read."""
+    """Yield the database's URL for a user who may only read."""
     name = f"reader_{uuid4().hex}"
     with psycopg.connect(database, autocommit=True) as connected:
         connected.execute(f"create role {name} login password 'p'".encode())

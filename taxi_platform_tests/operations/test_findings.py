@@ -152,7 +152,7 @@ PASSWORDS = st.text(st.characters(min_codepoint=33, max_codepoint=0x17F, exclude
 def test_no_report_shows_a_password_whatever_its_characters(
     password: str, encoded: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Checks of addresses where nothing listens, and one that quotes all; passwords encoded or as they are."""
+    """Check that reports about addresses where nothing listens hide passwords, percent-encoded or not."""
 
     def careless(_: Settings) -> Iterator[Finding]:
         for name in ("POSTGRES_URL", "DAGSTER_POSTGRES_URL", "SOURCE", "ALERT_URLS"):

@@ -78,7 +78,7 @@ class Landing:
 
 @pytest.fixture
 def landing(server: TripServer, platform: Platform, tmp_path: Path) -> Landing:
-    """An empty landing folder of a platform whose source publishes nothing."""
+    """Return an empty landing folder of a platform whose source publishes nothing."""
     platform.use(TAXI_SOURCE=server.template)
     return Landing(platform, tmp_path / "landing")
 

@@ -57,7 +57,7 @@ class Sensor:
 
 @pytest.fixture
 def sensor(server: TripServer, platform: Platform) -> Sensor:
-    """The sensor of a platform for 2019-01 to 2019-03, whose source has nothing yet."""
+    """Return the sensor of a platform for 2019-01 to 2019-03, whose source has nothing yet."""
     platform.use(TAXI_SOURCE=server.template, TAXI_LAST_MONTH="2019-03")
     return Sensor(platform)
 

@@ -24,7 +24,7 @@ DAY = 86_400
 
 
 def aged(folder: Path, days: float) -> None:
-    """Date every raw file back by some days."""
+    """Make every raw file some days old."""
     for path in folder.glob("raw/*/*.csv.gz"):
         file = read_sidecar(path)
         assert file
@@ -49,7 +49,7 @@ def purge(platform: Platform, *, dry_run: bool = False) -> dict[str, Any]:
 
 @pytest.fixture
 def raw(platform: Platform, tmp_path: Path) -> Path:
-    """Raw files of January to March, old, of which January and February are loaded."""
+    """Create old raw files of January to March, and load January and February."""
     platform.use(TAXI_KEEP_RAW_DAYS="30", TAXI_KEEP_RAW_GB="")
     platform.run("green_tripdata", months="2019-01...2019-02")
     platform.run("raw/green_tripdata", month="2019-03")

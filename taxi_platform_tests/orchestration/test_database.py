@@ -50,7 +50,7 @@ create event trigger refuse on ddl_command_end execute function refuse()
 
 @pytest.fixture
 def second(database: str) -> Iterator[str]:
-    """Another empty database on the same server."""
+    """Yield another empty database on the same server."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(f"create database {name} template template0".encode())
@@ -132,7 +132,7 @@ def test_a_state_that_was_killed_within_a_statement_is_made_from_the_start(datab
 
 
 def test_a_state_of_version_0_1_opens_with_its_runs_also_without_a_stamp(database: str) -> None:
-    """Version 0.1 made the tables by itself, and sometimes left out the row that names their version."""
+    """Open what version 0.1 created itself, sometimes without the row that names the version of the tables."""
     with instance(database) as opened:
         dg.job(name="before")(lambda: None).execute_in_process(instance=opened)
     with psycopg.connect(database) as connection:

@@ -21,7 +21,7 @@ from taxi_platform_tests.support.trip_texts import rows, text, with_field, zippe
 
 @pytest.fixture(scope="module")
 def months(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """The platform with three months of 2019 in its table, 10, 20 and 30 trips; a fourth is not published."""
+    """Load three months of 2019 with 10, 20 and 30 trips; a fourth is not published."""
     folder = tmp_path_factory.mktemp("months")
     for month in Month(2019, 1).through(Month(2019, 3)):
         lines = rows(GREEN, 10 * month.month, first=1000 * month.month)
@@ -36,7 +36,7 @@ def months(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def given(
     platform: Platform, kind: Any, key: str = "green_tripdata", *, by_month: bool = True, **span: str | None
 ) -> Any:
-    """What an asset with one input of this annotation is given."""
+    """Return the input that an asset with this annotation gets."""
     seen = []
 
     def reader(trips: Any) -> None:

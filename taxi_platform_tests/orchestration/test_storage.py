@@ -24,7 +24,7 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def sessions(database: str) -> int:
-    """How many connections were ever made to the database by processes that have closed them."""
+    """Return how many connections to the database were made and closed so far."""
     with psycopg.connect(database) as connection:
         query = "select sessions from pg_stat_database where datname = current_database()"
         return connection.execute(query).fetchall()[0][0]
@@ -91,7 +91,7 @@ class Killed(BaseException):
 
 @pytest.fixture
 def state(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    """An instance whose health check finds a process silent at once."""
+    """Yield an instance whose health check misses a heartbeat at once."""
     monkeypatch.setattr(heartbeats, "TIMEOUT_SECONDS", 0.0)
     monkeypatch.setattr(launcher, "READY_SECONDS", 0.0)
     with instance(database, keep=False) as opened:

@@ -97,7 +97,7 @@ OVERFLOW = """() => [...document.querySelectorAll('body *')].filter(
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Pages of made-up figures, as files."""
+    """Write pages of made-up figures, and return their files."""
     folder = tmp_path_factory.mktemp("reports")
     made = {
         "trips": replace(made_up(*MONTHS), pages=frozenset(["trips", *map(str, MONTHS)])),

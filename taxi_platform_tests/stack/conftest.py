@@ -37,14 +37,14 @@ RemoteSensor.min_interval_seconds = property(lambda sensor: 2 if _interval(senso
 
 @pytest.fixture(scope="package")
 def source() -> Iterator[TripServer]:
-    """Where the trips are fetched from."""
+    """Yield the server from which the trips are fetched."""
     with TripServer() as server:
         yield server
 
 
 @pytest.fixture(scope="package")
 def stack(source: TripServer) -> Iterator[Stack]:
-    """The services, started once for the tests of this folder, and ended after them, for they are never idle."""
+    """Start the services once for the tests of this folder, and end them afterwards, because they are never idle."""
     months = {"TAXI_FIRST_MONTH": FIRST, "TAXI_LAST_MONTH": LAST, "TAXI_ALLOWED_HOSTS": PUBLISHED_AS}
     variables = {"TAXI_SOURCE": source.template, **months, **users.variables()}
     profiles = ["auth"] if users.CAN_LOG_IN else []
@@ -54,26 +54,26 @@ def stack(source: TripServer) -> Iterator[Stack]:
 
 @pytest.fixture(scope="package")
 def years() -> Iterator[int]:
-    """Years, each once."""
+    """Yield years, each once."""
     return itertools.count(int(FIRST[:4]))
 
 
 @pytest.fixture
 def year(stack: Stack, source: TripServer, years: Iterator[int], tmp_path: Path) -> Year:
-    """Seven months of green and yellow trips of a year that no other test knows."""
+    """Publish seven months of green and yellow trips of a year that no other test uses."""
     return Year(stack, source, next(years), [GREEN, YELLOW], tmp_path, range(1, 8))
 
 
 @pytest.fixture(scope="package")
 def trips(postgres_url: str) -> Iterator[TripsDatabase]:
-    """The database of the deployment, for its trips and its state."""
+    """Yield the deployment's database, which holds its trips and its state."""
     with database_from(postgres_url, "template0") as url:
         yield TripsDatabase(url)
 
 
 @pytest.fixture(scope="package")
 def receiver() -> Iterator[AlertReceiver]:
-    """Where the deployment's alerts go."""
+    """Yield the server that receives the deployment's alerts."""
     with AlertReceiver() as receiver:
         yield receiver
 
@@ -82,7 +82,7 @@ def receiver() -> Iterator[AlertReceiver]:
 def deployment(
     source: TripServer, trips: TripsDatabase, receiver: AlertReceiver, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployment]:
-    """A daemon that looks for crashed runs every second, and a code server; each test has months of its own."""
+    """Start a daemon that checks for crashed runs every second, and a code server; each test has its own months."""
     settings = {
         "TAXI_SOURCE": source.template,
         "TAXI_POSTGRES_URL": trips.url,

@@ -33,7 +33,7 @@ def killed(deployment: Deployment, run_id: str) -> str:
 
 
 def retry_of(deployment: Deployment, run_id: str) -> str:
-    """The id of the run that was started in place of a failed one."""
+    """Return the id of the retry of a failed run."""
     deployment.wait_until(lambda: deployment.retries(run_id))
     return deployment.retries(run_id)[0].run_id
 

@@ -24,7 +24,7 @@ YEARS = itertools.count(2010)
 
 @pytest.fixture
 def year(source: TripServer) -> int:
-    """A year that no other attempt at a test has; of its first half there are 10, 20 … green and yellow trips."""
+    """Publish 10, 20 … green and yellow trips for the first months of a year that no other test uses."""
     number = next(YEARS)
     for service in (GREEN, YELLOW):
         for month in Month(number, 1).through(Month(number, 6)):
@@ -35,7 +35,7 @@ def year(source: TripServer) -> int:
 def started(
     deployment: Deployment, source: TripServer, trips: TripsDatabase, arguments: str
 ) -> "subprocess.Popen[str]":
-    """``taxi backfill`` as a person types it on this deployment."""
+    """Start ``taxi backfill`` on this deployment."""
     require_activation()
     home = {"DAGSTER_HOME": str(deployment.home)}
     settings = {"TAXI_SOURCE": source.template, "TAXI_POSTGRES_URL": trips.url, "TAXI_FIRST_MONTH": "2010-01"}
@@ -50,7 +50,7 @@ def started(
 
 
 def until(process: "subprocess.Popen[str]", pattern: str) -> str:
-    """What the process says, until it says something."""
+    """Read the process's output up to a line that matches, and return it."""
     said = ""
     assert process.stdout
     while not re.search(pattern, said):

@@ -45,7 +45,7 @@ def expect_green_dots(page: Page, year: Year) -> None:
 
 
 def take_picture(page: Page, url: str, target: Path) -> None:
-    """The job's months, asset by asset."""
+    """Take the picture of the job's months by asset."""
     page.set_viewport_size({"width": 1560, "height": 480})
     page.goto(f"{url}{JOB}/partitions")
     page.get_by_text("Show per-asset status").click()

@@ -17,13 +17,13 @@ SCHEDULE = "green_monthly_schedule"
 
 
 def moment(text: str) -> datetime.datetime:
-    """A time in UTC."""
+    """Return a time in UTC."""
     return datetime.datetime.fromisoformat(text).replace(tzinfo=datetime.timezone.utc)
 
 
 @pytest.fixture
 def clock(tmp_path: Path) -> Clock:
-    """The last minute of February 2019."""
+    """Return a clock in the last minute of February 2019."""
     try:
         return Clock(tmp_path / "clock", moment("2019-02-28 23:59:30"))
     except FileNotFoundError as missing:
@@ -31,13 +31,13 @@ def clock(tmp_path: Path) -> Clock:
 
 
 def started_by_the_schedule(deployment: Deployment) -> list[tuple[str, str]]:
-    """Months and how their runs ended, the newest first."""
+    """Return the months of the schedule's runs with their statuses, the newest first."""
     runs = deployment.instance.get_runs(dg.RunsFilter(tags={"dagster/schedule_name": SCHEDULE}))
     return [(run.tags["dagster/partition"], run.status.value) for run in runs]
 
 
 def is_on(deployment: Deployment) -> bool:
-    """Whether the daemon knows the schedule, which is on from the start."""
+    """Return whether the daemon knows the schedule, which is on from the start."""
     return SCHEDULE in {state.instigator_name for state in deployment.instance.all_instigator_state()}
 
 

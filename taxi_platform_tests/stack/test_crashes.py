@@ -29,7 +29,7 @@ SUCCESS, FAILURE, CANCELED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FA
 
 @pytest.fixture(scope="module", autouse=True)
 def published(source: TripServer, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Ten trips a month, and of one month so many that its COPY can be seen."""
+    """Publish ten trips a month, and in one month so many that its COPY can be observed."""
     large, sample = tmp_path_factory.mktemp("large") / "month.csv.gz", SampleSource(0.3)
     sample.fetch(sample.trips(GREEN, Month(2019, 3)), large)
     source.publish(path(GREEN, Month(2019, 3)), large.read_bytes())
@@ -43,14 +43,14 @@ def said(deployment: Deployment, run_id: str, text: str) -> None:
 
 
 def retried(deployment: Deployment, run_id: str) -> dg.DagsterRun:
-    """The one run that was started in place of a crashed one, finished."""
+    """Wait for the only retry of a crashed run, and return it."""
     deployment.wait_until(lambda: deployment.retries(run_id))
     (retry,) = deployment.retries(run_id)
     return deployment.wait_for(retry.run_id)
 
 
 def left(deployment: Deployment, trips: TripsDatabase) -> list[object]:
-    """The runs in progress, the places taken in pools, and the processes that give signs of life."""
+    """Return what must be empty at the end: unfinished runs, claimed slots of pools, heartbeats."""
     in_progress = deployment.instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES))
     slots = trips.ask("select * from concurrency_slots where run_id is not null")
     return [*in_progress, *slots, *trips.ask("select * from kvs where key like '%sign_of_life%'")]

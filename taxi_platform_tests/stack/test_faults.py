@@ -23,7 +23,7 @@ WAITING = "select 1 from pg_stat_activity where datname = 'ny_taxi' and wait_eve
 
 @contextmanager
 def in_the_middle(stack: Stack, source: TripServer, year: Year) -> Iterator[str]:
-    """A backfill that is held whenever it fetches the sixth month of a service; it goes on at the end of the block."""
+    """Start a backfill that waits at the sixth month of each service until the end of the block; yield its id."""
     go_on = threading.Event()
     sixth = [path(SERVICES[asset.removesuffix("_tripdata")], year.months[5]) for asset in year.assets]
     for address in sixth:
@@ -45,7 +45,7 @@ def kill(stack: Stack, *names: str) -> None:
 
 
 def workers(stack: Stack) -> list[psutil.Process]:
-    """The processes that execute runs."""
+    """Return the processes that execute runs."""
     found: list[psutil.Process] = []
     for process in stack.processes("code"):
         with suppress(psutil.Error):  # it has ended meanwhile
@@ -56,7 +56,7 @@ def workers(stack: Stack) -> list[psutil.Process]:
 
 @contextmanager
 def full(stack: Stack, folder: str) -> Iterator[None]:
-    """A disk without a free byte."""
+    """Fill a disk for the time of the block."""
     if folder not in stack.disks:
         pytest.skip("no small disk can be mounted here")
     try:
@@ -67,13 +67,13 @@ def full(stack: Stack, folder: str) -> Iterator[None]:
 
 
 def somebody_waits(stack: Stack) -> bool:
-    """Whether a session of the trips' database waits for a lock."""
+    """Return whether a session of the trips' database waits for a lock."""
     with psycopg.connect(trips_url(stack)) as connection:
         return connection.execute(WAITING).fetchone() is not None
 
 
 def failures(stack: Stack, run: str) -> str:
-    """What the failed steps of a run say."""
+    """Return the errors of a run's failed steps."""
     return str(stack.graphql(FAILURES, id=run)["logsForRun"])
 
 

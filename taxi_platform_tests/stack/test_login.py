@@ -11,7 +11,7 @@ ALLOWED = "{ permissions { permission value } }"
 
 
 def allowed(stack: Stack, user: tuple[str, str]) -> set[str]:
-    """What the web server lets a user do."""
+    """Return what the web server permits a user."""
     answer = requests.post(stack.url(8080) + "/graphql", json={"query": ALLOWED}, auth=user, timeout=180)
     return {one["permission"] for one in answer.json()["data"]["permissions"] if one["value"]}
 

@@ -47,7 +47,7 @@ def submit(stack: Stack, asset: str, month: str, **tags: str) -> str:
 
 @contextmanager
 def held(source: TripServer, paths: Sequence[str]) -> Iterator[None]:
-    """Files that nobody gets before the end of the block."""
+    """Hold back files until the end of the block."""
     go_on = threading.Event()
     for address in paths:
         source.script(address, Answer(until=go_on))
@@ -58,12 +58,12 @@ def held(source: TripServer, paths: Sequence[str]) -> Iterator[None]:
 
 
 def runs(stack: Stack, **filter_: Any) -> list[dict[str, Any]]:
-    """The runs that a filter leaves."""
+    """Return the runs that match a filter."""
     return stack.graphql(RUNS, filter=filter_)["runsOrError"]["results"]
 
 
 def most_at_once(found: Sequence[dict[str, Any]]) -> int:
-    """How many runs were in progress at the same time, by what was recorded of their starts and ends."""
+    """Return how many runs were in progress at the same time, by their recorded starts and ends."""
     moments = [(run["startTime"], 1) for run in found] + [(run["endTime"], -1) for run in found]
     return max(accumulate(step for _, step in sorted(moments)))
 

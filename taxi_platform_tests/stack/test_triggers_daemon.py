@@ -22,7 +22,7 @@ def file(service: Service, count: int) -> bytes:
 
 
 def has_ticked(instance: dg.DagsterInstance, sensor: str) -> bool:
-    """Whether a sensor has come to the end of a tick and stored its cursor."""
+    """Return whether a sensor has finished a tick and stored its cursor."""
     states = [state for state in instance.all_instigator_state() if state.instigator_name == sensor]
     return any(getattr(state.instigator_data, "cursor", None) for state in states)
 

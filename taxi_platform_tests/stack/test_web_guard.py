@@ -29,7 +29,7 @@ OPENS_SOCKET = """new Promise(resolve => {
 
 @pytest.fixture
 def server(stack: Stack) -> str:
-    """The address of the stack's web server."""
+    """Return the URL of the stack's web server."""
     return stack.url(3000) + "/"
 
 
@@ -78,7 +78,7 @@ def test_clients_pages_and_the_published_name_are_served(server: str) -> None:
 
 @contextmanager
 def site(page: str) -> Iterator[str]:
-    """The address of a site with one page, on another host than the web server."""
+    """Serve a site with one page on another host than the web server, and yield its URL."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
