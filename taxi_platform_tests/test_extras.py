@@ -1,4 +1,4 @@
-"""The extras: definitions load without any of them, and whoever needs one is told how to install it."""
+"""The extras: definitions load without any of them, and an error says how to install a missing one."""
 
 import ast
 import re

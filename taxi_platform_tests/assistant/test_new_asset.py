@@ -1,4 +1,4 @@
-"""``taxi new-asset`` as it is typed: proposals are executed in a copy, and the project stays as it is."""
+"""The command ``taxi new-asset``: proposals are executed in a copy, and the project does not change."""
 
 import hashlib
 import json

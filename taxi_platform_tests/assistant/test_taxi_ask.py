@@ -1,4 +1,4 @@
-"""``taxi ask`` as it is typed: with a model over HTTP, its statement on real tables, and offline."""
+"""The command ``taxi ask``: with a model over HTTP, whose statement runs on real tables, and offline."""
 
 import json
 import shlex

@@ -1,6 +1,6 @@
-"""``taxi demo``: what it says and leaves, with a source that answers and with one that does not.
+"""``taxi demo``: what it prints and leaves behind, with a source that answers and with one that does not.
 
-It runs in this process, and loads two months or three in place of the year that `make demo` loads.
+It runs in this process, and loads two or three months instead of the year that `make demo` loads.
 """
 
 import os

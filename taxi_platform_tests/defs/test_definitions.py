@@ -62,7 +62,7 @@ warnings.filterwarnings("ignore", "Parameter `backfill_policy` ", dg.BetaWarning
 # Of a part of sqlglot, which is loaded where the models' manifest has yet to be made.
 warnings.filterwarnings("ignore", "sqlglotrs is deprecated", DeprecationWarning)
 """
-# Dagster silences its own warnings while it loads a folder of definitions, so each module is also loaded by itself.
+# Dagster silences its own warnings while it loads a folder of definitions, so each module is also loaded alone.
 EACH = """
 import importlib, pkgutil
 from taxi_platform import defs as folder

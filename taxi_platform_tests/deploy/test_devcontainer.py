@@ -1,4 +1,4 @@
-"""The devcontainer: in a codespace the web UI has a host name of its own, which it must know."""
+"""The devcontainer: in a codespace the web UI has its own host name, which it must know."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""deploy/Dockerfile without a builder: read by a linter, and followed in a folder and an environment of its own."""
+"""deploy/Dockerfile without a builder: read by a linter, and its steps followed in their own folder and environment."""
 
 import ast
 import os

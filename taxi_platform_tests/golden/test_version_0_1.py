@@ -125,7 +125,7 @@ def test_a_purged_raw_file_is_fetched_and_its_partition_is_not_rewritten(frozen:
     assert (tables(on), records(on)) == before
 
 
-# Each of these tests has data of its own.
+# Each of these tests has its own data.
 
 
 def test_sidecar_files_of_files_from_http_are_trusted_without_a_get(restore: Restore) -> None:

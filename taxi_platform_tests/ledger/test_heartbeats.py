@@ -1,4 +1,4 @@
-"""Heartbeats: how long a process counts as silent, for a clock that a test moves; and which processes are gone."""
+"""Heartbeats: when a process has missed them, by a clock that the test moves; and which processes have ended."""
 
 import json
 import os

@@ -95,7 +95,7 @@ def test_the_command_of_dagster_loads_the_months_that_its_flags_name_and_no_othe
         "dagster job backfill --workspace deploy/workspace.yaml --job green_tripdata_job --noprompt "
         f"--from {number}-02 --to {number}-03",
     )
-    # It makes a run a month by itself, and the backfill is complete for Dagster when all of them are in the queue.
+    # The command itself makes a run for each month, and Dagster calls the backfill complete when all are queued.
     (backfill,) = re.findall(r"Launched backfill job `(\w+)`", said)
     stack.wait(lambda: {run["status"] for run in year.runs(backfill)} == {"SUCCESS"}, "runs finished")
     assert len(year.check(backfill)) == 2

@@ -78,7 +78,9 @@ def test_of_many_runs_at_once_no_more_than_the_limits_allow_are_in_progress(
     with held(source, files):
         backfill = [submit(stack, green.table, str(month), **tags) for month in ours]
         others = [submit(stack, yellow.table, str(month)) for month in theirs]
-        stack.wait(lambda: len(runs(stack, statuses=["STARTED"])) == POOL, "as many at work as the pool has slots")
+        stack.wait(
+            lambda: len(runs(stack, statuses=["STARTED"])) == POOL, "as many runs in progress as the pool has slots"
+        )
     ids = [*backfill, *others]
     stack.wait(lambda: not runs(stack, runIds=ids, statuses=["QUEUED", *IN_PROGRESS]), "every run ended", 240)
     found = {run["runId"]: run for run in runs(stack, runIds=ids)}

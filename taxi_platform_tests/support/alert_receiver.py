@@ -18,10 +18,10 @@ class AlertReceiver:
     """The server; a context manager that listens on 127.0.0.1 while it is open, and can be opened again.
 
     Attributes:
-        url: its address for Apprise, with a password in it, and a short patience.
+        url: its address for Apprise, with a password in it, and a short timeout.
         password: that password.
-        status: what it answers.
-        hangs: whether it takes a message and says nothing until it is closed.
+        status: the status of its responses.
+        hangs: whether it accepts a message and does not respond until it is closed.
         asked: the messages that came, each with ``title`` and ``message``.
         taken: those of them that were answered with 200.
     """
@@ -53,7 +53,7 @@ class AlertReceiver:
         self._server.server_close()
 
     def receive(self, message: dict[str, Any]) -> int | None:
-        """Take a message and say with which status to answer; nothing when there shall be no answer."""
+        """Record a message, and return the status of the response; None for no response."""
         self.asked.append(message)
         if self.hangs:
             self.closing.wait()

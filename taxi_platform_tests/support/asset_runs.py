@@ -1,4 +1,4 @@
-"""Runs of the platform's own assets as a test asks for them: its settings, an instance and a database of its own.
+"""Runs of the platform's assets with the test's own settings, instance and database.
 
     def test_...(platform: Platform) -> None:
         platform.use(TAXI_SOURCE=server.template)
@@ -6,7 +6,7 @@
         assert run.months("green_tripdata") == ["2019-01", "2019-02", "2019-03"]
         assert run.of("green_tripdata", "2019-01")["rows_loaded"] == 50
 
-The fixture ``platform`` stands in ``integration/conftest.py``.
+The fixture ``platform`` is in ``conftest.py``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

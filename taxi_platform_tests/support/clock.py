@@ -16,10 +16,10 @@ dagster._scheduler.scheduler._get_next_scheduler_iteration_time = lambda start: 
 
 
 class Clock:
-    """What the processes with these variables take for the time; it goes on by itself, and can be set while they run.
+    """The time for processes with its variables: it runs on, and can be set while they run.
 
     Args:
-        file: an empty place for what it says.
+        file: the path of a new file that holds the time.
         now: the time from now on, with its zone.
 
     Raises:

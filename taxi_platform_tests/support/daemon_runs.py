@@ -1,11 +1,11 @@
-"""Runs as a deployment has them: a daemon, a code server and the runs' processes, each killed when a test asks for it.
+"""A deployment for tests: a daemon, a code server and the runs' processes, which tests can kill.
 
     with Deployment(tmp_path, state, TAXI_SOURCE="sample:0.001", TAXI_POSTGRES_URL=database) as deployment:
         run_id = deployment.submit("green_tripdata", "2019-03")
         assert deployment.wait_for(run_id).status == dg.DagsterRunStatus.SUCCESS
 
-The state of the instance is in a database of the test's own; ``dagster.yaml`` is the project's, with shorter waits
-where a test asks for them.
+The instance's state is in the test's own database; ``dagster.yaml`` is the project's, with shorter waits
+if a test sets them.
 """
 
 import asyncio

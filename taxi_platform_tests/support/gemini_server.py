@@ -32,7 +32,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """One answer in place of the usual one: a status with a JSON body, after a pause in seconds."""
+    """One response instead of the usual one: a status with a JSON body, after a pause in seconds."""
 
     status: int = 200
     body: Any = None

@@ -77,7 +77,7 @@ class Refused(Exception):
 
     @classmethod
     def as_recorded(cls, name: str, names: Mapping[str, str] = {}) -> "Refused":
-        """Return an error of ``google_recorded/``, with these names in place of those of the file."""
+        """Return an error of ``google_recorded/``, with these names instead of those of the file."""
         status, body = recorded(name, names)
         refused = cls(status, name)
         refused.body = body
@@ -85,17 +85,17 @@ class Refused(Exception):
 
 
 class Google:
-    """All that is there.
+    """The content of the emulated project.
 
     Attributes:
         buckets: the buckets by name, as the API describes them.
-        strangers: buckets that exist and are somebody else's.
+        strangers: buckets that exist and belong to somebody else.
         objects: the objects by bucket and name.
         datasets: the datasets by name.
         tables: the labels of the tables of every dataset, by name.
         granted: what the account may do with a bucket's objects.
         secrets: the texts of secrets, by version.
-        project: the only project that there is.
+        project: the only project.
     """
 
     def __init__(self) -> None:

@@ -31,19 +31,19 @@ SMALL = 64 * 1024  # bytes of a request that are read before it is decided how t
 
 @dataclass(frozen=True)
 class Answer:
-    """How one request is answered in place of the usual way.
+    """A response instead of the usual one.
 
     Attributes:
-        status: an error's status; none for the usual answer.
-        message: what Google says of the error.
-        reason: Google's own word for it.
-        before: done before the request is answered, e.g. what another writer does at that moment.
-        cut: the connection ends in place of an answer, and nothing is done; of an upload, half of the body is read.
-        lost: the request is answered in the usual way, but the connection ends before the answer is sent.
+        status: an error's status; None for the usual response.
+        message: Google's message of the error.
+        reason: Google's reason code.
+        before: called before the response, e.g. for what another writer does at that moment.
+        cut: the connection ends without a response, and nothing is done; of an upload, half of the body is read.
+        lost: the request is carried out as usual, but the connection ends before the response is sent.
         kept: of an upload's part, how many bytes the server keeps, as if it had been too busy for the rest.
-        ended: of a job, what is said of its end, while nothing is done.
-        looks: of a job, how often one has to look until it is seen to have ended.
-        during: of a job, done while it goes on.
+        ended: of a job, the fields with which it ends; nothing is done.
+        looks: of a job, how many polls it takes until it has ended.
+        during: of a job, called while it runs.
     """
 
     status: int | None = None
@@ -102,7 +102,7 @@ class RecordingServer:
         return f"{asked.method} {asked.path}"
 
     def note(self, asked: Asked) -> Answer:
-        """Record a request, and say how it is to be answered."""
+        """Record a request, and return the response that the test has set for it."""
         with self._noting:
             self.requests.append(asked)
             for beginning, script in self._scripts.items():

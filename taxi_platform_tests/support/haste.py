@@ -1,8 +1,8 @@
-"""What services do for nothing but safety made cheaper, where tests would only wait: in the copies that a stack runs.
+"""Shorter waits and cheaper starts for the services of a stack, in the copies of the files that it runs.
 
-Heartbeats come ten times as often, and a run is declared dead after a tenth of the timeout: as many heartbeats. The
-process of a run is forked from one that has loaded the definitions, which takes a tenth of the time; it is as much a
-process of its own as before, with the same parents and the same end.
+Heartbeats come ten times as often, and the timeout is a tenth, so it is as many heartbeats as before. The process of a
+run is forked from one that has loaded the definitions, which takes a tenth of the time; it is still its own process,
+with the same parents, and ends in the same way.
 """
 
 import re

@@ -39,7 +39,7 @@ class Published:
         *,
         as_parquet: bool = False,
     ) -> Path:
-        """Publish a month in place of what was published of it before: a file's bytes, or rows to be compressed."""
+        """Publish a month instead of its earlier version: a file's bytes, or rows, which are compressed."""
         data = content if isinstance(content, bytes) else zipped(text(service, content))
         plain = self.folder / service.file_name(month)
         gz, arrow = plain.with_name(plain.name + ".gz"), plain.with_suffix(".parquet")

@@ -37,7 +37,7 @@ _PATTERNS = (
 
 
 def recorded(name: str, names: Mapping[str, str] = {}) -> tuple[int, dict[str, Any]]:
-    """Return the status and the body of an answer, with these names in place of those of the file."""
+    """Return the status and the body of a response, with these names instead of those of the file."""
     text = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
     answer = json.loads(_replaced(text, names))["answer"]
     return answer["status"], answer["body"]

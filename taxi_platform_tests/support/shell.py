@@ -71,7 +71,7 @@ def typed(command: str, data: Path, **values: str) -> "subprocess.CompletedProce
 def kept_connections() -> Iterator[list[Pool]]:
     """Keep the connections of instances that are opened now: Dagster opens one for each query.
 
-    The pools are those of the instances; whoever opens many disposes of them.
+    The pools are those of the instances; a test that opens many instances disposes of them.
     """
     pools: list[Pool] = []
 

@@ -1,4 +1,4 @@
-"""A disk of a few MiB, to be filled; whoever may not mount one cannot have it."""
+"""A disk of a few MiB that tests fill; it needs the right to mount."""
 
 import os
 import shutil

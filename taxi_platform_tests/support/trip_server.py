@@ -49,18 +49,18 @@ class Published:
 
 @dataclass(frozen=True)
 class Answer:
-    """How one request is answered in place of the usual way. What is not set stays usual.
+    """A response instead of the usual one, which differs only in what is set.
 
     Attributes:
-        file: this state is published before the request is answered, and stays.
+        file: this version is published before the response, and stays published.
         status: the status; other than 200 its body is a short text.
         headers: set, or with None removed, after all others.
-        delay: seconds of silence before the first byte of the answer.
-        until: silence before the first byte of the answer until this is set.
+        delay: seconds until the first byte of the response.
+        until: the first byte of the response waits until this is set.
         cut_after: bytes of the body after which the connection ends.
-        reset: ends it with a reset (RST) and not with an orderly close; without ``cut_after`` before any answer.
+        reset: ends it with a reset (RST) instead of an orderly close; without ``cut_after`` before any response.
         stall: seconds of silence where the body is cut, before the connection ends.
-        part: bytes that an answer to a Range has at most, as of servers that portion what they send.
+        part: the most bytes of a response to a Range, as from servers that send parts.
     """
 
     file: Published | None = None

@@ -32,7 +32,7 @@ class TripsDatabase:
 
     @contextmanager
     def held(self, month: str) -> Iterator[None]:
-        """Hold the lock of a month of the green trips, so that whoever loads it waits in the middle of its run."""
+        """Hold the lock of a month of the green trips, so that a run that loads it waits."""
         name = f"public.green_tripdata_{month.replace('-', '_')}"
         with psycopg.connect(self.url) as connection:
             connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (name,))

@@ -1,7 +1,7 @@
 """Commands without the seconds in which they import Dagster or dbt: forked from a server that has imported them.
 
-What it forks is a process of its own, with the arguments, environment, folder, inputs and outputs of a client, which
-ends with its exit status; where the client is killed, it is killed, too. The server has imported the platform, but not
+Each command has its own process, with the arguments, environment, folder, inputs and outputs of a client, which ends
+with its exit status; if the client is killed, the process is killed, too. The server has imported the platform, but not
 its definitions, nor anything else that depends on settings. xdist's workers share it; it ends with the session.
 This file is both the server and the client, and the client must import next to nothing.
 """

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 os.environ["DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS"] = "2"  # between two searches for runs to retry
-# Dagster forgives five failures of a backfill in a row, which is to be as long a time here.
+# Dagster gives a backfill up after five failures in a row; with shorter intervals the same time has more of them.
 os.environ["DAGSTER_MAX_BACKFILL_RETRIES"] = "100"
 
 import dagster as dg
