@@ -69,7 +69,7 @@ def test_the_definitions_are_found_valid_and_no_server_is_started_for_it(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["dagster"]
 
 
-def test_dagster_lists_the_assets_without_being_told_where_they_are(shell: Shell) -> None:
+def test_dagster_finds_the_assets_without_options(shell: Shell) -> None:
     listed = shell("dagster asset list").stdout.split()
     assert {"green_tripdata", "raw/green_tripdata", "taxi_zone_lookup"} <= set(listed)
 
@@ -87,13 +87,13 @@ def test_an_unknown_month_or_asset_is_named(command: str, named: str, shell: She
     assert named in done.stdout
 
 
-def test_a_setting_that_means_nothing_is_named_with_what_is_valid(shell: Shell) -> None:
+def test_an_invalid_setting_is_named_with_the_valid_values(shell: Shell) -> None:
     done = shell("dagster definitions validate", TAXI_ON_BAD_ROWS="ignore")
     assert done.returncode != 0
     assert "TAXI_ON_BAD_ROWS=ignore: Input should be 'fail' or 'quarantine'" in done.stdout
 
 
-def test_a_run_that_fails_says_so_to_the_shell(shell: Shell, tmp_path: Path) -> None:
+def test_a_failed_run_gives_the_command_an_exit_status(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "published").mkdir()
     done = shell(LITERALLY, TAXI_SOURCE=str(tmp_path / "published"))
     assert done.returncode != 0
@@ -108,7 +108,7 @@ def test_values_that_are_set_before_the_activation_win(shell: Shell, tmp_path: P
     assert done.stdout.split() == [str(home)]
 
 
-def test_taxi_says_its_version_also_as_a_module() -> None:
+def test_taxi_prints_its_version_also_as_a_module() -> None:
     done = subprocess.run([sys.executable, "-m", "taxi_platform", "--version"], capture_output=True, text=True)
     assert done.stdout == f"taxi, version {version('taxi-platform')}\n"
 

@@ -156,7 +156,7 @@ def test_from_its_source_it_loads_the_green_months_and_what_failed_at_first_the_
     assert not (data / "sample").exists()
 
 
-def test_a_failed_run_is_explained_by_the_root_of_its_error_and_one_that_succeeded_not_at_all() -> None:
+def test_a_failed_run_is_explained_by_its_root_error_and_a_successful_one_is_not_explained() -> None:
     @dg.op
     def fails() -> None:
         try:
@@ -183,9 +183,7 @@ def emulators_of(data: Path) -> list[psutil.Process]:
     return [one for one in psutil.process_iter(["cmdline"]) if folder in " ".join(one.info["cmdline"] or [])]
 
 
-def test_the_cloud_branch_goes_through_emulators_which_end_and_know_the_months_the_next_time(
-    data: Path, emulators: Addresses
-) -> None:
+def test_the_cloud_demo_uses_emulators_that_end_with_it_and_keep_its_months(data: Path, emulators: Addresses) -> None:
     mine = {
         "GCP_PROJECT_ID": "my-own-123456",
         "TAXI_FIRST_MONTH": "2020-01",

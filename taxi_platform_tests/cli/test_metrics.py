@@ -57,7 +57,7 @@ def test_the_numbers_are_those_of_the_tables_and_of_the_runs(
     assert "taxi_bigquery_billed_bytes" not in found
 
 
-def test_the_dashboard_and_the_docs_name_metrics_and_labels_that_there_are(
+def test_the_dashboard_and_the_docs_name_metrics_and_labels_that_exist(
     backfills: Backfills,
 ) -> None:
     backfills.use(**CLOUD)
@@ -85,6 +85,6 @@ def test_prometheus_is_answered_at_the_address(backfills: Backfills) -> None:
 
 
 @pytest.mark.parametrize("address", ["9464x", "nowhere.invalid:9464", "127.0.0.1:99999"])
-def test_an_address_that_is_none_is_refused(backfills: Backfills, address: str) -> None:
+def test_an_invalid_address_is_refused(backfills: Backfills, address: str) -> None:
     done = CliRunner().invoke(taxi, ["metrics", "--listen", address])
     assert (done.exit_code, "Write HOST:PORT" in done.output) == (2, True)

@@ -26,6 +26,6 @@ def test_psql_starts_the_server_url_leads_to_it_and_stop_ends_it(tmp_path: Path)
         EmbeddedServer(tmp_path / "postgres").stop()
 
 
-def test_url_prints_the_address_of_a_database_of_ones_own(database: str, tmp_path: Path) -> None:
+def test_url_prints_the_address_that_the_setting_names(database: str, tmp_path: Path) -> None:
     assert typed("taxi url", data=tmp_path, TAXI_POSTGRES_URL=database).stdout.strip() == database
     assert not (tmp_path / "postgres").exists()

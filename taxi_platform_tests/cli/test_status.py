@@ -127,7 +127,7 @@ def test_changes_by_hand_and_values_that_an_older_version_accepted_are_shown(bac
     assert "changed by hand" not in shown()
 
 
-def test_months_that_the_settings_left_out_since_are_still_shown(backfills: Backfills) -> None:
+def test_loaded_months_that_the_settings_no_longer_include_are_shown(backfills: Backfills) -> None:
     backfills.run("green_tripdata", months="2019-01...2019-02")
     backfills.use(TAXI_FIRST_MONTH="2019-02", TAXI_LAST_MONTH="2019-03")
     months = data()["services"]["green"]["months"]
@@ -138,7 +138,7 @@ def test_months_that_the_settings_left_out_since_are_still_shown(backfills: Back
     }
 
 
-def test_without_the_tables_it_shows_what_dagster_recorded_and_says_so(backfills: Backfills) -> None:
+def test_without_the_tables_it_shows_dagsters_records_and_a_remark(backfills: Backfills) -> None:
     backfills.run("green_tripdata", month="2019-01")
     backfills.use(TAXI_POSTGRES_URL="postgresql://taxi:5ecret@127.0.0.1:1/nowhere")
     output = shown()

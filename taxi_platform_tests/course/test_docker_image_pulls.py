@@ -147,7 +147,7 @@ def test_a_name_that_no_image_can_have_is_refused(image: str) -> None:
 
 
 @pytest.mark.parametrize("answer", [[], None, "text", {}, *({"pull_count": count} for count in NOT_COUNTS)])
-def test_an_answer_without_a_count_is_refused(answer: Any) -> None:
+def test_a_response_without_a_count_is_refused(answer: Any) -> None:
     with pytest.raises(DamagedFile, match="kestra/kestra: Docker Hub's answer has no count of pulls") as raised:
         pulls_of(answer, "kestra/kestra")
     assert len(str(raised.value)) < 200

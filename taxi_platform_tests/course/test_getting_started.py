@@ -225,7 +225,7 @@ def test_the_command_runs_the_graph_offline_and_prints_the_table(database: str, 
     assert f"{tmp_path}/getting_started/products.duckdb" in done.stdout
 
 
-def test_the_command_says_why_it_failed(database: str, tmp_path: Path) -> None:
+def test_the_command_prints_why_it_failed(database: str, tmp_path: Path) -> None:
     (tmp_path / "things.json").write_text("[]")
     settings = {"TAXI_POSTGRES_URL": database, "TAXI_PRODUCTS_URL": str(tmp_path / "things.json")}
     done = typed("taxi getting-started", tmp_path, **settings)

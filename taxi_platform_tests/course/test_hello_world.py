@@ -62,7 +62,7 @@ def test_one_setting_changes_the_level_of_every_log_step() -> None:
     ]
 
 
-def test_it_sleeps_fifteen_seconds_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_sleeps_fifteen_seconds_unless_the_configuration_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr("taxi_platform.defs.course.time.sleep", slept.append)
     run({})
@@ -80,7 +80,7 @@ def test_it_sleeps_fifteen_seconds_unless_told_otherwise(monkeypatch: pytest.Mon
         ({"sleep_seconds": float("nan")}, "Input should be"),
     ],
 )
-def test_a_value_that_means_nothing_is_named(config: dict[str, Any], problem: str) -> None:
+def test_an_invalid_value_is_named(config: dict[str, Any], problem: str) -> None:
     assert problem in failure({**AWAKE, **config})
 
 
@@ -185,7 +185,7 @@ def test_a_run_that_is_started_in_the_middle_is_counted_too(database: str) -> No
             assert "that many are running already" in reason(opened, late.run_id)
 
 
-def test_a_tag_that_means_nothing_fails_with_what_it_may_say() -> None:
+def test_an_invalid_tag_fails_with_its_valid_values() -> None:
     message = f"the tag {WHEN_FULL}=sometimes: it is neither fail nor queue. Write one of the two."
     assert failure(AWAKE, {WHEN_FULL: "sometimes"}) == message
 

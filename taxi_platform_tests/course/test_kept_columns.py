@@ -27,7 +27,7 @@ def test_missing_and_null_values_become_na_and_others_keep_their_spelling() -> N
     assert rows(["brand", "price"]) == [("Long Haul", "189"), ("N/A", "9.99"), ("N/A", "N/A")]
 
 
-def test_a_column_of_numbers_stays_one() -> None:
+def test_a_column_of_numbers_stays_a_column_of_numbers() -> None:
     kept = keep(THINGS[:2], ["id", "price"])
     assert [str(kind) for kind in kept.dtypes] == ["int64", "float64"]
 

@@ -50,9 +50,7 @@ def test_one_month_on_its_own_is_fetched_loaded_and_recorded_twice(service, plat
     assert run.of(f"raw/{service.table}", "2019-03")["sha256"] == metadata["sha256"]
 
 
-def test_a_raw_file_that_is_kept_is_neither_asked_for_nor_recorded_again(
-    published: TripServer, platform: Platform
-) -> None:
+def test_a_cached_raw_file_is_neither_asked_for_nor_recorded_again(published: TripServer, platform: Platform) -> None:
     assert platform.run("raw/green_tripdata", month="2019-03").months("raw/green_tripdata") == ["2019-03"]
     requests = len(published.requests)
     run = platform.run("green_tripdata", month="2019-03")
@@ -62,7 +60,7 @@ def test_a_raw_file_that_is_kept_is_neither_asked_for_nor_recorded_again(
     assert platform.count("green_tripdata") == 30
 
 
-def test_a_raw_file_is_kept_as_published_and_recorded_with_its_provenance(
+def test_a_raw_file_is_cached_as_published_and_recorded_with_its_provenance(
     published: TripServer, platform: Platform, tmp_path: Path
 ) -> None:
     content = file(30)
@@ -244,7 +242,7 @@ def test_a_file_that_was_corrected_at_its_source_corrects_the_table(published: T
     assert platform.count("green_tripdata", "2019-02") == 20
 
 
-def test_a_range_asks_the_source_anew_for_the_months_that_are_named(published: TripServer, platform: Platform) -> None:
+def test_a_range_asks_the_source_again_for_the_named_months(published: TripServer, platform: Platform) -> None:
     platform.run("green_tripdata", months="2019-01...2019-03")
     for month in ("2019-01", "2019-02"):
         published.publish(path(month), Published(file(7), etag='"v2"'))
@@ -263,9 +261,7 @@ def test_a_range_asks_the_source_anew_for_the_months_that_are_named(published: T
 # Bad rows
 
 
-def test_bad_rows_fail_their_month_unless_the_setting_says_to_keep_them_aside(
-    server: TripServer, platform: Platform
-) -> None:
+def test_bad_rows_fail_their_month_unless_they_are_quarantined(server: TripServer, platform: Platform) -> None:
     lines = rows(GREEN, 10)
     lines[4] = with_field(GREEN, lines[4], "trip_distance", "far")
     server.publish(path("2019-03"), zipped(text(GREEN, lines)))

@@ -43,7 +43,7 @@ def automation(server: TripServer, platform: Platform) -> Automation:
     return automation
 
 
-def test_a_file_that_comes_alone_is_followed_by_its_table_once(automation: Automation) -> None:
+def test_a_file_that_is_fetched_alone_is_followed_by_its_table_once(automation: Automation) -> None:
     automation.platform.run("raw/green_tripdata", month="2019-03")
     assert automation.asked() == {"green_tripdata": ["2019-03"]}
     assert automation.asked() == {}
@@ -63,7 +63,7 @@ def test_what_a_run_loads_together_is_not_loaded_again(automation: Automation) -
     assert automation.asked() == {}
 
 
-def test_a_load_that_failed_is_not_tried_again_for_its_files_sake(automation: Automation, server: TripServer) -> None:
+def test_a_failed_load_is_not_tried_again_because_of_its_file(automation: Automation, server: TripServer) -> None:
     bad = text(GREEN, [*rows(GREEN, 5), "bad row"])
     server.publish("/green/green_tripdata_2019-01.csv.gz", zipped(bad))
     run = automation.platform.run("raw/green_tripdata", "green_tripdata", month="2019-01")
@@ -72,14 +72,14 @@ def test_a_load_that_failed_is_not_tried_again_for_its_files_sake(automation: Au
     assert automation.asked() == {}
 
 
-def test_what_is_there_before_the_first_evaluation_starts_nothing(platform: Platform) -> None:
+def test_files_from_before_the_first_evaluation_start_nothing(platform: Platform) -> None:
     platform.run("raw/green_tripdata", months="2019-01...2019-02")
     automation = Automation(platform)
     assert automation.asked() == {}
     assert automation.asked() == {}
 
 
-def test_a_load_that_goes_on_is_waited_for(automation: Automation) -> None:
+def test_a_running_load_is_waited_for(automation: Automation) -> None:
     platform = automation.platform
     job = platform.definitions().resolve_implicit_global_asset_job_def().get_subset(asset_selection={TABLE})
     going_on = platform.instance.create_run_for_job(

@@ -214,7 +214,7 @@ def test_loading_them_imports_nothing_heavy(location: Mapping[str, Any]) -> None
     assert set(HEAVY.split()) & set(location["modules"]) == set()
 
 
-def test_this_is_all_that_is_in_the_code_location(location: Mapping[str, Any]) -> None:
+def test_the_code_location_contains_these_definitions_and_no_others(location: Mapping[str, Any]) -> None:
     shown = {
         key: (asset["group"], " ".join(asset["kinds"]), asset["upstream"]) for key, asset in location["assets"].items()
     }

@@ -69,7 +69,7 @@ def test_a_tick_asks_for_the_month_whose_publication_is_due_and_its_run_loads_it
     assert run.labels() == labels
 
 
-def test_a_month_that_is_not_published_yet_is_skipped_with_the_servers_answer(
+def test_a_month_that_is_not_published_yet_is_skipped_with_the_servers_response(
     published: TripServer, platform: Platform
 ) -> None:
     reason = tick(platform, "yellow", 2021, 9, 1, 10)
@@ -79,9 +79,7 @@ def test_a_month_that_is_not_published_yet_is_skipped_with_the_servers_answer(
 
 
 @pytest.mark.parametrize("answer", [Answer(status=503), Answer(status=429, headers={"Retry-After": "3600"})])
-def test_a_server_that_is_out_of_order_is_left_to_the_run(
-    answer: Answer, published: TripServer, platform: Platform
-) -> None:
+def test_an_error_of_the_server_is_left_to_the_run(answer: Answer, published: TripServer, platform: Platform) -> None:
     published.script(PATH, answer, answer)
     request = tick(platform, "green", 2021, 9, 1, 9)
     assert isinstance(request, dg.RunRequest)

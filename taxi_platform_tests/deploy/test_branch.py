@@ -44,14 +44,14 @@ def asked(task: str, folder: Path, there: bool) -> str:
 
 
 @pytest.mark.parametrize("branch", ["x", "feature/New-Tips.2", "--", "ümläut", "a" * 200])
-def test_the_names_of_a_branch_are_allowed_and_its_own(branch: str) -> None:
+def test_the_names_of_a_branch_are_valid_and_unique(branch: str) -> None:
     namespace, *others = names(branch)
     assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])", namespace)
     assert all(re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name) for name in others)
     assert set(names(branch)).isdisjoint(names(branch + "_"))
 
 
-def test_a_branch_gets_databases_settings_and_a_release_of_its_own(tmp_path: Path) -> None:
+def test_a_branch_gets_its_own_databases_settings_and_release(tmp_path: Path) -> None:
     namespace, trips, state, dataset = names("feature/New tips")
     calls = asked("up", tmp_path, there=False)
     assert re.findall(r"databases create (\w+)", calls) == [trips, state]
@@ -67,7 +67,7 @@ def test_a_branch_gets_databases_settings_and_a_release_of_its_own(tmp_path: Pat
     assert not re.search("tr1ps|d4gs", "\n".join(re.findall(r"^(?:gcloud|bq|kubectl|helm) .*", calls, re.M)))
 
 
-def test_what_is_made_for_a_branch_is_removed_and_nothing_else(tmp_path: Path) -> None:
+def test_everything_that_was_created_for_a_branch_is_removed_and_nothing_else(tmp_path: Path) -> None:
     namespace, trips, state, dataset = names("feature/New tips")
     calls = asked("down", tmp_path, there=True)
     assert f"kubectl delete namespace {namespace} " in calls

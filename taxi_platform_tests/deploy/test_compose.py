@@ -164,7 +164,7 @@ def test_a_setting_that_is_not_set_is_absent_and_one_that_is_arrives() -> None:
     assert code["TAXI_POSTGRES_URL"] == "postgresql://taxi:tr1ps@postgres:5432/ny_taxi"
 
 
-def test_volumes_are_declared_and_files_are_there_and_cannot_be_written() -> None:
+def test_volumes_are_declared_and_mounted_files_exist_and_are_read_only() -> None:
     mounts = [text.split(":") for one in SERVICES.values() for text in one.get("volumes", [])]
     named = {mount[0] for mount in mounts if not mount[0].startswith("./")}
     files = [mount for mount in mounts if mount[0].startswith("./")]

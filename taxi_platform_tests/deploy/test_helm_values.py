@@ -110,7 +110,7 @@ def test_dagster_accepts_the_instance_that_follows(tmp_path: Path) -> None:
     assert config["concurrency"]["pools"]["default_limit"] == 3
 
 
-def test_on_gke_the_runs_and_those_who_read_their_output_are_accounts_of_google_cloud_without_a_key() -> None:
+def test_on_gke_runs_and_readers_of_their_output_are_accounts_of_google_cloud_without_a_key() -> None:
     accounts = [GOOGLE["dagster-user-deployments"]["serviceAccount"], GOOGLE["serviceAccount"]]
     assert [one["name"] for one in accounts] == ["taxi-platform", "taxi-logs"]
     for one in accounts:

@@ -45,7 +45,7 @@ def test_both_stages_begin_with_one_slim_python_of_one_version() -> None:
     assert re.fullmatch(r"python:3\.13\.\d+-slim-trixie", bases[0])
 
 
-def test_it_does_not_run_as_root_and_the_code_location_tells_whether_it_is_healthy() -> None:
+def test_it_does_not_run_as_root_and_the_code_location_has_a_health_check() -> None:
     steps = image.instructions()
     assert [value for name, value in steps if name == "USER"] == ["10001:10001"]
     assert [name for name, _ in steps][-3:] == ["USER", "HEALTHCHECK", "CMD"]

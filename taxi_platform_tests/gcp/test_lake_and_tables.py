@@ -39,7 +39,7 @@ def test_set_up_creates_both_and_then_there_are_no_problems(made: Cloud) -> None
     assert list(problems(made)) == []
 
 
-def test_what_is_not_there_is_said_to_be_missing(made: Cloud, recorder: Recorder) -> None:
+def test_what_does_not_exist_is_reported_as_missing(made: Cloud, recorder: Recorder) -> None:
     name = f"taxi-{uuid4().hex}"
     with recorder.records("bucket_missing", bucket=name), pytest.raises(NotFound):
         made.storage.get_bucket(name)
@@ -133,7 +133,7 @@ def loads(made: Cloud, tmp_path: Path) -> WarehouseLoads:
     return WarehouseLoads(made, Published(tmp_path))
 
 
-def test_a_month_is_its_file_is_recognised_and_says_what_it_took(loads: WarehouseLoads) -> None:
+def test_a_month_equals_its_file_is_recognised_and_reports_its_time_and_cost(loads: WarehouseLoads) -> None:
     loaded = loads.load(rows(GREEN, 1000))
     assert loads.ask(COUNT) == [(1000, 1000)]
     assert loads.cloud.bigquery_host or loaded.jobs["replace"].bytes_processed > 0  # emulators count none
@@ -220,7 +220,7 @@ def test_local_times_stay_local_whatever_the_default_time_zone_is(loads: Warehou
 
 
 @only_google
-def test_a_month_is_asked_for_without_reading_the_others(loads: WarehouseLoads) -> None:
+def test_a_month_is_read_without_reading_the_others(loads: WarehouseLoads) -> None:
     from google.cloud.bigquery import QueryJobConfig
 
     loads.load(rows(GREEN, 1000))

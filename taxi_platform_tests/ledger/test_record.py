@@ -132,7 +132,7 @@ def test_the_state_of_a_month_follows_from_its_record(month: MonthRecord, state_
         (in_place(attempt=attempt("failed")), 49, 1000, attempt("failed")),
     ],
 )
-def test_the_rows_of_a_month_are_those_of_the_table_if_it_could_be_asked(
+def test_the_rows_of_a_month_are_those_of_the_table_if_it_could_be_read(
     month: MonthRecord, rows: int, file_bytes: int, last_run: object
 ) -> None:
     assert (month.rows, month.file_bytes, month.last_run) == (rows, file_bytes, last_run)

@@ -242,7 +242,7 @@ def test_a_run_is_reported_once_although_its_failure_was_recorded_twice(
     assert len(receiver.taken) == 1
 
 
-def test_a_plugin_that_raises_or_does_not_end_stops_nobody(
+def test_a_plugin_that_raises_or_hangs_does_not_stop_the_others(
     watching: Watching, receiver: AlertReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import apprise.plugins.custom_xml
@@ -327,7 +327,7 @@ def test_a_range_is_one_message_with_each_failed_month(
 # Checks that warn
 
 
-def test_a_check_is_reported_when_it_begins_to_warn_and_not_while_it_goes_on(
+def test_a_check_is_reported_when_it_begins_to_warn_and_not_again_while_it_warns(
     watching: Watching, receiver: AlertReceiver
 ) -> None:
     watch = watching(receiver.url)

@@ -88,7 +88,7 @@ def test_each_month_is_printed_as_soon_as_it_is_loaded(published: TripServer, ba
     assert asked == ["2019-03", "2019-02", "2019-01"]
 
 
-def test_a_dry_run_only_says_what_would_be_done(backfills: Backfills) -> None:
+def test_a_dry_run_only_prints_the_plan(backfills: Backfills) -> None:
     status, said = backfills.backfill("green,fhv", "2019-01..2019-02", dry_run=True)
     assert status == DONE
     assert said[-1] == "green,fhv 2019-01..2019-02: 4 months to load"
@@ -208,7 +208,7 @@ def silent(backfills: Backfills) -> Backfills:
     return backfills
 
 
-def test_a_daemon_that_has_fallen_silent_is_not_waited_for_for_ever(
+def test_a_daemon_without_heartbeats_is_not_waited_for_forever(
     silent: Backfills, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(operation, "TIMEOUT_SECONDS", 1.0)
@@ -264,7 +264,7 @@ def until_loaded(process: "subprocess.Popen[str]", month: str) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_months_are_left_to_a_process_as_long_as_it_lives_and_the_same_command_goes_on_when_it_was_ended(
+def test_months_are_left_to_a_running_process_and_the_same_command_continues_after_its_end(
     number: signal.Signals, published: TripServer, backfills: Backfills, tmp_path: Path
 ) -> None:
     published.script(path("2019-03"), Answer(delay=60))
@@ -309,7 +309,7 @@ def test_months_are_left_to_a_process_as_long_as_it_lives_and_the_same_command_g
         ("green 2018-12", "green has 2019-01 to 20"),
     ],
 )
-def test_what_makes_no_sense_ends_with_one_line_and_status_2(arguments: str, message: str) -> None:
+def test_invalid_arguments_end_with_one_line_and_status_2(arguments: str, message: str) -> None:
     done = CliRunner().invoke(taxi, ["backfill", *arguments.split()])
     assert done.exit_code == 2
     assert message in done.output

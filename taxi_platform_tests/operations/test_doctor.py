@@ -124,7 +124,7 @@ def test_an_empty_folder_stays_empty_and_problems_fail_the_command(tmp_path: Pat
         ),
     ],
 )
-def test_the_part_of_the_url_that_is_wrong_is_named(part: str, value: str, what: str, database: str) -> None:
+def test_the_wrong_part_of_the_url_is_named(part: str, value: str, what: str, database: str) -> None:
     (finding,) = found_by(servers.examine_postgres, postgres_url=changed(database, **{part: value}))
     assert finding.state == "problem"
     assert what in finding.what

@@ -62,7 +62,7 @@ def waiting(now: datetime, **states: MonthRecord) -> Month | None:
     return found and found.month
 
 
-def test_a_month_is_waited_for_from_the_day_after_its_schedule_asked() -> None:
+def test_a_month_is_pending_from_the_day_after_its_schedule_asked() -> None:
     first_of_april = datetime(2021, 4, 1, 9, tzinfo=timezone.utc)
     assert waiting(first_of_april) is None
     assert waiting(first_of_april + timedelta(days=1)) == Month(2021, 2)
@@ -70,7 +70,7 @@ def test_a_month_is_waited_for_from_the_day_after_its_schedule_asked() -> None:
 
 
 @pytest.mark.parametrize("state", ["materialized", "failed", "in progress", "file changed"])
-def test_a_month_that_a_run_has_tried_to_load_is_not_waited_for(state: State) -> None:
+def test_a_month_that_a_run_has_tried_to_load_is_not_pending(state: State) -> None:
     in_may = datetime(2021, 5, 2, 9, tzinfo=timezone.utc)
     assert waiting(in_may, february=month_in(state, Month(2021, 2))) == Month(2021, 3)
 
@@ -78,7 +78,7 @@ def test_a_month_that_a_run_has_tried_to_load_is_not_waited_for(state: State) ->
 # Why not
 
 
-def test_a_month_outside_the_partitions_names_the_setting_that_would_let_it_in() -> None:
+def test_a_month_outside_the_partitions_is_skipped_and_the_setting_is_named() -> None:
     assert outside(GREEN, Month(2021, 8), PARTITIONS) == (
         "2021-08 lies outside the months of green, 2019-01 to 2021-07. "
         "Set TAXI_LAST_MONTH=2021-08 or later to have it loaded."
@@ -112,7 +112,7 @@ def test_a_month_outside_is_not_even_asked_about(caplog: pytest.LogCaptureFixtur
     assert caplog.messages == []
 
 
-def test_a_month_that_is_not_published_is_skipped_with_what_the_source_said() -> None:
+def test_a_month_that_is_not_published_is_skipped_with_the_reason_of_the_source() -> None:
     skipped = reason(Answering(NotPublished("green_tripdata_2021-07.csv.gz", "https://host/… answers 404 Not Found")))
     assert skipped == (
         "Not published yet: https://host/… answers 404 Not Found. The due_month_sensor asks again every day."
@@ -123,7 +123,7 @@ def test_a_month_that_is_not_published_is_skipped_with_what_the_source_said() ->
     "failure",
     [SourceUnreachable("f", "no answer"), AccessDenied("f", "answers 403"), InvalidSetting("TAXI_SOURCE", "gone")],
 )
-def test_anything_but_a_clear_no_is_left_to_the_run_and_logged(
+def test_any_other_error_of_the_source_is_logged_and_left_to_the_run(
     failure: TaxiError, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert reason(Answering(failure)) is None

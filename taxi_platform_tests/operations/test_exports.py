@@ -90,7 +90,7 @@ def test_a_month_whose_rows_were_changed_by_hand_is_refused_and_its_file_stays(l
     assert path.read_bytes() == before
 
 
-def test_an_export_that_fails_leaves_the_file_that_is_there(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_that_fails_leaves_the_existing_file(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
     loads.load(rows(GREEN, 50))
     path = export(loads)
     before = path.read_bytes()
@@ -117,7 +117,7 @@ def test_a_bucket_is_written_by_fsspec(loads: Loads) -> None:
         files.rm("/bucket", recursive=True)
 
 
-def test_a_place_that_fsspec_does_not_know_is_named() -> None:
+def test_a_protocol_that_fsspec_does_not_know_is_named() -> None:
     with pytest.raises(InvalidSetting, match="TAXI_EXPORTS=nowhere://bucket: it cannot be written to"):
         export_month("postgresql://unused", GREEN, MARCH, "nowhere://bucket")
 

@@ -269,7 +269,7 @@ def test_a_folder_that_does_not_exist_yet_is_fine_and_is_not_created(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_in_place_of_the_folder_is_a_problem(tmp_path: Path) -> None:
+def test_a_file_at_the_path_of_the_folder_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "taxi").write_text("")
     for folder in (tmp_path / "taxi", tmp_path / "taxi/data"):
         (found,) = machine.examine_data_folder(Settings(data_dir=folder))

@@ -132,7 +132,7 @@ def test_a_broken_file_is_loaded_once_and_its_correction_again(sensor: Sensor, s
     assert run.succeeded
 
 
-def test_a_server_that_asks_for_rest_is_left_alone(sensor: Sensor, server: TripServer) -> None:
+def test_a_server_that_asks_for_a_pause_gets_one(sensor: Sensor, server: TripServer) -> None:
     for service in SERVICES:
         server.script(path("2019-03", service), Answer(status=429, headers={"Retry-After": "1800"}))
         server.script(path("2019-02", service), Answer(status=429, headers={"Retry-After": "1800"}))
@@ -180,11 +180,11 @@ def test_a_month_that_was_not_published_when_its_schedule_asked_is_asked_for_aga
     assert path("2019-03") not in {request.path for request in server.requests[asked:]}
 
 
-def test_the_daily_one_is_on_from_the_start(sensor: Sensor) -> None:
+def test_the_due_month_sensor_is_on_from_the_start(sensor: Sensor) -> None:
     definition = sensor.platform.definitions().resolve_sensor_def(DUE)
     assert definition.default_status is dg.DefaultSensorStatus.RUNNING
     assert definition.minimum_interval_seconds == 24 * 3600
 
 
-def test_it_is_off_until_somebody_wants_it(sensor: Sensor) -> None:
+def test_the_new_month_sensor_is_off_from_the_start(sensor: Sensor) -> None:
     assert sensor.platform.definitions().resolve_sensor_def(NAME).default_status is dg.DefaultSensorStatus.STOPPED

@@ -289,7 +289,7 @@ def test_a_question_without_an_answer_is_asked_again_and_the_others_keep_their_p
 
 
 @pytest.mark.parametrize(("asked", "granted"), [(900.0, 900.0), (10 * DAY, LONGEST_REST)])
-def test_a_server_that_wants_to_be_left_alone_is_as_long_as_is_sensible(asked: float, granted: float) -> None:
+def test_a_server_that_asks_for_a_pause_gets_it_up_to_a_limit(asked: float, granted: float) -> None:
     error = SourceUnreachable("f", "429")
     error.retry_after = asked
     assert (

@@ -74,7 +74,7 @@ def test_only_loaded_files_are_removed_and_their_records_stay(platform: Platform
     assert platform.count("green_tripdata") == before
 
 
-def test_a_file_stays_whose_month_is_not_in_its_table_or_is_being_loaded_and_if_nobody_can_tell(
+def test_a_file_stays_if_its_month_is_not_in_the_table_or_is_being_loaded_or_this_is_not_known(
     platform: Platform, raw: Path
 ) -> None:
     record = "update tripdata_files set sha256 = %s where filename = 'green_tripdata_2019-01.csv' returning sha256"

@@ -91,20 +91,20 @@ def test_on_a_fresh_folder_many_processes_find_one_state_in_the_embedded_server(
 # A database of one's own
 
 
-def test_what_is_made_is_what_dagster_makes(database: str, second: str) -> None:
+def test_the_tables_are_those_that_dagster_creates(database: str, second: str) -> None:
     state_in(database)
     DagsterPostgresStorage(driven(second))
     for query in SHAPE:
         assert ask(database, query) == ask(second, query) != []
 
 
-def test_many_that_come_at_once_make_it_once(database: str) -> None:
+def test_many_processes_at_once_create_the_tables_once(database: str) -> None:
     with ThreadPoolExecutor(12) as pool:
         assert set(pool.map(state_in, [database] * 12)) == {driven(database)}
     assert len(ask(database, "select * from alembic_version")) == 1
 
 
-def test_a_process_that_is_killed_while_it_makes_the_state_leaves_it_to_the_next_one(
+def test_a_process_that_is_killed_while_it_creates_the_state_leaves_that_to_the_next_one(
     database: str, second: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*args: object) -> None:
@@ -212,14 +212,16 @@ def test_a_setting_that_is_not_an_address_is_named_without_its_password(
     assert refusal(url, monkeypatch).startswith("TAXI_DAGSTER_POSTGRES_URL: it is not a PostgreSQL address")
 
 
-def test_a_database_that_is_not_there_is_named_with_its_setting(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_does_not_exist_is_named_with_its_setting(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said = refusal(urlsplit(database)._replace(path="/nowhere").geturl(), monkeypatch)
     assert "database 'nowhere'" in said
     assert said.endswith("there is no such database (" + said.partition("database (")[2])
     assert said.endswith("Create it, or correct TAXI_DAGSTER_POSTGRES_URL.")
 
 
-def test_a_user_who_may_not_make_tables_is_told_so(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_names_the_privilege_to_create_tables(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name = f"r_{uuid4().hex[:20]}"
     parts = urlsplit(database)
     with psycopg.connect(database, autocommit=True) as connection:
@@ -238,7 +240,7 @@ def test_a_database_that_is_read_only_needs_another_one(database: str, monkeypat
     assert said.endswith("Set TAXI_DAGSTER_POSTGRES_URL to a database in which its user may create tables.")
 
 
-def test_another_failure_while_tables_are_made_keeps_its_meaning(
+def test_another_failure_while_tables_are_created_keeps_its_meaning(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
@@ -248,7 +250,9 @@ def test_another_failure_while_tables_are_made_keeps_its_meaning(
     assert said.endswith("pg_stat_activity shows which session holds the lock.")
 
 
-def test_so_does_one_within_a_statement_of_dagster(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_within_a_statement_of_dagster_keeps_its_meaning(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(FULL_DISK)
     said = refusal(database, monkeypatch)

@@ -93,7 +93,7 @@ def test_an_asset_without_months_reads_the_whole_table(kind: type, months: Platf
     assert len(given(months, kind, by_month=False)) == 60
 
 
-def test_a_month_that_is_not_there_has_no_rows(months: Platform) -> None:
+def test_a_month_that_is_not_loaded_has_no_rows(months: Platform) -> None:
     assert given(months, pd.DataFrame, month="2019-04").empty
 
 

@@ -57,7 +57,7 @@ def test_a_run_whose_process_on_this_machine_is_gone_does_not_count(in_memory: d
     LIMITS[1].admit(in_memory, started(in_memory))
 
 
-def test_a_run_that_waits_says_so_once_and_goes_on_when_another_ends(
+def test_a_run_that_waits_logs_it_once_and_continues_when_another_ends(
     in_memory: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "taxi_platform")

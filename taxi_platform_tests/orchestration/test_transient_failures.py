@@ -43,7 +43,7 @@ def away(month: str = "x") -> DatabaseInterrupted:
     return DatabaseInterrupted(month, "PostgreSQL went away")
 
 
-def test_a_failure_that_passes_costs_a_pause_and_nothing_else(
+def test_a_transient_failure_only_costs_a_wait(
     platform: Platform, no_waits: list[float], failing: Callable[..., list[str]]
 ) -> None:
     tried = failing(m2019_02=[away()])
@@ -82,7 +82,7 @@ def test_a_file_that_is_refreshed_or_removed_before_it_is_loaded_is_loaded_as_it
     assert platform.count("green_tripdata") == 7
 
 
-def test_a_failure_that_does_not_pass_fails_its_month_once_after_the_last_pause(
+def test_a_lasting_failure_fails_its_month_once_after_the_last_wait(
     platform: Platform, no_waits: list[float], failing: Callable[..., list[str]]
 ) -> None:
     tried = failing(m2019_02=[away()] * 9, m2019_03=[away()] * 9)
@@ -95,7 +95,7 @@ def test_a_failure_that_does_not_pass_fails_its_month_once_after_the_last_pause(
 
 
 @pytest.mark.parametrize("lasting", [NotPublished("x", "it is not there"), SourceUnreachable("x", "leave me alone")])
-def test_a_failure_that_will_not_pass_is_not_waited_for(
+def test_a_failure_that_is_not_transient_is_not_tried_again(
     lasting: NotPublished | SourceUnreachable,
     platform: Platform,
     no_waits: list[float],
@@ -109,7 +109,7 @@ def test_a_failure_that_will_not_pass_is_not_waited_for(
     assert no_waits == []
 
 
-def test_a_run_that_is_ended_in_the_pause_has_recorded_what_is_in_place(
+def test_a_run_that_is_ended_while_it_waits_has_recorded_the_loaded_months(
     platform: Platform, failing: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ended(seconds: float) -> None:

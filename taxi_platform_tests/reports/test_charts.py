@@ -86,7 +86,7 @@ def test_a_picture_for_the_ui_contains_its_colours() -> None:
     [(0, "0"), (0.5, "0.5"), (12.34, "12.3"), (999.9, "1 k"), (1234, "1.23 k"), (999_999, "1 M"),
      (84_399_019, "84.4 M"), (1_577_000_000, "1.58 bn"), (123_400_000_000, "123 bn")],
 )  # fmt: skip
-def test_a_brief_number_has_three_digits(number: float, text: str) -> None:
+def test_a_short_number_has_three_digits(number: float, text: str) -> None:
     assert brief(number) == text
 
 

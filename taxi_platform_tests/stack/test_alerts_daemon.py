@@ -39,7 +39,7 @@ def retry_of(deployment: Deployment, run_id: str) -> str:
 
 
 @pytest.mark.usefixtures("published")
-def test_one_message_a_failure_and_none_for_what_a_retry_mends(
+def test_each_failure_is_one_message_unless_a_retry_succeeds(
     deployment: Deployment, trips: TripsDatabase, receiver: AlertReceiver
 ) -> None:
     def told(*run_ids: str) -> list[dict[str, str]]:

@@ -65,7 +65,7 @@ def materializations(deployment: Deployment, service: Service, year: int) -> lis
     return sorted(record.partition_key or "" for record in records if str(record.partition_key).startswith(str(year)))
 
 
-def test_it_is_one_backfill_of_the_web_ui_with_a_run_for_each_stretch_and_its_end_is_told(
+def test_the_web_ui_shows_one_backfill_with_a_run_for_each_month_range_and_the_command_reports_its_end(
     deployment: Deployment, source: TripServer, trips: TripsDatabase, year: int
 ) -> None:
     assert deployment.wait_for(deployment.submit("green_tripdata", f"{year}-03")).is_success
@@ -88,7 +88,7 @@ def test_it_is_one_backfill_of_the_web_ui_with_a_run_for_each_stretch_and_its_en
     ]
 
 
-def test_the_daemon_goes_on_without_the_command_and_the_same_command_watches_the_rest(
+def test_the_daemon_continues_without_the_command_and_the_same_command_follows_the_rest(
     deployment: Deployment, source: TripServer, trips: TripsDatabase, year: int
 ) -> None:
     go_on = threading.Event()

@@ -56,7 +56,7 @@ def left(deployment: Deployment, trips: TripsDatabase) -> list[object]:
     return [*in_progress, *slots, *trips.ask("select * from kvs where key like '%sign_of_life%'")]
 
 
-def test_a_process_that_is_killed_in_mid_copy_fails_its_run_and_one_retry_loads_the_month(
+def test_a_process_killed_during_its_copy_fails_its_run_and_one_retry_loads_the_month(
     deployment: Deployment, trips: TripsDatabase
 ) -> None:
     run_id = deployment.submit("green_tripdata", "2019-03")

@@ -77,7 +77,7 @@ def failures(stack: Stack, run: str) -> str:
     return str(stack.graphql(FAILURES, id=run)["logsForRun"])
 
 
-def test_a_run_goes_on_when_everything_but_its_own_process_dies_and_its_source_goes_away(
+def test_a_run_continues_when_everything_but_its_own_process_dies_and_its_source_is_away(
     stack: Stack, source: TripServer, year: Year
 ) -> None:
     with in_the_middle(stack, source, year) as backfill:

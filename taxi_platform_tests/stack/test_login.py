@@ -16,7 +16,7 @@ def allowed(stack: Stack, user: tuple[str, str]) -> set[str]:
     return {one["permission"] for one in answer.json()["data"]["permissions"] if one["value"]}
 
 
-def test_the_operator_may_launch_runs_and_a_viewer_may_only_look(stack: Stack) -> None:
+def test_the_operator_may_launch_runs_and_a_viewer_may_only_read(stack: Stack) -> None:
     assert {"launch_pipeline_execution", "launch_partition_backfill"} <= allowed(stack, OPERATOR)
     assert allowed(stack, VIEWER) == set()
     page = requests.get(stack.url(8080), auth=VIEWER, timeout=180)
@@ -32,5 +32,5 @@ def test_nobody_else_sees_anything(stack: Stack, user: tuple[str, str] | None, p
     assert answer.content == b""
 
 
-def test_whether_the_log_in_lives_is_told_to_everybody(stack: Stack) -> None:
+def test_the_health_check_of_the_log_in_needs_no_password(stack: Stack) -> None:
     assert requests.get(stack.url(8080) + "/health", timeout=180).status_code == 204

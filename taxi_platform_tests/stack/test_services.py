@@ -12,7 +12,7 @@ LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries {
 DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } } }"
 
 
-def test_the_web_server_shows_the_code_location_and_a_daemon_that_lives(stack: Stack) -> None:
+def test_the_web_server_shows_the_code_location_and_a_healthy_daemon(stack: Stack) -> None:
     (location,) = stack.graphql(LOCATIONS)["workspaceOrError"]["locationEntries"]
     assert (location["name"], location["loadStatus"]) == ("taxi_platform", "LOADED")
     assert location["locationOrLoadError"] == {"__typename": "RepositoryLocation"}

@@ -27,7 +27,7 @@ def has_ticked(instance: dg.DagsterInstance, sensor: str) -> bool:
     return any(getattr(state.instigator_data, "cursor", None) for state in states)
 
 
-def test_what_appears_is_dropped_or_comes_alone_is_loaded_by_the_daemon_and_nothing_twice(
+def test_published_and_dropped_files_and_raw_files_without_their_table_are_loaded_once_by_the_daemon(
     deployment: Deployment, source: TripServer, trips: TripsDatabase
 ) -> None:
     source.publish(path(GREEN, Month(2021, 7)), file(GREEN, 10))
