@@ -1,4 +1,4 @@
-"""The layers: a module imports only modules that stand above it, so that the package can be read from the top down."""
+"""The layers: a module imports only modules of the layers above it, so the package can be read from the top down."""
 
 import ast
 import re

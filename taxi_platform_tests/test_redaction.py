@@ -1,4 +1,4 @@
-"""Texts without passwords, whatever the passwords are made of."""
+"""Texts without passwords, whatever characters the passwords have."""
 
 from urllib.parse import quote
 

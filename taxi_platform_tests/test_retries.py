@@ -1,4 +1,4 @@
-"""Trying again and waiting, by a policy."""
+"""Retry policies: attempts, waits and conditions."""
 
 import pytest
 

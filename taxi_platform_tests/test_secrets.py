@@ -1,4 +1,4 @@
-"""Passwords stay where they were set: a run writes them nowhere. What the web UI shows is looked at with the web UI."""
+"""Passwords stay where they were set: a run writes them nowhere. The web UI is checked in stack/test_web_ui."""
 
 import base64
 import os

@@ -1,4 +1,4 @@
-"""A server that speaks the model's API, for whatever asks it."""
+"""A server with the model's API, shared by the tests of this folder."""
 
 from collections.abc import Iterator
 

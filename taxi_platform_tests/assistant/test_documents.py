@@ -1,4 +1,4 @@
-"""Documents: read from files and folders, and cut into passages. What servers answer is tested with a server."""
+"""Documents: read from files and folders, and cut into passages. Documents from servers are tested in ``test_chat``."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What a question names, what is on record of it, and the asset graph as passages."""
+"""The services and months that a question names, their records, and the asset graph as passages."""
 
 import dagster as dg
 import pytest

@@ -15,7 +15,7 @@ FARES = Document("fares.md", "# Fares\nBy the mile.")
 
 
 class Compass:
-    """A model whose vectors say which of three words a text holds, and which can be down."""
+    """A model whose vectors show which of three words a text contains; it can be unreachable."""
 
     name = "none"
     embedding_name = "compass"

@@ -1,4 +1,4 @@
-"""The role that runs a model's statement: it can read the trips and the models, whatever the statement is."""
+"""The role that runs a model's statement: it can read only the trips and the models, whatever it runs."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

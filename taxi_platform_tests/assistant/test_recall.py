@@ -1,4 +1,4 @@
-"""How well words alone find what this project's own documents say: questions as users ask them, and where it stands."""
+"""How well a search by words finds answers in this project's documents: users' questions, and where the answers are."""
 
 import pytest
 

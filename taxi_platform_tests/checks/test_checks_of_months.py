@@ -1,4 +1,4 @@
-"""The checks as Dagster runs them: which results are recorded, what they keep from being built, and what goes wrong."""
+"""The checks as Dagster runs them: which results are recorded, which assets they block, and how they fail."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The facts of months in a real database, and what follows from them; Dagster has no part in it."""
+"""The facts of months in a real database, and what follows from them, without Dagster."""
 
 from collections.abc import Sequence
 from pathlib import Path

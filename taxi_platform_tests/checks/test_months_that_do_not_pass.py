@@ -1,4 +1,4 @@
-"""What ``taxi status`` and ``taxi backfill`` say and do about months that are loaded and did not pass a check."""
+"""What ``taxi status`` and ``taxi backfill`` print and do about loaded months with a failed check."""
 
 import psycopg
 import pytest

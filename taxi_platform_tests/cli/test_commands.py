@@ -1,4 +1,4 @@
-"""Dagster's own commands and ours, as they are typed in a shell that has run ``. .venv/bin/activate`` and no more."""
+"""Dagster's own commands and ours, in a shell that has only run ``. .venv/bin/activate``."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The README: its commands are run somewhere, its program runs here, its links lead somewhere."""
+"""The README: its commands are run by tests or by CI, its program works, and its links lead to existing files."""
 
 import re
 from pathlib import Path

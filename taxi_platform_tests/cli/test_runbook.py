@@ -1,4 +1,4 @@
-"""The runbook: each of its commands is run in turn, where one month is loaded and the next one failed."""
+"""The runbook: each of its commands works on a platform with one loaded and one failed month."""
 
 import re
 import shlex

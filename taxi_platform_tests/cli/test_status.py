@@ -1,4 +1,4 @@
-"""``taxi status``: what it shows of months that are loaded, bad, dropped, in progress or none of it."""
+"""``taxi status``: what it shows of months that are loaded, failed, changed, in progress or missing."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The asset ``docker_image_pulls``: names of images, what it records in its own or a child process, how it fails."""
+"""The asset ``docker_image_pulls``: valid names, what it records, the child process, and failures."""
 
 import json
 import shlex

@@ -1,4 +1,4 @@
-"""The page for those who come from Kestra: its lines stand where it says, its commands work, no flow is forgotten."""
+"""The page that compares with Kestra: quoted lines exist, commands work, and every flow is there."""
 
 import re
 from pathlib import Path

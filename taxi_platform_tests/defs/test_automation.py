@@ -1,4 +1,4 @@
-"""Tables follow files that come without them, and nothing else starts them: the real conditions, runs and instance."""
+"""A table is loaded after its file was fetched alone, and by nothing else: real conditions, runs and instance."""
 
 import dagster as dg
 import pytest
@@ -13,7 +13,7 @@ TABLE = dg.AssetKey("green_tripdata")
 
 
 class Automation:
-    """The automation conditions of all assets; each evaluation goes on from the one before."""
+    """The automation conditions of all assets; each evaluation continues from the cursor of the one before."""
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform

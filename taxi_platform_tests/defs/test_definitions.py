@@ -1,4 +1,4 @@
-"""The code location as Dagster loads it, in its own process: what is in it, what it says and what it costs."""
+"""The code location as Dagster loads it, in its own process: its content, its descriptions, and what it imports."""
 
 import json
 import os

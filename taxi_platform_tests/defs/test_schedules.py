@@ -1,4 +1,4 @@
-"""The schedules as the daemon evaluates them: a real server of files, a real instance, the run that is asked for."""
+"""The schedules as the daemon evaluates them: with a real server of files, a real instance and the requested run."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo

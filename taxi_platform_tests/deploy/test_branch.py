@@ -1,4 +1,4 @@
-"""deploy/branch.sh: what it asks of gcloud, kubectl, helm and bq, which are not run. No cluster has seen it yet."""
+"""deploy/branch.sh: its commands of gcloud, kubectl, helm and bq, here stubs. It was never run on a cluster."""
 
 import os
 import re

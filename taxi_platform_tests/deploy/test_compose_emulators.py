@@ -1,4 +1,4 @@
-"""The emulators of Compose's profile gcp, by their own commands as processes of this machine: set-up, upload, load."""
+"""The emulators of Compose's profile gcp, their commands as processes of this machine; set-up, upload and load."""
 
 from collections.abc import Iterator
 from pathlib import Path

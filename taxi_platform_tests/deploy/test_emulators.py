@@ -1,4 +1,4 @@
-"""The emulators of Google Cloud: started once and shared; that what they hold lasts is shown by ``cli/test_demo``."""
+"""The emulators of Google Cloud: started once and shared. ``cli/test_demo`` shows that they keep their data."""
 
 import os
 from pathlib import Path

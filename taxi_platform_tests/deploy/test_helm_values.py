@@ -1,6 +1,6 @@
 """The values for Dagster's Helm chart, as far as they can be tried without a cluster: by Dagster's own classes.
 
-Kubernetes' client takes so long to import that only the process does it which runs these tests.
+Kubernetes' client takes long to import, so only the process that runs these tests does it.
 """
 
 import re

@@ -22,7 +22,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 class WebServer(BaseHTTPRequestHandler):
-    """Answers 200 to everything."""
+    """A web server that answers every request with 200."""
 
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))

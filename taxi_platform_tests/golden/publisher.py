@@ -10,7 +10,7 @@ class Publisher:
     """The server.
 
     Attributes:
-        files: contents by name; every file's entity tag says its name and size.
+        files: contents by name; a file's entity tag consists of its name and size.
         asked: method and name of every request so far.
     """
 

@@ -1,4 +1,4 @@
-"""Two months of trips and the models that dbt has built of them, once for all tests that only look at them."""
+"""Two months of trips and the models that dbt has built of them, once for all tests that only read them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ class Models:
 
     Attributes:
         platform: the code location with an empty database.
-        first: the run that has built everything.
+        first: the run that built everything.
     """
 
     def __init__(self, platform: Platform, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a build of the models says when it cannot begin, or does not end as it should."""
+"""The errors of builds of the models that cannot begin or that fail."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The dbt project and the services' contracts: a column that is renamed in one is missed in the other, here and now."""
+"""The dbt project and the services' contracts: a column that is renamed in one of them only fails here."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What the models hold: every trip of the tables once, whatever it lacks, and their months as they are now."""
+"""The rows of the models: every trip of the tables once, whatever it lacks, and the months' current content."""
 
 import dagster as dg
 import pytest

@@ -48,7 +48,7 @@ def failing(op: dg.OpDefinition) -> dg.JobDefinition:
 
 
 class Watch:
-    """A sensor without a daemon: it remembers its cursor, and its clock can be put forward."""
+    """The sensor without a daemon: it keeps its cursor, and its clock can be moved forward."""
 
     def __init__(self, instance: dg.DagsterInstance, *urls: str) -> None:
         self.instance = instance

@@ -1,4 +1,4 @@
-"""The monthly schedules: which month each real tick asks for, in any time zone, and when it asks for none."""
+"""The monthly schedules: which month each tick requests, in any time zone, and when it requests none."""
 
 from datetime import datetime, timedelta, timezone
 from itertools import islice
@@ -88,7 +88,7 @@ def test_a_month_outside_the_partitions_is_skipped_and_the_setting_is_named() ->
 
 
 class Answering:
-    """A source that answers every question with the same failure."""
+    """A source that answers every request with the same failure."""
 
     asking_is_free = False
 

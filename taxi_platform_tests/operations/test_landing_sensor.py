@@ -25,7 +25,7 @@ def file(count: int) -> bytes:
 
 
 class Landing:
-    """The landing folder and its sensor; each tick passes its cursor to the next, as the daemon does."""
+    """The landing folder and its sensor; like the daemon, it passes the cursor of each tick to the next."""
 
     def __init__(self, platform: Platform, folder: Path) -> None:
         self.platform = platform

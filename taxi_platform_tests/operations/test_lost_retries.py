@@ -1,4 +1,4 @@
-"""Which retries are lost, and that Dagster's daemon is set back to them; stack/test_crashes shows the rest."""
+"""Which retries are lost, and how the daemon's cursor is moved back; stack/test_crashes shows the retry itself."""
 
 import time
 from collections.abc import Iterator

@@ -18,7 +18,7 @@ NAME, DUE = "new_month_sensor", "due_month_sensor"
 
 
 class Sensor:
-    """The sensor, whose cursor goes from tick to tick as the daemon's does."""
+    """The sensor, which passes its cursor from tick to tick like the daemon."""
 
     def __init__(self, platform: Platform, name: str = NAME) -> None:
         self.platform = platform

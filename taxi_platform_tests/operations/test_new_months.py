@@ -73,7 +73,7 @@ JULY = record()
 
 
 class Fake:
-    """A source whose answers a test gives: a version, or what is raised."""
+    """A source whose answers a test sets: a version, or an error to raise."""
 
     asking_is_free = False
 

@@ -23,7 +23,7 @@ NOTHING = Purged(files=0, bytes=0, kept={}, files_left=0, bytes_left=0)
 
 
 class Raw:
-    """A folder of raw files, each as old as a test needs it."""
+    """A folder of raw files whose ages a test sets."""
 
     def __init__(self, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
         self.folder = folder / "raw"

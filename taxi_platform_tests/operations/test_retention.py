@@ -1,4 +1,4 @@
-"""Removing old runs with their events. Runs on which the status of an asset rests stay, and the status is unchanged."""
+"""Removing old runs with their events. Runs that an asset's status depends on stay, and the status does not change."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -42,7 +42,7 @@ CHECK = dg.AssetCheckKey(ZONES, "zones_are_named")
 
 
 class State:
-    """An instance whose runs are as old as a test needs them."""
+    """An instance whose runs have the ages that a test sets."""
 
     def __init__(self, instance: dg.DagsterInstance, database: str) -> None:
         self.instance = instance

@@ -1,4 +1,4 @@
-"""What an asset of one's own gets from the platform's assets: the type that it asks for, of the months it asks for."""
+"""What a user's asset gets from the platform's assets: its annotated type, with the rows of its months."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

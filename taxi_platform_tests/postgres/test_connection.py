@@ -307,7 +307,7 @@ def test_a_failed_connection_is_diagnosed(message: str, meaning: str, transient:
 
 
 class OperationalError(Exception):
-    """An error as any driver of the DB-API may raise it."""
+    """An error as drivers of the DB-API raise it."""
 
     def __init__(self, message: str = "went wrong", **attributes: str) -> None:
         super().__init__(message)

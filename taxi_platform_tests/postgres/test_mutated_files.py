@@ -34,7 +34,7 @@ LONGEST_MESSAGE = 2_000
 
 @dataclass(frozen=True)
 class Read:
-    """What the platform makes of a file: why it is refused, or its lines and records."""
+    """How the platform reads a file: why it is refused, or its lines and records."""
 
     file: MutatedFile
     refused: str = ""

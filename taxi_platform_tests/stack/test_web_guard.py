@@ -1,4 +1,4 @@
-"""What pages of other sites can do to the real web server: nothing, by hand-made requests and in a real browser."""
+"""Pages of other sites can do nothing to the real web server: by hand-made requests, and in a real browser."""
 
 import http.server
 import threading

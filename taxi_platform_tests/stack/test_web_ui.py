@@ -1,6 +1,6 @@
-"""The web UI as ``dg dev`` starts it, asked over GraphQL and looked at in a real browser.
+"""The web UI as ``dg dev`` starts it, over GraphQL and in a real browser.
 
-What ``.ci/run`` starts by ``taxi dev`` is ``dagster dev``.
+``.ci/run`` starts ``taxi dev``, which is ``dagster dev``.
 
 The README's picture is made by the same test, with more months to show:
 

@@ -1,4 +1,4 @@
-"""A real HTTP server on this machine that takes the alerts which Apprise posts as JSON, and misbehaves on command.
+"""A real HTTP server that receives the alerts that Apprise posts as JSON, and fails on command.
 
 with AlertReceiver() as receiver:
 receiver.status = 500           # from now on it refuses
@@ -22,7 +22,7 @@ class AlertReceiver:
         password: that password.
         status: the status of its responses.
         hangs: whether it accepts a message and does not respond until it is closed.
-        asked: the messages that came, each with ``title`` and ``message``.
+        asked: the messages received, each with ``title`` and ``message``.
         taken: those of them that were answered with 200.
     """
 

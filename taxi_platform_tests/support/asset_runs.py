@@ -44,7 +44,7 @@ def instance_in_memory() -> dg.DagsterInstance:
 
 
 class Run:
-    """One finished run, good or bad."""
+    """One finished run, successful or failed."""
 
     def __init__(self, result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> None:
         self.result = result
@@ -85,7 +85,7 @@ class Run:
 
 
 class Platform:
-    """The code location with the settings of one test, and the instance that remembers its runs."""
+    """The code location with the settings of one test, and the instance that records its runs."""
 
     def __init__(self, instance: dg.DagsterInstance, database: str, patch: pytest.MonkeyPatch) -> None:
         self.instance = instance

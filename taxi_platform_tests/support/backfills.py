@@ -16,7 +16,7 @@ from taxi_platform_tests.support.asset_runs import Platform
 
 
 class Backfills(Platform):
-    """The platform, with the command beside it."""
+    """The platform with the command ``taxi backfill``."""
 
     def __init__(
         self, instance: dg.DagsterInstance, database: str, patch: pytest.MonkeyPatch, pools: list[Pool]

@@ -1,4 +1,4 @@
-"""A real Chromium, as tests look at the web UI with it."""
+"""A real Chromium for tests of web pages."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A clock that tests set, for processes that know no other."""
+"""A clock that tests set, and that processes take for the time of day."""
 
 import datetime
 from collections.abc import Mapping

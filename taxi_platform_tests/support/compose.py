@@ -1,6 +1,6 @@
 """docker-compose.yml as Compose reads it: variables filled in, words split, profiles chosen.
 
-What becomes of a service is not decided here.
+Nothing is started here.
 """
 
 import re
@@ -21,7 +21,7 @@ VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>\w+)(?:(?P<how>:[-?+])(?
 
 
 class NotSet(Exception):
-    """A variable that has to be set is not: Compose would not start anything."""
+    """A required variable is not set: Compose would not start anything."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Service:
     """One service, as Compose would start it.
 
     Attributes:
-        name: what the others call it.
-        image: what it is made of.
+        name: its host name for the others.
+        image: its image.
         command: the program and its arguments; without a program, the image has one.
         environment: its variables, besides those of its image.
         ports: those that it listens on, in its container.
-        aliases: further names that the others call it.
+        aliases: its further host names.
         files: files of the project, by the path at which the container has them.
-        healthcheck: the program that tells by its exit status whether it is healthy.
+        healthcheck: the program whose exit status shows whether it is healthy.
         depends_on: the services that have to be healthy before it starts.
         profiles: it is started only with one of these, or always if there is none.
     """

@@ -41,7 +41,7 @@ class Deployment:
     """A daemon and a code server on one state.
 
     Attributes:
-        instance: the instance, as a third process sees it.
+        instance: the instance, opened by this process.
         home: its DAGSTER_HOME.
         data: its TAXI_DATA_DIR.
     """

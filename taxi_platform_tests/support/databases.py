@@ -1,4 +1,4 @@
-"""Databases of a test's own on the session's server."""
+"""A database for each test on the session's server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,9 +1,9 @@
-"""Emulators of Google Cloud, shared by all tests of a session, and a project of each test's own on them.
+"""Emulators of Google Cloud, shared by all tests of a session, with a project for each test.
 
-    def test_...(cloud: Cloud) -> None:          # project, bucket and dataset that nothing has been asked of yet
-    def test_...(ready_cloud: Cloud) -> None:    # bucket and dataset are made
+    def test_...(cloud: Cloud) -> None:          # neither bucket nor dataset exists
+    def test_...(ready_cloud: Cloud) -> None:    # bucket and dataset exist
 
-The fixtures stand in ``conftest.py``. Where the emulators are not installed, such tests are skipped.
+The fixtures are in ``conftest.py``. If the emulators are not installed, these tests are skipped.
 """
 
 from pathlib import Path

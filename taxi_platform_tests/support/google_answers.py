@@ -1,7 +1,7 @@
-"""What Google answers: buckets, objects, datasets, secrets and tokens, all in memory. How it is asked does not matter.
+"""Google's responses: buckets, objects, datasets, secrets and tokens, all in memory. HTTP does not belong here.
 
 Its errors are the files of ``google_recorded/``, as far as a real project can be made to answer with them.
-Unlike the emulators, it keeps preconditions, knows locations and buckets of strangers, and looks at checksums.
+Unlike the emulators, it checks preconditions and checksums, and knows locations and buckets of others.
 """
 
 import base64
@@ -28,10 +28,10 @@ class Asked:
     """One request.
 
     Attributes:
-        kept: of an upload's part, how many bytes are kept, as if there had been too much to do for the rest.
-        ended: of a job, what is said of its end, while nothing is done.
-        looks: of a job, how often one has to look until it is seen to have ended.
-        during: of a job, done while it goes on.
+        kept: of an upload's part, how many bytes are kept, as if the server were too busy for the rest.
+        ended: of a job, the fields with which it ends; nothing is done.
+        looks: of a job, how many polls it takes until it has ended.
+        during: of a job, called while it runs.
     """
 
     method: str
@@ -51,7 +51,7 @@ class Asked:
 
 @dataclass
 class Object:
-    """One object: its bytes, and what the API says of it."""
+    """One object: its bytes, and its fields in the API."""
 
     content: bytes
     properties: Json
@@ -59,7 +59,7 @@ class Object:
 
 @dataclass
 class Session:
-    """A resumable upload that is under way."""
+    """A resumable upload that has begun."""
 
     bucket: str
     properties: Json
@@ -68,7 +68,7 @@ class Session:
 
 
 class Refused(Exception):
-    """An error as Google answers it."""
+    """An error in Google's form."""
 
     def __init__(self, status: int, message: str, reason: str = "") -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""A service account's key as Google hands it out, made for a test; any server may be the one that gives its tokens."""
+"""A service account's key in Google's form, made for a test; its tokens come from any server."""
 
 import json
 from functools import cache

@@ -3,11 +3,11 @@
     with GoogleServer() as google:
         google.add_bucket("trips-lake", location="EU")
         google.script("POST /upload/", Answer(503), Answer(lost=True))
-        ...                            # a client uploads: first 503, then done but never acknowledged, then in earnest
+        ...                            # a client uploads: first 503, then done without a response, then successfully
         google.objects["trips-lake", "raw/green/green_tripdata_2019-03.csv.gz"].content
         google.asked("POST /upload/")[0].query["ifGenerationMatch"]
 
-What it answers stands in ``google_answers``. Other servers that record and fail share ``RecordingServer``.
+Its usual responses are in ``google_answers``. Other servers that record and fail share ``RecordingServer``.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""deploy/Dockerfile, as far as it can be followed without a builder: its variables, and the files that it copies."""
+"""deploy/Dockerfile without a builder: its variables, and the files that it copies."""
 
 import shutil
 from collections.abc import Mapping

@@ -1,9 +1,9 @@
-"""A server in front of the emulator of BigQuery: it passes on what it is asked, records it, and fails on command.
+"""A server in front of the emulator of BigQuery: it passes requests on, records them, and fails on command.
 
     with JobServer(emulators.bigquery) as front:
         front.script("load", Answer(503), Answer(lost=True))
-        ...                            # a load: first 503, then done but never acknowledged, then found under its id
-        front.ids("load")              # of the jobs that were asked for
+        ...                            # a load: first 503, then done without a response, then found by its id
+        front.ids("load")              # the ids of the requested jobs
 
 It keeps four of Google's promises that the emulator lacks: a job's id is taken once, a job that waits or goes on says
 so, only the account that started a job may see it, and a query may replace a partition, ``table$YYYYMM``, which the
@@ -49,13 +49,13 @@ def is_dry_run(asked: Asked) -> bool:
 
 @dataclass
 class Job:
-    """A job that was taken.
+    """A job that was accepted.
 
     Attributes:
-        asked: as it was asked for.
+        asked: the request's body.
         account: who started it.
-        looks: how often one has to look yet until it is seen to have ended.
-        ended: what is said of it then; nothing while it goes on.
+        looks: how many polls remain until it has ended.
+        ended: its fields at the end; None while it runs.
     """
 
     asked: Json

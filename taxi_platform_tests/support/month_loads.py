@@ -1,4 +1,4 @@
-"""Loads as a test asks for them: a folder that publishes trip files, the raw files in front of it, and a database.
+"""Loads for tests: a folder that publishes trip files, the cache of raw files, and a database.
 
     loads.load(rows(GREEN, 50))                  # published, fetched, verified, loaded
     before = loads.state()

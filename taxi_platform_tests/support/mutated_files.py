@@ -1,4 +1,4 @@
-"""Trip files that are damaged or spelled differently at random. Pure; the same number always makes the same file.
+"""Trip files that are damaged or spelled differently at random. The same number always gives the same file.
 
 file = mutated(4711)
 file.content, file.service, file.mutations
@@ -43,11 +43,11 @@ class MutatedFile:
     """One file.
 
     Attributes:
-        seed: the number that it was made from.
+        seed: the number that determines it.
         service: whose trips it was, before it was changed.
         content: its bytes, plain or gzipped.
-        originals: the good rows that it was made from; which of them are left, nobody knows.
-        mutations: what was done to it, in order, for messages.
+        originals: the good rows that it was made from; mutations may have removed some.
+        mutations: the changes, in order, for messages.
     """
 
     seed: int

@@ -1,4 +1,4 @@
-"""Parquet files of trips as tests make them, with the types that the TLC has used. Pure; nothing is stored.
+"""Parquet files of trips for tests, with the types that the TLC has used; made in memory.
 
 content = parquet(GREEN, rows(GREEN, 50))
 content = parquet(GREEN, rows(GREEN, 50), fare_amount=pa.array([math.nan] * 50))

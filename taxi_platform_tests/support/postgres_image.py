@@ -1,4 +1,4 @@
-"""What PostgreSQL's image does when its container starts: a data directory at first, then the server.
+"""What PostgreSQL's image does when its container starts: create a data directory, then start the server.
 
 The programs are those of the embedded server. How the platform uses a server does not belong here.
 """

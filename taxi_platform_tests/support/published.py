@@ -1,7 +1,7 @@
-"""A folder that publishes trip files as a test wants them, and the raw files that are fetched from it.
+"""A folder that publishes a test's trip files, and the cache of the files that are fetched from it.
 
 published.publish(rows(GREEN, 50))
-file = published.fetch()                     # verified and kept
+file = published.fetch()                     # verified and cached
 """
 
 import os
@@ -18,7 +18,7 @@ from taxi_platform_tests.support.trip_texts import MARCH, text, zipped
 
 
 class Published:
-    """Where a test's files are published and kept.
+    """The folders in which a test's files are published and cached.
 
     Attributes:
         folder: where they are published.

@@ -1,4 +1,4 @@
-"""A language model that gives prepared replies, the last one again and again, and keeps the prompts."""
+"""A language model with prepared replies, of which the last is repeated; it records the prompts."""
 
 from collections.abc import Sequence
 

@@ -1,12 +1,12 @@
 """Google's answers as files: documented ones, written by hand, until ``make record-gcp`` replaces them by real ones.
 
-    raise Refused(*recorded("bucket_of_a_stranger", {BUCKET: "taken"}))    # what the tests' own Google answers
+    raise Refused(*recorded("bucket_of_a_stranger", {BUCKET: "taken"}))    # the response of the tests' server
 
     with recorder.records("bucket_of_a_stranger"):                         # in a test against a real project
         storage.get_bucket("test")
 
 A file holds one request and its answer. Names, accounts, e-mail addresses and tokens of the real project never get
-into one: ``scrub`` puts the names of the tests' own Google in their place, and ``private`` looks for what it missed.
+into one: ``scrub`` replaces them by the names of the tests' server, and ``private`` finds what it missed.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""Commands as a person types them: in the project's folder, in a shell that has sourced ``.venv/bin/activate``.
+"""Commands in the project's folder, in a shell that has sourced ``.venv/bin/activate``.
 
-Dagster's own state is kept where the trips are, in the test's database, unless the test says otherwise; an empty
-``TAXI_DAGSTER_POSTGRES_URL`` is the real default, whose server the test has to stop.
+Dagster's state is in the test's database, beside the trips, unless the test sets another; an empty
+``TAXI_DAGSTER_POSTGRES_URL`` is the real default, whose server the test must stop.
 """
 
 import os

@@ -10,7 +10,7 @@ CHUNK = 64 * 1024
 
 
 class SmallDisk:
-    """A disk in the place of an empty folder.
+    """A disk that is mounted on an empty folder.
 
     Args:
         folder: where it is mounted.

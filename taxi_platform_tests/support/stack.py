@@ -2,12 +2,12 @@
 
     with Stack(TAXI_SOURCE="sample:0.001") as stack:
         backfill = stack.graphql(LAUNCH, ...)
-        stack.kill("daemon")            # as `docker kill` does it: the service and all that it has started
+        stack.kill("daemon")            # like `docker kill`: the service and all that it has started
         stack.start("daemon")
-        stack.wait(lambda: ...)         # meanwhile what ends is started again, as Compose would
+        stack.wait(lambda: ...)         # meanwhile services that end are started again, like Compose does
 
 One folder stands for the file systems of all containers. It has the files that deploy/Dockerfile copies and nothing
-else of the project, so that a file which the image lacks is missed here too.
+else of the project, so that a file that the image lacks is missing here, too.
 """
 
 import os
@@ -48,13 +48,13 @@ class Stack:
 
     Args:
         profiles: the profiles of docker-compose.yml to start as well.
-        disks: small disks for folders of ``root``, by their MiB; where none can be mounted there is the usual disk.
-        variables: what ``.env`` would say besides the passwords.
+        disks: small disks for folders of ``root``, by MiB; without the right to mount, the usual disk.
+        variables: the variables of ``.env`` besides the passwords.
 
     Attributes:
         services: the services, by name.
         root: the folder that stands for ``/`` of every container.
-        disks: the small disks that there are.
+        disks: the small disks that were mounted.
     """
 
     def __init__(self, *profiles: str, disks: Mapping[str, int] | None = None, **variables: str) -> None:

@@ -1,4 +1,4 @@
-"""What a step prints, repeated by its own process: Dagster starts four processes a step for it, two of them Python."""
+"""Shows what a step prints from the step's own process, because Dagster starts four processes for that."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from dagster._core.execution import compute_logs
 
 
 def repeat_at_the_end() -> None:
-    """Have the steps of this process, and of those forked from it, repeat at their ends what they have printed."""
+    """Let each step of this process, and of those forked from it, print its captured output again when it ends."""
     compute_logs.execute_posix_tail = _repeated
 
 

@@ -1,4 +1,4 @@
-"""Names, ports and folders of containers, as one machine has them where the containers are processes of it."""
+"""The names, ports and folders of containers, translated for processes of this machine."""
 
 import random
 import re
@@ -15,7 +15,7 @@ PORTS = range(15_000, 32_000)
 
 
 class OnThisMachine:
-    """What a container's texts say, said of this machine: services' names, ports and folders.
+    """Translates texts of a container for this machine: services' names, ports and folders.
 
     Args:
         root: the folder that stands for ``/`` of every container.

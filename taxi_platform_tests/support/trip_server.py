@@ -1,4 +1,4 @@
-"""A real HTTP server on this machine that publishes files and fails on command; the tests themselves stand elsewhere.
+"""A real HTTP server that publishes files and fails on command.
 
     with TripServer() as server:
         server.publish("/green/green_tripdata_2019-03.csv.gz", content)
@@ -6,8 +6,7 @@
         ...                             # a client asks server.url + path: first 503, then a cut, then the file
         server.requests[-1].headers     # what the client sent last
 
-Published files are served as a careful server does it: ETag, Last-Modified, Range, If-Range, HEAD. Any other path is
-answered with 404.
+Published files are served with ETag, Last-Modified, Range, If-Range and HEAD. Any other path gets 404.
 """
 
 import re
@@ -28,13 +27,13 @@ LAST_MODIFIED = "Tue, 02 Apr 2019 10:00:00 GMT"
 
 @dataclass(frozen=True)
 class Published:
-    """One state of a file on the server.
+    """One version of a file on the server.
 
     Attributes:
         content: its bytes.
         etag: its entity tag, with quotes; None sends none.
         modified: its Last-Modified; None sends none.
-        ranges: whether the server knows Range; else it sends the whole file whatever is asked.
+        ranges: whether the server knows Range; else it always sends the whole file.
         checks_if_range: whether it compares If-Range; else it sends a part even of a changed file.
         tells_length: whether it sends Content-Length; else the body comes in chunks.
     """
@@ -76,7 +75,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Asked:
-    """One request that the server got, when (``time.monotonic``), and with which headers (names in lower case)."""
+    """One request: its time (``time.monotonic``) and its headers (names in lower case)."""
 
     method: str
     path: str
@@ -91,7 +90,7 @@ class TripServer:
         url: ``http://127.0.0.1:<port>``.
         template: a ``TAXI_SOURCE`` that names this server, with paths as in the course's release.
         requests: every request so far, in order of arrival.
-        away: while it is set, every request is answered with a reset, as of a server that is not there.
+        away: while it is set, every connection is reset, as if the server were not running.
     """
 
     def __init__(self) -> None:

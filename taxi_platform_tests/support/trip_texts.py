@@ -1,4 +1,4 @@
-"""Trip files as tests make them: good rows of every service, and the bytes of a file of them. Pure; nothing is stored.
+"""Trip files for tests: good rows of every service, and the bytes of their file; made in memory.
 
 lines = rows(GREEN, 50)
 lines[7] = with_field(GREEN, lines[7], "trip_distance", "far")

@@ -1,4 +1,4 @@
-"""The database of the trips, as a client sees it that looks at months and keeps them for itself."""
+"""The database of the trips for a client that counts months and holds their locks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

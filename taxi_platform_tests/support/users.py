@@ -1,4 +1,4 @@
-"""Who may log in to the stack of the tests."""
+"""The users who may log in to the tests' stack."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Loads into a warehouse as a test asks for them: published, fetched, uploaded to the lake, loaded.
+"""Loads into BigQuery for tests: published, fetched, uploaded to the lake, loaded.
 
 loads.load(rows(GREEN, 50))
 before = loads.state()
@@ -26,7 +26,7 @@ HURRIED = RetryPolicy(first_wait=0.01, longest_wait=0.02, total=30.0)
 
 
 class WarehouseLoads:
-    """A test's dataset, and the lake and the folder in front of it. Requests are repeated at once.
+    """A test's dataset, with its lake and the folder that publishes. Requests are retried without waits.
 
     Attributes:
         cloud: where the warehouse is.

@@ -1,4 +1,4 @@
-"""Months of one year that one test has for itself: published by the source, backfilled on the stack, counted there."""
+"""The months of one test's own year: published by the source, backfilled on the stack, counted there."""
 
 import csv
 import gzip
@@ -52,7 +52,7 @@ class Year:
     Args:
         stack: where they are loaded.
         source: the server that the stack fetches from; it publishes them from now on.
-        year: which; no other test has the same.
+        year: its number, which no other test has.
         services: whose trips.
         folder: for the files, while they are made.
         months: their numbers.

@@ -1,4 +1,4 @@
-"""What the process has imported that the processes of runs are forked from; see ``haste``."""
+"""Imported by the process from which the runs' processes are forked; see ``haste``."""
 
 from contextlib import nullcontext
 
