@@ -18,8 +18,8 @@ PASSWORDS = st.text(st.characters(min_codepoint=33, max_codepoint=0x17F, exclude
 def test_a_password_in_an_address_is_shown_nowhere(password: str) -> None:
     encoded = quote(password, safe="")
     url = f"postgresql://taxi:{encoded}@db.example:5432/ny_taxi"
-    said = f'connection to "{url}" failed: password "{password}" (as {encoded}) is wrong for postgresql://taxi:{password}@db'
-    shown = redact(said, secrets_of(url))
+    message = f'connection to "{url}" failed: password "{password}" (as {encoded}) is wrong for postgresql://taxi:{password}@db'
+    shown = redact(message, secrets_of(url))
     assert password not in shown
     assert encoded not in shown
     assert "db.example:5432/ny_taxi" in redact(f"{url} failed", secrets_of(url)) or "@" in password

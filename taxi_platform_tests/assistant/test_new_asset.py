@@ -18,7 +18,7 @@ from taxi_platform.assistant.proposals import Files, run, template
 from taxi_platform.cli.main import taxi
 from taxi_platform.settings import PROJECT
 from taxi_platform_tests.support.asset_runs import Platform
-from taxi_platform_tests.support.gemini_server import GeminiServer, Response, said
+from taxi_platform_tests.support.gemini_server import GeminiServer, Response, reply_with
 
 COMMAND = 'taxi new-asset "The average tip of yellow taxis"'
 MODULE = "taxi_platform/defs/tips_asset.py"
@@ -26,7 +26,7 @@ GOOD = template("tips", "yellow_tripdata", "public.yellow_tripdata").model_dump(
 
 
 def proposal(**changed: str) -> Response:
-    return said(json.dumps(GOOD | changed))
+    return reply_with(json.dumps(GOOD | changed))
 
 
 def typed(command: str = COMMAND) -> Result:

@@ -11,14 +11,14 @@ from click.testing import CliRunner, Result
 from taxi_platform.assistant.sql import role_of
 from taxi_platform.cli.main import taxi
 from taxi_platform_tests.support.backfills import Backfills
-from taxi_platform_tests.support.gemini_server import GeminiServer, Response, refused, said
+from taxi_platform_tests.support.gemini_server import GeminiServer, Response, refused, reply_with
 
 COMMAND = 'taxi ask "How many green trips in 2020-04, and why fewer rows than yellow?"'
 COUNT = "select count(*) as trips from green_tripdata where filename = 'green_tripdata_2020-04.csv'"
 
 
 def query(statement: str | None) -> Response:
-    return said(json.dumps({"statement": statement, "reason": "to count"}))
+    return reply_with(json.dumps({"statement": statement, "reason": "to count"}))
 
 
 def asked(question: str = shlex.split(COMMAND)[2]) -> Result:
@@ -39,7 +39,7 @@ def loaded(backfills: Backfills) -> Iterator[Backfills]:
 def test_a_question_about_data_is_answered_from_a_statement_that_is_shown(
     loaded: Backfills, gemini: GeminiServer
 ) -> None:
-    gemini.answers += [query(COUNT), said("There are 36 [1].")]
+    gemini.answers += [query(COUNT), reply_with("There are 36 [1].")]
     done = asked()
     assert done.exit_code == 0, done.output
     rows = loaded.count("green_tripdata")
@@ -87,7 +87,7 @@ def test_without_a_database_the_docs_and_the_graph_still_answer(
     backfills: Backfills, monkeypatch: pytest.MonkeyPatch, gemini: GeminiServer
 ) -> None:
     backfills.use(GEMINI_API_KEY="k-123", TAXI_POSTGRES_URL="postgresql://taxi@127.0.0.1:1/ny_taxi")
-    gemini.answers.append(said("It is made from release_notes [1]."))
+    gemini.answers.append(reply_with("It is made from release_notes [1]."))
     done = asked("What is document_index made from?")
     assert done.exit_code == 0, done.output
     assert "The tables could not be read, so this is what Dagster recorded." in done.stderr

@@ -32,9 +32,9 @@ def test_a_loaded_month_with_a_failed_check_is_failed_and_is_loaded_again(backfi
     assert state(backfills) == ("materialized", "")  # nobody has looked yet
     assert not backfills.check("green_tripdata", "2019-03").succeeded
     assert state(backfills) == ("failed", "check row_count_matches_file")
-    status, said = backfills.backfill("green", "2019-03", choice="failed")
-    assert status == 0, said
-    assert "  green  2019-03  failed        check row_count_matches_file" in said
+    status, output = backfills.backfill("green", "2019-03", choice="failed")
+    assert status == 0, output
+    assert "  green  2019-03  failed        check row_count_matches_file" in output
     assert backfills.count("green_tripdata") == rows
     assert state(backfills) == ("materialized", "")
 
@@ -49,8 +49,8 @@ def test_a_backfill_fails_when_a_check_of_its_month_fails(
         delete_a_row(backfills)
 
     monkeypatch.setattr(loader._Load, "_swap", and_lose_a_row)  # pyright: ignore[reportPrivateUsage]
-    status, said = backfills.backfill("green", "2019-03")
+    status, output = backfills.backfill("green", "2019-03")
     assert status == 1
-    assert "1 month: 0 loaded (0 rows), 1 failed" in said
-    assert "  green 2019-03 failed: it is in the table and did not pass row_count_matches_file" in said
+    assert "1 month: 0 loaded (0 rows), 1 failed" in output
+    assert "  green 2019-03 failed: it is in the table and did not pass row_count_matches_file" in output
     assert state(backfills) == ("failed", "check row_count_matches_file")

@@ -46,14 +46,14 @@ def test_a_range_is_loaded_by_the_very_first_command(database: str, tmp_path: Pa
 
 
 def test_what_one_command_did_the_next_ones_know_and_check(shell: Shell, state_database: str, tmp_path: Path) -> None:
-    for command, said in (
+    for command, expected in (
         (LITERALLY, "636 rows"),
         ("dg launch --assets green_tripdata --partition 2019-03", "636 rows, 0 rejected, was there already"),
         (CHECK_ONE_MONTH, ""),
     ):
         done = shell(command)
         assert done.returncode == 0, done.stdout
-        assert said in done.stdout
+        assert expected in done.stdout
     assert recorded(state_database, "green_tripdata") == recorded(state_database, "raw/green_tripdata") == {"2019-03"}
     with instance(state_database) as opened:
         runs = opened.get_runs()

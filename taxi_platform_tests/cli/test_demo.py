@@ -63,7 +63,7 @@ def demo(data: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     return run
 
 
-def told(output: str) -> dict[str, int]:
+def rows_by_table(output: str) -> dict[str, int]:
     """Return the rows of each table in the demo's summary."""
     return {name: int(count.replace(",", "")) for name, count in re.findall(r"^  (\w+)\s+([\d,]+) rows ", output, re.M)}
 
@@ -79,7 +79,7 @@ def test_without_its_source_it_loads_the_sample_apart_and_recognises_it_later(
     assert lines[1].startswith("It cannot be used: ")
     assert "refused" in lines[1]
     assert lines[2] == "Loading the built-in sample instead: made-up trips, kept apart from real ones."
-    counts = told(first.output)
+    counts = rows_by_table(first.output)
     assert counts.pop("taxi_zone_lookup") == 265
     assert set(counts) == set(TABLES)
     with psycopg.connect(EmbeddedServer(data / "sample/postgres").url()) as connection:
@@ -104,14 +104,14 @@ def test_without_its_source_it_loads_the_sample_apart_and_recognises_it_later(
 
     second = demo("--scale", "0.0001", TAXI_SOURCE=NOWHERE)
     assert second.exit_code == 0
-    assert told(second.output) == told(first.output)
+    assert rows_by_table(second.output) == rows_by_table(first.output)
     assert len(re.findall(r"were already there \(2 months, checked in [\d.]+ s\)", second.output)) == len(TABLES)
     assert re.search(r"^  models were there already, and the page made of them, in ", second.output, re.M)
 
     # What it says to type next leads to the very data that it has loaded.
     (export,) = (line for line in second.output.splitlines() if line.startswith("export "))
-    said = f"{export}\ntaxi url\necho $DAGSTER_HOME ${{TAXI_DAGSTER_POSTGRES_URL:-embedded}}"
-    follow = typed(said, data, TAXI_POSTGRES_URL="postgresql://my/own").stdout
+    commands = f"{export}\ntaxi url\necho $DAGSTER_HOME ${{TAXI_DAGSTER_POSTGRES_URL:-embedded}}"
+    follow = typed(commands, data, TAXI_POSTGRES_URL="postgresql://my/own").stdout
     assert follow.split() == [
         EmbeddedServer(data / "sample/postgres").url().partition("?")[0],
         f"{data}/sample/dagster",
@@ -134,7 +134,7 @@ def test_from_its_source_it_loads_the_green_months_and_what_failed_at_first_the_
     assert "1 of 3 months of green failed. The other 2 are in place and recorded." in failed.output
     assert "2019-03: green_tripdata_2019-03.csv.gz" in failed.output
     assert recorded(database, "green_tripdata") == QUARTER - {"2019-03"}
-    assert told(failed.output)["green_tripdata"] == 20
+    assert rows_by_table(failed.output)["green_tripdata"] == 20
     assert "failed: public.taxi_zone_lookup: the models need the zones, and they are not loaded." in failed.output
     page = (data / "reports/trips.html").read_text()
     assert "the models differ from the table in 2019-01 to 2019-02" in page
@@ -145,7 +145,7 @@ def test_from_its_source_it_loads_the_green_months_and_what_failed_at_first_the_
     done = demo(TAXI_SOURCE=source, TAXI_POSTGRES_URL=database)
 
     assert done.exit_code == 0, done.output
-    assert told(done.output) == {"taxi_zone_lookup": 1, "green_tripdata": 40}
+    assert rows_by_table(done.output) == {"taxi_zone_lookup": 1, "green_tripdata": 40}
     assert recorded(database, "green_tripdata") == QUARTER
     with psycopg.connect(database) as connection:
         assert connection.execute("select count(*) from green_tripdata").fetchone() == (40,)

@@ -22,19 +22,19 @@ def test_every_command_of_the_runbook_does_what_it_says(backfills: Backfills, tm
     backfills.use(TAXI_SOURCE=str(tmp_path / "raw/green"))
     assert not backfills.run("green_tripdata", month="2019-02").succeeded
     backfills.use(TAXI_SOURCE="sample:0.001")
-    told = {}
+    outputs = {}
     for command in commands:
         program, *arguments = shlex.split(command)
         assert program == "taxi"
         done = CliRunner().invoke(taxi, arguments)
-        told[command] = done.output
+        outputs[command] = done.output
         assert done.exit_code == 0 or command == "taxi doctor", done.output
         assert not isinstance(done.exception, Exception), done.exception
-    assert "green 2019-02 failed: run" in told["taxi status"]
-    assert "1 loaded" in told["taxi backfill green 2019-01..2019-12 --failed"]
-    assert "forced" in told["taxi backfill green 2019-02 --all"]
-    assert "1 loaded" in told["taxi backfill green 2019-03"]
-    assert "0 months to load" in told["taxi backfill all .. --failed --dry-run"]
+    assert "green 2019-02 failed: run" in outputs["taxi status"]
+    assert "1 loaded" in outputs["taxi backfill green 2019-01..2019-12 --failed"]
+    assert "forced" in outputs["taxi backfill green 2019-02 --all"]
+    assert "1 loaded" in outputs["taxi backfill green 2019-03"]
+    assert "0 months to load" in outputs["taxi backfill all .. --failed --dry-run"]
 
 
 def test_each_check_of_a_service_has_its_section() -> None:

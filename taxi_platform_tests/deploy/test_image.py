@@ -122,9 +122,9 @@ def test_the_steps_of_the_file_give_definitions_that_load_and_commands_that_run(
                 assert run(["bash", "-ec", value]).returncode == 0
         else:
             lay_manifests(root)
-        for command, said in ((["python", "-c", LOAD], r"\d+"), (["taxi", "--help"], "Usage: taxi")):
+        for command, expected in ((["python", "-c", LOAD], r"\d+"), (["taxi", "--help"], "Usage: taxi")):
             done = run([*READ_ONLY, root, environment / "bin" / command[0], *command[1:]])
-            assert re.match(said, done.stdout), done.stderr
+            assert re.match(expected, done.stdout), done.stderr
         if interpreter:
             is_healthy_when_it_says_so(run, root, variables)
 

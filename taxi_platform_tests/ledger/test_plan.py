@@ -79,7 +79,7 @@ def test_months_are_one_month_or_a_range_whose_ends_may_be_open(text: str, first
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("2019-12..2019-01", "the first month lies after the last. Write 2019-01..2019-12."),
         ("2019-13", "there is no month 2019-13"),
@@ -93,10 +93,10 @@ def test_months_are_one_month_or_a_range_whose_ends_may_be_open(text: str, first
         ("januari", "'januari' is not a month"),
     ],
 )
-def test_invalid_months_are_refused_with_a_valid_example(text: str, said: str) -> None:
+def test_invalid_months_are_refused_with_a_valid_example(text: str, message: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse_span(text)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "2019-01..2019-12" in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -49,12 +49,12 @@ def test_dbts_errors_keep_the_model_and_the_line_and_lose_passwords_and_repetiti
     monkeypatch.setattr(project, "DBT", (sys.executable, str(script)))
     with pytest.raises(BrokenModels) as failed:
         list(build([], Target("postgres", {}, lambda *_: {}), [], tmp_path, full_refresh=False))
-    said = str(failed.value)
-    assert "fct_trips (models/marts/monthly/fct_trips.sql)" in said
-    assert "line 12" in said
-    assert "pa55word" not in said
-    assert said.count("connection to") == 1
-    assert "a warning" not in said
+    message = str(failed.value)
+    assert "fct_trips (models/marts/monthly/fct_trips.sql)" in message
+    assert "line 12" in message
+    assert "pa55word" not in message
+    assert message.count("connection to") == 1
+    assert "a warning" not in message
 
 
 def test_dbt_is_interrupted_when_its_step_is_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

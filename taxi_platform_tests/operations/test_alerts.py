@@ -125,9 +125,9 @@ def test_the_deepest_of_our_own_errors_is_reported_without_passwords(
     watch.fail(break_down)
     watch.fail(stumble)
     watch.tick()
-    told = [message["message"].splitlines()[0] for message in receiver.taken]
+    first_lines = [message["message"].splitlines()[0] for message in receiver.taken]
     refused = "green_tripdata: PostgreSQL refused (postgresql://***@db: reset by peer). The table is as it was."
-    assert told == [f"break_down: {refused}", "stumble: KeyError: 'ehail_fee'"]
+    assert first_lines == [f"break_down: {refused}", "stumble: KeyError: 'ehail_fee'"]
 
 
 def test_what_failed_before_the_sensor_was_started_is_not_reported(watching: Watching, receiver: AlertReceiver) -> None:
@@ -280,11 +280,11 @@ def test_no_secret_of_an_address_is_in_the_cursor_the_problems_the_logs_or_the_o
         "pigeon (2 of 3) could not be notified: Apprise knows no service pigeon://; it is tried again" in first.problems
     )
     kept = b"".join(found.read_bytes() for found in tmp_path.rglob("*") if found.is_file())
-    said = "".join(
+    written = "".join(
         [*first.problems, *second.problems, str(first.cursor), str(second.cursor), *capfd.readouterr(), caplog.text]
     )
     for secret in (receiver.password, "token-of-mine"):
-        assert secret not in said
+        assert secret not in written
         assert secret.encode() not in kept
 
 

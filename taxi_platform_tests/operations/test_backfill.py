@@ -54,47 +54,47 @@ def published(server: TripServer, backfills: Backfills) -> TripServer:
 
 
 def test_it_prints_its_plan_and_carries_it_out_once_or_with_all_again(backfills: Backfills) -> None:
-    status, said = backfills.backfill("green", QUARTER)
+    status, output = backfills.backfill("green", QUARTER)
     assert status == DONE
-    assert said[:5] == [
+    assert output[:5] == [
         "  green  2019-01  missing",
         "  green  2019-02  missing",
         "  green  2019-03  missing",
         "green 2019-01..2019-03: 3 months to load",
         "No daemon is running, so this process loads them.",
     ]
-    assert said[-1].startswith("3 months: 3 loaded (")
+    assert output[-1].startswith("3 months: 3 loaded (")
     assert backfills.recorded("green_tripdata") == {"2019-01", "2019-02", "2019-03"}
     loaded = backfills.rows("select sum(rows_loaded) from tripdata_files")[0][0]
-    assert f"({loaded:,} rows)" in said[-1]
+    assert f"({loaded:,} rows)" in output[-1]
     assert backfills.backfill("green", QUARTER) == (
         DONE,
         ["green 2019-01..2019-03: 0 months to load; left out: 3 loaded already"],
     )
     assert len(backfills.runs()) == 1
     before = backfills.rows("select filename, loaded_at from tripdata_files order by 1")
-    status, said = backfills.backfill("green", "2019-03..2019-04", choice="all")
+    status, output = backfills.backfill("green", "2019-03..2019-04", choice="all")
     assert status == DONE
-    assert [line.split()[1:] for line in said[:2]] == [["2019-03", "forced"], ["2019-04", "missing"]]
+    assert [line.split()[1:] for line in output[:2]] == [["2019-03", "forced"], ["2019-04", "missing"]]
     after = backfills.rows("select filename, loaded_at from tripdata_files order by 1")
     assert [new > old for (_, old), (_, new) in zip(before, after[:3], strict=True)] == [False, False, True]
 
 
 def test_each_month_is_printed_as_soon_as_it_is_loaded(published: TripServer, backfills: Backfills) -> None:
-    _, said = backfills.backfill("green", QUARTER, newest_first=True)
-    printed = [line.split() for line in said if " rows in " in line]
+    _, output = backfills.backfill("green", QUARTER, newest_first=True)
+    printed = [line.split() for line in output if " rows in " in line]
     assert [(words[1], words[2]) for words in printed] == [("2019-03", "30"), ("2019-02", "20"), ("2019-01", "10")]
     asked = [request.path[-14:-7] for request in published.requests if request.method == "GET"]
     assert asked == ["2019-03", "2019-02", "2019-01"]
 
 
 def test_a_dry_run_only_prints_the_plan(backfills: Backfills) -> None:
-    status, said = backfills.backfill("green,fhv", "2019-01..2019-02", dry_run=True)
+    status, output = backfills.backfill("green,fhv", "2019-01..2019-02", dry_run=True)
     assert status == DONE
-    assert said[-1] == "green,fhv 2019-01..2019-02: 4 months to load"
+    assert output[-1] == "green,fhv 2019-01..2019-02: 4 months to load"
     assert backfills.runs() == []
-    status, said = backfills.backfill("green", "2019-01", dry_run=True, as_json=True)
-    assert json.loads("\n".join(said)) == {
+    status, output = backfills.backfill("green", "2019-01", dry_run=True, as_json=True)
+    assert json.loads("\n".join(output)) == {
         "planned": [{"service": "green", "month": "2019-01", "reason": "missing", "note": ""}],
         "left_out": {},
         "in_progress": [],
@@ -104,9 +104,9 @@ def test_a_dry_run_only_prints_the_plan(backfills: Backfills) -> None:
 
 def test_gaps_are_filled_by_a_run_for_each_range_with_the_labels_of_a_backfill(backfills: Backfills) -> None:
     backfills.run("green_tripdata", month="2019-03")
-    status, said = backfills.backfill("green", "2019-01..2019-05")
+    status, output = backfills.backfill("green", "2019-01..2019-05")
     assert status == DONE
-    assert "left out: 1 loaded already" in "\n".join(said)
+    assert "left out: 1 loaded already" in "\n".join(output)
     labels = [
         {name: run.tags.get(name) for name in ("taxi", "file", "backfill", "trigger")} for run in backfills.runs()
     ]
@@ -128,20 +128,20 @@ def test_a_failed_month_does_not_stop_the_others_and_is_printed_with_its_reason(
     published: TripServer, backfills: Backfills
 ) -> None:
     published.publish(path("2019-02"), file(20)[:-100])
-    status, said = backfills.backfill("green", "2019-01..2019-07")
+    status, output = backfills.backfill("green", "2019-01..2019-07")
     assert status == NOT_DONE
-    assert "7 months: 5 loaded (190 rows), 2 failed" in said
-    (bad, absent) = [line for line in said if " failed: " in line]
+    assert "7 months: 5 loaded (190 rows), 2 failed" in output
+    (bad, absent) = [line for line in output if " failed: " in line]
     assert bad.startswith("  green 2019-02 failed: ")
     assert "cut off" in bad
     assert absent.startswith("  green 2019-07 failed: ")
     assert "404" in absent
     assert backfills.recorded("green_tripdata") == {f"2019-0{month}" for month in (1, 3, 4, 5, 6)}
-    status, said = backfills.backfill("green", "2019-01..2019-02", as_json=True)
-    told = json.loads("\n".join(said))
+    status, output = backfills.backfill("green", "2019-01..2019-02", as_json=True)
+    data = json.loads("\n".join(output))
     assert status == NOT_DONE
-    assert (told["planned"][0]["reason"], told["left_out"]) == ("failed", {"materialized": 1})
-    (outcome,) = told["outcomes"]
+    assert (data["planned"][0]["reason"], data["left_out"]) == ("failed", {"materialized": 1})
+    (outcome,) = data["outcomes"]
     assert "cut off" in outcome.pop("reason")
     assert outcome == {"service": "green", "month": "2019-02", "outcome": "failed", "rows": 0}
 
@@ -154,10 +154,10 @@ def test_failed_months_alone_are_tried_again_and_the_source_is_asked_for_a_corre
     published.publish(path("2019-02"), zipped(text(GREEN, bad)))
     assert backfills.backfill("green", "2019-01..2019-02")[0] == NOT_DONE
     published.publish(path("2019-02"), Published(file(21), etag='"v2"'))
-    status, said = backfills.backfill("green", "2019-01..2019-03", choice="failed")
+    status, output = backfills.backfill("green", "2019-01..2019-03", choice="failed")
     assert status == DONE
-    assert said[0].startswith("  green  2019-02  failed        run ")
-    assert said[1] == "green 2019-01..2019-03: 1 month to load; left out: 1 loaded already, 1 missing"
+    assert output[0].startswith("  green  2019-02  failed        run ")
+    assert output[1] == "green 2019-01..2019-03: 1 month to load; left out: 1 loaded already, 1 missing"
     assert backfills.count("green_tripdata", "2019-02") == 21
     assert backfills.count("green_tripdata", "2019-03") == 0
 
@@ -168,16 +168,16 @@ def test_changed_files_newer_raw_files_and_dropped_partitions_are_loaded_again(
     backfills.backfill("green", QUARTER)
     published.publish(path("2019-02"), Published(file(7), etag='"v2"'))
     assert backfills.backfill("green", QUARTER)[1][-1].endswith("0 months to load; left out: 3 loaded already")
-    status, said = backfills.backfill("green", QUARTER, ask_source=True)
+    status, output = backfills.backfill("green", QUARTER, ask_source=True)
     assert status == DONE
-    assert said[0] == "  green  2019-02  file changed  the source has another version"
+    assert output[0] == "  green  2019-02  file changed  the source has another version"
     assert backfills.count("green_tripdata") == 10 + 7 + 30
     assert backfills.backfill("green", QUARTER, ask_source=True)[1][-1].startswith("green 2019-01..2019-03: 0 months")
     published.publish(path("2019-02"), Published(file(8), etag='"v3"'))
     backfills.run("raw/green_tripdata", month="2019-02")
     backfills.execute("drop table green_tripdata_2019_03")
-    _, said = backfills.backfill("green", QUARTER)
-    assert said[:2] == [
+    _, output = backfills.backfill("green", QUARTER)
+    assert output[:2] == [
         "  green  2019-02  file changed  the raw file is newer than the table",
         "  green  2019-03  missing       recorded, but not in the table any more",
     ]
@@ -190,10 +190,10 @@ def test_changed_files_newer_raw_files_and_dropped_partitions_are_loaded_again(
 def test_months_that_wait_for_a_daemon_are_not_loaded_a_second_time(backfills: Backfills) -> None:
     wanted = [month_in("missing", Month(2019, month)) for month in (1, 3)]
     (backfill,) = request_backfills(backfills.instance, backfills.definitions(), make_plan(wanted, "missing"))
-    status, said = backfills.backfill("green", QUARTER)
+    status, output = backfills.backfill("green", QUARTER)
     assert status == NOT_DONE
-    assert f"green {QUARTER}: 1 month to load; left out: 2 in progress (backfill {backfill})" in said
-    assert "Not waited for, because no daemon is running: 2 months in progress." in said
+    assert f"green {QUARTER}: 1 month to load; left out: 2 in progress (backfill {backfill})" in output
+    assert "Not waited for, because no daemon is running: 2 months in progress." in output
     assert backfills.recorded("green_tripdata") == {"2019-02"}
 
 
@@ -212,11 +212,12 @@ def test_a_daemon_without_heartbeats_is_not_waited_for_forever(
     silent: Backfills, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(operation, "TIMEOUT_SECONDS", 1.0)
-    status, said = silent.backfill("green", QUARTER)
+    status, output = silent.backfill("green", QUARTER)
     assert status == NOT_DONE
-    assert re.search(r"The daemon has written no heartbeat for \d+ s\. Start it to go on: dagster-daemon run", said[-5])
-    assert said[-4] == "3 months: 0 loaded (0 rows), 3 not finished"
-    assert said[-1] == "  green 2019-03 unfinished: a run or a backfill is still to load it"
+    silence = r"The daemon has written no heartbeat for \d+ s\. Start it to go on: dagster-daemon run"
+    assert re.search(silence, output[-5])
+    assert output[-4] == "3 months: 0 loaded (0 rows), 3 not finished"
+    assert output[-1] == "  green 2019-03 unfinished: a run or a backfill is still to load it"
     assert silent.backfill("green", QUARTER, dry_run=True)[1][0].startswith("green 2019-01..2019-03: 0 months to load")
 
 
@@ -228,9 +229,9 @@ def test_a_backfill_that_somebody_cancelled_is_reported_as_cancelled(
             silent.instance.update_backfill(backfill.with_status(BulkActionStatus.CANCELED))
 
     monkeypatch.setattr("taxi_platform.retries.sleep", cancel)
-    status, said = silent.backfill("green", "2019-03")
+    status, output = silent.backfill("green", "2019-03")
     assert status == NOT_DONE
-    assert said[-2:] == [
+    assert output[-2:] == [
         "1 month: 0 loaded (0 rows), 1 cancelled",
         "  green 2019-03 cancelled: no run was made for it",
     ]
@@ -254,13 +255,13 @@ def started(tmp_path: Path, database: str, source: str, months: str) -> "subproc
 
 def until_loaded(process: "subprocess.Popen[str]", month: str) -> str:
     """Read the process's output until it reports that a month is loaded, and return it."""
-    said = ""
+    output = ""
     assert process.stdout
-    while not re.search(rf"{month} .* rows", said):
+    while not re.search(rf"{month} .* rows", output):
         line = process.stdout.readline()
-        assert line, said
-        said += line
-    return said
+        assert line, output
+        output += line
+    return output
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -269,22 +270,22 @@ def test_months_are_left_to_a_running_process_and_the_same_command_continues_aft
 ) -> None:
     published.script(path("2019-03"), Answer(delay=60))
     process = started(tmp_path, backfills.database, published.template, "2019-01..2019-04")
-    said = until_loaded(process, "2019-02")
+    output = until_loaded(process, "2019-02")
     if number == signal.SIGKILL:
         status, lines = backfills.backfill("green", "2019-01..2019-04")
         assert status == NOT_DONE
         assert "0 months to load; left out: 4 in progress (run " in lines[0]
         assert [run.status for run in backfills.runs()] == [dg.DagsterRunStatus.STARTED]
     process.send_signal(number)
-    said += process.communicate(timeout=180)[0]
+    output += process.communicate(timeout=180)[0]
     if number == signal.SIGKILL:
         assert process.returncode == -signal.SIGKILL
         lines = backfills.backfill("green", "2019-01..2019-04", dry_run=True)[1]
         assert [line.split()[1:3] for line in lines[:4]] == [[f"2019-0{month}", "failed"] for month in range(1, 5)]
     else:
         assert process.returncode == 130
-        assert "Interrupted. 2 of 4 months are in place." in said
-        assert "They stay. The same command goes on with the others." in said
+        assert "Interrupted. 2 of 4 months are in place." in output
+        assert "They stay. The same command goes on with the others." in output
         assert backfills.recorded("green_tripdata") == {"2019-01", "2019-02"}
         assert [run.status for run in backfills.runs()] == [dg.DagsterRunStatus.CANCELED]
     before = len(published.requests)

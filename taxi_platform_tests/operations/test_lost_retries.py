@@ -31,7 +31,7 @@ def instance(state_database: str) -> Iterator[dg.DagsterInstance]:
 
 
 def crash(instance: dg.DagsterInstance, origin: RemoteJobOrigin | None = ORIGIN, **tags: str) -> str:
-    """Make a run whose process is said to have died."""
+    """Make a run that is recorded as failed because its process died."""
     named = {f"dagster/{name}": value for name, value in tags.items()}
     run = instance.create_run_for_job(JOB, tags=named, remote_job_origin=origin)
     instance.report_run_failed(run, "its process has died")

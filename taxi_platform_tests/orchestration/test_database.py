@@ -215,10 +215,10 @@ def test_a_setting_that_is_not_an_address_is_named_without_its_password(
 def test_a_database_that_does_not_exist_is_named_with_its_setting(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = refusal(urlsplit(database)._replace(path="/nowhere").geturl(), monkeypatch)
-    assert "database 'nowhere'" in said
-    assert said.endswith("there is no such database (" + said.partition("database (")[2])
-    assert said.endswith("Create it, or correct TAXI_DAGSTER_POSTGRES_URL.")
+    message = refusal(urlsplit(database)._replace(path="/nowhere").geturl(), monkeypatch)
+    assert "database 'nowhere'" in message
+    assert message.endswith("there is no such database (" + message.partition("database (")[2])
+    assert message.endswith("Create it, or correct TAXI_DAGSTER_POSTGRES_URL.")
 
 
 def test_the_error_names_the_privilege_to_create_tables(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,16 +228,16 @@ def test_the_error_names_the_privilege_to_create_tables(database: str, monkeypat
         connection.execute(f"create role {name} login password 'pa55word'".encode())
         try:
             place = parts.netloc.rpartition("@")[2]
-            said = refusal(parts._replace(netloc=f"{name}:pa55word@{place}").geturl(), monkeypatch)
+            message = refusal(parts._replace(netloc=f"{name}:pa55word@{place}").geturl(), monkeypatch)
         finally:
             connection.execute(f"drop role {name}".encode())
-    assert "Dagster's tables cannot be created (permission denied for schema public" in said
-    assert said.endswith("Set TAXI_DAGSTER_POSTGRES_URL to a database in which its user may create tables.")
+    assert "Dagster's tables cannot be created (permission denied for schema public" in message
+    assert message.endswith("Set TAXI_DAGSTER_POSTGRES_URL to a database in which its user may create tables.")
 
 
 def test_a_database_that_is_read_only_needs_another_one(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = refusal(f"{database}?options=-cdefault_transaction_read_only%3Don", monkeypatch)
-    assert said.endswith("Set TAXI_DAGSTER_POSTGRES_URL to a database in which its user may create tables.")
+    message = refusal(f"{database}?options=-cdefault_transaction_read_only%3Don", monkeypatch)
+    assert message.endswith("Set TAXI_DAGSTER_POSTGRES_URL to a database in which its user may create tables.")
 
 
 def test_another_failure_while_tables_are_created_keeps_its_meaning(
@@ -245,9 +245,9 @@ def test_another_failure_while_tables_are_created_keeps_its_meaning(
 ) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(states._LOCK_TABLES.encode())
-        said = refusal(f"{database}?options=-clock_timeout%3D50", monkeypatch)
-    assert said.startswith("the database of Dagster's state: PostgreSQL gave up waiting (")
-    assert said.endswith("pg_stat_activity shows which session holds the lock.")
+        message = refusal(f"{database}?options=-clock_timeout%3D50", monkeypatch)
+    assert message.startswith("the database of Dagster's state: PostgreSQL gave up waiting (")
+    assert message.endswith("pg_stat_activity shows which session holds the lock.")
 
 
 def test_a_failure_within_a_statement_of_dagster_keeps_its_meaning(
@@ -255,16 +255,16 @@ def test_a_failure_within_a_statement_of_dagster_keeps_its_meaning(
 ) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(FULL_DISK)
-    said = refusal(database, monkeypatch)
-    assert said.startswith("the database of Dagster's state: ")
-    assert "disk" in said.partition("(")[0]
-    assert "no space left" in said
-    assert "sqlalche" not in said
+    message = refusal(database, monkeypatch)
+    assert message.startswith("the database of Dagster's state: ")
+    assert "disk" in message.partition("(")[0]
+    assert "no space left" in message
+    assert "sqlalche" not in message
 
 
 def test_a_command_says_in_one_sentence_that_the_state_is_out_of_reach(database: str, tmp_path: Path) -> None:
     done = typed("dagster instance info", tmp_path, TAXI_DAGSTER_POSTGRES_URL=f"{database}_gone")
-    (told,) = (line for line in done.stdout.splitlines() if line.startswith("Error: "))
+    (error,) = (line for line in done.stdout.splitlines() if line.startswith("Error: "))
     assert done.returncode == 1
-    assert "there is no such database" in told
+    assert "there is no such database" in error
     assert "Traceback" not in done.stdout

@@ -68,8 +68,8 @@ def test_a_run_whose_connection_breaks_stores_its_events_all_the_same(database: 
         result = dg.materialize([interrupted], instance=opened, tags=SPAN, run_config=QUIET)
         assert result.success
         assert len(opened.get_materialized_partitions(dg.AssetKey("interrupted"))) == 31
-        said = [entry.message for entry in opened.all_logs(result.run_id)]
-        assert [f"broken {number}" for number in range(3)] == [line for line in said if line.startswith("broken")]
+        messages = [entry.message for entry in opened.all_logs(result.run_id)]
+        assert [f"broken {number}" for number in range(3)] == [line for line in messages if line.startswith("broken")]
 
 
 def test_an_asset_can_use_sqlite_while_its_run_keeps_connections(database: str, tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_a_load_that_dies_frees_its_month_for_one_that_waits(loads: Loads) -> No
             break
     waiting = threading.Thread(target=loads.load)
     waiting.start()
-    while not any("another process is loading this month" in line for line in loads.said):
+    while not any("another process is loading this month" in line for line in loads.logged):
         time.sleep(0.01)
     process.kill()
     waiting.join(30)

@@ -213,7 +213,7 @@ def test_a_file_is_parsed_if_the_server_counts_other_rows_than_the_platform(
     monkeypatch.setattr(loader, "copy_blocks", lambda *arguments: copy_blocks(*arguments) - next(wrong, 0))
     assert loads.load(LINES).rows == 50
     assert stored(loads) == pickups(LINES)
-    assert "green_tripdata_2019-03.csv: reading it line by line (50 lines became 49 rows)" in loads.said
+    assert "green_tripdata_2019-03.csv: reading it line by line (50 lines became 49 rows)" in loads.logged
 
 
 def test_the_error_says_that_a_file_is_gone(loads: Loads) -> None:

@@ -23,9 +23,9 @@ def loads(tmp_path, database: str) -> Loads:
 
 def load(loads: Loads, lines: Sequence[str], service: Service = GREEN) -> str:
     """Load the rows, and return whether they were copied or parsed."""
-    loads.said.clear()
+    loads.logged.clear()
     loads.load(lines, service, max_bad_rows=1, force=True)
-    return PARSED if any("line by line" in line for line in loads.said) else COPIED
+    return PARSED if any("line by line" in line for line in loads.logged) else COPIED
 
 
 # Column, value, how an otherwise regular file with this value is loaded, and the stored text.

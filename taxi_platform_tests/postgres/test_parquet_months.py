@@ -31,7 +31,7 @@ def content_of(loads: Loads, service: Service = GREEN) -> list[tuple[str]]:
 
 
 def went_through_the_parser(loads: Loads) -> bool:
-    return any("line by line" in line for line in loads.said)
+    return any("line by line" in line for line in loads.logged)
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
@@ -45,11 +45,11 @@ def test_every_row_and_id_is_the_same_as_from_csv(loads: Loads, service: Service
             lines[20] = with_field(service, lines[20], column, "")
     loads.load(lines, service)
     as_csv = content_of(loads, service)
-    loads.said.clear()
+    loads.logged.clear()
     assert loads.load(parquet(service, lines), service).rows == 3000
     assert content_of(loads, service) == as_csv
     assert not went_through_the_parser(loads)
-    assert any("another edition" in line for line in loads.said)
+    assert any("another edition" in line for line in loads.logged)
 
 
 def test_whole_numbers_may_have_any_type(loads: Loads) -> None:

@@ -50,8 +50,8 @@ def in_background(loads: Loads, lines: list[str]) -> tuple[threading.Thread, lis
 
 def wait_until_logged(loads: Loads, text: str) -> None:
     deadline = time.monotonic() + 20
-    while not any(text in line for line in loads.said):
-        assert time.monotonic() < deadline, loads.said
+    while not any(text in line for line in loads.logged):
+        assert time.monotonic() < deadline, loads.logged
         time.sleep(0.01)
 
 
@@ -215,7 +215,8 @@ def test_a_load_waits_for_a_month_that_another_load_has_locked(loads: Loads, mon
         with pytest.raises(DatabaseInterrupted, match="green_tripdata_2019_03: another process has been loading"):
             loads.load(NEW)
         assert loads.load(rows(GREEN, 3), month=APRIL).rows == 3
-    assert loads.said.count("public.green_tripdata_2019_03: another process is loading this month; waiting for it") == 1
+    waiting = "public.green_tripdata_2019_03: another process is loading this month; waiting for it"
+    assert loads.logged.count(waiting) == 1
     assert loads.state()["green_tripdata"] != before["green_tripdata"]
     assert loads.one("select count(*) from green_tripdata_2019_03") == 50
 

@@ -95,7 +95,7 @@ def test_a_whole_month_is_in_the_table_to_the_row_and_the_cent(
     )
     assert found == [(rows, strays, without_vendor, total, 1, f"green_tripdata_{key}.csv")]
     assert_equals_the_copy(loads, path, GREEN, month)
-    assert not any("line by line" in line for line in loads.said)
+    assert not any("line by line" in line for line in loads.logged)
 
 
 @pytest.mark.parametrize("service", [GREEN, YELLOW, FHV], ids=lambda service: service.name)
@@ -108,7 +108,7 @@ def test_the_heads_of_published_months_load(loads: Loads, service: Service) -> N
         assert (loaded.rows, loaded.rejected) == (100, 0)
         assert_equals_the_copy(loads, path, service, month)
     assert loads.one(f"select count(*) from {service.table}") == 900
-    assert not any("line by line" in line for line in loads.said)
+    assert not any("line by line" in line for line in loads.logged)
 
 
 @pytest.mark.parametrize(
@@ -124,4 +124,4 @@ def test_parts_of_yellow_months_load(loads: Loads, name: str, key: str, rows: in
     assert (loaded.rows, loaded.rejected) == (rows, 0)
     assert loads.one("select count(*) from yellow_tripdata where vendorid is null") == without_vendor
     assert_equals_the_copy(loads, DATA / name, YELLOW, month)
-    assert not any("line by line" in line for line in loads.said)
+    assert not any("line by line" in line for line in loads.logged)

@@ -42,7 +42,7 @@ def retry_of(deployment: Deployment, run_id: str) -> str:
 def test_each_failure_is_one_message_unless_a_retry_succeeds(
     deployment: Deployment, trips: TripsDatabase, receiver: AlertReceiver
 ) -> None:
-    def told(*run_ids: str) -> list[dict[str, str]]:
+    def messages_about(*run_ids: str) -> list[dict[str, str]]:
         failures = [sent for sent in receiver.taken if sent["title"].endswith(" failed")]  # and not a check that warns
         return [sent for sent in failures if any(run_id in sent["message"] for run_id in run_ids)]
 
@@ -55,12 +55,12 @@ def test_each_failure_is_one_message_unless_a_retry_succeeds(
     mended = retry_of(deployment, once)
     assert deployment.wait_for(mended).is_success
     refused = deployment.submit("green_tripdata", NEVER_PUBLISHED)
-    deployment.wait_until(lambda: told(last) and told(refused))
+    deployment.wait_until(lambda: messages_about(last) and messages_about(refused))
     ticks = ticks_of(deployment.instance)
     deployment.wait_until(lambda: ticks_of(deployment.instance) > ticks + 1)
 
-    (of_last,), (of_refused,) = told(last), told(refused)
-    assert told(once, mended, *retried) == []
+    (of_last,), (of_refused,) = messages_about(last), messages_about(refused)
+    assert messages_about(once, mended, *retried) == []
     assert of_refused["title"] == f"taxi_platform: green {NEVER_PUBLISHED} failed"
     assert re.search(rf"green_tripdata_{NEVER_PUBLISHED}\.csv.*404", of_refused["message"])
     assert f"https://dagster.example/runs/{refused}" in of_refused["message"]

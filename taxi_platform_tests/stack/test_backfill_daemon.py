@@ -51,13 +51,13 @@ def started(
 
 def until(process: "subprocess.Popen[str]", pattern: str) -> str:
     """Read the process's output up to a line that matches, and return it."""
-    said = ""
+    output = ""
     assert process.stdout
-    while not re.search(pattern, said):
+    while not re.search(pattern, output):
         line = process.stdout.readline()
-        assert line, said
-        said += line
-    return said
+        assert line, output
+        output += line
+    return output
 
 
 def materializations(deployment: Deployment, service: Service, year: int) -> list[str]:
@@ -70,11 +70,11 @@ def test_the_web_ui_shows_one_backfill_with_a_run_for_each_month_range_and_the_c
 ) -> None:
     assert deployment.wait_for(deployment.submit("green_tripdata", f"{year}-03")).is_success
     command = started(deployment, source, trips, f"green {year}-01..{year}-07")
-    said, _ = command.communicate(timeout=180)
-    assert command.returncode == 1, said
-    assert "6 months to load; left out: 1 loaded already" in said
-    assert "6 months: 5 loaded (180 rows), 1 failed" in said
-    assert re.search(rf"green {year}-07 failed: green_tripdata_{year}-07\.csv.*404", said)
+    output, _ = command.communicate(timeout=180)
+    assert command.returncode == 1, output
+    assert "6 months to load; left out: 1 loaded already" in output
+    assert "6 months: 5 loaded (180 rows), 1 failed" in output
+    assert re.search(rf"green {year}-07 failed: green_tripdata_{year}-07\.csv.*404", output)
     assert materializations(deployment, GREEN, year) == [f"{year}-0{month}" for month in range(1, 7)]
 
     newest = deployment.instance.get_backfills()[0]
@@ -94,19 +94,19 @@ def test_the_daemon_continues_without_the_command_and_the_same_command_follows_t
     go_on = threading.Event()
     source.script(path(YELLOW, Month(year, 3)), Answer(until=go_on))
     first = started(deployment, source, trips, f"yellow {year}-01..{year}-04")
-    said = until(first, rf"{year}-02 .* rows")
+    output = until(first, rf"{year}-02 .* rows")
     first.send_signal(signal.SIGINT)
-    said += first.communicate(timeout=180)[0]
+    output += first.communicate(timeout=180)[0]
     assert first.returncode == 130
-    assert "The daemon goes on without this window." in said
+    assert "The daemon goes on without this window." in output
 
     second = started(deployment, source, trips, f"yellow {year}-01..{year}-04")
-    said = until(second, r"Waiting for 4 months in progress, too\.")
-    assert "0 months to load; left out: 4 in progress (run " in said
+    output = until(second, r"Waiting for 4 months in progress, too\.")
+    assert "0 months to load; left out: 4 in progress (run " in output
     go_on.set()
-    said = second.communicate(timeout=180)[0]
-    assert second.returncode == 0, said
-    assert "4 months: 4 loaded (100 rows)" in said
+    output = second.communicate(timeout=180)[0]
+    assert second.returncode == 0, output
+    assert "4 months: 4 loaded (100 rows)" in output
     titles = [backfill.title for backfill in deployment.instance.get_backfills()]
     assert titles.count(f"taxi backfill yellow {year}-01..{year}-04") == 1
     assert materializations(deployment, YELLOW, year) == [f"{year}-0{month}" for month in range(1, 5)]

@@ -90,12 +90,12 @@ def test_the_command_of_dagster_loads_the_months_that_its_flags_name_and_no_othe
 ) -> None:
     number = next(years)
     year = Year(stack, source, number, [GREEN], tmp_path, [2, 3])
-    said = stack.execute(
+    output = stack.execute(
         "daemon",
         "dagster job backfill --workspace deploy/workspace.yaml --job green_tripdata_job --noprompt "
         f"--from {number}-02 --to {number}-03",
     )
     # The command itself makes a run for each month, and Dagster calls the backfill complete when all are queued.
-    (backfill,) = re.findall(r"Launched backfill job `(\w+)`", said)
+    (backfill,) = re.findall(r"Launched backfill job `(\w+)`", output)
     stack.wait(lambda: {run["status"] for run in year.runs(backfill)} == {"SUCCESS"}, "runs finished")
     assert len(year.check(backfill)) == 2

@@ -38,7 +38,7 @@ def published(source: TripServer, tmp_path_factory: pytest.TempPathFactory) -> N
     source.publish(path(FHV, Month(2019, 3)), zipped(text(FHV, rows(FHV, 10))))
 
 
-def said(deployment: Deployment, run_id: str, text: str) -> None:
+def wait_for_message(deployment: Deployment, run_id: str, text: str) -> None:
     deployment.wait_until(lambda: text in deployment.messages(run_id))
 
 
@@ -76,7 +76,7 @@ def test_a_retry_that_the_daemon_announced_and_lost_is_started_after_all(
 ) -> None:
     with trips.held("2019-10"):
         run_id = deployment.submit("green_tripdata", "2019-10")
-        said(deployment, run_id, "another process is loading this month")
+        wait_for_message(deployment, run_id, "another process is loading this month")
         deployment.kill("daemon")
         deployment.worker(run_id).kill()
         deployment.wait_until(lambda: deployment.run(run_id).is_complete_and_waiting_to_retry)
@@ -94,7 +94,7 @@ def test_a_code_server_that_dies_with_its_processes_leaves_runs_that_are_found_a
 ) -> None:
     with trips.held("2019-04"):
         run_id = deployment.submit("green_tripdata", "2019-04")
-        said(deployment, run_id, "another process is loading this month")
+        wait_for_message(deployment, run_id, "another process is loading this month")
         worker = deployment.worker(run_id)
         deployment.kill("code server")
         worker.kill()
@@ -113,7 +113,7 @@ def test_without_their_code_server_one_process_ends_its_run_and_another_terminat
     with trips.held("2019-05"), trips.held("2019-06"):
         kept, unwanted = (deployment.submit("green_tripdata", month) for month in ("2019-05", "2019-06"))
         for run_id in (kept, unwanted):
-            said(deployment, run_id, "another process is loading this month")
+            wait_for_message(deployment, run_id, "another process is loading this month")
         worker = deployment.worker(unwanted)
         deployment.kill("code server")
         with pytest.raises(DagsterUserCodeUnreachableError):
@@ -132,7 +132,7 @@ def test_without_their_code_server_one_process_ends_its_run_and_another_terminat
 def test_a_run_that_a_person_terminates_is_not_retried(deployment: Deployment, trips: TripsDatabase) -> None:
     with trips.held("2019-07"):
         run_id = deployment.submit("green_tripdata", "2019-07")
-        said(deployment, run_id, "another process is loading this month")
+        wait_for_message(deployment, run_id, "another process is loading this month")
         assert deployment.instance.run_launcher.terminate(run_id)
         assert deployment.wait_for(run_id).status == CANCELED
     time.sleep(3)  # the daemon looks for runs to retry every second
@@ -144,7 +144,7 @@ def test_a_run_whose_step_failed_is_not_retried_as_a_whole(deployment: Deploymen
     trips.ask("create table fhv_tripdata (of_another integer)")
     run_id = deployment.submit("fhv_tripdata", "2019-03")
     assert deployment.wait_for(run_id).status == FAILURE
-    said(deployment, run_id, "Not retrying run since it failed due to an asset or op failure")
+    wait_for_message(deployment, run_id, "Not retrying run since it failed due to an asset or op failure")
     assert deployment.retries(run_id) == []
     trips.ask("drop table fhv_tripdata")
 
@@ -154,7 +154,7 @@ def test_a_process_that_hung_until_its_run_was_retried_stops_when_it_wakes(
 ) -> None:
     with trips.held("2019-08"):
         run_id = deployment.submit("green_tripdata", "2019-08")
-        said(deployment, run_id, "another process is loading this month")
+        wait_for_message(deployment, run_id, "another process is loading this month")
         hanging = deployment.worker(run_id)
         hanging.send_signal(signal.SIGSTOP)
         assert deployment.wait_for(run_id).status == FAILURE
@@ -184,7 +184,7 @@ def test_a_command_that_is_killed_leaves_no_run_in_progress(
         mine = dg.RunsFilter(tags={"dagster/partition": "2019-09"}, statuses=[dg.DagsterRunStatus.STARTED])
         deployment.wait_until(lambda: deployment.instance.get_runs(mine))
         (run,) = deployment.instance.get_runs(mine)
-        said(deployment, run.run_id, "another process is loading this month")
+        wait_for_message(deployment, run.run_id, "another process is loading this month")
         process.kill()
         process.wait()
     assert deployment.wait_for(run.run_id).status == FAILURE

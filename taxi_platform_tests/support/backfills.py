@@ -1,7 +1,7 @@
 """The platform as ``taxi backfill`` and ``taxi status`` see it: Dagster's state in PostgreSQL, and no daemon.
 
 def test_...(backfills: Backfills) -> None:
-status, said = backfills.backfill("green", "2019-01..2019-03")
+status, output = backfills.backfill("green", "2019-01..2019-03")
 """
 
 import io
@@ -26,12 +26,12 @@ class Backfills(Platform):
         patch.setattr("taxi_platform.definitions.defs", self.definitions)  # loaded once, as long as the settings stay
 
     def backfill(self, services: str, months: str, **options: object) -> tuple[int, list[str]]:
-        """Run the command; its exit status and what it said."""
-        with redirect_stdout(io.StringIO()) as said:
+        """Run the command, and return its exit status and the lines that it printed."""
+        with redirect_stdout(io.StringIO()) as output:
             status = run_backfill(services, months, **options)  # pyright: ignore
         for pool in self._pools:
             pool.dispose()
-        return status, said.getvalue().splitlines()
+        return status, output.getvalue().splitlines()
 
     def runs(self) -> list[dg.DagsterRun]:
         """Return all runs, the oldest first."""

@@ -15,7 +15,7 @@ from deploy.emulators.servers import Addresses, Emulators
 from taxi_platform.bigquery.clients import Cloud
 from taxi_platform.errors import CloudNotReady
 
-LOCATION = "US"  # where the emulator of Cloud Storage puts every bucket, whatever it is told
+LOCATION = "US"  # where the emulator of Cloud Storage puts every bucket, whatever location is requested
 
 
 def start_or_skip(folder: Path) -> Addresses:

@@ -71,7 +71,7 @@ def refused(status: int, word: str, message: str = "") -> Response:
     return Response(status, {"error": {"code": status, "status": word, "message": message or word}})
 
 
-def said(text: str) -> Response:
+def reply_with(text: str) -> Response:
     """Return a reply with this text."""
     part = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP", "index": 0}
     return Response(body={"candidates": [part]})
@@ -105,4 +105,4 @@ def _usual(gemini: GeminiServer, path: str, body: dict[str, Any]) -> dict[str, A
     if path.endswith(":batchEmbedContents"):
         texts = ["".join(part["text"] for part in one["content"]["parts"]) for one in body["requests"]]
         return {"embeddings": [{"values": vector(text)} for text in texts]}
-    return said(gemini.reply).body
+    return reply_with(gemini.reply).body

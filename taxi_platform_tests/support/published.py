@@ -22,11 +22,11 @@ class Published:
 
     Attributes:
         folder: where they are published.
-        said: what the platform has logged since then.
+        logged: what the platform has logged since then.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.said = lines_of_the_log(self)
+        self.logged = lines_of_the_log(self)
         self.folder = folder / "published"
         self._raw = folder / "raw"
         self.folder.mkdir()

@@ -177,7 +177,7 @@ class Stack:
         """Run a command beside a service, like ``docker compose exec``, and return what it prints.
 
         Raises:
-            AssertionError: it fails; shows what it has said.
+            AssertionError: it fails; the message has its output.
         """
         words = [self._here(word) for word in shlex.split(command)]
         how: dict[str, Any] = {"cwd": self.root / "app", "env": self.environment(name), "text": True, "timeout": 300}
