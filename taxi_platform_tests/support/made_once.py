@@ -1,6 +1,6 @@
-"""What the tests of a process make once, because they would spend half of their time on making it again.
+"""Caches that all tests of one process share; without them the tests would take twice as long.
 
-Definitions, compiled SQL, and connections to the databases of instances in memory.
+They hold definitions, compiled SQL, and the connections of in-memory Dagster instances.
 """
 
 import os
@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection, Engine
 from taxi_platform.trips.services import SERVICES
 from taxi_platform_tests.support.shell import UNSET
 
-# Only the resources depend on them, and they are defined in a file of their own.
+# Only the resources depend on these settings; their file, resources.py, is never cached.
 _OF_RESOURCES = {"TAXI_SOURCE", "TAXI_POSTGRES_URL", "TAXI_DAGSTER_POSTGRES_URL", "TAXI_DATA_DIR"}
 _SETTINGS = sorted(set(UNSET) - _OF_RESOURCES)
 _RESOURCES = "resources.py"
@@ -31,7 +31,7 @@ _engines: dict[str, Engine] = {}
 
 
 def share() -> None:
-    """Have definitions made once for the same settings, SQL for a kind of database, a connection for an instance."""
+    """Cache definitions per combination of settings, compiled SQL per dialect, and connections per instance."""
     PythonFileComponent.build_defs = _build_once
     for module in (events_in_memory, runs_in_memory, event_log, run_storage, schedule_storage):
         module.create_engine = _engine  # pyright: ignore[reportPrivateImportUsage]

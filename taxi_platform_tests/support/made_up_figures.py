@@ -1,4 +1,4 @@
-"""Figures as the models could have them, without a database: the shape of the real ones, made up."""
+"""Invented figures for reports, shaped like the real ones, so that reports can be tested without a database."""
 
 from datetime import datetime, timezone
 
@@ -31,7 +31,7 @@ NAMES = (
 
 
 def part(service: Service, month: Month) -> ServiceFigures:
-    """Return one service's month: fewer trips from March 2020 on, and many of them without a vendor."""
+    """Return the figures of one month of a service: from March 2020 on, fewer trips, many of them without a vendor."""
     later = month >= Month(2020, 3)
     season = 90 - abs(month.month - 5) * (3 if service is GREEN else 2)
     trips = ORDER[service] * season // (300 - 12 * month.month if later else 100)
@@ -72,12 +72,12 @@ def part(service: Service, month: Month) -> ServiceFigures:
 
 
 def loaded(trips: int, source: str = "https://example.com/{}") -> LoadRecord:
-    """Return the load record of a month with so many trips."""
+    """Return the load record of a month with this number of trips."""
     return load_record(trips, file_bytes=trips * 20, csv_bytes=trips * 92, rows_rejected=1, source=source)
 
 
 def made_up(*months: Month, services: tuple[Service, ...] = tuple(ORDER), only: Month | None = None) -> ReportData:
-    """Return everything of these months, in the models as in the tables."""
+    """Return a report's data for these months, all of them loaded; with ``only``, the figures of that month alone."""
     parts = [part(service, month) for service in services for month in months]
     records = {
         each.service.file_name(month): loaded(total.trips) for each in parts for month, total in each.months.items()
@@ -87,7 +87,7 @@ def made_up(*months: Month, services: tuple[Service, ...] = tuple(ORDER), only: 
 
 
 def zones(trips: int, price: float) -> dict[Zone, Counts]:
-    """Return all trips by zone, fewer from each to the next; the last has the rest."""
+    """Return the trips divided among the zones: each zone has a fifth of what is left, the last has the rest."""
     by_zone: dict[Zone, Counts] = {}
     left = trips
     for place, zone in enumerate(NAMES, start=1):

@@ -6,7 +6,7 @@
         loads.load(["not a trip"])
     assert loads.state() == before
 
-Every module that uses it makes its fixture ``loads`` of the fixtures ``tmp_path`` and ``database``.
+Every module that uses it defines its own fixture ``loads`` from the fixtures ``tmp_path`` and ``database``.
 """
 
 import subprocess
@@ -49,7 +49,7 @@ print("loaded", loaded.rows, flush=True)
 
 
 class Loads(Published):
-    """Where a test's files are published and its months are loaded.
+    """A test's published files, and the database that its months are loaded into.
 
     Attributes:
         url: the database.
@@ -68,14 +68,14 @@ class Loads(Published):
         max_bad_rows: float = 0,
         force: bool = False,
     ) -> Loaded:
-        """Publish the month, where there is new content, fetch it, and load it."""
+        """Publish the month if there is new content, fetch it, and load it."""
         if content is not None:
             self.publish(content, service, month)
         file = self.fetch(service, month)
         return load_month(self.url, file, max_bad_rows=max_bad_rows, force=force)
 
     def begin(self, prelude: str = "", service: Service = GREEN, month: Month = MARCH) -> "subprocess.Popen[str]":
-        """Load what is published in its own process, after some lines that may bend the loader there."""
+        """Start to load the published month in its own process; the prelude is code that may patch the loader there."""
         return subprocess.Popen(
             [
                 *(*warm.client_of("dagster"), "python", "-c"),
@@ -124,7 +124,7 @@ class Loads(Published):
         )
 
     def wait_for_free_locks(self) -> None:
-        """Take every advisory lock that is held in this database, as soon as its session has ended.
+        """Wait until the sessions that hold advisory locks in this database have ended.
 
         Raises:
             LockNotAvailable: one is still held after ten seconds.

@@ -1,4 +1,4 @@
-"""Records of months as the database and Dagster could have them, without either."""
+"""Load records and month records for tests that need neither a database nor Dagster."""
 
 from datetime import datetime, timezone
 
@@ -22,7 +22,7 @@ def load_record(
     untouched: bool = True,
     current: bool = True,
 ) -> LoadRecord:
-    """Return the record of a month with so many rows in its table."""
+    """Return the load record of a month with this number of rows in its table."""
     return LoadRecord(
         source=source,
         facts=FileFacts(file_bytes, csv_bytes, sha256, rows + rows_rejected),
@@ -34,7 +34,7 @@ def load_record(
 
 
 def month_in(state: State, month: Month, service: str = "green", *, rows: int = 0) -> MonthRecord:
-    """Return the record of a month in a state, with so many rows in its table."""
+    """Return the record of a month in this state, with this number of rows in its table."""
     contract = SERVICES[service]
     key = table_key(contract.table)
     made = Materialized(order=1, run_id="run-of-table", timestamp=NOW.timestamp(), rows_loaded=rows)

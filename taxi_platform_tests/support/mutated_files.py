@@ -40,7 +40,7 @@ ALPHABET = string.digits * 3 + "-: .,NYeExX_+/TPM\"\\'é\x00\r\n"
 
 @dataclass(frozen=True)
 class MutatedFile:
-    """One file.
+    """One mutated file.
 
     Attributes:
         seed: the number that determines it.
@@ -63,7 +63,7 @@ class MutatedFile:
 
 
 def mutated(seed: int) -> MutatedFile:
-    """Return the file that this number makes."""
+    """Return the file that this seed makes."""
     random = Random(seed)
     service = random.choice(list(SERVICES.values()))
     originals = tuple(rows(service, random.randint(1, 8), random.randrange(40_000)))
@@ -87,7 +87,7 @@ def mutated(seed: int) -> MutatedFile:
 
 
 def _text(random: Random, column: str = "") -> str:
-    """Return a value, mostly one that looks as if it belonged into the column."""
+    """Return a value; in most cases one of the column's kind."""
     luck = random.random()
     if luck < 0.6 and column:
         kind = DATES if "time" in column.lower() else TEXTS if column.lower().endswith(("flag", "number")) else NUMBERS
@@ -98,7 +98,7 @@ def _text(random: Random, column: str = "") -> str:
 
 
 def _place(random: Random, lines: list[str]) -> int:
-    """Return the place of a row; the header's where there is none."""
+    """Return the index of a random row, or of the header if there is no row."""
     return random.randrange(1, len(lines)) if len(lines) > 1 else 0
 
 
@@ -176,7 +176,7 @@ def _break_header(random: Random, lines: list[str]) -> None:
 
 
 def _ended(random: Random, lines: list[str]) -> tuple[str, bytes]:
-    """Return the file with one of the ways to end lines."""
+    """Return the lines joined by a random kind of line end, in a random encoding, and the name of both."""
     name = random.choice(("CRLF", "LF") * 5 + ("mixed ends", "no last end", "no last end", "CR"))
     ends = {"CRLF": "\r\n", "no last end": "\r\n", "CR": "\r"}
     text = "".join(
@@ -204,7 +204,7 @@ def _with_other_bytes(random: Random, content: bytes) -> bytes:
 
 
 def _packed(random: Random, content: bytes) -> tuple[str, bytes]:
-    """Return the content as it is published."""
+    """Return the content plain or compressed, some of it damaged, and the name of the choice."""
     cut = random.randrange(len(content) + 1)
     name = random.choice(("plain",) * 10 + ("gzip",) * 20 + ("members", "cut gzip", "broken gzip", "zeros", "garbage"))
     if name == "plain":

@@ -16,21 +16,21 @@ import pyarrow.parquet
 from taxi_platform.trips.services import Service
 from taxi_platform_tests.support.trip_texts import text
 
-# As Arrow's writers have stored them: ids as int64, other whole numbers as doubles, because some are empty.
+# The types in the TLC's files: ids are int64; other whole numbers are doubles, because some are empty.
 _TYPES = {"timestamp": pa.timestamp("us"), "text": pa.string()}
 _IDS = ("vendorid", "pulocationid", "dolocationid")
 
 
 def parquet(service: Service, lines: Sequence[str], *, row_group: int = 1000, **columns: Any) -> bytes:
-    """Return the Parquet file of some rows of a CSV, with other values in the columns that are named.
+    """Return the rows of a CSV as a Parquet file, with other values in the named columns.
 
-    A column is a whole Arrow array; a type, to which its values are cast; or None, to leave it out.
+    The value of a column is a whole Arrow array; a type, to which its values are cast; or None, to leave it out.
     """
     return parquet_of(with_columns(table_of(service, lines), **columns), row_group)
 
 
 def parquet_of(table: pa.Table, row_group: int | None = None) -> bytes:
-    """Return the Parquet file of a table."""
+    """Return a table as a Parquet file."""
     content = io.BytesIO()
     pyarrow.parquet.write_table(table, content, row_group_size=row_group)
     return content.getvalue()
@@ -48,7 +48,7 @@ def table_of(service: Service, lines: Sequence[str]) -> pa.Table:
 
 
 def with_columns(table: pa.Table, **columns: Any) -> pa.Table:
-    """Return the table with other columns, see ``parquet``."""
+    """Return the table with these columns replaced, added or left out, as ``parquet`` describes."""
     for name, values in columns.items():
         index = next((index for index, known in enumerate(table.column_names) if known.lower() == name), None)
         if values is None:
@@ -63,7 +63,7 @@ def with_columns(table: pa.Table, **columns: Any) -> pa.Table:
 
 
 def with_footer_rows(content: bytes, rows: int, claimed: int, *, everywhere: bool = False) -> bytes:
-    """Return the file with another number of rows in its footer, in the first or in every place that has it."""
+    """Return the file with a false number of rows in its footer, in the first or in every place that has it."""
     start = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
     old, new = _varint(rows), _varint(claimed)
     assert len(old) == len(new), "the footer must keep its length"

@@ -20,8 +20,8 @@ class PostgresImage:
     """The image's entry point, for one data directory.
 
     Args:
-        folder: an empty folder for the data directory and the socket; its path is short, and every user may enter
-            the folders above it.
+        folder: an empty folder for the data directory and the socket; its path must be short, and every user must
+            be allowed to enter the folders above it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,7 +33,7 @@ class PostgresImage:
 
     @property
     def search_path(self) -> str:
-        """Where scripts and health checks find ``psql`` and ``pg_isready``."""
+        """The ``PATH`` on which scripts and health checks find ``psql`` and ``pg_isready``."""
         return f"{installed()}:{os.defpath}"
 
     def server(self, command: Sequence[str], port: int, listens: str = "127.0.0.1") -> list[str]:
@@ -43,7 +43,7 @@ class PostgresImage:
         return [str(self._programs / command[0]), "-D", str(self._data), *command[1:], *options]
 
     def make(self, command: Sequence[str], port: int, environment: Mapping[str, str], scripts: Sequence[Path]) -> None:
-        """Make the data directory, unless there is one, and run the scripts as the image does it."""
+        """Make the data directory, unless it exists, and run the scripts in it as the image does."""
         if self._data.exists():
             return
         password = self._folder / "password"

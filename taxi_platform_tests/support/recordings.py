@@ -1,4 +1,4 @@
-"""Google's answers as files: documented ones, written by hand, until ``make record-gcp`` replaces them by real ones.
+"""Google's answers as files: written by hand from its documentation, until ``make record-gcp`` records real ones.
 
     raise Refused(*recorded("bucket_of_a_stranger", {BUCKET: "taken"}))    # the response of the tests' server
 
@@ -44,20 +44,20 @@ def recorded(name: str, names: Mapping[str, str] = {}) -> tuple[int, dict[str, A
 
 
 def scrub(text: str, names: Mapping[str, str]) -> str:
-    """Return a text without what belongs to a real project: its names become others, and secrets are cut out.
+    """Return a text without anything private to a real project: names, accounts and secrets are replaced.
 
     Args:
         text: a part of a request or an answer.
-        names: what to write for each private name.
+        names: the replacement for each private name.
     """
     text = _replaced(text, names)
-    for pattern, stand_in in _PATTERNS:
-        text = pattern.sub(stand_in, text)
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
     return text
 
 
 def private(text: str, names: Mapping[str, str]) -> list[str]:
-    """Return what a scrubbed text still has of a real project; nothing where all is well."""
+    """Return the private parts of a real project that a scrubbed text still contains; normally an empty list."""
     left = [name for name in names if name and name.lower() in text.lower()]
     mails = {match[0] for match in _PATTERNS[0][0].finditer(text)} - {ACCOUNT}
     return [*left, *sorted(mails), *re.findall(r"ya29\.|eyJ\w{10,}|PRIVATE KEY", text)]
@@ -77,8 +77,8 @@ class Recorder:
     """Writes answers to files.
 
     Attributes:
-        names: what to write for each private name.
-        folder: where the files are; None to write nothing.
+        names: the replacement for each private name.
+        folder: the folder of the files; None to write nothing.
     """
 
     names: dict[str, str]
@@ -98,7 +98,7 @@ class Recorder:
         """Write the last answer within the block to a file, whether it is an error or not.
 
         Args:
-            name: the file's, without its suffix.
+            name: the file's name without its suffix.
             names: further private names: ``job="4f1…"`` becomes the tests' own name of a job.
         """
         self._last = None
@@ -106,8 +106,8 @@ class Recorder:
             yield
         finally:
             if self.folder and self._last is not None:
-                stand_ins = {"job": JOB, "bucket": BUCKET, "dataset": DATASET}
-                known = {**self.names, **{value: stand_ins[kind] for kind, value in names.items()}}
+                replacements = {"job": JOB, "bucket": BUCKET, "dataset": DATASET}
+                known = {**self.names, **{value: replacements[kind] for kind, value in names.items()}}
                 write(self.folder / f"{name}.json", self._last, known)
 
 
@@ -115,7 +115,7 @@ def write(path: Path, response: requests.Response, names: Mapping[str, str]) -> 
     """Write one request and its answer, scrubbed.
 
     Raises:
-        ValueError: something of the real project would be left; nothing is written.
+        ValueError: the file would contain something private to the real project; nothing is written.
     """
     asked = response.request
     answer = {

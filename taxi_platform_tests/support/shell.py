@@ -29,9 +29,9 @@ def variables(settings: type[Settings | CloudSettings]) -> set[str]:
     return {str(field.validation_alias or f"{prefix}{name.upper()}") for name, field in fields}
 
 
-# Every setting, empty: which also hides what .env says.
+# Every setting is empty, which also overrides .env.
 UNSET = dict.fromkeys(variables(Settings) | variables(CloudSettings), "")
-# But for the last month, so that tests have the same partitions whenever they run.
+# Except the last month, so that tests have the same partitions whenever they run.
 UNSET["TAXI_LAST_MONTH"] = "2021-07"
 
 
@@ -43,7 +43,7 @@ def environment(data: Path, **values: str) -> Mapping[str, str]:
 
 
 def require_activation() -> None:
-    """Skip the test where ``make`` has not set the project up."""
+    """Skip the test if ``make`` has not set up the project."""
     if not (PROJECT / ".venv/bin/activate").exists():
         pytest.skip(f"there is no {PROJECT}/.venv; `make test` makes it")
 
@@ -54,7 +54,7 @@ def script(command: str) -> list[str]:
 
 
 def typed(command: str, data: Path, **values: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end, without the time for imports; its two outputs come as one."""
+    """Run a command in a forked process, which saves the imports; stderr is part of its stdout."""
     require_activation()
     return subprocess.run(
         script(warm.in_a_shell() + command),
@@ -69,7 +69,7 @@ def typed(command: str, data: Path, **values: str) -> "subprocess.CompletedProce
 
 @contextmanager
 def kept_connections() -> Iterator[list[Pool]]:
-    """Keep the connections of instances that are opened now: Dagster opens one for each query.
+    """Reuse the connections of the instances that are opened meanwhile; Dagster opens one for each query.
 
     The pools are those of the instances; a test that opens many instances disposes of them.
     """
@@ -92,7 +92,7 @@ def kept_connections() -> Iterator[list[Pool]]:
 def instance(database: str, *, keep: bool = True) -> Iterator[dg.DagsterInstance]:
     """Open the instance whose state is in a database, with the project's limits.
 
-    Its connections are kept, unless the test is about connections, or shares the server with many processes.
+    Its connections are reused. Set ``keep`` to False in tests of connections, or if many processes share the server.
     """
     kept = kept_connections() if keep else nullcontext()
     with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch, kept:

@@ -13,11 +13,11 @@ class SmallDisk:
     """A disk that is mounted on an empty folder.
 
     Args:
-        folder: where it is mounted.
-        mib: its size.
+        folder: the mount point.
+        mib: its size in MiB.
 
     Raises:
-        PermissionError: this user may not mount, or not here.
+        PermissionError: this user is not root, or this system does not allow the mount.
     """
 
     def __init__(self, folder: Path, mib: int) -> None:
@@ -31,7 +31,7 @@ class SmallDisk:
             raise PermissionError(mounted.stderr.decode())
 
     def fill(self) -> None:
-        """Leave no byte free."""
+        """Fill the disk to the last byte."""
         with self._filler.open("ab", buffering=0) as file:
             for size in (CHUNK, 1):
                 with suppress(OSError):
@@ -39,7 +39,7 @@ class SmallDisk:
                         pass
 
     def free(self) -> None:
-        """Give back what was filled."""
+        """Free the space that ``fill`` has taken."""
         self._filler.unlink(missing_ok=True)
 
     def remove(self) -> None:

@@ -122,7 +122,7 @@ class Stack:
             )
 
     def kill(self, name: str) -> None:
-        """End a service by ``kill -9``, and with it all that it has started, as the end of a container does."""
+        """Kill a service and all processes that it has started (``kill -9``), as the end of its container would."""
         while family := self.processes(name):
             for process in family:
                 with suppress(psutil.NoSuchProcess):
@@ -137,11 +137,11 @@ class Stack:
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 if process.environ().get(MARK) == f"{self._mark}/{name}":
-                    found |= {process, *process.children(recursive=True)}  # PostgreSQL's hide their environment
+                    found |= {process, *process.children(recursive=True)}  # PostgreSQL hides its children's
         return sorted((one for one in found if one.is_running()), key=lambda one: one.create_time())
 
     def is_healthy(self, name: str) -> bool:
-        """Return what the service's own health check says, which is not started before the service listens."""
+        """Return whether the service's health check passes; it is run only if the service listens on its ports."""
         service = self.services[name]
         if not all(is_open(self.port(port)) for port in service.ports):
             return False
@@ -150,19 +150,18 @@ class Stack:
         return done.returncode == 0
 
     def wait_until_healthy(self, *names: str) -> None:
-        """Wait for services as ``depends_on`` does it."""
+        """Wait until these services are healthy, as ``depends_on`` does."""
         for name in names:
-            self.wait(
-                partial(self.is_healthy, name), f"{name} healthy", pause=2
-            )  # a look takes a second of processor time
+            # A health check takes a second of processor time, hence the long pause.
+            self.wait(partial(self.is_healthy, name), f"{name} healthy", pause=2)
 
     def wait(
         self, condition: Callable[[], object], what: str, seconds: float = START_SECONDS, pause: float = 0.5
     ) -> None:
-        """Wait until something is so. A service that ends meanwhile is started again.
+        """Wait until the condition is true. A service that ends meanwhile is started again.
 
         Raises:
-            AssertionError: it is not so in time; shows the ends of all logs.
+            AssertionError: the time is over; the message has the last lines of all logs.
         """
         deadline = time.monotonic() + seconds
         while not condition():
@@ -201,7 +200,7 @@ class Stack:
             own["PATH"] = self._postgres.search_path
         if service.image.startswith(EMULATORS):
             own |= {"PATH": f"{PROGRAMS}/bin", "HOME": str(PROGRAMS)}
-        # The image's package is a link to /app; on this machine it is one to the project, which has more files.
+        # In the image, the installed package is a link to /app; on this machine, to the project, which has more files.
         folders = ["app", f"{PRELUDES}/{name}"]
         link = {"PYTHONPATH": ":".join(str(self.root / folder) for folder in folders), "HOME": str(self.root / "data")}
         return {"PATH": os.environ["PATH"], **(link if ours else {}), **own, MARK: f"{self._mark}/{name}"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from taxi_platform_tests.support.compose import Service
 
-# Below the ports that the kernel gives to outgoing connections, so that a service finds its port again.
+# Below the ports that the kernel gives to outgoing connections, so that a port is still free after a restart.
 PORTS = range(15_000, 32_000)
 
 
@@ -18,8 +18,11 @@ class OnThisMachine:
     """Translates texts of a container for this machine: services' names, ports and folders.
 
     Args:
-        root: the folder that stands for ``/`` of every container.
-        services: every service, for their names and ports.
+        root: the folder that takes the place of ``/`` in every container.
+        services: all services, whose names and ports are replaced.
+
+    Attributes:
+        ports: the port of this machine for each port of a container.
     """
 
     def __init__(self, root: Path, services: Iterable[Service]) -> None:

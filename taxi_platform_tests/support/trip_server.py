@@ -88,7 +88,7 @@ class TripServer:
 
     Attributes:
         url: ``http://127.0.0.1:<port>``.
-        template: a ``TAXI_SOURCE`` that names this server, with paths as in the course's release.
+        template: a value of ``TAXI_SOURCE`` for this server, with paths as in the course's release.
         requests: every request so far, in order of arrival.
         away: while it is set, every connection is reset, as if the server were not running.
     """
@@ -117,16 +117,16 @@ class TripServer:
         self._server.server_close()
 
     def publish(self, path: str, file: Published | bytes) -> str:
-        """Put a file, or another state of it, under a path, and return its address."""
+        """Publish a file, or another state of it, under a path, and return its URL."""
         self._files[path] = Published(file) if isinstance(file, bytes) else file
         return self.url + path
 
     def script(self, path: str, *answers: Answer) -> None:
-        """Answer the next requests for a path so, in this order; those that follow in the usual way."""
+        """Set the answers to the next requests for a path, in this order; later requests get the usual answer."""
         self._scripts[path].extend(answers)
 
     def next_answer(self, asked: Asked) -> tuple[Answer, Published | None]:
-        """Record a request, and say how it is answered and with which file."""
+        """Record a request, and return its answer and the published file, if any."""
         with self._lock:
             self.requests.append(asked)
             script = self._scripts[asked.path]

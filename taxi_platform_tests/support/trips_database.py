@@ -8,7 +8,7 @@ import psycopg
 
 
 class TripsDatabase:
-    """A database, by its URL."""
+    """The trips' database at a URL."""
 
     def __init__(self, url: str) -> None:
         self.url = url

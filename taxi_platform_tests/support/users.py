@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 
-# The health check of the log-in's image is a program that the image has.
+# The health check of the log-in service needs wget, which its image has and this machine may not.
 CAN_LOG_IN = shutil.which("wget") is not None
 OPERATOR, VIEWER = ("operator", "dr1ve"), ("viewer", "l00k")
 
@@ -14,5 +14,5 @@ def variables() -> dict[str, str]:
 
 
 def _hashed(password: str) -> str:
-    command = ["caddy", "hash-password", "--plaintext", password]  # as .env.example tells to make it
+    command = ["caddy", "hash-password", "--plaintext", password]  # as .env.example recommends
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

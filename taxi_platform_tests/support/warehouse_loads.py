@@ -29,7 +29,7 @@ class WarehouseLoads:
     """A test's dataset, with its lake and the folder that publishes. Requests are retried without waits.
 
     Attributes:
-        cloud: where the warehouse is.
+        cloud: the clients of the warehouse and the lake.
         published: the folder that files are fetched from.
     """
 
@@ -54,7 +54,7 @@ class WarehouseLoads:
         max_bad_rows: float = 0,
         force: bool = False,
     ) -> LoadedIntoBigQuery:
-        """Upload the month, and load it."""
+        """Publish the month if there is new content, upload it, and load it."""
         return self.load_file(self.upload(content, service, month), max_bad_rows=max_bad_rows, force=force)
 
     def load_file(
@@ -65,7 +65,7 @@ class WarehouseLoads:
         force: bool = False,
         cloud: Cloud | None = None,
     ) -> LoadedIntoBigQuery:
-        """Load a month of the lake, perhaps by another way to the same warehouse."""
+        """Load a month from the lake, if needed with other clients of the same warehouse."""
         return load_month(cloud or self.cloud, file, max_bad_rows=max_bad_rows, force=force)
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:

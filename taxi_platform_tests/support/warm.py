@@ -1,4 +1,4 @@
-"""Commands without the seconds in which they import Dagster or dbt: forked from a server that has imported them.
+"""Runs commands as forks of a server that has already imported Dagster or dbt, which saves seconds for each command.
 
 Each command has its own process, with the arguments, environment, folder, inputs and outputs of a client, which ends
 with its exit status; if the client is killed, the process is killed, too. The server has imported the platform, but not
@@ -18,13 +18,13 @@ from typing import Any
 
 _OF_DAGSTER = {"dagster": "dagster._cli:main", "dg": "dagster_dg_cli.cli:main", "taxi": "taxi_platform.cli.main:taxi"}
 _OF_DBT = {"dbt": "dbt.cli.main:cli"}
-# What depends on settings, and what few commands import.
+# Modules that the server does not import: they depend on settings, or few commands need them.
 _COLD = (
     *("taxi_platform.__main__", "taxi_platform.def", "taxi_platform.cli.mcp", "taxi_platform.trips.exact"),
     *("taxi_platform.trips.parquet", "taxi_platform.orchestration.google_resources"),
 )
 _servers: list[Any] = []
-SESSION = "TAXI_TEST_SESSION"  # the process that ends last of all that belong to a session
+SESSION = "TAXI_TEST_SESSION"  # the id of the process that ends last of all that belong to a session
 
 
 def in_a_shell() -> str:
@@ -34,7 +34,7 @@ def in_a_shell() -> str:
 
 
 def use_for_dbt(patch: Any) -> None:
-    """Have the platform run dbt in this process's server while the patch lasts."""
+    """Make the platform run dbt as a fork of the server while the patch is active."""
     patch.setattr("taxi_platform.models.project.DBT", (*client_of("dbt"), "dbt"))
 
 
@@ -115,7 +115,7 @@ def _forked(connection: socket.socket) -> list[str]:
 
 
 def _ask(place: str, command: list[str]) -> int:
-    """Have the server run a command as this process would, and end as it does."""
+    """Run a command as a fork of the server; return its exit status, or die by the signal that ended it."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(place)
         here = os.getcwd()  # noqa: PTH109 - pathlib takes longer to import than all the rest

@@ -1,4 +1,4 @@
-"""Dagster's web server as commands start it, and GraphQL requests to it."""
+"""Dagster's web server, started by commands as users type them, and GraphQL requests to it."""
 
 import os
 import signal
@@ -59,7 +59,7 @@ def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End the process and all that it has started, gently at first."""
+    """Interrupt the process, kill what is left of its group, and check that none of its children is alive."""
     family = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
     process.send_signal(signal.SIGINT)
     with suppress(subprocess.TimeoutExpired):

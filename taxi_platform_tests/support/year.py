@@ -17,7 +17,7 @@ from taxi_platform_tests.support.stack import PASSWORDS, Stack
 from taxi_platform_tests.support.trip_server import TripServer
 
 SCALE = 0.0001  # some ten trips a month of green, some hundred of yellow
-DONE_SECONDS = 400  # for two cores that do other things as well
+DONE_SECONDS = 400  # enough for two cores that are busy with other tests
 LAUNCH = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
     __typename
     ... on LaunchBackfillSuccess { backfillId }
@@ -43,7 +43,7 @@ COUNTED = """select filename, count(*), sum(total_amount::numeric) from {table}
 where filename like '{table}_{year}-%' group by filename"""
 UNFINISHED = ["NOT_STARTED", "QUEUED", "STARTING", "STARTED", "CANCELING"]
 
-Content = Mapping[str, tuple[int, Decimal]]  # by file: its rows and the sum of what they cost
+Content = Mapping[str, tuple[int, Decimal]]  # for each file: the number of rows and the sum of total_amount
 
 
 class Year:
@@ -88,12 +88,12 @@ class Year:
         return _launched(self._stack.graphql(LAUNCH, params=params)["launchPartitionBackfill"])
 
     def launch_again(self, backfill: str) -> str:
-        """Start what has failed of a backfill once more, as the UI's button does, and return the new backfill's id."""
+        """Re-execute the failed part of a backfill, as the UI's button does, and return the new backfill's id."""
         params = {"parentRunId": backfill, "strategy": "FROM_ASSET_FAILURE"}
         return _launched(self._stack.graphql(AGAIN, params=params)["reexecutePartitionBackfill"])
 
     def wait_for(self, backfill: str, status: str = "COMPLETED_SUCCESS") -> None:
-        """Wait until a backfill has ended as it should; services that end meanwhile are started again."""
+        """Wait until a backfill has this status; services that end meanwhile are started again."""
 
         def is_done() -> bool:
             answer = self._stack.graphql(BACKFILL, id=backfill)["partitionBackfillOrError"]

@@ -1,4 +1,4 @@
-"""What the Python of a daemon imports first: shorter intervals than any setting allows; see ``haste``."""
+"""Sets shorter intervals than any setting allows; the Python of a daemon imports this first, see ``haste``."""
 
 import os
 import time
@@ -21,10 +21,10 @@ _retry = event_log_consumer.consume_new_runs_for_automatic_reexecution
 
 
 def _retry_what_has_ended(context: Any, records: Sequence[dg.RunRecord], logger: Any) -> Iterator[Any]:
-    """Wait for the status of runs whose end was stored as an event.
+    """Wait until the runs have their final status, then decide about retries as Dagster does.
 
-    Dagster stores a run's status after the event, which takes seconds on a very busy machine, and decides about a retry
-    when it sees the event. In an interval this short it would often see that too early.
+    Dagster stores a run's end first as an event and then as the run's status, seconds later on a very busy machine. It
+    decides about a retry when it sees the event; with an interval this short, the status would often still be missing.
     """
     filter_ = dg.RunsFilter(run_ids=[record.dagster_run.run_id for record in records])
     deadline = time.monotonic() + SECONDS_TO_STORE_AN_END

@@ -9,5 +9,5 @@ from dagster._core.execution import compute_logs
 from taxi_platform.definitions import defs
 
 defs().get_repository_def()
-# Nobody reads what a run prints as the output of its code server, and repeating it takes four processes a run.
+# Nobody reads a run's output in its code server's output, and repeating it there takes four processes per run.
 compute_logs.execute_posix_tail = lambda path, stream: nullcontext((None, None))  # pyright: ignore
