@@ -1,1 +1,1 @@
-"""Emulators of Google Cloud for the demo and the tests: their image, their versions, starting them, the demo."""
+"""Emulators of Google Cloud for the demo and the tests: their image and versions, how they are started, the demo."""

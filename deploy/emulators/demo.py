@@ -76,7 +76,7 @@ def run_demo_cloud(scale: float | None = None) -> bool:
 
 @contextmanager
 def _alone(folder: Path) -> Generator[None]:
-    """Allow only one demo at a time, because the first one to end would stop the other's emulators."""
+    """Allow only one demo at a time, because the first one to end would also stop the emulators of the second."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / "demo-cloud.lock", timeout=0):
@@ -86,7 +86,7 @@ def _alone(folder: Path) -> Generator[None]:
 
 
 def _use(folder: Path, addresses: Addresses, scale: float) -> None:
-    """Set this process to the sample and the emulators, whatever the settings are."""
+    """Make this process use the sample and the emulators, whatever the settings are."""
     os.environ |= {
         "TAXI_SOURCE": f"sample:{scale}",
         "TAXI_DATA_DIR": str(folder),
@@ -104,7 +104,7 @@ def _use(folder: Path, addresses: Addresses, scale: float) -> None:
 
 
 def _load() -> bool:
-    """Run the set-up and both assets, print the outcomes, and return whether all went well."""
+    """Run the set-up and both assets, print the outcomes, and return whether all of them succeeded."""
     import dagster as dg
 
     from taxi_platform.definitions import defs
@@ -129,7 +129,7 @@ def _load() -> bool:
 
 
 def _show() -> None:
-    """Print what is in "BigQuery" now."""
+    """Print some rows from the emulator of BigQuery."""
     from tabulate import tabulate
 
     from taxi_platform.bigquery.clients import cloud_of

@@ -1,7 +1,7 @@
 """Start and stop the emulators of Cloud Storage and BigQuery on this machine.
 
-They are installed in their own virtual environment, by ``make emulators``. What they show of the real services and
-what they do not is in ``docs/cloud.md``.
+``make emulators`` installs them in their own virtual environment. ``docs/cloud.md`` describes how far they behave like
+the real services.
 """
 
 import json
@@ -21,20 +21,20 @@ from taxi_platform.errors import CloudNotReady, CloudUnavailable
 from taxi_platform.retries import RetryPolicy
 
 PROGRAMS = Path(__file__).resolve().parents[2] / ".venv-emulators"
-START = RetryPolicy(first_wait=0.1, longest_wait=0.1, total=120.0)  # three seconds on a machine with nothing else to do
+START = RetryPolicy(first_wait=0.1, longest_wait=0.1, total=120.0)  # it takes three seconds on an idle machine
 _STOP_SECONDS = 5
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the two answer, as ``STORAGE_EMULATOR_HOST`` and ``BIGQUERY_EMULATOR_HOST``, and their processes."""
+    """The URLs for ``STORAGE_EMULATOR_HOST`` and ``BIGQUERY_EMULATOR_HOST``, and the ids of both processes."""
 
     storage: str
     bigquery: str
     processes: list[int]
 
     def answer(self) -> bool:
-        """Return whether both are ready."""
+        """Return whether both emulators are ready."""
         urls = (f"{self.storage}/storage/v1/b?project=p", f"{self.bigquery}/healthz")
         with suppress(requests.RequestException):
             return all(requests.get(url, timeout=10).ok for url in urls)
@@ -45,7 +45,7 @@ class Emulators:
     """One emulator of each service, with their data in one folder; any number of processes may share them.
 
     Args:
-        folder: where they keep objects and tables, which last until it is deleted.
+        folder: the folder of their objects and tables, which are kept until it is deleted.
         programs: the virtual environment that they are installed in.
     """
 
@@ -56,7 +56,7 @@ class Emulators:
         self._output = self._folder / "output.log"
 
     def start(self) -> Addresses:
-        """Start them unless they run, and return where they answer.
+        """Start them unless they are running, and return their addresses.
 
         Raises:
             CloudNotReady: they are not installed.
@@ -82,14 +82,14 @@ class Emulators:
 
     @contextmanager
     def running(self) -> Generator[Addresses]:
-        """Start them, and stop them at the end of the block."""
+        """Start them, yield their addresses, and stop them at the end of the block."""
         try:
             yield self.start()
         finally:
             self.stop()
 
     def stop(self) -> None:
-        """Stop them if they run; their data stays in the folder."""
+        """Stop them if they are running; their data stays in the folder."""
         if self._folder.exists():
             with self._lock():
                 self._end()
@@ -98,13 +98,13 @@ class Emulators:
         return FileLock(self._folder / "lock")
 
     def _running(self) -> Addresses | None:
-        """Return those that an earlier start has left."""
+        """Return the addresses that an earlier start has recorded, if any."""
         with suppress(FileNotFoundError, ValueError, TypeError):
             return Addresses(**json.loads(self._state.read_text()))
         return None
 
     def _processes(self) -> list[psutil.Process]:
-        """Return the processes that still run; the number of one that has ended may be another's by now."""
+        """Return the emulators' running processes. The command lines are compared, because process ids are reused."""
         running = self._running()
         found: list[psutil.Process] = []
         for number in running.processes if running else ():
@@ -136,7 +136,7 @@ class Emulators:
             ("bqemulator", "start", "--persistent", f"--data-dir={data}", *ports, "--log-level=error"),
         ):
             addresses.processes.append(self._begin(*command))
-            self._state.write_text(json.dumps(asdict(addresses)))  # at once, so that they can be stopped
+            self._state.write_text(json.dumps(asdict(addresses)))  # after each one, so that it can be stopped
         return addresses
 
     def _begin(self, program: str, *arguments: str) -> int:
@@ -144,8 +144,8 @@ class Emulators:
             "PATH": os.environ.get("PATH", ""),
             "HOME": str(self._programs),  # where DuckDB's extension is installed
             "PYTHONPATH": str(Path(__file__).parent / "python"),
-            "BQEMU_ENABLE_FORMAT_EXTENSIONS": "false",  # they would be downloaded
-            "BQEMU_GCS_LOCAL_ROOT": str(self._folder / ".cloudstorage"),  # where the other keeps its objects
+            "BQEMU_ENABLE_FORMAT_EXTENSIONS": "false",  # the extensions would be downloaded
+            "BQEMU_GCS_LOCAL_ROOT": str(self._folder / ".cloudstorage"),  # the storage emulator's objects
         }
         with self._output.open("ab") as output:
             return subprocess.Popen(
@@ -155,7 +155,7 @@ class Emulators:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # the terminal's interrupt is for us; we stop them afterwards
+                start_new_session=True,  # Ctrl-C must not reach them; this process stops them
             ).pid
 
 

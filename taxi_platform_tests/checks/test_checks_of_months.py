@@ -79,7 +79,7 @@ def test_loading_a_month_checks_it_and_records_each_result_for_that_month(servic
     assert values(found["row_count_matches_file"])["rows_in_table"] == platform.count(service.table)
     key = dg.AssetCheckKey(dg.AssetKey(service.table), "row_count_matches_file")
     (info,) = platform.instance.event_log_storage.get_asset_check_partition_info([key])
-    assert info.is_current, "it belongs to the materialization that was checked"
+    assert info.is_current, "the result does not belong to the latest materialization"
 
 
 def test_each_month_of_a_range_has_its_own_results(publish: Publish, platform: Platform) -> None:
@@ -117,21 +117,21 @@ def test_loaded_months_are_checked_again_without_being_loaded(publish: Publish, 
     )
 
 
-# Shape: what blocks
+# Shape: checks that block
 
 
 def delete_after_each_load(platform: Platform, monkeypatch: pytest.MonkeyPatch, condition: str) -> None:
-    """Let somebody delete rows between a load and its checks."""
+    """Delete rows after each load and before its checks."""
     swap = loader._Load._swap  # pyright: ignore[reportPrivateUsage]
 
-    def and_delete(self: object, *arguments: object) -> None:
+    def swap_and_delete(self: object, *arguments: object) -> None:
         swap(self, *arguments)  # pyright: ignore[reportArgumentType, reportCallIssue]
         change(platform, f"delete from green_tripdata where {condition}")
 
-    monkeypatch.setattr(loader._Load, "_swap", and_delete)  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(loader._Load, "_swap", swap_and_delete)  # pyright: ignore[reportPrivateUsage]
 
 
-def test_a_bad_month_of_a_range_is_named_and_blocks_everything_downstream_and_the_others_pass(
+def test_a_bad_month_of_a_range_is_named_and_blocks_everything_downstream_while_the_others_pass(
     publish: Publish, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for month in ("2019-02", "2019-03", "2019-04"):
@@ -153,7 +153,7 @@ def test_a_bad_month_of_a_range_is_named_and_blocks_everything_downstream_and_th
     }
 
 
-def test_a_raw_file_that_the_table_was_not_made_of_blocks(publish: Publish, platform: Platform) -> None:
+def test_a_raw_file_that_differs_from_the_loaded_one_blocks(publish: Publish, platform: Platform) -> None:
     publish(rows(GREEN, 50))
     platform.run("green_tripdata", month="2019-03")
     publish([*rows(GREEN, 49), row(GREEN, 99)])
@@ -163,9 +163,7 @@ def test_a_raw_file_that_the_table_was_not_made_of_blocks(publish: Publish, plat
     assert platform.run("green_tripdata", month="2019-03").succeeded
 
 
-def test_a_raw_file_that_was_removed_is_known_from_its_record(
-    publish: Publish, platform: Platform, tmp_path: Path
-) -> None:
+def test_a_removed_raw_file_is_known_from_its_record(publish: Publish, platform: Platform, tmp_path: Path) -> None:
     publish(rows(GREEN, 50))
     platform.run("green_tripdata", month="2019-03")
     for kept in (tmp_path / "raw/green").iterdir():
@@ -175,18 +173,18 @@ def test_a_raw_file_that_was_removed_is_known_from_its_record(
     assert values(run.checks("2019-03")["file_is_the_raw_file"])["sha256_of_raw_file"]
 
 
-def test_a_month_that_is_not_loaded_fails_its_checks_with_a_sentence(platform: Platform) -> None:
+def test_a_month_that_is_not_loaded_fails_its_checks_with_one_sentence(platform: Platform) -> None:
     run = platform.check("green_tripdata", "2019-03")
     assert "There is no table public.green_tripdata_2019_03." in run.failure
     assert "Traceback" not in run.failure
     assert failing(run.checks("2019-03")) == list(run.checks("2019-03"))
-    assert platform.check("green_tripdata").succeeded  # nothing is loaded, so that there is nothing to check
+    assert platform.check("green_tripdata").succeeded  # nothing is loaded, so there is nothing to check
 
 
-# Quality: what warns
+# Quality: checks that warn
 
 
-def test_a_suspicious_month_warns_with_numbers_and_a_sample_and_is_built_on_and_its_shares_are_observed(
+def test_a_suspicious_month_warns_with_numbers_and_a_sample_and_does_not_block(
     publish: Publish, platform: Platform
 ) -> None:
     asset, built = built_on_green()
@@ -207,16 +205,16 @@ def test_a_suspicious_month_warns_with_numbers_and_a_sample_and_is_built_on_and_
     (seen,) = [
         entry.dagster_event for entry in run.log if entry.dagster_event and entry.dagster_event.is_asset_observation
     ]
-    observed = seen.asset_observation_data.asset_observation  # so that the UI draws them
+    observed = seen.asset_observation_data.asset_observation  # so that the UI plots the shares
     assert observed.partition == "2019-03"
     assert observed.metadata["share_in_question/pickups_lie_in_month"].value == 0.180328
     assert observed.metadata["share_in_question/totals_are_not_negative"].value == 0.0
 
 
-# Surroundings
+# Databases that do not answer or are locked
 
 
-def test_a_database_that_does_not_answer_is_retried_and_then_reported_in_a_sentence(
+def test_a_database_that_does_not_answer_is_retried_and_then_reported_in_one_sentence(
     publish: Publish, platform: Platform, no_waits: list[float]
 ) -> None:
     platform.use(TAXI_POSTGRES_URL="postgresql://taxi:secret@127.0.0.1:1/ny_taxi")

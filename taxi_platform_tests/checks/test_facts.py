@@ -50,7 +50,7 @@ def blocking(found: MonthFacts) -> list[str]:
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
-def test_a_month_as_it_was_loaded_passes_everything(service: Service, loads: Loads) -> None:
+def test_a_month_that_was_not_changed_passes_all_checks(service: Service, loads: Loads) -> None:
     loads.load(rows(service, 50), service)
     found = facts(loads, service)
     assert failing(found, service) == []
@@ -175,7 +175,7 @@ def test_absent_and_unknown_zones_are_reported_and_not_counted(loads: Loads) -> 
     assert (numbers["rows_in_question"], numbers["pulocationid_absent"], numbers["dolocationid_unknown"]) == (0, 1, 1)
 
 
-def test_a_month_is_compared_with_the_one_before_as_that_was_loaded(loads: Loads) -> None:
+def test_the_number_of_rows_is_compared_with_that_of_the_month_before(loads: Loads) -> None:
     loads.load(rows(GREEN, 50))
     loads.load(rows(GREEN, 10), month=APRIL)
     assert failing(facts(loads, month=APRIL)) == ["volume_is_plausible"]
@@ -186,7 +186,7 @@ def test_a_month_is_compared_with_the_one_before_as_that_was_loaded(loads: Loads
 def test_real_months_pass(month: Month, loads: Loads) -> None:
     path = DATA / f"green_tripdata_{month}.csv.gz"
     if not path.exists():
-        pytest.skip(f"there is no {path}")
+        pytest.skip(f"{path} does not exist")
     loads.load(path.read_bytes(), month=month)
     assert failing(facts(loads, month=month)) == []
 
@@ -204,7 +204,7 @@ def _without_times(service: Service) -> list[str]:
     return [*lacking * 2, with_field(service, lacking[0], service.dropoff, ""), *rows(service, 20)]
 
 
-def _with_odd_zones(service: Service) -> list[str]:
+def _with_unusual_zones(service: Service) -> list[str]:
     zones = ("264", "265", "266", "0", "", "1")
     lines = [with_field(service, line, "pulocationid", zone) for line in rows(service, 7) for zone in zones]
     return [with_field(service, line, "dolocationid", zones[number % 5]) for number, line in enumerate(lines)]
@@ -215,7 +215,7 @@ def _many_times(service: Service) -> list[str]:
 
 
 @pytest.mark.parametrize("service", [GREEN, FHVHV], ids=["green", "fhvhv"])
-def test_every_number_is_that_of_a_naive_count(loads: Loads, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_number_equals_a_naive_count(loads: Loads, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     def check() -> None:
         found = facts(loads, service)
         wanted = naive_counts(loads, service, found)
@@ -225,7 +225,7 @@ def test_every_number_is_that_of_a_naive_count(loads: Loads, service: Service, m
             assert {**found.broken, **found.no_zone} == wanted, name
         monkeypatch.undo()
 
-    for content in (_all_equal(service), _with_odd_zones(service), _without_times(service)):
+    for content in (_all_equal(service), _with_unusual_zones(service), _without_times(service)):
         loads.load(content, service)
         check()
     loads.load(parquet(service, _many_times(service)), service)
@@ -238,12 +238,12 @@ def naive_counts(loads: Loads, service: Service, found: MonthFacts) -> dict[str,
     counts = {name: len(loads.ask(results(found, service)[name].query)) for name in rules_of(service)}
     counts["row_ids_are_unique"] = loads.one(f"select count(*) - count(distinct unique_row_id) from {service.table}")
     for column in ("pulocationid", "dolocationid"):
-        for name, odd in ((f"{column}_absent", "is null"), (f"{column}_unknown", "in ('264', '265')")):
-            counts[name] = loads.one(f"select count(*) from {service.table} where {column} {odd}")
+        for name, condition in ((f"{column}_absent", "is null"), (f"{column}_unknown", "in ('264', '265')")):
+            counts[name] = loads.one(f"select count(*) from {service.table} where {column} {condition}")
     return counts
 
 
-# Ids that come twice
+# Duplicate ids
 
 
 def test_equal_ids_are_counted_and_shown_in_pairs(loads: Loads) -> None:

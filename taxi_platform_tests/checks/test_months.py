@@ -43,12 +43,12 @@ def failing(found: MonthFacts) -> list[str]:
     return [name for name, result in shape(found).items() if not result.passed]
 
 
-def test_the_ledger_knows_the_checks_that_block() -> None:
+def test_the_ledger_lists_exactly_the_checks_that_block() -> None:
     assert tuple(check.name for check in BLOCKING) == BLOCKING_CHECKS
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
-def test_a_month_without_a_fault_passes_everything(service: Service) -> None:
+def test_a_month_without_a_fault_passes_all_checks(service: Service) -> None:
     found = facts(service)
     assert all(result.passed for result in (*blocking_results(service, found), *warning_results(service, found)))
 
@@ -72,7 +72,7 @@ def test_an_additional_missing_or_misplaced_column_blocks_and_is_named() -> None
     assert not any(result.passed for result in (lacking, surplus, moved))
 
 
-def test_columns_that_the_contract_got_later_may_be_absent_and_in_any_order() -> None:
+def test_columns_that_were_added_to_the_contract_later_may_be_absent_and_in_any_order() -> None:
     columns = list(tables.column_types(GREEN).items())
     first, later = columns[: 2 + len(GREEN.first_columns)], columns[2 + len(GREEN.first_columns) :]
     assert len(later) == 2
@@ -94,7 +94,7 @@ def test_a_month_without_a_table_passes_no_check() -> None:
 
 
 @pytest.mark.parametrize("name", rules_of(GREEN))
-def test_a_rule_warns_beyond_its_threshold_and_not_before(name: str) -> None:
+def test_a_rule_warns_above_its_threshold_and_not_at_it(name: str) -> None:
     allowed = rules_of(GREEN)[name].allowed(100_000)
     for broken, passed in ((allowed, True), (allowed + 1, False)):
         result = quality(replace(facts(), broken={**facts().broken, name: broken}))[name]
@@ -112,7 +112,7 @@ def test_a_few_rows_do_not_make_a_small_month_suspicious_unless_one_is_too_many(
 
 
 def test_thresholds_let_the_measured_months_pass() -> None:
-    # The month with the largest share of each fault among those measured; see docs/quality.md.
+    # For each rule, the broken rows and all rows of the worst measured month; see docs/quality.md.
     measured = {
         "pickups_lie_in_month": (6, 35_612),
         "dropoffs_follow_pickups": (3, 81_063),
@@ -141,5 +141,5 @@ def test_rules_that_could_not_be_evaluated_do_not_pass() -> None:
     [(180_645, True), (45_162, True), (180_646, False), (45_161, False), (None, True), (0, True)],
 )
 def test_a_month_of_another_size_warns(before: int | None, passed: bool) -> None:
-    # 100,000 trips in 31 days are between half and twice as many a day as these in the 28 of February.
+    # Per day, March must have between half and twice as many trips as February. March has 100,000 trips in 31 days.
     assert quality(replace(facts(), rows_before=before))["volume_is_plausible"].passed == passed

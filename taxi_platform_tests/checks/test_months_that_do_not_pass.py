@@ -29,7 +29,7 @@ def test_a_loaded_month_with_a_failed_check_is_failed_and_is_loaded_again(backfi
     assert backfills.backfill("green", "2019-03")[0] == 0
     rows = backfills.count("green_tripdata")
     delete_a_row(backfills)
-    assert state(backfills) == ("materialized", "")  # nobody has looked yet
+    assert state(backfills) == ("materialized", "")  # not checked since
     assert not backfills.check("green_tripdata", "2019-03").succeeded
     assert state(backfills) == ("failed", "check row_count_matches_file")
     status, output = backfills.backfill("green", "2019-03", choice="failed")
@@ -44,7 +44,7 @@ def test_a_backfill_fails_when_a_check_of_its_month_fails(
 ) -> None:
     swap = loader._Load._swap  # pyright: ignore[reportPrivateUsage]
 
-    def and_lose_a_row(self: object, *arguments: object) -> None:
+    def swap_and_delete(self: object, *arguments: object) -> None:
         swap(self, *arguments)  # pyright: ignore[reportArgumentType, reportCallIssue]
         delete_a_row(backfills)
 

@@ -1,4 +1,4 @@
-"""The checks of a service as a whole: the last month is loaded in time, and no month was left failed."""
+"""The checks of a whole service: the last month is loaded in time, and no month is left failed."""
 
 from datetime import datetime, timezone
 
@@ -29,13 +29,13 @@ def wanted(*day: int) -> Month | None:
         ((2026, 11, 21), Month(2021, 7)),
     ],
 )
-def test_a_month_is_due_four_months_after_its_end_and_none_after_the_last(
+def test_a_month_is_due_four_months_after_its_end_and_no_month_after_the_last_one(
     now: tuple[int, int, int], month: Month | None
 ) -> None:
     assert wanted(*now) == month
 
 
-def test_the_day_of_the_deadline_is_that_of_the_schedules_time_zone() -> None:
+def test_the_deadline_is_a_day_in_the_schedules_time_zone() -> None:
     at = datetime(2019, 6, 5, 3, tzinfo=timezone.utc)  # still the fourth in New York
     assert due(FIRST, LAST, at, "UTC", GREEN.overdue_days) == Month(2019, 1)
     assert due(FIRST, LAST, at, "America/New_York", GREEN.overdue_days) is None
@@ -66,7 +66,7 @@ def test_the_check_passes_before_the_first_month_is_due() -> None:
     assert "No month is due yet. 2019-01 falls due on 2019-06-05." in result.description
 
 
-def test_months_that_were_left_failed_are_named_by_where_they_failed() -> None:
+def test_failed_months_are_listed_by_asset() -> None:
     failed = {
         "raw/green_tripdata": [],
         "green_tripdata": [Month(2019, 3), Month(2019, 4), Month(2019, 6)],

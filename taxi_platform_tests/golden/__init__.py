@@ -3,6 +3,6 @@
 ``record.py`` runs the code of version 0.1, packs the data it leaves into ``version_0_1.tar.gz``, and writes the answers
 to ``answers/``. The tests restore the data and ask the current code the same questions.
 
-This folder uses public surfaces only, so that it survives changes inside the package: it imports ``definitions``,
-``settings`` and ``cli.main`` of the package, and nothing of the other tests.
+This folder uses only public interfaces, so that changes inside the package do not break it. Of the package it imports
+only ``definitions``, ``settings`` and ``cli.main``.
 """

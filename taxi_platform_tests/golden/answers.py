@@ -1,6 +1,6 @@
-"""The questions, and how their answers are made comparable: run ids, times, ports and paths are replaced.
+"""The questions, and the replacement of run ids, times, ports and paths, which makes their answers comparable.
 
-States, names and numbers are frozen. Sentences are not, only whether there is one.
+States, names and numbers must stay the same. Of sentences, only whether there is one is compared.
 """
 
 import json
@@ -33,7 +33,7 @@ PLANS = {
     "no such month": "green 2019-13",
     "no partition": "green 2031-01",
 }
-# Subjects of ``taxi doctor`` whose findings depend on the data, and not on the machine.
+# Subjects of ``taxi doctor`` whose findings depend on the data, not on the machine.
 SUBJECTS = ("settings", "source", "PostgreSQL", "Dagster's home", "code location", "daemons", "alerts")
 
 # The page's table that consists of sentences.
@@ -70,12 +70,12 @@ def _status(shown: Mapping[str, Any]) -> Any:
 
 
 def plans(on: Location, at: Restored) -> Any:
-    """Return what ``taxi backfill`` would load, in which order and why."""
-    return {name: _plan(on, wish) for name, wish in PLANS.items()}
+    """Return the months that ``taxi backfill`` would load, in order, with the reasons."""
+    return {name: _plan(on, arguments) for name, arguments in PLANS.items()}
 
 
-def _plan(on: Location, wish: str) -> Any:
-    done = on.command("backfill", *wish.split(), "--dry-run")
+def _plan(on: Location, arguments: str) -> Any:
+    done = on.command("backfill", *arguments.split(), "--dry-run")
     lines = [match for line in done.output.splitlines() if (match := _PLANNED.match(line))]
     counted = _COUNTED.search(done.output)
     return {
@@ -90,7 +90,7 @@ def _plan(on: Location, wish: str) -> Any:
 
 
 def new_months(on: Location, at: Restored) -> Any:
-    """Return what ``new_month_sensor`` requests: without a cursor, and with the cursor of its last tick."""
+    """Return the requests of ``new_month_sensor``: without a cursor, and with the cursor of its last tick."""
     return {
         name: _tick(on, at, "new_month_sensor", cursor)
         for name, cursor in (("first tick", None), ("next tick", at.manifest["cursors"]["new_month_sensor"]))
@@ -98,7 +98,7 @@ def new_months(on: Location, at: Restored) -> Any:
 
 
 def landing(on: Location, at: Restored) -> Any:
-    """Return what ``landing_sensor`` requests, and where the files are after the tick."""
+    """Return the requests of ``landing_sensor``, and where the files are after the tick."""
     tick = _tick(on, at, "landing_sensor", at.manifest["cursors"]["landing_sensor"])
     folder = on.data / "landing"
     return {**tick, "files": sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())}
@@ -131,7 +131,7 @@ def _cursor(part: Any, on: Location, at: Restored) -> Any:
 
 
 def _placed(text: str, on: Location, at: Restored) -> str:
-    """Replace what depends on where the files and the database are."""
+    """Replace paths, file versions and the name of the database."""
     for token, name in at.tokens().items():
         text = text.replace(token, f"<{name}>")
     text = re.sub(r"\b[0-9a-f]+-[0-9a-f]{16}-[0-9a-f]{16}\b", "<version>", text)
@@ -165,7 +165,7 @@ def _evaluations(on: Location, run_id: str) -> Any:
 
 
 def _plain(value: dg.MetadataValue[Any]) -> Any:
-    """Return numbers and short texts unchanged, and of Markdown and the like only the type."""
+    """Return numbers, texts, paths and table rows as plain values, and only the type of other metadata."""
     if isinstance(value, (dg.IntMetadataValue, dg.BoolMetadataValue, dg.TextMetadataValue, dg.PathMetadataValue)):
         return value.value
     if isinstance(value, dg.FloatMetadataValue):
@@ -245,7 +245,7 @@ def _is_partitioned(graph: Any, key: dg.AssetCheckKey) -> bool:
 
 
 def load(on: Location, at: Restored) -> Any:
-    """Return what runs record of a month that they load, and of one that is loaded already."""
+    """Return the metadata that runs record for a month that they load, and for one that is already loaded."""
     assets = ("raw/yellow_tripdata", "yellow_tripdata")
     done = on.materialize(*assets, first="2019-04")
     again = on.materialize("green_tripdata", first="2019-02")
@@ -309,4 +309,4 @@ ANSWERS: Mapping[str, Callable[[Location, Restored], Any]] = {
     "checks": checks,
     "load": load,
 }
-"""All answers. The order matters: those that run something come last."""
+"""The functions of all answers. The order matters: those that start runs come last."""

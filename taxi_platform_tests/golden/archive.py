@@ -38,8 +38,8 @@ class Restored:
     """The restored data of version 0.1.
 
     Attributes:
-        folder: where it was restored.
-        manifest: what else was recorded: cursors of sensors, published files, and the runs' states.
+        folder: the folder of its files.
+        manifest: the other recorded values: cursors of sensors, published files, and the runs' states.
     """
 
     folder: Path
@@ -61,7 +61,7 @@ class Restored:
         return self.folder / SOURCE
 
     def tokens(self) -> dict[str, str]:
-        """Return the published files by their tokens, which run keys and cursors contain."""
+        """Return a description of each published file by its token, which run keys and cursors contain."""
         return {
             token(self.source / name, size, mtime_ns): f"{name} of {size} bytes"
             for name, size, mtime_ns in self.manifest["published"]
@@ -81,9 +81,9 @@ def pack(folder: Path, dumps: Mapping[str, str], manifest: Mapping[str, Any], po
     """Write the archive.
 
     Args:
-        folder: holds the data folder and the folder of the source.
+        folder: the folder that contains the data folder and the folder of the source.
         dumps: the text of each dump, by its name in the archive.
-        manifest: what else was recorded.
+        manifest: the other values to record.
         port: the port of the server that published files.
     """
     files = [path for part in PACKED for path in sorted((folder / part).rglob("*")) if path.is_file()]
@@ -173,7 +173,7 @@ def _dropped(folder: Path) -> list[Path]:
 
 
 def _changed(path: Path) -> str:
-    """Return a dropped file's version as version 0.1 spelled it. Its last part, ctime, cannot be restored."""
+    """Return a dropped file's version in the format of version 0.1. Its last part, ctime, cannot be restored."""
     state = path.stat()
     return f"{state.st_size:x}-{state.st_mtime_ns:x}-{state.st_ctime_ns:x}"
 

@@ -24,14 +24,14 @@ def _restored(folder: Path, server: str, port: int, **values: str) -> Iterator[t
 
 @pytest.fixture(scope="module")
 def frozen(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Location, Restored]]:
-    """Return the code location on the restored data, shared by all tests of a module."""
+    """Yield the code location and the restored data, shared by all tests of a module."""
     with _restored(tmp_path_factory.mktemp("golden"), postgres_url, CLOSED_PORT) as restored:
         yield restored
 
 
 @pytest.fixture
 def restore(postgres_url: str, tmp_path: Path) -> Iterator[Restore]:
-    """Return a function that restores the data for one test: ``restore(port, **settings)``."""
+    """Yield a function that restores the data for one test: ``restore(port, **settings)``."""
     with ExitStack() as stack:
 
         def restore(port: int = CLOSED_PORT, **values: str) -> tuple[Location, Restored]:

@@ -19,7 +19,7 @@ _ROWS = {
     "yellow": "{vendor},{pickup},{dropoff},1,{miles},1,N,{up},{down},1,{fare},0.5,0.5,0,0,0.3,{total},2.5",
     "fhv": "B{number:05d},{pickup},{dropoff},{up},{down},,B{number:05d}",
 }
-_FIRST_PUBLISHED = 1_600_000_000_123_456_789  # ns since 1970; every file an hour later than the one before
+_FIRST_PUBLISHED = 1_600_000_000_123_456_789  # ns since 1970; each file is an hour later than the one before
 
 
 def rows(service: str, month: str, count: int, first: int = 0) -> list[str]:
@@ -41,7 +41,7 @@ def rows(service: str, month: str, count: int, first: int = 0) -> list[str]:
 
 
 def content(service: str, lines: list[str]) -> bytes:
-    """Return the compressed file with these rows."""
+    """Return a compressed file with these rows."""
     return gzip.compress("".join(f"{line}\r\n" for line in [HEADERS[service], *lines]).encode(), mtime=0)
 
 

@@ -1,4 +1,4 @@
-"""The code location, used through its public surfaces only: the ``taxi`` command and Dagster."""
+"""The code location, used only through its public interfaces: the ``taxi`` command and Dagster."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from taxi_platform.definitions import defs
 from taxi_platform.settings import PROJECT, settings
 
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
-# Settings of version 0.1. Empty they are unset, whatever .env says.
+# Settings of version 0.1. An empty one counts as unset and overrides .env.
 SETTINGS = (
     *("TAXI_SOURCE", "TAXI_DATA_DIR", "TAXI_POSTGRES_URL", "TAXI_DAGSTER_POSTGRES_URL", "TAXI_LANDING"),
     *(
@@ -40,7 +40,7 @@ class Location:
     Attributes:
         data: its data folder.
         trips: the URL of the trips' database.
-        instance: Dagster's.
+        instance: Dagster's instance.
     """
 
     instance: dg.DagsterInstance
@@ -75,7 +75,7 @@ class Location:
         return click.testing.CliRunner().invoke(taxi, arguments)
 
     def tick(self, sensor: str, cursor: str | None = None) -> Any:
-        """Evaluate a sensor and return what the daemon would get."""
+        """Evaluate a sensor and return the result that the daemon would get."""
         definition = self.definitions.resolve_sensor_def(sensor)
         every = self.definitions.resources or {}
         with dg.build_sensor_context(
@@ -135,7 +135,7 @@ class Location:
             return connection.execute(query.encode()).fetchall()
 
     def execute(self, *statements: str) -> None:
-        """Execute statements on the trips' database, as somebody does by hand."""
+        """Execute statements on the trips' database, like changes by hand."""
         with psycopg.connect(self.trips, autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
@@ -146,10 +146,10 @@ def location(home: Path, data: Path, trips: str, state: str, **values: str) -> I
     """Open the code location.
 
     Args:
-        home: for ``DAGSTER_HOME``; made with the project's ``dagster.yaml`` if it is missing.
+        home: the ``DAGSTER_HOME``; created with the project's ``dagster.yaml`` if it does not exist.
         data: the data folder.
         trips: the URL of the trips' database.
-        state: the URL of Dagster's state.
+        state: the URL of the database with Dagster's state.
         values: further settings.
     """
     if not home.exists():

@@ -27,7 +27,7 @@ INSIDE = "--inside"
 
 
 def record() -> None:
-    """Copy this folder next to the code of version 0.1, and record there in a new process."""
+    """Copy this folder into a checkout of version 0.1, and record there in a new process."""
     with tempfile.TemporaryDirectory(prefix="version-0-1-") as name:
         folder = Path(name).resolve()
         root = HERE.parents[1]

@@ -1,20 +1,20 @@
-"""Brings about every state that a month can have, in the way it happens in real use.
+"""Brings months into every state that they can have, by the steps that lead to it in real use.
 
 | month | green | yellow | fhv, by HTTP |
 |---|---|---|---|
-| 2018-12 | | | loaded, and left out by the settings since |
+| 2018-12 | | | loaded, then excluded by the settings |
 | 01 | loaded, raw file purged | loaded by the sensor of new months | loaded |
-| 02 | loaded | loaded; then its raw file alone was brought, of a newer version | loaded |
-| 03 | loaded, then another file by hand | loaded, rows deleted by hand, not checked since | |
-| 04 | loaded, rows deleted by hand, checked since | published, never asked for | |
-| 05 | loaded, partition dropped | asked for, failed: a damaged file | |
-| 06 | loaded, partition detached | asked for, failed: a foreign header; another version since | |
+| 02 | loaded | loaded, then only a newer raw file was fetched | loaded |
+| 03 | loaded, then another file was dropped | loaded, rows deleted by hand, not checked since | |
+| 04 | loaded, rows deleted by hand, then checked | published, never requested | |
+| 05 | loaded, partition dropped | requested, failed: a damaged file | |
+| 06 | loaded, partition detached | requested, failed: a foreign header; then another version was published | |
 | 07 | loaded, partition truncated | loaded, bad rows among the rejects | |
-| 08 | loaded, of rows that break every rule; another version since | loaded, a file of quoted and padded values | |
-| 09 | failed: the source lacks it | its run was cancelled | |
+| 08 | loaded, with rows that break every rule; then another version was published | loaded, a file of quoted values | |
+| 09 | failed: not in the source | its run was cancelled | |
 | 10 | its run is started | its run is started, and its process was killed | |
 | 11 | in a Dagster backfill without runs | dropped, its run is starting | |
-| 12 | missing | dropped, and not looked at yet | |
+| 12 | missing | dropped, and not seen by the sensor yet | |
 
 The zones and, from January to March, the models were built before anything was deleted by hand.
 """
@@ -42,7 +42,7 @@ FHV = ("2018-12", "2019-01", "2019-02")
 
 
 def published_by_http() -> Mapping[str, bytes]:
-    """Return the files that come by HTTP."""
+    """Return the files that are published by HTTP, by name."""
     return {f"fhv_tripdata_{month}.csv.gz": content("fhv", rows("fhv", month, 5)) for month in FHV}
 
 
@@ -166,14 +166,14 @@ class Scenario:
 
     def green_is_in_progress(self) -> None:
         self.create_run("green_tripdata", "2019-10", dg.DagsterRunStatus.STARTED)
-        self.hear_a_daemon(0.0)
-        self.ask_a_daemon("green", "2019-11")
-        self.hear_a_daemon(DAY)  # not alive, whenever the answers are read
-        # Last, because the command ends such runs.
+        self.record_heartbeat(0.0)
+        self.request_backfill("green", "2019-11")
+        self.record_heartbeat(DAY)  # so that the daemon counts as stopped whenever the questions are asked
+        # This comes last, because the command marks such runs as failed.
         killed = {"taxi/process": f"{socket.gethostname()}/0123456789ab"}
         run = self.create_run("yellow_tripdata", "2019-10", dg.DagsterRunStatus.STARTED, killed)
-        sign = json.dumps({"host": socket.gethostname(), "pid": 4711, "beat": 3})
-        self.on.instance.run_storage.set_cursor_values({f"taxi_platform/sign_of_life/{run.run_id}": sign})
+        heartbeat = json.dumps({"host": socket.gethostname(), "pid": 4711, "beat": 3})
+        self.on.instance.run_storage.set_cursor_values({f"taxi_platform/sign_of_life/{run.run_id}": heartbeat})
 
     def backfill(self, services: str, months: str) -> None:
         done = self.on.command("backfill", services, months)
@@ -203,7 +203,7 @@ class Scenario:
         status: dg.DagsterRunStatus = dg.DagsterRunStatus.NOT_STARTED,
         tags: Mapping[str, str] | None = None,
     ) -> dg.DagsterRun:
-        """Record a run that was to load a month of a table."""
+        """Record a run that loads a month of a table, without executing it."""
         span = {"dagster/asset_partition_range_start": month, "dagster/asset_partition_range_end": month}
         asset = frozenset([dg.AssetKey(table)])
         job = self.on.definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection=set(asset))
@@ -211,11 +211,11 @@ class Scenario:
             job, tags={**span, **(tags or {})}, status=status, asset_selection=asset
         )
 
-    def hear_a_daemon(self, seconds_ago: float) -> None:
+    def record_heartbeat(self, seconds_ago: float) -> None:
         self.on.instance.add_daemon_heartbeat(DaemonHeartbeat(time.time() - seconds_ago, "BACKFILL", "a daemon", []))
 
-    def ask_a_daemon(self, service: str, months: str) -> None:
-        """Let ``taxi backfill`` request a Dagster backfill of a daemon that does not run, and kill the command."""
+    def request_backfill(self, service: str, months: str) -> None:
+        """Request a Dagster backfill by ``taxi backfill``, and kill the command; no daemon runs that would start it."""
         command = [sys.executable, "-c", "from taxi_platform.cli.main import taxi; taxi()", "backfill", service, months]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
             assert process.stdout is not None

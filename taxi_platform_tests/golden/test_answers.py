@@ -17,7 +17,7 @@ from taxi_platform_tests.golden.location import Location
 
 
 def differences(frozen: Any, now: Any, where: str = "") -> Iterator[str]:
-    """Yield a line for everything that is missing from an answer, or different."""
+    """Yield a line for every missing or different value of an answer."""
     if isinstance(frozen, dict) and isinstance(now, dict):
         for name, value in frozen.items():
             if name in now:
@@ -28,7 +28,7 @@ def differences(frozen: Any, now: Any, where: str = "") -> Iterator[str]:
         for number, (value, other) in enumerate(zip(frozen, now, strict=True)):
             yield from differences(value, other, f"{where} > {number}")
     elif where.endswith((" > config", " > upstream")) and isinstance(now, list) and set(frozen) <= set(now):
-        pass  # an asset's may get more
+        pass  # an asset may get more of them
     elif frozen != now:
         yield f"{where}: {frozen} became {now}"
 
@@ -36,7 +36,7 @@ def differences(frozen: Any, now: Any, where: str = "") -> Iterator[str]:
 @pytest.mark.parametrize("name", ANSWERS)
 def test_the_answer_is_that_of_version_0_1(frozen: tuple[Location, Restored], name: str) -> None:
     expected = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    # As JSON, so that a pair is a list here as there.
+    # Converted to JSON and back, so that pairs become lists, as in the file.
     answer = json.loads(json.dumps(ANSWERS[name](*frozen)))
     lines = list(differences(expected, answer))
     assert not lines, "\n".join(lines)

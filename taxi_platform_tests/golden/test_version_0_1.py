@@ -1,4 +1,4 @@
-"""Data of version 0.1 keeps working: nothing is fetched or loaded twice, and new months are loaded beside it."""
+"""Data of version 0.1 keeps working: nothing is fetched or loaded again, and new months are added to it."""
 
 from typing import Any
 
@@ -52,11 +52,11 @@ def raw_files(at: Restored) -> dict[str, tuple[int, int, bytes]]:
 
 
 def unchanged(on: Location, run: dg.ExecuteInProcessResult, asset: str) -> dict[str | None, object]:
-    """Return by month whether a run reported it as unchanged."""
+    """Return for each month whether a run reported it as unchanged."""
     return {made.partition: made.metadata["unchanged"].value for made in on.materializations(run, asset)}
 
 
-# What these tests share is as version 0.1 left it, but for runs that change no table.
+# These tests share the data of version 0.1. They add runs, but do not change tables.
 
 
 def test_dagsters_state_needs_no_migration(frozen: tuple[Location, Restored]) -> None:
@@ -89,13 +89,13 @@ def test_a_dagster_yaml_that_was_copied_from_version_0_1_still_opens(
 
 def test_the_sensors_do_not_repeat_a_run_request_of_version_0_1(frozen: tuple[Location, Restored]) -> None:
     on, at = frozen
-    asked = {run.tags.get("dagster/run_key") for run in on.instance.get_runs()} - {None}
-    assert len(asked) == 7
+    earlier_keys = {run.tags.get("dagster/run_key") for run in on.instance.get_runs()} - {None}
+    assert len(earlier_keys) == 7
     for sensor in (NEW_MONTHS, LANDING):
         first = on.tick(sensor, at.manifest["cursors"][sensor])
         keys = {str(request.run_key) for request in first.run_requests}
         assert keys
-        assert keys & asked == set()
+        assert keys & earlier_keys == set()
         # The cursor alone prevents a repeated request for a new month; for a dropped file it is the run's tag.
         if sensor == NEW_MONTHS:
             assert not on.tick(sensor, first.cursor).run_requests

@@ -1,4 +1,4 @@
-"""What is read back from the metadata of materializations, also of those that others or version 0.1 have recorded."""
+"""Reading the metadata of materializations, including those recorded by version 0.1 or by other tools."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ FACTS = FileFacts(bytes=1000, csv_bytes=9000, sha256="aaa", rows=50)
 
 
 def recorded(metadata: dict[str, object]) -> Materialized:
-    """Return what is read of a materialization that Dagster has recorded with this metadata."""
+    """Return what the ledger reads from a materialization with this metadata."""
     made = dg.AssetMaterialization("green_tripdata", metadata=metadata)  # pyright: ignore[reportArgumentType]
     return read_materialization(made.metadata, order=7, run_id="run", timestamp=1_800_000_000.0)
 

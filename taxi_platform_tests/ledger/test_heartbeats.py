@@ -31,22 +31,22 @@ class Clock:
 
 
 @pytest.mark.parametrize(
-    ("observed", "silences"),
+    ("observed", "unchanged_for"),
     [
         ([(15, "a")] * 5, [0, 15, 30, 45, 60]),
         ([(15, heartbeat) for heartbeat in "aaabb"], [0, 15, 30, 0, 15]),
         ([(15, None)] * 3, [0, 15, 30]),  # it never wrote a heartbeat
-        ([(0, "a"), (3600, "a")], [0, LONGEST_GAP_SECONDS]),  # nobody observed it for an hour
+        ([(0, "a"), (3600, "a")], [0, LONGEST_GAP_SECONDS]),  # it was not observed for an hour
     ],
 )
 def test_seconds_add_up_while_the_heartbeat_does_not_change(
-    observed: list[tuple[float, object]], silences: list[float]
+    observed: list[tuple[float, object]], unchanged_for: list[float]
 ) -> None:
     clock = Clock()
     timer = UnchangedTimer(clock)
-    for (seconds, heartbeat), silence in zip(observed, silences, strict=True):
+    for (seconds, heartbeat), expected in zip(observed, unchanged_for, strict=True):
         clock.now += seconds
-        assert timer.unchanged("run", heartbeat) == silence
+        assert timer.unchanged("run", heartbeat) == expected
 
 
 def test_runs_are_observed_separately_and_forgotten_when_they_are_over() -> None:
@@ -69,7 +69,7 @@ def test_the_process_is_named_if_it_is_known() -> None:
 
 
 def record(instance: dg.DagsterInstance, minutes: float, status: dg.DagsterRunStatus) -> dg.RunRecord:
-    """Return the record of a new run, as if it was created some minutes ago."""
+    """Return the record of a new run that seems to be this many minutes old."""
     run = instance.create_run_for_job(dg.job(name="job")(lambda: None), status=status)
     (known,) = instance.get_run_records(dg.RunsFilter(run_ids=[run.run_id]))
     return known._replace(create_timestamp=datetime.now(timezone.utc) - timedelta(minutes=minutes))
@@ -86,9 +86,9 @@ def is_abandoned(heartbeat: object, *, status: str = "STARTED", minutes: float =
 def test_a_run_is_abandoned_when_its_process_on_this_machine_is_gone() -> None:
     here = {"host": socket.gethostname(), "pid": os.getpid(), "beat": 3}
     started = psutil.Process().create_time()
-    assert not is_abandoned(here)  # as version 0.1 wrote it
+    assert not is_abandoned(here)  # as version 0.1 recorded it
     assert not is_abandoned({**here, "started": started})
-    assert is_abandoned({**here, "started": started - 60})  # another process had this number then
+    assert is_abandoned({**here, "started": started - 60})  # the process id now belongs to another process
     assert not is_abandoned({**here, "host": "another", "started": started - 60})
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         psutil.wait_procs([psutil.Process(child.pid)], timeout=0.1)
@@ -100,7 +100,7 @@ def test_a_run_is_abandoned_when_its_process_on_this_machine_is_gone() -> None:
     assert not is_abandoned(gone, status="SUCCESS")
 
 
-def test_a_run_that_nobody_ever_started_is_abandoned_after_minutes() -> None:
+def test_a_run_that_was_never_started_is_abandoned_after_some_minutes() -> None:
     assert is_abandoned(None, status="NOT_STARTED", minutes=START_SECONDS / 60 + 1)
     assert not is_abandoned(None, status="NOT_STARTED", minutes=1)
     assert not is_abandoned(None, status="STARTED")  # its process may be about to write its first heartbeat

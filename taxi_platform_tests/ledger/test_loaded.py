@@ -1,4 +1,4 @@
-"""What the database shows of loaded months: values that only an older parser accepted, and changes by hand."""
+"""Loaded months in the database: how values that only an older parser accepted, and changes by hand, are found."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def loads(tmp_path: Path, database: str) -> Loads:
 
 
 def older(loads: Loads, change: str = "") -> None:
-    """Make the months as version 0.1 could have loaded them."""
+    """Make both months look as if version 0.1 had loaded them; the change, if any, is made to one row of 2019-03."""
     loads.ask("update tripdata_files set loaded_at = '2026-02-03 04:05:06+00'")
     if change:
         loads.ask(f"update green_tripdata_2019_03 set {change} {FIRST_ROW}")
@@ -49,7 +49,7 @@ OLDER = {
     "lpep_pickup_datetime = '2026-02-03 04:05:06.789'": "lpep_pickup_datetime",  # it was ``now``
     "lpep_dropoff_datetime = '2026-02-02'": "lpep_dropoff_datetime",  # it was ``yesterday``
 }
-"""Changes of a row that only an older parser accepted, and the columns in which they are found."""
+"""Changes of a row to values that only an older parser accepted, and the columns that must be reported."""
 
 
 def test_values_that_only_an_older_parser_accepted_are_found(loads: Loads) -> None:
@@ -82,7 +82,7 @@ def test_values_that_both_parsers_read_alike_pass(loads: Loads) -> None:
     assert refused(loads) == {MARCH_FILE: "", APRIL_FILE: ""}
 
 
-def test_a_user_who_only_reads_checks_nothing(loads: Loads) -> None:
+def test_a_read_only_session_checks_nothing(loads: Loads) -> None:
     older(loads, "vendorid = '2.0'")
     with connect(loads.url) as connection:
         execute(connection, "set default_transaction_read_only = on")
@@ -90,7 +90,7 @@ def test_a_user_who_only_reads_checks_nothing(loads: Loads) -> None:
     assert loads.ask("select to_jsonb(f) ? 'refused' from tripdata_files as f") == [(False,), (False,)]
 
 
-def test_changes_by_hand_are_found_when_they_are_asked_for(loads: Loads) -> None:
+def test_changes_by_hand_are_found_with_inspect(loads: Loads) -> None:
     assert not any(record.changed_by_hand for record in months_in_place(loads.url, inspect=True).values())
     loads.ask(f"delete from green_tripdata_2019_03 {FIRST_ROW}{FLUSH}")
     changed = {name: record.changed_by_hand for name, record in months_in_place(loads.url, inspect=True).items()}

@@ -1,4 +1,4 @@
-"""What a backfill would load: the months that were typed, the ones that are planned and why, and the runs it takes."""
+"""Backfill plans: parsing the typed services and months, choosing the months and why, and dividing them into runs."""
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,7 @@ CHOICES = ("missing", "failed", "all")
 COVERED = list(Month(2019, 1).through(Month(2021, 7)))
 
 covered = st.sampled_from(COVERED)
-# Some of the covered months of some services, each in some state, in the order in which a command would name them.
+# Records of some covered months of some services in any states, in the order in which commands list them.
 known = st.dictionaries(st.tuples(st.sampled_from(list(SERVICES)), covered), st.sampled_from(STATES)).map(
     lambda found: [
         month_in(found[name, month], month, name) for name in SERVICES for month in COVERED if (name, month) in found
@@ -37,7 +37,7 @@ def spans(plan: Plan) -> list[tuple[str, str, str]]:
     return [(run[0].service.name, str(run[0].month), str(run[-1].month)) for run in plan.month_ranges()]
 
 
-# What was typed
+# Parsing the command's arguments
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_month_range_includes_both_ends_and_every_month_between(first: Month, 
 
 
 @given(end=covered)
-def test_an_open_end_reaches_to_the_partitions_end(end: Month) -> None:
+def test_an_open_end_extends_to_the_first_or_last_partition(end: Month) -> None:
     assert months_in((end, None), GREEN, COVERED) == [month for month in COVERED if month >= end]
     assert months_in((None, end), GREEN, COVERED) == [month for month in COVERED if month <= end]
     assert months_in((None, None), GREEN, COVERED) == COVERED
@@ -124,7 +124,7 @@ def test_the_error_for_a_month_outside_the_partitions_lists_them(text: str) -> N
         months_in(parse_span(text), GREEN, COVERED)
 
 
-# What is planned
+# Choosing the months
 
 
 def test_by_default_every_month_that_is_not_loaded_is_planned_with_its_reason() -> None:
@@ -157,22 +157,22 @@ def test_a_plan_has_every_month_that_the_choice_includes(
     assert plan.in_progress == [one for one in found if one.state == "in progress"]
 
 
-# The runs that it takes
+# Dividing the plan into runs
 
 
 @given(found=known, newest_first=st.booleans())
-def test_ranges_are_without_gaps_and_hold_each_planned_month_once(found: list[MonthRecord], newest_first: bool) -> None:
+def test_ranges_have_no_gaps_and_contain_each_planned_month_once(found: list[MonthRecord], newest_first: bool) -> None:
     plan = make_plan(found, "missing", newest_first=newest_first)
-    held = [(one.service.name, str(one.month)) for run in plan.month_ranges() for one in run]
-    assert sorted(held) == sorted((name, month) for name, month, _ in planned(plan))
+    in_ranges = [(one.service.name, str(one.month)) for run in plan.month_ranges() for one in run]
+    assert sorted(in_ranges) == sorted((name, month) for name, month, _ in planned(plan))
     for run in plan.month_ranges():
-        for beside in (run[0].month.plus(-1), run[-1].month.plus(1)):
-            assert (run[0].service.name, str(beside)) not in held
+        for neighbour in (run[0].month.plus(-1), run[-1].month.plus(1)):
+            assert (run[0].service.name, str(neighbour)) not in in_ranges
     if newest_first:
         lasts = [run[-1].month for run in plan.month_ranges()]
         assert lasts == sorted(lasts, reverse=True)
     batches = plan.batches()
-    assert sorted((one.service.name, str(one.month)) for batch in batches for one in batch) == sorted(held)
+    assert sorted((one.service.name, str(one.month)) for batch in batches for one in batch) == sorted(in_ranges)
     assert all(len({one.service.name for one in batch}) == 1 for batch in batches)
 
 
@@ -190,7 +190,7 @@ def test_there_is_one_backfill_per_service_or_per_range_when_the_newest_comes_fi
     assert newest.batches() == newest.month_ranges()
 
 
-def test_a_run_refreshes_its_files_that_changed_or_failed() -> None:
+def test_a_run_refreshes_the_files_of_its_failed_and_changed_months() -> None:
     found = states(m01="missing", m02="failed", m03="file changed", m05="failed")
     plan = make_plan([*found, *states("fhv", m02="failed")], "missing")
     (green, _) = plan.batches()

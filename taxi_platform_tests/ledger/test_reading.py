@@ -1,4 +1,4 @@
-"""What is read about months, from a real database and a real instance."""
+"""Reading the records of months from a real database and a real Dagster instance."""
 
 from dataclasses import replace
 
@@ -47,7 +47,7 @@ def test_a_loaded_month_is_known_from_dagster_the_table_and_the_source(loaded: P
     assert ledger.remarks == []
 
 
-def test_a_source_that_has_another_edition_changes_a_loaded_month_without_being_asked(loaded: Platform) -> None:
+def test_a_source_with_another_edition_changes_a_loaded_months_state_without_a_request(loaded: Platform) -> None:
     loaded.use(TAXI_SOURCE="http://127.0.0.1:1/{service}_tripdata_{month}.parquet")
     months = read_months(loaded.instance, [GREEN]).months["green"]
     assert months[JANUARY].state == "file changed"
@@ -55,7 +55,7 @@ def test_a_source_that_has_another_edition_changes_a_loaded_month_without_being_
     assert months[FEBRUARY].state == "missing"
 
 
-def test_a_database_out_of_reach_is_not_asked_or_is_a_remark_or_with_a_url_an_error(loaded: Platform) -> None:
+def test_an_unreachable_database_is_not_queried_or_is_a_remark_or_with_a_url_an_error(loaded: Platform) -> None:
     loaded.use(TAXI_POSTGRES_URL=CLOSED)
     ledger = read_months(loaded.instance, [GREEN], ("attempts", "waiting"))
     month = ledger.months["green"][JANUARY]
@@ -68,7 +68,7 @@ def test_a_database_out_of_reach_is_not_asked_or_is_a_remark_or_with_a_url_an_er
         read_months(loaded.instance, [GREEN], ("loaded",), url=CLOSED)
 
 
-def test_failures_are_known_by_asset_also_of_months_that_are_not_partitions(loaded: Platform) -> None:
+def test_failures_are_found_by_asset_even_for_months_that_are_not_partitions(loaded: Platform) -> None:
     loaded.use(TAXI_SOURCE=str(settings().data_dir))  # a folder without trip files
     assert not loaded.run("green_tripdata", month="2019-02").succeeded
     loaded.use(TAXI_LAST_MONTH="2019-01")

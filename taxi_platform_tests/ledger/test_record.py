@@ -1,4 +1,4 @@
-"""The state of a month, from all that is known of it."""
+"""The state of a month, as it follows from its record."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -50,7 +50,7 @@ def record(
 
 
 def in_place(**values: object) -> MonthRecord:
-    """Return the record of a loaded month, different where the values say so."""
+    """Return the record of a loaded month, with these values replaced."""
     usual = {"table": TABLE, "raw": RAW, "loaded": load_record(49), "tables_known": True}
     return record(**{**usual, **values})  # pyright: ignore[reportArgumentType]
 
@@ -74,7 +74,7 @@ OTHER_VERSION = ("file changed", "the source has another version")
 @pytest.mark.parametrize(
     ("month", "state_and_note"),
     [
-        # Dagster's record, and the table where it could be asked
+        # Dagster's record, and the table if the database could be queried
         (record(), MISSING),
         (in_place(), IN_PLACE),
         (in_place(loaded=None, tables_known=False), IN_PLACE),
@@ -83,7 +83,7 @@ OTHER_VERSION = ("file changed", "the source has another version")
         (in_place(failed_checks=("a", "b")), ("failed", "check a, b")),
         (in_place(loaded=replace(load_record(), refused="vendorid")), REFUSED),
         (in_place(loaded=replace(load_record(), ignored="new_fee", would_have_more=True)), WITHOUT_COLUMN),
-        # The latest run that was to load the table
+        # The latest run that tried to load the table
         (record(attempt=attempt("unfinished")), IN_RUN),
         (in_place(attempt=attempt("unfinished")), IN_RUN),
         (in_place(attempt=attempt("unfinished"), loaded=None), IN_RUN),
@@ -91,7 +91,7 @@ OTHER_VERSION = ("file changed", "the source has another version")
         (record(attempt=attempt("cancelled")), MISSING),
         (in_place(attempt=attempt("cancelled")), IN_PLACE),
         (replace(in_place(), attempts={raw_key(GREEN.table): attempt("failed")}), IN_PLACE),
-        # A backfill that has not dealt with the month, or has since
+        # A backfill that has not loaded the month yet, or has by now
         (record(waiting=LATER), IN_BACKFILL),
         (record(waiting=LATER, attempt=attempt("failed")), IN_BACKFILL),
         (in_place(waiting=LATER), IN_BACKFILL),
@@ -138,7 +138,7 @@ def test_the_rows_of_a_month_are_those_of_the_table_if_it_could_be_read(
     assert (month.rows, month.file_bytes, month.last_run) == (rows, file_bytes, last_run)
 
 
-def test_only_a_month_that_can_be_loaded_or_was_has_a_state() -> None:
+def test_only_a_month_that_can_be_loaded_or_is_loaded_has_a_state() -> None:
     failed = Attempt("12345678-9", "failed", NOW)
     months = {
         Month(2018, 11): record(attempt=failed, is_partition=False),

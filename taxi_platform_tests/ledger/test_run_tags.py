@@ -1,4 +1,4 @@
-"""Labels: what a run's tags say of its service, its files and what started it."""
+"""Labels: the tags of a run with its service, its files and what started it."""
 
 import pytest
 from hypothesis import given
@@ -57,7 +57,7 @@ def test_nothing_is_added_to_complete_labels(trigger: str, span: tuple[Service, 
     assert lacking_labels(labels, service, months) == {}
 
 
-def test_a_run_without_labels_gets_them_and_a_range_or_a_part_of_a_backfill_is_a_backfill() -> None:
+def test_a_run_without_labels_gets_them_and_a_range_or_a_run_of_a_backfill_is_labelled_as_backfill() -> None:
     march = {"taxi": "green", "file": "green_tripdata_2019-03.csv", "trigger": "manual"}
     assert labelled({}, (GREEN, [MARCH])) == march
     year = {**march, "file": "green_tripdata_2019-01.csv...green_tripdata_2019-12.csv", "backfill": "true"}

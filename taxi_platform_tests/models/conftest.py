@@ -40,7 +40,7 @@ class Models:
         self.first: Run | None = None
 
     def publish(self, service: Service, months: Mapping[Month, Sequence[str]]) -> None:
-        """Publish months that follow each other, and load them by one run."""
+        """Publish consecutive months, and load them in one run."""
         for month, lines in months.items():
             (self._folder / f"{service.file_name(month)}.gz").write_bytes(zipped(text(service, lines)))
         config = {f"raw/{service.table}": {"force": True}}
@@ -49,7 +49,7 @@ class Models:
         assert run.succeeded, run.failure
 
     def build(self, *models: str, months: str = "2019-03...2019-04", **config: object) -> Run:
-        """Build models of some months, all of them unless some are named."""
+        """Build the named models, or all monthly models, for a range of months."""
         return self.platform.run(*(models or MONTHLY), months=months, config={"monthly_models": config})
 
     def rows(self, query: str) -> list[tuple]:

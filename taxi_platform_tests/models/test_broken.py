@@ -27,7 +27,7 @@ def test_a_database_that_does_not_answer_fails_the_build_in_one_sentence(
 
 
 def test_a_model_that_does_not_compile_is_named_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(project, "TARGETS", ("postgres",))  # the other fails in the same words, and takes as long
+    monkeypatch.setattr(project, "TARGETS", ("postgres",))  # the other would fail alike
     folder = tmp_path / "dbt"
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("target"))
     (folder / "models/intermediate/int_trips.sql").write_text("select 1\n\n{% if %}\n")
@@ -36,7 +36,7 @@ def test_a_model_that_does_not_compile_is_named_with_its_line(tmp_path: Path, mo
     assert not list(tmp_path.glob(f"dbt/{fingerprint(folder)}/*.json"))
 
 
-def test_dbts_errors_keep_the_model_and_the_line_and_lose_passwords_and_repetitions(
+def test_errors_of_dbt_keep_the_model_and_the_line_but_not_passwords_and_repetitions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors = [
@@ -70,5 +70,5 @@ except KeyboardInterrupt:
     monkeypatch.setattr(project, "DBT", (sys.executable, str(script)))
     events = build([], Target("postgres", {}, lambda *_: {}), [], tmp_path, full_refresh=False)
     next(events)
-    events.close()  # as Dagster does it
+    events.close()  # as Dagster does
     assert (tmp_path / "interrupted").exists()

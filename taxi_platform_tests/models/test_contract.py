@@ -77,9 +77,7 @@ def test_every_column_of_every_trip_reaches_a_model(target: str, data: Path) -> 
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_every_model_and_column_is_described_and_has_a_type_and_every_test_says_what_holds(
-    target: str, data: Path
-) -> None:
+def test_every_model_column_and_test_is_described_and_every_column_has_a_type(target: str, data: Path) -> None:
     manifest = read_manifest(manifest_of(target, data))
     for model in nodes_of(manifest, "model", "seed"):
         assert model["description"]
@@ -113,12 +111,12 @@ def test_every_model_is_valid_bigquery_sql_and_matches_its_snapshot(data: Path) 
         assert models[name].strip() == snapshot.read_text(encoding="utf-8").strip(), f"differs from {snapshot}"
 
 
-# Bytes that BigQuery bills for a value, where its type does not say it; none for columns that a month does not have.
+# Bytes that BigQuery bills for a text, whose type has no size. ABSENT is not counted: months may lack these columns.
 TEXTS = {"unique_row_id": 34, "trip_key": 34, "filename": 29, "service": 8}
 ABSENT = ("ehail_fee", "airport_fee", "cbd_congestion_fee", "request_source")
 
 
-def test_a_month_of_models_and_tests_reads_few_bytes_of_each_yellow_trip_on_bigquery(data: Path) -> None:
+def test_models_and_tests_of_a_month_read_few_bytes_of_each_yellow_trip_on_bigquery(data: Path) -> None:
     from sqlglot import exp, parse_one
     from sqlglot.optimizer.pushdown_projections import pushdown_projections
     from sqlglot.optimizer.qualify import qualify
@@ -142,7 +140,7 @@ def test_a_month_of_models_and_tests_reads_few_bytes_of_each_yellow_trip_on_bigq
     columns["taxi_zone_lookup"] = dict.fromkeys(("locationid", "borough", "zone", "service_zone"), "STRING")
 
     def bytes_read(sql: str) -> int:
-        """Return the widths of the columns that a statement reads of yellow trips, in their table or in the fact."""
+        """Return the bytes that a statement reads of a yellow trip, in ``yellow_tripdata`` and ``fct_trips``."""
         expanded = exp.expand(parse_one(sql, dialect="bigquery"), views, dialect="bigquery")
         schema = {"project": {"dataset": columns}}
         tree = pushdown_projections(qualify(expanded, schema=schema, dialect="bigquery"))
@@ -159,7 +157,7 @@ def test_a_month_of_models_and_tests_reads_few_bytes_of_each_yellow_trip_on_bigq
 
     found = {name: bytes_read(sql) for name, sql in compiled.items() if place + name not in views}
     assert found["trips_are_as_many_as_in_the_tables"] == 24
-    assert sum(found.values()) == 591  # 670 if file names were read, and 1,000 if old rows were, too
+    assert sum(found.values()) == 591  # it would be 670 with file names, and 1,000 with old rows, too
 
 
 def test_a_manifest_is_compiled_once_and_again_after_an_edit(tmp_path: Path, data: Path) -> None:

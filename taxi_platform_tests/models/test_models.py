@@ -51,7 +51,7 @@ def test_missing_values_of_trips_are_rows_of_the_dimensions(models: Models) -> N
     assert models.rows(joined) == [(88, 1, 1)]
 
 
-def test_a_trip_belongs_to_its_files_month_wherever_its_pickup_lies(models: Models) -> None:
+def test_a_trip_belongs_to_its_files_month_whatever_its_pickup_time(models: Models) -> None:
     stray = f"select file_month::text, filename from {MODELS_SCHEMA}.fct_trips where pickup_datetime >= '2041-01-01'"
     assert models.rows(stray) == [("2019-03-01", "green_tripdata_2019-03.csv")]
 
@@ -109,7 +109,7 @@ def test_an_unknown_zone_is_a_warning_and_its_trip_stays(models: Models) -> None
     assert evaluation.metadata["dagster_dbt/failed_row_count"].value == 1
 
 
-# The tests from here on change the models, each from where the one before has left them.
+# The tests below change the models; each continues where the one before has ended.
 
 
 def test_a_plain_build_of_dbt_takes_months_and_runs_the_unit_tests(
@@ -119,11 +119,11 @@ def test_a_plain_build_of_dbt_takes_months_and_runs_the_unit_tests(
     models.platform.execute("alter table fhv_tripdata detach partition fhv_tripdata_2019_04")
     models_of_march = ["fct_fhv_trips", "fct_monthly_zone_revenue", "--vars", "{months: [2019-03]}"]
     assert run_dbt(["build", "--select", *models_of_march]) == 0
-    assert "PASS=8" in capfd.readouterr().out  # two models with four tests and one, and a unit test
+    assert "PASS=8" in capfd.readouterr().out  # two models, with four tests and one test, and a unit test
     assert models.rows(FHV_COUNTS) == [("2019-03-01", 23), ("2019-04-01", 4)]
 
 
-def test_tests_without_a_build_see_what_was_written_since(models: Models, capfd: pytest.CaptureFixture[str]) -> None:
+def test_tests_without_a_build_find_changes_since_the_build(models: Models, capfd: pytest.CaptureFixture[str]) -> None:
     trips = f"{MODELS_SCHEMA}.fct_fhv_trips"
     models.platform.execute(
         f"insert into {trips} select * from {trips} where file_month = '2019-03-01' limit 1",
@@ -131,7 +131,7 @@ def test_tests_without_a_build_see_what_was_written_since(models: Models, capfd:
     )
     assert run_dbt(["test", "--select", "fct_fhv_trips", "--vars", "{months: [2019-03]}"]) != 0
     printed = capfd.readouterr().out
-    assert "PASS=1 WARN=0 ERROR=3" in printed  # the zones of drop-offs are as they were
+    assert "PASS=1 WARN=0 ERROR=3" in printed  # the test of drop-off zones passes
     for name in ("trip_keys_are_unique", "trips_are_as_many_as_in_the_table", "pickup_zones_are_in_dim_zones"):
         assert f"Failure in test fhv_{name}" in printed
 
@@ -148,7 +148,7 @@ def test_a_build_replaces_its_month_or_all_months_of_a_table_with_other_columns(
     )
     run = models.build("fct_trips", "fct_fhv_trips", months="2019-03...2019-03")
     assert run.succeeded, run.failure
-    # The month that changed has all its rows, the rows of before under their keys; the detached month is gone.
+    # The changed month has all its rows, the old ones with their old keys; the detached month is gone.
     assert len(set(models.rows(keys))) == 45
     assert before < set(models.rows(keys))
     assert models.rows(COUNTS) == [
@@ -157,7 +157,7 @@ def test_a_build_replaces_its_month_or_all_months_of_a_table_with_other_columns(
         ("yellow", "2019-04-01", 30),
     ]
     assert models.rows(f"select max(ctid::text) from {MODELS_SCHEMA}.fct_trips_2019_04") == april
-    # The table without one of the model's columns was built again with all its months.
+    # The table that lacked a column was built again with all its months.
     assert models.rows(FHV_COUNTS) == [("2019-03-01", 23), ("2019-04-01", 4)]
     assert models.rows(f"select count(is_shared_ride) from {MODELS_SCHEMA}.fct_fhv_trips") == [(27,)]
 

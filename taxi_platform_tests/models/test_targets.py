@@ -1,4 +1,4 @@
-"""The connection that dbt gets: the server's own, with the platform's settings."""
+"""The connection settings that the platform passes to dbt."""
 
 import psycopg
 

@@ -1,4 +1,4 @@
-"""What Python runs first in an emulator: what it does again and again for one statement, it does less often."""
+"""Makes the emulators faster: the Python of an emulator imports this first. It avoids work that statements repeat."""
 
 import gc
 import sys
@@ -6,19 +6,19 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-# A fifth of the time of parsing a statement goes into searches for garbage.
+# With the default thresholds, garbage collection takes a fifth of the time of parsing a statement.
 gc.set_threshold(100_000, 50, 1000)
 
 
 def _translate_once() -> None:
-    """Have the emulator of BigQuery keep its translations, because every statement is estimated before it runs."""
+    """Cache the translations of BigQuery's emulator, because every statement is translated for its estimate, too."""
     from bqemulator.sql import table_rewriter, translator
     from sqlglot.dialects.dialect import Dialect
 
     generators: dict[object, list[Any]] = {}
 
     def generate(self: Dialect, expression: Any, copy: bool = True, **options: Any) -> str:
-        # Making a generator of DuckDB's SQL takes sixty times as long as using it.
+        # Creating a generator of DuckDB's SQL takes sixty times as long as using it.
         kept = generators.setdefault((type(self), str(self.settings), *sorted(options.items())), [])
         generator = kept.pop() if kept else self.generator(**options)
         text = generator.generate(expression, copy=copy)
