@@ -1,4 +1,4 @@
-"""What ``make bench`` runs: speed and size of the platform, each measured in pairs against something to compare with.
+"""The benchmarks of ``make bench``: speed and size of the platform, most of them measured against another way.
 
-Nothing of the platform imports this package, and no figure is decided here that ``docs/performance.md`` does not show.
+The platform does not import this package. ``docs/performance.md`` shows the figures and targets.
 """

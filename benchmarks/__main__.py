@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measure everything, or what ``--only`` names, and print one table at the end."""
+"""``python -m benchmarks``: run all short measurements, or those named by ``--only``, and print a table at the end."""
 
 import signal
 import sys
@@ -28,8 +28,8 @@ from benchmarks.workbench import Workbench, describe, workbench
 
 Measure = Callable[[Workbench, int, int], Iterator[Finding]]
 
-# What is measured, with how many rows (0 where the number is fixed), in how many pairs: together less than 15 minutes
-# on two quiet processors. Targets hold for these sizes.
+# The measurements with their number of rows (0 if it is fixed) and of pairs. Together they take less than 15 minutes
+# on two idle processors. The targets are for these sizes.
 MEASUREMENTS: dict[str, tuple[Measure, int, int]] = {
     "import": (dagster_runs.measure_import, 0, 3),
     "commands": (dagster_runs.measure_commands, 0, 3),
@@ -50,7 +50,7 @@ MEASUREMENTS: dict[str, tuple[Measure, int, int]] = {
     "memory": (memory.measure, 1_000_000, 2),
     "report": (reports.measure, 1_000_000, 1),
 }
-# What takes two to six minutes by itself, or compares with nothing: measured if it is named.
+# Measurements that take two to six minutes each, or have nothing to compare with; they run only with ``--only``.
 LONG: dict[str, tuple[Measure, int, int]] = {
     "backfill": (backfills.measure, 0, 1),
     "course set": (course_set.measure, 36_000_000, 1),
@@ -71,19 +71,19 @@ def main(rows: int | None, pairs: int | None, only: tuple[str, ...], markdown: P
 
     A measurement that fails is a line of the table, and the others go on.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped then as well
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped on SIGTERM, too
     findings: list[Finding] = []
     began = time.monotonic()
     with workbench() as bench:
         machine = f"{describe(bench)}; interleaved pairs, medians (least … greatest)"
         for name in only or MEASUREMENTS:
-            measure, its_rows, its_pairs = (MEASUREMENTS | LONG)[name]
+            measure, default_rows, default_pairs = (MEASUREMENTS | LONG)[name]
             started = time.monotonic()
             try:
-                for finding in measure(bench, rows or its_rows, pairs or its_pairs):
+                for finding in measure(bench, rows or default_rows, pairs or default_pairs):
                     click.echo(f"\n{as_text(finding)}")
                     findings.append(finding)
-            except Exception as error:  # whatever it is, the other measurements do not depend on it
+            except Exception as error:  # the other measurements do not depend on this one
                 findings.append(Finding(name, "runs through", str(error).strip().splitlines()[-1], met=False))
                 click.echo(f"\n{name} failed: {error}")
             click.echo(f"    ({name}: {time.monotonic() - started:.0f} s)")

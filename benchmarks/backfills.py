@@ -1,4 +1,4 @@
-"""A long backfill through daemon and queue against one that does nothing, and how fast ``taxi status`` sees it all."""
+"""A long backfill through daemon and queue against one of empty assets, and the speed of ``taxi status``."""
 
 import json
 import os
@@ -37,19 +37,19 @@ def measure(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]:
     for service in SERVICES:
         for month in FIRST.through(LAST):
             bench.publish(service, month, ROWS)
-    told: dict[str, list[dict[str, float]]] = {"ours": [], "floor": []}
+    reported: dict[str, list[dict[str, float]]] = {"ours": [], "floor": []}
 
     def backfill(name: str, *arguments: str) -> float:
         shutil.rmtree(bench.folder / "raw", ignore_errors=True)
         bench.empty()
-        told[name].append(json.loads(bench.run(*arguments).splitlines()[-1]))
-        return told[name][-1]["whole"]
+        reported[name].append(json.loads(bench.run(*arguments).splitlines()[-1]))
+        return reported[name][-1]["whole"]
 
     with _daemon(bench):
         pairs = in_pairs(lambda: backfill("ours", *_OURS), lambda: backfill("floor", *_FLOOR), count)
     months = len(SERVICES) * len(list(FIRST.through(LAST)))
     ratios = [ours / floor for ours, floor in zip(pairs.ours, pairs.other, strict=True)]
-    ours, floor = ([one["working"] for one in told[name][1:]] for name in ("ours", "floor"))
+    ours, floor = ([one["working"] for one in reported[name][1:]] for name in ("ours", "floor"))
     yield Finding(
         f"{months} months of {ROWS:,} rows, fetched and loaded through daemon and queue, from the request to the last "
         "record, against assets that do nothing",
@@ -57,7 +57,7 @@ def measure(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]:
         spread(ratios),
         median(ratios) <= MOST_OF_FLOOR,
         f"{spread(pairs.ours)} s against {spread(pairs.other)} s; {median(pairs.ours) / months:.2f} s a month, "
-        f"{median(pairs.other) / months:.2f} s of them Dagster's; without the wait until the daemon looks, "
+        f"{median(pairs.other) / months:.2f} s of them Dagster's; without the wait for the daemon's tick, "
         f"{spread(ours)} s against {spread(floor)} s",
     )
 
@@ -65,15 +65,15 @@ def measure(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]:
 def measure_status(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]:
     """Time ``taxi status`` of many months among tens of thousands of events, without the imports."""
     settings = {"TAXI_SOURCE": "sample:0.0001", "TAXI_FIRST_MONTH": "2014-01", "TAXI_LAST_MONTH": "2021-10"}
-    seen = replace(bench, environment={**bench.environment, **settings})
+    configured = replace(bench, environment={**bench.environment, **settings})
     bench.empty()
-    told = json.loads(seen.run("-m", "benchmarks.one_status", str(count)).splitlines()[-1])
+    found = json.loads(configured.run("-m", "benchmarks.one_status", str(count)).splitlines()[-1])
     yield Finding(
-        f"taxi status on {told['months']} months among {told['events']:,} events, after the imports",
+        f"taxi status on {found['months']} months among {found['events']:,} events, after the imports",
         f"< {MOST_SECONDS_OF_STATUS} s",
-        f"{spread(told['seconds'])} s",
-        median(told["seconds"]) < MOST_SECONDS_OF_STATUS,
-        f"{spread(told['processor'])} s of the processor; opening the instance takes {told['opening']:.2f} s of it",
+        f"{spread(found['seconds'])} s",
+        median(found["seconds"]) < MOST_SECONDS_OF_STATUS,
+        f"{spread(found['processor'])} s of the processor; opening the instance takes {found['opening']:.2f} s of it",
     )
 
 

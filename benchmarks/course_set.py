@@ -1,6 +1,6 @@
-"""The course's first year, loaded by one ``taxi backfill`` from the sample: speed, memory, disk, and whether it grows.
+"""The course's first year, loaded from the sample by one ``taxi backfill``: speed, whether it slows down, memory, disk.
 
-``python -m benchmarks.course_set`` prints as JSON what Dagster has recorded of it.
+``python -m benchmarks.course_set`` prints the times that Dagster has recorded as JSON.
 """
 
 import json
@@ -31,7 +31,7 @@ _BACKFILL = ("-m", "taxi_platform", "backfill", ",".join(service.name for servic
 
 
 def measure(bench: Workbench, rows: int, _count: int) -> Iterator[Finding]:
-    """Load about ``rows`` rows in all, once: one run for each service, in the command's own process."""
+    """Load about ``rows`` rows in total, once: one run for each service, in the command's process."""
     full = sum(rows_of_month(service, month, 1) for service in SERVICES for month in MONTHS)
     bench.empty()
     environment = {**bench.environment, "TAXI_SOURCE": f"sample:{min(1.0, rows / full):.4f}"}
@@ -53,7 +53,7 @@ def measure(bench: Workbench, rows: int, _count: int) -> Iterator[Finding]:
 
 
 def _speed(runs: list[dict[str, Any]], seconds: float, full: int) -> Iterator[Finding]:
-    """Yield how fast the runs were, which took so many seconds in all, and whether they became slower."""
+    """Yield the speed of the runs, which took ``seconds`` in total, and whether they became slower."""
     loaded = sum(months["rows"] for run in runs for months in run["months"])
     loading, checking = (sum(run[step] for run in runs) for step in ("loading", "checking"))
     copying = sum(month["seconds"] for run in runs for month in run["months"])
@@ -84,7 +84,7 @@ def _speed(runs: list[dict[str, Any]], seconds: float, full: int) -> Iterator[Fi
 
 
 def _disk(bench: Workbench) -> Finding:
-    """Return the space that tables, raw files and write-ahead log take."""
+    """Return the disk space of the tables, the raw files and the write-ahead log."""
     with connect(bench.url) as connection:
         (tables,) = execute(connection, "select pg_database_size(current_database())").fetchone() or (0,)
     files = sum(path.stat().st_size for path in (bench.folder / "raw").rglob("*") if path.is_file())
@@ -95,20 +95,20 @@ def _disk(bench: Workbench) -> Finding:
 
 
 def _pace(months: list[dict[str, float]]) -> float:
-    """Return the seconds per row of some months."""
+    """Return the seconds per row of these months."""
     return sum(month["seconds"] for month in months) / sum(month["rows"] for month in months)
 
 
 def _peaks(bench: Workbench, environment: dict[str, str]) -> tuple[int, int]:
-    """Run the command, and return its peak memory, and the most that it and the server's processes held at one time."""
+    """Run the command, and return its peak memory and that of the command and the server's processes together."""
     server = int((bench.folder / "postgres/data/postmaster.pid").read_text().split()[0])
     client = together = 0
     with subprocess.Popen(
         [sys.executable, *_BACKFILL], env=environment, cwd=PROJECT, stdout=subprocess.DEVNULL
     ) as command:
         while command.poll() is None:
-            held = _held(command.pid)
-            client, together = max(client, held), max(together, held + sum(map(_held, [server, *_children(server)])))
+            own = _memory(command.pid)
+            client, together = max(client, own), max(together, own + sum(map(_memory, [server, *_children(server)])))
             time.sleep(0.2)
     if command.returncode:
         raise RuntimeError(f"taxi backfill ended with status {command.returncode}")
@@ -119,8 +119,8 @@ def _children(process: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
-def _held(process: int) -> int:
-    """Return the bytes of memory of a process, with its share of what several hold; 0 once it has ended."""
+def _memory(process: int) -> int:
+    """Return the bytes of memory of a process, with its share of shared memory; 0 if it has ended."""
     try:
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     except OSError:
@@ -129,7 +129,7 @@ def _held(process: int) -> int:
 
 
 def recorded_runs() -> Iterator[dict[str, Any]]:
-    """Yield the seconds of each run's two steps, and rows and seconds of each month's load."""
+    """Yield for each service the seconds of loading and checking, and the rows and seconds of each month's load."""
     with dg.DagsterInstance.get() as instance:
         for service in SERVICES:
             key = dg.AssetKey(service.table)

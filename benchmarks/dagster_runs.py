@@ -1,4 +1,4 @@
-"""What the platform adds to Dagster's own time: importing the definitions, one small month, a year in one run."""
+"""The time that the platform adds to Dagster's: importing the definitions, commands, a small month, a year."""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Bringing a month into the lake, against the bare client that does nothing but upload, both to the emulator."""
+"""Uploading a month to the lake with all checks, against the bare client, both to the emulator."""
 
 import time
 from collections.abc import Generator, Iterator
@@ -71,12 +71,12 @@ def _bare(cloud: Cloud, file: TripFile, part: int | None) -> float:
 
 
 def bare_upload(cloud: Cloud, file: TripFile, part: int | None = None) -> None:
-    """Upload a file by the client alone, in parts of so many bytes or of the client's own."""
+    """Upload a file with the client alone, in parts of this many bytes, or of the client's default size."""
     name = stored_name(file.service, file.name)
     cloud.storage.bucket(cloud.bucket).blob(name, chunk_size=part).upload_from_filename(str(file.path))
 
 
 def remove(cloud: Cloud, file: TripFile) -> None:
-    """Have the lake without the file."""
+    """Delete the file from the lake."""
     for blob in cloud.storage.list_blobs(cloud.bucket, prefix=stored_name(file.service, file.name)):
         blob.delete()

@@ -1,6 +1,6 @@
-"""``python -m benchmarks.load_once SERVICE MONTH PUBLISHED RAW``: fetch one month, load it, print what it took as JSON.
+"""``python -m benchmarks.load_once SERVICE MONTH PUBLISHED RAW``: fetch and load one month, print the costs as JSON.
 
-The process stands for a whole client; the database is the one that libpq's own variables name.
+The process is a whole client; libpq's environment variables name the database.
 """
 
 import json
@@ -16,7 +16,7 @@ from taxi_platform.trips.services import SERVICES
 
 
 def main(service: str, month: str, published: str, raw: str) -> None:
-    """Load a month and print rows, seconds of the load, peak memory and bytes written, both in bytes."""
+    """Load a month and print its rows, the seconds of load and processor, and peak memory and written data in bytes."""
     files = Cache(Path(raw), FolderSource(Path(published)))
     file = files.get(SERVICES[service], Month.parse(month)).file
     loaded = load_month("postgresql://", file)
@@ -37,8 +37,8 @@ def bytes_written() -> int:
     return int(_kernel("io")["write_bytes"])
 
 
-def _kernel(what: str) -> dict[str, str]:
-    lines = Path(f"/proc/self/{what}").read_text().splitlines()
+def _kernel(file: str) -> dict[str, str]:
+    lines = Path(f"/proc/self/{file}").read_text().splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line)
 
 

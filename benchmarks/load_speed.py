@@ -1,4 +1,4 @@
-"""How fast a month is loaded: against the limit of one COPY, and against the course's sequence."""
+"""The speed of loading a month, against the limit of one COPY and against the course's sequence."""
 
 import json
 from collections.abc import Iterator

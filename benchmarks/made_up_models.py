@@ -1,4 +1,4 @@
-"""The models that reports read, filled by PostgreSQL itself: any number of months, without loading trips."""
+"""The models that reports read, filled by SQL with any number of months, without loading trips."""
 
 import time
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""How much of the client's memory and disk a load needs, for months of different sizes."""
+"""The client's memory and disk that a load needs, for months of different sizes."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -14,7 +14,7 @@ MOST_MIB = 100
 SAME_MIB = 10
 NOTHING_MIB = 1
 
-# The command line of a Python that has Dagster imported, as every process of a run has.
+# Programs that import Dagster first, as every process of a run does.
 _BARE = "import dagster; from benchmarks.load_once import peak_memory; print(peak_memory())"
 _LOADING = "import dagster, sys; from benchmarks.load_once import main; main(*sys.argv[1:])"
 

@@ -1,4 +1,4 @@
-"""How long dbt takes to build a month: against its load, a small one, and again among two years of months."""
+"""The time that dbt takes for a month: against its load, for a small month, and with two years in the database."""
 
 import json
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ RATIO = 1.2
 
 
 def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
-    """Compare building one month of ``fct_trips`` with one month and with twenty-four months in the database."""
+    """Compare builds of one month of ``fct_trips`` in databases with one month and with twenty-four months."""
     alone, among = (_database(bench, rows, others) for others in ((), OTHERS))
     pairs = in_pairs(_building(bench, among), _building(bench, alone), count)
     ratios = [1 / speedup for speedup in pairs.speedups]
@@ -52,7 +52,7 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
 
 
 def measure_small_month(bench: Workbench, _rows: int, count: int) -> Iterator[Finding]:
-    """Measure a command that builds every model of a small month with its tests; the first one is not counted."""
+    """Measure a command that builds every model of a small month with its tests; the first run is not counted."""
     bench.file(YELLOW, MONTH, ROWS)
     (bench.published / f"{TABLE}.csv").write_bytes(ZONES.read_bytes())
     bench.run(*_MATERIALIZE, "--select", TABLE)
@@ -82,7 +82,7 @@ def measure_month(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
         loaded = [_load(bench, month) for month in (*SMALL, MONTH)]
         _build(bench, SMALL[0])  # the first build creates the views and dimensions
         small = _build(bench, SMALL[1])
-        with connect(bench.url) as connection:  # as the server itself does it, within a minute of the load
+        with connect(bench.url) as connection:  # as autovacuum does within a minute of the load
             execute(connection, f"analyze {tables.partition_of(YELLOW, MONTH)}")
         loads.append(loaded[-1])
         builds.append(_build(bench, MONTH) - small)

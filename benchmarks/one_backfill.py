@@ -1,6 +1,6 @@
-"""``python -m benchmarks.one_backfill MODULE ASSET…``: all months of some assets through the running daemon.
+"""``python -m benchmarks.one_backfill MODULE ASSET…``: backfill all months of some assets by the running daemon.
 
-Prints as JSON the seconds from the request to the last month's record, and from the first run's creation to there.
+Prints as JSON the seconds until the last month is recorded, from the request and from the creation of the first run.
 """
 
 import importlib
@@ -14,8 +14,8 @@ import dagster as dg
 from taxi_platform import dagster_private
 
 MONTHS = 31
-PATIENCE_SECONDS = 600.0
-RHYTHM_SECONDS = 30.0  # in which the daemon looks at backfills; no setting changes it
+TIMEOUT_SECONDS = 600.0
+INTERVAL_SECONDS = 30.0  # between the daemon's ticks for backfills; no setting changes it
 
 
 def main(module: str, *names: str) -> None:
@@ -26,7 +26,7 @@ def main(module: str, *names: str) -> None:
     with dg.DagsterInstance.get() as instance:
         _wait_for_the_middle(instance)
         since = instance.event_log_storage.get_maximum_record_id() or 0
-        asked = time.time()
+        requested = time.time()
         backfills = [
             dagster_private.request_backfill(
                 instance,
@@ -39,29 +39,29 @@ def main(module: str, *names: str) -> None:
             )
             for asset in assets
         ]
-        last = _wait(instance, assets, since, asked)
+        last = _wait(instance, assets, since, requested)
         runs = [
             record
             for backfill in backfills
             for record in instance.get_run_records(dg.RunsFilter(tags={"dagster/backfill": backfill}))
         ]
     first = min(record.create_timestamp.timestamp() for record in runs)
-    print(json.dumps({"whole": last - asked, "working": last - first, "runs": len(runs)}))
+    print(json.dumps({"whole": last - requested, "working": last - first, "runs": len(runs)}))
 
 
 def _wait_for_the_middle(instance: dg.DagsterInstance) -> None:
     """Wait until half of the daemon's interval has passed, so that every request waits the average time."""
     while "BACKFILL" not in (heartbeats := instance.get_daemon_heartbeats()):
         time.sleep(0.5)
-    looked = heartbeats["BACKFILL"].timestamp
-    time.sleep((looked + RHYTHM_SECONDS / 2 - time.time()) % RHYTHM_SECONDS)
+    last_tick = heartbeats["BACKFILL"].timestamp
+    time.sleep((last_tick + INTERVAL_SECONDS / 2 - time.time()) % INTERVAL_SECONDS)
 
 
-def _wait(instance: dg.DagsterInstance, assets: list[dg.AssetKey], since: int, asked: float) -> float:
-    """Return the time at which the last month was recorded."""
+def _wait(instance: dg.DagsterInstance, assets: list[dg.AssetKey], since: int, requested: float) -> float:
+    """Wait until every month is recorded, and return the time of the last one."""
     left = list(assets)
     while left:
-        if time.time() - asked > PATIENCE_SECONDS:
+        if time.time() - requested > TIMEOUT_SECONDS:
             raise TimeoutError(f"the months of {left} are not recorded; is the daemon running?")
         time.sleep(0.5)
         made = instance.event_log_storage.get_latest_storage_id_by_partition(

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.one_report [MONTH]``: the report of one month, or of all months, made by a run of Dagster.
+"""``python -m benchmarks.one_report [MONTH]``: make the report of one month, or of all months, in a run of Dagster.
 
 Prints as JSON its trips, the seconds of the run, and the peak memory of the process in bytes.
 """
@@ -16,7 +16,7 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def main(month: str | None = None) -> None:
-    """Materialize and print."""
+    """Materialize the report and print the figures."""
     asset = "monthly_report" if month else "trips_report"
     job = defs().resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.ephemeral() as instance:

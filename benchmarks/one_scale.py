@@ -1,7 +1,7 @@
-"""``python -m benchmarks.one_scale``: make every month of the settings look loaded, and time what depends on them.
+"""``python -m benchmarks.one_scale``: make all months seem loaded, and time everything that depends on their number.
 
-One month of each service is loaded; its load record and Dagster's records are copied for the others. The months lie in
-the future, too, so Dagster's clock and ours are put forward.
+One month of each service is loaded; its load record and Dagster's records are copied for the others. Some months lie in
+the future, so the clocks of Dagster and of the platform are set forward.
 """
 
 import io
@@ -37,7 +37,7 @@ from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import GREEN, SERVICES
 
 SEED, SPARE = Month(2019, 3), Month(2019, 4)
-IN_POSTGRES = 1000  # partitions that green's table has at most: more take long to make
+IN_POSTGRES = 1000  # the most partitions of green's table, because more take long to create
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 NOW = datetime(3000, 1, 15, tzinfo=timezone.utc)
 
@@ -61,13 +61,13 @@ insert into tripdata_files select (jsonb_populate_record(f, jsonb_build_object(
 
 
 def main() -> None:
-    """Make the records, measure, and print everything as JSON."""
+    """Create the records, measure, and print everything as JSON."""
     with freeze_time(NOW), patch.object(partitions, "_this_month", lambda *_: Month(3000, 1)):
         first, last = month_range(settings(), GREEN)
         others = [month for month in first.through(last) if month not in (SEED, SPARE)]
         url = str(settings().postgres_url.get_secret_value())  # pyright: ignore
         found: dict[str, Any] = {"partitions": 2 * len(SERVICES) * (len(others) + 2), "months": f"{first}..{last}"}
-        # First, because a process loads them once.
+        # This comes first, because a process loads the definitions only once.
         found["definitions_s"] = _both(lambda: defs().get_repository_def())
         with dg.DagsterInstance.get() as instance:
             _load_seed(instance)
@@ -102,7 +102,7 @@ def _load_seed(instance: dg.DagsterInstance) -> None:
 
 
 def _copy_tables(url: str, months: list[Month]) -> tuple[int, float]:
-    """Attach empty partitions to green's table, and return how many it has then and what the last ten took each."""
+    """Attach empty partitions to green's table; return their number and the average milliseconds of the last ten."""
     with psycopg.connect(url, autocommit=True) as connection:
         last: list[float] = []
         for month in months[:IN_POSTGRES]:
@@ -126,7 +126,7 @@ def _copy_records(instance: dg.DagsterInstance, months: list[Month]) -> None:
 
 
 def _timed(action: Callable[[], object]) -> float:
-    """Return the seconds that something takes; it prints nothing."""
+    """Return the seconds that an action takes, and discard what it prints."""
     began = time.perf_counter()
     with redirect_stdout(io.StringIO()):
         action()
@@ -134,7 +134,7 @@ def _timed(action: Callable[[], object]) -> float:
 
 
 def _both(action: Callable[[], object]) -> tuple[float, float]:
-    """Return the same, and the seconds of this process's processor time."""
+    """Return the seconds that an action takes, and this process's processor time for it."""
     began = time.process_time()
     return _timed(action), round(time.process_time() - began, 4)
 

@@ -1,4 +1,4 @@
-"""Two ways of doing the same, timed alternately, so that changes in the machine's speed affect both."""
+"""Measurements in turn: two or more ways are timed alternately, so that changes of the machine's speed affect all."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ class Pairs:
     """The times of paired runs, run by run.
 
     Attributes:
-        ours: seconds (or whatever else is compared) of the platform's way.
-        other: of what it is compared with.
+        ours: the seconds (or other values) of the platform.
+        other: those of the other way.
     """
 
     ours: Sequence[float]
@@ -36,9 +36,9 @@ class Pairs:
 
 
 def in_turn(runs: Sequence[Run], count: int) -> list[list[float]]:
-    """Run all once to warm up, and then ``count`` rounds: A B C A B C and so on.
+    """Run all once to warm up and then in turn (A B C A B C …) for ``count`` rounds; return the seconds of each.
 
-    Each run prepares what it needs, and returns the seconds to compare.
+    Each run prepares its own data, and returns the seconds to compare.
     """
     for run in runs:
         run()
@@ -47,7 +47,7 @@ def in_turn(runs: Sequence[Run], count: int) -> list[list[float]]:
 
 
 def in_pairs(ours: Run, other: Run, count: int) -> Pairs:
-    """Run two alternately: A B A B and so on."""
+    """Run two in turn (A B A B …) after a warm-up, and return their times."""
     return Pairs(*in_turn([ours, other], count))
 
 

@@ -1,4 +1,4 @@
-"""How fast months load as Parquet, against ``.csv.gz`` and against each other, and how much memory that takes."""
+"""The speed of loading Parquet, against ``.csv.gz`` and between services, and the memory that it takes."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -22,7 +22,7 @@ _LOADING = "import dagster, sys; from benchmarks.load_once import main; main(*sy
 
 
 def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
-    """Time both loads in turn within this process; measure memory with row groups of two sizes in their own."""
+    """Compare loads of Parquet and ``.csv.gz`` within this process, and measure memory for two sizes of row groups."""
     zipped = bench.file(YELLOW, MONTH, rows)
     parquet = published(bench, YELLOW, rows)
     pairs = in_pairs(lambda: load(bench, parquet), lambda: load(bench, zipped), count)
@@ -40,7 +40,7 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
 
 
 def measure_fhvhv(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
-    """Time loads of fhvhv and of as many rows of yellow in turn, and measure the memory of the first."""
+    """Compare loads of fhvhv with loads of as many yellow rows, and measure the memory of a load of fhvhv."""
     files = [published(bench, service, rows) for service in (FHVHV, YELLOW)]
     pairs = in_pairs(lambda: load(bench, files[0]), lambda: load(bench, files[1]), count)
     rates = [rows / seconds for seconds in pairs.ours]
@@ -72,7 +72,7 @@ def load(bench: Workbench, file: TripFile) -> float:
 
 
 def memory(bench: Workbench, service: Service, rows: int, row_group: int) -> Finding:
-    """Return the peak memory of a process that verifies and loads a month, above that of Dagster."""
+    """Return the peak memory of a process that verifies and loads a month, minus that of importing Dagster."""
     file = published(bench, service, rows, row_group)
     bench.empty()
     bare = int(bench.run("-c", _BARE)) / MIB

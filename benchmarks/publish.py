@@ -1,4 +1,4 @@
-"""``python -m benchmarks.publish SERVICE MONTH ROWS PATH``: write a generated file and print the seconds."""
+"""``python -m benchmarks.publish SERVICE MONTH ROWS PATH``: write a file of the sample and print the seconds."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.publish_parquet SERVICE CSV PARQUET ROW_GROUP``: write a month again, with the TLC's types."""
+"""``python -m benchmarks.publish_parquet SERVICE CSV PARQUET ROW_GROUP``: convert a month, with the TLC's types."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ _IDS = ("vendorid", "pulocationid", "dolocationid")
 
 
 def main(service: str, csv: str, parquet: str, row_group: str) -> None:
-    """Write a Parquet file with this many rows in each row group."""
+    """Write the rows of a CSV to a Parquet file with this many rows in each row group."""
     types = {column.source: _type(column) for column in SERVICES[service].columns}
     options = pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True)
     table = pyarrow.csv.read_csv(csv, convert_options=options)

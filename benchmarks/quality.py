@@ -1,4 +1,4 @@
-"""What users wait for: a month's load with all its checks, as one command, against the limit of one COPY."""
+"""The time of a month's checks, and of its load with all checks as one command, against the limit of one COPY."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -20,7 +20,7 @@ _MATERIALIZE = ("-m", "dagster", "asset", "materialize", "-m", "taxi_platform.de
 
 
 def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
-    """Time the checks beside the load in this process, and the command less that of a small month."""
+    """Compare the checks with the load, and the command, less that of a small month, with the limit of one COPY."""
     file = bench.file(YELLOW, MONTH, rows)
     bench.file(YELLOW, SMALL_MONTH, SMALL_ROWS)
 

@@ -11,10 +11,10 @@ class Finding:
     """One line of the table.
 
     Attributes:
-        what: what was measured, against what.
-        target: what it should be; empty for what is only told.
-        result: what it is, as the median of all pairs with the least and the greatest.
-        met: whether the target is met; None where there is none.
+        what: what was measured, and what it is compared with.
+        target: the target; empty if there is none.
+        result: the result; in most cases the median of all pairs, with the least and the greatest.
+        met: whether the target is met; None if there is none.
         details: the figures behind the result.
     """
 
@@ -26,7 +26,7 @@ class Finding:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """The cells of its line, under ``HEADINGS``."""
+        """The cells of the finding's line, in the order of ``HEADINGS``."""
         met = "" if self.met is None else "yes" if self.met else "no"
         return self.what, self.target, self.result, met, self.details
 
@@ -34,8 +34,8 @@ class Finding:
 def as_text(finding: Finding) -> str:
     """Return a finding as text for the terminal."""
     what, target, result, met, details = finding.cells
-    verdict = f"   [target {target}: {'met' if met == 'yes' else 'MISSED'}]" if met else ""
-    return f"{what}: {result}{verdict}\n    {details}"
+    outcome = f"   [target {target}: {'met' if met == 'yes' else 'MISSED'}]" if met else ""
+    return f"{what}: {result}{outcome}\n    {details}"
 
 
 def as_markdown(machine: str, findings: Sequence[Finding]) -> str:

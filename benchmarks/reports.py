@@ -1,4 +1,4 @@
-"""What a report costs: its time and the client's memory, and the time of a month among many."""
+"""The time and the client's memory of reports, and the time to count a month among many months."""
 
 import json
 import time
@@ -50,12 +50,12 @@ def _report_of_a_new_month(bench: Workbench) -> Mapping[str, float]:
 
 
 def _month(bench: Workbench, rows: int, count: int) -> Finding:
-    """Compare the last month's report in a database of many months with a database of this month only."""
+    """Compare counting the last month in a database of many months with a database of this month only."""
     with connect(bench.url) as connection:
         execute(connection, "create database one_month")
     alone = urlsplit(bench.url)._replace(path="/one_month").geturl()
     fill(alone, MONTHS[-1:], rows)
-    pairs = in_pairs(lambda: _asking(bench.url), lambda: _asking(alone), count)
+    pairs = in_pairs(lambda: _count(bench.url), lambda: _count(alone), count)
     ratios = [ours / other for ours, other in zip(pairs.ours, pairs.other, strict=True)]
     return Finding(
         f"counting a month of {rows:,} rows among {len(MONTHS)} months, against the same month alone",
@@ -66,8 +66,8 @@ def _month(bench: Workbench, rows: int, count: int) -> Finding:
     )
 
 
-def _asking(url: str) -> float:
-    """Return the seconds until all figures of the last month are counted, the only part that could grow."""
+def _count(url: str) -> float:
+    """Return the seconds of counting all figures of the last month, the only part that could grow."""
     pretend_build(url, MONTHS[-1])
     began = time.perf_counter()
     assert list(read_figures(url, MONTHS[-1:], {}))

@@ -6,7 +6,7 @@ COLUMNS = ", ".join(column.name for column in YELLOW.first_columns)
 TYPED = ", ".join(f"{column.name} {column.postgres}" for column in YELLOW.first_columns)
 LIMIT, STAGING, FINAL = "limit_tripdata", "course_staging", "course_tripdata"
 
-# As fast as one COPY can be: the table is new in the transaction, so that nothing is logged and all rows are frozen.
+# The fastest COPY: the table is created in the same transaction, so rows are not logged and are frozen at once.
 LIMIT_SEQUENCE = (
     "begin",
     f"create table {LIMIT} ({TYPED})",

@@ -1,4 +1,4 @@
-"""How fast the sample makes its files, because every benchmark starts with one."""
+"""The speed at which the sample makes its files, because most benchmarks start with one."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -13,7 +13,7 @@ LEAST_RATE = 1_000_000
 
 
 def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
-    """Measure rows per second of each service, from the start to a closed ``.csv.gz``."""
+    """Measure the rows per second of each service, until the ``.csv.gz`` is written."""
     for service in SERVICES.values():
         path = bench.folder / f"{service.name}.csv.gz"
         program = ("-m", "benchmarks.publish", service.name, str(MONTH), str(rows), str(path))

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.scale [COUNT …]``: what grows with the number of partitions, as rows of a table.
+"""``python -m benchmarks.scale [COUNT …]``: time everything that grows with the number of partitions.
 
-COUNT partitions are the months of the raw file and of the table of every service. Not part of ``python -m benchmarks``,
-because the largest takes minutes.
+COUNT is the number of months of all raw files' and tables' assets together. This is not part of
+``python -m benchmarks``, because the largest number takes minutes.
 """
 
 import json
@@ -17,7 +17,7 @@ FIRST, EARLIEST, LATEST = Month(2009, 1), Month(1970, 1), Month(2999, 12)
 
 
 def months_for(count: int) -> tuple[Month, Month]:
-    """Return the first and last month that make about so many partitions: from 2009 on, or all that settings allow."""
+    """Return the first and last month for about this many partitions: from 2009 on, or all that the settings allow."""
     each = round(count / len(SERVICES) / 2)
     last = FIRST.plus(each - 1)
     return (FIRST, last) if last <= LATEST else (EARLIEST, LATEST)

@@ -1,4 +1,4 @@
-"""A code location whose monthly assets do nothing: the time that Dagster's daemon, queue and records take."""
+"""A code location with monthly assets that do nothing, to measure the time of Dagster's daemon, queue and records."""
 
 import dagster as dg
 
@@ -6,7 +6,7 @@ MONTHS = dg.TimeWindowPartitionsDefinition(start="2019-01", end="2021-08", fmt="
 
 
 def nothing(name: str) -> dg.AssetsDefinition:
-    """Return an asset with the months, policy and pool of a table of trips that does nothing."""
+    """Return an asset that does nothing, with the months, backfill policy and pool of a trip table."""
 
     @dg.asset(name=name, partitions_def=MONTHS, backfill_policy=dg.BackfillPolicy.single_run(), pool="postgres")
     def asset() -> None:

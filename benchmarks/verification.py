@@ -1,4 +1,4 @@
-"""How much time the checks of the stream, and the virtual column, add to a load."""
+"""The time that checking the stream adds to a load, and the virtual column to a COPY."""
 
 import os
 import time
@@ -28,7 +28,7 @@ IDENTIFIED, PLAIN = "public.with_identifier", "public.without_identifier"
 
 
 def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
-    """Compare a load with one whose stream only inflates and copies."""
+    """Compare a load with one whose stream is only decompressed and copied."""
     file = bench.file(YELLOW, MONTH, rows)
 
     checking, trusting = TripStream, _trusting(file)
@@ -48,7 +48,7 @@ def measure(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
 
 
 def measure_identifier(bench: Workbench, rows: int, count: int) -> Iterator[Finding]:
-    """Compare a COPY into a table with ``unique_row_id`` and into one without."""
+    """Compare a COPY into a table with ``unique_row_id`` with a COPY into one without."""
     file = bench.file(YELLOW, MONTH, rows)
     bench.empty()
     with connect(bench.url) as connection:
@@ -63,7 +63,7 @@ def measure_identifier(bench: Workbench, rows: int, count: int) -> Iterator[Find
 
 
 def _trusting(file: TripFile) -> type[TripStream]:
-    """Return a stream class that is given what it would otherwise compute."""
+    """Return a stream class that takes the checksum and row count from the file instead of computing them."""
 
     class TrustingStream(TripStream):
         sha256 = file.sha256

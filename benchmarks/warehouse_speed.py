@@ -1,4 +1,4 @@
-"""A month from its file into BigQuery, against the bare clients that upload, load and replace it, on emulators."""
+"""Loading a month from its file into BigQuery, against the bare clients' upload, load and replacement, on emulators."""
 
 import time
 from collections.abc import Iterator
@@ -26,11 +26,11 @@ from taxi_platform.trips.services import GREEN
 
 MONTH = Month(2020, 4)
 GENUINE = PROJECT.parent / "shared" / "data"
-ROWS = 35_612  # of the genuine month, and of the made-up one that stands in where there is none
+ROWS = 35_612  # rows of the genuine month, and of the sample month that is used if the genuine one is not available
 
 
 def measure(bench: Workbench, _: int, count: int) -> Iterator[Finding]:
-    """Upload, load and replacement of a green month with all checks, in times of the bare clients' three calls."""
+    """Compare upload, load and replacement of a green month, with all checks, with the bare clients' three calls."""
     with project(bench) as cloud:
         file = _file(bench)
         header = TripStream(read_chunks(file.path, 64 * 1024), GREEN, MONTH, compressed=True).header

@@ -1,4 +1,4 @@
-"""A folder, an embedded server and generated files for one run of the benchmarks; removed afterwards."""
+"""A folder with an embedded server and generated files for one run of the benchmarks; removed afterwards."""
 
 import os
 import shutil
@@ -24,14 +24,14 @@ from taxi_platform.trips.services import SERVICES, Service
 
 @dataclass(frozen=True)
 class Workbench:
-    """Where everything is measured.
+    """The files and the server of the measurements.
 
     Attributes:
-        folder: the data directory: files as published, raw files, the server, Dagster's state.
-        url: of the server's database.
+        folder: the data directory: published files, raw files, the server, Dagster's state.
+        url: the URL of the server's database.
         psql: the server's own ``psql``.
-        environment: for child processes: where server and data are, whatever ``.env`` says.
-        rows: of the files that were generated.
+        environment: the environment of child processes, with this server and folder, whatever ``.env`` says.
+        rows: the number of rows of each generated file.
     """
 
     folder: Path
@@ -87,7 +87,7 @@ class Workbench:
         return time.perf_counter() - started
 
     def empty(self, *more: str) -> None:
-        """Drop all trips and whatever else is named, and let disk and server come to rest."""
+        """Drop the tables of all trips and these further tables, and write all data to disk."""
         everything = [tables.FILES, *(tables.table_of(service) for service in SERVICES.values()), *more]
         with connect(self.url) as connection:
             for table in everything:
@@ -98,7 +98,7 @@ class Workbench:
 
 @contextmanager
 def workbench() -> Iterator[Workbench]:
-    """Make everything, and stop the server and remove everything at the end, whatever ends it."""
+    """Create the folder and start the server; at the end, even after an error, stop it and delete the folder."""
     settings().data_dir.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=settings().data_dir))
     folder.chmod(0o755)  # the server may run as another user
@@ -120,7 +120,7 @@ def _environment(folder: Path, url: str) -> dict[str, str]:
         "TAXI_SOURCE": str(folder / "published"),
         "TAXI_DATA_DIR": str(folder),
         "TAXI_POSTGRES_URL": url,
-        "TAXI_DAGSTER_POSTGRES_URL": "",  # in the same server, as a first user has it
+        "TAXI_DAGSTER_POSTGRES_URL": "",  # empty: the default, a database in the same server
         "TAXI_FIRST_MONTH": "2019-01",
         "TAXI_LAST_MONTH": "2021-07",
         "TAXI_ON_BAD_ROWS": "fail",
