@@ -48,7 +48,7 @@ def test_a_backfill_fails_when_a_check_of_its_month_fails(
         swap(self, *arguments)  # pyright: ignore[reportArgumentType, reportCallIssue]
         delete_a_row(backfills)
 
-    monkeypatch.setattr(loader._Load, "_swap", and_lose_a_row)  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(loader._Load, "_swap", swap_and_delete)  # pyright: ignore[reportPrivateUsage]
     status, output = backfills.backfill("green", "2019-03")
     assert status == 1
     assert "1 month: 0 loaded (0 rows), 1 failed" in output
