@@ -69,7 +69,7 @@ class Scenario:
         self.fhv_comes_by_http()
         self.files_are_dropped()
         self.models_are_built()
-        self.yellow_is_odd()
+        self.yellow_is_unusual()
         self.green_is_damaged()
         self.green_is_in_progress()
 
@@ -78,8 +78,8 @@ class Scenario:
         assert self.on.materialize("taxi_zone_lookup").success
         for n in range(1, 8):
             self.source.publish("green", f"2019-0{n}", rows("green", f"2019-0{n}", 10 + n))
-        odd = [*rows("green", "2019-08", 4), *odd_rows("green", "2019-08", 14)]
-        self.source.publish("green", "2019-08", odd)
+        suspicious = [*rows("green", "2019-08", 4), *odd_rows("green", "2019-08", 14)]
+        self.source.publish("green", "2019-08", suspicious)
         self.backfill("green", "2019-01..2019-08")
         raw = sorted((self.on.data / "raw/green").glob("*.gz"), key=lambda path: path.stat().st_mtime_ns)
         limit = sum(path.stat().st_size for path in raw) - 1
@@ -132,7 +132,7 @@ class Scenario:
     def models_are_built(self) -> None:
         assert self.on.materialize(*self.on.group("models"), first="2019-01", last="2019-03").success
 
-    def yellow_is_odd(self) -> None:
+    def yellow_is_unusual(self) -> None:
         self.source.publish("yellow", "2019-02", rows("yellow", "2019-02", 17))
         assert self.on.materialize("raw/yellow_tripdata", first="2019-02").success
         two = "select ctid from yellow_tripdata_2019_03 limit 2"
@@ -143,8 +143,8 @@ class Scenario:
         self.source.publish("yellow", "2019-07", bad)
         with self.on.using(TAXI_ON_BAD_ROWS="quarantine", TAXI_MAX_BAD_ROWS="0.5"):
             self.backfill("yellow", "2019-07")
-        odd = [",".join(f'"{value}"' for value in line.split(",")) for line in rows("yellow", "2019-08", 11)]
-        text = "\n".join([HEADERS["yellow"].lower(), *odd]).encode()
+        quoted = [",".join(f'"{value}"' for value in line.split(",")) for line in rows("yellow", "2019-08", 11)]
+        text = "\n".join([HEADERS["yellow"].lower(), *quoted]).encode()
         self.source.publish("yellow", "2019-08", gzip.compress(text, mtime=0))
         self.backfill("yellow", "2019-08")
         self.source.publish("yellow", "2019-09", rows("yellow", "2019-09", 9))

@@ -45,7 +45,7 @@ def environment(data: Path, **values: str) -> Mapping[str, str]:
 def require_activation() -> None:
     """Skip the test if ``make`` has not set up the project."""
     if not (PROJECT / ".venv/bin/activate").exists():
-        pytest.skip(f"there is no {PROJECT}/.venv; `make test` makes it")
+        pytest.skip(f"{PROJECT}/.venv does not exist; `make test` creates it")
 
 
 def script(command: str) -> list[str]:
