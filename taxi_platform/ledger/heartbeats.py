@@ -1,7 +1,7 @@
 """Heartbeats tell whether the process of a run is still alive.
 
 A process that executes a run writes a heartbeat into the database of Dagster's state every few seconds, whatever
-started it, and stops itself when the run is over for everybody else. The daemon, which may be in another container,
+started it, and stops itself if Dagster has ended the run meanwhile. The daemon, which may be in another container,
 measures for how long it has not changed (``UnchangedTimer``), without comparing clocks; a command, which cannot wait,
 checks the processes of this machine (``abandoned_runs``).
 """
