@@ -45,12 +45,12 @@ _TESTS = Path(__file__).parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A shell that starts the tests in the background has them ignore Ctrl-C, and with them whatever they start.
+    # Processes that a shell starts in the background ignore Ctrl-C, and so would everything that the tests start.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    # A third of hypothesis's own number; `make fuzz` is for long searches. No deadline, because machines may be busy.
+    # A third of hypothesis's default; `make fuzz` is for long searches. No deadline, because machines may be busy.
     hypothesis.settings.register_profile("suite", max_examples=30, deadline=None)
     hypothesis.settings.load_profile("suite")
     repeat_at_the_end()
@@ -97,7 +97,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesOn
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses PostgreSQL, and start what takes longest first."""
+    """Mark the tests that use PostgreSQL, and start the longest tests first."""
     for item in items:
         if {"database", "state_database", "deployment"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("database")
@@ -114,18 +114,18 @@ def _place(item: pytest.Item) -> tuple[int, int]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> str:
-    """Return a superuser's URL: ``TAXI_TEST_POSTGRES_URL``, or of an embedded server for this session."""
+    """Return a superuser's URL: ``TAXI_TEST_POSTGRES_URL`` if it is set, else that of the session's embedded server."""
     external = os.environ.get("TAXI_TEST_POSTGRES_URL")
     if external:
         return external
     folder = Path(os.environ[_SERVER])
     server = EmbeddedServer(folder / "postgres")
     with (folder / "configuring").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # one worker restarts the server, before another one uses it
-        url = server.start().partition("?")[0]  # as any server's URL
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one worker restarts the server before another one uses it
+        url = server.start().partition("?")[0]  # without parameters, like any server's URL
         if not (folder / "configured").exists():
             with psycopg.connect(url, autocommit=True) as connection:
-                # Processes are killed here, never the machine.
+                # fsync protects from a crash of the machine, and tests kill only processes.
                 connection.execute("alter system set fsync = off")
                 # For all workers together, some of which start ten processes at once.
                 connection.execute("alter system set max_connections = 200")
@@ -154,7 +154,7 @@ def state_template(postgres_url: str) -> str:
     folder = Path(os.environ[_SERVER])
     name = f"state_{folder.name.rpartition('-')[2]}"
     with (folder / "state").open("a") as made:
-        fcntl.flock(made, fcntl.LOCK_EX)  # one worker makes it
+        fcntl.flock(made, fcntl.LOCK_EX)  # only one worker creates it
         if not (folder / "state").stat().st_size:
             with psycopg.connect(postgres_url, autocommit=True) as connection:
                 connection.execute(f"create database {name} template template0".encode())
@@ -212,7 +212,7 @@ def log_lines() -> Iterator[list[str]]:
 
 @pytest.fixture
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let every retry and poll of the platform come at once, and return the list of the waits that were skipped."""
+    """Skip the waits between the platform's retries and polls, and return the list of the skipped waits."""
     waits: list[float] = []
     monkeypatch.setattr(retries, "sleep", waits.append)
     return waits
@@ -232,7 +232,7 @@ def platform(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def backfills(state_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Backfills]:
-    """Yield backfills of the sample, with the trips and Dagster's state in the test's database."""
+    """Yield the platform with ``taxi backfill``, the sample, and a database for trips and Dagster's state."""
     home = tmp_path / "dagster"
     home.mkdir()
     (home / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")

@@ -1,4 +1,4 @@
-"""docker-compose.yml as a text: what it promises about ports, passwords, images, users and health."""
+"""docker-compose.yml without Docker: ports, passwords, images, users, networks, volumes and health checks."""
 
 import re
 import subprocess
@@ -23,7 +23,7 @@ EMULATORS = {name: one for name, one in SERVICES.items() if one["image"].startsw
 VARIABLES = {found["name"]: found for found in compose.VARIABLE.finditer(compose.FILE.read_text()) if found["name"]}
 
 
-def test_it_keeps_the_compose_specification() -> None:
+def test_it_follows_the_compose_specification() -> None:
     check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(compose.FILE)]
     done = subprocess.run(check, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
@@ -90,7 +90,7 @@ def test_services_of_ours_are_one_image_without_the_rights_of_root() -> None:
         assert "user" not in service
 
 
-def test_the_emulators_are_one_image_without_the_rights_of_root_and_share_what_they_hold() -> None:
+def test_the_emulators_are_one_image_without_the_rights_of_root_and_share_their_data() -> None:
     assert set(EMULATORS) == {"storage", "bigquery"}
     for service in EMULATORS.values():
         assert service["build"] == {"context": ".", "dockerfile": "deploy/emulators/Dockerfile"}
@@ -104,7 +104,7 @@ def test_services_of_ours_see_each_others_logs_and_only_the_code_location_the_fi
 
 def test_every_setting_reaches_the_code_location_and_the_other_services_get_only_what_they_need() -> None:
     settings = variables(Settings) | variables(CloudSettings)
-    given = set(OURS["code"]["environment"]) | {"TAXI_DATA_DIR"}  # which is the image's own
+    given = set(OURS["code"]["environment"]) | {"TAXI_DATA_DIR"}  # which the image sets
     assert settings - given == set(), "add them to x-code in docker-compose.yml"
     needed = {"TAXI_DAGSTER_POSTGRES_URL", "TAXI_CODE_HOST", "TAXI_CODE_PORT", "TAXI_WEB_URL", "TAXI_ALLOWED_HOSTS"}
     for name in ("web", "web-read-only", "daemon"):
@@ -137,7 +137,7 @@ def test_only_the_web_servers_and_the_daemon_reach_the_port_that_runs_code() -> 
         "emulators": {"storage", "bigquery", "code"},
     }
     assert set(FILE["networks"]) == set(members)
-    # It listens on its address in the network grpc, and in no other.
+    # It listens only on its address in the network grpc.
     assert OURS["code"]["networks"]["grpc"] == {"aliases": ["code-grpc"]}
     assert "--host code-grpc --port 4000" in OURS["code"]["command"]
     assert "ports" not in OURS["code"]
@@ -152,7 +152,7 @@ def test_a_service_has_few_privileges(name: str) -> None:
 
 
 def test_root_file_systems_are_read_only_but_those_of_pgadmin_and_the_emulators() -> None:
-    """Leave out pgAdmin, which writes beside its program, and the emulators, whose files are not known."""
+    """Exempt pgAdmin, which writes beside its program, and the emulators, whose files are not known."""
     assert {name for name, one in SERVICES.items() if not one.get("read_only")} == {"pgadmin", *EMULATORS}
     assert all(one["tmpfs"] == ["/tmp"] for one in OURS.values())
 

@@ -1,4 +1,4 @@
-"""The emulators of Compose's profile gcp, their commands as processes of this machine; set-up, upload and load."""
+"""The emulators of Compose's profile gcp, run as processes of this machine: set-up, upload and load."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -23,7 +23,7 @@ from taxi_platform_tests.support.this_machine import free_ports
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    """Return the port of a server that the script has prepared."""
+    """Start a server that the script has prepared, and yield its port."""
     (port,) = free_ports(1)
     with tempfile.TemporaryDirectory(prefix="databases-") as folder:
         Path(folder).chmod(0o755)
@@ -73,13 +73,13 @@ def test_neither_account_connects_to_the_others_database(user: str, password: st
 
 
 def documented(program: str) -> list[str]:
-    """Return docs/deploy.md's command with this program for the trips, without container and file."""
+    """Return the words of docs/deploy.md's command for this program and the trips, without container and file."""
     page = (PROJECT / "docs/deploy.md").read_text(encoding="utf-8")
     (line,) = re.findall(rf"exec -T postgres ({program} [^<>\n]*)", page)
     return shlex.split(line.replace("$database", "ny_taxi"))
 
 
-def test_status_says_the_same_after_a_restore_into_an_empty_server(
+def test_status_reports_the_same_after_a_restore_into_an_empty_server(
     port: int, backfills: Backfills, tmp_path: Path
 ) -> None:
     backfills.run("green_tripdata", months="2019-01...2019-03")

@@ -1,4 +1,4 @@
-"""The values for Dagster's Helm chart, as far as they can be tried without a cluster: by Dagster's own classes.
+"""The values for Dagster's Helm chart, checked with Dagster's own classes instead of a cluster.
 
 Kubernetes' client takes long to import, so only the process that runs these tests does it.
 """
@@ -95,7 +95,7 @@ def launcher(tmp_path: Path) -> "K8sRunLauncher":
 def test_the_instance_is_limited_watched_and_retried_as_dagster_yaml_says() -> None:
     own = yaml.safe_load((PROJECT / "dagster.yaml").read_text())
     assert {key: own[key] for key in INSTANCE} == INSTANCE
-    replaced = {"storage", "run_launcher", "telemetry", "nux"}  # by the chart's, and what has no place there
+    replaced = {"storage", "run_launcher", "telemetry", "nux"}  # the chart has its own, or has no field for them
     assert set(own) - set(INSTANCE) == replaced
 
 
@@ -151,13 +151,13 @@ def test_the_code_server_takes_the_arguments_and_has_the_name_that_dg_knows() ->
     assert server == {"host": CODE["name"], "port": CODE["port"], "name": "taxi_platform"}
 
 
-def test_its_settings_are_settings_and_none_of_them_is_a_secret() -> None:
+def test_the_variables_of_the_code_server_are_settings_and_not_secrets() -> None:
     assert set(CODE["env"]) <= variables(Settings) | variables(CloudSettings)
     assert not [name for name in CODE["env"] if re.search("URL|KEY|CREDS|PASSWORD", name)]
     assert CODE["image"]["tag"] == compose.read()["services"]["code"]["image"].rpartition(":")[2]
 
 
-def test_the_chart_has_a_field_of_every_name() -> None:
+def test_every_value_is_a_field_of_the_chart() -> None:
     sections = {**VALUES, "chart": VALUES | GOOGLE, "deployment": CODE}
     sections |= {"k8sRunLauncher": RUNS, "runK8sConfig": RUNS["runK8sConfig"]}
     assert [set(sections[name]) - fields for name, fields in FIELDS.items()] == [set()] * len(FIELDS)

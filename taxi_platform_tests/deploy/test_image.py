@@ -22,7 +22,7 @@ from taxi_platform_tests.support.this_machine import free_ports
 PACKAGE = PROJECT / "taxi_platform"
 EMULATORS = PROJECT / "deploy/emulators/Dockerfile"
 LOAD = "from taxi_platform.definitions import defs; print(len(list(defs().resolve_all_asset_specs())))"
-# Runs a command with the folder that follows read-only, but for its volumes, as in a container; where that is allowed.
+# Runs a command with a read-only root folder except for its volumes, as in a container, if mounting is allowed here.
 _MOUNT = (
     'mount --bind "$0" "$0" && for at in data opt/dagster/storage; do mount --bind "$0/$at" "$0/$at"; done'
     ' && mount -o remount,ro,bind "$0" && ! touch "$0/app/x" 2>/dev/null && exec "$@"'
@@ -126,11 +126,11 @@ def test_the_steps_of_the_file_give_definitions_that_load_and_commands_that_run(
             done = run([*READ_ONLY, root, environment / "bin" / command[0], *command[1:]])
             assert re.match(expected, done.stdout), done.stderr
         if interpreter:
-            is_healthy_when_it_says_so(run, root, variables)
+            wait_until_healthy(run, root, variables)
 
 
 def install(root: Path, interpreter: str | None) -> Path:
-    """Do the first stage's steps below ``root``; return the environment that they make."""
+    """Do the first stage's steps below ``root``, and return the virtual environment that they create."""
     parts = [part for part in image.parser().structure if part["instruction"] != "COMMENT"]
     steps = {part["instruction"]: part["value"] for part in parts[: -len(image.instructions())]}
     step = steps["RUN"]
@@ -159,7 +159,7 @@ def install(root: Path, interpreter: str | None) -> Path:
     return environment
 
 
-def is_healthy_when_it_says_so(run: Any, root: Path, variables: dict[str, str]) -> None:
+def wait_until_healthy(run: Any, root: Path, variables: dict[str, str]) -> None:
     """Start the image's command on another port, and wait until the image's health check succeeds."""
     (port,) = free_ports(1)
     steps = dict(image.instructions())

@@ -1,4 +1,4 @@
-"""The rules of the log-in's Caddyfile, by Caddy itself in front of a web server that answers every request."""
+"""The rules of the log-in's Caddyfile: the real Caddy in front of a web server that answers every request."""
 
 import subprocess
 import sys
@@ -38,7 +38,7 @@ class WebServer(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of the log-in, in front of a web server of the tests."""
+    """Start the log-in in front of a web server of the tests, and yield its URL."""
     behind = ThreadingHTTPServer(("127.0.0.1", 0), WebServer)
     threading.Thread(target=behind.serve_forever, args=(0.01,), daemon=True).start()
     (port,) = free_ports(1)
@@ -79,7 +79,7 @@ def login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ("GET", "/graphql", {"Accept": "text/html", "Sec-Fetch-Site": "none"}, 200),
         ("GET", "/graphql", {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-Fetch-Site": "same-origin"}, 200),
         ("GET", MUTATION, {"Accept": "image/*", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),
-        ("GET", MUTATION, {"Accept": "image/*"}, 405),  # of a browser that does not say where the request comes from
+        ("GET", MUTATION, {"Accept": "image/*"}, 405),  # from a browser that does not send Sec-Fetch-Site
         ("POST", "/graphql", JSON | {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}, 403),
         ("POST", "/graphql", JSON | {"Sec-Fetch-Site": "same-site"}, 403),
         ("POST", "/graphql", {"Content-Type": "text/plain; charset=application/json"}, 415),

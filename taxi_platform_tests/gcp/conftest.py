@@ -1,6 +1,6 @@
-"""The same tests on the emulators and, by ``make test-gcp``, in a real project; what they proved there, and its cost.
+"""Fixtures that run the tests on the emulators and, with ``make test-gcp``, in a real project; its results and cost.
 
-``make record-gcp`` also writes what Google answered to ``support/google_recorded/``.
+``make record-gcp`` also writes Google's responses to ``support/google_recorded/``.
 """
 
 import os
@@ -22,7 +22,7 @@ from taxi_platform_tests.support.recordings import BUCKET, DATASET, FOLDER, PROJ
 
 GOOGLE = pytest.param("google", marks=pytest.mark.gcp)
 only_google = pytest.mark.parametrize("made", [GOOGLE], indirect=True)
-"""For what the emulators cannot do."""
+"""For tests of what the emulators cannot do."""
 
 _COST = pytest.StashKey[str]()
 
@@ -55,13 +55,13 @@ def remove(cloud: Cloud) -> None:
 
 
 def remove_tables(cloud: Cloud) -> None:
-    """Remove what another test has left in the dataset."""
+    """Delete the tables that another test has left in the dataset."""
     for table in cloud.bigquery.list_tables(f"{cloud.project}.{cloud.dataset}"):
         cloud.bigquery.delete_table(table.reference)
 
 
 def cost(cloud: Cloud, since: datetime) -> str:
-    """Return what the platform's jobs were billed since a moment, dbt's among them."""
+    """Return the number, billed bytes and cost of the platform's jobs since a time, dbt's included."""
     found: list[Any] = [
         job
         for job in cloud.bigquery.list_jobs(min_creation_time=since)
@@ -95,7 +95,7 @@ def recorder(made: Cloud) -> Recorder:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Print what was proved in the real project, what was not, and what it cost."""
+    """Print the outcome of every test in the real project, and their cost."""
     stats: dict[str, list[Any]] = terminalreporter.stats
     of_google = {
         outcome: [report for report in stats.get(outcome, []) if "google" in report.nodeid and "/gcp/" in report.nodeid]

@@ -1,4 +1,4 @@
-"""The lake and the tables: on the emulators as far as they go, all of it in a real project by ``make test-gcp``.
+"""The lake and the tables: on the emulators if they can do it, and all in a real project with ``make test-gcp``.
 
 A run in a real project makes its own bucket and dataset beside those of the settings, and removes them again.
 """
@@ -33,7 +33,7 @@ COUNT = "select count(*), count(distinct unique_row_id) from `{}.green_tripdata`
 # Bucket and dataset
 
 
-def test_set_up_creates_both_and_then_there_are_no_problems(made: Cloud) -> None:
+def test_set_up_creates_bucket_and_dataset_and_leaves_no_problems(made: Cloud) -> None:
     again = set_up(made)
     assert (again["made_bucket"], again["made_dataset"]) == (False, False)
     assert list(problems(made)) == []
@@ -56,7 +56,7 @@ def test_a_dataset_is_created_once(made: Cloud, recorder: Recorder) -> None:
 
 
 @only_google
-def test_the_bucket_is_where_and_as_it_should_be(made: Cloud) -> None:
+def test_the_bucket_has_its_location_protection_labels_and_lifecycle(made: Cloud) -> None:
     bucket = made.storage.get_bucket(made.bucket)
     assert bucket.location.upper() == made.location.upper()
     assert bucket.iam_configuration.uniform_bucket_level_access_enabled
@@ -87,7 +87,7 @@ def test_a_bucket_of_somebody_else_is_refused(made: Cloud, recorder: Recorder) -
 
 
 @pytest.mark.parametrize("count", [50, 50_000], ids=["one request", "in parts"])
-def test_a_file_goes_up_is_recognised_and_found(
+def test_a_file_is_uploaded_recognised_and_found(
     count: int, made: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("google.cloud.storage.blob._MAX_MULTIPART_SIZE", 100_000)
@@ -110,7 +110,7 @@ def test_a_late_writer_is_refused(made: Cloud, recorder: Recorder) -> None:
 
 
 @only_google
-def test_other_bytes_than_were_announced_never_become_an_object(
+def test_bytes_that_differ_from_their_checksum_never_become_an_object(
     made: Cloud, recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published = Published(tmp_path)
@@ -133,10 +133,10 @@ def loads(made: Cloud, tmp_path: Path) -> WarehouseLoads:
     return WarehouseLoads(made, Published(tmp_path))
 
 
-def test_a_month_equals_its_file_is_recognised_and_reports_its_time_and_cost(loads: WarehouseLoads) -> None:
+def test_a_month_equals_its_file_is_recognised_and_reports_its_bytes(loads: WarehouseLoads) -> None:
     loaded = loads.load(rows(GREEN, 1000))
     assert loads.ask(COUNT) == [(1000, 1000)]
-    assert loads.cloud.bigquery_host or loaded.jobs["replace"].bytes_processed > 0  # emulators count none
+    assert loads.cloud.bigquery_host or loaded.jobs["replace"].bytes_processed > 0  # emulators report 0
     assert loads.load().unchanged
     assert loads.load(rows(GREEN, 900)).rows == 900
     assert loads.ask(COUNT) == [(900, 900)]
@@ -168,7 +168,7 @@ def test_a_column_that_a_contract_got_later_is_added(loads: WarehouseLoads) -> N
 
 
 @only_google
-def test_two_loads_of_a_month_at_once_leave_it_once(loads: WarehouseLoads) -> None:
+def test_concurrent_loads_of_a_month_leave_it_once(loads: WarehouseLoads) -> None:
     file = loads.upload(rows(GREEN, 1000))
     with ThreadPoolExecutor(3) as pool:
         done = [pool.submit(load_month, replace(loads.cloud), file, force=True) for _ in range(3)]
@@ -231,7 +231,7 @@ def test_a_month_is_read_without_reading_the_others(loads: WarehouseLoads) -> No
 
 
 @only_google
-def test_a_statement_that_would_read_too_much_is_refused_before_it_does(loads: WarehouseLoads) -> None:
+def test_a_statement_that_would_read_too_much_is_refused_before_it_runs(loads: WarehouseLoads) -> None:
     loads.load(rows(GREEN, 1000))
     reference = WarehouseReference(tables.table_of(loads.cloud, GREEN))
     with pytest.raises(CloudRefused, match="would bill more than it may"):
@@ -260,7 +260,7 @@ def test_jobs_carry_the_labels_by_which_their_cost_is_found(loads: WarehouseLoad
 
 
 @only_google
-def test_the_id_of_a_job_is_taken_once(made: Cloud, recorder: Recorder) -> None:
+def test_the_id_of_a_job_can_be_used_once(made: Cloud, recorder: Recorder) -> None:
     job_id = f"taxi_test_{uuid4().hex}"
     made.bigquery.query("select 1", job_id=job_id, job_retry=None, retry=None)
     with recorder.records("job_exists", job=job_id), pytest.raises(Conflict):
@@ -272,7 +272,7 @@ def second(loads: WarehouseLoads) -> WarehouseLoads:
     """Return the same tables for a service account that may load, and that the first account may impersonate."""
     account = os.environ.get("GCP_TEST_IMPERSONATE")
     if not account:
-        pytest.skip("GCP_TEST_IMPERSONATE names no service account that may load, so nothing is shown of two accounts")
+        pytest.skip("GCP_TEST_IMPERSONATE does not name an account that may load, so two accounts are not tested")
     return WarehouseLoads(replace(loads.cloud, impersonated=account), loads.published)
 
 
@@ -283,7 +283,7 @@ def test_two_accounts_load_the_same_month_and_do_not_see_each_others_jobs(
     file = loads.upload(rows(GREEN, 1000))
     first = loads.load_file(file)
     remove_tables(loads.cloud)
-    assert second.load_file(file).rows == 1000  # from the very same state
+    assert second.load_file(file).rows == 1000  # from the same state
     assert loads.load_file(file, force=True).rows == second.load_file(file, force=True).rows == 1000
     with ThreadPoolExecutor(2) as pool:
         done = [pool.submit(one.load_file, file, force=True) for one in (loads, second)]

@@ -1,4 +1,4 @@
-"""The models on BigQuery: built by Dagster, with every month however they are built, by capped and labelled jobs."""
+"""The models on BigQuery: every kind of build by Dagster keeps every month, and its jobs are capped and labelled."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
@@ -88,13 +88,13 @@ def test_a_build_replaces_its_month_and_a_rebuild_keeps_every_month(
     assert loads.ask(TRIPS) == BOTH
     assert loads.ask(REVENUE) == [(43,), (10,)]
 
-    # A table with other columns is built again with all months; of the other, April is neither read nor written.
+    # A table whose columns changed is built again with all months; of the other, April is neither read nor written.
     loads.ask(REPLACE_COLUMNS if front else "alter table `{}.fct_trips` drop column store_and_fwd_flag")
     loads.ask("delete from `{}.fct_monthly_zone_revenue` where file_month = '2019-04-01'")
     both = ["bigquery/fct_trips", "bigquery/fct_monthly_zone_revenue"]
     changed = platform.run(*both, month="2019-03")
     assert changed.succeeded, changed.failure
-    if front:  # a whole partition, which is deleted unread; a MERGE would be billed for it
+    if front:  # deletes a whole partition without reading it; a MERGE would be billed for it
         (sent,) = [asked.body.decode() for asked in front.requests if is_job(asked) and b"delete from" in asked.body]
         assert "where (file_month >= date '2019-03-01' and file_month < date '2019-04-01');" in sent
     assert loads.ask(TRIPS) == BOTH
@@ -112,7 +112,7 @@ def test_a_build_replaces_its_month_and_a_rebuild_keeps_every_month(
         assert front.unlimited() == []
         labels = [asked.json["configuration"]["labels"] for asked in front.requests if is_job(asked)]
         of_the_last_run = [one for one in labels if one["run"] == refreshed.result.run_id.partition("-")[0]]
-        assert {one.get("month") for one in of_the_last_run} == {None, "2019-03"}  # rows are counted without a label
+        assert {one.get("month") for one in of_the_last_run} == {None, "2019-03"}  # None: row counts have no month
         assert {one.get("model") for one in labels} >= {"fct_trips", "dim_zones", "stg_green_tripdata"}
 
 

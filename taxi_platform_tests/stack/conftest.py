@@ -1,4 +1,4 @@
-"""What the tests of this folder share: a running stack, a running daemon with its code server, and trips for both."""
+"""Fixtures of this folder's tests: a running stack, a running daemon with its code server, and trips for both."""
 
 import itertools
 import os
@@ -17,10 +17,10 @@ from taxi_platform_tests.support.trip_server import TripServer
 from taxi_platform_tests.support.trips_database import TripsDatabase
 from taxi_platform_tests.support.year import Year
 
-# For its picture (see test_backfills) the first test gets a year that people know.
+# The picture that test_backfills takes shows 2019, a year that readers know.
 FIRST, LAST = ("2019-01", "2021-07") if os.environ.get("TAXI_SCREENSHOT") else ("2009-01", "2040-12")
 PUBLISHED_AS = "dagster.example.com"  # the name of the stack's web server
-# The waits of a minute are waits of seconds here, as in the stack, and those of sensors too; their order stays.
+# Waits of a minute and the intervals of sensors take seconds, as in the stack; longer ones are still longer.
 QUICK = """
 from taxi_platform.ledger import heartbeats
 heartbeats.HEARTBEAT_SECONDS, heartbeats.TIMEOUT_SECONDS = 0.5, 4.0
@@ -54,7 +54,7 @@ def stack(source: TripServer) -> Iterator[Stack]:
 
 @pytest.fixture(scope="package")
 def years() -> Iterator[int]:
-    """Yield years, each once."""
+    """Return an iterator of years that no test uses yet."""
     return itertools.count(int(FIRST[:4]))
 
 

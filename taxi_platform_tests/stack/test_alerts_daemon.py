@@ -25,7 +25,7 @@ def published(source: TripServer) -> None:
 
 
 def killed(deployment: Deployment, run_id: str) -> str:
-    """Kill the process of a run when it waits for its month; return the id of the run, when that has failed."""
+    """Kill the process of a run that waits for its month, wait until the run has failed, and return its id."""
     deployment.wait_until(lambda: "another process is loading this month" in deployment.messages(run_id))
     deployment.worker(run_id).kill()
     assert deployment.wait_for(run_id).status == dg.DagsterRunStatus.FAILURE
@@ -43,7 +43,7 @@ def test_each_failure_is_one_message_unless_a_retry_succeeds(
     deployment: Deployment, trips: TripsDatabase, receiver: AlertReceiver
 ) -> None:
     def messages_about(*run_ids: str) -> list[dict[str, str]]:
-        failures = [sent for sent in receiver.taken if sent["title"].endswith(" failed")]  # and not a check that warns
+        failures = [sent for sent in receiver.taken if sent["title"].endswith(" failed")]  # not a check's warning
         return [sent for sent in failures if any(run_id in sent["message"] for run_id in run_ids)]
 
     with trips.held(ONCE), trips.held(ALWAYS):
@@ -52,20 +52,20 @@ def test_each_failure_is_one_message_unless_a_retry_succeeds(
         retried = [killed(deployment, dies)]
         retried.append(killed(deployment, retry_of(deployment, dies)))
         last = killed(deployment, retry_of(deployment, retried[-1]))
-    mended = retry_of(deployment, once)
-    assert deployment.wait_for(mended).is_success
+    succeeded = retry_of(deployment, once)
+    assert deployment.wait_for(succeeded).is_success
     refused = deployment.submit("green_tripdata", NEVER_PUBLISHED)
     deployment.wait_until(lambda: messages_about(last) and messages_about(refused))
     ticks = ticks_of(deployment.instance)
     deployment.wait_until(lambda: ticks_of(deployment.instance) > ticks + 1)
 
     (of_last,), (of_refused,) = messages_about(last), messages_about(refused)
-    assert messages_about(once, mended, *retried) == []
+    assert messages_about(once, succeeded, *retried) == []
     assert of_refused["title"] == f"taxi_platform: green {NEVER_PUBLISHED} failed"
     assert re.search(rf"green_tripdata_{NEVER_PUBLISHED}\.csv.*404", of_refused["message"])
     assert f"https://dagster.example/runs/{refused}" in of_refused["message"]
     assert of_last["title"] == f"taxi_platform: green {ALWAYS} failed"
-    # Whoever of the two finds it first: the code server, which was its parent, or the monitor.
+    # Reported by the code server, which was the parent process, or by run monitoring, whichever is first.
     assert re.search(r"terminated by signal 9|Detected run worker status", of_last["message"])
     assert "Retries before: 2" in of_last["message"]
 

@@ -1,4 +1,4 @@
-"""``taxi backfill`` with a real daemon and code server: what it asks of them, watches, and leaves to them."""
+"""``taxi backfill`` with a real daemon and code server: what it requests, follows, and leaves to them."""
 
 import itertools
 import re

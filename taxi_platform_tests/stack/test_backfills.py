@@ -22,7 +22,7 @@ from taxi_platform_tests.support.year import Year, newest_backfill
 JOB = "/locations/taxi_platform/jobs/green_tripdata_job"
 NARROW_MENU = "localStorage.setItem('dagster-nav-collapsed', 'true')"
 GREEN_DOT = "rgb(46, 204, 129)"
-PATIENCE = 60_000  # milliseconds, for a page on a busy machine
+TIMEOUT = 60_000  # milliseconds, for a page on a busy machine
 
 
 def launch_in_the_dialog(page: Page, year: Year) -> None:
@@ -41,7 +41,7 @@ def expect_green_dots(page: Page, year: Year) -> None:
     page.get_by_placeholder("Filter by name").fill(str(year.months[0].year))
     for month in year.months:
         dot = page.get_by_title(str(month), exact=True).first.locator("xpath=../../*[last()]")
-        expect(dot).to_have_css("background-color", GREEN_DOT, timeout=PATIENCE)
+        expect(dot).to_have_css("background-color", GREEN_DOT, timeout=TIMEOUT)
 
 
 def take_picture(page: Page, url: str, target: Path) -> None:
@@ -62,7 +62,7 @@ def test_months_that_are_selected_in_the_browser_are_loaded_and_turn_green(
     with browser(1400, 800) as page:
         problems: list[Error] = []
         page.on("pageerror", lambda problem: problems.append(problem))
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(TIMEOUT)
         page.add_init_script(NARROW_MENU)
         page.goto(stack.url(3000) + JOB)
         launch_in_the_dialog(page, year)

@@ -107,7 +107,7 @@ def test_a_code_server_that_dies_with_its_processes_leaves_runs_that_are_found_a
     assert left(deployment, trips) == []
 
 
-def test_without_their_code_server_one_process_ends_its_run_and_another_terminates_itself_and_none_is_doubled(
+def test_without_their_code_server_one_process_ends_its_run_another_terminates_itself_and_neither_is_retried(
     deployment: Deployment, trips: TripsDatabase
 ) -> None:
     with trips.held("2019-05"), trips.held("2019-06"):
@@ -135,7 +135,7 @@ def test_a_run_that_a_person_terminates_is_not_retried(deployment: Deployment, t
         wait_for_message(deployment, run_id, "another process is loading this month")
         assert deployment.instance.run_launcher.terminate(run_id)
         assert deployment.wait_for(run_id).status == CANCELED
-    time.sleep(3)  # the daemon looks for runs to retry every second
+    time.sleep(3)  # the daemon checks for runs to retry every second
     assert deployment.retries(run_id) == []
     assert left(deployment, trips) == []
 

@@ -1,4 +1,4 @@
-"""Whatever dies, goes away or fills up in the middle of a backfill: afterwards every month is its file, once."""
+"""Services, sources and disks that fail in the middle of a backfill: in the end every month equals its file, once."""
 
 import threading
 import time
@@ -30,14 +30,14 @@ def in_the_middle(stack: Stack, source: TripServer, year: Year) -> Iterator[str]
         source.script(address, Answer(until=go_on), Answer(until=go_on))
     backfill = year.launch()
     try:
-        stack.wait(lambda: any(asked.path in sixth for asked in source.requests), "the sixth month asked for")
+        stack.wait(lambda: any(asked.path in sixth for asked in source.requests), "the sixth month requested")
         yield backfill
     finally:
         go_on.set()
 
 
 def kill(stack: Stack, *names: str) -> None:
-    """Kill services, and start them again as Compose would do it."""
+    """Kill services, and start them again as Compose would."""
     for name in names:
         stack.kill(name)
     for name in names:
@@ -48,10 +48,10 @@ def workers(stack: Stack) -> list[psutil.Process]:
     """Return the processes that execute runs."""
     found: list[psutil.Process] = []
     for process in stack.processes("code"):
-        with suppress(psutil.Error):  # it has ended meanwhile
+        with suppress(psutil.Error):  # the process has ended meanwhile
             if "multiprocessing.forkserver" in str(process.cmdline()):
                 found.append(process)
-    return found[1:]  # the first one is what they are forked from
+    return found[1:]  # the first one is the process from which they are forked
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def test_a_run_continues_when_everything_but_its_own_process_dies_and_its_source
         source.away.set()
         before = len(source.requests)
     try:
-        stack.wait(lambda: len(source.requests) > before + 2, "the source asked again and again")
+        stack.wait(lambda: len(source.requests) > before + 2, "the source requested repeatedly")
     finally:
         source.away.clear()
     year.wait_for(backfill)
@@ -99,10 +99,10 @@ def test_when_everything_is_killed_nothing_is_lost(stack: Stack, source: TripSer
         kill(stack, *stack.services)
     stack.wait_until_healthy("postgres", "code", "web")
     year.wait_for(backfill)
-    assert len(year.check(backfill)) >= 2  # and another, if a retry meets services that start
+    assert len(year.check(backfill)) >= 2  # more if a retry fails while services are starting
 
 
-def test_postgres_that_is_killed_in_the_middle_of_a_swap_and_stays_away_is_waited_for(
+def test_a_load_waits_for_postgres_that_is_killed_during_a_swap_and_stays_away(
     stack: Stack, source: TripServer, year: Year
 ) -> None:
     with in_the_middle(stack, source, year) as backfill:
@@ -113,7 +113,7 @@ def test_postgres_that_is_killed_in_the_middle_of_a_swap_and_stays_away_is_waite
     time.sleep(10)  # longer than the timeout of a run without heartbeats
     stack.start("postgres")
     year.wait_for(backfill)
-    assert len(year.check(backfill)) <= 2  # whether the run survives is a matter of what it stores meanwhile
+    assert len(year.check(backfill)) <= 2  # whether the run survives depends on what it stores meanwhile
 
 
 def test_a_full_disk_of_raw_files_fails_the_months_that_meet_it_and_a_second_attempt_loads_them(

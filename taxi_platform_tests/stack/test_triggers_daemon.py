@@ -13,7 +13,7 @@ from taxi_platform_tests.support.trip_texts import rows, text, zipped
 from taxi_platform_tests.support.trips_database import TripsDatabase
 from taxi_platform_tests.support.year import path
 
-# The newest months, about which the sensor asks at its first tick.
+# The newest months, which the sensor requests at its first tick.
 NEW, DROPPED, ALONE = "green_tripdata_2021-07.csv", "yellow_tripdata_2021-06.csv", "fhv_tripdata_2021-05.csv"
 
 
@@ -38,7 +38,7 @@ def test_published_and_dropped_files_and_raw_files_without_their_table_are_loade
     deployment.start_sensor("new_month_sensor")
     for sensor in ("follow_upstream_sensor", "new_month_sensor"):
         deployment.wait_until(lambda sensor=sensor: has_ticked(deployment.instance, sensor))
-    # Only now, because the sensor of new months would load it too.
+    # Published only now, because the sensor of new months would load it too.
     source.publish(path(FHV, Month(2021, 5)), file(FHV, 30))
     deployment.submit("raw/fhv_tripdata", "2021-05")
     deployment.wait_until(lambda: [trips.count(name) for name in (NEW, DROPPED, ALONE)] == [10, 20, 30])

@@ -1,4 +1,4 @@
-"""Pages of other sites can do nothing to the real web server: by hand-made requests, and in a real browser."""
+"""Pages of other sites change nothing on the real web server: with requests made by hand, and in a real browser."""
 
 import http.server
 import threading
@@ -58,7 +58,7 @@ def test_a_mutation_that_another_site_can_send_changes_nothing(
     assert "evil" not in limits(server)
 
 
-def test_a_websocket_is_for_the_pages_of_the_ui(server: str) -> None:
+def test_a_websocket_is_refused_to_pages_of_other_sites(server: str) -> None:
     address, host = server.replace("http://", "ws://") + "graphql", urlsplit(server).netloc
     with pytest.raises(InvalidStatus, match="403"):
         connect(address, origin="https://evil.example", subprotocols=["graphql-ws"])  # pyright: ignore

@@ -41,7 +41,7 @@ RESOURCES = """{ allTopLevelResourceDetailsOrError(
 } } } }"""
 
 
-def test_dg_dev_shows_what_was_done_before_and_every_asset_and_no_password(
+def test_dg_dev_shows_earlier_materializations_every_asset_and_no_password(
     backfills: Backfills, tmp_path: Path
 ) -> None:
     settings = {"TAXI_SOURCE": "sample:0.001", "TAXI_POSTGRES_URL": backfills.database}
@@ -68,7 +68,7 @@ def test_dg_dev_shows_what_was_done_before_and_every_asset_and_no_password(
 
 
 def take_picture(url: str, target: Path) -> None:
-    """Look at the asset graph in a browser, and keep a picture of the groups that trips go through."""
+    """Open the asset graph in a browser, check it, and save a picture of the groups that trips go through."""
     with browser(2300, 860) as page:  # so wide that the nodes show their partitions and checks
         problems: list[Error] = []
         page.on("pageerror", lambda problem: problems.append(problem))

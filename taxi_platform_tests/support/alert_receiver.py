@@ -1,9 +1,9 @@
 """A real HTTP server that receives the alerts that Apprise posts as JSON, and fails on command.
 
 with AlertReceiver() as receiver:
-receiver.status = 500           # from now on it refuses
+receiver.status = 500           # from now on it refuses messages
 ...                             # something is sent to receiver.url
-receiver.asked, receiver.taken  # every message that came, and those that were answered with 200
+receiver.asked, receiver.taken  # every message received, and those that were answered with 200
 """
 
 import json

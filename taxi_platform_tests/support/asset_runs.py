@@ -35,10 +35,10 @@ def _python_logs() -> dict[str, Any]:
 
 
 def instance_in_memory() -> dg.DagsterInstance:
-    """Return an instance that ends with the test, and shows the platform's logs in the log of the run."""
+    """Return an instance in memory that records the platform's logs in the event log of each run."""
     with pytest.MonkeyPatch.context() as patch:
         for part in ("runs", "event_log"):
-            # It imports every migration that Dagster ever had, to record the version of tables that end with the test.
+            # It imports every migration that Dagster ever had, only to record the version of tables in memory.
             patch.setattr(f"dagster._core.storage.{part}.in_memory.stamp_alembic_rev", lambda *_: None)
         return dg.DagsterInstance.ephemeral(settings={"python_logs": _python_logs()})
 
@@ -63,7 +63,7 @@ class Run:
 
     @property
     def failure(self) -> str:
-        """Why the one step that failed did so."""
+        """The error of the only failed step."""
         (event,) = self.result.get_step_failure_events()
         data = event.step_failure_data
         return (data.user_failure_data and data.user_failure_data.description) or data.error_display_string
@@ -94,7 +94,7 @@ class Platform:
         self._loaded: dg.Definitions | None = None
 
     def use(self, **values: str) -> None:
-        """Change settings, as if for the next process."""
+        """Change settings; they are read again, as by a new process."""
         for name, value in values.items():
             self._patch.setenv(name, value)
         settings.cache_clear()
@@ -106,7 +106,7 @@ class Platform:
         return self._loaded
 
     def run_job(self, job: str, request: dg.RunRequest) -> Run:
-        """Run what a schedule or a sensor asks for."""
+        """Run a job with the run request of a schedule or a sensor."""
         result = (
             self.definitions()
             .resolve_job_def(job)
@@ -139,7 +139,7 @@ class Platform:
         config: Mapping[str, Any] | None = None,
         further: Sequence[Asset] = (),
     ) -> Run:
-        """Materialize some assets, the further ones included in what can be chosen, in one run."""
+        """Materialize assets in one run; they may be assets of the platform or of ``further``."""
         loaded = self.definitions()
         if further:
             loaded = dg.Definitions.merge(loaded, dg.Definitions(assets=further))
@@ -168,7 +168,7 @@ class Platform:
             return connection.execute(query.encode()).fetchall()
 
     def execute(self, *statements: str) -> None:
-        """Change the database behind the platform's back."""
+        """Execute statements in the database without the platform."""
         with psycopg.connect(self.database, autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement.encode())

@@ -24,7 +24,7 @@ from taxi_platform.postgres.loader import load_month
 from taxi_platform.trips.files import TripFile
 from taxi_platform_tests.support.shell import instance
 
-SECONDS = 120  # what a busy machine may take for anything here
+SECONDS = 120  # the timeout of everything here, on a busy machine
 LATE = ["dagster._cli", "dagster_postgres", "taxi_platform.orchestration.database", "upath"]
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload([__name__, *LATE])
@@ -38,7 +38,7 @@ class Worker:
     def __init__(self, process: BaseProcess, pipe: Connection, barrier: object) -> None:
         self.process = process
         self._pipe = pipe
-        self._barrier = barrier  # kept until the process has found it
+        self._barrier = barrier  # kept until the process has opened it
 
     def answer(self) -> Any:
         """Return what its job returned."""
@@ -66,7 +66,7 @@ class Together:
         near, far = processes.Pipe()
         process = processes.Process(target=_work, args=(self._barrier, far, job, arguments), daemon=True)
         process.start()
-        far.close()  # so that a process that dies without an answer is an end of file here
+        far.close()  # so that reading ends when the process dies without an answer
         return Worker(process, near, self._barrier)
 
 
@@ -86,7 +86,7 @@ def run_hello_world(database: str, config: Mapping[str, Any], tags: Mapping[str,
 
 
 def load(url: str, file: TripFile) -> None:
-    """Load a month; a server that goes away is expected."""
+    """Load a month, and ignore the platform's errors, because the server may go away."""
     logging.disable(logging.CRITICAL)
     with suppress(TaxiError):
         load_month(url, file, max_bad_rows=1, force=True)

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 LIBRARIES = Path("/usr/lib")
-# Python sleeps until a moment of the monotonic clock, which libfaketime 0.9.10 takes for one of the time of day.
-# Schedules are evaluated every two seconds, not when the minute would have ended if nobody had set the clock.
+# Python sleeps until a time of the monotonic clock, which libfaketime 0.9.10 mistakes for a time of day.
+# Schedules are evaluated every two seconds: after the clock was set, the end of the minute is not when it was expected.
 PRELUDE = """
 import select, time
 time.sleep = lambda seconds: select.select([], [], [], seconds) and None
@@ -39,11 +39,11 @@ class Clock:
         self._file.write_text(f"{ahead.total_seconds():+.3f}")
 
     def environment(self) -> Mapping[str, str]:
-        """Return the variables of a process that follows the clock; its Python runs ``PRELUDE`` first."""
+        """Return the variables of a process that follows the clock; its Python must run ``PRELUDE`` first."""
         return {
             "LD_PRELOAD": str(self._library),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_CACHE_DURATION": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # so that waits last as long as they should
             "NO_FAKE_STAT": "1",
         }

@@ -31,14 +31,14 @@ class Service:
     Attributes:
         name: its host name for the others.
         image: its image.
-        command: the program and its arguments; without a program, the image has one.
+        command: the program and its arguments; arguments alone are for the image's program.
         environment: its variables, besides those of its image.
         ports: those that it listens on, in its container.
         aliases: its further host names.
         files: files of the project, by the path at which the container has them.
         healthcheck: the program whose exit status shows whether it is healthy.
         depends_on: the services that have to be healthy before it starts.
-        profiles: it is started only with one of these, or always if there is none.
+        profiles: the profiles that start it; without any, it is always started.
     """
 
     name: str
@@ -62,7 +62,7 @@ def services(variables: Mapping[str, str], profiles: Iterable[str] = ()) -> dict
     """Return the services that Compose would start with these variables in its shell or ``.env``.
 
     Raises:
-        NotSet: as Compose refuses, even where only a service of another profile wants the variable.
+        NotSet: a required variable is empty or absent, even one of a service whose profile is not chosen.
     """
     found = {name: _service(name, filled(one, variables), variables) for name, one in read()["services"].items()}
     return {name: one for name, one in found.items() if not one.profiles or set(one.profiles) & set(profiles)}
@@ -72,7 +72,7 @@ def filled(value: Any, variables: Mapping[str, str]) -> Any:
     """Return a value of the file with its variables filled in.
 
     Raises:
-        NotSet: one that has to be set is empty or absent.
+        NotSet: a required variable is empty or absent.
     """
     if isinstance(value, dict):
         return {key: filled(part, variables) for key, part in value.items()}

@@ -4,8 +4,8 @@
         run_id = deployment.submit("green_tripdata", "2019-03")
         assert deployment.wait_for(run_id).status == dg.DagsterRunStatus.SUCCESS
 
-The instance's state is in the test's own database; ``dagster.yaml`` is the project's, with shorter waits
-if a test sets them.
+The instance's state is in the test's own database; ``dagster.yaml`` is the project's, with shorter waits if a test sets
+them.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from taxi_platform.settings import PROJECT, settings
 from taxi_platform_tests.support.haste import CODE, DAEMON, lay_prelude
 from taxi_platform_tests.support.shell import environment, kept_connections
 
-PATIENCE = 400  # seconds, for what takes a few on an idle machine
+TIMEOUT = 400  # seconds, for what takes a few on an idle machine
 
 
 class Deployment:
@@ -57,7 +57,7 @@ class Deployment:
             folder: where logs and data go.
             state: the database of the instance's state.
             config: what differs from ``dagster.yaml``, by section.
-            prelude: lines of Python that every process of ours runs first, besides those of ``haste``.
+            prelude: lines of Python that every process runs at its start, after those of ``haste``.
             values: the settings.
         """
         self._folder = folder
@@ -128,17 +128,17 @@ class Deployment:
         return self._folder / "preludes" / name
 
     def start_sensor(self, name: str) -> None:
-        """Switch a sensor on, as the web UI does it."""
+        """Turn a sensor on, as the web UI does."""
         assert self._context
         (location,) = self._context.create_request_context().code_locations
         self.instance.start_sensor(next(iter(location.get_repositories().values())).get_sensor(name))
 
     def start_daemon(self) -> None:
-        """Start the daemon, which takes some seconds until it works."""
+        """Start the daemon, without waiting for its first heartbeat."""
         self._start("daemon", "_daemon_", "run", "-w", str(self._workspace))
 
     def kill(self, name: str) -> None:
-        """End a process at once, but not those that it has started."""
+        """Kill a process, but not those that it has started."""
         self._orphans += psutil.Process(self._processes[name].pid).children(recursive=True)
         self._processes[name].kill()
         self._processes[name].wait()
@@ -149,7 +149,7 @@ class Deployment:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def submit(self, asset: str, month: str, tags: Mapping[str, str] | None = None) -> str:
-        """Put a run into the queue, as a sensor's run request would; returns its id."""
+        """Put a run into the queue, as a sensor's run request would, and return its id."""
         key = dg.AssetKey.from_user_string(asset)
         request = dg.RunRequest(
             asset_selection=[key], partition_key=month, tags={"dagster/partition": month, **(tags or {})}
@@ -186,13 +186,13 @@ class Deployment:
         assert started
         return psutil.Process(int(started[1]))
 
-    def wait_until(self, happens: Callable[[], object], seconds: float = PATIENCE) -> None:
+    def wait_until(self, happens: Callable[[], object], seconds: float = TIMEOUT) -> None:
         """Poll until something happens; fail with the processes' logs if it does not."""
         deadline = time.monotonic() + seconds
         while not happens():
             if time.monotonic() > deadline:
                 logs = "\n".join(f"== {name}\n{self.log(name)[-5000:]}" for name in self._processes)
-                pytest.fail(f"it does not happen within {seconds} s\n{logs}")
+                pytest.fail(f"it did not happen within {seconds} s\n{logs}")
             time.sleep(0.2)
 
     def _start(self, name: str, *arguments: str) -> None:

@@ -12,7 +12,7 @@ from psycopg import sql
 
 @contextmanager
 def database_from(server: str, template: str) -> Iterator[str]:
-    """Make a database from a template, and drop it at the end."""
+    """Create a database from a template, yield its URL, and drop it at the end."""
     with psycopg.connect(server, autocommit=True) as connection:
         name = _create(connection, template)
         yield _url(server, name)
@@ -63,8 +63,8 @@ order by relkind = 'S'
 class Databases:
     """Databases from one template, each emptied after its test and used again by another one under another name.
 
-    Creating a database takes a tenth of a second of processor time; emptying one takes a tenth of that. A database that
-    a test has left with anything but rows and tables is dropped.
+    Creating a database takes a tenth of a second of processor time; emptying one takes a tenth of that. A database in
+    which a test leaves anything besides rows and tables is dropped.
     """
 
     def __init__(self, server: str, template: str) -> None:
@@ -106,7 +106,7 @@ class Databases:
                 self._drop(name)
 
     def _is_as_before(self, url: str) -> bool:
-        """Empty the database, and return whether it is as the template then."""
+        """Empty the database, and return whether it then equals the template."""
         try:
             with psycopg.connect(url, autocommit=True) as connection:
                 for (schema,) in connection.execute(_SCHEMAS).fetchall():

@@ -34,7 +34,7 @@ def cloud_of_its_own(addresses: Addresses) -> Cloud:
 
 
 def make_ready(cloud: Cloud) -> None:
-    """Make the bucket and the dataset with the bare clients."""
+    """Create the bucket and the dataset with Google's clients, without the platform's code."""
     from google.cloud import bigquery
 
     cloud.storage.create_bucket(cloud.bucket, location=cloud.location)

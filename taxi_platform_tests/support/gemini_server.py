@@ -1,11 +1,11 @@
-"""A real HTTP server on this machine that speaks as much of Gemini's API as the assistant uses, and fails on command.
+"""A real HTTP server with the part of Gemini's API that the assistant uses, which fails on command.
 
     with GeminiServer() as server:
-        server.answers.append(refused(429, "RESOURCE_EXHAUSTED"))   # the next answer; then the usual ones follow
+        server.answers.append(refused(429, "RESOURCE_EXHAUSTED"))   # the next response; then the usual ones again
         ...                                                         # GOOGLE_GEMINI_BASE_URL=server.url
         server.requests[-1].body                                    # what the client sent last
 
-Usually a question is answered with ``server.reply``, and a text is embedded by the letters it begins with.
+By default a question is answered with ``server.reply``, and a text is embedded by how often it has each letter.
 """
 
 import json
@@ -62,7 +62,7 @@ class GeminiServer:
 
     @property
     def url(self) -> str:
-        """What GOOGLE_GEMINI_BASE_URL is set to."""
+        """The value for GOOGLE_GEMINI_BASE_URL."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
 
@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer = gemini.answers.popleft() if gemini.answers else Response(body=_usual(gemini, self.path, body))
         time.sleep(answer.pause)
         content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-        with suppress(ConnectionError):  # the client has waited long enough
+        with suppress(ConnectionError):  # the client's timeout is over
             self.send_response(answer.status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))

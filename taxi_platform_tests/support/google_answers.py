@@ -92,8 +92,8 @@ class Google:
         strangers: buckets that exist and belong to somebody else.
         objects: the objects by bucket and name.
         datasets: the datasets by name.
-        tables: the labels of the tables of every dataset, by name.
-        granted: what the account may do with a bucket's objects.
+        tables: the labels of the tables by name, the same tables in every dataset.
+        granted: the account's permissions for a bucket's objects.
         secrets: the texts of secrets, by version.
         project: the only project.
     """
@@ -113,16 +113,16 @@ class Google:
         self._lock = threading.RLock()
 
     def add_bucket(self, name: str, location: str = "EU") -> None:
-        """Have a bucket that is ours."""
+        """Add a bucket to the project."""
         self.buckets[name] = {"name": name, "location": location.upper(), "kind": "storage#bucket"}
 
     def add_dataset(self, name: str, location: str = "EU") -> None:
-        """Have a dataset in the project."""
+        """Add a dataset to the project."""
         reference = {"projectId": self.project, "datasetId": name}
         self.datasets[name] = {"datasetReference": reference, "location": location, "kind": "bigquery#dataset"}
 
     def put(self, bucket: str, name: str, content: bytes, properties: Mapping[str, Any] = {}) -> Json:
-        """Have an object, as if another writer had brought it."""
+        """Store an object, as another writer would, and return its fields."""
         made = {
             **properties,
             "kind": "storage#object",
@@ -140,7 +140,7 @@ class Google:
         """Return status, headers and body of the usual response.
 
         Raises:
-            Refused: the usual answer is an error.
+            Refused: the usual response is an error.
         """
         with self._lock:
             for pattern, act in ACTIONS:

@@ -1,4 +1,4 @@
-"""A service account's key in Google's form, made for a test; its tokens come from any server."""
+"""A service account's key in Google's form, made for a test, which chooses the server of its tokens."""
 
 import json
 from functools import cache

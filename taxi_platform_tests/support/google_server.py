@@ -1,4 +1,4 @@
-"""A real HTTP server that answers as Google does where the emulators do not, and fails on command.
+"""A real HTTP server for what the emulators do not do as Google does; it fails on command.
 
     with GoogleServer() as google:
         google.add_bucket("trips-lake", location="EU")
@@ -26,7 +26,7 @@ from taxi_platform_tests.support.google_answers import Asked, Google, Refused, R
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-SMALL = 64 * 1024  # bytes of a request that are read before it is decided how to answer
+SMALL = 64 * 1024  # bytes; a larger body is read after the response has been chosen
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Answer:
 
 
 class RecordingServer:
-    """The server; a context manager that listens on a free port of 127.0.0.1 while it is open.
+    """A server that records requests; a context manager that listens on a free port of 127.0.0.1 while it is open.
 
     Attributes:
         url: ``http://127.0.0.1:<port>``.
@@ -86,11 +86,11 @@ class RecordingServer:
         self._server.server_close()
 
     def script(self, beginning: str, *answers: Answer) -> None:
-        """Answer the next requests so, in this order, whose name begins like this."""
+        """Set the responses, in this order, to the next requests whose name begins like this."""
         self._scripts[beginning].extend(answers)
 
     def forgive(self) -> None:
-        """Answer in the usual way again."""
+        """Drop the responses that are left, and respond as usual again."""
         self._scripts.clear()
 
     def asked(self, beginning: str) -> list[Asked]:
@@ -114,13 +114,13 @@ class RecordingServer:
         """Return the usual response.
 
         Raises:
-            Refused: it is an error.
+            Refused: the usual response is an error.
         """
         raise NotImplementedError
 
 
 class GoogleServer(Google, RecordingServer):
-    """All of Google in memory, over HTTP."""
+    """The emulated project, over HTTP."""
 
 
 class _Listener(ThreadingHTTPServer):
@@ -129,7 +129,7 @@ class _Listener(ThreadingHTTPServer):
     google: RecordingServer
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say what is wrong with this server; a connection that ends in the middle is what many tests are about."""
+        """Print errors of this server, but not connections that end early, which many tests cause."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from taxi_platform.settings import PROJECT
 
-# A folder for PYTHONPATH; see the files in it.
+# A folder for PYTHONPATH; its files say what they do.
 PYTHON = Path(__file__).parent / "python"
 COMPILED = "taxi_platform/dbt/compiled"
 
-# In files of the image, below its root: a pattern with the one number that is replaced.
+# Files of the image below its root, each with a pattern whose group is replaced by a shorter wait.
 SHORTER = (
     ("opt/dagster/dagster.yaml", r"poll_interval_seconds: (15)", "1"),
     ("app/taxi_platform/ledger/heartbeats.py", r"HEARTBEAT_SECONDS = (10\.0)", "1.0"),
@@ -27,7 +27,7 @@ SHORTER = (
 DAEMON = """
 import hasty_daemon
 """
-# The Python of a code server runs this first, and the process that runs are forked from, which starts with it.
+# The Python of a code server runs this first, and so does the process from which its runs are forked.
 CODE = """
 import multiprocessing.forkserver, sys
 _get_context = multiprocessing.get_context
@@ -43,18 +43,18 @@ def make_haste(root: Path) -> None:
     for name, pattern, number in SHORTER:
         path = root / name
         text, count = re.subn(pattern, lambda found, to=number: found[0].replace(found[1], to), path.read_text())
-        assert count == 1, f"{name} has changed: {pattern} is there {count} times"
+        assert count == 1, f"{name} has changed: {pattern} matches {count} times"
         path.write_text(text)
 
 
 def lay_manifests(root: Path) -> None:
-    """Give the files below a root the manifests that the image compiles, where `make` has compiled them."""
+    """Copy the manifests that the image compiles to the files below a root, if `make` has compiled them."""
     if (PROJECT / COMPILED).exists():
         shutil.copytree(PROJECT / COMPILED, root / "app" / COMPILED)
 
 
 def lay_prelude(folder: Path, lines: str = "") -> None:
-    """Make a folder for ``PYTHONPATH`` whose Python runs these lines first, besides those of all tests."""
+    """Create a folder for ``PYTHONPATH`` whose Python first runs the lines of all tests, then these."""
     shutil.copytree(PYTHON, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     with (folder / "sitecustomize.py").open("a") as file:
         file.write(lines)

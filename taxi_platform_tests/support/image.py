@@ -21,7 +21,7 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def environment() -> Mapping[str, str]:
-    """Return the variables that the image sets in a container."""
+    """Return the variables that the image sets in its containers."""
     return parser().envs
 
 

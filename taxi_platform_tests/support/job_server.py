@@ -5,9 +5,9 @@
         ...                            # a load: first 503, then done without a response, then found by its id
         front.ids("load")              # the ids of the requested jobs
 
-It keeps four of Google's promises that the emulator lacks: a job's id is taken once, a job that waits or goes on says
-so, only the account that started a job may see it, and a query may replace a partition, ``table$YYYYMM``, which the
-emulator is asked for as a statement.
+It adds four behaviours of Google that the emulator lacks: a job's id can be used once, a job reports that it is pending
+or running, only the account that started a job may see it, and a query may replace a partition, ``table$YYYYMM``, which
+is sent to the emulator as a statement.
 """
 
 import json
@@ -105,7 +105,7 @@ class JobServer(RecordingServer):
         return [job_id for job_id, job in self._jobs.items() if job.canceled]
 
     def unlimited(self) -> list[Json]:
-        """Return the jobs without the label of their run, and those without a limit of billed bytes."""
+        """Return the configurations of jobs without the platform's labels or, for queries, a limit of billed bytes."""
         asked = [one.json for one in self.requests if is_job(one) or one.path.endswith("/queries")]
         found: list[Json] = []
         for one in asked:
@@ -117,21 +117,21 @@ class JobServer(RecordingServer):
         return found
 
     def wait_for(self, step: str, count: int) -> None:
-        """Wait until so many jobs of a step have been asked for."""
+        """Wait until this many jobs of a step have been requested."""
         deadline = time.monotonic() + 60
         while len(self.ids(step)) < count:
             assert time.monotonic() < deadline, f"{len(self.ids(step))} jobs to {step} instead of {count}"
             time.sleep(0.02)
 
     def wait_for_end(self, step: str) -> None:
-        """Wait until every job of a step that was asked for has been taken and has ended."""
+        """Wait until every requested job of a step has ended."""
         deadline = time.monotonic() + 60
         while not all(job and job.ended for job in map(self._jobs.get, self.ids(step))):
             assert time.monotonic() < deadline, f"a job to {step} has not ended"
             time.sleep(0.02)
 
     def answer(self, asked: Asked) -> Reply:
-        """Return the emulator's response, for a job in the form of Google's."""
+        """Return the emulator's response; for a job, the response that Google would give."""
         if is_job(asked) and not is_dry_run(asked):
             return self._take(asked)
         _, _, rest = asked.path.partition("/jobs/")
@@ -166,7 +166,7 @@ class JobServer(RecordingServer):
             headers={"Content-Type": asked.headers.get("content-type", "application/json")},
             timeout=180,
         )
-        upload = answer.headers.get("Location")  # where the emulator takes the content
+        upload = answer.headers.get("Location")  # where the emulator accepts the content
         return answer.status_code, {"Location": upload} if upload else {}, json.loads(answer.content or b"{}")
 
 
