@@ -35,7 +35,7 @@ def trips(context: dg.AssetExecutionContext) -> None:
 
 
 def has_rows_in(instance: dg.DagsterInstance) -> dg.AssetChecksDefinition:
-    """Return a check that fails, and says which materialization of January it is about."""
+    """Return a check that fails for the latest materialization of January."""
     spec = dg.AssetCheckSpec("has_rows", asset=TRIPS, partitions_def=MONTHS)
 
     @dg.multi_asset_check(specs=[spec])
@@ -217,7 +217,7 @@ def test_a_run_launcher_can_ask_whether_the_code_server_of_a_run_answers(instanc
     run = instance.create_run_for_job(dg.job(name="of_a_command")(lambda: None))
     launcher = instance.run_launcher
     assert isinstance(launcher, dg.DefaultRunLauncher)
-    assert dagster_private.code_server_answers(launcher, run.run_id)  # it has none that one could wait for
+    assert dagster_private.code_server_answers(launcher, run.run_id)  # a command has no code server to wait for
     origin = {"host": "127.0.0.1", "port": 1, "use_ssl": False}
     instance.add_run_tags(run.run_id, {".dagster/grpc_info": json.dumps(origin)})
     assert not dagster_private.code_server_answers(launcher, run.run_id)

@@ -75,7 +75,7 @@ def imported() -> Iterator[str]:
                 yield node.module
 
 
-def test_each_module_that_the_main_job_does_without_is_known_with_its_extra() -> None:
+def test_each_module_that_the_main_job_lacks_is_known_with_its_extra() -> None:
     origins, core = packages_distributions(), packages("")
     for name in {*imported()}:
         top = name.partition(".")[0]

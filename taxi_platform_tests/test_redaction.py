@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from taxi_platform.redaction import kind_of, redact, secrets_of
 
-# Whatever can be typed between the colon and the @ of an address, and is long enough not to stand there by chance.
+# Any text that can be typed as the password of an address, with a § so that it does not occur by chance.
 PASSWORDS = st.text(st.characters(min_codepoint=33, max_codepoint=0x17F, exclude_characters="\x7f"), min_size=4).map(
     lambda text: f"§{text}"
 )

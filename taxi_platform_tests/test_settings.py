@@ -71,7 +71,7 @@ def test_a_setting_has_the_value_of_its_variable(name: str, value: str, field: s
 
 
 @pytest.mark.parametrize("field", Settings.model_fields)
-def test_an_empty_variable_is_an_unset_one(field: str) -> None:
+def test_an_empty_variable_counts_as_unset(field: str) -> None:
     default = getattr(settings(), field)
     settings.cache_clear()
     assert getattr(with_setting(f"TAXI_{field.upper()}", ""), field) == default

@@ -30,7 +30,7 @@ def gemini(timeout: float = 10.0, key: str = "k-123") -> Gemini:
     return Gemini(SecretStr(key), "gemini-2.5-flash", "gemini-embedding-001", timeout=timeout, retries=QUICK)
 
 
-def test_a_question_goes_with_its_instructions_apart_and_the_key_in_a_header(server: GeminiServer) -> None:
+def test_a_question_is_sent_apart_from_its_instructions_and_the_key_in_a_header(server: GeminiServer) -> None:
     assert gemini().answer(PROMPT) == "An answer [1]."
     (request,) = server.requests
     assert request.path.endswith("/models/gemini-2.5-flash:generateContent")
@@ -40,7 +40,7 @@ def test_a_question_goes_with_its_instructions_apart_and_the_key_in_a_header(ser
     assert [content["parts"] for content in request.body["contents"]] == [[{"text": "What is new?"}]]
 
 
-def test_an_answer_may_be_asked_for_as_json_of_a_shape(server: GeminiServer) -> None:
+def test_an_answer_can_be_requested_as_json_with_a_schema(server: GeminiServer) -> None:
     gemini().answer(Prompt("Be brief.", "What is new?", Statement))
     asked = server.requests[0].body["generationConfig"]
     assert asked["responseMimeType"] == "application/json"

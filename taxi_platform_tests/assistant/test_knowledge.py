@@ -26,12 +26,12 @@ STATES = {
 
 @dg.asset(key_prefix="raw")
 def trips() -> None:
-    """Files as published."""
+    """Fetch files as published."""
 
 
 @dg.asset(deps=[trips], partitions_def=dg.StaticPartitionsDefinition(["a", "b"]), kinds={"table"})
 def table() -> None:
-    """One row a trip."""
+    """Store one row per trip."""
 
 
 @dg.asset_check(asset=table)
@@ -89,7 +89,7 @@ def test_each_asset_is_a_passage_with_its_page_and_its_neighbours() -> None:
     by_title = {passage.title: passage for passage in passages}
     assert set(by_title) == {"Asset raw/trips", "Asset table"}
     assert by_title["Asset table"].link == "http://host:3000/assets/table"
-    assert by_title["Asset table"].text.splitlines()[0] == "`table`: One row a trip."
+    assert by_title["Asset table"].text.splitlines()[0] == "`table`: Store one row per trip."
     for line in ["Partitions: 2, a to b", "Made from: raw/trips", "Checks: is_whole"]:
         assert f"- {line}\n" in by_title["Asset table"].text
     assert "State: materialized last today" in by_title["Asset table"].text

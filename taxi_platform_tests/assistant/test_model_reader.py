@@ -223,7 +223,7 @@ def test_the_role_can_log_in_only_while_a_session_begins(one: Reader, trips: str
         assert found.fetchall() == [(False, None)]
 
 
-def test_many_can_ask_at_once_and_a_model_that_was_rebuilt_is_seen_again(trips: str) -> None:
+def test_many_sessions_can_query_at_once_and_a_rebuilt_model_is_readable_again(trips: str) -> None:
     def count() -> list[tuple[str | None, ...]]:
         with reader(trips) as one:
             return [*one.run("select count(*) from dim_zones").rows]
@@ -251,7 +251,7 @@ def test_a_login_that_may_not_create_roles_runs_no_statement_and_the_error_says_
             connection.execute(f"drop role {name}".encode())
 
 
-def test_an_owner_without_a_superusers_rights_makes_the_role_too_as_in_compose(trips: str) -> None:
+def test_an_owner_who_is_not_a_superuser_can_create_the_role_as_in_compose(trips: str) -> None:
     database = urlsplit(trips).path[1:]
     name = f"{database}_owner"
     with psycopg.connect(trips, autocommit=True) as connection:

@@ -54,7 +54,7 @@ def test_the_data_folder_of_env_is_read_as_the_settings_read_it(line: str, folde
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
-def test_without_env_or_with_variables_the_variables_and_the_default_count(shell: str, project: Path) -> None:
+def test_variables_win_over_env_and_without_both_the_default_is_used(shell: str, project: Path) -> None:
     assert dagster_home(project, shell) == f"{project}/.taxi/dagster"
     (project / ".env").write_text("TAXI_DATA_DIR=other\n")
     assert dagster_home(project, shell, TAXI_DATA_DIR="mine") == f"{project}/mine/dagster"

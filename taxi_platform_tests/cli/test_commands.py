@@ -45,7 +45,7 @@ def test_a_range_is_loaded_by_the_very_first_command(database: str, tmp_path: Pa
     assert len(list(tmp_path.glob("raw/green/*.csv.gz"))) == 3
 
 
-def test_what_one_command_did_the_next_ones_know_and_check(shell: Shell, state_database: str, tmp_path: Path) -> None:
+def test_later_commands_see_and_check_what_earlier_ones_did(shell: Shell, state_database: str, tmp_path: Path) -> None:
     for command, expected in (
         (LITERALLY, "636 rows"),
         ("dg launch --assets green_tripdata --partition 2019-03", "636 rows, 0 rejected, was there already"),

@@ -68,7 +68,7 @@ def rows_by_table(output: str) -> dict[str, int]:
     return {name: int(count.replace(",", "")) for name, count in re.findall(r"^  (\w+)\s+([\d,]+) rows ", output, re.M)}
 
 
-def test_without_its_source_it_loads_the_sample_apart_and_recognises_it_later(
+def test_without_its_source_it_loads_the_sample_separately_and_recognises_it_the_next_time(
     data: Path, demo: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(demo_of_a_year, "LAST", Month(2019, 2))
@@ -108,7 +108,7 @@ def test_without_its_source_it_loads_the_sample_apart_and_recognises_it_later(
     assert len(re.findall(r"were already there \(2 months, checked in [\d.]+ s\)", second.output)) == len(TABLES)
     assert re.search(r"^  models were there already, and the page made of them, in ", second.output, re.M)
 
-    # What it says to type next leads to the very data that it has loaded.
+    # The commands that it prints at the end lead to the data that it has loaded.
     (export,) = (line for line in second.output.splitlines() if line.startswith("export "))
     commands = f"{export}\ntaxi url\necho $DAGSTER_HOME ${{TAXI_DAGSTER_POSTGRES_URL:-embedded}}"
     follow = typed(commands, data, TAXI_POSTGRES_URL="postgresql://my/own").stdout
@@ -119,7 +119,7 @@ def test_without_its_source_it_loads_the_sample_apart_and_recognises_it_later(
     ]
 
 
-def test_from_its_source_it_loads_the_green_months_and_what_failed_at_first_the_next_time(
+def test_from_its_source_it_loads_green_months_and_the_next_time_those_that_failed(
     data: Path, demo: Callable[..., Result], server: TripServer, database: str
 ) -> None:
     *published, last = Month(2019, 1).through(LAST)

@@ -17,7 +17,7 @@ TOOLS = {"status", "backfill_plan", "doctor", "search_docs", "query"}
 
 def session(*options: str, calls: "list[tuple[str, dict[str, Any]]]") -> "tuple[set[str], list[Any]]":
     """Return the names of the tools of ``taxi mcp``, and the results of some calls."""
-    mcp = pytest.importorskip("mcp")  # takes long, and only here
+    mcp = pytest.importorskip("mcp")  # slow to import, and only needed here
     client, *arguments = warm.client_of("dagster")
     server = mcp.StdioServerParameters(command=client, args=[*arguments, "taxi", "mcp", *options], env=dict(os.environ))
 

@@ -73,7 +73,7 @@ def test_the_dashboard_and_the_docs_name_metrics_and_labels_that_exist(
     assert ("bigquery", "green", "missing") in parsed(exported)["taxi_months"]
 
 
-def test_prometheus_is_answered_at_the_address(backfills: Backfills) -> None:
+def test_prometheus_gets_the_metrics_at_the_address(backfills: Backfills) -> None:
     registry = CollectorRegistry()
     registry.register(Metrics(backfills.instance))
     server, thread = serve(registry, "127.0.0.1:0")

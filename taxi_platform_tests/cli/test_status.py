@@ -91,7 +91,7 @@ def test_rows_and_bytes_are_those_of_the_tables(backfills: Backfills, tmp_path: 
     assert green["last_run"] == max(month["at"] for month in green["months"].values() if month["at"])
 
 
-def test_the_names_for_programs_are_those_that_the_page_describes(backfills: Backfills) -> None:
+def test_the_names_in_the_json_output_are_those_that_the_page_describes(backfills: Backfills) -> None:
     backfills.run("green_tripdata", month="2019-01")
     found = data()
     assert set(found) == {"daemon_is_alive", "remarks", "services"}

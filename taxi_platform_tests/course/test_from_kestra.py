@@ -45,7 +45,7 @@ def test_every_concept_and_every_flow_is_there() -> None:
         ),
     ],
 )
-def test_commands_that_no_other_test_types(command: str, expected: str, state_database: str, tmp_path: Path) -> None:
+def test_commands_that_no_other_test_runs(command: str, expected: str, state_database: str, tmp_path: Path) -> None:
     done = typed(command, data=tmp_path, TAXI_SOURCE="sample:0.001", TAXI_POSTGRES_URL=state_database)
     assert done.returncode == 0, done.stdout
     assert expected.lower() in done.stdout.lower()

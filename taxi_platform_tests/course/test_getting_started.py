@@ -196,10 +196,10 @@ def test_a_database_that_stays_open_in_another_process_is_reported_with_its_pid(
     assert str(holder.pid) in reason
 
 
-def test_the_pool_of_its_writers_holds_one_run(database: str) -> None:
+def test_the_pool_of_its_writers_allows_one_run_at_a_time(database: str) -> None:
     with instance(database) as opened:
         (limit,) = opened.event_log_storage.get_pool_limits()
-        # One that came from the default would follow dagster.yaml.
+        # A limit that came from the default would change with dagster.yaml.
         assert (limit.name, limit.limit, limit.from_default) == (DUCKDB_POOL, 1, False)
     for writer in (products_kept, average_price_by_brand):
         assert writer.op.pool == DUCKDB_POOL

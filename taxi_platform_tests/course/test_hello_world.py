@@ -136,7 +136,7 @@ def test_of_ten_launches_at_once_two_run_and_eight_fail_with_the_reason(database
         in_progress = opened.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
         assert len(in_progress) == len(asleep) == AT_ONCE
 
-        # One is killed. A run that waits goes on, while the other still sleeps; then there is room for another one.
+        # After one is killed, a waiting run starts while the other still sleeps; then there is room for one more.
         asleep[0].kill()
         for tags in ({WHEN_FULL: "queue"}, {}):
             launched.append(Together(1).start(run_hello_world, database, AWAKE, tags))
@@ -145,13 +145,13 @@ def test_of_ten_launches_at_once_two_run_and_eight_fail_with_the_reason(database
 
 
 def _last_to_answer(workers: list[Worker], number: int) -> list[Worker]:
-    """Return the workers that have not answered when all but some have."""
-    silent = list(workers)
+    """Return the ``number`` workers that answer last, while they have not answered yet."""
+    unanswered = list(workers)
     for _ in range(int(SECONDS / 0.05)):
-        silent = [worker for worker in silent if not worker.answered(0.05)]
-        if len(silent) <= number:
+        unanswered = [worker for worker in unanswered if not worker.answered(0.05)]
+        if len(unanswered) <= number:
             break
-    return silent
+    return unanswered
 
 
 def test_of_five_queueing_launches_all_run_and_never_more_than_two_at_once(
@@ -169,13 +169,13 @@ def test_of_five_queueing_launches_all_run_and_never_more_than_two_at_once(
 
 
 def _span(instance: dg.DagsterInstance, run_id: str) -> tuple[float, float]:
-    """Return when the first and the last step had ended: the run was admitted before, and counted until after."""
+    """Return when the first and the last step ended; between these times the run was certainly counted."""
     ended = {log.step_key: log.timestamp for log in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_SUCCESS)}
     assert list(ended) == STEPS
     return ended[STEPS[0]], ended[STEPS[-1]]
 
 
-def test_a_run_that_is_started_in_the_middle_is_counted_too(database: str) -> None:
+def test_a_run_of_a_later_step_alone_is_limited_too(database: str) -> None:
     with instance(database, keep=False) as opened:
         for _ in range(AT_ONCE):
             other = opened.create_run_for_job(hello_world, status=dg.DagsterRunStatus.STARTED)
@@ -190,7 +190,7 @@ def test_an_invalid_tag_fails_with_its_valid_values() -> None:
     assert failure(AWAKE, {WHEN_FULL: "sometimes"}) == message
 
 
-def test_dagsters_own_queue_holds_back_as_many_as_the_limit_would() -> None:
+def test_dagsters_own_queue_has_the_same_limit() -> None:
     config = yaml.safe_load((PROJECT / "dagster.yaml").read_text())
     limit = {"key": WHEN_FULL, "value": "queue", "limit": AT_ONCE}
     assert limit in config["concurrency"]["runs"]["tag_concurrency_limits"]

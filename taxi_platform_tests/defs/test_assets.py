@@ -19,7 +19,7 @@ def path(month: str) -> str:
 
 
 def file(count: int) -> bytes:
-    """Return a file of so many trips; its name says which month it is, whatever its pickups are."""
+    """Return a file with ``count`` trips; it passes for any month, because its pickups are not checked here."""
     return zipped(text(GREEN, rows(GREEN, count)))
 
 
@@ -40,7 +40,7 @@ def asked(server: TripServer, month: str) -> list[str]:
 
 
 @pytest.mark.parametrize("service", [FHV, FHVHV], ids=str)  # all other tests load the other two
-def test_one_month_on_its_own_is_fetched_loaded_and_recorded_twice(service, platform: Platform) -> None:
+def test_one_month_alone_is_fetched_loaded_and_recorded_for_both_assets(service, platform: Platform) -> None:
     run = platform.run(service.table, month="2019-03")
     assert run.succeeded
     assert platform.recorded(service.table) == {"2019-03"}
@@ -50,7 +50,7 @@ def test_one_month_on_its_own_is_fetched_loaded_and_recorded_twice(service, plat
     assert run.of(f"raw/{service.table}", "2019-03")["sha256"] == metadata["sha256"]
 
 
-def test_a_cached_raw_file_is_neither_asked_for_nor_recorded_again(published: TripServer, platform: Platform) -> None:
+def test_a_cached_raw_file_is_neither_requested_nor_recorded_again(published: TripServer, platform: Platform) -> None:
     assert platform.run("raw/green_tripdata", month="2019-03").months("raw/green_tripdata") == ["2019-03"]
     requests = len(published.requests)
     run = platform.run("green_tripdata", month="2019-03")
@@ -101,7 +101,7 @@ def test_file_and_table_chosen_together_are_one_run_with_one_download(
 # A range
 
 
-def test_each_month_of_a_range_is_recorded_with_what_is_known_of_it(published: TripServer, platform: Platform) -> None:
+def test_each_month_of_a_range_is_recorded_with_its_metadata(published: TripServer, platform: Platform) -> None:
     platform.run("green_tripdata", month="2019-06")
     run = platform.run("green_tripdata", months="2019-01...2019-03")
     assert run.succeeded
@@ -135,7 +135,7 @@ def test_each_month_of_a_range_is_recorded_with_what_is_known_of_it(published: T
         assert platform.count("green_tripdata", month) == 10 * number
 
 
-def test_a_range_is_loaded_from_its_newest_month_when_that_is_asked_for(
+def test_a_range_is_loaded_from_its_newest_month_when_that_is_configured(
     published: TripServer, platform: Platform
 ) -> None:
     run = platform.run("green_tripdata", months="2019-02...2019-04", config={"green_tripdata": {"newest_first": True}})
@@ -148,7 +148,7 @@ def test_a_range_is_loaded_from_its_newest_month_when_that_is_asked_for(
     assert platform.recorded("green_tripdata") == {"2019-02", "2019-03", "2019-04"}
 
 
-def test_a_run_that_is_ended_half_way_records_the_months_that_are_in_place(
+def test_a_run_that_ends_half_way_has_recorded_the_loaded_months(
     published: TripServer, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load_month = io_manager.load_month
@@ -187,7 +187,7 @@ def test_bad_months_of_a_range_are_named_and_do_not_stop_the_others(
         assert platform.count("green_tripdata") == 10 + 30 + 40 + 50 + 60
 
 
-def test_a_month_that_fails_stays_in_the_table_and_in_the_record_as_it_was(
+def test_a_loaded_month_stays_loaded_and_recorded_when_its_new_file_fails(
     published: TripServer, platform: Platform
 ) -> None:
     platform.run("green_tripdata", month="2019-03")
@@ -200,10 +200,10 @@ def test_a_month_that_fails_stays_in_the_table_and_in_the_record_as_it_was(
     assert platform.count("green_tripdata", "2019-03") == 30
 
 
-# Again
+# Loading again
 
 
-def test_a_month_that_is_there_is_loaded_again_only_when_forced(published: TripServer, platform: Platform) -> None:
+def test_a_loaded_month_is_loaded_again_only_when_forced(published: TripServer, platform: Platform) -> None:
     first = platform.run("green_tripdata", months="2019-01...2019-02")
     before = platform.rows("select filename, loaded_at from tripdata_files order by 1")
     again = platform.run("green_tripdata", months="2019-01...2019-02")
@@ -242,7 +242,7 @@ def test_a_file_that_was_corrected_at_its_source_corrects_the_table(published: T
     assert platform.count("green_tripdata", "2019-02") == 20
 
 
-def test_a_range_asks_the_source_again_for_the_named_months(published: TripServer, platform: Platform) -> None:
+def test_a_range_refreshes_only_the_named_months(published: TripServer, platform: Platform) -> None:
     platform.run("green_tripdata", months="2019-01...2019-03")
     for month in ("2019-01", "2019-02"):
         published.publish(path(month), Published(file(7), etag='"v2"'))

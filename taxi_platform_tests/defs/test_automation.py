@@ -1,4 +1,4 @@
-"""A table is loaded after its file was fetched alone, and by nothing else: real conditions, runs and instance."""
+"""Automation conditions, with real runs: a table is requested after its raw file was fetched alone, and only then."""
 
 import dagster as dg
 import pytest
@@ -19,7 +19,7 @@ class Automation:
         self.platform = platform
         self.cursor: dg.AssetDaemonCursor | None = None
 
-    def asked(self) -> dict[str, list[str]]:
+    def requested(self) -> dict[str, list[str]]:
         """Return the partitions that an evaluation requests, by asset."""
         result = dg.evaluate_automation_conditions(
             self.platform.definitions(), self.platform.instance, cursor=self.cursor
@@ -34,33 +34,33 @@ class Automation:
 
 @pytest.fixture
 def automation(server: TripServer, platform: Platform) -> Automation:
-    """Evaluate once the conditions of a platform whose source has 2019-01 to 2019-06."""
+    """Return the conditions of a platform whose source has 2019-01 to 2019-06, evaluated once."""
     for month in Month(2019, 1).through(Month(2019, 6)):
         server.publish(f"/green/green_tripdata_{month}.csv.gz", zipped(text(GREEN, rows(GREEN, 10 * month.month))))
     platform.use(TAXI_SOURCE=server.template)
     automation = Automation(platform)
-    assert automation.asked() == {}
+    assert automation.requested() == {}
     return automation
 
 
 def test_a_file_that_is_fetched_alone_is_followed_by_its_table_once(automation: Automation) -> None:
     automation.platform.run("raw/green_tripdata", month="2019-03")
-    assert automation.asked() == {"green_tripdata": ["2019-03"]}
-    assert automation.asked() == {}
+    assert automation.requested() == {"green_tripdata": ["2019-03"]}
+    assert automation.requested() == {}
 
 
 def test_a_range_of_files_is_followed_by_their_months_and_no_others(automation: Automation) -> None:
     automation.platform.run("raw/green_tripdata", months="2019-02...2019-05")
-    assert automation.asked() == {"green_tripdata": ["2019-02", "2019-03", "2019-04", "2019-05"]}
+    assert automation.requested() == {"green_tripdata": ["2019-02", "2019-03", "2019-04", "2019-05"]}
     automation.platform.run("green_tripdata", months="2019-02...2019-05")
-    assert automation.asked() == {}
+    assert automation.requested() == {}
 
 
 def test_what_a_run_loads_together_is_not_loaded_again(automation: Automation) -> None:
     automation.platform.run("raw/green_tripdata", "green_tripdata", months="2019-01...2019-02")
     automation.platform.run("green_tripdata", months="2019-03...2019-04")
     assert automation.platform.recorded("raw/green_tripdata") == {"2019-01", "2019-02", "2019-03", "2019-04"}
-    assert automation.asked() == {}
+    assert automation.requested() == {}
 
 
 def test_a_failed_load_is_not_tried_again_because_of_its_file(automation: Automation, server: TripServer) -> None:
@@ -69,29 +69,29 @@ def test_a_failed_load_is_not_tried_again_because_of_its_file(automation: Automa
     run = automation.platform.run("raw/green_tripdata", "green_tripdata", month="2019-01")
     assert not run.succeeded
     assert automation.platform.recorded("raw/green_tripdata") == {"2019-01"}
-    assert automation.asked() == {}
+    assert automation.requested() == {}
 
 
 def test_files_from_before_the_first_evaluation_start_nothing(platform: Platform) -> None:
     platform.run("raw/green_tripdata", months="2019-01...2019-02")
     automation = Automation(platform)
-    assert automation.asked() == {}
-    assert automation.asked() == {}
+    assert automation.requested() == {}
+    assert automation.requested() == {}
 
 
 def test_a_running_load_is_waited_for(automation: Automation) -> None:
     platform = automation.platform
     job = platform.definitions().resolve_implicit_global_asset_job_def().get_subset(asset_selection={TABLE})
-    going_on = platform.instance.create_run_for_job(
+    in_progress = platform.instance.create_run_for_job(
         job,
         asset_selection=frozenset({TABLE}),
         tags={"dagster/partition": "2019-01"},
         status=dg.DagsterRunStatus.STARTED,
     )
     platform.run("raw/green_tripdata", month="2019-01")
-    assert automation.asked() == {}
-    platform.instance.report_run_failed(going_on)
-    assert automation.asked() == {"green_tripdata": ["2019-01"]}
+    assert automation.requested() == {}
+    platform.instance.report_run_failed(in_progress)
+    assert automation.requested() == {"green_tripdata": ["2019-01"]}
 
 
 def test_the_lake_follows_only_where_the_cloud_is_configured(platform: Platform) -> None:
@@ -106,6 +106,6 @@ def test_the_lake_follows_only_where_the_cloud_is_configured(platform: Platform)
     assert conditions() >= tables | {f"gcs/{table}" for table in tables}
 
 
-def test_the_sensor_that_evaluates_them_is_on_from_the_start(platform: Platform) -> None:
+def test_the_sensor_that_evaluates_them_is_on_by_default(platform: Platform) -> None:
     sensor = platform.definitions().resolve_sensor_def("follow_upstream_sensor")
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING

@@ -58,8 +58,8 @@ import warnings
 import dagster as dg
 for kind in (DeprecationWarning, dg.SupersessionWarning, dg.BetaWarning, dg.PreviewWarning):
     warnings.simplefilter("error", kind)
-warnings.filterwarnings("ignore", "Parameter `backfill_policy` ", dg.BetaWarning)  # a range in one run has no other way
-# Of a part of sqlglot, which is loaded where the models' manifest has yet to be made.
+warnings.filterwarnings("ignore", "Parameter `backfill_policy` ", dg.BetaWarning)  # ranges in one run need it
+# From a part of sqlglot that is only loaded where the models' manifest does not exist yet.
 warnings.filterwarnings("ignore", "sqlglotrs is deprecated", DeprecationWarning)
 """
 # Dagster silences its own warnings while it loads a folder of definitions, so each module is also loaded alone.
@@ -109,7 +109,7 @@ OF_METERED_TRIPS = {"vendors_are_known", "totals_are_not_negative"}
 
 
 def python(program: str, cold: bool = False, **settings: str) -> "subprocess.CompletedProcess[str]":
-    """Run a program in its own process, which has no settings but these and, if it is cold, imports everything."""
+    """Run a program in its own process with only these settings; a cold process imports everything itself."""
     return subprocess.run(
         [*([sys.executable] if cold else [*warm.client_of("dagster"), "python"]), "-c", program],
         cwd=PROJECT,
@@ -205,7 +205,7 @@ def test_they_load_without_any_deprecated_superseded_beta_or_preview_part_of_dag
     assert done.returncode == 0, done.stderr
 
 
-def test_a_part_of_dagster_that_may_go_away_would_be_noticed() -> None:
+def test_using_such_a_part_of_dagster_would_be_noticed() -> None:
     done = python(STRICT + USES)
     assert done.stdout.split() == ["DeprecationWarning", "SupersessionWarning", "BetaWarning", "PreviewWarning"]
 
@@ -233,7 +233,7 @@ def test_the_code_location_contains_these_definitions_and_no_others(location: Ma
     assert {kind: location[kind] for kind in expected} == {kind: names.split() for kind, names in expected.items()}
 
 
-def test_each_asset_asks_for_the_resources_of_its_place_and_has_an_owner(location: Mapping[str, Any]) -> None:
+def test_each_asset_requires_the_resources_of_its_place_and_has_an_owner(location: Mapping[str, Any]) -> None:
     wanted = {key: asset["resources"] for key, asset in location["assets"].items()}
     for service in SERVICES.values():
         assert wanted[f"raw/{service.table}"] == ["landing", "raw_files", "trip_files"]

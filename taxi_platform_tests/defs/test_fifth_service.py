@@ -1,4 +1,4 @@
-"""A made-up service that only the contract knows: everything else follows, dbt models and report panels excepted."""
+"""A made-up service that is only a contract: all else follows from it, except dbt models and report panels."""
 
 from functools import partial
 from typing import cast
@@ -77,7 +77,7 @@ def test_it_has_jobs_a_schedule_and_sensors_that_may_start_it(ferries: Platform)
         assert "ferry_tripdata_job" in [job.name for job in definitions.resolve_sensor_def(sensor).jobs]
 
 
-def test_its_columns_decide_on_its_checks(ferries: Platform) -> None:
+def test_its_columns_determine_its_checks(ferries: Platform) -> None:
     keys = ferries.definitions().get_repository_def().asset_graph.asset_check_keys
     found = {key.name for key in keys if key.asset_key == dg.AssetKey(FERRY.table)}
     assert {"row_count_matches_file", "vendors_are_known", "last_finished_month_is_there"} <= found
@@ -101,7 +101,7 @@ def test_a_made_up_month_is_loaded_checked_and_recorded(ferries: Platform) -> No
 
 
 @pytest.mark.usefixtures("ferries")
-def test_it_is_known_by_name_wherever_people_and_files_name_it() -> None:
+def test_it_is_recognised_in_arguments_questions_and_file_names() -> None:
     assert parse_services("ferry") == [FERRY]
     assert services_in("How many trips did the Ferry-boats, I mean boat trips, make?") == ["ferry"]
     assert parse_file_name("ferry_tripdata_2019-03.csv.gz") == (FERRY, MARCH)

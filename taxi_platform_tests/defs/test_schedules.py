@@ -19,7 +19,7 @@ PATH = "/green/green_tripdata_2021-07.csv.gz"
 
 
 def tick(platform: Platform, service: str, *when: int, zone: str = "UTC") -> dg.RunRequest | str:
-    """Evaluate a tick years late, and return the requested run, or why none is requested."""
+    """Evaluate the tick of this past moment, and return the requested run, or why none is requested."""
     definitions = platform.definitions()
     with dg.build_schedule_context(
         platform.instance,
@@ -44,7 +44,7 @@ def published(server: TripServer, platform: Platform) -> TripServer:
     return server
 
 
-def test_they_are_on_from_the_start_in_the_time_zone_of_the_setting(platform: Platform) -> None:
+def test_they_are_on_by_default_in_the_time_zone_of_the_setting(platform: Platform) -> None:
     platform.use(TAXI_SCHEDULE_TIMEZONE="America/New_York")
     for service in SERVICES.values():
         schedule = platform.definitions().resolve_schedule_def(f"{service.name}_monthly_schedule")
@@ -53,9 +53,7 @@ def test_they_are_on_from_the_start_in_the_time_zone_of_the_setting(platform: Pl
         assert schedule.job_name == f"{service.table}_job"
 
 
-def test_a_tick_asks_for_the_month_whose_publication_is_due_and_its_run_loads_it(
-    published: TripServer, platform: Platform
-) -> None:
+def test_a_tick_requests_the_month_that_is_due_and_its_run_loads_it(published: TripServer, platform: Platform) -> None:
     request = tick(platform, "green", 2021, 9, 1, 9)
     assert isinstance(request, dg.RunRequest)
     assert request.partition_key == "2021-07"
@@ -88,7 +86,7 @@ def test_an_error_of_the_server_is_left_to_the_run(answer: Answer, published: Tr
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/New_York", "Pacific/Honolulu", "UTC"])
-def test_the_month_that_a_tick_asks_for_is_the_newest_partition_by_then(zone: str, platform: Platform) -> None:
+def test_the_month_that_a_tick_requests_is_the_newest_partition_by_then(zone: str, platform: Platform) -> None:
     platform.use(TAXI_SCHEDULE_TIMEZONE=zone, TAXI_LAST_MONTH="")
     for month in range(1, 13):
         moment = datetime(2025, month, 1, 9, tzinfo=ZoneInfo(zone))

@@ -1,4 +1,4 @@
-"""Failed runs: reported, waiting or dropped, by what Dagster 1.13 stores; and a bounded message with a link."""
+"""Which failed runs are reported, by what Dagster 1.13 stores of them, and what a message contains."""
 
 import dagster as dg
 import pytest
@@ -37,14 +37,14 @@ def test_a_message_about_a_range_has_the_reason_of_each_failed_month() -> None:
     assert lines[1:13] == [f"  2019-{month:02d}: {LACKING}" for month in range(1, 13)]
 
 
-def test_passwords_are_taken_out_before_a_text_is_cut() -> None:
+def test_passwords_are_removed_before_a_text_is_cut() -> None:
     url = "postgresql://taxi:hunter22@db/x"
     for filler in range(260, 320):
         assert "hunter" not in about(StepReason("t", "x" * filler + url)).body
 
 
 @given(st.lists(st.text(max_size=3000), min_size=1, max_size=30), st.text(max_size=300))
-def test_whatever_went_wrong_a_message_is_bounded_and_ends_with_the_link(texts: list[str], subject: str) -> None:
+def test_a_message_of_any_content_has_a_limited_length_and_ends_with_the_link(texts: list[str], subject: str) -> None:
     months = {f"2019-{month:02d}": texts[0] for month in range(1, 13)}
     message = about(*(StepReason("step", text, months) for text in texts), partition=subject)
     assert len(message.title) <= 120
@@ -75,19 +75,19 @@ def retry_of(run_id: str) -> dg.DagsterRun:
     ("failed", "retry", "waited", "decision"),
     [
         (None, None, 0, "drop"),  # deleted
-        (failed_run(SUCCESS), None, 0, "drop"),  # given up by the monitor, although it was alive
-        (failed_run(STARTED), None, 0, "wait"),  # the event is there, the status not yet
+        (failed_run(SUCCESS), None, 0, "drop"),  # the monitor reported it as failed, but it succeeded
+        (failed_run(STARTED), None, 0, "wait"),  # the event of the failure is stored, the status is not yet
         (failed_run(STARTED), None, DECISION_SECONDS, "drop"),
         (failed_run(), None, 0, "wait"),  # Dagster has not decided yet
         (failed_run(), None, DECISION_SECONDS, "report"),
         (failed_run(will_retry="false"), None, 0, "report"),
         (failed_run(**WAITING), None, 0, "wait"),
         (failed_run(**WAITING), None, RETRY_SECONDS - 1, "wait"),
-        (failed_run(**WAITING), None, RETRY_SECONDS, "report"),  # announced, and it never came
-        (failed_run(origin=None, **WAITING), None, 0, "report"),  # begun by a command: Dagster cannot start it again
+        (failed_run(**WAITING), None, RETRY_SECONDS, "report"),  # the retry was announced and never started
+        (failed_run(origin=None, **WAITING), None, 0, "report"),  # launched by a command: Dagster cannot retry it
         (failed_run(**RETRIED), None, 0, "report"),  # the retry has been deleted
         (failed_run(**RETRIED), "first", 0, "drop"),
-        (failed_run(**RETRIED), "another", 0, "report"),  # started again by hand, with the tags of the other run
+        (failed_run(**RETRIED), "another", 0, "report"),  # re-executed by hand, with the tags of the other run
     ],
 )
 def test_a_failure_is_reported_when_no_retry_is_coming(

@@ -138,12 +138,12 @@ def test_what_failed_before_the_sensor_was_started_is_not_reported(watching: Wat
     assert receiver.asked == []
 
 
-def test_a_cursor_that_cannot_be_read_starts_again(watching: Watching, receiver: AlertReceiver) -> None:
+def test_after_an_unreadable_cursor_nothing_is_reported_twice(watching: Watching, receiver: AlertReceiver) -> None:
     watch = watching(receiver.url)
     watch.fail()
     watch.tick()
     watch.cursor = "somebody's own"
-    assert watch.tick().delivered == 0  # the run's log knows
+    assert watch.tick().delivered == 0  # the run's log records the delivery
     assert len(receiver.taken) == 1
 
 
@@ -164,8 +164,8 @@ def test_a_cursor_of_version_0_1_is_continued(watching: Watching, receiver: Aler
 def test_a_message_that_cannot_be_delivered_is_tried_again_on_later_ticks(
     trouble: str, watching: Watching, receiver: AlertReceiver
 ) -> None:
-    with AlertReceiver() as sound:
-        watch = watching(receiver.url, sound.url)
+    with AlertReceiver() as working:
+        watch = watching(receiver.url, working.url)
         watch.tick()
         if trouble == "refuses":
             receiver.status = 500
@@ -179,13 +179,13 @@ def test_a_message_that_cannot_be_delivered_is_tried_again_on_later_ticks(
         assert first.problems[0].startswith("json (1 of 2) could not be notified: ")
         watch.fail(stumble)
         second = watch.tick()
-        assert (second.delivered, len(second.problems)) == (1, 1)  # the address that is in trouble is asked once a tick
+        assert (second.delivered, len(second.problems)) == (1, 1)  # a failing address is tried once per tick
         receiver.status, receiver.hangs = 200, False
         if trouble == "is away":
             receiver.__enter__()
         assert watch.tick().delivered == 2
         assert watch.tick().cursor.pending == {}
-        assert [len(receiver.taken), len(sound.taken)] == [2, 2]
+        assert [len(receiver.taken), len(working.taken)] == [2, 2]
 
 
 def test_a_failure_is_given_up_after_a_day(watching: Watching, receiver: AlertReceiver) -> None:
@@ -216,7 +216,7 @@ def test_a_daemon_killed_before_it_stored_the_cursor_reports_nothing_twice(
         assert [len(receiver.taken), len(refusing.taken)] == [1, 1]
 
 
-def test_a_tick_ends_in_time_and_the_next_one_goes_on(
+def test_a_tick_ends_in_time_and_the_next_one_continues(
     watching: Watching, receiver: AlertReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch = watching(receiver.url)
@@ -231,7 +231,7 @@ def test_a_tick_ends_in_time_and_the_next_one_goes_on(
 def test_a_run_is_reported_once_although_its_failure_was_recorded_twice(
     watching: Watching, receiver: AlertReceiver
 ) -> None:
-    """Report once what the health check records again, because the run's process was killed while it stored it."""
+    """Check that a failure that the health check records a second time, after a kill, is not reported again."""
     watch = watching(receiver.url)
     watch.tick()
     run = watch.instance.get_run_by_id(watch.fail())
@@ -288,7 +288,7 @@ def test_no_secret_of_an_address_is_in_the_cursor_the_problems_the_logs_or_the_o
         assert secret.encode() not in kept
 
 
-def test_more_than_one_address_is_asked_at_the_same_time(
+def test_several_addresses_are_notified_at_the_same_time(
     watching: Watching, receiver: AlertReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []

@@ -53,7 +53,7 @@ def published(server: TripServer, backfills: Backfills) -> TripServer:
 # What it loads
 
 
-def test_it_prints_its_plan_and_carries_it_out_once_or_with_all_again(backfills: Backfills) -> None:
+def test_it_prints_its_plan_and_loads_each_month_once_unless_all_are_chosen(backfills: Backfills) -> None:
     status, output = backfills.backfill("green", QUARTER)
     assert status == DONE
     assert output[:5] == [
@@ -197,7 +197,7 @@ def test_months_that_wait_for_a_daemon_are_not_loaded_a_second_time(backfills: B
     assert backfills.recorded("green_tripdata") == {"2019-02"}
 
 
-# A silent daemon
+# A daemon that stopped
 
 
 @pytest.fixture
@@ -214,8 +214,8 @@ def test_a_daemon_without_heartbeats_is_not_waited_for_forever(
     monkeypatch.setattr(operation, "TIMEOUT_SECONDS", 1.0)
     status, output = silent.backfill("green", QUARTER)
     assert status == NOT_DONE
-    silence = r"The daemon has written no heartbeat for \d+ s\. Start it to go on: dagster-daemon run"
-    assert re.search(silence, output[-5])
+    no_heartbeat = r"The daemon has written no heartbeat for \d+ s\. Start it to go on: dagster-daemon run"
+    assert re.search(no_heartbeat, output[-5])
     assert output[-4] == "3 months: 0 loaded (0 rows), 3 not finished"
     assert output[-1] == "  green 2019-03 unfinished: a run or a backfill is still to load it"
     assert silent.backfill("green", QUARTER, dry_run=True)[1][0].startswith("green 2019-01..2019-03: 0 months to load")
@@ -237,7 +237,7 @@ def test_a_backfill_that_somebody_cancelled_is_reported_as_cancelled(
     ]
 
 
-# Ended half-way
+# Interrupted
 
 
 def started(tmp_path: Path, database: str, source: str, months: str) -> "subprocess.Popen[str]":
@@ -291,14 +291,14 @@ def test_months_are_left_to_a_running_process_and_the_same_command_continues_aft
     before = len(published.requests)
     status, lines = backfills.backfill("green", "2019-01..2019-04")
     assert status == DONE, lines
-    brought = {request.path[-14:-7] for request in published.requests[before:] if request.method == "GET"}
-    assert brought == {"2019-03", "2019-04"}
+    fetched = {request.path[-14:-7] for request in published.requests[before:] if request.method == "GET"}
+    assert fetched == {"2019-03", "2019-04"}
     assert backfills.recorded("green_tripdata") == {f"2019-0{month}" for month in range(1, 5)}
     assert backfills.count("green_tripdata") == 10 + 20 + 30 + 40
     assert all(run.is_finished for run in backfills.runs())
 
 
-# What is typed wrong, and what Dagster counts
+# Arguments, partitions and heartbeats
 
 
 @pytest.mark.parametrize(

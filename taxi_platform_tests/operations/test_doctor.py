@@ -317,7 +317,7 @@ def test_alert_addresses_are_checked_and_nothing_is_sent() -> None:
 def test_a_bucket_and_a_dataset_are_checked_and_the_job_that_creates_them_is_named(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = replace(cloud, location="US")  # where the emulator has every bucket
+    place = replace(cloud, location="US")  # the location of every bucket of the emulator
     values = {
         "GCP_PROJECT_ID": place.project,
         "GCP_LOCATION": place.location,
@@ -338,9 +338,9 @@ def test_a_bucket_and_a_dataset_are_checked_and_the_job_that_creates_them_is_nam
     assert [finding.state for finding in found_by(servers.examine_cloud)] == ["ok"]
     for name in ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
-    away = found_by(servers.examine_cloud)  # each server is asked once, and not for minutes as in a run
-    assert [finding.state for finding in away] == ["problem", "problem"]
-    assert "cannot be reached" in away[0].what
+    unreachable = found_by(servers.examine_cloud)  # each server is tried once; a run would retry for minutes
+    assert [finding.state for finding in unreachable] == ["problem", "problem"]
+    assert "cannot be reached" in unreachable[0].what
 
 
 CLOUD = {
@@ -386,6 +386,6 @@ def test_the_command_ends_in_seconds_while_everything_hangs(tmp_path: Path) -> N
             TAXI_WEB_URL=f"http://127.0.0.1:{port}",
         )
     assert done.returncode == 1
-    assert time.monotonic() - began < 60  # 14 on a machine with nothing else to do
+    assert time.monotonic() - began < 60  # 14 s on an idle machine
     assert "hunter22" not in done.stdout
     assert "Traceback" not in done.stdout

@@ -5,7 +5,7 @@ from itertools import islice
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from dagster._utils.schedules import schedule_execution_time_iterator  # what the daemon takes its ticks from
+from dagster._utils.schedules import schedule_execution_time_iterator  # the daemon gets its ticks from it
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,7 +34,7 @@ def ticks(service: Service, zone: str, since: datetime, count: int) -> list[date
 @given(
     services, st.sampled_from(sorted(available_timezones())), st.datetimes(datetime(1990, 1, 1), datetime(2050, 1, 1))
 )
-def test_in_any_time_zone_each_tick_asks_for_the_month_that_is_due_and_misses_none(
+def test_in_any_time_zone_each_tick_requests_the_month_that_is_due_and_misses_none(
     service: Service, zone: str, since: datetime
 ) -> None:
     found = ticks(service, zone, since.replace(tzinfo=timezone.utc), 14)
@@ -51,7 +51,7 @@ def test_a_month_ends_by_the_clock_of_the_time_zone() -> None:
     assert due_month(GREEN, moment, "Asia/Tokyo") == Month(2021, 2)
 
 
-# What is asked for again
+# Which month is pending
 
 SINCE = datetime(2021, 3, 15, tzinfo=timezone.utc)
 
@@ -62,7 +62,7 @@ def waiting(now: datetime, **states: MonthRecord) -> Month | None:
     return found and found.month
 
 
-def test_a_month_is_pending_from_the_day_after_its_schedule_asked() -> None:
+def test_a_month_is_pending_from_the_day_after_its_schedule() -> None:
     first_of_april = datetime(2021, 4, 1, 9, tzinfo=timezone.utc)
     assert waiting(first_of_april) is None
     assert waiting(first_of_april + timedelta(days=1)) == Month(2021, 2)
@@ -75,7 +75,7 @@ def test_a_month_that_a_run_has_tried_to_load_is_not_pending(state: State) -> No
     assert waiting(in_may, february=month_in(state, Month(2021, 2))) == Month(2021, 3)
 
 
-# Why not
+# Why none is requested
 
 
 def test_a_month_outside_the_partitions_is_skipped_and_the_setting_is_named() -> None:
@@ -106,7 +106,7 @@ def reason(source: object, month: Month = LAST) -> str | None:
     return reason_to_skip(GREEN, month, PARTITIONS, source)  # pyright: ignore[reportArgumentType]
 
 
-def test_a_month_outside_is_not_even_asked_about(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_source_is_not_asked_about_a_month_outside(caplog: pytest.LogCaptureFixture) -> None:
     skipped = reason(Answering(SourceUnreachable("x", "must not be asked")), Month(2021, 8))
     assert "TAXI_LAST_MONTH" in (skipped or "")
     assert caplog.messages == []

@@ -135,7 +135,7 @@ def test_a_finding_is_a_line_and_its_advice_another(report: Callable[..., tuple[
     assert report(("ports", [ok("free")])) == (True, "ok       ports  free\n\nEverything is in order.\n")
 
 
-def test_the_same_is_printed_for_programs_and_only_problems_fail(report: Callable[..., tuple[bool, str]]) -> None:
+def test_the_json_output_has_the_same_findings_and_only_problems_fail(report: Callable[..., tuple[bool, str]]) -> None:
     is_fine, text = report(*DIAGNOSIS, as_json=True)
     printed = json.loads(text)
     assert (is_fine, printed["problems"], printed["warnings"]) == (False, 1, 1)

@@ -181,14 +181,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def drop(folder: Path, content: bytes = b"abc", name: str = NAME, age: float = 0) -> DroppedFile:
-    """Put a file into the folder that was written ``age`` seconds ago."""
+    """Put a file that was written ``age`` seconds ago into the folder, and return it as listed."""
     (folder / name).write_bytes(content)
     os.utime(folder / name, (time.time() - age, time.time() - age))
     (file,) = [file for file in LandingFolder(folder).files() if file.name == name]
     return file
 
 
-def test_a_folder_lists_its_files_the_earliest_first_and_no_folders(folder: Path) -> None:
+def test_a_folder_lists_only_its_files_and_the_earliest_first(folder: Path) -> None:
     (folder / "done").mkdir()
     drop(folder, name="b", age=100)
     drop(folder, name="a", age=50)
@@ -257,7 +257,7 @@ def test_a_file_whose_name_is_not_text_is_moved_with_its_reason(folder: Path) ->
     assert len(list((folder / "failed").iterdir())) == 4
 
 
-# Links, which people who may write to the folder could lead to files of the platform
+# Links: somebody who may write to the folder could point them at files of the platform
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ class Landing:
         self.summary = ""
 
     def drop(self, content: bytes, name: str = NAME, *, age: float = 100) -> None:
-        """Put a file there that was written ``age`` seconds ago."""
+        """Put a file that was written ``age`` seconds ago into the folder."""
         self.folder.mkdir(exist_ok=True)
         part = self.folder / f".{name}"
         part.write_bytes(content)
@@ -42,7 +42,7 @@ class Landing:
         part.rename(self.folder / name)
 
     def tick(self) -> list[dg.RunRequest]:
-        """Return the runs that one tick requests."""
+        """Evaluate a tick, and return the runs that it requests."""
         definitions = self.platform.definitions()
         with dg.build_sensor_context(
             self.platform.instance,
@@ -57,11 +57,11 @@ class Landing:
         return list(answer.run_requests or [])
 
     def run(self) -> list[Run]:
-        """Evaluate a tick and do the runs that it requests."""
+        """Evaluate a tick, and execute the runs that it requests."""
         return [self.platform.run_job(str(request.job_name), request) for request in self.tick()]
 
     def settle(self) -> list[Run]:
-        """Evaluate ticks and do their runs until a tick requests none."""
+        """Evaluate ticks and execute their runs until a tick requests none."""
         runs: list[Run] = []
         while new := self.run():
             runs += new
@@ -85,7 +85,7 @@ def landing(server: TripServer, platform: Platform, tmp_path: Path) -> Landing:
 
 def test_a_dropped_file_is_loaded_recorded_and_moved(landing: Landing) -> None:
     assert landing.run() == []
-    assert landing.summary == "Nothing was dropped."  # the folder is created
+    assert landing.summary == "Nothing was dropped."  # this tick has created the folder
     landing.drop(file(12))
     (run,) = landing.run()
     assert run.succeeded, run.failure
@@ -149,7 +149,7 @@ def test_damaged_files_are_moved_with_their_reasons_and_leave_the_table_as_it_wa
     assert landing.names("failed") == sorted([*damaged, *(f"{name}.reason.txt" for name in damaged)])
     for name, (_, reason) in damaged.items():
         assert reason in landing.reason(name)
-        assert "hunter" not in landing.reason(name)  # what is not a trip file is not quoted
+        assert "hunter" not in landing.reason(name)  # content that is not trips is not quoted
         assert landing.reason(name).endswith("Correct that, and drop the file again.\n")
     assert landing.platform.count("green_tripdata") == 50
 

@@ -31,7 +31,7 @@ def instance(state_database: str) -> Iterator[dg.DagsterInstance]:
 
 
 def crash(instance: dg.DagsterInstance, origin: RemoteJobOrigin | None = ORIGIN, **tags: str) -> str:
-    """Make a run that is recorded as failed because its process died."""
+    """Create a run that is recorded as failed because its process died, and return its id."""
     named = {f"dagster/{name}": value for name, value in tags.items()}
     run = instance.create_run_for_job(JOB, tags=named, remote_job_origin=origin)
     instance.report_run_failed(run, "its process has died")
@@ -63,7 +63,7 @@ def test_an_announced_retry_is_lost_if_it_has_not_been_started_within_a_minute(i
 
 
 def test_what_dagster_cannot_or_must_not_retry_is_not_lost(instance: dg.DagsterInstance) -> None:
-    crash(instance, origin=None)  # a command's
+    crash(instance, origin=None)  # launched by a command
     crash(instance, max_retries="0")
     crash(instance, auto_retry_run_id="another")
     crash(instance, backfill="deleted")
@@ -73,7 +73,7 @@ def test_what_dagster_cannot_or_must_not_retry_is_not_lost(instance: dg.DagsterI
     assert [run.run_id for run in lost_retries(instance, later())] == [waiting]
 
 
-def test_the_daemon_is_set_back_to_the_first_lost_retry_and_never_forward(instance: dg.DagsterInstance) -> None:
+def test_the_cursor_is_moved_back_to_the_first_lost_retry_and_never_forward(instance: dg.DagsterInstance) -> None:
     values = instance.daemon_cursor_storage
     assert start_lost_retries(instance, later()) == []  # a new state has no cursor
     first, second = crash(instance), crash(instance)

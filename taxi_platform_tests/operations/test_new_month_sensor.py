@@ -27,7 +27,7 @@ class Sensor:
         self.summary = ""
 
     def tick(self) -> list[dg.RunRequest]:
-        """Return what one tick requests, without the run keys that exist already, as the daemon does."""
+        """Evaluate a tick, and return its requests without those whose run key exists, as the daemon does."""
         definitions = self.platform.definitions()
         with dg.build_sensor_context(
             self.platform.instance,
@@ -112,7 +112,7 @@ def test_a_parquet_month_that_is_published_again_is_loaded_again(sensor: Sensor,
     assert sensor.tick() == []
 
 
-def test_a_platform_that_is_loaded_already_is_left_alone(sensor: Sensor, server: TripServer) -> None:
+def test_nothing_is_requested_if_every_published_month_is_loaded(sensor: Sensor, server: TripServer) -> None:
     for month in ("2019-01", "2019-02", "2019-03"):
         server.publish(path(month), file(10))
     sensor.platform.run("green_tripdata", months="2019-01...2019-02")
@@ -126,13 +126,13 @@ def test_a_broken_file_is_loaded_once_and_its_correction_again(sensor: Sensor, s
     assert not run.succeeded
     assert sensor.tick() == []
     sensor.cursor = None
-    assert sensor.tick() == []  # Dagster remembers the run key, whatever becomes of the cursor
+    assert sensor.tick() == []  # Dagster knows the run key even if the cursor is lost
     server.publish(path("2019-01"), Published(file(10), etag='"corrected"'))
     (run,) = sensor.run(sensor.tick())
     assert run.succeeded
 
 
-def test_a_server_that_asks_for_a_pause_gets_one(sensor: Sensor, server: TripServer) -> None:
+def test_a_server_that_sends_retry_after_is_not_asked_again_before(sensor: Sensor, server: TripServer) -> None:
     for service in SERVICES:
         server.script(path("2019-03", service), Answer(status=429, headers={"Retry-After": "1800"}))
         server.script(path("2019-02", service), Answer(status=429, headers={"Retry-After": "1800"}))
@@ -144,7 +144,7 @@ def test_a_server_that_asks_for_a_pause_gets_one(sensor: Sensor, server: TripSer
     assert len(server.requests) == asked
 
 
-def test_a_month_that_a_backfill_has_yet_to_start_is_left_to_it(sensor: Sensor, server: TripServer) -> None:
+def test_a_month_that_a_waiting_backfill_will_load_is_not_requested(sensor: Sensor, server: TripServer) -> None:
     for month in ("2019-01", "2019-02", "2019-03"):
         server.publish(path(month), file(10))
     dagster_private.request_backfill(
@@ -159,13 +159,13 @@ def test_a_month_that_a_backfill_has_yet_to_start_is_left_to_it(sensor: Sensor, 
     assert files_of(sensor.tick()) == ["green_tripdata_2019-03.csv"]
 
 
-def test_a_month_that_was_not_published_when_its_schedule_asked_is_asked_for_again_until_it_is_loaded(
+def test_a_month_that_was_not_published_when_it_was_due_is_checked_daily_until_it_is_loaded(
     sensor: Sensor, server: TripServer
 ) -> None:
     due = Sensor(sensor.platform, DUE)
     assert due.tick() == []
     assert (server.requests, due.summary) == ([], "No month is pending.")
-    due.cursor = "2019-04-15T12:00:00+00:00"  # as if its first tick had been then, when February had been due
+    due.cursor = "2019-04-15T12:00:00+00:00"  # as if its first tick had been then, when February was due
     assert due.tick() == []
     assert {asked.path for asked in server.requests} == {path("2019-03", service) for service in SERVICES}
     assert len(server.requests) == len(SERVICES)
@@ -180,11 +180,11 @@ def test_a_month_that_was_not_published_when_its_schedule_asked_is_asked_for_aga
     assert path("2019-03") not in {request.path for request in server.requests[asked:]}
 
 
-def test_the_due_month_sensor_is_on_from_the_start(sensor: Sensor) -> None:
+def test_the_due_month_sensor_is_on_by_default(sensor: Sensor) -> None:
     definition = sensor.platform.definitions().resolve_sensor_def(DUE)
     assert definition.default_status is dg.DefaultSensorStatus.RUNNING
     assert definition.minimum_interval_seconds == 24 * 3600
 
 
-def test_the_new_month_sensor_is_off_from_the_start(sensor: Sensor) -> None:
+def test_the_new_month_sensor_is_off_by_default(sensor: Sensor) -> None:
     assert sensor.platform.definitions().resolve_sensor_def(NAME).default_status is dg.DefaultSensorStatus.STOPPED

@@ -47,7 +47,7 @@ def version(etag: str | None = '"v1"', size: int | None = 100) -> SourceVersion:
 
 
 def raw_file(version: SourceVersion, order: int = 7, *, landed: bool = False) -> Materialized:
-    """Return Dagster's record of a raw file that was fetched when this was published."""
+    """Return Dagster's record of a raw file that was fetched in this version."""
     return Materialized(
         order=order, run_id="run", timestamp=NOW, source="https://host/july", version=version, landed=landed
     )
@@ -61,7 +61,7 @@ def record(
 
 
 def answer(version: SourceVersion, raw: Materialized | None = None, address: str = "https://host/july") -> SourceAnswer:
-    """Return the answer about 2021-07, of which a raw file may be recorded."""
+    """Return the source's answer about 2021-07; ``raw`` is the raw file that is recorded, if one is."""
     return SourceAnswer(record(raw=raw), address, version)
 
 
@@ -100,7 +100,7 @@ def raising(error: TaxiError) -> Callable[[str], SourceVersion]:
     return answer
 
 
-# What is wanted
+# Which versions are wanted
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_the_run_key_names_the_file_its_version_and_the_record_that_it_follows()
     assert len(set(keys)) == 3
 
 
-# What is asked
+# Which months a tick asks about
 
 
 def test_a_tick_has_a_bounded_number_of_questions_and_a_few_ticks_ask_about_everything() -> None:
@@ -178,7 +178,7 @@ def test_a_source_that_answers_at_once_is_asked_about_everything() -> None:
         record(raw=raw_file(version(), landed=True)),
     ],
 )
-def test_a_month_that_is_being_loaded_or_was_dropped_by_hand_is_left_alone(busy: MonthRecord) -> None:
+def test_a_month_that_is_being_loaded_or_was_dropped_by_hand_is_not_asked_about(busy: MonthRecord) -> None:
     assert questions([busy], NewMonthsCursor()) == []
     assert questions([busy], NewMonthsCursor(), most=None) == []
 
@@ -192,7 +192,7 @@ def test_a_month_that_is_not_a_partition_is_not_asked_about() -> None:
     assert candidates([record(is_partition=False)]) == []
 
 
-# How it is asked
+# How the source is asked
 
 
 def test_every_answer_is_kept_with_its_month() -> None:
@@ -215,7 +215,7 @@ def test_every_answer_is_kept_with_its_month() -> None:
     )
 
 
-def test_a_source_that_does_not_answer_is_not_asked_on() -> None:
+def test_a_source_that_does_not_answer_is_not_asked_about_further_months() -> None:
     source = Fake(raising(SourceUnreachable("f", "503")))
     tick = decide(ask_fake(source, every_month()), NewMonthsCursor(), NOW, known=93)
     assert len(source.asked) <= 4
@@ -237,7 +237,7 @@ def test_a_tick_ends_in_time_however_long_the_source_takes(monkeypatch: pytest.M
     seconds = time.monotonic() - began
     release.set()
     assert seconds < 5
-    assert len(tick.requests) == 3  # of the first four; the others are asked in the next tick
+    assert len(tick.requests) == 3  # of the first four months; the next tick asks about the others
     assert "it had not answered 1 questions after 0 s" in tick.summary
     assert set(tick.cursor.questions) == {
         "green_tripdata_2021-07.csv",
@@ -246,7 +246,7 @@ def test_a_tick_ends_in_time_however_long_the_source_takes(monkeypatch: pytest.M
     }
 
 
-# What follows
+# What a tick requests
 
 
 def published(months: Iterable[MonthRecord], etag: str = '"v1"') -> list[SourceAnswer]:
@@ -289,7 +289,7 @@ def test_a_question_without_an_answer_is_asked_again_and_the_others_keep_their_p
 
 
 @pytest.mark.parametrize(("asked", "granted"), [(900.0, 900.0), (10 * DAY, LONGEST_REST)])
-def test_a_server_that_asks_for_a_pause_gets_it_up_to_a_limit(asked: float, granted: float) -> None:
+def test_retry_after_is_obeyed_up_to_a_limit(asked: float, granted: float) -> None:
     error = SourceUnreachable("f", "429")
     error.retry_after = asked
     assert (

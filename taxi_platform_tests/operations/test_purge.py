@@ -32,7 +32,7 @@ class Raw:
         self._published.mkdir()
 
     def kept(self, month: int, days: float, *, landed: bool = False) -> TripFile:
-        """Fetch a file, and date it back by some days."""
+        """Fetch a file, date it back by some days, and return it."""
         when = Month(2019, month)
         published = self._published / f"green_tripdata_{when}.csv.gz"
         published.write_bytes(zipped(text(GREEN, rows(GREEN, 50 * month))))
@@ -68,7 +68,7 @@ def both(*months: int) -> set[str]:
     return {f"green_tripdata_2019-{month:02d}.csv.gz{suffix}" for month in months for suffix in ("", ".json")}
 
 
-def test_files_beyond_their_days_are_removed_with_their_sidecars(raw: Raw) -> None:
+def test_files_older_than_the_limit_are_removed_with_their_sidecars(raw: Raw) -> None:
     old = [raw.kept(1, 30), raw.kept(2, 7.1)]
     young = raw.kept(3, 6.9)
     assert raw.purge(WEEK) == Purged(

@@ -24,7 +24,7 @@ DAY = 86_400
 
 
 def aged(folder: Path, days: float) -> None:
-    """Make every raw file some days old."""
+    """Date every raw file back by some days."""
     for path in folder.glob("raw/*/*.csv.gz"):
         file = read_sidecar(path)
         assert file
@@ -32,7 +32,7 @@ def aged(folder: Path, days: float) -> None:
         write_sidecar(file)
 
 
-def there(folder: Path) -> list[str]:
+def raw_months(folder: Path) -> list[str]:
     return sorted(path.name[-14:-7] for path in folder.glob("raw/green/*.csv.gz"))
 
 
@@ -59,9 +59,9 @@ def raw(platform: Platform, tmp_path: Path) -> Path:
 
 def test_only_loaded_files_are_removed_and_their_records_stay(platform: Platform, raw: Path) -> None:
     dry = purge(platform, dry_run=True)
-    assert there(raw) == ["2019-01", "2019-02", "2019-03"]
+    assert raw_months(raw) == ["2019-01", "2019-02", "2019-03"]
     done = purge(platform)
-    assert there(raw) == ["2019-03"]
+    assert raw_months(raw) == ["2019-03"]
     assert (done["files"], done["files_left"], done["kept"]) == (2, 1, {NOT_LOADED: 1})
     assert done["bytes"] == dry["bytes"] > 0
     assert platform.recorded("raw/green_tripdata") == {"2019-01", "2019-02", "2019-03"}
@@ -70,7 +70,7 @@ def test_only_loaded_files_are_removed_and_their_records_stay(platform: Platform
     again = platform.run("green_tripdata", month="2019-01")
     assert again.of("green_tripdata", "2019-01")["unchanged"] is True
     assert again.months("raw/green_tripdata") == ["2019-01"]
-    assert there(raw) == ["2019-01", "2019-03"]
+    assert raw_months(raw) == ["2019-01", "2019-03"]
     assert platform.count("green_tripdata") == before
 
 
@@ -89,7 +89,7 @@ def test_a_file_stays_if_its_month_is_not_in_the_table_or_is_being_loaded_or_thi
         assert purge(platform, dry_run=True)["kept"] == {NOT_LOADED: 1}
         connection.execute("truncate green_tripdata_2019_01")
     assert purge(platform)["kept"] == {NOT_LOADED: 2}
-    assert there(raw) == ["2019-01", "2019-03"]
+    assert raw_months(raw) == ["2019-01", "2019-03"]
     with psycopg.connect(platform.database) as connection:
         connection.execute("drop schema public cascade; create schema public")
     assert purge(platform)["kept"] == {NOT_LOADED: 2}
@@ -99,7 +99,7 @@ def test_a_file_stays_if_its_month_is_not_in_the_table_or_is_being_loaded_or_thi
     nowhere = urlsplit(platform.database)._replace(path="/gone").geturl()
     platform.use(TAXI_KEEP_RAW_DAYS="30", TAXI_POSTGRES_URL=nowhere)
     assert "there is no such database" in purge(platform)["failed"]
-    assert there(raw) == ["2019-01", "2019-03"]
+    assert raw_months(raw) == ["2019-01", "2019-03"]
 
 
 def test_the_schedule_is_on_if_a_setting_is_set(platform: Platform) -> None:

@@ -57,7 +57,7 @@ class State:
         fails: bool = False,
         checked: bool = True,
     ) -> str:
-        """Make a run that materialized the asset, or failed to, so many days ago."""
+        """Materialize the asset, or fail to, in a run that is then dated back; return the id of the run."""
         result = dg.materialize(
             [asset, zones_are_named] if checked and asset is zones else [asset],
             instance=self.instance,

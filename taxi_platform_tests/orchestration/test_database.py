@@ -37,7 +37,7 @@ SHAPE = (
 )
 
 
-# The table of the runs cannot be written, as if the disk were full.
+# Makes the creation of the table of runs fail as on a full disk.
 FULL_DISK = """
 create function refuse() returns event_trigger language plpgsql as $$ begin
     if exists (select from pg_event_trigger_ddl_commands() where object_identity = 'public.runs') then
@@ -67,7 +67,7 @@ def state_in(url: str) -> str:
     return state_url(Settings.model_validate({"dagster_postgres_url": url}))
 
 
-def driven(url: str) -> str:
+def with_driver(url: str) -> str:
     return url.replace("postgresql://", "postgresql+psycopg2://")
 
 
@@ -88,19 +88,19 @@ def test_on_a_fresh_folder_many_processes_find_one_state_in_the_embedded_server(
         server.stop()
 
 
-# A database of one's own
+# A configured database
 
 
 def test_the_tables_are_those_that_dagster_creates(database: str, second: str) -> None:
     state_in(database)
-    DagsterPostgresStorage(driven(second))
+    DagsterPostgresStorage(with_driver(second))
     for query in SHAPE:
         assert ask(database, query) == ask(second, query) != []
 
 
 def test_many_processes_at_once_create_the_tables_once(database: str) -> None:
     with ThreadPoolExecutor(12) as pool:
-        assert set(pool.map(state_in, [database] * 12)) == {driven(database)}
+        assert set(pool.map(state_in, [database] * 12)) == {with_driver(database)}
     assert len(ask(database, "select * from alembic_version")) == 1
 
 
@@ -115,14 +115,14 @@ def test_a_process_that_is_killed_while_it_creates_the_state_leaves_that_to_the_
         state_in(database)
     monkeypatch.undo()
     state_in(database)
-    DagsterPostgresStorage(driven(second))
+    DagsterPostgresStorage(with_driver(second))
     for query in SHAPE:
         assert ask(database, query) == ask(second, query) != []
     with instance(database) as opened:
         assert opened.get_runs() == []
 
 
-def test_a_state_that_was_killed_within_a_statement_is_made_from_the_start(database: str, second: str) -> None:
+def test_a_state_whose_creation_was_killed_within_a_statement_is_created_again(database: str, second: str) -> None:
     state_in(second)
     with psycopg.connect(database) as connection:
         connection.execute("create table taxi_platform_state_is_being_made (); create table runs (id bigint)")
@@ -131,8 +131,8 @@ def test_a_state_that_was_killed_within_a_statement_is_made_from_the_start(datab
         assert ask(database, query) == ask(second, query) != []
 
 
-def test_a_state_of_version_0_1_opens_with_its_runs_also_without_a_stamp(database: str) -> None:
-    """Open what version 0.1 created itself, sometimes without the row that names the version of the tables."""
+def test_a_state_of_version_0_1_opens_with_its_runs_also_without_the_version_of_its_tables(database: str) -> None:
+    """Check that it opens, although version 0.1 sometimes left out the row with the version of its tables."""
     with instance(database) as opened:
         dg.job(name="before")(lambda: None).execute_in_process(instance=opened)
     with psycopg.connect(database) as connection:
@@ -187,11 +187,11 @@ def test_a_server_that_is_just_starting_is_waited_for(
         return real(*args, **options)
 
     monkeypatch.setattr(psycopg2, "connect", connect)
-    assert state_in(database) == driven(database)
+    assert state_in(database) == with_driver(database)
     assert no_waits == [0.5]
 
 
-# No database
+# Errors
 
 
 def refusal(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -262,7 +262,7 @@ def test_a_failure_within_a_statement_of_dagster_keeps_its_meaning(
     assert "sqlalche" not in message
 
 
-def test_a_command_says_in_one_sentence_that_the_state_is_out_of_reach(database: str, tmp_path: Path) -> None:
+def test_a_command_reports_in_one_sentence_that_the_state_cannot_be_reached(database: str, tmp_path: Path) -> None:
     done = typed("dagster instance info", tmp_path, TAXI_DAGSTER_POSTGRES_URL=f"{database}_gone")
     (error,) = (line for line in done.stdout.splitlines() if line.startswith("Error: "))
     assert done.returncode == 1

@@ -7,7 +7,7 @@ from taxi_platform_tests.support.asset_runs import Platform
 
 
 def test_an_asset_of_a_user_gets_the_platforms_clients(ready_cloud: Cloud, platform: Platform) -> None:
-    from dagster_gcp import BigQueryResource, GCSResource  # takes long, and only here
+    from dagster_gcp import BigQueryResource, GCSResource  # slow to import, and only needed here
 
     platform.use(
         GCP_PROJECT_ID=ready_cloud.project,

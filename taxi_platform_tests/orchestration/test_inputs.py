@@ -78,7 +78,7 @@ def test_a_month_as_arrow(months: Platform) -> None:
 @pytest.mark.parametrize(("kind", "span", "counts"), [
     (None, {"month": "2019-02"}, [20]), (TableReference, {"months": "2019-02...2019-03"}, [20, 30]),
 ])  # fmt: skip
-def test_months_as_a_reference_when_nothing_or_that_is_asked_for(
+def test_months_as_a_reference_with_that_annotation_or_none(
     kind: type | None, span: dict[str, str], counts: list[int], months: Platform
 ) -> None:
     reference = given(months, kind, **span)

@@ -20,7 +20,7 @@ FOLDER = f"{Path(taxi_platform.__file__).parent}/"
 MOST_WITH_A_URL = 14
 MOST_WITH_A_SERVER_TO_START = 17
 
-# What a reader knows before, or does not need: settings and resources, Dagster's state, and value types.
+# What a reader already knows or does not need: settings and resources, Dagster's state, and value types.
 NOT_COUNTED = {
     "cli/main.py",  # shows logs, where an earlier test has run a command in this process
     "settings.py",

@@ -28,7 +28,7 @@ def in_memory() -> Iterator[dg.DagsterInstance]:
 
 def test_a_run_beyond_the_limit_is_refused_until_another_has_ended(in_memory: dg.DagsterInstance) -> None:
     first, second, third = (started(in_memory) for _ in range(3))
-    for run in (first, second, second):  # each of its steps asks
+    for run in (first, second, second):  # once for each step
         LIMITS[2].admit(in_memory, run)
     with pytest.raises(dg.Failure, match=r"hello_world \(at most 2 runs at once\): that many are running already"):
         LIMITS[2].admit(in_memory, third)

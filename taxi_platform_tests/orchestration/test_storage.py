@@ -53,7 +53,7 @@ def test_the_events_of_a_run_do_not_take_a_connection_each(database: str) -> Non
         assert open_now(database) == 0
 
 
-def test_a_run_whose_connection_breaks_stores_its_events_all_the_same(database: str) -> None:
+def test_a_run_whose_connection_breaks_still_stores_its_events(database: str) -> None:
     @dg.asset(partitions_def=MONTHS, backfill_policy=dg.BackfillPolicy.single_run())
     def interrupted(context: dg.AssetExecutionContext) -> None:
         for number in range(3):
@@ -86,7 +86,7 @@ def test_an_asset_can_use_sqlite_while_its_run_keeps_connections(database: str, 
 
 
 class Killed(BaseException):
-    """Stands for ``kill -9``: nothing of the process runs afterwards."""
+    """An exception that stands for ``kill -9``: the process runs no other code afterwards."""
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_a_run_that_is_killed_between_the_event_of_its_failure_and_its_status_fa
     assert health.status == WorkerStatus.SUCCESS
     assert now(state, run).status == dg.DagsterRunStatus.FAILURE
     assert now(state, run).tags["dagster/will_retry"] == again
-    assert ends(state, run) == 2  # the daemon has seen the first one, when the run still counted as started
+    assert ends(state, run) == 2  # the daemon saw the first one while the status was still STARTED
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_run_that_is_killed_between_the_event_of_its_failure_and_its_status_fa
         (dg.DagsterEventType.RUN_CANCELED, dg.DagsterRunStatus.CANCELED),
     ],
 )
-def test_a_run_that_is_killed_between_another_end_and_its_status_gets_the_status(
+def test_a_run_that_is_killed_between_the_event_of_another_end_and_its_status_gets_that_status(
     kind: dg.DagsterEventType,
     status: dg.DagsterRunStatus,
     state: dg.DagsterInstance,

@@ -57,7 +57,7 @@ def test_a_transient_failure_only_costs_a_wait(
 
 
 @pytest.mark.parametrize("change", ["refreshed", "removed"])
-def test_a_file_that_is_refreshed_or_removed_before_it_is_loaded_is_loaded_as_it_is_then(
+def test_a_file_that_is_refreshed_or_removed_before_it_is_loaded_is_loaded_in_its_new_version(
     change: str, platform: Platform, server: TripServer, no_waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = "/green/green_tripdata_2019-03.csv.gz"
@@ -87,7 +87,7 @@ def test_a_lasting_failure_fails_its_month_once_after_the_last_wait(
 ) -> None:
     tried = failing(m2019_02=[away()] * 9, m2019_03=[away()] * 9)
     run = platform.run("green_tripdata", months=MONTHS)
-    # The months that need the same server are tried once, and not waited for.
+    # After that, other months that need the same server are tried once, without a wait.
     assert tried == ["2019-01", "2019-02", "2019-02", "2019-02", "2019-03"]
     assert no_waits == [15.0, 60.0]
     assert run.failure.startswith("2 of 3 months of green failed. The other 1 are in place and recorded.\n2019-02: ")

@@ -1,4 +1,4 @@
-"""The pages of reports as people see them: in a real Chromium, on a phone and on a desk, by day and by night.
+"""The pages of reports in a real Chromium: as wide as a phone or a desktop, in light and dark colours.
 
 The README's picture is made by the same test, of the page that ``make demo`` has written:
 
@@ -22,11 +22,11 @@ from taxi_platform.trips.months import Month
 from taxi_platform_tests.support.browser import browser
 from taxi_platform_tests.support.made_up_figures import made_up
 
-PHONE, DESK = 390, 1280
+PHONE, DESKTOP = 390, 1280
 MONTHS = list(Month(2019, 1).through(Month(2021, 7)))
 TABLES = "open => document.querySelectorAll('details').forEach(each => each.open = open)"
 
-# Every text with its contrast to what is behind it, and every mark of a chart (WCAG 2.1, relative luminance).
+# Contrasts of every text and every mark of a chart with what is behind it (WCAG 2.1, relative luminance).
 CONTRASTS = """() => {
     const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
     const rgb = colour => {
@@ -70,7 +70,7 @@ CONTRASTS = """() => {
     return found;
 }"""
 
-# What a page of charts must have for people who do not see them.
+# What screen readers need on a page of charts.
 STRUCTURE = """() => {
     const all = selector => [...document.querySelectorAll(selector)];
     const lacks = (each, selector) => !each.querySelector(selector);
@@ -111,7 +111,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def window() -> Iterator[Page]:
-    with browser(DESK, 900) as page:
+    with browser(DESKTOP, 900) as page:
         yield page
 
 
@@ -128,8 +128,8 @@ def show(window: Page, path: Path, width: int, scheme: Any) -> list[str]:
     return trouble
 
 
-# Contrasts depend on the scheme alone, and what overflows on the width.
-@pytest.mark.parametrize(("width", "scheme"), [(PHONE, "dark"), (DESK, "light")])
+# Contrasts depend only on the colour scheme, and overflow depends only on the width.
+@pytest.mark.parametrize(("width", "scheme"), [(PHONE, "dark"), (DESKTOP, "light")])
 @pytest.mark.parametrize("name", ["trips", "month", "empty"])
 def test_a_page_is_legible(window: Page, pages: dict[str, Path], name: str, width: int, scheme: str) -> None:
     assert show(window, pages[name], width, scheme) == []
@@ -146,7 +146,7 @@ def test_a_page_is_legible(window: Page, pages: dict[str, Path], name: str, widt
 
 @pytest.mark.parametrize("name", ["trips", "month", "empty"])
 def test_screen_readers_find_names_and_tables_of_the_charts(window: Page, pages: dict[str, Path], name: str) -> None:
-    show(window, pages[name], DESK, "light")
+    show(window, pages[name], DESKTOP, "light")
     structure = window.evaluate(STRUCTURE)
     assert bool(structure.pop("charts")) == (name != "empty")
     assert (structure.pop("language"), structure.pop("titles")) == ("en", 1)
@@ -154,7 +154,7 @@ def test_screen_readers_find_names_and_tables_of_the_charts(window: Page, pages:
 
 
 def test_a_table_can_be_opened_by_the_keyboard(window: Page, pages: dict[str, Path]) -> None:
-    show(window, pages["trips"], DESK, "light")
+    show(window, pages["trips"], DESKTOP, "light")
     window.evaluate(TABLES, False)
     reached: list[str] = []
     while "SUMMARY" not in reached and len(reached) < 60:
@@ -169,8 +169,8 @@ def test_a_picture_of_a_page_is_made(window: Page, pages: dict[str, Path], tmp_p
     name = os.environ.get("TAXI_SCREENSHOT")
     target = PROJECT / name if name else tmp_path / "report.png"
     page = os.environ.get("TAXI_TEST_REPORT")
-    assert show(window, PROJECT / page if page else pages["trips"], DESK, "light") == []
+    assert show(window, PROJECT / page if page else pages["trips"], DESKTOP, "light") == []
     window.evaluate(TABLES, False)
-    window.set_viewport_size({"width": DESK, "height": 1000})
+    window.set_viewport_size({"width": DESKTOP, "height": 1000})
     window.screenshot(path=target)
     assert 30_000 < target.stat().st_size < 600_000

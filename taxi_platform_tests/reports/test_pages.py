@@ -106,7 +106,7 @@ def test_months_that_differ_between_table_and_models_get_a_notice_with_a_command
     assert "--partition-range 2019-04...2019-05" in text
     assert "Yellow taxi" not in text
     assert make_page(replace(data, parts=[])).lead == "Nothing is in the models yet."
-    # The page of a month is silent about others.
+    # The page of a month does not mention other months.
     assert "the models differ" not in notices(make_page(replace(made_up(MARCH, APRIL, only=MARCH), loaded=older)))
 
 
