@@ -17,7 +17,7 @@ from taxi_platform.errors import EXTRAS, MissingExtra, missing_extras
 from taxi_platform.settings import PROJECT
 from taxi_platform_tests.defs.test_definitions import python
 
-# A Python in which no package of an extra is installed.
+# Makes imports fail as in a Python without any package of an extra.
 WITHOUT = f"""
 import sys
 class Nothing:
@@ -59,7 +59,7 @@ def normal(name: str) -> str:
 
 
 def packages(extra: str) -> set[str]:
-    """Return the packages of an extra, or of the main job."""
+    """Return the packages of an extra, or the main dependencies for an empty name."""
     project = tomli.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
     needs = project["optional-dependencies"][extra] if extra else project["dependencies"]
     return {normal(Requirement(need).name) for need in needs}
@@ -75,7 +75,7 @@ def imported() -> Iterator[str]:
                 yield node.module
 
 
-def test_each_module_that_the_main_job_lacks_is_known_with_its_extra() -> None:
+def test_each_module_outside_the_main_dependencies_is_known_with_its_extra() -> None:
     origins, core = packages_distributions(), packages("")
     for name in {*imported()}:
         top = name.partition(".")[0]

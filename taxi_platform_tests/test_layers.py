@@ -45,7 +45,7 @@ def imported_modules(path: Path) -> Iterator[str]:
 
 
 def wrong_imports() -> set[str]:
-    """Return every import of a module that stands below or beside the importing one, as ``file -> module``."""
+    """Return the imports that break the order of the layers, as ``file -> module``."""
     return {
         f"{path.relative_to(PACKAGE)} -> {target}"
         for path in PACKAGE.rglob("*.py")
@@ -70,7 +70,7 @@ def test_dagster_is_not_needed_to_fetch_and_load() -> None:
 
 
 def named_on_the_map() -> Iterator[tuple[list[Path], list[str]]]:
-    """Yield the files and the functions that each row names: of a month's steps, and of answers to "Where is …?"."""
+    """Yield the files and the functions that each row of the tables in docs/architecture.md names."""
     rows = (PACKAGE.parent / "docs/architecture.md").read_text("utf-8").partition("## One month")[2]
     for row in rows.partition("## Decisions")[0].splitlines():
         names = re.findall(r"`([\w./]+)`", row.partition("|")[2].partition("|")[2])
@@ -88,9 +88,9 @@ def test_the_map_of_the_package_names_files_that_exist_and_functions_that_are_in
         assert [name for name in names if not {*name.split(".")} <= defined] == [], files
 
 
-def test_every_folder_opens_by_saying_what_belongs_there() -> None:
+def test_every_folder_has_a_docstring_that_says_what_belongs_there() -> None:
     folders = {path.parent for path in PACKAGE.rglob("*.py")}
-    silent = [
+    undescribed = [
         folder.name for folder in folders if not ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
     ]
-    assert silent == []
+    assert undescribed == []

@@ -7,7 +7,7 @@ from taxi_platform.retries import MONTH_AGAIN, RetryPolicy
 
 
 class Action:
-    """Fails with these errors, one after the other, before it succeeds."""
+    """An action that fails with these errors, one after the other, and then succeeds."""
 
     def __init__(self, *errors: BaseException) -> None:
         self.calls = 0
@@ -77,7 +77,7 @@ def test_retry_after_is_obeyed_unless_it_is_too_long(no_waits: list[float]) -> N
 
 
 @pytest.mark.parametrize("policy", [RetryPolicy(attempts=1), RetryPolicy(total=0)])
-def test_no_attempt_begins_after_the_last_one_or_the_total(no_waits: list[float], policy: RetryPolicy) -> None:
+def test_no_attempt_begins_after_the_last_one_or_the_total_time(no_waits: list[float], policy: RetryPolicy) -> None:
     action = Action(away(), away())
     with pytest.raises(SourceUnreachable):
         policy.run(action, subject="x")
@@ -94,6 +94,6 @@ def test_a_condition_is_polled_until_it_holds_and_the_wait_is_logged_once(
     assert caplog.messages == ["waiting for it"]
 
 
-def test_a_condition_that_does_not_come_to_hold_is_given_up_after_the_total(no_waits: list[float]) -> None:
+def test_waiting_for_a_condition_ends_after_the_total_time(no_waits: list[float]) -> None:
     assert not RetryPolicy(total=-1).wait_until(lambda: False, waiting_for="x")
     assert RetryPolicy(total=-1).wait_until(lambda: True, waiting_for="x")

@@ -37,11 +37,11 @@ def variable(field: str) -> str:
     return str(CloudSettings.model_fields[field].validation_alias or f"GCP_{field.upper()}")
 
 
-def test_the_project_is_where_its_configuration_lies() -> None:
+def test_the_project_folder_contains_its_configuration() -> None:
     assert (PROJECT / "pyproject.toml").is_file()
 
 
-def test_without_settings_the_courses_release_goes_to_an_embedded_server(project: Path) -> None:
+def test_without_settings_the_courses_release_is_loaded_into_an_embedded_server(project: Path) -> None:
     found = settings()
     assert found.source == RELEASE
     assert found.source == (

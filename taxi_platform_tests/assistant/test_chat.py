@@ -49,12 +49,12 @@ def test_with_a_key_the_model_answers_once_without_and_once_with_the_passages(
     assert run.succeeded
     assert run.of("document_index") == {"embedded": 2, "by": "gemini-embedding-001"}
     assert run.of("answer_with_rag")["answer"].startswith("There are 265 [1].\n\n*Answered by gemini-2.5-flash.*")
-    output = [
+    prompts = [
         request.body["contents"][0]["parts"][0]["text"]
         for request in gemini.requests
         if request.path.endswith("generateContent")
     ]
-    assert sorted("265" in text for text in output) == [False, True]
+    assert sorted("265" in text for text in prompts) == [False, True]
 
 
 def test_a_second_run_embeds_only_what_has_changed(platform: Platform, notes: Path, gemini: GeminiServer) -> None:

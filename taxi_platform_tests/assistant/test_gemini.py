@@ -56,9 +56,9 @@ def test_texts_are_embedded_for_their_purpose(server: GeminiServer) -> None:
     ]
 
 
-@pytest.mark.parametrize("passing", [refused(429, "RESOURCE_EXHAUSTED"), refused(503, "UNAVAILABLE")], ids=str)
-def test_a_transient_failure_is_tried_again(passing: Response, server: GeminiServer) -> None:
-    server.answers.extend([passing] * (ATTEMPTS - 1))
+@pytest.mark.parametrize("transient", [refused(429, "RESOURCE_EXHAUSTED"), refused(503, "UNAVAILABLE")], ids=str)
+def test_a_transient_failure_is_tried_again(transient: Response, server: GeminiServer) -> None:
+    server.answers.extend([transient] * (ATTEMPTS - 1))
     assert gemini().answer(PROMPT) == "An answer [1]."
     assert len(server.requests) == ATTEMPTS
 

@@ -58,7 +58,7 @@ def test_a_model_corrects_its_proposal_until_it_passes(
     platform: Platform, gemini: GeminiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def check(command: Sequence[str], copy: Path) -> tuple[bool, str]:
-        """Run all but pyright, which takes longer than the others together."""
+        """Run every check except pyright, which takes longer than the others together."""
         ran.append(command[0])
         return (True, "") if command[0] == "pyright" else run(command, copy)
 
@@ -117,7 +117,7 @@ def test_a_models_code_is_shown_and_not_executed_before_the_user_agrees(
     assert list((tmp_path / "copies").iterdir()) == []
 
 
-def test_a_program_that_does_not_end_is_ended_with_all_its_processes(tmp_path: Path) -> None:
+def test_a_program_that_does_not_end_is_killed_with_all_its_processes(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     outcome = run(["bash", "-c", f"(sleep 3; touch {marker}) & echo begun; wait"], tmp_path, seconds=1)
     assert outcome == (False, "begun\nIt did not end within 1 s.")

@@ -83,9 +83,9 @@ def test_without_its_source_it_loads_the_sample_separately_and_recognises_it_the
     assert counts.pop("taxi_zone_lookup") == 265
     assert set(counts) == set(TABLES)
     with psycopg.connect(EmbeddedServer(data / "sample/postgres").url()) as connection:
-        for table, rows_told in counts.items():
+        for table, rows_printed in counts.items():
             loaded = connection.execute(f"select count(*), count(distinct filename) from {table}".encode()).fetchone()
-            assert loaded == (rows_told, 2)
+            assert loaded == (rows_printed, 2)
     assert f"raw files and Dagster's state under {data}/sample" in first.output
     state = EmbeddedServer(data / "sample/postgres").url().replace("/ny_taxi", "/dagster")
     assert all(recorded(state, table) == {"2019-01", "2019-02"} for table in TABLES)

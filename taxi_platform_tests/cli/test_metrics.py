@@ -24,7 +24,7 @@ CLOUD = {"GCP_PROJECT_ID": "p-123456", "GCP_LOCATION": "US", "GCP_BUCKET_NAME": 
 
 
 def parsed(text: str) -> Values:
-    """Return the values of each metric by those of its labels, in the order of the labels' names."""
+    """Return the values of each metric by the values of its labels, which are ordered by name."""
     families = text_string_to_metric_families(text)
     return {one.name: {tuple(each.labels.values()): each.value for each in one.samples} for one in families}
 

@@ -13,7 +13,7 @@ README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
 def commands(page: str) -> list[str]:
-    """Return the commands of a page: in backticks or a shell block, and beginning with one of our programs."""
+    """Return the commands of a page: the lines of its shell blocks, and calls of our programs in backticks."""
     text = (PROJECT / page).read_text(encoding="utf-8")
     fenced = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
     lines = [line.partition("#")[0].strip() for block in fenced for line in block.splitlines()]

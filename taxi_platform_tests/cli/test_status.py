@@ -27,7 +27,7 @@ def data(*options: str) -> dict[str, Any]:
 
 
 def letters(output: str, service: str) -> list[str]:
-    """Return the letters of a service, year by year."""
+    """Return the letters of a service's months, one text per year."""
     return re.findall(rf"^(?:\d{{4}})? +{service}((?: +[MFCP.])+)", output, re.MULTILINE)
 
 

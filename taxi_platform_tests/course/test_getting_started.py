@@ -81,7 +81,7 @@ def cells(table: str) -> list[list[str]]:
 
 
 def paged(server: TripServer, path: str = "/products", count: int = 250) -> str:
-    """Serve a catalogue in pages of a hundred."""
+    """Serve a catalogue in pages of a hundred, and return its address."""
     things = [{"id": number, "brand": f"brand {number % 40}", "price": number} for number in range(count)]
     for skip in range(0, count, 100):
         page = {"products": things[skip : skip + 100], "total": count, "skip": skip, "limit": 100}
@@ -160,7 +160,7 @@ def test_a_password_in_the_address_is_not_recorded(shop: Shop, server: TripServe
 
 @pytest.fixture
 def holder(shop: Shop) -> Iterator["subprocess.Popen[str]"]:
-    """Start another process that has the database open."""
+    """Yield another process that has the database open."""
     program = (
         "import duckdb, sys\nwith duckdb.connect(sys.argv[1]):\n    print('open', flush=True)\n    sys.stdin.read()"
     )
@@ -175,15 +175,15 @@ def holder(shop: Shop) -> Iterator["subprocess.Popen[str]"]:
 def test_a_database_that_another_process_has_open_is_retried(
     shop: Shop, holder: "subprocess.Popen[str]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pauses: list[float] = []
+    waits: list[float] = []
 
-    def pause(seconds: float) -> None:
-        pauses.append(seconds)
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
         holder.communicate("")
 
-    monkeypatch.setattr("dagster._utils.backoff.time.sleep", pause)
+    monkeypatch.setattr("dagster._utils.backoff.time.sleep", wait)
     assert shop.run(products, products_kept).success
-    assert pauses
+    assert waits
 
 
 def test_a_database_that_stays_open_in_another_process_is_reported_with_its_pid(

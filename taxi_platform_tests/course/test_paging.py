@@ -18,7 +18,7 @@ def catalogue(count: int) -> list[Product]:
 
 
 def server(products: list[Product], size: int = PAGE, **changed: Any) -> Callable[[int], Any]:
-    """Return a server that sends its products in pages of a size, and adds wrong fields."""
+    """Return a function that answers with pages of these products; ``changed`` replaces fields of the answers."""
 
     def ask(skip: int) -> Any:
         page = products[skip : skip + size]

@@ -20,7 +20,7 @@ MONTHS = "2019-01...2019-03"
 
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Let the load of a month fail with these errors, one after the other, before it succeeds."""
+    """Return a function that makes loads fail with errors by month, in their order, and returns the tried months."""
 
     def arrange(**errors: list[BaseException]) -> list[str]:
         real, tried = io_manager.load_month, []

@@ -73,7 +73,7 @@ def test_requests_of_the_ui_of_clients_and_of_links_pass(method: str, path: str,
         ("GET", "/runs", {**PAGE, "Sec-Fetch-Dest": "iframe", "Sec-Fetch-Site": "cross-site"}, 403),
         # A WebSocket, which browsers let any page open
         ("WEBSOCKET", "/graphql", {"Origin": "https://evil.example"}, 403),
-        # A name that leads to this server's address
+        # DNS rebinding: a foreign name that resolves to this server's address
         ("GET", "/runs", {**PAGE, "Host": "evil.example:3000"}, 403),
         ("POST", "/graphql", {**JSON, "Host": "evil.example", "Origin": "http://evil.example"}, 403),
         ("POST", "/graphql", {**JSON, "Host": "127.0.0.1.evil.example"}, 403),
@@ -86,6 +86,6 @@ def test_requests_that_another_site_can_cause_are_refused(
     assert status(method, path, headers) == expected
 
 
-def test_the_names_are_those_of_the_settings() -> None:
+def test_the_allowed_host_names_come_from_the_settings() -> None:
     chosen = Settings.model_validate({"web_url": "https://Dagster.example.com:8443/ui", "allowed_hosts": "a.b, C d"})
     assert allowed_names(chosen) == {"dagster.example.com", "a.b", "c", "d"}

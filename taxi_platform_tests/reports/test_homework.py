@@ -26,7 +26,7 @@ def records(service: Service, *months: Month, source: str = "https://example.com
 def test_loaded_months_are_answered() -> None:
     given = answers(records(YELLOW, *YEAR, Month(2021, 3)) | records(GREEN, *YEAR), "UTC")
     assert given[SIZE].answer == "134,481,400 bytes, 128.3 MiB"
-    assert given[YELLOW_2020].answer == given[GREEN_2020].answer == "12,090"  # with the twelve that were rejected
+    assert given[YELLOW_2020].answer == given[GREEN_2020].answer == "12,090"  # the twelve rejected rows included
     assert given[MARCH_2021].answer == "1,004"
     assert not any(answer.command for answer in given)
 
