@@ -225,7 +225,7 @@ def ask(source: Source, months: Sequence[MonthRecord]) -> list[SourceAnswer]:
         done, late = wait(asked, timeout=max(0.0, end - time.monotonic()))
         answers += [question.result() for question in asked if question in done]
         if late:
-            what = f"it had not answered {len(late)} questions after {ANSWER_SECONDS:.0f} s"
+            what = f"no answer to {len(late)} of {len(asked)} questions after {ANSWER_SECONDS:.0f} s"
             answers.append(SourceAnswer(months[start], error=SourceUnreachable("the source", what)))
         if any(isinstance(answer.error, SourceUnreachable) for answer in answers):
             break

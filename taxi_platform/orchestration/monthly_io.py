@@ -63,7 +63,8 @@ def store_months(
         raise
     if failed:
         _record(context, stored)
-        good = f" The other {len(stored)} are in place and recorded." if stored else ""
+        others = "one is" if len(stored) == 1 else f"{len(stored)} are"
+        good = f" The other {others} in place and recorded." if stored else ""
         reasons = "\n".join(f"{month}: {reason}" for month, reason in failed.items())
         raise dg.Failure(
             f"{len(failed)} of {len(months)} months of {service.name} failed.{good}\n{reasons}",
