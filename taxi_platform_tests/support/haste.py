@@ -18,6 +18,7 @@ COMPILED = "taxi_platform/dbt/compiled"
 # Files of the image below its root, each with a pattern whose group is replaced by a shorter wait.
 SHORTER = (
     ("opt/dagster/dagster.yaml", r"poll_interval_seconds: (15)", "1"),
+    ("opt/dagster/dagster.yaml", r"start_timeout_seconds: (180)", "30"),
     ("app/taxi_platform/ledger/heartbeats.py", r"HEARTBEAT_SECONDS = (10\.0)", "1.0"),
     ("app/taxi_platform/ledger/heartbeats.py", r"TIMEOUT_SECONDS = (60\.0)", "6.0"),
     ("app/taxi_platform/orchestration/launcher.py", r"READY_SECONDS = (20\.0)", "5.0"),
