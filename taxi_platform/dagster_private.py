@@ -32,6 +32,9 @@ from dagster._core.event_api import PartitionKeyFilter
 # daemon, and does not know which months already wait for it (#26731).
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
 
+# Whether Dagster will retry a failed run. Without it, a backfill may end before a crashed run is retried (#34204).
+from dagster._core.execution.retries import auto_reexecution_should_retry_run as will_retry
+
 # What a run launcher answers to run monitoring. Without it, crashed runs are not detected (#17403).
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 
@@ -164,6 +167,19 @@ def backfill_goes_on(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     backfill_id = run.tags.get("dagster/backfill")
     backfill = instance.get_backfill(backfill_id) if backfill_id else None
     return backfill.status == BulkActionStatus.REQUESTED if backfill else backfill_id is None
+
+
+def announce_retry(instance: dg.DagsterInstance, run_id: str, failure: dg.DagsterEvent) -> None:
+    """Tag a run that is about to count as failed with whether Dagster will retry it.
+
+    Dagster adds this tag after the status. A backfill that it evaluates in between ends as failed, and then it does not
+    retry the run, either. If this breaks, that happens again (#34204).
+    """
+    run = instance.get_run_by_id(run_id)
+    if run and instance.run_retries_enabled:
+        reason = getattr(failure.event_specific_data, "failure_reason", None)
+        retried = will_retry(instance, run.with_status(dg.DagsterRunStatus.FAILURE), reason)
+        instance.add_run_tags(run_id, {"dagster/will_retry": str(retried).lower()})
 
 
 def read_failures_again(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> None:

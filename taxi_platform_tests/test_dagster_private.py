@@ -179,6 +179,18 @@ def test_a_run_belongs_to_a_backfill_that_goes_on_until_it_has_ended(instance: d
     assert dagster_private.backfill_goes_on(instance, instance.create_run_for_job(dg.job(name="other")(lambda: None)))
 
 
+def test_dagster_decides_about_the_retry_of_a_run_that_is_about_to_fail(instance: dg.DagsterInstance) -> None:
+    failure = dg.DagsterEvent(event_type_value="PIPELINE_FAILURE", job_name="job", message="crashed")
+    tags: list[str] = []
+    for again in ({}, {"dagster/max_retries": "0"}):
+        run = instance.create_run_for_job(dg.job(name="job")(lambda: None), tags=again)
+        dagster_private.announce_retry(instance, run.run_id, failure)
+        found = instance.get_run_by_id(run.run_id)
+        assert found
+        tags.append(found.tags["dagster/will_retry"])
+    assert tags == ["true", "false"]
+
+
 def test_the_daemon_reads_a_failure_again_where_its_cursor_is_moved_back(instance: dg.DagsterInstance) -> None:
     key = event_log_consumer._create_cursor_key(dg.DagsterEventType.RUN_FAILURE)  # pyright: ignore[reportPrivateUsage]
     failed = materialize(instance, "2019-02")

@@ -1,11 +1,13 @@
 """The storage that ``dagster.yaml`` names: Dagster's own on PostgreSQL, with kept connections and heartbeats.
 
-Every process with an instance imports it. Dagster's storages decide what events mean and how they are stored.
+Every process with an instance imports it. Dagster's storages decide what events mean and how they are stored; only the
+status of a failed run and the decision about its retry are stored in one transaction instead of two.
 """
 
 import logging
+import threading
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -17,11 +19,11 @@ from dagster_postgres import (
     PostgresScheduleStorage,
 )
 from sqlalchemy import create_engine, event
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import NullPool
 
-from taxi_platform.dagster_private import add_web_middleware, forget_cursor_value
+from taxi_platform.dagster_private import add_web_middleware, announce_retry, forget_cursor_value
 from taxi_platform.ledger.heartbeats import RUN_ENDS, Heartbeat, key_of
 from taxi_platform.orchestration.database import state_url
 from taxi_platform.settings import environment, settings
@@ -90,6 +92,7 @@ class _Runs(_KeepsConnections, PostgresRunStorage):
     """Runs. The process that stores the start of a run executes it, and writes its heartbeat from then on."""
 
     def __init__(self, postgres_url: str, *others: _KeepsConnections) -> None:
+        self._transaction = threading.local()
         super().__init__(postgres_url, should_autocreate_tables=False)
         self._storages = (self, *others)
         self._heartbeats: dict[str, Heartbeat] = {}
@@ -116,7 +119,12 @@ class _Runs(_KeepsConnections, PostgresRunStorage):
         heartbeat = self._heartbeats.pop(run_id, None) if event.event_type in RUN_ENDS else None
         if heartbeat:
             heartbeat.end()  # first, because it stops a process whose run is over
-        super().handle_run_event(run_id, event, update_timestamp)
+        if event.event_type == dg.DagsterEventType.RUN_FAILURE:
+            with self._one_transaction():
+                announce_retry(self._instance, run_id, event)
+                super().handle_run_event(run_id, event, update_timestamp)
+        else:
+            super().handle_run_event(run_id, event, update_timestamp)
         if event.event_type == dg.DagsterEventType.RUN_START:
             self._begin_heartbeat(run_id)
         elif event.event_type in RUN_ENDS:
@@ -124,6 +132,22 @@ class _Runs(_KeepsConnections, PostgresRunStorage):
             if heartbeat and not self._heartbeats:
                 for storage in self._storages:
                     storage.close_connections()
+
+    def connect(self) -> AbstractContextManager[Connection]:
+        """Connect to the database, or use the connection of this thread's transaction."""
+        shared = getattr(self._transaction, "connection", None)
+        return nullcontext(shared) if shared else super().connect()
+
+    @contextmanager
+    def _one_transaction(self) -> Generator[None]:
+        with super().connect() as connection:
+            connection.execution_options(isolation_level="READ COMMITTED")
+            with connection.begin():
+                self._transaction.connection = connection
+                try:
+                    yield
+                finally:
+                    del self._transaction.connection
 
     def _keep_all(self) -> None:
         for storage in self._storages:

@@ -9,7 +9,6 @@ import dagster as dg
 import psycopg
 import pytest
 from dagster._core.events import JobFailureData, RunFailureReason
-from dagster._daemon.auto_run_reexecution.auto_run_reexecution import should_retry
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage
 from sqlalchemy import create_engine, text
 
@@ -82,7 +81,7 @@ def test_an_asset_can_use_sqlite_while_its_run_keeps_connections(database: str, 
         assert dg.materialize([own_database], instance=opened, run_config=QUIET).success
 
 
-# Dagster stores the end of a run in three transactions: the event, the status, and whether the run is retried.
+# The end of a run is stored in two transactions: the event; the status and, for a failure, whether the run is retried.
 
 
 class Killed(BaseException):
@@ -116,9 +115,38 @@ def ends(state: dg.DagsterInstance, run: dg.DagsterRun) -> int:
     return len(state.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE))
 
 
-@pytest.mark.parametrize(("reason", "again"), [(None, "true"), (RunFailureReason.STEP_FAILURE, "false")])
+OBSERVED = """
+create table observed (will_retry text);
+create function observe() returns trigger language plpgsql as $$ begin
+    insert into observed select value from run_tags where run_id = new.run_id and key = 'dagster/will_retry';
+    return new;
+end $$;
+create trigger observe after update on runs for each row
+    when (new.status = 'FAILURE' and old.status <> 'FAILURE') execute function observe();
+"""
+RETRIED = pytest.mark.parametrize(("reason", "again"), [(None, "true"), (RunFailureReason.STEP_FAILURE, "false")])
+
+
+@RETRIED
+def test_when_a_run_counts_as_failed_it_is_already_known_whether_it_is_retried(
+    reason: RunFailureReason | None, again: str, state: dg.DagsterInstance, database: str
+) -> None:
+    run = started(state)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(OBSERVED)
+        fail(state, run, reason)
+        assert connection.execute("select will_retry from observed").fetchall() == [(again,)]
+    assert now(state, run).tags["dagster/will_retry"] == again
+
+
+@pytest.mark.parametrize("storing", ["add_run_tags", "handle_run_event"])
+@RETRIED
 def test_a_run_that_is_killed_between_the_event_of_its_failure_and_its_status_fails_for_the_same_reason(
-    reason: RunFailureReason | None, again: str, state: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    reason: RunFailureReason | None,
+    again: str,
+    storing: str,
+    state: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = started(state)
 
@@ -126,10 +154,11 @@ def test_a_run_that_is_killed_between_the_event_of_its_failure_and_its_status_fa
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(PostgresRunStorage, "handle_run_event", killed)
+        patch.setattr(PostgresRunStorage, storing, killed)
         with pytest.raises(Killed):
             fail(state, run, reason)
     assert now(state, run).status == dg.DagsterRunStatus.STARTED
+    assert "dagster/will_retry" not in now(state, run).tags
 
     health = state.run_launcher.check_run_worker_health(run)
     assert health.status == WorkerStatus.SUCCESS
@@ -164,24 +193,6 @@ def test_a_run_that_is_killed_between_the_event_of_another_end_and_its_status_ge
     state.run_launcher.check_run_worker_health(run)
     assert now(state, run).status == status
     assert state.get_run_records(dg.RunsFilter(run_ids=[run.run_id]))[0].end_time
-
-
-def test_a_run_that_is_killed_between_its_status_and_the_decision_about_a_retry_is_retried(
-    state: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = started(state)
-
-    def killed(*args: object) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(dg.DagsterInstance, "add_run_tags", killed)
-        with pytest.raises(Killed):
-            fail(state, run, None)
-    assert now(state, run).status == dg.DagsterRunStatus.FAILURE
-    assert "dagster/will_retry" not in now(state, run).tags
-    assert should_retry(now(state, run), state)  # Dagster's daemon decides when it sees the event
-    assert now(state, run).tags["dagster/will_retry"] == "true"
 
 
 def test_a_run_whose_failure_cannot_be_stored_is_found_by_the_next_health_check(
