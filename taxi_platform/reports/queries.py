@@ -107,7 +107,7 @@ where inhparent = any(select to_regclass(name) from unnest(%s::text[]) as name)
 group by 1 having count(*) = count(obj_description(oid, 'pg_class'))"""
 
 
-def read_months(url: str, loaded: Mapping[str, LoadRecord]) -> list[Month]:
+def read_reported_months(url: str, loaded: Mapping[str, LoadRecord]) -> list[Month]:
     """Return every month that the trip tables or the models have, in order. Errors are those of ``read_figures``."""
     months = {month for service in SERVICES.values() for month in months_of(service, loaded)}
     with connect(url) as connection, postgres_errors(REVENUE):

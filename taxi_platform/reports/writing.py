@@ -12,7 +12,7 @@ from taxi_platform.postgres.server import Server
 from taxi_platform.reports.figures import ServiceFigures
 from taxi_platform.reports.html import Page, html
 from taxi_platform.reports.pages import WHOLE, ReportData, make_page
-from taxi_platform.reports.queries import read_figures, read_months
+from taxi_platform.reports.queries import read_figures, read_reported_months
 from taxi_platform.trips.months import Month
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Reports:
         url = self.database.address()
         loaded = months_in_place(url)
         parts: list[ServiceFigures] = []
-        for part in read_figures(url, [month] if month else read_months(url, loaded), loaded):
+        for part in read_figures(url, [month] if month else read_reported_months(url, loaded), loaded):
             logger.debug("%s: %s trips counted", part.service.file_name(*part.months), f"{part.total.trips:,}")
             parts.append(part)
         pages = frozenset(path.stem for path in self.folder.glob("*.html"))

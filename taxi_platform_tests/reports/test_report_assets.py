@@ -14,7 +14,7 @@ from taxi_platform.errors import StorageFull
 from taxi_platform.ledger.loaded import months_in_place
 from taxi_platform.postgres.server import Server
 from taxi_platform.reports.figures import BELOW_ZERO, FIRST, NOT_GIVEN, ZERO, Counts, ServiceFigures, Zone
-from taxi_platform.reports.queries import read_figures, read_months
+from taxi_platform.reports.queries import read_figures, read_reported_months
 from taxi_platform.reports.writing import Reports
 from taxi_platform.settings import PROJECT
 from taxi_platform.trips.months import Month
@@ -167,7 +167,7 @@ def test_a_month_page_reads_one_month_and_the_whole_page_every_month(
     models.fill("green", MARCH)
     models.fill("yellow", APRIL, TRIPS[:3])
     assert set(models.figures(APRIL)) == {"yellow"}
-    assert read_months(models.url, {}) == [MARCH, APRIL]
+    assert read_reported_months(models.url, {}) == [MARCH, APRIL]
     report = models.reports.write()
     assert report.trips == 11
     assert "2019-03 to 2019-04 · green taxi, yellow taxi" in text(report.path)
