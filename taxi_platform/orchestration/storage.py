@@ -120,7 +120,7 @@ class _Runs(_KeepsConnections, PostgresRunStorage):
         if heartbeat:
             heartbeat.end()  # first, because it stops a process whose run is over
         if event.event_type == dg.DagsterEventType.RUN_FAILURE:
-            with self._one_transaction():
+            with self._one_transaction():  # so that no backfill is evaluated in between
                 announce_retry(self._instance, run_id, event)
                 super().handle_run_event(run_id, event, update_timestamp)
         else:
