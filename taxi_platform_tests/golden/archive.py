@@ -24,6 +24,7 @@ HERE = Path(__file__).parent
 ARCHIVE = HERE / "version_0_1.tar.gz"
 MANIFEST, TRIPS, STATE = "manifest.json", "trips.sql", "dagster.sql"
 CLOSED_PORT = 9  # used when a test starts no server
+NO_PROCESS = 99_999_999  # an id that no process can have: it is larger than Linux's largest
 # Folders below the one that is packed.
 DATA, SOURCE, HOME = "data", "source", "home_of_0_1"
 PACKED = (f"{DATA}/raw", f"{DATA}/landing", SOURCE, HOME)
@@ -136,6 +137,7 @@ def unpack(folder: Path, trips: str, state: str, *, port: int = CLOSED_PORT) -> 
         "@PUBLISHER@": f"127.0.0.1:{port}",
         "@FOLDER@": str(folder),
         "@HOST@": socket.gethostname(),
+        '"pid": 4711,': f'"pid": {NO_PROCESS},',  # by now a process may have the id that was recorded
     }
     for name, mtime_ns in manifest["times"].items():
         path = folder / name

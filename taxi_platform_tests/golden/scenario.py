@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 import dagster as dg
 from dagster._daemon.types import DaemonHeartbeat
 
+from taxi_platform_tests.golden.archive import NO_PROCESS
 from taxi_platform_tests.golden.files import HEADERS, Published, content, odd_rows, rows
 from taxi_platform_tests.golden.location import Location
 from taxi_platform_tests.golden.publisher import Publisher
@@ -172,7 +173,7 @@ class Scenario:
         # This comes last, because the command marks such runs as failed.
         killed = {"taxi/process": f"{socket.gethostname()}/0123456789ab"}
         run = self.create_run("yellow_tripdata", "2019-10", dg.DagsterRunStatus.STARTED, killed)
-        heartbeat = json.dumps({"host": socket.gethostname(), "pid": 4711, "beat": 3})
+        heartbeat = json.dumps({"host": socket.gethostname(), "pid": NO_PROCESS, "beat": 3})
         self.on.instance.run_storage.set_cursor_values({f"taxi_platform/sign_of_life/{run.run_id}": heartbeat})
 
     def backfill(self, services: str, months: str) -> None:
