@@ -290,14 +290,15 @@ def test_a_taken_port_is_replaced_and_the_new_one_remembered(
     assert stopped.start() == url
 
 
-def test_a_port_that_is_taken_at_the_last_moment_is_replaced(
-    stopped: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+def test_a_port_that_another_server_takes_at_the_last_moment_is_replaced(
+    stopped: EmbeddedServer, running: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free_port = cluster.free_port
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        taken = iter([other.getsockname()[1]])
-        monkeypatch.setattr(cluster, "free_port", lambda remembered: next(taken, None) or free_port(remembered))
-        assert ask(stopped.start(), "select 1") == "1"
+    free_port, taken = cluster.free_port, urlsplit(running.url()).port
+    chosen = iter([taken])
+    monkeypatch.setattr(cluster, "free_port", lambda remembered: next(chosen, None) or free_port(remembered))
+    url = stopped.start()
+    assert urlsplit(url).port != taken
+    assert ask(url, "select 1") == "1"
 
 
 def test_a_data_directory_of_another_version_is_refused_and_left_alone(server: EmbeddedServer) -> None:

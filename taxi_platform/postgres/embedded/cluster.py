@@ -197,10 +197,19 @@ def messages_since_launch(data: Path, output: Path) -> str:
     return "\n".join(written.splitlines()[-20:])
 
 
-def accepts_connections(port: int) -> bool:
-    """Return whether a PostgreSQL on the port accepts connections: not one that starts, recovers or stops."""
+def accepts_connections(data: Path, port: int) -> bool:
+    """Return whether the server of a data directory accepts connections: not one that starts, recovers or stops.
+
+    While it starts, the server of another folder may answer on its port, which it then cannot have.
+    """
     from psycopg.pq import PGconn, Ping
 
+    try:
+        _, _, _, listens_on, *_, state = (data / "postmaster.pid").read_text().splitlines()
+    except (FileNotFoundError, ValueError):  # the file is written line by line
+        return False
+    if (listens_on, state.strip()) != (str(port), "ready"):
+        return False
     address = f"hostaddr=127.0.0.1 port={port} dbname={DATABASE} user={USER} connect_timeout=5"
     return PGconn.ping(f"{address} sslmode=disable gssencmode=disable".encode()) == Ping.OK
 

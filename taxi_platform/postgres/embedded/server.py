@@ -76,7 +76,7 @@ class EmbeddedServer:
     def is_running(self) -> bool:
         """Return whether the server accepts connections."""
         port = self._remembered_port()
-        return port is not None and cluster.is_locked(self._lock) and cluster.accepts_connections(port)
+        return port is not None and cluster.is_locked(self._lock) and cluster.accepts_connections(self.data, port)
 
     def url(self) -> str:
         """Return the URL for any client, or raise ``DatabaseUnreachable`` if the server has never been started."""
