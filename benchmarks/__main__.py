@@ -75,7 +75,7 @@ def main(rows: int | None, pairs: int | None, only: tuple[str, ...], markdown: P
     findings: list[Finding] = []
     began = time.monotonic()
     with workbench() as bench:
-        machine = f"{describe(bench)}; interleaved pairs, medians (least … greatest)"
+        machine = f"{describe(bench)}; interleaved pairs, medians (minimum … maximum)"
         for name in only or MEASUREMENTS:
             measure, default_rows, default_pairs = (MEASUREMENTS | LONG)[name]
             started = time.monotonic()

@@ -137,7 +137,7 @@ def unpack(folder: Path, trips: str, state: str, *, port: int = CLOSED_PORT) -> 
         "@PUBLISHER@": f"127.0.0.1:{port}",
         "@FOLDER@": str(folder),
         "@HOST@": socket.gethostname(),
-        '"pid": 4711,': f'"pid": {NO_PROCESS},',  # by now a process may have the id that was recorded
+        '"pid": 4711,': f'"pid": {NO_PROCESS},',  # a process of this machine may have the recorded id
     }
     for name, mtime_ns in manifest["times"].items():
         path = folder / name

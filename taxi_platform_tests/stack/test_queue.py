@@ -80,7 +80,7 @@ def test_of_many_runs_at_once_no_more_than_the_limits_allow_are_in_progress(
     ours, theirs, first = year.months[:3], year.months[:2], year.months[3]
     files = [path(service, month) for service in (green, yellow) for month in ours]
     tags = {"dagster/backfill": f"by hand {year.months[0]}"}
-    # Dagster applies the default limit to a pool only once it has looked at the pool's first run.
+    # Dagster applies the default limit of a pool only after it has evaluated the pool's first run.
     wait_for_end(stack, [submit(stack, green.table, str(first))])
     with held(source, files):
         backfill = [submit(stack, green.table, str(month), **tags) for month in ours]

@@ -200,7 +200,7 @@ def messages_since_launch(data: Path, output: Path) -> str:
 def accepts_connections(data: Path, port: int) -> bool:
     """Return whether the server of a data directory accepts connections: not one that starts, recovers or stops.
 
-    While it starts, the server of another folder may answer on its port, which it then cannot have.
+    Its own pid file must say so, too: the server of another folder may answer on a port that both have chosen.
     """
     from psycopg.pq import PGconn, Ping
 
