@@ -78,7 +78,8 @@ class Cache:
                 path = next(path for path in paths if address.endswith(path.suffix))
                 others = [other for other in paths if other != path]
                 kept = None if mode == "force" else self._usable(path, address, ask=mode == "refresh")
-                if kept is None:
+                # For checks and records the file that was cached last is the month's, even if it is another edition.
+                if kept is None or kept != self.cached(service, month):
                     file = self._fetch(address, path, service, month)
                     if self._landing or _latest(*others, landed=True):
                         for other in others:

@@ -18,6 +18,7 @@ from taxi_platform.sources.folder import FolderSource
 from taxi_platform.trips.files import FileFacts, Transfer, TripFile
 from taxi_platform.trips.records import PARSER
 from taxi_platform.trips.services import FHV, GREEN
+from taxi_platform_tests.support.parquet_files import parquet
 from taxi_platform_tests.support.trip_texts import APRIL, MARCH, rows, text, with_field, zipped
 
 LINES = rows(GREEN, 50)
@@ -148,6 +149,17 @@ def test_a_file_that_came_from_another_source_counts_as_absent(
     assert found.file.source != first.source
     assert other.kept.read_bytes() == CORRECTED
     assert place.get().is_new
+
+
+def test_the_file_that_was_fetched_last_is_the_months_file_whatever_edition_it_is(place: Place, tmp_path: Path) -> None:
+    other = Place(tmp_path / "other", [])
+    other.publish(parquet(GREEN, LINES), "green_tripdata_2019-03.parquet")
+    other.folder = place.folder
+    for source in (place, other, place, other):
+        fetched = source.get()
+        assert fetched.is_new
+        assert source.files.cached(GREEN, MARCH) == fetched.file
+        assert not source.get().is_new
 
 
 def test_files_of_other_services_and_months_have_their_own_paths(place: Place) -> None:
