@@ -57,7 +57,9 @@ class ParquetStream:
         self.sha256 = self._checked_sha256()
         with self._decoding():
             # Without pre_buffer and with its own buffer, no column is read into memory as a whole.
-            self._file = pq.ParquetFile(self._source, pre_buffer=False, buffer_size=BUFFER)
+            self._file = pq.ParquetFile(
+                self._source, pre_buffer=False, buffer_size=BUFFER, page_checksum_verification=True
+            )
             schema = self._file.schema_arrow
         names = io.StringIO()
         csv.writer(names).writerow(schema.names)
@@ -77,9 +79,10 @@ class ParquetStream:
                 batch.validate(full=True)  # texts may be anything but UTF-8
                 self.rows += batch.num_rows
                 yield batch
-        self._source.close()
         if self.rows != self._file.metadata.num_rows:
             raise self._damaged(f"its footer promises {self._file.metadata.num_rows:,} rows, it has {self.rows:,}")
+        self._check_columns()
+        self._source.close()
 
     def is_number(self, index: int) -> bool:
         """Return whether a column of ``header`` holds numbers, not texts."""
@@ -116,17 +119,25 @@ class ParquetStream:
         """Refuse a footer that contradicts itself, and return the size of the columns uncompressed."""
         footer = self._file.metadata
         groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
-        counts = {
-            group.column(number).num_values - group.num_rows
-            for group in groups
-            for number in range(group.num_columns)
-            if footer.schema.column(number).max_repetition_level == 0
-        }
-        if counts - {0} or sum(group.num_rows for group in groups) != footer.num_rows:
-            raise self._damaged(f"its footer contradicts itself about its {footer.num_rows:,} rows")
+        if sum(group.num_rows for group in groups) != footer.num_rows:
+            raise self._contradiction()
         if not footer.num_rows:
             raise DamagedFile(self.subject, "it has columns and no rows", "Ask the source for the month again.")
         return sum(group.total_byte_size for group in groups)
+
+    def _check_columns(self) -> None:
+        """Refuse a footer whose columns have other numbers of values than its row groups have rows.
+
+        Only for columns that were read: pyarrow ends the process where the footer describes a column wrongly.
+        """
+        footer = self._file.metadata
+        read = [number for number in range(footer.num_columns) if footer.schema.column(number).path in self._names]
+        for group in map(footer.row_group, range(footer.num_row_groups)):
+            if any(group.column(number).num_values != group.num_rows for number in read):
+                raise self._contradiction()
+
+    def _contradiction(self) -> DamagedFile:
+        return self._damaged(f"its footer contradicts itself about its {self._file.metadata.num_rows:,} rows")
 
     @contextmanager
     def _decoding(self) -> Generator[None]:
@@ -168,6 +179,8 @@ def is_number(kind: Any) -> bool:
 
 
 def _texts(array: Any) -> list[str]:
+    if pa.types.is_date(array.type):
+        array = array.cast(pa.string())  # Python has no years after 9999
     if pa.types.is_timestamp(array.type):
         times: list[str | None] = array.cast(pa.string()).to_pylist()
         return ["" if time is None else time.rstrip("0").rstrip(".") if "." in time else time for time in times]

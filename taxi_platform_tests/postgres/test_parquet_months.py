@@ -2,6 +2,7 @@
 
 import io
 import math
+import subprocess
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,8 +12,9 @@ import pytest
 from taxi_platform.errors import BadRows, DamagedFile, FileChanged, SchemaMismatch, TaxiError
 from taxi_platform.postgres.loader import load_month
 from taxi_platform.trips.months import Month
-from taxi_platform.trips.services import GREEN, SERVICES, YELLOW, Service
+from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW, Service
 from taxi_platform_tests.postgres.test_real_months import DATA
+from taxi_platform_tests.support import warm
 from taxi_platform_tests.support.month_loads import Loads
 from taxi_platform_tests.support.parquet_files import parquet, parquet_of, table_of, with_columns, with_footer_rows
 from taxi_platform_tests.support.trip_texts import rows, text, with_field, zipped
@@ -124,6 +126,7 @@ IRREGULAR = [
     ("lpep_pickup_datetime", pa.array([0, 300_000_000_000, 0], pa.timestamp("s")), None, "is not a date and time"),
     ("lpep_pickup_datetime", pa.array([0, -(2**63), 0], pa.timestamp("us")), None, "is not a date and time"),
     ("lpep_pickup_datetime", pa.array([None, 1, None], pa.date32()), None, "'1970-01-02' is not a date and time"),
+    ("lpep_pickup_datetime", pa.array([None, 10**7, None], pa.date32()), None, "'29349-01-26' is not a date and time"),
 ]
 
 
@@ -202,6 +205,43 @@ def test_a_bad_file_is_neither_cached_nor_loaded(loads: Loads, which: str) -> No
     with pytest.raises(error, match=message):
         loads.load()
     assert loads.state() == before
+
+
+def test_a_flipped_bit_of_a_page_with_a_checksum_is_found(loads: Loads) -> None:
+    content = bytearray(parquet(GREEN, rows(GREEN, 100), page_checksums=True))
+    content[2000] ^= 1  # among the values
+    with pytest.raises(DamagedFile, match="CRC checksum"):
+        loads.load(bytes(content))
+
+
+_READ_MUTATED = """
+import sys
+from pathlib import Path
+from taxi_platform.errors import TaxiError
+from taxi_platform.trips.months import Month
+from taxi_platform.trips.reading import open_trips
+from taxi_platform.trips.services import FHV
+
+path = Path(sys.argv[1])
+content = path.read_bytes()
+start = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+for place in range(start, len(content) - 8):
+    path.write_bytes(content[:place] + bytes([content[place] ^ 2]) + content[place + 1 :])
+    try:
+        for _ in open_trips(path, FHV, Month(2019, 3)).blocks():
+            pass
+    except TaxiError:
+        pass
+"""
+
+
+def test_no_damage_of_a_footer_ends_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "fhv_tripdata_2019-03.parquet"
+    path.write_bytes(parquet(FHV, rows(FHV, 3)))
+    done = subprocess.run(
+        [*warm.client_of("dagster"), "python", "-c", _READ_MUTATED, path], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_file_that_changes_after_its_verification_is_not_loaded(loads: Loads) -> None:

@@ -21,18 +21,20 @@ _TYPES = {"timestamp": pa.timestamp("us"), "text": pa.string()}
 _IDS = ("vendorid", "pulocationid", "dolocationid")
 
 
-def parquet(service: Service, lines: Sequence[str], *, row_group: int = 1000, **columns: Any) -> bytes:
+def parquet(
+    service: Service, lines: Sequence[str], *, row_group: int = 1000, page_checksums: bool = False, **columns: Any
+) -> bytes:
     """Return the rows of a CSV as a Parquet file, with other values in the named columns.
 
     The value of a column is a whole Arrow array; a type, to which its values are cast; or None, to leave it out.
     """
-    return parquet_of(with_columns(table_of(service, lines), **columns), row_group)
+    return parquet_of(with_columns(table_of(service, lines), **columns), row_group, page_checksums=page_checksums)
 
 
-def parquet_of(table: pa.Table, row_group: int | None = None) -> bytes:
+def parquet_of(table: pa.Table, row_group: int | None = None, *, page_checksums: bool = False) -> bytes:
     """Return a table as a Parquet file."""
     content = io.BytesIO()
-    pyarrow.parquet.write_table(table, content, row_group_size=row_group)
+    pyarrow.parquet.write_table(table, content, row_group_size=row_group, write_page_checksum=page_checksums)
     return content.getvalue()
 
 
