@@ -11,6 +11,7 @@ from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import Connection, execute
 from taxi_platform.postgres.locking import try_lock, unlock, when_readers_allow
 from taxi_platform.trips.columns import Column
+from taxi_platform.trips.headers import ADDED
 from taxi_platform.trips.services import Service, column_comments
 
 logger = logging.getLogger(__name__)
@@ -74,13 +75,18 @@ def prepare(connection: Connection, service: Service) -> None:
 def add_columns(connection: Connection, service: Service, columns: Iterable[Column]) -> None:
     """Add the columns that the service's table lacks; its rows get NULL and are neither read nor written."""
     table, existing = tables.table_of(service), _comments(connection, service)
-    lacking = [column for column in columns if column.name not in existing]
+    # Columns that were added as text, for a file, and that the contract now has with another type, are renamed.
+    numbers = [column for column in columns if column.postgres != "text"]
+    renamed = {column.name for column in numbers if existing.get(column.name, "").startswith(ADDED)}
+    lacking = [column for column in columns if column.name not in existing or column.name in renamed]
     if not lacking:
         return
 
     def add() -> None:
         with connection.transaction():
             execute(connection, tables.SHORT_LOCK_TIMEOUT)
+            for name in renamed:
+                execute(connection, f'alter table {table} rename column "{name}" to "{name}_as_text"')
             for column in lacking:
                 execute(connection, f'alter table {table} add column if not exists "{column.name}" {column.postgres}')
                 meaning = tables.literal(column.documentation)
@@ -111,6 +117,9 @@ def _is_ours(connection: Connection, service: Service) -> bool:
     differences = tables.differences(service, found)
     if row[0] != "p" or differences:
         what = f"its columns differ: {'; '.join(differences)}" if row[0] == "p" else "it is not partitioned by file"
+        if row[0] == "p" and "unique_row_id" in found:  # ours; renamed, it would keep its partitions and their names
+            advice = "Undo the change with ALTER TABLE, or drop the table and load its months again."
+            raise SchemaMismatch(f"table {table}", f"it is not as this platform made it ({what})", advice)
         raise SchemaMismatch(
             f"table {table}",
             f"it exists and was not made by this platform ({what})",

@@ -13,7 +13,10 @@ from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
 LONGEST_NAME = 63  # of a column, in PostgreSQL
-RESERVED = ("unique_row_id", "filename", "file_month", "file_version")  # of every table
+RESERVED = (
+    *("unique_row_id", "filename", "file_month", "file_version"),  # of every table
+    *("tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"),  # PostgreSQL's own columns
+)
 ADDED = "Added from "
 """The beginning of the description of a column that came from a file and is not in the contract."""
 
@@ -52,7 +55,7 @@ def match_header(service: Service, line: bytes, subject: str, month: Month | Non
             "The header is missing, or this is another kind of file.",
         )
     on_new_columns = settings().on_new_columns
-    columns = tuple(known.get(name) or _new_column(name, subject) for name in names)
+    columns = tuple(known.get(name) or _new_column(name, subject, service) for name in names)
     new = tuple(column for column, name in zip(columns, names, strict=True) if name not in known)
     found = Counter(column.source for column in columns)
     problems = {
@@ -76,10 +79,10 @@ def has_waiting_columns(service: Service, ignored: str | None) -> bool:
     return any(map(service.has, names)) or (bool(names) and settings().on_new_columns == "add")
 
 
-def _new_column(name: str, subject: str) -> Column:
+def _new_column(name: str, subject: str, service: Service) -> Column:
     """Return a column for a name that the contract does not know, under a name that every database accepts."""
     spelled = re.sub(r"\W", "_", name, flags=re.ASCII)[:LONGEST_NAME]
-    if not re.match("[a-z_]", spelled) or spelled in RESERVED:
+    if not re.match("[a-z_]", spelled) or spelled in RESERVED or service.has(spelled):
         spelled = f"new_{spelled}"[:LONGEST_NAME]
     meaning = f"{ADDED}{subject}: the contract does not know this column."
     return Column(spelled, meaning, "text", "STRING", aliases=(name,))

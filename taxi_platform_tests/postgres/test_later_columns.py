@@ -112,5 +112,39 @@ def test_a_column_that_the_contract_does_not_know_is_refused_ignored_or_added(
     assert types == tables.column_types(GREEN), "only the contract's columns are compared"
 
 
+@pytest.mark.usefixtures("_settings")
+def test_a_column_that_was_added_as_text_makes_way_for_the_contracts_column(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_policy("add", monkeypatch)
+    loads.load(with_fee("2.75"), month=APRIL)
+    use(replace(GREEN, columns=(*GREEN.columns, NEWER.column("new_fee"))), monkeypatch)
+    loads.load(rows(GREEN, 20))
+    assert loads.ask("select new_fee_as_text, new_fee from green_tripdata group by 1, 2 order by 1") == [
+        ("2.75", None),
+        (None, None),
+    ]
+    loads.load(month=APRIL, force=True)
+    query = "select new_fee, new_fee_as_text, count(*) from green_tripdata group by 1, 2 order by 1"
+    assert loads.ask(query) == [(2.75, None, 30), (None, None, 20)]
+
+
+@pytest.mark.parametrize("name", ["Trip type", "ctid"])
+@pytest.mark.usefixtures("_settings")
+def test_a_column_that_is_almost_called_like_another_one_gets_its_own_name(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    lines = [f"{header(GREEN)},{name}", *(f'{line},"5"' for line in rows(GREEN, 10))]
+    content = "".join(line + "\r\n" for line in lines).encode()
+    spelled = f"new_{name.lower().replace(' ', '_')}"
+    with_policy("ignore", monkeypatch)
+    loads.load(content, month=APRIL)
+    assert loads.load(month=APRIL).unchanged
+    assert read_ignored(loads) == spelled
+    with_policy("add", monkeypatch)
+    loads.load(month=APRIL)
+    assert loads.ask(f"select {spelled}, count(*) from green_tripdata group by 1") == [("5", 10)]
+
+
 def read_ignored(loads: Loads) -> str:
     return months_in_place(loads.url)["green_tripdata_2019-04.csv"].ignored

@@ -253,7 +253,7 @@ def test_a_table_that_lost_a_column_is_refused(loads: Loads) -> None:
     loads.load(LINES)
     loads.ask("alter table green_tripdata drop column ehail_fee")
     before = loads.state()
-    with pytest.raises(SchemaMismatch, match="its columns differ: it lacks ehail_fee double"):
+    with pytest.raises(SchemaMismatch, match=r"its columns differ: it lacks ehail_fee double.* Undo the change"):
         loads.load(LINES[1:])
     assert loads.state() == before
 
