@@ -13,6 +13,7 @@ import dagster as dg
 from taxi_platform.dagster_private import add_output_metadata
 from taxi_platform.errors import TaxiError, missing_extras
 from taxi_platform.ledger.event_metadata import PROGRESS, raw_metadata
+from taxi_platform.ledger.events import latest_materialization
 from taxi_platform.retries import MONTH_AGAIN, ONCE
 from taxi_platform.sources.cache import TripFiles
 from taxi_platform.trips.files import Transfer
@@ -82,11 +83,16 @@ def _record(context: dg.OutputContext, stored: Mapping[Month, Metadata]) -> None
 
 
 def fetch_raw(context: dg.OutputContext, files: TripFiles, month: Month) -> Transfer:
-    """Return the month's raw file; if it had to be fetched for this asset, record a materialization of the raw one."""
-    fetched = files.fetch(month)
-    if fetched.is_new:
-        raw = dg.AssetKey(raw_key(files.service.table))
-        context.log_event(dg.AssetMaterialization(raw, partition=str(month), metadata=raw_metadata(fetched)))
+    """Return the month's raw file, and record a materialization of the raw asset if it has another version by now.
+
+    The file was fetched just now for this asset, or earlier by a run that was killed before it recorded the file.
+    """
+    fetched, key = files.fetch(month), raw_key(files.service.table)
+    recorded = None if fetched.is_new else latest_materialization(context.step_context.instance, key, month)
+    known, version = recorded and recorded.version, fetched.file.version
+    if fetched.is_new or (known and (known.etag, known.modified) != (version.etag, version.modified)):
+        metadata = raw_metadata(fetched)
+        context.log_event(dg.AssetMaterialization(dg.AssetKey(key), partition=str(month), metadata=metadata))
     return fetched
 
 

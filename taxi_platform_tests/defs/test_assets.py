@@ -7,6 +7,9 @@ import pytest
 
 from taxi_platform.ledger.event_metadata import trips_schema
 from taxi_platform.orchestration import trip_io as io_manager
+from taxi_platform.settings import settings
+from taxi_platform.sources.cache import Cache
+from taxi_platform.sources.source import source_named
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import FHV, FHVHV, GREEN
 from taxi_platform_tests.support.asset_runs import Platform
@@ -240,6 +243,19 @@ def test_a_file_that_was_corrected_at_its_source_corrects_the_table(published: T
     assert run.of("green_tripdata", "2019-01")["rows_loaded"] == 7
     assert platform.count("green_tripdata", "2019-01") == 7
     assert platform.count("green_tripdata", "2019-02") == 20
+
+
+def test_a_file_that_a_killed_run_fetched_is_recorded_by_the_next_run_that_loads_it(
+    published: TripServer, platform: Platform
+) -> None:
+    platform.run("raw/green_tripdata", "green_tripdata", month="2019-01")
+    published.publish(path("2019-01"), Published(file(7), etag='"v2"'))
+    cache = Cache(settings().data_dir / "raw", source_named(settings().source))
+    assert cache.get(GREEN, Month(2019, 1), "refresh").is_new
+    run = platform.run("green_tripdata", month="2019-01")
+    assert run.of("raw/green_tripdata", "2019-01")["etag"] == '"v2"'
+    assert run.of("green_tripdata", "2019-01")["rows_loaded"] == 7
+    assert platform.run("green_tripdata", month="2019-01").months("raw/green_tripdata") == []
 
 
 def test_a_range_refreshes_only_the_named_months(published: TripServer, platform: Platform) -> None:
