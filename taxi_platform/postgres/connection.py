@@ -28,6 +28,7 @@ _SESSION = {
     "client_encoding": "UTF8",
     "client_min_messages": "warning",
     "datestyle": "ISO, MDY",
+    "default_transaction_isolation": "read committed",  # what waited for a lock must see what it waited for
     "extra_float_digits": "1",  # fewer digits would give other row ids
     "lock_timeout": f"{LOCK_SECONDS}s",
     # Our SQL names every schema: what somebody else has put into "public" must not replace a function of the server's.

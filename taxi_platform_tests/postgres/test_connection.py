@@ -84,6 +84,7 @@ def refusal(address: str, error: type[Exception] = DatabaseUnreachable) -> str:
         ("search_path", "pg_catalog, pg_temp"),
         ("extra_float_digits", "1"),
         ("standard_conforming_strings", "on"),
+        ("transaction_isolation", "read committed"),
     ],
 )
 def test_every_session_has_its_settings(unusual_database: str, setting: str, value: str) -> None:
@@ -101,6 +102,7 @@ def unusual_database(loads: Loads) -> str:
         "client_encoding": "LATIN1",
         "datestyle": "German, DMY",
         "timezone": "'Asia/Kathmandu'",
+        "default_transaction_isolation": "'repeatable read'",
     }
     for name, value in others.items():
         loads.ask(f"alter database {urlsplit(loads.url).path[1:]} set {name} = {value}")
