@@ -196,7 +196,7 @@ def tick(
 
 def _ends(instance: dg.DagsterInstance, after: int, since: float) -> Sequence[dg.EventLogRecord]:
     """Return the first ends of runs after an event and a time."""
-    kinds = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS)
+    kinds = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_CANCELED)
     wanted = [dg.RunStatusChangeRecordsFilter(kind, after_timestamp=since, after_storage_id=after) for kind in kinds]
     pages = [instance.fetch_run_status_changes(each, limit=_READ, ascending=True).records for each in wanted]
     return sorted([record for page in pages for record in page], key=lambda record: record.storage_id)[:_READ]
@@ -232,7 +232,7 @@ def decide(
     ``run`` is None when it has been deleted, ``retry`` is the run that its tag names, ``retries`` says whether the
     instance retries runs, and ``waited`` how many seconds ago the failure was noticed.
     """
-    if run is None or run.status == dg.DagsterRunStatus.SUCCESS:
+    if run is None or run.status in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED):
         return "drop"
     if run.status != dg.DagsterRunStatus.FAILURE:  # the event is stored before the status
         return "wait" if waited < DECISION_SECONDS else "drop"

@@ -377,6 +377,25 @@ def test_a_check_is_reported_when_it_begins_to_warn_and_not_again_while_it_warns
     assert reported(**{"2019-02": "5 rows are late"}) == ["trips, rows_are_in_time 2019-02: 5 rows are late"]
 
 
+def test_a_warning_of_a_run_that_was_cancelled_is_reported(watching: Watching, receiver: AlertReceiver) -> None:
+    watch = watching(receiver.url)
+    watch.tick()
+
+    @dg.multi_asset_check(specs=[dg.AssetCheckSpec("rows_are_in_time", asset="trips")])
+    def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        context.instance.report_run_canceling(context.run)
+        yield dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, description="3 rows are late")
+        raise dg.DagsterExecutionInterruptedError
+
+    with pytest.raises(dg.DagsterExecutionInterruptedError):
+        dg.materialize([check], instance=watch.instance, selection=dg.AssetSelection.all_asset_checks())
+    (run,) = watch.instance.get_runs()
+    assert run.status == dg.DagsterRunStatus.CANCELED
+    assert watch.tick().delivered == 1
+    assert "trips, rows_are_in_time: 3 rows are late" in receiver.taken[0]["message"]
+    assert receiver.taken[0]["title"].endswith(" warns")
+
+
 def test_a_month_that_is_overdue_is_reported_once(platform: Platform, receiver: AlertReceiver) -> None:
     watch = Watch(platform.instance, receiver.url)
     for _ in range(2):
