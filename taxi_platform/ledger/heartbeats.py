@@ -52,7 +52,6 @@ class Heartbeat:
     def __init__(self, storage: Any, run_id: str) -> None:
         self._storage = storage
         self._run_id = run_id
-        self._process = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
         self._ended = threading.Event()
         self._one_at_a_time = threading.Lock()  # no heartbeat may be written after the end
         self._canceling = 0
@@ -87,7 +86,13 @@ class Heartbeat:
     def _write(self, number: int) -> None:
         with self._one_at_a_time:
             if not self._ended.is_set():
-                self._storage.set_cursor_values({key_of(self._run_id): json.dumps({**self._process, "beat": number})})
+                heartbeat = {
+                    "host": socket.gethostname(),
+                    "pid": os.getpid(),
+                    "started": psutil.Process().create_time(),  # another time when the clock has been set
+                    "beat": number,
+                }
+                self._storage.set_cursor_values({key_of(self._run_id): json.dumps(heartbeat)})
 
     def _is_over_for_the_others(self) -> bool:
         """Return whether others ended or deleted the run, or this process missed a request to stop."""

@@ -5,7 +5,9 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
+from queue import SimpleQueue
 
 import dagster as dg
 import psutil
@@ -14,6 +16,7 @@ import pytest
 from taxi_platform.ledger.heartbeats import (
     LONGEST_GAP_SECONDS,
     START_SECONDS,
+    Heartbeat,
     UnchangedTimer,
     abandoned_runs,
     key_of,
@@ -98,6 +101,34 @@ def test_a_run_is_abandoned_when_its_process_on_this_machine_is_gone() -> None:
         assert is_abandoned(gone)
     assert is_abandoned(gone)
     assert not is_abandoned(gone, status="SUCCESS")
+
+
+class Written:
+    """The heartbeats of a started run, instead of the storage of runs."""
+
+    def __init__(self) -> None:
+        self.starts = SimpleQueue[float]()
+
+    def set_cursor_values(self, values: Mapping[str, str]) -> None:
+        self.starts.put(json.loads(*values.values())["started"])
+
+    def get_runs(self, _: dg.RunsFilter) -> list[dg.DagsterRun]:
+        return [dg.DagsterRun("job", status=dg.DagsterRunStatus.STARTED)]
+
+
+def test_after_the_clock_was_set_a_heartbeat_has_the_new_time_at_which_its_process_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("taxi_platform.ledger.heartbeats.HEARTBEAT_SECONDS", 0.01)
+    before, written = psutil.Process().create_time(), Written()
+    heartbeat = Heartbeat(written, "run")
+    heartbeat.begin()
+    monkeypatch.setattr("psutil.Process.create_time", lambda _: before + 60)
+    assert written.starts.get(timeout=10) == before
+    while (started := written.starts.get(timeout=10)) == before:
+        pass
+    heartbeat.end()
+    assert started == before + 60
 
 
 def test_a_run_that_was_never_started_is_abandoned_after_some_minutes() -> None:
