@@ -144,6 +144,13 @@ def test_of_two_files_of_a_month_the_later_waits_for_the_earlier() -> None:
     assert actions(planned(both, outcomes={first: LOADED})) == {first: "done", second: "load"}
 
 
+def test_a_file_waits_for_one_of_its_month_that_is_being_loaded_even_if_that_was_written_later() -> None:
+    earlier, later = NAME.removesuffix(".gz"), NAME
+    both = [dropped(earlier), dropped(later)]
+    assert actions(planned(both, outcomes={later: RUNNING})) == {earlier: "wait", later: "wait"}
+    assert actions(planned(both, outcomes={later: LOADED})) == {earlier: "load", later: "done"}
+
+
 def test_files_of_other_months_do_not_wait_for_each_other() -> None:
     files = [dropped(service.file_name(month)) for service in (GREEN, FHV) for month in (MARCH, Month(2019, 4))]
     assert [decision.action for decision in planned(files)] == ["load"] * 4

@@ -87,17 +87,19 @@ def plan(
     outcome_of: Callable[[DroppedFile], tuple[Action, str] | None],
     refusal: Refusal,
 ) -> list[Decision]:
-    """Decide what happens to each file of a landing place, in the order of the files, without unfinished ones. Pure.
+    """Decide what happens to each file of a landing place, without unfinished ones. Pure.
 
     A file is complete when the place says so, or when two ticks see the same version. Of two files of one month, the
-    later one waits until the earlier one is processed, and then replaces it. ``versions`` are those that the last tick
-    saw, by name; ``outcome_of`` returns what follows from the run for a file, if there was one.
+    later one waits until the earlier one is processed, and then replaces it; so does any file that is dropped while
+    another one is loaded. ``versions`` are those that the last tick saw, by name; ``outcome_of`` returns what follows
+    from the run for a file, if there was one.
     """
     decisions: list[Decision] = []
     busy: set[tuple[str, Month]] = set()
-    for file in files:
-        if is_unfinished(file.name):
-            continue
+    finished = [file for file in files if not is_unfinished(file.name)]
+    outcomes = {file: outcome_of(file) if parse_file_name(file.name) else None for file in finished}
+    # Files with a run come first: one that was written earlier may have been dropped after them.
+    for file in sorted(finished, key=lambda file: outcomes[file] is None):
         if not file.is_complete and versions.get(file.name) != file.version:
             decisions.append(Decision(file, "wait"))
             continue
@@ -107,7 +109,7 @@ def plan(
             decisions.append(Decision(file, "failed", f"{problem} {DROP_AGAIN}\n"))
             continue
         month = (trips[0].name, trips[1])
-        action, reason = outcome_of(file) or ("wait" if month in busy else "load", "")
+        action, reason = outcomes[file] or ("wait" if month in busy else "load", "")
         if action in ("load", "wait"):
             busy.add(month)
         decisions.append(Decision(file, action, f"{reason}\n{DROP_AGAIN}\n" if action == "failed" else None, trips))
