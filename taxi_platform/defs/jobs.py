@@ -57,9 +57,14 @@ def _resources(service: Service) -> dict[str, Any]:
     return {"container_config": {"resources": resources}}
 
 
+def schedule_name(service: Service) -> str:
+    """Return the name of a service's schedule, e.g. ``green_monthly_schedule``."""
+    return f"{service.name}_monthly_schedule"
+
+
 def monthly_schedule(service: Service) -> dg.ScheduleDefinition:
-    """Return the schedule of a service, e.g. ``green_monthly_schedule``, which is on like the course's triggers."""
-    name = f"{service.name}_monthly_schedule"
+    """Return the schedule of a service, which is on like the course's triggers."""
+    name = schedule_name(service)
     timezone = settings().schedule_timezone
 
     @dg.schedule(
@@ -72,8 +77,7 @@ def monthly_schedule(service: Service) -> dg.ScheduleDefinition:
     )
     def schedule(context: dg.ScheduleEvaluationContext, raw_files: RawFilesResource) -> dg.RunRequest | dg.SkipReason:
         month = due_month(service, context.scheduled_execution_time, timezone)
-        source = raw_files.source_with_short_timeouts()
-        reason = reason_to_skip(service, month, month_range(settings(), service), source)
+        reason = reason_to_skip(service, month, month_range(settings(), service), raw_files.source_with_short_timeouts)
         if reason:
             return dg.SkipReason(reason)
         return loading_run(service, month, tags=run_labels(service, month, trigger=f"schedule:{name}"))
@@ -97,25 +101,32 @@ def loading_sensor(
 def due_month_sensor() -> dg.SensorDefinition:
     """Return the sensor that asks once a day for at most one month of each service.
 
-    Its cursor is the time of its first tick; months that were due before are left alone.
+    Its cursor is the time of its first tick; months that were due before are left alone, as are those of a service
+    whose schedule somebody has stopped.
     """
 
     @loading_sensor(
         DUE_MONTH_SENSOR,
         24 * 3600,
-        "Asks every day for the months that were not published yet when their schedules asked for them.",
+        "Asks every day for the months that were due and that their schedules did not load.",
     )
     def sensor(context: dg.SensorEvaluationContext, raw_files: RawFilesResource) -> dg.SensorResult:
         now, zone = datetime.now(timezone.utc), settings().schedule_timezone
         since = datetime.fromisoformat(context.cursor) if context.cursor else now
         ledger = read_months(context.instance, list(SERVICES.values()), ("materialized", "attempts", "waiting"))
         waiting = [waiting_month(records.values(), since, now, zone) for records in ledger.months.values()]
-        answers = ask(raw_files.source_with_short_timeouts(), [record for record in waiting if record])
+        stopped = _stopped_schedules(context.instance)
+        wanted = [record for record in waiting if record and schedule_name(record.service) not in stopped]
+        answers = ask(raw_files.source_with_short_timeouts(), wanted)
         runs = [_run(each.record, each.run_key, DUE_MONTH_SENSOR) for each in answers if each.error is None]
         summary = " ".join(str(each.error) for each in answers if each.error) or "No month is pending."
         return dg.SensorResult(run_requests=runs, skip_reason=None if runs else summary, cursor=since.isoformat())
 
     return sensor
+
+
+def _stopped_schedules(instance: dg.DagsterInstance) -> set[str]:
+    return {state.instigator_name for state in instance.all_instigator_state() if state.status.value == "STOPPED"}
 
 
 def new_month_sensor() -> dg.SensorDefinition:

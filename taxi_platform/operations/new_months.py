@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -57,8 +57,10 @@ def outside(service: Service, month: Month, partitions: tuple[Month, Month]) -> 
     return f"{month} lies outside the months of {service.name}, {first} to {last}. Set {setting} to have it loaded."
 
 
-def reason_to_skip(service: Service, month: Month, partitions: tuple[Month, Month], source: Source) -> str | None:
-    """Return why a tick starts no run, or None if it must start one.
+def reason_to_skip(
+    service: Service, month: Month, partitions: tuple[Month, Month], get_source: Callable[[], Source]
+) -> str | None:
+    """Return why a tick of a schedule starts no run, or None if it must start one.
 
     A month is skipped only if the source says that it does not have it. If the source does not answer, or answers
     anything else, the run is started: it asks again and again, and if it fails there is an alert. A failed tick of a
@@ -68,6 +70,7 @@ def reason_to_skip(service: Service, month: Month, partitions: tuple[Month, Mont
     if reason:
         return reason
     try:
+        source = get_source()  # a folder that is not mounted is an error
         source.version(source.trips(service, month))
     except NotPublished as error:
         return f"Not published yet: {error.what}. The due_month_sensor asks again every day."
@@ -77,16 +80,19 @@ def reason_to_skip(service: Service, month: Month, partitions: tuple[Month, Mont
 
 
 def waiting_month(records: Iterable[MonthRecord], since: datetime, now: datetime, timezone: str) -> MonthRecord | None:
-    """Return the first month of a service that its schedule requested and did not get, or None.
+    """Return the first month of a service that was due, and that its schedule did not load, or None.
 
-    The records are the months of one service, in order. Months that were due by ``since`` do not count, so that a new
-    platform does not begin to load without being asked, nor do months that a run has tried to load. A month counts
-    from the day after its schedule asked.
+    The records are the months of one service, in order. Months whose schedule ticked before ``since`` do not count, so
+    that a new platform does not begin to load without being asked, nor do months that a run has tried to load. A month
+    counts from the day after its schedule's tick.
     """
     yesterday = now - timedelta(days=1)
     for record in records:
+        last_tick = since - timedelta(hours=record.service.schedule_hour)  # on the 1st it may be still to come
         is_due = (
-            due_month(record.service, since, timezone) < record.month <= due_month(record.service, yesterday, timezone)
+            due_month(record.service, last_tick, timezone)
+            < record.month
+            <= due_month(record.service, yesterday, timezone)
         )
         if is_due and record.is_partition and not (record.materialized or record.attempts or record.waiting):
             return record

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta, timezone
 from itertools import islice
+from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from taxi_platform.errors import AccessDenied, InvalidSetting, NotPublished, SourceUnreachable, TaxiError
 from taxi_platform.ledger.record import MonthRecord, State
 from taxi_platform.operations.new_months import due_month, outside, reason_to_skip, waiting_month
+from taxi_platform.sources.source import source_named
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, SERVICES, Service
 from taxi_platform_tests.support.month_records import month_in
@@ -56,9 +58,9 @@ def test_a_month_ends_by_the_clock_of_the_time_zone() -> None:
 SINCE = datetime(2021, 3, 15, tzinfo=timezone.utc)
 
 
-def waiting(now: datetime, **states: MonthRecord) -> Month | None:
+def waiting(now: datetime, since: datetime = SINCE, **states: MonthRecord) -> Month | None:
     months = {str(month): month_in("missing", month) for month in Month(2020, 12).through(Month(2021, 6))}
-    found = waiting_month((months | {str(one.month): one for one in states.values()}).values(), SINCE, now, "UTC")
+    found = waiting_month((months | {str(one.month): one for one in states.values()}).values(), since, now, "UTC")
     return found and found.month
 
 
@@ -67,6 +69,12 @@ def test_a_month_is_pending_from_the_day_after_its_schedule() -> None:
     assert waiting(first_of_april) is None
     assert waiting(first_of_april + timedelta(days=1)) == Month(2021, 2)
     assert waiting(first_of_april + timedelta(days=100)) == Month(2021, 2)
+
+
+@pytest.mark.parametrize(("hour", "first"), [(8, Month(2021, 2)), (10, None)])
+def test_on_the_first_of_a_month_only_a_schedule_that_has_not_ticked_yet_counts(hour: int, first: Month | None) -> None:
+    since = datetime(2021, 4, 1, hour, tzinfo=timezone.utc)
+    assert waiting(since + timedelta(days=20), since) == first
 
 
 @pytest.mark.parametrize("state", ["materialized", "failed", "in progress", "file changed"])
@@ -103,7 +111,7 @@ class Answering:
 
 
 def reason(source: object, month: Month = LAST) -> str | None:
-    return reason_to_skip(GREEN, month, PARTITIONS, source)  # pyright: ignore[reportArgumentType]
+    return reason_to_skip(GREEN, month, PARTITIONS, lambda: source)  # pyright: ignore[reportArgumentType]
 
 
 def test_the_source_is_not_asked_about_a_month_outside(caplog: pytest.LogCaptureFixture) -> None:
@@ -128,3 +136,7 @@ def test_any_other_error_of_the_source_is_logged_and_left_to_the_run(
 ) -> None:
     assert reason(Answering(failure)) is None
     assert caplog.messages == [f"{failure} The run will find out."]
+
+
+def test_a_folder_that_is_not_mounted_is_left_to_the_run(tmp_path: Path) -> None:
+    assert reason_to_skip(GREEN, LAST, PARTITIONS, lambda: source_named(str(tmp_path / "away"))) is None

@@ -1,9 +1,15 @@
 """The sensors that ask the source, against a real server of files and a real instance, their runs included."""
 
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, ScheduleInstigatorData
+from dagster._core.storage.schedules.sqlite import SqliteScheduleStorage
 
 from taxi_platform import dagster_private
 from taxi_platform.defs.resources import resources_for
@@ -56,8 +62,11 @@ class Sensor:
 
 
 @pytest.fixture
-def sensor(server: TripServer, platform: Platform) -> Sensor:
+def sensor(server: TripServer, platform: Platform, tmp_path: Path) -> Sensor:
     """Return the sensor of a platform for 2019-01 to 2019-03, whose source has nothing yet."""
+    # An instance in memory does not store which schedules were stopped.
+    instance: Any = platform.instance
+    instance._schedule_storage = SqliteScheduleStorage.from_local(str(tmp_path))
     platform.use(TAXI_SOURCE=server.template, TAXI_LAST_MONTH="2019-03")
     return Sensor(platform)
 
@@ -178,6 +187,19 @@ def test_a_month_that_was_not_published_when_it_was_due_is_checked_daily_until_i
     asked = len(server.requests)
     assert due.tick() == []
     assert path("2019-03") not in {request.path for request in server.requests[asked:]}
+
+
+def test_the_months_of_a_service_whose_schedule_was_stopped_are_left_alone(sensor: Sensor, server: TripServer) -> None:
+    server.publish(path("2019-03"), file(20))
+    due = Sensor(sensor.platform, DUE)
+    due.cursor = "2019-04-15T12:00:00+00:00"
+    assert [request.job_name for request in due.tick()] == ["green_tripdata_job"]
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("taxi_platform"), "__repository__")
+    schedule = RemoteInstigatorOrigin(repository, "green_monthly_schedule")
+    since = ScheduleInstigatorData("0 9 1 * *")
+    stopped = InstigatorState(schedule, InstigatorType.SCHEDULE, InstigatorStatus.STOPPED, since)
+    sensor.platform.instance.add_instigator_state(stopped)
+    assert due.tick() == []
 
 
 def test_the_due_month_sensor_is_on_by_default(sensor: Sensor) -> None:
