@@ -49,6 +49,7 @@ def read_materialization(
         rows_loaded=values.get("rows_loaded"),
         landed=bool(values.get("landed")),
         seconds=values.get("seconds", 0.0),
+        unchanged=bool(values.get("unchanged")),
     )
 
 

@@ -24,7 +24,7 @@ BEING_LOADED = "its month is being loaded into PostgreSQL"
 
 _READ = f"""
 select f.filename, f.table_name, f.contract, f.source, f.rows_loaded, f.rows_rejected,
-    {tables.UNTOUCHED}, to_jsonb(f) ->> 'refused', to_jsonb(f) ->> 'ignored',
+    {tables.UNTOUCHED}, to_jsonb(f) ->> 'refused', to_jsonb(f) ->> 'ignored', f.loaded_at,
     f.file_bytes, f.csv_bytes, f.sha256, f.rows_in_file
 from {tables.FILES} as f where %(names)s::text[] is null or f.filename = any(%(names)s)"""  # noqa: S608 - our names
 
@@ -47,8 +47,9 @@ def read_loaded(connection: Connection, names: Collection[str] | None = None) ->
             refused=refused or "",
             ignored=ignored or "",
             would_have_more=has_waiting_columns(services[table], ignored),
+            loaded_at=at,
         )
-        for name, table, contract, source, rows_loaded, rows_rejected, untouched, refused, ignored, *facts in rows
+        for name, table, contract, source, rows_loaded, rows_rejected, untouched, refused, ignored, at, *facts in rows
     }
 
 

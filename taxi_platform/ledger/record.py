@@ -33,6 +33,7 @@ class LoadRecord:
     would_have_more: bool = False  # whether a load would add the columns that were ignored
     refused: str = ""  # the columns in which an older parser accepted values that today's refuses or reads differently
     changed_by_hand: bool = False  # whether rows were inserted, updated or deleted since, if that was asked for
+    loaded_at: datetime | None = None  # by the clock of PostgreSQL
 
     @property
     def is_in_place(self) -> bool:
@@ -53,6 +54,7 @@ class Materialized:
     rows_loaded: int | None = None  # of a table; None for a file
     landed: bool = False  # whether the file was dropped by hand, so that it stays whatever its source has
     seconds: float = 0.0  # how long the load or the fetch took
+    unchanged: bool = False  # whether the month was there already, so that nothing was loaded or fetched
 
     @property
     def at(self) -> datetime:

@@ -1,10 +1,11 @@
 """The questions of the course's module 2, answered from the loaded months, or with the command that loads them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.reports.html import HomeworkAnswer
 from taxi_platform.reports.text import whole
+from taxi_platform.trips.files import edition_of
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import GREEN, YELLOW, Service
 
@@ -47,7 +48,7 @@ def _size(loaded: Mapping[str, LoadRecord], service: Service, month: Month) -> H
     if record is None:
         return HomeworkAnswer(question, command=load_command(service, month, month))
     size = f"{whole(record.facts.csv_bytes)} bytes, {record.facts.csv_bytes / 2**20:,.1f} MiB"
-    return HomeworkAnswer(question, size, remark=_remark([record]))
+    return HomeworkAnswer(question, "" if _is_parquet(record) else size, remark=_remark([record]))
 
 
 def _rows(loaded: Mapping[str, LoadRecord], question: str, service: Service, months: Sequence[Month]) -> HomeworkAnswer:
@@ -60,5 +61,15 @@ def _rows(loaded: Mapping[str, LoadRecord], question: str, service: Service, mon
     return HomeworkAnswer(question, whole(sum(record.facts.rows for record in records)), remark=_remark(records))
 
 
-def _remark(records: Iterable[LoadRecord]) -> str:
-    return "Made up: this is a file of the sample, not of the TLC." if any(map(is_made_up, records)) else ""
+def _remark(records: Sequence[LoadRecord]) -> str:
+    if any(map(is_made_up, records)):
+        return "Made up: this is a file of the sample, not of the TLC."
+    if any(map(_is_parquet, records)):
+        return (
+            "Loaded from the TLC's Parquet files; the question is about the course's CSV files, which differ from them."
+        )
+    return ""
+
+
+def _is_parquet(record: LoadRecord) -> bool:
+    return edition_of(record.source) == "parquet"

@@ -4,7 +4,7 @@ Pure: nothing is queried or written here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from taxi_platform.ledger.loaded import months_of
@@ -33,6 +33,7 @@ class ReportData:
     at: datetime  # when all this was queried
     month: Month | None = None  # the only month of the page, to which all parts belong; None for all months
     pages: frozenset[str] = frozenset()  # the names of the pages that are in the folder already
+    builds: Mapping[str, datetime] = field(default_factory=dict[str, datetime])  # by file name, of its month's models
 
 
 def make_page(data: ReportData) -> Page:
@@ -113,12 +114,14 @@ def _notices(data: ReportData) -> Iterator[Notice]:
 
 
 def _outdated(service: Service, data: ReportData) -> Iterator[Month]:
-    """Yield the months that have another number of trips in one of the models than in the table."""
+    """Yield the months that were loaded since their models were built, or have another number of trips in one."""
     parts = {month: part for part in data.parts if part.service is service for month in part.months}
     for month, record in months_of(service, data.loaded).items():
         part = parts.get(month) or ServiceFigures(service, {})
         of_zones = sum(total.trips for total in part.zones.values())
-        if data.month in (None, month) and not part.total.trips == of_zones == record.rows_loaded:
+        built_at = data.builds.get(service.file_name(month))
+        is_newer = built_at is not None and record.loaded_at is not None and record.loaded_at > built_at
+        if data.month in (None, month) and (is_newer or not part.total.trips == of_zones == record.rows_loaded):
             yield month
 
 

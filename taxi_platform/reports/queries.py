@@ -8,6 +8,7 @@ of the next. What was counted of a month is kept in a small table, until dbt bui
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 
 from taxi_platform.ledger.loaded import months_of
 from taxi_platform.ledger.record import LoadRecord
@@ -105,6 +106,29 @@ select replace(right(relname, 7), '_', '-'),
 from pg_class join pg_inherits on oid = inhrelid
 where inhparent = any(select to_regclass(name) from unnest(%s::text[]) as name)
 group by 1 having count(*) = count(obj_description(oid, 'pg_class'))"""
+
+# Of the models that a service's figures are counted in.
+_BUILT_AT = r"""
+select service || '_tripdata_' || replace(right(relname, 7), '_', '-') || '.csv', min(built_at)
+from unnest(%s::text[], %s::text[]) as models (service, model)
+join pg_inherits on inhparent = to_regclass(model)
+join pg_class on oid = inhrelid
+cross join lateral cast(
+    substring(obj_description(oid, 'pg_class') from '^Built by dbt .* at (\d{4}-\d\d-\d\dT[\d:.]+Z)\.$') as timestamptz
+) as built_at
+where built_at is not null
+group by 1"""
+
+
+def read_builds(url: str) -> dict[str, datetime]:
+    """Return by file name when dbt began to build the models of its month, where their partitions say so.
+
+    Errors are those of ``read_figures``.
+    """
+    models = {service: [DISPATCHED[service]] if service in DISPATCHED else [TRIPS, REVENUE] for service in SERVICES}
+    pairs = [(service, model) for service, names in models.items() for model in names]
+    with connect(url) as connection, postgres_errors(TRIPS):
+        return dict(execute(connection, _BUILT_AT, [list(column) for column in zip(*pairs, strict=True)]).fetchall())
 
 
 def read_reported_months(url: str, loaded: Mapping[str, LoadRecord]) -> list[Month]:

@@ -12,7 +12,7 @@ from taxi_platform.postgres.server import Server
 from taxi_platform.reports.figures import ServiceFigures
 from taxi_platform.reports.html import Page, html
 from taxi_platform.reports.pages import WHOLE, ReportData, make_page
-from taxi_platform.reports.queries import read_figures, read_reported_months
+from taxi_platform.reports.queries import read_builds, read_figures, read_reported_months
 from taxi_platform.trips.months import Month
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,8 @@ class Reports:
             logger.debug("%s: %s trips counted", part.service.file_name(*part.months), f"{part.total.trips:,}")
             parts.append(part)
         pages = frozenset(path.stem for path in self.folder.glob("*.html"))
-        data = ReportData(parts, loaded, self.schedule_timezone, datetime.now(timezone.utc), month, pages)
+        now, builds = datetime.now(timezone.utc), read_builds(url)
+        data = ReportData(parts, loaded, self.schedule_timezone, now, month, pages, builds)
         page = make_page(data)
         path = self.folder / f"{month or WHOLE}.html"
         unfinished = self.folder / f".{path.name}.{os.getpid()}.part"  # two runs may write the same page at once

@@ -123,6 +123,15 @@ def test_a_plain_build_of_dbt_takes_months_and_runs_the_unit_tests(
     assert models.rows(FHV_COUNTS) == [("2019-03-01", 23), ("2019-04-01", 4)]
 
 
+@pytest.mark.parametrize("months", ["2019-03", "[2019-3]", "[201903]"])
+def test_months_that_are_not_a_list_of_months_are_refused(
+    models: Models, capfd: pytest.CaptureFixture[str], months: str
+) -> None:
+    assert run_dbt(["build", "--select", "fct_fhv_trips", "--vars", f"{{months: {months}}}"]) != 0
+    assert "is not a list of months such as [2019-03, 2019-04]" in capfd.readouterr().out
+    assert models.rows(FHV_COUNTS) == [("2019-03-01", 23), ("2019-04-01", 4)]
+
+
 def test_tests_without_a_build_find_changes_since_the_build(models: Models, capfd: pytest.CaptureFixture[str]) -> None:
     trips = f"{MODELS_SCHEMA}.fct_fhv_trips"
     models.platform.execute(
@@ -160,6 +169,13 @@ def test_a_build_replaces_its_month_or_all_months_of_a_table_with_other_columns(
     # The table that lacked a column was built again with all its months.
     assert models.rows(FHV_COUNTS) == [("2019-03-01", 23), ("2019-04-01", 4)]
     assert models.rows(f"select count(is_shared_ride) from {MODELS_SCHEMA}.fct_fhv_trips") == [(27,)]
+
+
+def test_a_full_refresh_makes_a_missing_table_with_every_loaded_month(models: Models) -> None:
+    models.platform.execute(f"drop table {MODELS_SCHEMA}.fct_fhv_trips")
+    run = models.build("fct_fhv_trips", months="2019-03...2019-03", full_refresh=True)
+    assert run.succeeded, run.failure
+    assert models.rows(FHV_COUNTS) == [("2019-03-01", 23), ("2019-04-01", 4)]
 
 
 def test_a_failed_test_skips_downstream_models_and_is_named(models: Models) -> None:

@@ -1,6 +1,7 @@
 """The homework: answered from what is loaded, or with the command to type."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -54,6 +55,13 @@ def test_questions_that_need_no_trips_are_always_answered() -> None:
 def test_an_answer_from_made_up_trips_says_so() -> None:
     sample = records(YELLOW, Month(2021, 3), source="sample:0.05/yellow/yellow_tripdata_2021-03.csv.gz")
     assert answers(sample, "UTC")[MARCH_2021].remark.startswith("Made up")
+
+
+def test_the_size_of_a_csv_is_not_that_of_a_parquet_file() -> None:
+    december = {name: replace(one, source="https://tlc/x.parquet") for name, one in records(YELLOW, *YEAR).items()}
+    size = answers(december, "UTC")[SIZE]
+    assert (size.answer, size.command) == ("", "")
+    assert size.remark.startswith("Loaded from the TLC's Parquet files")
     assert answers(records(YELLOW, Month(2021, 3)), "UTC")[MARCH_2021].remark == ""
 
 

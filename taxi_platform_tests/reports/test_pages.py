@@ -2,6 +2,7 @@
 
 import xml.etree.ElementTree as xml
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -108,6 +109,15 @@ def test_months_that_differ_between_table_and_models_get_a_notice_with_a_command
     assert make_page(replace(data, parts=[])).lead == "Nothing is in the models yet."
     # The page of a month does not mention other months.
     assert "the models differ" not in notices(make_page(replace(made_up(MARCH, APRIL, only=MARCH), loaded=older)))
+
+
+def test_months_that_were_loaded_since_their_models_were_built_get_a_notice() -> None:
+    data = made_up(MARCH, APRIL, services=(GREEN,))
+    records = {name: replace(record, loaded_at=AT) for name, record in data.loaded.items()}
+    builds = {GREEN.file_name(MARCH): AT - timedelta(seconds=1), GREEN.file_name(APRIL): AT + timedelta(seconds=1)}
+    text = notices(make_page(replace(data, loaded=records, builds=builds)))
+    assert "Green taxi: the models differ from the table in 2019-03." in text
+    assert "the models differ" not in notices(make_page(replace(data, loaded=records)))
 
 
 def test_models_that_differ_from_each_other_get_a_notice() -> None:

@@ -6,6 +6,10 @@ of the environment, which is not read while models are parsed: dbt would parse a
 -#}
 {% macro months() %}
     {%- set named = env_var('TAXI_DBT_MONTHS', '') if execute else '' -%}
+    {%- for month in var('months') if not modules.re.fullmatch('[0-9]{4}-(0[1-9]|1[0-2])', month | string) -%}
+        {%- set example = 'a list of months such as [2019-03, 2019-04]' -%}
+        {{- exceptions.raise_compiler_error("months: '" ~ var('months') ~ "' is not " ~ example) -}}
+    {%- endfor -%}
     {{- return([] if model.every_month else [model.month] if model.month else named.split(',') if named else var('months')) -}}
 {% endmacro %}
 
