@@ -81,9 +81,13 @@ class Metrics:
         size = {table: sum(record.file_bytes for record in months.values()) for table, months in tables.items()}
         yield _gauge("taxi_file_bytes", "Size of the files that are in the table, as published.", of_a_table, size)
         loads = {table: [one.table for one in months.values() if one.table] for table, months in tables.items()}
-        text = "Seconds that the latest loads of all months took together."
-        seconds = {table: sum(load.seconds for load in made) for table, made in loads.items()}
+        new = {table: [load for load in made if not load.unchanged] for table, made in loads.items()}
+        text = "Seconds that the latest loads of months took together, without those that found their month unchanged."
+        seconds = {table: sum(load.seconds for load in made) for table, made in new.items()}
         yield _gauge("taxi_load_seconds", text, of_a_table, seconds)
+        text = "Rows of these loads."
+        loaded = {table: sum(load.rows_loaded or 0 for load in made) for table, made in new.items()}
+        yield _gauge("taxi_load_rows", text, of_a_table, loaded)
         text = "When a month was last loaded, or found unchanged, in seconds since 1970; 0 if never."
         last = {table: max((load.timestamp for load in made), default=0) for table, made in loads.items()}
         yield _gauge("taxi_last_success_timestamp_seconds", text, of_a_table, last)

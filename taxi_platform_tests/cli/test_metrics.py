@@ -50,11 +50,16 @@ def test_the_numbers_are_those_of_the_tables_and_of_the_runs(
     assert found["taxi_months_overdue"][green] == 2
     assert (found["taxi_rows"][green], found["taxi_file_bytes"][green]) == (rows, size)
     assert 0 < found["taxi_load_seconds"][green] < 60
+    assert found["taxi_load_rows"][green] == rows
     assert found["taxi_last_success_timestamp_seconds"][green] > 1_700_000_000
     assert found["taxi_last_success_timestamp_seconds"]["postgres", "yellow"] == 0
     assert found["taxi_runs"] == {("queued",): 0, ("starting",): 0, ("started",): 0}
     assert found["taxi_daemon_alive"] == {(): 0}
     assert "taxi_bigquery_billed_bytes" not in found
+    backfills.run("green_tripdata", months="2019-01...2019-02")  # finds both months unchanged
+    again = printed()
+    assert again["taxi_rows"][green] == rows
+    assert again["taxi_load_rows"][green] == again["taxi_load_seconds"][green] == 0
 
 
 def test_the_dashboard_and_the_docs_name_metrics_and_labels_that_exist(
