@@ -8,9 +8,9 @@ the rows lie: those that are equal in the further columns too are the same row t
 {% endmacro %}
 
 {% macro default__with_trip_keys(trips, services, further_columns) %}
-    {%- set number -%}
-        row_number() over (partition by filename, unique_row_id order by {{ further_columns | join(', ') }})
-    {%- endset -%}
+    {#- By default PostgreSQL sorts NULL last and BigQuery first. -#}
+    {%- set order = further_columns | join(' nulls last, ') ~ ' nulls last' -%}
+    {%- set number = 'row_number() over (partition by filename, unique_row_id order by ' ~ order ~ ')' -%}
     select
         *,
         {{ trip_key('cast(' ~ number ~ ' as ' ~ type_string() ~ ')') }} as trip_key

@@ -5,7 +5,7 @@
 with trips as (
     select
         *,
-        to_hex(md5(cast(filename || unique_row_id || cast(row_number() over (partition by filename, unique_row_id order by shared_ride_flag) as string) as string))) as trip_key
+        to_hex(md5(cast(filename || unique_row_id || cast(row_number() over (partition by filename, unique_row_id order by shared_ride_flag nulls last) as string) as string))) as trip_key
     from `project`.`dataset`.`stg_fhv_tripdata`
     where file_month is not null
 )

@@ -5,7 +5,7 @@
 with trips as (
     select
         *,
-        to_hex(md5(cast(filename || unique_row_id || cast(row_number() over (partition by filename, unique_row_id order by rate_code_id, store_and_fwd_flag, passenger_count, trip_type, extra, mta_tax, tip_amount, tolls_amount, ehail_fee, improvement_surcharge, congestion_surcharge, total_amount, payment_type, airport_fee, cbd_congestion_fee, request_source) as string) as string))) as trip_key
+        to_hex(md5(cast(filename || unique_row_id || cast(row_number() over (partition by filename, unique_row_id order by rate_code_id nulls last, store_and_fwd_flag nulls last, passenger_count nulls last, trip_type nulls last, extra nulls last, mta_tax nulls last, tip_amount nulls last, tolls_amount nulls last, ehail_fee nulls last, improvement_surcharge nulls last, congestion_surcharge nulls last, total_amount nulls last, payment_type nulls last, airport_fee nulls last, cbd_congestion_fee nulls last, request_source nulls last) as string) as string))) as trip_key
     from `project`.`dataset`.`int_trips`
     where file_month is not null
 )

@@ -7,7 +7,8 @@
 
 with trips as (
     {{ with_trip_keys(ref('stg_fhvhv_tripdata'), ['fhvhv'], [
-        'originating_base_num', 'on_scene_datetime', 'trip_time', 'driver_pay', 'tips',
+        'originating_base_num', 'on_scene_datetime', 'trip_time', 'driver_pay', 'tips', 'tolls', 'bcf', 'sales_tax',
+        'congestion_surcharge', 'airport_fee', 'cbd_congestion_fee', 'shared_match_flag', 'wav_match_flag',
     ]) }}
 )
 
