@@ -87,8 +87,9 @@ def upstream_of(manifest: Mapping[str, Any], node: Node) -> list[str]:
 
 
 def tested_model(manifest: Mapping[str, Any], test: Node) -> str:
-    """Return the name of the model that shows a test's result."""
-    return manifest["nodes"][test.get("attached_node") or test["depends_on"]["nodes"][0]]["name"]
+    """Return the name of the model that shows a test's result; empty if the test reads no model."""
+    read = [test.get("attached_node"), *test["depends_on"]["nodes"]]
+    return next((manifest["nodes"][node]["name"] for node in read if node in manifest["nodes"]), "")
 
 
 def is_installed(target: str) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from taxi_platform.bigquery.tables import trip_fields
+from taxi_platform.defs.models import models_asset
 from taxi_platform.errors import BrokenModels, MissingExtra
 from taxi_platform.models import project
 from taxi_platform.models.contract import contract_files
@@ -97,6 +98,15 @@ def test_every_mart_has_a_contract_and_reconciliation_tests_block(data: Path) ->
     blocking = {test["name"] for test in nodes_of(manifest, "test") if test["config"]["severity"].lower() == "error"}
     assert {"trips_are_as_many_as_in_the_tables", "trip_keys_are_unique", "revenue_adds_up_to_the_trips"} <= blocking
     assert "pickup_zones_are_in_the_lookup" not in blocking
+
+
+def test_a_test_that_reads_no_model_is_not_a_check(data: Path) -> None:
+    manifest = read_manifest(manifest_of("postgres", data))
+    target = ("models", "postgres", (), "models", "dbt")
+    checks = models_asset(manifest, *target).check_keys
+    source = {"resource_type": "test", "name": "totals", "depends_on": {"nodes": ["source.taxi.trips.green_tripdata"]}}
+    more = {**manifest, "nodes": {**manifest["nodes"], "test.taxi.totals": source}}
+    assert models_asset(more, *target).check_keys == checks
 
 
 def test_every_model_is_valid_bigquery_sql_and_matches_its_snapshot(data: Path) -> None:
