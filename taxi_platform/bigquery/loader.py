@@ -117,6 +117,8 @@ class _BigQueryLoad:
         rows, rejected = self._rows_in(self._table), 0
         if rows is None:
             return None
+        if rows == self._file.rows:
+            self._clear_rejects()  # a load that was killed after the replacement has left those of the old file
         if rows < self._file.rows and self._max_bad_rows and self._tables.find(self._rejects):
             rejected = self._rows_in(self._rejects) or 0
         return self._loaded(rows, rejected, unchanged=True) if rows + rejected == self._file.rows else None

@@ -6,6 +6,7 @@ fills and reads the tables is in ``statements``.
 """
 
 import hashlib
+import json
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -176,7 +177,9 @@ class Tables:
         if added := [field for field in fields if field.name not in existing]:
             jobs = Jobs(self._cloud, f"table {name}", name.rpartition(".")[2].removesuffix("_tripdata"))
             for field in added:  # one each, because emulators add only one column by a statement
-                jobs.query("add_columns", f"ALTER TABLE `{name}` ADD COLUMN IF NOT EXISTS {field.name} {field.kind}")
+                # In one statement with the description, by which later loads know that the column was added.
+                column = f"{field.name} {field.kind} OPTIONS (description = {json.dumps(field.description)})"
+                jobs.query("add_columns", f"ALTER TABLE `{name}` ADD COLUMN IF NOT EXISTS {column}")
             table = self.find(name)
         order = {field.name: place for place, field in enumerate(table.schema)}
         schema = api_schema(sorted(fields, key=lambda field: order.get(field.name, len(order))))

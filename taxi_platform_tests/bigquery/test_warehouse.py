@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from taxi_platform.bigquery.tables import VERSION
-from taxi_platform.errors import BadRows, CloudNotReady, DamagedFile, SchemaMismatch
+from taxi_platform.errors import BadRows, CloudNotReady, CloudUnavailable, DamagedFile, SchemaMismatch
 from taxi_platform.settings import settings
 from taxi_platform.trips.services import FHV, GREEN, SERVICES, YELLOW
 from taxi_platform_tests.support.parquet_files import parquet
@@ -231,6 +231,21 @@ def test_rejects_go_when_their_file_is_corrected_and_those_of_other_months_stay(
     assert loads.ask("select filename, text from `{}.green_tripdata_rejects`") == [
         ("green_tripdata_2019-04.csv", "none either")
     ]
+
+
+def test_rejects_that_a_killed_load_left_go_with_the_next_load(
+    loads: WarehouseLoads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(_: object) -> None:
+        raise CloudUnavailable("BigQuery", "it does not answer")
+
+    loads.load([*rows(GREEN, 4), "no trip"], max_bad_rows=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("taxi_platform.bigquery.loader._BigQueryLoad._clear_rejects", end)
+        with pytest.raises(CloudUnavailable):
+            loads.load(rows(GREEN, 5))
+    assert loads.load().unchanged
+    assert loads.ask("select * from `{}.green_tripdata_rejects`") == []
 
 
 def test_a_file_of_bad_rows_only_does_not_empty_the_month(loads: WarehouseLoads) -> None:
