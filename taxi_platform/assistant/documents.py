@@ -115,7 +115,7 @@ def passages_of(document: Document) -> list[Passage]:
     from markdown_it import MarkdownIt
 
     text = _FRONT_MATTER.sub("", document.text)
-    lines = text.splitlines()
+    lines = re.split(r"\r\n?|\n", text)  # as Markdown counts them
     tokens = MarkdownIt().parse(text)
     sections: list[tuple[tuple[str, ...], int, int]] = [((), 0, 0)]  # headings; the lines where the innermost is
     path: dict[int, str] = {}  # the headings above, by level

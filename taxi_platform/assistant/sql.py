@@ -31,7 +31,9 @@ LONGEST_CELL = 200  # characters
 
 _READABLE = """
 select n.nspname || '.' || c.relname from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-where c.relkind in ('r', 'p', 'v', 'm') and (n.nspname = %s or n.nspname || '.' || c.relname = any(%s)) order by 1"""
+where c.relkind in ('r', 'p', 'v', 'm') and quote_ident(c.relname) = c.relname -- names that need quotes are left out
+    and (n.nspname = %s or n.nspname || '.' || c.relname = any(%s))
+order by 1"""
 _NOT_GRANTED = """
 select t.name from unnest(%s::text[]) as t (name)
 where not (has_schema_privilege(%s, split_part(t.name, '.', 1), 'usage') and has_table_privilege(%s, t.name, 'select'))

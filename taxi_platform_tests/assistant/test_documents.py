@@ -122,6 +122,12 @@ def test_a_long_table_is_cut_between_its_rows() -> None:
     assert [line for text in pieces for line in text.splitlines()][2:] == rows
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\x0c", "\x0b", "\x85"])
+def test_only_the_ends_of_lines_that_markdown_knows_divide_lines(separator: str) -> None:
+    found = cut(f"intro{separator}line\n\n# A\n\nfoo{separator}bar\r\nbaz\n\n# B\n\nlast")
+    assert [(title, text.split()[-1]) for title, _, text in found][1:] == [("A", "baz"), ("B", "last")]
+
+
 LINES = st.lists(st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=40).map(str.strip).filter(bool))
 
 

@@ -52,6 +52,14 @@ def test_it_sees_trips_and_models_with_their_meanings_and_nothing_else(one: Read
     assert (rows.columns, rows.rows, rows.is_cut) == (["fare_amount", "x"], [("7.5", "x"), (None, "x")], False)
 
 
+def test_a_table_whose_name_needs_quotes_is_left_out_and_the_others_can_be_queried(trips: str) -> None:
+    with psycopg.connect(trips, autocommit=True) as connection:
+        connection.execute('create table analytics."My table" (a integer)')
+    with reader(trips) as one:
+        assert one.schema.keys() == {"analytics.dim_zones", "public.green_tripdata"}
+        assert one.run("select count(*) from green_tripdata").rows == [("2",)]
+
+
 QUERIES = [
     "select count(*) as trips from green_tripdata where filename = 'green_tripdata_2020-04.csv';",
     "select round(avg(fare_amount)::numeric, 2), count(*) filter (where fare_amount > 0) from public.green_tripdata",
