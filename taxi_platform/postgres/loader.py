@@ -82,9 +82,10 @@ def load_month(url: str, file: TripFile, *, max_bad_rows: float = 0.0, force: bo
 
 
 def rows_in_table(url: str, service: Service) -> int:
-    """Return the number of rows of all months that were loaded into a service's table."""
+    """Return the number of rows of all months that were loaded into a service's table and are still there."""
     with connect(url) as connection, postgres_errors(service.table):
-        query = f"select coalesce(sum(rows_loaded), 0)::bigint from {tables.FILES} where table_name = %s"
+        loaded = f"from {tables.FILES} as f where f.table_name = %s and {tables.UNTOUCHED}"
+        query = f"select coalesce(sum(f.rows_loaded), 0)::bigint {loaded}"
         return execute(connection, query, (tables.table_of(service),)).fetchall()[0][0]
 
 
@@ -101,10 +102,11 @@ class _Load:
         self._ignored: str | None = None
 
     def already_loaded(self, connection: Connection) -> _Counts | None:
-        """Return the counts of an earlier load of this very file, if its partition is still untouched."""
+        """Return the counts of an earlier load of this very file, if its partition and its rejects are still there."""
         query = f"""
             select f.rows_loaded, f.rows_rejected, f.ignored from {tables.FILES} as f
-            where f.filename = %s and f.sha256 = %s and f.contract = %s and f.refused is null and {tables.UNTOUCHED}"""
+            where f.filename = %s and f.sha256 = %s and f.contract = %s and f.refused is null and {tables.UNTOUCHED}
+            and f.rows_rejected = (select count(*) from {self._rejects} as r where r.filename = f.filename)"""
         values = (self.subject, self._file.sha256, tables.fingerprint(self.service))
         row = execute(connection, query, values).fetchone()
         if row is None or (row[1] and not self._max_bad_rows) or has_waiting_columns(self.service, row[2]):

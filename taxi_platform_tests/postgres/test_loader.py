@@ -344,6 +344,8 @@ def test_the_rows_of_a_table_are_the_sum_of_its_files(loads: Loads) -> None:
     loads.load(LINES[:9], month=APRIL)
     loads.load(rows(FHV, 3), FHV)
     assert [rows_in_table(loads.url, service) for service in (GREEN, FHV, YELLOW)] == [59, 3, 0]
+    loads.ask("drop table green_tripdata_2019_04")
+    assert rows_in_table(loads.url, GREEN) == 50
 
 
 # Bad rows set aside
@@ -424,6 +426,13 @@ def test_a_month_with_rejects_is_unchanged_as_long_as_they_are_set_aside(loads: 
     with pytest.raises(BadRows, match="3 of 53 rows cannot be stored"):
         loads.load()
     assert loads.state() == before
+
+
+def test_a_month_whose_rejects_somebody_dropped_is_loaded_again(loads: Loads) -> None:
+    loads.load(with_bad(LINES), max_bad_rows=1)
+    loads.ask("drop table green_tripdata_rejects")
+    assert not loads.load(max_bad_rows=1).unchanged
+    assert loads.one("select count(*) from green_tripdata_rejects") == 3
 
 
 @pytest.mark.parametrize(("share", "passes"), [(0.05, False), (0.0566, False), (0.0567, True), (1.0, True)])
