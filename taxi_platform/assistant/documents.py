@@ -104,7 +104,10 @@ def _as_markdown(content: bytes, name: str) -> str:
         soup = BeautifulSoup(text, "html.parser")
         for element in soup(["script", "style", "nav", "header", "footer"]):
             element.decompose()
-        text = MarkdownConverter(heading_style="ATX").convert_soup(soup)
+        try:
+            text = MarkdownConverter(heading_style="ATX").convert_soup(soup)
+        except RecursionError:
+            raise DamagedFile(name, "its elements are nested too deeply to be read", "Name another one.") from None
     if not text.strip():
         raise DamagedFile(name, "the document is empty", "Name another one.")
     return text

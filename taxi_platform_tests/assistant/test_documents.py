@@ -63,8 +63,9 @@ def test_html_becomes_markdown_without_scripts_and_navigation(tmp_path: Path) ->
         (b"\x89PNG\r\n\xff\xfe", "not UTF-8 text"),
         (b"text\0text", "not UTF-8 text"),
         (b"x" * (LARGEST + 1), "larger than 2 MiB"),
+        (b"<html>" + b"<b>" * 3000 + b"text", "nested too deeply"),
     ],
-    ids=["empty", "blank", "picture", "NUL", "a byte too long"],
+    ids=["empty", "blank", "picture", "NUL", "a byte too long", "deep"],
 )
 def test_data_that_is_not_a_document_is_refused_by_name(content: bytes, reason: str, tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_bytes(content)
