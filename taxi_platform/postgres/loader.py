@@ -82,10 +82,9 @@ def load_month(url: str, file: TripFile, *, max_bad_rows: float = 0.0, force: bo
 
 
 def rows_in_table(url: str, service: Service) -> int:
-    """Return the number of rows of all months that were loaded into a service's table and are still there."""
+    """Return the number of rows of all months that were loaded into a service's table."""
     with connect(url) as connection, postgres_errors(service.table):
-        loaded = f"from {tables.FILES} as f where f.table_name = %s and {tables.UNTOUCHED}"
-        query = f"select coalesce(sum(f.rows_loaded), 0)::bigint {loaded}"
+        query = f"select coalesce(sum(rows_loaded), 0)::bigint from {tables.FILES} where table_name = %s"
         return execute(connection, query, (tables.table_of(service),)).fetchall()[0][0]
 
 
