@@ -53,7 +53,7 @@ def object_names(service: Service, month: Month) -> tuple[str, str, str]:
 
 def object_metadata(file: TripFile, crc32c: str) -> dict[str, str]:
     """Return the metadata that an object carries: enough to make a ``TripFile`` of it, and to see that it is intact."""
-    facts = file.verified
+    facts = file.facts
     known = {
         "service": file.service,
         "month": str(file.month),

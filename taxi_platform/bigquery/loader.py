@@ -135,7 +135,7 @@ class _BigQueryLoad:
         """Load the object unchanged. Anything irregular stops this before readers see it."""
         if self._file.edition == "parquet":
             raise NeedsParser("its values become a CSV of texts first")
-        if not self._file.verified.regular:
+        if not self._file.facts.regular:
             raise NeedsParser("some of its lines are not plain CSV as the TLC writes it")
         header = self._stream().header
         columns = header.columns

@@ -104,7 +104,7 @@ def read_raw_facts(instance: dg.DagsterInstance, cache: Cache, service: Service,
     """Return what is known about a raw file: from the cached file, or from Dagster's record of a removed one."""
     file = cache.cached(service, month)
     recorded = None if file else latest_materialization(instance, raw_key(service.table), month)
-    return file.verified if file else recorded and recorded.facts
+    return file.facts if file else recorded and recorded.facts
 
 
 @dataclass(frozen=True)

@@ -201,7 +201,7 @@ class _Load:
         return execute(connection, "select to_regclass(%s)::oid", (name,)).fetchall()[0][0]
 
     def _open(self) -> Stream:
-        path, regular = self._file.path, self._file.verified.regular
+        path, regular = self._file.path, self._file.facts.regular
         try:
             return open_trips(path, self.service, self._file.month, is_regular=regular)
         except FileNotFoundError:

@@ -175,7 +175,7 @@ def write_sidecar(file: TripFile) -> None:
         "service": file.service,
         "month": str(file.month),
         "source": file.source,
-        **asdict(file.verified),
+        **asdict(file.facts),
         "parser": PARSER,
         "etag": file.version.etag,
         "modified": file.version.modified,

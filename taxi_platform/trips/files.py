@@ -74,10 +74,10 @@ class TripFile:
     Attributes:
         month: the month to which every row of the file belongs, whenever the trip began.
         source: the address or path that the file came from.
-        uri: where it is: ``file:///…`` or ``gs://…``; empty if only a record of the file exists.
+        uri: where it is: ``file:///…`` or ``gs://…``.
         version: what the source reported when the file was fetched.
+        facts: what was verified when the file was read to its end.
         landed: whether somebody dropped it into the landing place. It then stays until a forced fetch.
-        facts: what was verified; None when the file has not been read to its end, or the record does not say.
         stored: its object, if it is a file in Cloud Storage.
     """
 
@@ -86,8 +86,8 @@ class TripFile:
     source: str
     uri: str
     version: SourceVersion
+    facts: FileFacts
     landed: bool = False
-    facts: FileFacts | None = None
     stored: ObjectFacts | None = None
 
     @property
@@ -105,15 +105,8 @@ class TripFile:
         """The absolute path of a file on this machine."""
         parts = urlsplit(self.uri)
         if parts.scheme != "file":
-            raise ValueError(f"{self.uri or 'a record'} is not a file on this machine")
+            raise ValueError(f"{self.uri} is not a file on this machine")
         return Path(url2pathname(parts.path))
-
-    @property
-    def verified(self) -> FileFacts:
-        """What was verified when the file was read to its end."""
-        if self.facts is None:
-            raise ValueError(f"{self.uri or self.source} has not been verified")
-        return self.facts
 
     @property
     def object(self) -> ObjectFacts:
@@ -125,22 +118,22 @@ class TripFile:
     @property
     def bytes(self) -> int:
         """The verified size as published."""
-        return self.verified.bytes
+        return self.facts.bytes
 
     @property
     def csv_bytes(self) -> int:
         """The verified size uncompressed."""
-        return self.verified.csv_bytes
+        return self.facts.csv_bytes
 
     @property
     def sha256(self) -> str:
         """The verified checksum of the file as published."""
-        return self.verified.sha256
+        return self.facts.sha256
 
     @property
     def rows(self) -> int:
         """The verified number of records, good or bad."""
-        return self.verified.rows
+        return self.facts.rows
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def test_the_metadata_of_an_object_holds_all_that_is_known_of_its_file() -> None
 @pytest.mark.parametrize("metadata", [{"parser": "1"}, {"parser": ""}])
 def test_a_file_that_an_earlier_parser_checked_is_not_known_to_be_regular(metadata: dict[str, str]) -> None:
     found = trip_file_of("trips", stored(metadata=object_metadata(RAW, "AAAAAA==") | metadata))
-    assert found.verified == replace(RAW.verified, regular=None)
+    assert found.facts == replace(RAW.facts, regular=None)
 
 
 @pytest.mark.parametrize("name", ["source-etag", "source-modified"])

@@ -65,7 +65,7 @@ def test_the_version_depends_on_the_file_and_on_the_contract() -> None:
         == version
     )
     assert (
-        tables.version_of(GREEN, dataclasses.replace(FILE, facts=dataclasses.replace(FILE.verified, sha256="cd" * 32)))
+        tables.version_of(GREEN, dataclasses.replace(FILE, facts=dataclasses.replace(FILE.facts, sha256="cd" * 32)))
         != version
     )
     other = dataclasses.replace(GREEN, columns=(dataclasses.replace(GREEN.columns[0], bigquery="INTEGER"),))

@@ -30,7 +30,7 @@ def loads(tmp_path: Path, database: str) -> Loads:
 
 def facts(loads: Loads, service: Service = GREEN, month: Month = MARCH) -> MonthFacts:
     file = loads.fetch(service, month)
-    return read_facts(loads.url, service, month, file.verified)
+    return read_facts(loads.url, service, month, file.facts)
 
 
 def results(found: MonthFacts, service: Service = GREEN) -> dict[str, CheckResult]:

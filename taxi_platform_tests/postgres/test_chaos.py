@@ -171,7 +171,7 @@ def test_a_month_whose_load_is_killed_at_any_instant_is_old_or_new_and_the_next_
                 loaded = load_month(url, file, max_bad_rows=1)
                 durations.append(time.monotonic() - begun)
                 assert loaded.rows + loaded.rejected == len(lines)
-                versions[month, file.verified.sha256] = trips.content(month)
+                versions[month, file.facts.sha256] = trips.content(month)
         longest = sorted(durations)[len(durations) // 2] * 1.5  # in its own process a load takes longer
         begun = time.monotonic()
         while outcomes.total() < KILLS:
@@ -183,11 +183,11 @@ def test_a_month_whose_load_is_killed_at_any_instant_is_old_or_new_and_the_next_
             too_late = kill_loading(trips, file, victim, after)
             now = trips.content(month)
             how = f"{victim} killed after {after:.3f} s of about {longest:.3f}"
-            assert now in (before, versions[month, file.verified.sha256]), how
+            assert now in (before, versions[month, file.facts.sha256]), how
             if not too_late:
                 outcomes[f"{victim}, {'old' if now == before else 'new'} month"] += 1
             load_month(url, file, max_bad_rows=1)
-            assert trips.content(month) == versions[month, file.verified.sha256], how
+            assert trips.content(month) == versions[month, file.facts.sha256], how
             trips.until(lambda: trips.left_over() == [], f"something is left over: {trips.left_over()}, {how}")
             assert load_month(url, file, max_bad_rows=1).unchanged, how
         (version,) = trips.ask("show server_version")[0]

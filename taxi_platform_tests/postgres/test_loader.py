@@ -201,7 +201,7 @@ def test_a_file_with_another_number_of_rows_than_was_verified_is_not_loaded(load
     loads.publish(LINES)
     file = loads.fetch()
     with pytest.raises(DamagedFile, match=r"50 rows, SHA-256 .*, where 49 and .* were expected"):
-        load_month(loads.url, replace(file, facts=replace(file.verified, rows=49)))
+        load_month(loads.url, replace(file, facts=replace(file.facts, rows=49)))
     assert stored(loads) == []
 
 

@@ -231,14 +231,14 @@ def test_a_sidecar_file_that_cannot_be_read_counts_as_absent(place: Place, conte
 
 def test_a_file_that_an_earlier_parser_checked_is_not_known_to_be_regular(place: Place) -> None:
     file = place.get().file
-    assert file.verified.regular
+    assert file.facts.regular
     facts = json.loads(place.sidecar.read_text())
     of_version_0_1 = {name: fact for name, fact in facts.items() if name not in ("regular", "parser")}
     for other in (of_version_0_1, {**facts, "parser": PARSER - 1}):
         place.sidecar.write_text(json.dumps(other))
         found = place.get()
         assert not found.is_new
-        assert found.file.verified.regular is None
+        assert found.file.facts.regular is None
 
 
 def test_a_sidecar_file_may_have_more_facts_than_are_read_but_not_fewer(place: Place) -> None:
