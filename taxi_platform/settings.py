@@ -195,25 +195,20 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
-def field_variables() -> Sequence[str]:
-    """Return the names of the variables that settings are read from."""
-    return list(_fields())
-
-
 def secrets() -> Iterator[str]:
     """Yield every secret in the environment, for redaction, whether or not the settings are valid."""
-    for name, field in _fields().items():
+    for name, field in fields().items():
         value = os.environ.get(name, "")
         if "SecretStr" in repr(field):
             yield value
         yield from secrets_of(value)
 
 
-def _fields() -> Mapping[str, FieldInfo]:
+def fields() -> Mapping[str, FieldInfo]:
     """Return the fields of the settings by the names of their variables."""
-    fields = {f"TAXI_{name.upper()}": field for name, field in Settings.model_fields.items()}
-    fields |= {f"GCP_{name.upper()}": field for name, field in CloudSettings.model_fields.items()}
-    return {str(field.validation_alias or name): field for name, field in fields.items()}
+    found = {f"TAXI_{name.upper()}": field for name, field in Settings.model_fields.items()}
+    found |= {f"GCP_{name.upper()}": field for name, field in CloudSettings.model_fields.items()}
+    return {str(field.validation_alias or name): field for name, field in found.items()}
 
 
 @cache

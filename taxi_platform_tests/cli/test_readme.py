@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from taxi_platform.settings import PROJECT, field_variables
+from taxi_platform.settings import PROJECT, fields
 from taxi_platform_tests.support.asset_runs import Platform
 from taxi_platform_tests.support.shell import typed
 
@@ -34,7 +34,7 @@ def test_every_command_is_run_by_a_test_or_by_ci(page: str) -> None:
 def test_every_setting_is_in_its_page_and_in_the_example() -> None:
     page = (PROJECT / "docs/settings.md").read_text(encoding="utf-8")
     example = (PROJECT / ".env.example").read_text(encoding="utf-8")
-    assert [name for name in field_variables() if f"`{name}`" not in page or f"{name}=" not in example] == []
+    assert [name for name in fields() if f"`{name}`" not in page or f"{name}=" not in example] == []
 
 
 def test_the_program_for_pandas_prints_the_months(platform: Platform, tmp_path: Path) -> None:

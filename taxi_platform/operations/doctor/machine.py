@@ -24,7 +24,7 @@ from packaging.version import Version
 
 from taxi_platform.errors import TaxiError
 from taxi_platform.operations.doctor import Finding, ok, problem, problem_of, warning
-from taxi_platform.settings import FILES, IS_CHECKOUT, PROJECT, Settings, dotenv, environment, field_variables
+from taxi_platform.settings import FILES, IS_CHECKOUT, PROJECT, Settings, dotenv, environment, fields
 from taxi_platform.trips.partitions import month_range
 from taxi_platform.trips.services import SERVICES
 
@@ -127,12 +127,12 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
     except TaxiError as error:
         yield problem_of(error)
     example = (FILES / ".env.example").read_text(encoding="utf-8")
-    known = {*field_variables(), *re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE)}
+    known = {*fields(), *re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE)}
     yield from find_unknown({**dotenv(), **environment()}, known)
     for name, value in dotenv().items():
-        if name in field_variables() and environment().get(name, value) != value:
+        if name in fields() and environment().get(name, value) != value:
             yield warning(f"{name} is set in this shell, which overrides the value in .env", f"Run `unset {name}`.")
-    chosen = sorted(name for name in field_variables() if environment().get(name))
+    chosen = sorted(name for name in fields() if environment().get(name))
     yield ok(f"set and valid: {', '.join(chosen)}" if chosen else "none is set, so the defaults apply")
 
 
