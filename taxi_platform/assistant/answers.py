@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from taxi_platform.assistant.model import LanguageModel, Prompt, QuestionRefused, as_json
+from taxi_platform.assistant.model import LanguageModel, Prompt, as_json
 from taxi_platform.assistant.retrieval import Found, words_of
+from taxi_platform.errors import InvalidRequest
 
 Search = Callable[[str, int], list[Found]]  # returns at most so many passages that may answer a question, best first
 
@@ -56,14 +57,14 @@ def check(question: str, subject: str = "the question") -> str:
     """Return the question without surrounding space.
 
     Raises:
-        QuestionRefused: it is empty or longer than a page.
+        InvalidRequest: it is empty or longer than a page.
     """
     question = question.strip()
     if not question:
-        raise QuestionRefused(subject, "it is empty", "Say in words what you want.")
+        raise InvalidRequest(subject, "it is empty", "Say in words what you want.")
     if len(question) > LONGEST_QUESTION:
         what = f"it has {len(question):,} characters, and the limit is {LONGEST_QUESTION:,}"
-        raise QuestionRefused(subject, what, "Make it shorter; long texts belong in the documents.")
+        raise InvalidRequest(subject, what, "Make it shorter; long texts belong in the documents.")
     return question
 
 

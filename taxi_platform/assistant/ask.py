@@ -44,7 +44,7 @@ def ask(
     queried; ``show`` is called with the statement before it is run, and with its rows, in Markdown.
 
     Raises:
-        QuestionRefused: the question is empty or longer than a page.
+        InvalidRequest: the question is empty or longer than a page.
         AnswerRefused: neither the first statement nor the corrected one could be run.
     """
     question = check(question)

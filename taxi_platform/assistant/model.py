@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from taxi_platform.errors import InvalidRequest, TaxiError
+from taxi_platform.errors import TaxiError
 
 Purpose = Literal["passage", "question"]
 Vector = Sequence[float]
@@ -30,10 +30,6 @@ class ModelRefused(TaxiError):
 
 class AnswerRefused(TaxiError):
     """The model's answer cannot be used: it has the wrong shape, or what it proposes fails."""
-
-
-class QuestionRefused(InvalidRequest):
-    """The question is empty or far too long."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import pytest
 
 from taxi_platform.assistant.answers import NOT_FOUND, answer_from, answer_from_documents, answer_without_documents
 from taxi_platform.assistant.documents import Document, Passage, passages_of
-from taxi_platform.assistant.model import QuestionRefused
 from taxi_platform.assistant.retrieval import Found, LexicalRetriever
+from taxi_platform.errors import InvalidRequest
 from taxi_platform_tests.support.recorded_model import RecordedModel
 
 NOTES = """\
@@ -79,7 +79,7 @@ def test_an_empty_or_huge_question_is_refused_before_a_model_is_asked(
         lambda: answer_from_documents(question, retriever.search, model),
         lambda: answer_without_documents(question, model),
     ):
-        with pytest.raises(QuestionRefused):
+        with pytest.raises(InvalidRequest):
             ask()
     assert not model.prompts
 
