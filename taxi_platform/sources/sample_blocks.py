@@ -3,7 +3,6 @@
 What stands in the other columns belongs in ``sample_trips``.
 """
 
-import calendar
 import itertools
 import math
 from collections.abc import Iterator
@@ -86,7 +85,7 @@ class SampleFile:
         self.service, self.month, self.rows = service, month, rows
         self.columns = service.columns_of(month)
         first = day_number(f"{month}-01")
-        days = calendar.monthrange(month.year, month.month)[1]
+        days = month.days
         self.first_hour = first * 24
         self.weights = busy(self.first_hour + np.arange(days * 24))
         # Clocks that are wrong, late or early: the days outside the month on which some pickups are dated.
