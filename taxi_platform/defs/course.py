@@ -2,6 +2,7 @@
 
 import time
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -10,12 +11,11 @@ from pydantic import Field
 from taxi_platform.course.previews import averages_metadata, kept_metadata, products_metadata
 from taxi_platform.course.prices import AVERAGES, COLUMNS, KEPT, averages, store_averages, store_kept
 from taxi_platform.course.products import keep
-from taxi_platform.defs.resources import without_configuration
 from taxi_platform.defs.trips import OWNERS
+from taxi_platform.orchestration import run_limit
 from taxi_platform.orchestration.links import COURSE, DOCKER_HUB, PRODUCTS, links
 from taxi_platform.orchestration.monthly_io import errors_as_failures
 from taxi_platform.orchestration.resources import DUCKDB_POOL, DockerHubResource, DuckDBResource, ProductFileResource
-from taxi_platform.orchestration.run_limit import RunLimit
 from taxi_platform.settings import settings
 
 WELCOME = "Hello, {name}!"
@@ -23,6 +23,7 @@ LONGEST_NAP = 3600.0
 AT_ONCE = 2
 WHEN_FULL = "hello_world/when_full"
 """The tag that says what happens to a run beyond the limit: ``fail`` or ``queue``."""
+admit = partial(run_limit.admit, at_once=AT_ONCE, tag=WHEN_FULL)
 PRODUCT_LINKS = links("from-kestra.md", source=PRODUCTS, course=COURSE)
 
 
@@ -52,39 +53,37 @@ class StepConfig(dg.Config):
 
 
 @dg.op
-def hello_message(context: dg.OpExecutionContext, config: StepConfig, limit: dg.ResourceParam[RunLimit]) -> None:
+def hello_message(context: dg.OpExecutionContext, config: StepConfig) -> None:
     """Log the welcome, rendered with the name."""
-    limit.admit(context.instance, context.run)
+    admit(context.instance, context.run)
     config.log(context, WELCOME.format(name=config.name))
 
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
-def generate_output(context: dg.OpExecutionContext, limit: dg.ResourceParam[RunLimit]) -> str:
+def generate_output(context: dg.OpExecutionContext) -> str:
     """Return a value for a later step."""
-    limit.admit(context.instance, context.run)
+    admit(context.instance, context.run)
     return "I was generated during this workflow."
 
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
-def sleep(context: dg.OpExecutionContext, config: StepConfig, limit: dg.ResourceParam[RunLimit]) -> None:
+def sleep(context: dg.OpExecutionContext, config: StepConfig) -> None:
     """Sleep, so that runs can be seen to run at the same time."""
-    limit.admit(context.instance, context.run)
+    admit(context.instance, context.run)
     time.sleep(config.seconds)
 
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
-def log_output(
-    context: dg.OpExecutionContext, config: StepConfig, limit: dg.ResourceParam[RunLimit], value: str
-) -> None:
+def log_output(context: dg.OpExecutionContext, config: StepConfig, value: str) -> None:
     """Log the value that an earlier step has returned."""
-    limit.admit(context.instance, context.run)
+    admit(context.instance, context.run)
     config.log(context, f"This is an output: {value}")
 
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
-def goodbye_message(context: dg.OpExecutionContext, config: StepConfig, limit: dg.ResourceParam[RunLimit]) -> None:
+def goodbye_message(context: dg.OpExecutionContext, config: StepConfig) -> None:
     """Log the goodbye."""
-    limit.admit(context.instance, context.run)
+    admit(context.instance, context.run)
     config.log(context, f"Goodbye, {config.name}!")
 
 
@@ -108,7 +107,6 @@ def for_the_steps(config: HelloWorldConfig) -> dict[str, Any]:
 @dg.job(
     config=for_the_steps,
     executor_def=dg.in_process_executor,  # one process a run
-    resource_defs={"limit": without_configuration(RunLimit(at_once=AT_ONCE, tag=WHEN_FULL))},
     tags={WHEN_FULL: "fail"},
 )
 def hello_world() -> None:

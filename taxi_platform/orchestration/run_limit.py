@@ -6,7 +6,6 @@ the queue, such as those of a command.
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import dagster as dg
 
@@ -20,43 +19,40 @@ ADMITTED = "taxi_platform/admitted"
 """The tag of a run that counts. Its value is the run's own id, because a retry inherits the tags of its run."""
 
 
-@dataclass(frozen=True)
-class RunLimit:
-    """The limit of one job. Every step calls ``admit``, because a run may be started in the middle."""
+def admit(instance: dg.DagsterInstance, run: dg.DagsterRun, *, at_once: int, tag: str) -> None:
+    """Admit a run if fewer than ``at_once`` of its job are admitted and still executed; else fail, or wait for one.
 
-    at_once: int  # how many runs of the job may be executed at once
-    tag: str  # the tag that says whether a run beyond the limit should ``fail`` or wait in a ``queue``
+    The run's ``tag`` says whether it should ``fail`` or wait in a ``queue``. Every step of the job calls this, because
+    a run may be started in the middle.
 
-    def admit(self, instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-        """Admit a run if fewer runs of its job are admitted and still executed; else fail, or wait until one ends.
+    Raises:
+        dagster.Failure: the limit is reached, or the tag has another value.
+    """
+    subject = f"{run.job_name} (at most {at_once} runs at once)"
+    full, when_full = "that many are running already", run.tags.get(tag, "fail")
+    with errors_as_failures():
+        if when_full == "queue":
+            waiting_for = f"{subject}: {full}; waiting until one ends"
+            TURN.wait_until(lambda: _try_to_admit(instance, run, at_once), waiting_for=waiting_for)
+        elif when_full != "fail":
+            what = "it is neither fail nor queue"
+            raise InvalidSetting(f"the tag {tag}={when_full}", what, "Write one of the two.")
+        elif not _try_to_admit(instance, run, at_once):
+            advice = f"Start it again when one of them has ended, or with the tag {tag}=queue to let it wait."
+            raise TooManyRuns(subject, full, advice)
 
-        Raises:
-            dagster.Failure: the limit is reached, or the tag has another value.
-        """
-        subject = f"{run.job_name} (at most {self.at_once} runs at once)"
-        full, when_full = "that many are running already", run.tags.get(self.tag, "fail")
-        with errors_as_failures():
-            if when_full == "queue":
-                waiting_for = f"{subject}: {full}; waiting until one ends"
-                TURN.wait_until(lambda: self._try_to_admit(instance, run), waiting_for=waiting_for)
-            elif when_full != "fail":
-                what = "it is neither fail nor queue"
-                raise InvalidSetting(f"the tag {self.tag}={when_full}", what, "Write one of the two.")
-            elif not self._try_to_admit(instance, run):
-                advice = f"Start it again when one of them has ended, or with the tag {self.tag}=queue to let it wait."
-                raise TooManyRuns(subject, full, advice)
 
-    def _try_to_admit(self, instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-        with _lock(instance, run.job_name):
-            executed = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-            records = instance.get_run_records(dg.RunsFilter(job_name=run.job_name, statuses=executed))
-            runs = [record.dagster_run for record in records]
-            admitted = {each.run_id for each in runs if each.tags.get(ADMITTED) == each.run_id}
-            # A run whose process was killed counts until somebody notices: on this machine at once.
-            if run.run_id not in admitted and len(admitted - abandoned_runs(instance, records)) >= self.at_once:
-                return False
-            instance.add_run_tags(run.run_id, {ADMITTED: run.run_id})
-            return True
+def _try_to_admit(instance: dg.DagsterInstance, run: dg.DagsterRun, at_once: int) -> bool:
+    with _lock(instance, run.job_name):
+        executed = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+        records = instance.get_run_records(dg.RunsFilter(job_name=run.job_name, statuses=executed))
+        runs = [record.dagster_run for record in records]
+        admitted = {each.run_id for each in runs if each.tags.get(ADMITTED) == each.run_id}
+        # A run whose process was killed counts until somebody notices: on this machine at once.
+        if run.run_id not in admitted and len(admitted - abandoned_runs(instance, records)) >= at_once:
+            return False
+        instance.add_run_tags(run.run_id, {ADMITTED: run.run_id})
+        return True
 
 
 @contextmanager

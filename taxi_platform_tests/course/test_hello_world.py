@@ -10,8 +10,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from taxi_platform.defs.course import AT_ONCE, WHEN_FULL, course, hello_world
-from taxi_platform.orchestration.run_limit import RunLimit
+from taxi_platform.defs.course import AT_ONCE, WHEN_FULL, admit, course, hello_world
 from taxi_platform.settings import PROJECT, settings
 from taxi_platform_tests.support.at_once import SECONDS, Together, Worker, run_hello_world
 from taxi_platform_tests.support.shell import instance, typed
@@ -179,7 +178,7 @@ def test_a_run_of_a_later_step_alone_is_limited_too(database: str) -> None:
     with instance(database, keep=False) as opened:
         for _ in range(AT_ONCE):
             other = opened.create_run_for_job(hello_world, status=dg.DagsterRunStatus.STARTED)
-            RunLimit(AT_ONCE, WHEN_FULL).admit(opened, other)
+            admit(opened, other)
         for step in ("generate_output", "sleep", "goodbye_message"):
             late = hello_world.execute_in_process(AWAKE, instance=opened, op_selection=[step], raise_on_error=False)
             assert "that many are running already" in reason(opened, late.run_id)
