@@ -154,6 +154,7 @@ class Tables:
         Raises:
             SchemaMismatch: there is a table of that name with other columns, partitions or sorting.
         """
+        from google.api_core.exceptions import PreconditionFailed
         from google.cloud import bigquery
 
         table = self.find(name)
@@ -188,7 +189,10 @@ class Tables:
             for key in changed:
                 setattr(table, key, wanted[key])
             with google_errors(f"table {name}"):
-                self._client.update_table(table, changed, **self._options(name))
+                try:
+                    self._client.update_table(table, changed, **self._options(name))
+                except PreconditionFailed:  # another run has changed the table since it was read
+                    return self.ensure(name, fields, sorted_by, description, filtered=filtered)
         return [field.name for field in schema]
 
     def find(self, name: str) -> Any:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from google.cloud.bigquery import SchemaField
 
 from taxi_platform.bigquery import tables
 from taxi_platform.bigquery.frames import WarehouseReference, read_pandas, write_zones
@@ -187,6 +188,23 @@ def test_a_job_that_bigquery_ends_early_is_started_again_under_the_next_number(
     for step in steps:
         assert [job_id.rpartition("_")[2] for job_id in front.ids(step)] == ["1", "2", "3"]
         assert len({job_id.rpartition("_")[0] for job_id in front.ids(step)}) == 1
+
+
+def test_a_table_that_another_run_changes_meanwhile_is_read_again_before_it_is_changed(
+    front: JobServer, behind: WarehouseLoads
+) -> None:
+    behind.load(rows(GREEN, 3))
+    bigquery: Any = behind.cloud.bigquery
+    name = f"{behind.cloud.dataset}.green_tripdata"
+    table = bigquery.get_table(name)
+    table.schema = [SchemaField(field.name, field.field_type, description="?") for field in table.schema]
+    bigquery.update_table(table, ["schema"])
+    front.requests.clear()
+    change = "PATCH /bigquery/v2/projects/"
+    front.script(change, Answer(412, reason="conditionNotMet"))
+    behind.load()
+    assert len(front.asked(change)) == 2
+    assert "?" not in {field.description for field in bigquery.get_table(name).schema}
 
 
 # Faults that are reported
