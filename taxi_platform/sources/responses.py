@@ -30,7 +30,8 @@ def unreachable(address: str, cause: str, retry_after: float | None = None) -> S
     error = SourceUnreachable(
         file_of(address),
         f"{public(address)} could not be read: {cause}{wait}",
-        "Check the connection and TAXI_SOURCE, and try again later; a download is resumed where it stopped.",
+        "Check the connection and TAXI_SOURCE, and try again later; a download is resumed where it stopped. "
+        "TAXI_SOURCE=sample:0.1 makes up trips without a network.",
     )
     error.retry_after = retry_after
     return error
