@@ -7,7 +7,6 @@ manifest. A wheel comes with both, made by ``python -m taxi_platform.models``, s
 import hashlib
 import json
 import logging
-import os
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from taxi_platform.errors import BrokenModels, MissingExtra
 from taxi_platform.models.lineage import read_columns
@@ -163,7 +163,7 @@ def compile_target(folder: Path, place: Path, target: str) -> None:
         "lineage": read_columns(manifest, target),
     }
     place.mkdir(parents=True, exist_ok=True)
-    part = place / f"{target}.{os.getpid()}.part"
+    part = place / f"{target}.{uuid4().hex}.part"
     part.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     part.replace(place / f"{target}.json")
 

@@ -3,12 +3,12 @@
 The table is what is exported, not the published file. A file appears whole or not at all.
 """
 
-import os
 import time
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 from taxi_platform.errors import DatabaseInterrupted, InvalidSetting, NotLoaded, disk_errors
 from taxi_platform.ledger.loaded import read_loaded
@@ -58,7 +58,8 @@ def export_month(url: str, service: Service, month: Month, place: str) -> Export
         what = f"{service.table} does not hold this month, so there is nothing to export"
         raise NotLoaded(name, what, f"Load it: {load_it}.")
     folder, _, last = path.rpartition("/")
-    part = f"{folder}/.{last}.{os.getpid()}.part"
+    # Two runs may export a month at once, and in two pods they have the same process id.
+    part = f"{folder}/.{last}.{uuid4().hex}.part"
     try:
         rows = _write(url, service, month, files, part)
         if _record(url, name) != record:

@@ -1,13 +1,13 @@
 """The small resources: the course's flows and the landing place."""
 
 import json
-import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 import dagster as dg
 
@@ -60,7 +60,7 @@ class ProductFile:
     def fetch(self) -> list[Product]:
         """Fetch all products and replace the stored ones; a failure leaves those as they are."""
         products = read_products(self.source)
-        part = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
+        part = self.path.with_name(f"{self.path.name}.{uuid4().hex}.part")
         with disk_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             part.write_text(json.dumps(products, ensure_ascii=False), encoding="utf-8")

@@ -1,10 +1,10 @@
 """Writing a report: read its figures, make its page, replace its file."""
 
 import logging
-import os
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from uuid import uuid4
 
 from taxi_platform.errors import disk_errors
 from taxi_platform.ledger.loaded import months_in_place
@@ -53,7 +53,7 @@ class Reports:
         data = ReportData(parts, loaded, self.schedule_timezone, now, month, pages, builds)
         page = make_page(data)
         path = self.folder / f"{month or WHOLE}.html"
-        unfinished = self.folder / f".{path.name}.{os.getpid()}.part"  # two runs may write the same page at once
+        unfinished = self.folder / f".{path.name}.{uuid4().hex}.part"  # two runs may write the same page at once
         with disk_errors(path):
             self.folder.mkdir(parents=True, exist_ok=True)
             unfinished.write_text(html(page), encoding="utf-8")

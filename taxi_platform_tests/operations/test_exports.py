@@ -1,7 +1,10 @@
 """Exports: a loaded month as one typed Parquet file, what replaces it, and the queries of the documentation."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 import duckdb
 import fsspec
@@ -102,6 +105,26 @@ def test_an_export_that_fails_leaves_the_existing_file(loads: Loads, monkeypatch
     with pytest.raises(StorageFull, match="no space left on device"):
         export(loads)
     assert [found.read_bytes() for found in path.parent.iterdir()] == [before]
+
+
+def test_two_exports_of_a_month_at_once_do_not_disturb_each_other(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads.load(rows(GREEN, 50))
+    both, write = Barrier(2, timeout=60), exports._write  # pyright: ignore[reportPrivateUsage]
+
+    def write_and_wait(*arguments: Any) -> int:
+        count = write(*arguments)
+        both.wait()  # so that both are written before one of them is moved
+        return count
+
+    monkeypatch.setattr(exports, "_write", write_and_wait)
+    place = str(loads.folder / "exports")
+    with ThreadPoolExecutor(2) as pool:
+        made = [pool.submit(export_month, loads.url, GREEN, MARCH, place) for _ in range(2)]
+    assert [exported.result().rows for exported in made] == [50, 50]
+    (path,) = (found for found in Path(place).rglob("*") if found.is_file())
+    assert pyarrow.parquet.read_table(path, partitioning=None).num_rows == 50
 
 
 def test_a_bucket_is_written_by_fsspec(loads: Loads) -> None:

@@ -4,7 +4,9 @@ import base64
 import re
 import xml.etree.ElementTree as xml
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import psycopg
@@ -193,6 +195,23 @@ def test_the_error_for_a_page_that_cannot_be_written_names_its_path(database: st
     (tmp_path / "reports").write_text("a file where the folder should be")
     with pytest.raises(StorageFull, match=r"trips\.html: .*reports/trips\.html cannot be written"):
         Reports(Server(database, tmp_path), tmp_path / "reports", "UTC").write()
+
+
+def test_two_runs_that_write_a_page_at_once_do_not_disturb_each_other(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, replace = Barrier(2, timeout=60), Path.replace
+
+    def wait_and_replace(path: Path, target: Path) -> Path:
+        both.wait()  # so that both are written before one of them is moved
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", wait_and_replace)
+    reports = Reports(Server(database, tmp_path), tmp_path / "reports", "UTC")
+    with ThreadPoolExecutor(2) as pool:
+        written = [pool.submit(reports.write) for _ in range(2)]
+    assert [report.result().path.name for report in written] == ["trips.html", "trips.html"]
+    assert [path.name for path in reports.folder.iterdir()] == ["trips.html"]
 
 
 def test_dagster_records_pages_with_pictures(platform: Platform, models: Models, tmp_path: Path) -> None:
