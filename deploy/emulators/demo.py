@@ -11,6 +11,7 @@ import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Any, cast
 
 import click
@@ -67,7 +68,8 @@ def run_demo_cloud(scale: float | None = None) -> bool:
     click.echo(f"\nThe emulators are stopped; their data stays in {folder / GOOGLE_FOLDER}.")
     click.echo("What to type next:")
     click.echo(". .venv/bin/activate")
-    click.echo(f"export TAXI_SOURCE={settings().source} TAXI_DATA_DIR={folder} DAGSTER_HOME={folder}/dagster")
+    folders = f"TAXI_DATA_DIR={quote(str(folder))} DAGSTER_HOME={quote(str(folder / 'dagster'))}"
+    click.echo(f"export TAXI_SOURCE={settings().source} {folders}")
     click.echo("dagster dev       # these runs and what they recorded, on http://127.0.0.1:3000")
     click.echo("make stop         # PostgreSQL, where Dagster's own state is, goes on running until then")
     click.echo("docs/cloud.md says how to do the same in a project of your own.")

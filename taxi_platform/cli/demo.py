@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from shlex import quote
 from urllib.parse import urlsplit
 
 import click
@@ -88,13 +89,14 @@ def _print_what_to_do_next(page: str | None) -> None:
     database = f"{parts.hostname}:{parts.port or 5432}{parts.path}"  # without the password
     click.echo(f"\nWhere it is: PostgreSQL {database}, raw files and Dagster's state under {data}")
     if page:
-        click.echo(f"What it looks like: open {page}")
+        click.echo(f"What it looks like: open {quote(page)}")
     click.echo("What to type next:")
     if IS_CHECKOUT:
         click.echo(". .venv/bin/activate")
     if data.name == SAMPLE_FOLDER:
         source = " ".join([f"TAXI_SOURCE={settings().source}", *(f"{name}=" for name in URLS)])
-        click.echo(f"export {source} TAXI_DATA_DIR={data} DAGSTER_HOME={data}/dagster")
+        folders = f"TAXI_DATA_DIR={quote(str(data))} DAGSTER_HOME={quote(str(data / 'dagster'))}"
+        click.echo(f"export {source} {folders}")
     click.echo("taxi dev          # the graph, every month and every run, on http://127.0.0.1:3000")
     click.echo("taxi psql         # e.g. select filename, rows_loaded from tripdata_files;")
     click.echo("taxi stop         # PostgreSQL goes on running until then")

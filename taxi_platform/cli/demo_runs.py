@@ -12,7 +12,7 @@ import dagster as dg
 
 from taxi_platform.ledger.failures import EVENTS_WITH_REASONS, read_reasons
 from taxi_platform.ledger.run_tags import range_tags
-from taxi_platform.operations.backfill import SILENT
+from taxi_platform.operations.backfill import SILENT, end_if_interrupted
 from taxi_platform.trips.months import Month
 
 
@@ -62,13 +62,15 @@ def execute(
 ) -> dg.ExecuteInProcessResult:
     """Run some assets on the persistent instance, so that the UI shows the run and its output afterwards."""
     with redirect_stdout(io.StringIO()):  # dbt's output
-        return job.execute_in_process(
+        result = job.execute_in_process(
             instance=instance,
             asset_selection=keys,
             tags=range_tags(*months) if months else {},
             raise_on_error=False,
             run_config=SILENT,
         )
+    end_if_interrupted(instance, result)
+    return result
 
 
 def reasons(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> list[str]:

@@ -86,13 +86,22 @@ def load_here(instance: dg.DagsterInstance, definitions: dg.Definitions, plan: P
                 run_config={**plan.run_config(months), **SILENT},
                 raise_on_error=False,
             )
-            if _was_interrupted(result):
-                run = instance.get_run_by_id(result.run_id)
-                if run and run.status == dg.DagsterRunStatus.FAILURE:
-                    instance.report_run_canceled(run, "It was ended by Ctrl-C or SIGTERM.")
-                raise KeyboardInterrupt
+            end_if_interrupted(instance, result)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def end_if_interrupted(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> None:
+    """Go on with Ctrl-C or SIGTERM, which Dagster turned into the failure of a step.
+
+    Raises:
+        KeyboardInterrupt: the run was interrupted; Dagster's state has it as cancelled.
+    """
+    if _was_interrupted(result):
+        run = instance.get_run_by_id(result.run_id)
+        if run and run.status == dg.DagsterRunStatus.FAILURE:
+            instance.report_run_canceled(run, "It was ended by Ctrl-C or SIGTERM.")
+        raise KeyboardInterrupt
 
 
 def end_abandoned_runs(instance: dg.DagsterInstance) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest.mock import patch
@@ -19,7 +20,7 @@ from click.testing import CliRunner, Result
 
 from deploy.emulators.servers import Addresses
 from taxi_platform.cli import demo as demo_of_a_year
-from taxi_platform.cli.demo_runs import reasons
+from taxi_platform.cli.demo_runs import execute, reasons
 from taxi_platform.cli.main import taxi, use_instance
 from taxi_platform.postgres.embedded.server import EmbeddedServer
 from taxi_platform.settings import PROJECT, settings
@@ -39,8 +40,9 @@ TABLES = ("green_tripdata", "yellow_tripdata", "fhv_tripdata", "fhvhv_tripdata")
 @pytest.fixture
 def data(tmp_path: Path) -> Iterator[Path]:
     """Yield a data folder, and stop the servers that the demo leaves running in it."""
-    yield tmp_path
-    for server in (tmp_path / "postgres", tmp_path / "sample/postgres"):
+    data = tmp_path / "my data"
+    yield data
+    for server in (data / "postgres", data / "sample/postgres"):
         if server.exists():
             EmbeddedServer(server).stop()
 
@@ -95,7 +97,7 @@ def test_without_its_source_it_loads_the_sample_separately_and_recognises_it_the
     assert len(re.findall(r" rows in +[\d.]+ s, +[\d,]+ rows/s", first.output)) == 1 + len(TABLES)
     assert re.search(r"^  models of 2 months built, and the page made of them, in [\d.]+ s$", first.output, re.M)
     report = data / "sample/reports/trips.html"
-    assert f"What it looks like: open {report}\n" in first.output
+    assert f"What it looks like: open '{report}'\n" in first.output
     page = report.read_text()
     assert "2019-01 to 2019-02 · green taxi, yellow taxi, for-hire vehicle" in page
     assert "The trips are made up" in page
@@ -112,11 +114,8 @@ def test_without_its_source_it_loads_the_sample_separately_and_recognises_it_the
     (export,) = (line for line in second.output.splitlines() if line.startswith("export "))
     commands = f"{export}\ntaxi url\necho $DAGSTER_HOME ${{TAXI_DAGSTER_POSTGRES_URL:-embedded}}"
     follow = typed(commands, data, TAXI_POSTGRES_URL="postgresql://my/own").stdout
-    assert follow.split() == [
-        EmbeddedServer(data / "sample/postgres").url().partition("?")[0],
-        f"{data}/sample/dagster",
-        "embedded",
-    ]
+    url = EmbeddedServer(data / "sample/postgres").url().partition("?")[0]
+    assert follow.splitlines() == [url, f"{data}/sample/dagster embedded"]
 
 
 def test_from_its_source_it_loads_green_months_and_the_next_time_those_that_failed(
@@ -172,6 +171,20 @@ def test_a_failed_run_is_explained_by_its_root_error_and_a_successful_one_is_not
         failed = failing.execute_in_process(instance=instance, raise_on_error=False)
         assert reasons(instance, failed) == ["ValueError: the root"]
         assert reasons(instance, dg.job(name="done")(lambda: None).execute_in_process(instance=instance)) == []
+
+
+def test_ctrl_c_ends_the_demo_and_its_run_counts_as_cancelled() -> None:
+    @dg.asset
+    def slow() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(600):
+            time.sleep(0.1)
+
+    job = dg.Definitions([slow]).resolve_implicit_global_asset_job_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        with pytest.raises(KeyboardInterrupt):
+            execute(job, instance, [slow.key], None)
+        assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.CANCELED]
 
 
 # On emulators of Google Cloud
