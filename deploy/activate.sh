@@ -18,8 +18,9 @@ for _taxi_command in ASSET_MATERIALIZE ASSET_LIST JOB_EXECUTE JOB_SCAFFOLD_CONFI
 done
 # A backfill waits for a code location that does not load at the moment, instead of failing.
 export DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR="${DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR:-1}"
-if [ -z "${DAGSTER_HOME:-}" ]; then
-  export DAGSTER_HOME="$_taxi_data/dagster"
+# Also where another activation set it: in the same shell for another checkout, or before its folder was removed.
+if [ -z "${DAGSTER_HOME:-}" ] || [ "$DAGSTER_HOME" = "${_TAXI_DAGSTER_HOME:-}" ]; then
+  export DAGSTER_HOME="$_taxi_data/dagster" _TAXI_DAGSTER_HOME="$_taxi_data/dagster"
   mkdir -p "$DAGSTER_HOME" && ln -sfn "$_taxi_project/dagster.yaml" "$DAGSTER_HOME/dagster.yaml"
 fi
 unset _taxi_project _taxi_data _taxi_command

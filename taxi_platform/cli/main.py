@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from taxi_platform.errors import InvalidRequest, TaxiError, missing_extras
+from taxi_platform.errors import InvalidRequest, TaxiError, disk_errors, missing_extras
 
 SAMPLE_FOLDER = "sample"  # of the data folder: what the demo loads from the sample
 GOOGLE_FOLDER = "google"  # of the sample's folder: what the emulators of Google Cloud keep
@@ -39,11 +39,12 @@ def use_instance(home: Path) -> None:
     """Let this process use another Dagster instance, with the project's own configuration."""
     from taxi_platform.settings import FILES
 
-    home.mkdir(parents=True, exist_ok=True)
-    config = home / "dagster.yaml"
-    if not config.exists():
-        config.unlink(missing_ok=True)  # a link to a package that has been moved
-        config.symlink_to(FILES / "dagster.yaml")
+    with disk_errors(home):
+        home.mkdir(parents=True, exist_ok=True)
+        config = home / "dagster.yaml"
+        if not config.exists():
+            config.unlink(missing_ok=True)  # a link to a package that has been moved
+            config.symlink_to(FILES / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(home)
 
 
@@ -53,8 +54,9 @@ class _UsesInstance(click.Command):
     def invoke(self, ctx: click.Context) -> object:
         from taxi_platform.settings import environment, settings
 
-        if not environment().get("DAGSTER_HOME"):
-            use_instance(settings().data_dir / "dagster")
+        own = settings().data_dir / "dagster"
+        if Path(environment().get("DAGSTER_HOME") or own) == own:  # also where somebody removed the data folder
+            use_instance(own)
         return super().invoke(ctx)
 
 

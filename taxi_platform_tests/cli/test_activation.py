@@ -59,3 +59,26 @@ def test_variables_win_over_env_and_without_both_the_default_is_used(shell: str,
     (project / ".env").write_text("TAXI_DATA_DIR=other\n")
     assert dagster_home(project, shell, TAXI_DATA_DIR="mine") == f"{project}/mine/dagster"
     assert dagster_home(project, shell, DAGSTER_HOME="/somewhere") == "/somewhere"
+
+
+def test_another_activation_in_the_same_shell_is_for_its_own_project_and_makes_a_removed_folder_again(
+    project: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / ".venv").symlink_to(PROJECT / ".venv")
+    (other / "dagster.yaml").touch()
+    activate = f'. "{PROJECT}/deploy/activate.sh"; echo "$DAGSTER_HOME"'
+    typed = f"""
+        {activate}
+        rm -r "{project}/.taxi"
+        {activate}
+        VIRTUAL_ENV="{other}/.venv"
+        {activate}
+        DAGSTER_HOME=/my/own
+        {activate}"""
+    variables = {"PATH": os.environ["PATH"], "HOME": str(project), "VIRTUAL_ENV": str(project / ".venv")}
+    done = subprocess.run(["sh", "-euc", typed], env=variables, capture_output=True, text=True, check=True)
+    own = f"{project}/.taxi/dagster"
+    assert done.stdout.splitlines() == [own, own, f"{other}/.taxi/dagster", "/my/own"]
+    assert (project / ".taxi/dagster/dagster.yaml").resolve() == project / "dagster.yaml"

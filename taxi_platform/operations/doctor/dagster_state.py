@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,18 +55,20 @@ def check_home(named: str, expected: Path, config: Path) -> Finding:
     if not folder.is_absolute():
         return problem(f"DAGSTER_HOME={named} is not absolute, which Dagster refuses", ACTIVATE)
     own = folder / "dagster.yaml"
+    link = f"ln -sf {quote(str(config))} {quote(named)}/"
     if not own.exists():
         return problem(
             f"{named} has no dagster.yaml, so its instance has no limits, no retries and another database",
-            f"`mkdir -p {named} && ln -s {config} {own}`, or `unset DAGSTER_HOME`. {ACTIVATE}",
+            f"`mkdir -p {quote(named)} && {link}`, or `unset DAGSTER_HOME`. {ACTIVATE}",
         )
     if OLD_MODULES in own.read_text("utf-8", "replace"):
         return warning(
             f"{own} names modules of {OLD_MODULES}, which the next release removes",
-            f"`ln -sf {config} {named}/`, or write taxi_platform.orchestration instead.",
+            f"`{link}`, or write taxi_platform.orchestration instead.",
         )
     if not own.samefile(config):
-        return warning(f"{own} is not this project's", f"If it should be: ln -sf {config} {named}/")
+        advice = f"If it should be: `{link}`. If the folder is another project's: `unset DAGSTER_HOME`. {ACTIVATE}"
+        return warning(f"{own} is not this project's", advice)
     if folder.resolve() != expected.resolve():
         return warning(
             f"DAGSTER_HOME={named}, but TAXI_DATA_DIR leads to {expected}",
