@@ -17,6 +17,7 @@ from taxi_platform.orchestration.monthly_io import errors_as_failures
 from taxi_platform.orchestration.partitions import monthly_partitions
 from taxi_platform.orchestration.trip_io import PostgresResource, RawFilesResource
 from taxi_platform.settings import settings
+from taxi_platform.trips.keys import checks_job
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, Service
 
@@ -85,7 +86,7 @@ def _months(context: dg.AssetCheckExecutionContext, config: CheckConfig, url: st
 def checking_job(service: Service):
     """Define the job that checks months of a service's table again, e.g. ``green_tripdata_checks_job``."""
     return dg.define_asset_job(
-        f"{service.table}_checks_job",
+        checks_job(service.table),
         selection=dg.AssetSelection.checks_for_assets(service.table),
         description=f"Checks months of {service.title} trips as they are in the table; without months, all of them.",
         tags={"taxi": service.name},

@@ -17,7 +17,7 @@ from taxi_platform.ledger.events import latest_materialization
 from taxi_platform.retries import MONTH_AGAIN, ONCE
 from taxi_platform.sources.cache import TripFiles
 from taxi_platform.trips.files import Transfer
-from taxi_platform.trips.keys import raw_key
+from taxi_platform.trips.keys import checks_job, raw_key
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import SERVICES, Service, service_of_table
 
@@ -66,6 +66,8 @@ def store_months(
         _record(context, stored)
         others = "one is" if len(stored) == 1 else f"{len(stored)} are"
         good = f" The other {others} in place and recorded." if stored else ""
+        if stored and context.asset_key.path == [service.table]:
+            good += f" Run their checks, which this run leaves out: dagster job execute -j {checks_job(service.table)}"
         reasons = "\n".join(f"{month}: {reason}" for month, reason in failed.items())
         raise dg.Failure(
             f"{len(failed)} of {len(months)} months of {service.name} failed.{good}\n{reasons}",

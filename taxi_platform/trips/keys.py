@@ -75,3 +75,8 @@ def assets_of(table: str, *, cloud: bool) -> list[Key]:
     """Return the keys of all assets that a month of a service is loaded into, those of Google Cloud if ``cloud``."""
     local = [raw_key(table), table_key(table)]
     return [*local, lake_key(table), warehouse_key(table)] if cloud else local
+
+
+def checks_job(table: str) -> str:
+    """Return the name of the job that checks months of a table again, e.g. ``green_tripdata_checks_job``."""
+    return f"{table}_checks_job"

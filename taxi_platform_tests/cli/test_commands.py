@@ -1,5 +1,6 @@
 """Dagster's own commands and ours, in a shell that has only run ``. .venv/bin/activate``."""
 
+import os
 import subprocess
 import sys
 from functools import partial
@@ -7,13 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Protocol
+from unittest.mock import patch
 
 import psycopg
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from taxi_platform.cli.main import taxi
-from taxi_platform.settings import FILES
+from taxi_platform.settings import FILES, settings
 from taxi_platform_tests.support.shell import environment, instance, recorded, typed
 
 LITERALLY = "dagster asset materialize --select green_tripdata --partition 2019-03"
@@ -50,6 +52,7 @@ def test_later_commands_see_and_check_what_earlier_ones_did(shell: Shell, state_
         (LITERALLY, "636 rows"),
         ("dg launch --assets green_tripdata --partition 2019-03", "636 rows, 0 rejected, was there already"),
         (CHECK_ONE_MONTH, ""),
+        ("dagster job execute -j green_tripdata_checks_job", ""),
     ):
         done = shell(command)
         assert done.returncode == 0, done.stdout
@@ -57,7 +60,7 @@ def test_later_commands_see_and_check_what_earlier_ones_did(shell: Shell, state_
     assert recorded(state_database, "green_tripdata") == recorded(state_database, "raw/green_tripdata") == {"2019-03"}
     with instance(state_database) as opened:
         runs = opened.get_runs()
-        assert [run.is_success for run in runs] == [True] * 3
+        assert [run.is_success for run in runs] == [True] * 4
         assert "green_tripdata_checks_job" in {run.job_name for run in runs}
     assert (tmp_path / "dagster/storage").is_dir()
 
@@ -123,6 +126,23 @@ def test_taxi_finds_its_instance_in_any_folder_without_an_activation(tmp_path: P
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "data/dagster/dagster.yaml").samefile(FILES / "dagster.yaml")
+
+
+def test_taxi_makes_a_removed_instance_again_and_names_a_folder_that_cannot_be_written(
+    tmp_path: Path, state_database: str
+) -> None:
+    (tmp_path / "file").touch()
+    outcomes: list[Result] = []
+    for name in ("removed", "file"):
+        data = tmp_path / name
+        values = environment(data, TAXI_POSTGRES_URL=state_database, DAGSTER_HOME=str(data / "dagster"))
+        with patch.dict(os.environ, values):
+            settings.cache_clear()
+            outcomes.append(CliRunner().invoke(taxi, ["status"]))
+    settings.cache_clear()
+    assert [outcome.exit_code for outcome in outcomes] == [0, 1]
+    assert (tmp_path / "removed/dagster/dagster.yaml").samefile(FILES / "dagster.yaml")
+    assert f"Error: dagster: {tmp_path}/file/dagster cannot be written: not a directory." in outcomes[1].output
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
