@@ -48,7 +48,11 @@ def failure_alert() -> dg.SensorDefinition:
     return run_failure_alert
 
 
-@dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Starts the retries that Dagster announced and then lost because its database failed.",
+)
 def lost_retry_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Make Dagster's daemon start the retries that it announced and then lost because its database failed."""
     lost = start_lost_retries(context.instance, datetime.now(timezone.utc))

@@ -43,13 +43,17 @@ def described(spec):
         "docs": getattr(spec.metadata.get("docs"), "path", None),
         "columns": schema and [[column.name, column.type, column.description] for column in schema.columns],
     }
+jobs = [job for job in loaded.resolve_all_job_defs() if not job.name.startswith("__")]
 print(json.dumps({
     "assets": {key: described(spec) for key, spec in specs.items()},
     "checks": sorted(key.to_user_string() for key in repository.asset_graph.asset_check_keys),
     "resources": sorted(loaded.resources),
-    "jobs": sorted(job.name for job in loaded.resolve_all_job_defs() if not job.name.startswith("__")),
+    "jobs": sorted(job.name for job in jobs),
     "schedules": sorted(schedule.name for schedule in repository.schedule_defs),
     "sensors": sorted(sensor.name for sensor in repository.sensor_defs),
+    "undescribed": [
+        one.name for one in [*jobs, *repository.schedule_defs, *repository.sensor_defs] if not one.description
+    ],
     "modules": sorted(sys.modules),
 }))
 """
@@ -244,7 +248,7 @@ def test_each_asset_requires_the_resources_of_its_place_and_has_an_owner(locatio
     assert all(asset["owners"] == ["team:data-engineering"] for asset in location["assets"].values())
 
 
-def test_every_asset_reads_like_documentation(location: Mapping[str, Any]) -> None:
+def test_every_asset_job_schedule_and_sensor_reads_like_documentation(location: Mapping[str, Any]) -> None:
     for key, asset in location["assets"].items():
         assert asset["group"] not in ("", "default"), key
         assert asset["kinds"], key
@@ -253,6 +257,7 @@ def test_every_asset_reads_like_documentation(location: Mapping[str, Any]) -> No
         assert all(url.startswith("https://") for url in asset["links"].values()), key
         assert asset["links"], key
         assert Path(asset["docs"]).is_file(), key
+    assert location["undescribed"] == []
 
 
 def test_trips_are_partitioned_by_the_months_of_the_source_and_a_range_is_one_run(location: Mapping[str, Any]) -> None:
