@@ -93,7 +93,7 @@ MonthText = Annotated[str, AfterValidator(_month)]
 class CloudSettings(BaseSettings):
     """Google Cloud's settings, such as ``project_id`` from ``GCP_PROJECT_ID``; ``.env.example`` explains them.
 
-    Missing and invalid values are reported when they are used (see ``bigquery.clients``).
+    Missing values and invalid names are reported when they are used (see ``bigquery.clients``).
     """
 
     model_config = SettingsConfigDict(env_prefix="GCP_", env_ignore_empty=True, extra="ignore", frozen=True)
@@ -222,16 +222,17 @@ def settings() -> Settings:
 def invalid_settings() -> Sequence[InvalidSetting]:
     """Return every error in the settings; empty when all are valid. ``settings`` raises the first one."""
     load_dotenv(PROJECT / ".env")  # into the environment too, where Google's clients look for the emulators
-    problems: Sequence[Any] = ()
-    try:
-        Settings()
-    except ValidationError as error:
-        problems = error.errors(include_url=False)
-    found: list[InvalidSetting] = []
-    for problem in problems:
-        field = str(problem["loc"][0])
-        name, is_secret = f"TAXI_{field.upper()}", "SecretStr" in repr(Settings.model_fields[field])
-        shown = name if is_secret else f"{name}={redact(str(problem['input']))}"
-        what = problem["msg"].removeprefix("Value error, ")  # pydantic puts this before our own messages
-        found.append(InvalidSetting(shown, what, "See .env.example for what it may be."))
-    return found
+    found: dict[str, InvalidSetting] = {}
+    for kind in (Settings, CloudSettings):
+        try:
+            kind()
+        except ValidationError as error:  # the first may have errors of the second
+            for problem in error.errors(include_url=False):
+                field = str(problem["loc"][0])
+                name = field if field in fields() else f"{kind.model_config.get('env_prefix')}{field.upper()}"
+                if name in fields():
+                    is_secret = "SecretStr" in repr(fields()[name])
+                    shown = name if is_secret else f"{name}={redact(str(problem['input']))}"
+                    what = problem["msg"].removeprefix("Value error, ")  # pydantic puts this before our own messages
+                    found[name] = InvalidSetting(shown, what, "See .env.example for what it may be.")
+    return list(found.values())

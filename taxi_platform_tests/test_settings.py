@@ -103,6 +103,8 @@ def test_every_setting_is_explained_in_the_example(field: str) -> None:
         ("TAXI_SCHEDULE_TIMEZONE", "America", "there is no such time zone"),
         ("TAXI_SCHEDULE_TIMEZONE", "../etc/passwd", "there is no such time zone"),
         ("TAXI_DATA_DIR", "~nobody-at-all/taxi", "home directory"),
+        ("GCP_MAX_GIB_BILLED", "lots", "valid number"),
+        ("GCP_REQUIRE_PARTITION_FILTER", "maybe", "valid boolean"),
     ],
 )
 def test_an_invalid_value_is_refused_with_its_name_and_the_reason(name: str, value: str, reason: str) -> None:
@@ -125,9 +127,10 @@ def test_an_invalid_secret_is_refused_without_being_shown() -> None:
 
 
 def test_all_invalid_settings_can_be_listed_at_once() -> None:
-    os.environ |= {"TAXI_FIRST_MONTH": "2019-13", "TAXI_ON_BAD_ROWS": "ignore"}
-    assert [error.subject for error in invalid_settings()] == ["TAXI_FIRST_MONTH=2019-13", "TAXI_ON_BAD_ROWS=ignore"]
-    os.environ |= {"TAXI_FIRST_MONTH": "", "TAXI_ON_BAD_ROWS": ""}
+    invalid = {"TAXI_FIRST_MONTH": "2019-13", "TAXI_ON_BAD_ROWS": "ignore", "GCP_MAX_GIB_BILLED": "0"}
+    os.environ |= invalid
+    assert [error.subject for error in invalid_settings()] == [f"{name}={value}" for name, value in invalid.items()]
+    os.environ |= dict.fromkeys(invalid, "")
     assert invalid_settings() == []
 
 

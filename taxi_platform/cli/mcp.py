@@ -39,6 +39,7 @@ Span = Annotated[str, Field(description="2019-03, 2019-01..2019-12, or 2020-01..
 Chosen = Annotated[
     Choice, Field(description='"missing" for what is not in place, "failed" for months that failed, or "all".')
 ]
+Passages = Annotated[int, Field(ge=1, le=20)]
 
 _INSTRUCTIONS = f"""\
 A data platform of NYC taxi trips. A service ({", ".join(SERVICES)}) has one partition per month, such as 2019-03,
@@ -92,7 +93,7 @@ def doctor() -> Data:
     return report_data(diagnose())
 
 
-def search_docs(question: str, passages: int = 5) -> Sequence[Mapping[str, str]]:
+def search_docs(question: str, passages: Passages = 5) -> Sequence[Mapping[str, str]]:
     """Return the passages of the platform's documentation that fit a question or some words best, with their places."""
     found = LexicalRetriever(documentation()).search(question, passages)
     return [{"title": each.passage.title, "link": each.passage.link, "text": each.passage.text} for each in found]
