@@ -131,7 +131,7 @@ def _file_system(place: str) -> tuple[Any, str]:
 
     try:
         files, root = cast("Any", fsspec.core).url_to_fs(place)
-    except (ImportError, ValueError) as error:
+    except (ImportError, ValueError, OSError) as error:
         raise InvalidSetting(
             f"TAXI_EXPORTS={place}",
             f"it cannot be written to: {error}",

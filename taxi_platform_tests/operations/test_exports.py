@@ -140,9 +140,10 @@ def test_a_bucket_is_written_by_fsspec(loads: Loads) -> None:
         files.rm("/bucket", recursive=True)
 
 
-def test_a_protocol_that_fsspec_does_not_know_is_named() -> None:
-    with pytest.raises(InvalidSetting, match="TAXI_EXPORTS=nowhere://bucket: it cannot be written to"):
-        export_month("postgresql://unused", GREEN, MARCH, "nowhere://bucket")
+@pytest.mark.parametrize("place", ["nowhere://bucket", "ftp://127.0.0.1:1/trips"])
+def test_a_place_that_fsspec_does_not_know_or_cannot_reach_is_named(place: str) -> None:
+    with pytest.raises(InvalidSetting, match=f"TAXI_EXPORTS={place}: it cannot be written to"):
+        export_month("postgresql://unused", GREEN, MARCH, place)
 
 
 def test_the_asset_exports_a_range_and_names_the_month_that_is_not_loaded(platform: Platform, tmp_path: Path) -> None:
