@@ -29,11 +29,15 @@ TABLES = "open => document.querySelectorAll('details').forEach(each => each.open
 # Contrasts of every text and every mark of a chart with what is behind it (WCAG 2.1, relative luminance).
 CONTRASTS = """() => {
     const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+    const drawn = new Map();  // each colour once: a page has thousands of texts and a dozen colours
     const rgb = colour => {
-        canvas.clearRect(0, 0, 1, 1);
-        canvas.fillStyle = colour;
-        canvas.fillRect(0, 0, 1, 1);
-        return [...canvas.getImageData(0, 0, 1, 1).data];
+        if (!drawn.has(colour)) {
+            canvas.clearRect(0, 0, 1, 1);
+            canvas.fillStyle = colour;
+            canvas.fillRect(0, 0, 1, 1);
+            drawn.set(colour, [...canvas.getImageData(0, 0, 1, 1).data]);
+        }
+        return drawn.get(colour);
     };
     const luminance = colour => {
         const [r, g, b] = rgb(colour).slice(0, 3).map(value => value / 255)
@@ -56,9 +60,9 @@ CONTRASTS = """() => {
     while (walker.nextNode()) {
         const element = walker.currentNode.parentElement, text = walker.currentNode.textContent.trim();
         if (!text || !element.getClientRects().length) continue;
-        const style = getComputedStyle(element), drawn = element instanceof SVGElement;
-        const scale = drawn ? element.getScreenCTM().a : 1;
-        found.texts.push([text, contrast(drawn ? style.fill : style.color, element)]);
+        const style = getComputedStyle(element), isSvg = element instanceof SVGElement;
+        const scale = isSvg ? element.getScreenCTM().a : 1;
+        found.texts.push([text, contrast(isSvg ? style.fill : style.color, element)]);
         found.sizes.push([text, parseFloat(style.fontSize) * scale]);
     }
     for (const mark of document.querySelectorAll('svg .role-mark path')) {
