@@ -11,7 +11,7 @@ gc.set_threshold(100_000, 50, 1000)
 
 
 def _translate_once() -> None:
-    """Cache the translations of BigQuery's emulator, because every statement is translated for its estimate, too."""
+    """Cache what BigQuery's emulator parses and translates: it does both again for every check and every estimate."""
     from bqemulator.sql import table_rewriter, translator
     from sqlglot.dialects.dialect import Dialect
 
@@ -25,6 +25,18 @@ def _translate_once() -> None:
         kept.append(generator)
         return text
 
+    parsed: dict[object, Any] = {}
+    parse: Callable[..., Any] = Dialect.parse
+
+    def parse_once(self: Dialect, sql: str, **options: Any) -> Any:
+        key = type(self), str(self.settings), sql, repr(options)
+        if key not in parsed:
+            if len(parsed) > 100:
+                parsed.clear()
+            parsed[key] = parse(self, sql, **options)
+        # Copying takes a third of the time of parsing, and the emulator changes what it gets.
+        return [expression and expression.copy() for expression in parsed[key]]
+
     translations: dict[object, Any] = {}
     translate: Callable[..., Any] = translator.SQLTranslator.translate
 
@@ -37,6 +49,7 @@ def _translate_once() -> None:
         return translations[key]
 
     Dialect.generate = generate
+    Dialect.parse = parse_once
     translator.SQLTranslator.translate = translate_once
     table_rewriter.rewrite_table_refs = lru_cache(100)(table_rewriter.rewrite_table_refs)
 
