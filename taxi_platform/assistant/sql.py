@@ -38,6 +38,11 @@ _NOT_GRANTED = """
 select t.name from unnest(%s::text[]) as t (name)
 where not (has_schema_privilege(%s, split_part(t.name, '.', 1), 'usage') and has_table_privilege(%s, t.name, 'select'))
 """
+# Every role may write to the write-ahead log by this function, also in a transaction that is read-only and rolled back.
+_WRITES_LOG = """
+select oid::regprocedure::text from pg_proc
+where proname = 'pg_logical_emit_message' and current_setting('cluster_name') = 'taxi_platform' -- the embedded server's
+    and has_function_privilege(%s, oid, 'execute')"""
 _COLUMNS = """
 select t.name, a.attname, format_type(a.atttypid, a.atttypmod), col_description(a.attrelid, a.attnum)
 from unnest(%s::text[]) as t (name) join pg_attribute as a on a.attrelid = t.name::regclass
@@ -149,6 +154,8 @@ def _log_in(owner: Connection, url: str, role: str, readable: Sequence[str]) -> 
             _run(owner, "create role {} nologin noinherit", role)
             if execute(owner, "select has_parameter_privilege('temp_file_limit', 'set')").fetchone() == (True,):
                 _run(owner, f"alter role {{}} set temp_file_limit = '{TEMPORARY}'", role)
+        for (function,) in execute(owner, _WRITES_LOG, (role,)).fetchall():
+            execute(owner, f"revoke execute on function {function} from public")
         _run(owner, "grant connect on database {} to {}", owner.info.dbname, role)
         for (name,) in execute(owner, _NOT_GRANTED, (list(readable), role, role)).fetchall():
             schema, _, table = name.partition(".")

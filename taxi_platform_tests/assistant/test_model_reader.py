@@ -60,6 +60,14 @@ def test_a_table_whose_name_needs_quotes_is_left_out_and_the_others_can_be_queri
         assert one.run("select count(*) from green_tripdata").rows == [("2",)]
 
 
+def test_a_statement_cannot_fill_the_log_of_the_embedded_server(one: Reader, trips: str) -> None:
+    with psycopg.connect(trips) as connection:
+        if connection.execute("show cluster_name").fetchone() != ("taxi_platform",):
+            pytest.skip("rights of functions are changed in the embedded server only")
+    with pytest.raises(AnswerRefused, match="permission denied for function pg_logical_emit_message"):
+        one.run("select pg_logical_emit_message(false, 'x', repeat('x', 1000))")
+
+
 QUERIES = [
     "select count(*) as trips from green_tripdata where filename = 'green_tripdata_2020-04.csv';",
     "select round(avg(fare_amount)::numeric, 2), count(*) filter (where fare_amount > 0) from public.green_tripdata",
