@@ -4,7 +4,9 @@ The table is what is exported, not the published file. A file appears whole or n
 """
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from itertools import chain
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +18,7 @@ from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.postgres import tables
 from taxi_platform.postgres.connection import connect, postgres_errors
 from taxi_platform.postgres.frames import TableReference, read_batches
+from taxi_platform.redaction import redact
 from taxi_platform.trips.months import Month
 from taxi_platform.trips.services import Service
 
@@ -60,6 +63,7 @@ def export_month(url: str, service: Service, month: Month, place: str) -> Export
     folder, _, last = path.rpartition("/")
     # Two runs may export a month at once, and in two pods they have the same process id.
     part = f"{folder}/.{last}.{uuid4().hex}.part"
+    _remove_abandoned(files, f"{folder}/.{last}.*.part")
     try:
         rows = _write(url, service, month, files, part)
         if _record(url, name) != record:
@@ -69,10 +73,21 @@ def export_month(url: str, service: Service, month: Month, place: str) -> Export
             raise NotLoaded(name, what, f"Load it again: {load_it} --all.")
         with disk_errors(PurePosixPath(path)):
             files.mv(part, path)
+        if _record(url, name) != record:  # another run may have exported the new rows before this one's rename
+            raise DatabaseInterrupted(name, "it was loaded again while it was exported", "Try again.")
     finally:
         if files.exists(part):
             files.rm(part)
     return Exported(files.unstrip_protocol(path), rows, files.size(path), time.monotonic() - started)
+
+
+def _remove_abandoned(files: Any, pattern: str) -> None:
+    """Remove what killed exports of this month have left: files that nobody has written to for a day."""
+    before = datetime.now(timezone.utc) - timedelta(days=1)
+    for path in files.glob(pattern):
+        with suppress(FileNotFoundError, NotImplementedError):  # another export has removed it; no times there
+            if files.modified(path) < before:
+                files.rm(path)
 
 
 def _record(url: str, name: str) -> LoadRecord | None:
@@ -133,8 +148,8 @@ def _file_system(place: str) -> tuple[Any, str]:
         files, root = cast("Any", fsspec.core).url_to_fs(place)
     except (ImportError, ValueError, OSError) as error:
         raise InvalidSetting(
-            f"TAXI_EXPORTS={place}",
-            f"it cannot be written to: {error}",
+            redact(f"TAXI_EXPORTS={place}"),
+            f"it cannot be written to: {redact(str(error))}",
             "Name a folder, or a bucket such as gs://bucket/prefix, for which fsspec needs a package: gcsfs or s3fs.",
         ) from None
     return files, root.rstrip("/")

@@ -17,6 +17,7 @@ from taxi_platform.errors import DatabaseRefused, InvalidSetting, NotPublished, 
 from taxi_platform.operations.landing.places import LandingBucket, LandingFolder, LandingPlace
 from taxi_platform.orchestration.cloud_io import GoogleCloud
 from taxi_platform.orchestration.monthly_io import errors_as_failures
+from taxi_platform.redaction import redact
 from taxi_platform.settings import path_of
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Landing:
             return LandingBucket(self.google.cloud().storage, self.setting)
         if "://" in self.setting:
             what = "this kind of address is not supported"
-            raise InvalidSetting(f"TAXI_LANDING={self.setting}", what, "Name a folder, or gs://bucket/prefix.")
+            raise InvalidSetting(redact(f"TAXI_LANDING={self.setting}"), what, "Name a folder, or gs://bucket/prefix.")
         return LandingFolder(path_of(self.setting).absolute())
 
 

@@ -1,5 +1,6 @@
 """Exports: a loaded month as one typed Parquet file, what replaces it, and the queries of the documentation."""
 
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from taxi_platform.errors import InvalidSetting, NotLoaded, StorageFull
+from taxi_platform.errors import DatabaseInterrupted, InvalidSetting, NotLoaded, StorageFull
+from taxi_platform.ledger.record import LoadRecord
 from taxi_platform.operations import exports
 from taxi_platform.operations.exports import export_month, export_path
 from taxi_platform.settings import PROJECT
@@ -140,10 +142,44 @@ def test_a_bucket_is_written_by_fsspec(loads: Loads) -> None:
         files.rm("/bucket", recursive=True)
 
 
-@pytest.mark.parametrize("place", ["nowhere://bucket", "ftp://127.0.0.1:1/trips"])
-def test_a_place_that_fsspec_does_not_know_or_cannot_reach_is_named(place: str) -> None:
-    with pytest.raises(InvalidSetting, match=f"TAXI_EXPORTS={place}: it cannot be written to"):
+@pytest.mark.parametrize("place", ["nowhere://ann:pa55word@bucket", "ftp://ann:pa55word@127.0.0.1:1/trips"])
+def test_a_place_that_fsspec_does_not_know_or_cannot_reach_is_named_without_its_password(place: str) -> None:
+    shown = place.replace("ann:pa55word", r"\*\*\*")
+    with pytest.raises(InvalidSetting, match=f"TAXI_EXPORTS={shown}: it cannot be written to") as refused:
         export_month("postgresql://unused", GREEN, MARCH, place)
+    assert "pa55word" not in str(refused.value)
+
+
+def test_what_a_killed_export_has_left_is_removed_after_a_day(loads: Loads) -> None:
+    loads.load(rows(GREEN, 50))
+    path = export(loads)
+    old, new = (path.with_name(f".{path.name}.{name}.part") for name in ("old", "new"))
+    for part in (old, new):
+        part.touch()
+    os.utime(old, (0, 0))
+    export_month(loads.url, GREEN, MARCH, str(loads.folder / "exports"))
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_an_export_of_rows_that_were_replaced_meanwhile_fails_and_can_be_repeated(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads.load(rows(GREEN, 50))
+    read, records = exports._record, 0  # pyright: ignore[reportPrivateUsage]
+
+    def load_after_the_second(url: str, name: str) -> LoadRecord | None:
+        nonlocal records
+        records += 1
+        record = read(url, name)
+        if records == 2:
+            loads.load(rows(GREEN, 20))
+        return record
+
+    monkeypatch.setattr(exports, "_record", load_after_the_second)
+    with pytest.raises(DatabaseInterrupted, match="it was loaded again while it was exported") as failure:
+        export(loads)
+    assert failure.value.transient
+    assert pyarrow.parquet.read_metadata(export(loads)).num_rows == 20
 
 
 def test_the_asset_exports_a_range_and_names_the_month_that_is_not_loaded(platform: Platform, tmp_path: Path) -> None:

@@ -237,6 +237,7 @@ def test_a_file_stays_and_is_not_loaded_again_if_the_subfolder_cannot_be_created
     [
         ("/nowhere/at/all", "TAXI_LANDING=/nowhere/at/all: there is no such folder"),
         ("s3://bucket/prefix", "this kind of address is not supported. Name a folder, or gs://bucket/prefix."),
+        ("ftp://ann:pa55word@host/prefix", "TAXI_LANDING=ftp://***@host/prefix: this kind of address is not"),
         ("gs://bucket/prefix", "GCP_PROJECT_ID"),
     ],
 )
