@@ -44,8 +44,15 @@ _ADDRESS = re.compile(r"[A-Za-z0-9]+://\S+")
 
 
 def path_of(text: str | Path) -> Path:
-    """Return a path that a person wrote: ``~`` is the home folder, and a relative path starts at the project."""
-    return PROJECT / Path(text).expanduser()
+    """Return a path that a person wrote: ``~`` is the home folder, and a relative path starts at the project.
+
+    Raises:
+        InvalidSetting: the path begins with ``~`` and the name of an unknown user.
+    """
+    try:
+        return PROJECT / Path(text).expanduser()
+    except RuntimeError:
+        raise InvalidSetting(str(text), "there is no such home directory", "Write an absolute path.") from None
 
 
 def _month(value: str) -> str:
@@ -57,7 +64,7 @@ def _month(value: str) -> str:
 def _absolute(value: Any) -> Path:
     try:
         return path_of(value).resolve()
-    except (OSError, RuntimeError) as error:  # an unknown ~user, a loop of links
+    except (OSError, RuntimeError, InvalidSetting) as error:  # a loop of links, an unknown ~user
         raise ValueError(str(error)) from None
 
 
@@ -104,7 +111,7 @@ class CloudSettings(BaseSettings):
     dataset: str = ""
     creds: SecretStr | None = None
     impersonate_service_account: str = ""
-    max_gib_billed: PositiveFloat = 10.0
+    max_gib_billed: PositiveFloat = Field(default=10.0, le=1e6)
     require_partition_filter: bool = False
     storage_host: str = Field(default="", validation_alias="STORAGE_EMULATOR_HOST")
     bigquery_host: str = Field(default="", validation_alias="BIGQUERY_EMULATOR_HOST")
@@ -139,7 +146,7 @@ class Settings(BaseSettings):
     exports: str = ""
     schedule_timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
     alert_urls: Annotated[SecretStr, AfterValidator(_alert_urls)] | None = None
-    keep_runs_days: PositiveInt | None = None
+    keep_runs_days: PositiveInt | None = Field(default=None, le=36_500)  # a hundred years
     keep_raw_days: PositiveInt | None = None
     keep_raw_gb: PositiveFloat | None = None
     web_url: Annotated[str, AfterValidator(_web_url)] = "http://127.0.0.1:3000"

@@ -103,7 +103,9 @@ def test_every_setting_is_explained_in_the_example(field: str) -> None:
         ("TAXI_SCHEDULE_TIMEZONE", "America", "there is no such time zone"),
         ("TAXI_SCHEDULE_TIMEZONE", "../etc/passwd", "there is no such time zone"),
         ("TAXI_DATA_DIR", "~nobody-at-all/taxi", "home directory"),
+        ("TAXI_KEEP_RUNS_DAYS", "1000000", "less than or equal to 36500"),
         ("GCP_MAX_GIB_BILLED", "lots", "valid number"),
+        ("GCP_MAX_GIB_BILLED", "inf", "less than or equal to 1000000"),
         ("GCP_REQUIRE_PARTITION_FILTER", "maybe", "valid boolean"),
     ],
 )

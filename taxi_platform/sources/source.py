@@ -82,7 +82,9 @@ def _folder(name: str) -> Path:
     try:
         folder = path_of(name).resolve()
         exists = name != "" and folder.is_dir()
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, an unknown ~user, a NUL
+    except InvalidSetting as error:  # an unknown ~user
+        raise _invalid(name, error.what) from None
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL
         raise _invalid(name, f"it cannot be read as a folder: {error}") from None
     if not exists:
         raise _invalid(name, f"there is no folder {folder}" if name else "it is empty")

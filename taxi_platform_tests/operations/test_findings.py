@@ -351,3 +351,11 @@ def test_definitions_that_do_not_load_are_reported_with_the_last_line_of_their_e
     (failed,) = dagster_state.examine_code_location(Settings())
     assert failed.state == "problem"
     assert failed.what == "the definitions do not load: ModuleNotFoundError: No module named 'no_such_module'"
+
+
+def test_an_error_while_definitions_are_made_is_reported_without_dagsters_list_of_modules(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TAXI_EXPORTS", "~nobody-at-all/exports")
+    (failed,) = dagster_state.examine_code_location(Settings())
+    assert failed.what.startswith("the definitions do not load: InvalidSetting: ~nobody-at-all/exports: ")

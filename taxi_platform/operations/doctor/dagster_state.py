@@ -29,9 +29,14 @@ LOAD_SECONDS = 60
 OLD_MODULES = "taxi_platform.instance"  # as version 0.1 named the modules of the storage and the run launcher
 
 _LOAD = """
-import json
-from taxi_platform.definitions import defs
-loaded = defs().get_repository_def()
+import json, sys
+try:
+    from taxi_platform.definitions import defs
+    loaded = defs().get_repository_def()
+except Exception as error:
+    while error.__cause__:  # Dagster lists the modules around the error of one of them
+        error = error.__cause__
+    sys.exit(f"{type(error).__name__}: {error}".strip())
 print(json.dumps({
     "assets": len(loaded.asset_graph.get_all_asset_keys()), "jobs": len(loaded.job_names),
     "schedules": len(loaded.schedule_defs), "sensors": len(loaded.sensor_defs),
